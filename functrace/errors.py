@@ -1,8 +1,8 @@
 """Every exception of functrace, each with the advice it gives.
 
 An error is written for the person who made the mistake. Its message has up to three parts: what
-happened (with the primitive, the shapes and the argument's path), where it happened (the line of the
-user's own file), and what to write instead. The last part belongs to the class, so that the same
+happened (with the primitive, the shapes and the argument's path), where it happened (the line of
+the user's own file), and what to write instead. The last part belongs to the class, so that the same
 mistake always gets the same advice; the first two come from the place that found it.
 
 Each class also derives from the built-in exception that NumPy or Python would raise for the same
@@ -41,7 +41,7 @@ class FunctraceError(Exception):
 
 
 class TreeStructureError(FunctraceError, ValueError):
-    """Two trees that must have the same structure differ, or a structure does not fit its leaves."""
+    """Two trees that must be alike differ, or a structure does not fit its leaves."""
 
     advice = "Give every tree the same containers, keys and lengths, in the same order."
 
@@ -54,3 +54,167 @@ class TreeKeyError(FunctraceError, TypeError):
     """The keys of a dict in a tree cannot be put in order."""
 
     advice = "Use keys of one kind that can be sorted, for instance only strings."
+
+
+# Primitives and Programs
+
+
+class PrimitiveError(FunctraceError, ValueError):
+    """A primitive is defined in a way that cannot work."""
+
+
+class MissingRuleError(FunctraceError, NotImplementedError):
+    """A primitive has no rule for the transformation that met it."""
+
+    advice = (
+        "Give the primitive this rule (docs/add_a_primitive.md), or keep the operation out of the "
+        "transformation with functrace.stop_gradient."
+    )
+
+    @classmethod
+    def of(cls, primitive: str, rule: str) -> MissingRuleError:
+        """The error for one missing rule of one primitive."""
+        return cls(f"The primitive {primitive!r} has no {rule} rule.")
+
+
+class ParseError(FunctraceError, ValueError):
+    """A text is not a Program."""
+
+    advice = "Give the text exactly as printing a Program writes it."
+
+
+class ProgramCheckError(FunctraceError, ValueError):
+    """A Program is not well formed."""
+
+    advice = "Whatever made this Program is wrong: a transformation, or a primitive's infer rule."
+
+
+# Operations on traced values
+
+
+class ShapeMismatchError(FunctraceError, ValueError):
+    """The shapes of an operation's inputs do not fit together."""
+
+    advice = "Reshape, transpose or slice the inputs so that their shapes fit."
+
+
+class OperandError(FunctraceError, TypeError):
+    """An operation was given an input that it cannot take."""
+
+    advice = "Give arrays or numbers of a dtype that this operation takes."
+
+
+class IndexRangeError(FunctraceError, IndexError):
+    """An index lies outside its axis, or there are more indices than axes."""
+
+    advice = "Indices count from 0 to the length less one, or from -1 down to minus the length."
+
+
+class UnsupportedFunctionError(FunctraceError, TypeError):
+    """A NumPy function that functrace cannot trace met a traced value."""
+
+    advice = (
+        "Write it with functions that can be traced, or give it a derivative with "
+        "functrace.extend.wrap."
+    )
+
+
+class UnknownValueError(FunctraceError, TypeError):
+    """Python needs the value of an array of which only shape and dtype are known."""
+
+    advice = (
+        "Write the choice as array code, for instance np.where(condition, a, b) in place of "
+        "`if condition:`."
+    )
+
+
+class LostDerivativeError(FunctraceError, TypeError):
+    """A traced value would become a plain number and silently lose its derivative."""
+
+    advice = (
+        "Stay with arrays: np.sin(x) in place of math.sin(x), x.astype(dtype) in place of "
+        "float(x). Where no derivative is meant, say so: float(functrace.stop_gradient(x))."
+    )
+
+
+class ArrayConversionError(FunctraceError, TypeError):
+    """np.array or np.asarray was given a traced value, or a list that holds one."""
+
+    advice = (
+        "In place of np.array([a, b]) write np.stack([a, b]) or functrace.numpy.array([a, b]); "
+        "in place of np.asarray(a) write functrace.numpy.asarray(a), or just a."
+    )
+
+
+class ArrayWriteError(FunctraceError, TypeError):
+    """A traced value is written into an ordinary NumPy array, which cannot hold it."""
+
+    advice = (
+        "Collect the values in a list and join them with np.stack or np.concatenate, or make the "
+        "array from a traced one: out = np.zeros_like(x) can be written."
+    )
+
+
+class ViewWriteError(FunctraceError, ValueError):
+    """A traced array is written while another traced array is a view of the same memory."""
+
+    advice = (
+        "NumPy would change both. Copy before writing, y = x[1:].copy(), or write through the "
+        "whole array, x[1:] = value, while no view of it is in use."
+    )
+
+
+class LeakedTracerError(FunctraceError, RuntimeError):
+    """A traced value is used after the transformation that made it has ended."""
+
+    advice = (
+        "Return the value from the transformed function (has_aux=True returns it beside the "
+        "result) instead of storing it in a global, an attribute or a list outside."
+    )
+
+
+# Calls of transformations
+
+
+class ArgumentError(FunctraceError, TypeError):
+    """A transformation, or the function that it made, was called with arguments that do not fit."""
+
+
+class NonScalarOutputError(FunctraceError, TypeError):
+    """The gradient of a function whose output is not one number was asked for."""
+
+    advice = (
+        "Reduce the output to one number, for instance with np.sum or np.mean; for all "
+        "derivatives of an array use functrace.jacrev, for one combination of them functrace.vjp."
+    )
+
+
+class OutputTypeError(FunctraceError, TypeError):
+    """The gradient of a function whose output is not a real floating-point number was asked for."""
+
+
+class NonFloatLeafError(FunctraceError, TypeError):
+    """A differentiated argument holds something other than floating-point arrays."""
+
+    advice = (
+        "Convert it, x.astype(float), or pass it as another argument and leave it out of argnums; "
+        "allow_int=True gives None as the gradient of integers."
+    )
+
+
+class AuxiliaryError(FunctraceError, TypeError):
+    """A function under has_aux=True did not return a pair."""
+
+    advice = "Under has_aux=True, return a pair: (output, auxiliary data)."
+
+
+class CotangentError(FunctraceError, ValueError):
+    """A cotangent does not fit the output of the function that is pulled back."""
+
+    advice = "Give the pullback a tree like the function's output, with the same shapes and dtypes."
+
+
+class RuleOutputError(FunctraceError, ValueError):
+    """A derivative rule returned something other than one cotangent for each input."""
+
+    advice = "Return one cotangent for each input, of the input's shape; None stands for zero."

@@ -20,7 +20,7 @@ The names and their meaning are those of ``jax.tree``. Within this module ``map`
 
 # The functions of all kinds have the same arguments, needed or not (ARG). A zip on the path of
 # every gradient does not pay for a keyword (B905).
-# ruff: noqa: ARG001, ARG005, B905
+# ruff: noqa: B905
 
 from __future__ import annotations
 

@@ -1,0 +1,21 @@
+"""JAX-style function transformations for ordinary NumPy code.
+
+>>> import numpy as np
+>>> import functrace as ft
+>>> ft.grad(lambda x: np.sum(np.sin(x) ** 2))(np.array([0.0, np.pi / 4]))
+array([0., 1.])
+"""
+
+from functrace import extend as extend
+from functrace import numpy as numpy
+from functrace import tree as tree
+from functrace.ir.parsing import parse as parse
+from functrace.primitives.linear import stop_gradient as stop_gradient
+from functrace.transforms.evaluate import evaluate as evaluate
+from functrace.transforms.evaluate import make_ir as make_ir
+from functrace.transforms.reverse import grad as grad
+from functrace.transforms.reverse import jacrev as jacrev
+from functrace.transforms.reverse import value_and_grad as value_and_grad
+from functrace.transforms.reverse import vjp as vjp
+
+__version__ = "0.1.0"

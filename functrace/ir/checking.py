@@ -1,0 +1,65 @@
+"""The checker of Programs: what must hold of every Program, whoever made it."""
+
+from __future__ import annotations
+
+from functrace.errors import ProgramCheckError
+from functrace.ir.program import Constant, Equation, Program, Variable
+from functrace.ir.types import ArrayType
+
+
+def check(program: Program) -> Program:
+    """Check that a Program is well formed, and return it.
+
+    Every variable is written once and before it is read; every equation's primitive infers from
+    its inputs' types the types that its outputs have; the same holds inside the Programs that
+    parameters hold.
+
+    Raises:
+        ProgramCheckError: Something of this does not hold; the message names the equation.
+    """
+    _check(program, set())
+    return program
+
+
+def _check(program: Program, outer: set[Variable]) -> None:
+    known = set(outer)
+
+    def write(variable: Variable, where: object) -> None:
+        if variable in known:
+            raise ProgramCheckError("A variable is written twice.", where)
+        known.add(variable)
+
+    for variable in program.inputs:
+        write(variable, "the inputs")
+    for number, equation in enumerate(program.equations):
+        where = f"equation {number}, {equation.primitive.name} ({equation.source})"
+        for atom in equation.inputs:
+            if isinstance(atom, Variable) and atom not in known:
+                raise ProgramCheckError("A variable is read before it is written.", where)
+        for parameter in equation.params.values():
+            if isinstance(parameter, Program):
+                _check(parameter, known)
+        expected = inferred_types(equation)
+        actual = tuple(variable.type for variable in equation.outputs)
+        if expected != actual:
+            raise ProgramCheckError(
+                f"The outputs have types {_types(actual)}, but the primitive infers "
+                f"{_types(expected)}.",
+                where,
+            )
+        for variable in equation.outputs:
+            write(variable, where)
+    for atom in program.outputs:
+        if not isinstance(atom, Constant) and atom not in known:
+            raise ProgramCheckError("An output is never written.", "the outputs")
+
+
+def inferred_types(equation: Equation) -> tuple[ArrayType, ...]:
+    """The types of an equation's outputs as its primitive infers them."""
+    primitive = equation.primitive
+    inferred = primitive.infer(*(atom.type for atom in equation.inputs), **equation.params)
+    return tuple(inferred) if primitive.multiple_outputs else (inferred,)
+
+
+def _types(types: tuple[ArrayType, ...]) -> str:
+    return ", ".join(map(str, types)) or "none"

@@ -1,0 +1,197 @@
+"""Reading back the text of a Program.
+
+The text is Python syntax, so Python's ``ast`` does the reading; nothing of it is ever executed.
+Types of variables written by an equation are inferred again and must agree with the text.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ParseError
+from functrace.ir.primitive import PRIMITIVES
+from functrace.ir.program import Atom, Constant, ElidedValue, Equation, Program, Variable
+from functrace.ir.types import ArrayType
+
+
+def parse(text: str) -> Program:
+    """Read a Program from its text, so that ``str(parse(str(program))) == str(program)``.
+
+    Large constants that the text leaves out (``array(..., float64[100, 3])``) stay left out: such
+    a Program can be printed and checked but not evaluated.
+
+    Raises:
+        ParseError: The text is no Program; the message names the line.
+
+    Example:
+        >>> print(
+        ...     parse('''
+        ... def program(a: float64[3]):
+        ...     b: float64[3] = sin(a)
+        ...     return b
+        ... ''')
+        ... )
+        def program(a: float64[3]):
+            b: float64[3] = sin(a)
+            return b
+    """
+    try:
+        module = ast.parse(text.strip("\n"))
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise ParseError(f"This text is not a Program: {error}.") from error
+    if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
+        raise ParseError("A Program is written as one definition, `def program(...):`.")
+    return _definition(module.body[0], {})
+
+
+def _fail(node: ast.AST, message: str) -> ParseError:
+    return ParseError(f"Line {getattr(node, 'lineno', '?')}: {message}")
+
+
+def _definition(node: ast.FunctionDef, outer: dict[str, Variable]) -> Program:
+    scope = dict(outer)
+    inputs: list[Variable] = []
+    for argument in node.args.args:
+        if argument.annotation is None:
+            raise _fail(node, f"the input {argument.arg!r} has no type.")
+        scope[argument.arg] = variable = Variable(_type(argument.annotation))
+        inputs.append(variable)
+    programs: dict[str, Program] = {}
+    declared: dict[str, ArrayType] = {}
+    equations: list[Equation] = []
+    for statement in node.body:
+        match statement:
+            case ast.FunctionDef():
+                programs[statement.name] = _definition(statement, scope)
+            case ast.AnnAssign(target=ast.Name(id=name), value=None):
+                declared[name] = _type(statement.annotation)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call):
+                declared[name] = _type(statement.annotation)
+                equations.append(_equation(call, [name], declared, scope, programs))
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Call() as call):
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
+                equations.append(_equation(call, names, declared, scope, programs))
+            case ast.Return(value=value):
+                atoms = value.elts if isinstance(value, ast.Tuple) else [value]
+                if statement is not node.body[-1]:
+                    raise _fail(statement, "`return` must be the last line.")
+                return Program(inputs, equations, [_atom(atom, scope) for atom in atoms if atom])
+            case _:
+                raise _fail(statement, f"`{ast.unparse(statement)}` is no equation.")
+    raise _fail(node, "the definition has no `return`.")
+
+
+def _equation(
+    call: ast.Call,
+    names: Sequence[str],
+    declared: dict[str, ArrayType],
+    scope: dict[str, Variable],
+    programs: dict[str, Program],
+) -> Equation:
+    if not isinstance(call.func, ast.Name) or call.func.id not in PRIMITIVES:
+        raise _fail(call, f"there is no primitive {ast.unparse(call.func)!r}.")
+    primitive = PRIMITIVES[call.func.id]
+    inputs = [_atom(argument, scope) for argument in call.args]
+    params = {
+        keyword.arg or "": programs[keyword.value.id]
+        if isinstance(keyword.value, ast.Name) and keyword.value.id in programs
+        else _parameter(keyword.value)
+        for keyword in call.keywords
+    }
+    try:
+        inferred = primitive.infer(*(atom.type for atom in inputs), **params)
+    except (TypeError, ValueError, IndexError) as error:
+        raise _fail(call, f"{primitive.name} does not take these inputs: {error}") from error
+    types = tuple(inferred) if primitive.multiple_outputs else (inferred,)
+    if len(types) != len(names):
+        raise _fail(call, f"{primitive.name} has {len(types)} outputs, not {len(names)}.")
+    outputs: list[Variable] = []
+    for name, type in zip(names, types, strict=True):
+        if declared.get(name) != type:
+            raise _fail(
+                call, f"{name} has the type {type}, but the text says {declared.get(name)}."
+            )
+        scope[name] = variable = Variable(type)
+        outputs.append(variable)
+    return Equation(primitive, inputs, params, outputs)
+
+
+def _type(node: ast.expr) -> ArrayType:
+    shape: tuple[int, ...] = ()
+    name = node
+    if isinstance(node, ast.Subscript):
+        name = node.value
+        lengths = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        values = [length.value for length in lengths if isinstance(length, ast.Constant)]
+        shape = tuple(value for value in values if isinstance(value, int) and value >= 0)
+        if len(shape) != len(lengths):
+            raise _fail(node, f"`{ast.unparse(node)}` is no type.")
+    if not isinstance(name, ast.Name):
+        raise _fail(node, f"`{ast.unparse(node)}` is no type.")
+    return ArrayType(shape, _dtype(node, name.id.removeprefix("weak_")), name.id[:5] == "weak_")
+
+
+def _dtype(node: ast.expr, name: str) -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        raise _fail(node, f"there is no dtype {name!r}.") from None
+    if dtype.kind not in "biufc":
+        raise _fail(node, f"the dtype {name!r} is not numeric.")
+    return dtype
+
+
+def _atom(node: ast.expr, scope: dict[str, Variable]) -> Atom:
+    match node:
+        case ast.Name(id=name) if name in scope:
+            return scope[name]
+        case ast.Call(func=ast.Name(id="array"), args=[values, type_node]):
+            type = _type(type_node)
+            value = _parameter(values)
+            if value is Ellipsis:
+                return Constant(ElidedValue(type, False), type)
+            return Constant(np.array(value, type.dtype).reshape(type.shape))
+        case ast.Call(func=ast.Name(id="captured"), args=[type_node]):
+            type = _type(type_node)
+            return Constant(ElidedValue(type, True), type)
+        case ast.Call(func=ast.Name(id=name), args=[value]):
+            return Constant(_dtype(node, name).type(_parameter(value)))
+        case ast.Name(id=name) if name not in ("inf", "nan", "infj", "nanj"):
+            raise _fail(node, f"{name} is read before it is written.")
+        case _:
+            value = _parameter(node)
+            if not isinstance(value, bool | int | float | complex):
+                raise _fail(node, f"`{ast.unparse(node)}` is neither a variable nor a constant.")
+            return Constant(value)
+
+
+_SPECIAL = {
+    "inf": float("inf"),
+    "nan": float("nan"),
+    "infj": complex(0, float("inf")),
+    "nanj": complex(0, float("nan")),
+}
+
+
+def _parameter(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Tuple(elts=items):
+            return tuple(_parameter(item) for item in items)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_parameter(operand)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as operator, right=right):
+            # Only complex numbers print so; built from their parts, to keep signed zeros.
+            real, imaginary = _parameter(left), _parameter(right).imag
+            return complex(real, imaginary if isinstance(operator, ast.Add) else -imaginary)
+        case ast.Call(func=ast.Name(id="slice"), args=[start, stop, step]):
+            return slice(_parameter(start), _parameter(stop), _parameter(step))
+        case ast.Name(id=name):
+            return _SPECIAL[name] if name in _SPECIAL else _dtype(node, name)
+        case _:
+            raise _fail(node, f"`{ast.unparse(node)}` is not a parameter's value.")

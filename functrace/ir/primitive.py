@@ -1,0 +1,117 @@
+"""A primitive: one operation that Programs are made of, together with all its rules.
+
+A family of primitives is a subclass that states its rules once for all its members; a single
+primitive is a subclass with one instance. ``docs/add_a_primitive.md`` shows how to write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from functrace.errors import MissingRuleError, PrimitiveError
+from functrace.ir.types import ArrayType
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive by its name: what parses a printed Program looks here."""
+
+
+class Primitive:
+    """One operation, with its rules as methods.
+
+    Inputs and outputs of rules are NumPy arrays, NumPy scalars, Python scalars, or tracers of an
+    outer transformation: a rule written with NumPy functions and operators can itself be
+    transformed. Parameters are static: numbers, strings, dtypes, tuples.
+
+    Attributes:
+        name: The name in printed Programs; unique.
+        multiple_outputs: Whether ``run`` returns a tuple of arrays rather than one array.
+        locally_constant: Whether the derivative is zero wherever it exists (comparisons,
+            rounding, argmax). Recordings that follow values do not record such an operation.
+        makes_views: Whether NumPy's result shares the memory of the first input.
+    """
+
+    name: str
+    multiple_outputs: ClassVar[bool] = False
+    locally_constant: bool = False
+    makes_views: bool = False
+
+    def __init__(self, name: str) -> None:
+        """Name the primitive and enter it among ``PRIMITIVES``.
+
+        Raises:
+            PrimitiveError: The name is no identifier, or belongs to a primitive of functrace.
+        """
+        if not name.isidentifier():
+            raise PrimitiveError(f"A primitive's name must be an identifier; {name!r} is not.")
+        known = PRIMITIVES.get(name)
+        if known is not None and type(known).__module__.startswith("functrace.primitives"):
+            raise PrimitiveError(f"The name {name!r} belongs to a primitive of functrace.")
+        self.name = name
+        PRIMITIVES[name] = self
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def run(self, *inputs: Any, **params: Any) -> Any:
+        """Compute the output, or the tuple of outputs, with NumPy. Inputs are never written."""
+        raise MissingRuleError.of(self.name, "run")
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The type of the output, or the tuple of types, from the types of the inputs.
+
+        Raises:
+            ValueError: The shapes do not fit together.
+            TypeError: The dtypes do not fit the operation.
+        """
+        raise MissingRuleError.of(self.name, "infer")
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """Push tangents forward: the output's tangent (or tuple of them), None for zero.
+
+        Args:
+            inputs: The primal inputs.
+            tangents: One for each input, of its shape; None where it is zero.
+            output: The primal output or outputs, already computed.
+            params: The primitive's parameters.
+        """
+        raise MissingRuleError.of(self.name, "jvp")
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Pull the cotangent of the output back: one cotangent for each input, None for zero.
+
+        Args:
+            cotangent: Of the output's shape; a tuple with None for zero where the primitive
+                has several outputs.
+            inputs: The primal inputs.
+            output: The primal output or outputs.
+            needed: One entry for each input: None where nobody asks for its cotangent, so that
+                the rule can save the work.
+            params: The primitive's parameters.
+        """
+        raise MissingRuleError.of(self.name, "vjp")
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Apply the operation to each of ``size`` examples at once.
+
+        Args:
+            size: The number of examples.
+            inputs: The inputs; those that are batched have one axis more.
+            axes: Which axis of each input counts the examples; None where all share the input.
+            params: The primitive's parameters, as for one example.
+
+        Returns:
+            The output and its batch axis (tuples of these for several outputs).
+        """
+        raise MissingRuleError.of(self.name, "batch")

@@ -1,0 +1,263 @@
+"""The grammar of recorded programs.
+
+::
+
+    Program   = (inputs: Variable*, equations: Equation*, outputs: Atom*)
+    Equation  = (primitive, inputs: Atom*, params: name -> value, outputs: Variable*, source)
+    Atom      = Variable(type) | Constant(value, type)
+
+Every variable is written once, by one equation or as an input, before it is read. A Program is
+data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` reads back;
+``functrace.ir.checking`` checks it; and the transformations are loops over its equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count, product
+from keyword import iskeyword
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import ArrayType, type_of
+
+
+class Source(NamedTuple):
+    """A place in the user's code: which instruction of which function."""
+
+    code: CodeType
+    instruction: int
+
+    @property
+    def file(self) -> str:
+        """The file's path."""
+        return self.code.co_filename
+
+    @property
+    def line(self) -> int:
+        """The line's number; computed when asked for, since most places never are."""
+        if self.instruction < 0:
+            return self.code.co_firstlineno
+        for index, (line, *_) in enumerate(self.code.co_positions()):
+            if index == self.instruction // 2 and line is not None:
+                return line
+        return self.code.co_firstlineno
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.code.co_name}"
+
+
+class Variable:
+    """A value that a Program will have when it runs. Its identity is its name."""
+
+    __slots__ = ("type",)
+
+    def __init__(self, type: ArrayType) -> None:
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"<variable {self.type}>"
+
+
+class Constant:
+    """A value known when the Program was recorded: an array, a scalar, or an outer tracer."""
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, value: Any, type: ArrayType | None = None) -> None:
+        self.value = value
+        self.type = type_of(value) if type is None else type
+
+    def __repr__(self) -> str:
+        return f"<constant {self.type}>"
+
+
+class ElidedValue:
+    """Stands for a constant whose value a text left out; it prints, but does not run."""
+
+    __slots__ = ("captured", "type")
+
+    def __init__(self, type: ArrayType, captured: bool) -> None:
+        self.type = type
+        self.captured = captured
+
+
+Atom = Variable | Constant
+
+
+class Equation:
+    """One application of a primitive."""
+
+    __slots__ = ("inputs", "outputs", "params", "primitive", "source")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Atom],
+        params: dict[str, Any],
+        outputs: Sequence[Variable],
+        source: Source | None = None,
+    ) -> None:
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params
+        self.outputs = outputs
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"<equation {self.primitive.name}>"
+
+
+class Program:
+    """A recorded function: straight-line, typed, without side effects."""
+
+    __slots__ = ("equations", "inputs", "outputs")
+
+    def __init__(
+        self,
+        inputs: Sequence[Variable],
+        equations: Sequence[Equation],
+        outputs: Sequence[Atom],
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.equations = tuple(equations)
+        self.outputs = tuple(outputs)
+
+    def constants(self) -> Iterator[Constant]:
+        """Each constant once, in the order of its first use."""
+        seen: set[int] = set()
+        for atoms in [*(equation.inputs for equation in self.equations), self.outputs]:
+            for atom in atoms:
+                if isinstance(atom, Constant) and id(atom) not in seen:
+                    seen.add(id(atom))
+                    yield atom
+
+    def __str__(self) -> str:
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return f"<program of {len(self.equations)} equations>"
+
+
+# Printing. The text is valid Python syntax, so that Python's own parser reads it back:
+#
+#     def program(a: float64[2, 3], b: float64[3]):
+#         c: float64[2] = contract(a, b, subscripts='ij,j->i')  # model.py:12
+#         return c
+
+LARGEST_PRINTED_ARRAY = 12
+"""Arrays with more elements are printed as ``array(..., float64[100, 3])``."""
+
+
+def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> str:
+    """Print a Program.
+
+    Args:
+        program: What to print.
+        sources: Whether to write the user's file and line beside each equation.
+        elide: Whether to leave out the values of large constants. Without it the text holds the
+            whole Program, and what is parsed from it can be run.
+
+    Returns:
+        The text, which ``functrace.parse`` reads back.
+    """
+    return "\n".join(_Printer(sources, elide).definition("program", program, ""))
+
+
+def variable_names() -> Iterator[str]:
+    """The names a, b, ..., z, aa, ab, ... without Python's keywords."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for length in count(1):
+        for name in product(letters, repeat=length):
+            joined = "".join(name)
+            if not iskeyword(joined):
+                yield joined
+
+
+class _Printer:
+    def __init__(self, sources: bool, elide: bool) -> None:
+        self.sources = sources
+        self.elide = elide
+        self.names: dict[Variable, str] = {}
+        self.fresh = variable_names()
+
+    def name(self, variable: Variable) -> str:
+        if variable not in self.names:
+            self.names[variable] = next(self.fresh)
+        return self.names[variable]
+
+    def definition(self, title: str, program: Program, indent: str) -> Iterator[str]:
+        inputs = ", ".join(f"{self.name(v)}: {v.type}" for v in program.inputs)
+        yield f"{indent}def {title}({inputs}):"
+        inner = indent + "    "
+        for equation in program.equations:
+            yield from self.equation(equation, inner)
+        outputs = ", ".join(self.atom(atom) for atom in program.outputs)
+        if len(program.outputs) == 1:
+            yield f"{inner}return {outputs}"
+        else:
+            yield f"{inner}return ({outputs})"
+
+    def equation(self, equation: Equation, indent: str) -> Iterator[str]:
+        arguments = [self.atom(atom) for atom in equation.inputs]
+        for key, value in equation.params.items():
+            if isinstance(value, Program):
+                yield from self.definition(key, value, indent)
+                arguments.append(f"{key}={key}")
+            else:
+                arguments.append(f"{key}={_literal(value)}")
+        call = f"{equation.primitive.name}({', '.join(arguments)})"
+        outputs = [(self.name(v), v.type) for v in equation.outputs]
+        if len(outputs) == 1 and not equation.primitive.multiple_outputs:
+            ((name, type),) = outputs
+            text = f"{indent}{name}: {type} = {call}"
+        else:
+            declared = "".join(f"{name}: {type}; " for name, type in outputs)
+            targets = ", ".join(name for name, _ in outputs)
+            text = f"{indent}{declared}({targets}{',' if len(outputs) == 1 else ''}) = {call}"
+        if self.sources and equation.source is not None:
+            source = equation.source
+            text += f"  # {source.file.replace(chr(92), '/').rpartition('/')[2]}:{source.line}"
+        yield text
+
+    def atom(self, atom: Atom) -> str:
+        if isinstance(atom, Variable):
+            return self.name(atom)
+        value, type = atom.value, atom.type
+        if isinstance(value, np.generic):
+            return f"{type.dtype.name}({_literal(value.item())})"
+        if isinstance(value, np.ndarray):
+            if self.elide and type.size > LARGEST_PRINTED_ARRAY:
+                return f"array(..., {type})"
+            values = _literal(_tuples(value.tolist()))
+            return f"array({values}, {type})"
+        if type.weak and isinstance(value, bool | int | float | complex):
+            return _literal(value)
+        if isinstance(value, ElidedValue) and not value.captured:
+            return f"array(..., {type})"
+        return f"captured({type})"
+
+
+def _tuples(nested: Any) -> Any:
+    return tuple(map(_tuples, nested)) if isinstance(nested, list) else nested
+
+
+def _literal(value: Any) -> str:
+    """A parameter or a scalar as Python syntax."""
+    if isinstance(value, tuple):
+        items = [_literal(item) for item in value]
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    if isinstance(value, np.dtype):
+        return value.name
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, slice):
+        return f"slice({_literal(value.start)}, {_literal(value.stop)}, {_literal(value.step)})"
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return repr(value)
+    if isinstance(value, np.generic):
+        return _literal(value.item())
+    return repr(f"{value}")

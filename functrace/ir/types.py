@@ -1,0 +1,119 @@
+"""The type of an array: its shape, its dtype, and whether it came from a Python scalar."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+WEAK_DTYPES: dict[type, np.dtype[Any]] = {
+    bool: np.dtype(np.bool_),
+    int: np.dtype(np.int_),
+    float: np.dtype(np.float64),
+    complex: np.dtype(np.complex128),
+}
+"""The dtype that NumPy gives to a Python scalar standing alone."""
+
+WEAK_KINDS: dict[str, type] = {"b": bool, "i": int, "f": float, "c": complex}
+"""The Python scalar type behind a weak type, by the kind of its dtype."""
+
+
+class ArrayType(NamedTuple):
+    """The shape and dtype of a value, known before the value is.
+
+    Attributes:
+        shape: The lengths of the axes.
+        dtype: The NumPy dtype.
+        weak: True for a Python scalar, which takes on the dtype of the arrays it meets
+            (NEP 50, https://numpy.org/neps/nep-0050-scalar-promotion.html).
+
+    Example:
+        >>> import numpy as np
+        >>> print(ArrayType((2, 3), np.dtype(np.float32)))
+        float32[2, 3]
+        >>> print(type_of(1.5), type_of(np.float64(1.5)))
+        weak_float64 float64
+    """
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether values of this type can carry a derivative: floating or complex."""
+        return self.dtype.kind in "fc"
+
+    def __str__(self) -> str:
+        name = ("weak_" if self.weak else "") + self.dtype.name
+        return f"{name}[{', '.join(map(str, self.shape))}]" if self.shape else name
+
+
+@lru_cache(maxsize=256)
+def _scalar_type(dtype: np.dtype[Any]) -> ArrayType:
+    return ArrayType((), dtype)
+
+
+_WEAK_TYPES = {python: ArrayType((), dtype, True) for python, dtype in WEAK_DTYPES.items()}
+
+
+def type_of(value: Any) -> ArrayType:
+    """The type of an array, a NumPy scalar, a Python scalar, or a tracer.
+
+    Raises:
+        TypeError: The value is none of these.
+    """
+    kind = type(value)
+    if kind is np.ndarray:
+        return ArrayType(value.shape, value.dtype)
+    weak = _WEAK_TYPES.get(kind)
+    if weak is not None:
+        return weak
+    if isinstance(value, np.generic):
+        return _scalar_type(value.dtype)
+    known = getattr(value, "type", None)
+    if isinstance(known, ArrayType):
+        return known
+    if isinstance(value, np.ndarray):
+        return ArrayType(value.shape, value.dtype)
+    raise TypeError(f"{kind.__qualname__} is not the type of an array or a scalar")
+
+
+def promotion_operand(type: ArrayType) -> Any:
+    """What stands for a value of this type in NumPy's own promotion: a dtype or a Python type."""
+    return WEAK_KINDS[type.dtype.kind] if type.weak else type.dtype
+
+
+def result_dtype(*types: ArrayType) -> np.dtype[Any]:
+    """The dtype that NumPy gives to a combination of these types (NEP 50)."""
+    operands = [WEAK_KINDS[t.dtype.kind](0) if t.weak else t.dtype for t in types]
+    return np.result_type(*operands)
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape to which these shapes broadcast.
+
+    Raises:
+        ValueError: They do not broadcast.
+    """
+    first = shapes[0]
+    for shape in shapes:
+        if shape != first:
+            return np.broadcast_shapes(*shapes)
+    return first

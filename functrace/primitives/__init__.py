@@ -1,0 +1,1 @@
+"""The first-order primitives, by family, each with all its rules."""

@@ -1,0 +1,557 @@
+"""Elementwise primitives: NumPy's arithmetic, with broadcasting.
+
+Each primitive states, for each input, the linear map ``t -> t * d(output)/d(input)`` as a function
+of ``t``, the output and the inputs. Such a map is diagonal, so the same function serves forward
+mode (``t`` a tangent) and reverse mode (``t`` a cotangent). Broadcasting and promotion, and their
+adjoints, are the family's business.
+
+Complex numbers: the maps are complex-linear, and reverse mode applies them without conjugation,
+which is the convention of JAX and autograd. Where the output is real (``abs``) or the input is,
+the family takes the real part.
+
+Derivatives: Abramowitz and Stegun, Handbook of Mathematical Functions, chapters 4 and 6; the
+values at kinks are those of ``docs/architecture.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import (
+    ArrayType,
+    broadcast_shapes,
+    promotion_operand,
+    result_dtype,
+)
+from functrace.primitives.linear import (
+    add_tangents,
+    cast_to,
+    conform,
+    dtype_of,
+    move_batch_axis,
+    widen,
+)
+from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind, implements, reject_out
+
+PartialMap = Callable[..., Any]
+"""``(t, output, *inputs) -> t * d(output)/d(input)``."""
+
+
+class Elementwise(Primitive):
+    """A function of each element, with NumPy's broadcasting and promotion.
+
+    Attributes:
+        ufunc: The NumPy ufunc that decides the output's dtype.
+        partials: One map for each input; empty where the function is locally constant.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dtype_of: np.ufunc,
+        *partials: PartialMap,
+        run: Callable[..., Any],
+        keeps_weak: bool = False,
+    ) -> None:
+        """Name the primitive.
+
+        Args:
+            name: The name.
+            dtype_of: The NumPy ufunc whose output dtype this function has.
+            partials: One for each input; none at all for a locally constant function.
+            run: What computes it.
+            keeps_weak: Whether ``run`` makes Python scalars of Python scalars, as Python's
+                operators do.
+        """
+        super().__init__(name)
+        self.ufunc = dtype_of
+        self.partials = partials
+        self.locally_constant = not partials
+        self.run: Callable[..., Any] = run
+        self.keeps_weak = keeps_weak
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        """The broadcast shape, and the dtype that the ufunc chooses."""
+        shape = broadcast_shapes(*(type.shape for type in types))
+        weak = all(type.weak for type in types)
+        operands = tuple(type.dtype if weak else promotion_operand(type) for type in types)
+        return ArrayType(shape, ufunc_dtype(self.ufunc, operands), weak and self.keeps_weak)
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """The sum of the maps, each applied to its tangent."""
+        if self.locally_constant:
+            return None
+        total = None
+        # As in reverse mode: partials may divide by zero where the tangent is zero.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for tangent, partial in zip(tangents, self.partials, strict=True):
+                if tangent is not None:
+                    term = widen(partial(tangent, output, *inputs), output)
+                    total = add_tangents(total, term)
+        return total
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Each map applied to the cotangent, and fitted to the input."""
+        if self.locally_constant:
+            return (None,) * len(inputs)
+        return [
+            None if need is None else conform(partial(cotangent, output, *inputs), x)
+            for need, partial, x in zip(needed, self.partials, inputs, strict=True)
+        ]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Line up the batch axes in front; broadcasting does the rest."""
+        ranks = [np.ndim(x) - (axis is not None) for x, axis in zip(inputs, axes, strict=True)]
+        rank = max(ranks)
+        moved = [
+            x if axis is None else move_batch_axis(x, axis, rank)
+            for x, axis in zip(inputs, axes, strict=True)
+        ]
+        return bind(self, *moved), 0
+
+
+_NOT_WEAK_IN_PROMOTION = {bool: np.dtype(np.bool_)}
+
+
+@lru_cache(maxsize=4096)
+def ufunc_dtype(ufunc: np.ufunc, operands: tuple[Any, ...]) -> np.dtype[Any]:
+    """The dtype of a ufunc's (first) output for operands given as dtypes or Python types."""
+    operands = tuple(_NOT_WEAK_IN_PROMOTION.get(operand, operand) for operand in operands)
+    return ufunc.resolve_dtypes((*operands, *(None,) * ufunc.nout))[ufunc.nin]
+
+
+def of_ufunc(
+    ufunc: np.ufunc, *partials: PartialMap, run: Callable[..., Any] | None = None
+) -> Elementwise:
+    """The primitive that a NumPy ufunc means on tracers.
+
+    Args:
+        ufunc: The NumPy ufunc.
+        partials: One map for each input; none at all for a locally constant function.
+        run: Python's operator for it, if there is one: faster on scalars.
+    """
+    primitive = Elementwise(
+        ufunc.__name__, ufunc, *partials, run=run or ufunc, keeps_weak=run is not None
+    )
+    UFUNCS[ufunc] = primitive
+    return primitive
+
+
+# Products that keep zeros. A zero cotangent or tangent stays zero whatever it is multiplied with,
+# so that where(x > 0, sqrt(x), 0) has the derivative 0 at 0, and not 0 * inf = nan.
+
+
+def all_finite(x: Any) -> bool:
+    """Whether no element is infinite or nan; may say no where the squares overflow."""
+    if isinstance(x, float):
+        return math.isfinite(x)
+    # One pass by BLAS, without a temporary array; infinities and nans survive the sum.
+    flat = np.ravel(x, order="K")
+    return bool(np.isfinite(np.vdot(flat, flat)))
+
+
+def _run_product_or_zero(t: Any, factor: Any) -> Any:
+    product = t * factor
+    return product if all_finite(product) else np.where(t == 0, 0, product)[()]
+
+
+def _run_quotient_or_zero(t: Any, divisor: Any) -> Any:
+    quotient = t / divisor
+    return quotient if all_finite(quotient) else np.where(t == 0, 0, quotient)[()]
+
+
+product_or_zero_primitive = Elementwise(
+    "product_or_zero",
+    np.multiply,
+    lambda t, out, x, factor: product_or_zero(t, factor),
+    lambda t, out, x, factor: product_or_zero(x, t),
+    run=_run_product_or_zero,
+)
+quotient_or_zero_primitive = Elementwise(
+    "quotient_or_zero",
+    np.true_divide,
+    lambda t, out, x, divisor: quotient_or_zero(t, divisor),
+    lambda t, out, x, divisor: -quotient_or_zero(product_or_zero(out, t), divisor),
+    run=_run_quotient_or_zero,
+)
+
+
+def product_or_zero(t: Any, factor: Any) -> Any:
+    """``t * factor``, and zero wherever ``t`` is zero, even if the factor is infinite or nan."""
+    return bind(product_or_zero_primitive, t, factor)
+
+
+def quotient_or_zero(t: Any, divisor: Any) -> Any:
+    """``t / divisor``, and zero wherever ``t`` is zero, even if the divisor is zero or nan."""
+    return bind(quotient_or_zero_primitive, t, divisor)
+
+
+# Arithmetic
+
+add = of_ufunc(np.add, lambda t, out, x, y: t, lambda t, out, x, y: t, run=operator.add)
+subtract = of_ufunc(np.subtract, lambda t, out, x, y: t, lambda t, out, x, y: -t, run=operator.sub)
+multiply = of_ufunc(
+    np.multiply, lambda t, out, x, y: t * y, lambda t, out, x, y: t * x, run=operator.mul
+)
+divide = of_ufunc(
+    np.true_divide,
+    lambda t, out, x, y: quotient_or_zero(t, y),
+    lambda t, out, x, y: -product_or_zero(quotient_or_zero(t, y), out),
+    run=operator.truediv,
+)
+remainder = of_ufunc(
+    np.remainder,
+    lambda t, out, x, y: t,
+    lambda t, out, x, y: -t * np.floor_divide(x, y),
+    run=operator.mod,
+)
+fmod = of_ufunc(np.fmod, lambda t, out, x, y: t, lambda t, out, x, y: -t * np.trunc(x / y))
+negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg)
+positive = of_ufunc(np.positive, lambda t, out, x: t, run=operator.pos)
+
+
+def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:
+    if type(y) is int or type(y) is float:  # a known exponent, which is never differentiated
+        if y == 2:
+            return t * (2 * x)
+        if y >= 1:
+            return t * (y * x ** (y - 1))
+        if y == 0:
+            return t * 0
+        return product_or_zero(t, y * np.power(x, y - 1.0))
+    exponent = np.where(y == 0, 1, y - 1)  # x**0 is 1 for every x, with derivative 0
+    return product_or_zero(t, y * np.power(x, exponent))
+
+
+def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
+    # 0**y is 0 for every y > 0, so its derivative by y is 0 although log(0) is infinite.
+    return product_or_zero(t, out * np.log(np.where(x == 0, 1, x)))
+
+
+power = of_ufunc(np.power, _power_by_base, _power_by_exponent, run=operator.pow)
+
+
+def float_power(x: Any, y: Any) -> Any:
+    """As `numpy.float_power`: a power computed in double precision."""
+    dtype = ufunc_dtype(np.float_power, (dtype_of(x), dtype_of(y)))
+    return cast_to(x, dtype) ** cast_to(y, dtype)
+
+
+UFUNCS[np.float_power] = float_power
+
+square = of_ufunc(np.square, lambda t, out, x: t * (2 * x))
+reciprocal = of_ufunc(np.reciprocal, lambda t, out, x: -product_or_zero(t, out * out))
+sqrt = of_ufunc(np.sqrt, lambda t, out, x: quotient_or_zero(t, 2 * out))
+cbrt = of_ufunc(np.cbrt, lambda t, out, x: quotient_or_zero(t, 3 * out * out))
+
+
+def _absolute_map(t: Any, out: Any, x: Any) -> Any:
+    if dtype_of(x).kind != "c":
+        return t * np.sign(x)
+    return t * (np.conjugate(x) / np.where(out == 0, 1, out))
+
+
+absolute = of_ufunc(np.absolute, _absolute_map, run=operator.abs)
+fabs = of_ufunc(np.fabs, lambda t, out, x: t * np.sign(x))
+hypot = of_ufunc(
+    np.hypot,
+    lambda t, out, x, y: t * (x / np.where(out == 0, 1, out)),
+    lambda t, out, x, y: t * (y / np.where(out == 0, 1, out)),
+)
+copysign = of_ufunc(
+    np.copysign,
+    lambda t, out, x, y: t * (np.sign(x) * np.copysign(1, y).astype(t.dtype)),
+    lambda t, out, x, y: t * 0,
+)
+
+# Exponentials and logarithms
+
+exp = of_ufunc(np.exp, lambda t, out, x: t * out)
+exp2 = of_ufunc(np.exp2, lambda t, out, x: t * (out * math.log(2)))
+expm1 = of_ufunc(np.expm1, lambda t, out, x: t * (out + 1))
+log = of_ufunc(np.log, lambda t, out, x: quotient_or_zero(t, x))
+log2 = of_ufunc(np.log2, lambda t, out, x: quotient_or_zero(t, x * math.log(2)))
+log10 = of_ufunc(np.log10, lambda t, out, x: quotient_or_zero(t, x * math.log(10)))
+log1p = of_ufunc(np.log1p, lambda t, out, x: quotient_or_zero(t, x + 1))
+
+
+def _share(base: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """The share of one term in a sum of exponentials; equal infinities count as equal terms."""
+    return lambda x, out: base(np.where(x == out, 0, x - out))
+
+
+_share_of_e, _share_of_2 = _share(np.exp), _share(np.exp2)
+
+logaddexp = of_ufunc(
+    np.logaddexp,
+    lambda t, out, x, y: t * _share_of_e(x, out),
+    lambda t, out, x, y: t * _share_of_e(y, out),
+)
+logaddexp2 = of_ufunc(
+    np.logaddexp2,
+    lambda t, out, x, y: t * _share_of_2(x, out),
+    lambda t, out, x, y: t * _share_of_2(y, out),
+)
+
+
+def _run_sigmoid(x: Any) -> Any:
+    # exp of a negative number cannot overflow, and both branches keep full relative precision.
+    small = np.exp(-np.abs(x))
+    return (np.where(x >= 0, 1, small) / (1 + small))[()]
+
+
+sigmoid = Elementwise("sigmoid", np.exp, lambda t, out, x: t * (out * (1 - out)), run=_run_sigmoid)
+NAMED_UFUNCS["expit"] = sigmoid
+
+# Trigonometric and hyperbolic functions
+
+sin = of_ufunc(np.sin, lambda t, out, x: t * np.cos(x))
+cos = of_ufunc(np.cos, lambda t, out, x: t * -np.sin(x))
+tan = of_ufunc(np.tan, lambda t, out, x: t * (1 + out * out))
+arcsin = of_ufunc(np.arcsin, lambda t, out, x: quotient_or_zero(t, np.sqrt(1 - x * x)))
+arccos = of_ufunc(np.arccos, lambda t, out, x: -quotient_or_zero(t, np.sqrt(1 - x * x)))
+arctan = of_ufunc(np.arctan, lambda t, out, x: quotient_or_zero(t, 1 + x * x))
+arctan2 = of_ufunc(
+    np.arctan2,
+    lambda t, out, y, x: product_or_zero(t, x / (x * x + y * y)),
+    lambda t, out, y, x: -product_or_zero(t, y / (x * x + y * y)),
+)
+sinh = of_ufunc(np.sinh, lambda t, out, x: t * np.cosh(x))
+cosh = of_ufunc(np.cosh, lambda t, out, x: t * np.sinh(x))
+tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out))
+arcsinh = of_ufunc(np.arcsinh, lambda t, out, x: t / np.sqrt(x * x + 1))
+arccosh = of_ufunc(
+    np.arccosh, lambda t, out, x: quotient_or_zero(t, np.sqrt(x - 1) * np.sqrt(x + 1))
+)
+arctanh = of_ufunc(np.arctanh, lambda t, out, x: quotient_or_zero(t, 1 - x * x))
+deg2rad = of_ufunc(np.deg2rad, lambda t, out, x: t * (math.pi / 180))
+rad2deg = of_ufunc(np.rad2deg, lambda t, out, x: t * (180 / math.pi))
+UFUNCS[np.radians] = deg2rad
+UFUNCS[np.degrees] = rad2deg
+
+# Complex numbers. Each map is linear over the real numbers; the family takes the real part where
+# the output (or the input) is real: imag(z) is the real part of -1j * z.
+
+conjugate = of_ufunc(np.conjugate, lambda t, out, x: np.conjugate(t))
+
+
+class RealValued(Elementwise):
+    """A real function of a complex number."""
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        """The dtype of the parts of a complex number."""
+        (type,) = types
+        return ArrayType(type.shape, np.empty(0, type.dtype).real.dtype)
+
+
+real = RealValued("real", np.conjugate, lambda t, out, x: t, run=np.real)
+imag = RealValued("imag", np.conjugate, lambda t, out, x: -1j * t, run=np.imag)
+angle_primitive = RealValued(
+    "angle", np.conjugate, lambda t, out, x: quotient_or_zero(-1j * t, x), run=np.angle
+)
+
+
+@implements(np.real)
+def real_part(val: Any) -> Any:
+    """As `numpy.real`."""
+    return bind(real, val) if dtype_of(val).kind == "c" else val
+
+
+@implements(np.imag)
+def imaginary_part(val: Any) -> Any:
+    """As `numpy.imag`."""
+    return bind(imag, val) if dtype_of(val).kind == "c" else np.zeros_like(val)
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """As `numpy.angle`."""
+    radians = bind(angle_primitive, z if dtype_of(z).kind == "c" else z + 0j)
+    return np.rad2deg(radians) if deg else radians
+
+
+# Choices. Ties share the derivative equally.
+
+
+def _winner(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
+    def first(t: Any, out: Any, x: Any, y: Any) -> Any:
+        return np.where(is_ahead(x, y), t, np.where(x == y, t * 0.5, 0))
+
+    def second(t: Any, out: Any, x: Any, y: Any) -> Any:
+        return np.where(is_ahead(y, x), t, np.where(x == y, t * 0.5, 0))
+
+    return first, second
+
+
+maximum = of_ufunc(np.maximum, *_winner(np.greater))
+minimum = of_ufunc(np.minimum, *_winner(np.less))
+
+
+def _winner_over_nan(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
+    first, second = _winner(is_ahead)
+    return (
+        lambda t, out, x, y: np.where(np.isnan(y), t, first(t, out, x, y)),
+        lambda t, out, x, y: np.where(np.isnan(x), t, second(t, out, x, y)),
+    )
+
+
+fmax = of_ufunc(np.fmax, *_winner_over_nan(np.greater))
+fmin = of_ufunc(np.fmin, *_winner_over_nan(np.less))
+
+
+class Select(Elementwise):
+    """``where(condition, x, y)``."""
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        """The broadcast shape, and the dtype to which the two alternatives promote."""
+        shape = broadcast_shapes(*(type.shape for type in types))
+        return ArrayType(shape, result_dtype(*types[1:]))
+
+
+select = Select(
+    "select",
+    np.logical_and,
+    lambda t, out, condition, x, y: t * 0,
+    lambda t, out, condition, x, y: np.where(condition, t, 0),
+    lambda t, out, condition, x, y: np.where(condition, 0, t),
+    run=np.where,
+)
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """As `numpy.where` with three arguments; with one, the condition's value must be known."""
+    if x is None and y is None:
+        return np.nonzero(condition)
+    return bind(select, condition, x, y)
+
+
+@implements(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Any:
+    """As `numpy.clip`; at a bound the derivative is shared with the bound, as by `maximum`."""
+    reject_out(out)
+    lower = a_min if min is None else min
+    upper = a_max if max is None else max
+    if lower is not None:
+        a = np.maximum(a, lower)
+    return a if upper is None else np.minimum(a, upper)
+
+
+# Locally constant functions
+
+for _ufunc in (
+    np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isfinite, np.isinf, np.isnan, np.isnat,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.gcd, np.lcm,
+):  # fmt: skip
+    of_ufunc(_ufunc)
+
+for _ufunc, _operator in {
+    np.floor_divide: operator.floordiv,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
+    np.invert: operator.invert,
+    np.left_shift: operator.lshift,
+    np.right_shift: operator.rshift,
+}.items():
+    of_ufunc(_ufunc, run=_operator)
+
+sign_primitive = of_ufunc(np.sign)
+
+
+def sign(x: Any) -> Any:
+    """As `numpy.sign`; of a complex number ``z / abs(z)``, which does have a derivative."""
+    if dtype_of(x).kind != "c":
+        return bind(sign_primitive, x)
+    length = np.abs(x)
+    return x / np.where(length == 0, 1, length)
+
+
+UFUNCS[np.sign] = sign
+
+
+def divmod_(x: Any, y: Any) -> Any:
+    """As `numpy.divmod`."""
+    return np.floor_divide(x, y), np.remainder(x, y)
+
+
+UFUNCS[np.divmod] = divmod_
+
+
+class Round(Primitive):
+    """Rounding to decimals."""
+
+    locally_constant = True
+
+    def run(self, x: Any, *, decimals: int) -> Any:
+        """Round half to even."""
+        return np.round(x, decimals)
+
+    def infer(self, x: ArrayType, *, decimals: int) -> ArrayType:
+        """The same type."""
+        return ArrayType(x.shape, x.dtype)
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """Zero."""
+        return None
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Zero."""
+        return (None,)
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Round the whole batch."""
+        return bind(self, *inputs, **params), axes[0]
+
+
+round_primitive = Round("round")
+
+
+@implements(np.round, np.around)
+def round_to(a: Any, decimals: int = 0, out: Any = None) -> Any:
+    """As `numpy.round`."""
+    reject_out(out)
+    return bind(round_primitive, a, decimals=operator.index(decimals))

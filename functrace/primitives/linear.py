@@ -1,0 +1,240 @@
+"""What the families share: linear primitives, and fitting a cotangent to its input.
+
+The two families here say most derivative rules of functrace once for both modes. A linear
+primitive states its transpose; an elementwise one (``elementwise.py``) its partial derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import MissingRuleError
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
+from functrace.tracing import Tracer, bind, implements
+
+
+def shape_of(x: Any) -> Shape:
+    """The shape of an array, a scalar or a tracer."""
+    return getattr(x, "shape", ())
+
+
+def dtype_of(x: Any) -> np.dtype[Any]:
+    """The dtype of an array, a scalar or a tracer; of a Python scalar the one it has alone."""
+    return WEAK_DTYPES[type(x)] if type(x) in WEAK_DTYPES else x.dtype
+
+
+def conform(cotangent: Any, primal: Any) -> Any:
+    """Fit a cotangent to its input: the adjoint of NumPy's broadcasting and promotion.
+
+    Args:
+        cotangent: Of the shape to which the input was broadcast and the dtype to which it was
+            promoted.
+        primal: The input.
+
+    Returns:
+        The cotangent summed over broadcast axes and cast to the input's dtype; of a complex
+        cotangent for a real input, the real part.
+    """
+    if type(cotangent) is np.float64 and type(primal) is np.float64:  # the commonest case
+        return cotangent
+    shape = shape_of(primal)
+    if cotangent.shape != shape:
+        cotangent = sum_to_shape(cotangent, shape)
+    dtype = dtype_of(primal)
+    return cotangent if cotangent.dtype == dtype else cast_to(cotangent, dtype)
+
+
+def sum_to_shape(x: Any, shape: Shape) -> Any:
+    """Sum over the axes along which an array of this shape was broadcast to become ``x``."""
+    extra = len(x.shape) - len(shape)
+    if extra:
+        x = np.add.reduce(x, axis=tuple(range(extra)))
+    stretched = tuple(
+        axis for axis, length in enumerate(shape) if length == 1 and x.shape[axis] != 1
+    )
+    return np.add.reduce(x, axis=stretched, keepdims=True) if stretched else x
+
+
+def widen(tangent: Any, output: Any) -> Any:
+    """Fit a tangent to the output to which it belongs: broadcasting and promotion themselves."""
+    shape, dtype = shape_of(output), dtype_of(output)
+    if tangent.shape != shape:
+        tangent = np.broadcast_to(tangent, shape)
+    return tangent if tangent.dtype == dtype else cast_to(tangent, dtype)
+
+
+def zeros_for(x: Any) -> Any:
+    """A zero tangent or cotangent for a value."""
+    return np.zeros(shape_of(x), dtype_of(x))[()]
+
+
+def add_tangents(x: Any, y: Any) -> Any:
+    """The sum of two tangents or cotangents, of which None is zero."""
+    if x is None:
+        return y
+    return x if y is None else x + y
+
+
+def move_batch_axis(x: Any, axis: int, rank: int) -> Any:
+    """Bring the batch axis to the front and the axes of one example up to ``rank``."""
+    if axis != 0:
+        x = np.moveaxis(x, axis, 0)
+    missing = rank + 1 - len(x.shape)
+    return np.reshape(x, x.shape[:1] + (1,) * missing + x.shape[1:]) if missing > 0 else x
+
+
+class Linear(Primitive):
+    """A primitive that is linear in its first input, and whose other inputs are mere indices.
+
+    The tangent goes through the primitive itself, the cotangent through its transpose: each
+    derivative is stated once.
+    """
+
+    def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
+        """The adjoint of the primitive, applied to a cotangent.
+
+        Args:
+            cotangent: Of the output's shape.
+            input: The type of the first input, which is the type of the result.
+            rest: The other inputs.
+            params: The primitive's parameters.
+        """
+        raise MissingRuleError.of(self.name, "transpose")
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """A linear function is its own derivative."""
+        if tangents[0] is None:
+            return None
+        return bind(self, tangents[0], *inputs[1:], **params)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose."""
+        result = None
+        if needed[0] is not None:
+            result = self.transpose(cotangent, type_of(inputs[0]), *inputs[1:], **params)
+        return (result, *(None,) * (len(inputs) - 1))
+
+
+class Copy(Linear):
+    """The same values as a new variable."""
+
+    def run(self, x: Any) -> Any:
+        """Return a copy, which may be written."""
+        return x.copy() if isinstance(x, np.ndarray) else x
+
+    def infer(self, x: ArrayType) -> ArrayType:
+        """The same type."""
+        return x
+
+    def transpose(self, cotangent: Any, input: ArrayType) -> Any:
+        """The cotangent as it is."""
+        return cotangent
+
+    def batch(self, size: int, inputs: Sequence[Any], axes: Sequence[int | None]) -> Any:
+        """Copy the whole batch."""
+        return bind(self, *inputs), axes[0]
+
+
+copy = Copy("copy")
+
+
+class Cast(Linear):
+    """Another dtype, for values that keep their derivative. Complex to real takes the real part.
+
+    In the convention of `grad` for complex numbers the adjoint of taking the real part is to see
+    a real cotangent as complex, and the other way round: the transpose is a cast back.
+    """
+
+    def run(self, x: Any, *, dtype: np.dtype[Any]) -> Any:
+        """Cast."""
+        if dtype.kind != "c" and dtype_of(x).kind == "c":
+            x = x.real
+        return x.astype(dtype) if isinstance(x, np.ndarray) else dtype.type(x)
+
+    def infer(self, x: ArrayType, *, dtype: np.dtype[Any]) -> ArrayType:
+        """The same shape, and the dtype."""
+        return ArrayType(x.shape, dtype)
+
+    def transpose(self, cotangent: Any, input: ArrayType, *, dtype: np.dtype[Any]) -> Any:
+        """Cast back; integers take no cotangent."""
+        return bind(self, cotangent, dtype=input.dtype) if input.is_inexact else None
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, dtype: np.dtype[Any]
+    ) -> Any:
+        """Cast the whole batch."""
+        return bind(self, *inputs, dtype=dtype), axes[0]
+
+
+class CastToWhole(Cast):
+    """Another dtype that cannot carry a derivative: integers and booleans."""
+
+    locally_constant = True
+
+
+cast = Cast("cast")
+cast_to_whole = CastToWhole("cast_to_whole")
+
+
+def cast_to(x: Any, dtype: np.dtype[Any]) -> Any:
+    """The same values in a dtype; complex to real takes the real part."""
+    return bind(cast if dtype.kind in "fc" else cast_to_whole, x, dtype=dtype)
+
+
+@implements(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """As `numpy.astype`."""
+    return cast_to(x, np.dtype(dtype))
+
+
+class StopGradient(Copy):
+    """The same values, with derivative zero."""
+
+    locally_constant = True
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """Zero."""
+        return None
+
+    def transpose(self, cotangent: Any, input: ArrayType) -> Any:
+        """Zero."""
+        return None
+
+
+stop_gradient_primitive = StopGradient("stop_gradient")
+
+
+def stop_gradient(x: Any) -> Any:
+    """The same values, as constants: no derivative flows through them.
+
+    Args:
+        x: A tree of arrays, scalars or anything else.
+
+    Returns:
+        The tree with the same values. Inside a function under `grad` without `jit` they are
+        plain NumPy values, which may also be printed or converted.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.grad(lambda x: x * ft.stop_gradient(x))(3.0)
+        np.float64(3.0)
+    """
+    return tree.map(
+        lambda leaf: bind(stop_gradient_primitive, leaf) if isinstance(leaf, Tracer) else leaf, x
+    )

@@ -1,0 +1,1030 @@
+"""Where Python meets recording: tracers, recordings, and NumPy's protocols.
+
+A transformation calls the user's function on tracers. A `Tracer` is a variable of one `Recording`;
+its value, if known, lives one recording further out. An operation on tracers comes to `bind`,
+which hands it to the youngest recording among its inputs; without tracers the operation runs at
+once on NumPy. Recordings are ordered by their birth: there is no global stack, so threads and
+generators cannot confuse them. A tracer of an older recording that is met inside a younger one is
+a constant there, which is what keeps the derivatives of nested transformations apart.
+
+A recording either follows values (``functrace.transforms.reverse.Tape``: each output is computed
+by binding one recording further out, so ``if x > 0:`` works) or keeps types only
+(`ProgramRecording`: what it records is a Program).
+"""
+
+from __future__ import annotations
+
+import dis
+import operator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, NoReturn, Self, TypeVar
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import (
+    ArrayConversionError,
+    ArrayWriteError,
+    FunctraceError,
+    IndexRangeError,
+    LeakedTracerError,
+    LostDerivativeError,
+    OperandError,
+    ShapeMismatchError,
+    UnknownValueError,
+    UnsupportedFunctionError,
+    ViewWriteError,
+)
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
+from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
+
+# Places in the user's code
+
+Place = tuple[Any, int]
+"""A code object and an instruction in it: a Source in the cheapest form there is."""
+
+_OWN_FOLDERS = tuple(str(Path(file).parent) for file in (__file__, np.__file__) if file is not None)
+_is_own: dict[str, bool] = {}
+
+
+def user_place(depth: int) -> Place | None:
+    """The innermost place outside functrace and NumPy, ``depth`` frames up or further."""
+    frame = sys._getframe(depth)
+    while frame is not None:
+        code = frame.f_code
+        own = _is_own.get(code.co_filename)
+        if own is None:
+            own = _is_own[code.co_filename] = code.co_filename.startswith(_OWN_FOLDERS)
+        if not own:
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None
+
+
+def source_of(place: Place | None) -> Source | None:
+    """The place with its file and line."""
+    return None if place is None else Source(*place)
+
+
+# Recordings
+
+_births = count(1)
+
+
+class Recording:
+    """One running transformation, to which its tracers belong.
+
+    Attributes:
+        birth: Recordings are ordered by this number; the youngest has the largest.
+        is_open: Whether the transformed function is still running.
+    """
+
+    birth: int
+    is_open: bool
+
+    def __init__(self) -> None:
+        self.birth = next(_births)
+        self.is_open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.is_open = False
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record one operation and return its output, or tuple of outputs."""
+        raise NotImplementedError
+
+    def lift(self, value: Any) -> Tracer:
+        """A tracer of this recording that stands for a constant, so that it can be written."""
+        raise NotImplementedError
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = _Unknown()
+"""The value of a tracer of which only the type is known."""
+
+
+def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
+    """Apply a primitive: record it where an input is traced, run it on NumPy where none is.
+
+    Args:
+        primitive: The operation.
+        inputs: Arrays, scalars or tracers.
+        params: The primitive's static parameters.
+
+    Returns:
+        The output, or the tuple of outputs.
+
+    Raises:
+        ShapeMismatchError: The shapes do not fit together.
+        OperandError: An input is of a dtype that the primitive does not take.
+        IndexRangeError: An index lies outside its axis.
+    """
+    youngest: Recording | None = None
+    for x in inputs:
+        if isinstance(x, Tracer):
+            recording = x.recording
+            if youngest is None or recording.birth > youngest.birth:
+                youngest = recording
+    if youngest is not None:
+        return youngest.record(primitive, inputs, params)
+    try:
+        return primitive.run(*inputs, **params)
+    except (ValueError, TypeError, IndexError) as error:
+        if isinstance(error, FunctraceError):
+            raise
+        types = [type_of(x) for x in inputs]
+        raise explained(error, primitive, types, user_place(1)) from error
+
+
+def explained(
+    error: Exception, primitive: Primitive, types: Sequence[ArrayType], place: Place | None
+) -> FunctraceError:
+    """The error of functrace for what NumPy, or a rule, said of an operation's inputs."""
+    shown = ", ".join(map(str, types)) or "no inputs"
+    text = str(error).strip().rstrip(".")
+    kind: type[FunctraceError] = ShapeMismatchError
+    if isinstance(error, IndexError):
+        kind = IndexRangeError
+    elif isinstance(error, TypeError):
+        kind = OperandError
+    return kind(f"{primitive.name} does not take inputs of {shown}: {text}.", source_of(place))
+
+
+class ProgramRecording(Recording):
+    """Records a Program from types alone; the values stay unknown.
+
+    Attributes:
+        inputs: The Program's inputs so far.
+        equations: The equations so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[Variable] = []
+        self.equations: list[Equation] = []
+        self._constants: dict[int, Constant] = {}
+
+    def input(self, type: ArrayType) -> Tracer:
+        """A tracer for a new input of the Program."""
+        variable = Variable(type)
+        self.inputs.append(variable)
+        return Tracer(self, UNKNOWN, variable, user_place(2))
+
+    def atom(self, value: Any) -> Atom:
+        """What stands for a value in the Program: its variable, or a constant."""
+        if isinstance(value, Tracer):
+            require_usable(value)
+            if value.recording is self:
+                return value.variable
+            return Constant(value.copy())  # a copy: the tracer may be written later
+        if not isinstance(value, np.ndarray):
+            return Constant(value)
+        constant = self._constants.get(id(value))
+        if constant is None:
+            constant = self._constants[id(value)] = Constant(value)
+        return constant
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record one equation; its outputs are typed by the primitive's infer rule."""
+        atoms = [self.atom(x) for x in inputs]
+        place = user_place(3)
+        types = [atom.type for atom in atoms]
+        try:
+            inferred = primitive.infer(*types, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            if isinstance(error, FunctraceError):
+                raise
+            raise explained(error, primitive, types, place) from error
+        if not self.is_open:
+            raise leaked(inputs)
+        output_types = inferred if primitive.multiple_outputs else (inferred,)
+        variables = [Variable(type) for type in output_types]
+        self.equations.append(Equation(primitive, atoms, params, variables, source_of(place)))
+        outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
+        if primitive.makes_views:
+            for output in outputs:
+                share_memory(inputs[0], output)
+        return outputs if primitive.multiple_outputs else outputs[0]
+
+    def lift(self, value: Any) -> Tracer:
+        """A tracer that stands for a constant: the output of an equation that copies it."""
+        return self.record(PRIMITIVES["copy"], (value,), {})
+
+    def program(self, outputs: Sequence[Any]) -> Program:
+        """The Program from the inputs to these outputs."""
+        return Program(self.inputs, self.equations, [self.atom(x) for x in outputs])
+
+
+# Memory: which traced arrays are views of one another
+
+
+class Memory:
+    """Shared by all traced arrays that are views of the same memory.
+
+    Nothing is written here: how many arrays hold it, Python's reference count tells.
+    """
+
+    __slots__ = ()
+
+
+def share_memory(base: Any, view: Tracer) -> None:
+    """Note that one traced array is a view of another."""
+    if isinstance(base, Tracer) and base.recording is view.recording:
+        if base.memory is None:
+            base.memory = Memory()
+        view.memory = base.memory
+        view.base = base
+
+
+def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
+    """The error for an operation on a tracer whose recording has ended."""
+    for x in inputs:
+        if isinstance(x, Tracer) and not x.recording.is_open:
+            return LeakedTracerError(
+                f"A traced value of type {x.type} is used after the transformation that made it "
+                f"has ended. It was made",
+                source_of(x.place) or "an unknown place",
+            )
+    return LeakedTracerError("A traced value is used after its transformation has ended.")
+
+
+def require_usable(tracer: Tracer) -> None:
+    """Raise where a tracer's transformation has ended, or its memory was changed by a view."""
+    if not tracer.recording.is_open:
+        raise leaked([tracer])
+    if isinstance(tracer.recording, WrittenThroughView):
+        tracer.recording.fail()
+
+
+class WrittenThroughView(Recording):
+    """Takes the place of a tracer's recording after a view of it was changed in place.
+
+    ``x[1:] += 1`` changes the view ``x[1:]`` and then writes the result back into ``x``; this
+    waits for that write. Any other use of ``x`` would see values that NumPy would have changed.
+    """
+
+    def __init__(self, original: Recording, result: Tracer) -> None:
+        super().__init__()
+        self.original = original
+        self.result = result
+
+    def fail(self) -> NoReturn:
+        """Raise the error for the use of an array that was changed through a view."""
+        raise ViewWriteError(
+            "A traced array is used after a view of it was changed in place. The view was changed",
+            source_of(self.result.place),
+        )
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Refuse the use."""
+        self.fail()
+
+    def lift(self, value: Any) -> Tracer:
+        """Refuse the use."""
+        self.fail()
+
+
+# The tables of implementations: what a NumPy function does with tracers
+
+UFUNCS: dict[np.ufunc, Primitive | Callable[..., Any]] = {}
+"""For each ufunc, the primitive (or the function of primitives) that it means."""
+
+UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
+"""For methods such as ``np.add.reduce``, the function that it means."""
+
+NAMED_UFUNCS: dict[str, Primitive | Callable[..., Any]] = {}
+"""Ufuncs of other packages (``scipy.special.expit``) by name: they need not be installed."""
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""For each NumPy function that is no ufunc, an implementation with the same signature.
+
+Besides NumPy's functions: ``operator.getitem`` and ``operator.setitem`` (which returns the array
+as it is after the write), and ``np.ufunc`` for ufuncs' methods and keywords, called with the
+ufunc, the method's name, the inputs and the keywords.
+"""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
+    """Enter a function as what NumPy's functions mean on tracers.
+
+    The implementation has the signature of NumPy's function and calls `bind`, or other NumPy
+    functions, on its arguments; it is also called where only a nested list holds a tracer.
+    """
+
+    def enter(implementation: F) -> F:
+        for function in functions:
+            FUNCTIONS[function] = implementation
+        return implementation
+
+    return enter
+
+
+_PLAIN_TYPES: set[type] = {np.ndarray, bool, int, float, complex} | {
+    np.dtype(code).type for code in "?bhilqBHILQefdgFDG"
+}
+
+
+def as_operand(x: Any) -> Any:
+    """An operand of an array operation: arrays, scalars and tracers as they are, lists as arrays.
+
+    Raises:
+        OperandError: It is no array of numbers.
+        ArrayConversionError: It is a list that holds a traced value.
+    """
+    if type(x) in _PLAIN_TYPES or isinstance(x, Tracer):
+        return x
+    if isinstance(x, np.ndarray | np.generic):
+        array: Any = x
+    elif isinstance(x, bool | int | float | complex):
+        return next(kind(x) for kind in (bool, int, float, complex) if isinstance(x, kind))
+    else:
+        array = np.asarray(x)
+    if array.dtype.kind not in "biufc":
+        raise OperandError(
+            f"An operand of type {type(x).__qualname__} and dtype {array.dtype} is no array of "
+            "numbers.",
+            source_of(user_place(2)),
+        )
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise OperandError(
+            f"A {type(x).__qualname__} is not an ordinary array.",
+            source_of(user_place(2)),
+            "Convert it first, for instance with np.asarray(x).",
+        )
+    return np.asarray(array)
+
+
+def apply_ufunc(ufunc: np.ufunc, *inputs: Any) -> Any:
+    """Apply a ufunc to operands of which at least one is traced."""
+    implementation = UFUNCS.get(ufunc)
+    if implementation is None:
+        implementation = NAMED_UFUNCS.get(ufunc.__name__)
+        if implementation is None:
+            raise unsupported(f"{ufunc.__name__}")
+    if isinstance(implementation, Primitive):
+        return bind(implementation, *inputs)
+    return implementation(*inputs)
+
+
+def unsupported(name: str) -> UnsupportedFunctionError:
+    """The error for a function that has no implementation on tracers."""
+    return UnsupportedFunctionError(
+        f"{name} was called on a traced value, and functrace has no rule for it.",
+        source_of(user_place(2)),
+    )
+
+
+def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
+    """A binary operator of Python; it leaves operands that are no arrays to the other side."""
+    if type(y) not in _PLAIN_TYPES and not isinstance(y, Tracer):
+        try:
+            y = as_operand(y)
+        except OperandError:
+            return NotImplemented
+    primitive = UFUNCS[ufunc]
+    return bind(primitive, x, y) if isinstance(primitive, Primitive) else primitive(x, y)
+
+
+def _reflected(ufunc: np.ufunc, x: Any, y: Any) -> Any:
+    """A binary operator whose left operand is no tracer."""
+    try:
+        y = as_operand(y)
+    except OperandError:
+        return NotImplemented
+    primitive = UFUNCS[ufunc]
+    return bind(primitive, y, x) if isinstance(primitive, Primitive) else primitive(y, x)
+
+
+class Tracer:
+    """A traced array. It behaves as the array that it stands for, and records what is done to it.
+
+    Attributes:
+        recording: The recording to which it belongs.
+        value: Its value, one recording further out, or `UNKNOWN`.
+        variable: What its recording knows it by.
+        place: Where it was made, for messages.
+        memory: Shared with its views, once it has any.
+        base: The traced array of which it is a view, if it is one.
+    """
+
+    __slots__ = ("base", "memory", "place", "recording", "value", "variable")
+
+    # NumPy's scalars and arrays leave binary operators to __array_ufunc__ below.
+
+    def __init__(
+        self, recording: Recording, value: Any, variable: Any, place: Place | None = None
+    ) -> None:
+        self.recording = recording
+        self.value = value
+        self.variable = variable
+        self.place = place
+        self.memory: Memory | None = None
+        self.base: Tracer | None = None
+
+    # What is known of it
+
+    @property
+    def type(self) -> ArrayType:
+        """Shape, dtype and weakness."""
+        return self.variable.type if self.value is UNKNOWN else type_of(self.value)
+
+    @property
+    def shape(self) -> Shape:
+        """The lengths of the axes."""
+        value = self.value
+        return self.variable.type.shape if value is UNKNOWN else getattr(value, "shape", ())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype that the value has in NumPy."""
+        value = self.value
+        if value is UNKNOWN:
+            return self.variable.type.dtype
+        return WEAK_DTYPES[type(value)] if type(value) in WEAK_DTYPES else value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.type.size
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def T(self) -> Any:  # noqa: N802  (NumPy's name)
+        """With the axes in reverse order."""
+        return FUNCTIONS[np.transpose](self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802  (NumPy's name)
+        """With the last two axes swapped."""
+        if self.ndim < 2:
+            raise ShapeMismatchError(
+                f"mT needs two axes or more, not shape {self.shape}.", source_of(user_place(1))
+            )
+        return FUNCTIONS[np.swapaxes](self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return FUNCTIONS[np.real](self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return FUNCTIONS[np.imag](self)
+
+    @property
+    def flat(self) -> Iterator[Any]:
+        """Its elements in row-major order."""
+        return iter(FUNCTIONS[np.ravel](self))
+
+    # Python asks for the value
+
+    def _known(self, request: str) -> Any:
+        if self.value is UNKNOWN:
+            require_usable(self)
+            raise UnknownValueError(
+                f"{request} needs the value of a traced {self.type}, of which only shape and "
+                f"dtype are known. It was made at {source_of(self.place)}.",
+                source_of(user_place(2)),
+            )
+        return self.value
+
+    def _number(self, request: str) -> Any:
+        """The value, where making it a Python number loses no derivative."""
+        value = self._known(request)
+        require_usable(self)
+        if self.type.is_inexact:
+            raise LostDerivativeError(
+                f"{request} would turn a traced {self.type} into a plain number, and its "
+                "derivative would be lost.",
+                source_of(user_place(2)),
+            )
+        return value
+
+    def __bool__(self) -> bool:
+        return bool(self._known("bool()"))
+
+    def __float__(self) -> float:
+        return float(self._number("float()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex()"))
+
+    def __int__(self) -> int:
+        return int(self._whole("int()"))
+
+    def __trunc__(self) -> int:
+        return int(self._whole("trunc()"))
+
+    def __floor__(self) -> int:
+        return int(np.floor(self._whole("floor()")))
+
+    def __ceil__(self) -> int:
+        return int(np.ceil(self._whole("ceil()")))
+
+    def _whole(self, request: str) -> Any:
+        """The innermost known value: a whole number has no derivative that could be lost."""
+        value = self._known(request)
+        return value._whole(request) if isinstance(value, Tracer) else value
+
+    def __index__(self) -> int:
+        return operator.index(self._number("An index"))
+
+    def item(self, *index: Any) -> Any:
+        """Refuse: a Python number cannot carry the derivative. Integers that are known pass."""
+        value = self._number("item()")
+        return value.item(*index) if isinstance(value, np.ndarray | np.generic) else value
+
+    def tolist(self) -> Any:
+        """The rows as nested lists of traced scalars."""
+        return [row.tolist() if row.ndim else row for row in self] if self.ndim else self
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        place = user_place(1)
+        require_usable(self)
+        if _stores_an_item(place):
+            raise ArrayWriteError(
+                f"A traced {self.type} is written into an ordinary NumPy array.", source_of(place)
+            )
+        raise ArrayConversionError(
+            f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
+            source_of(place),
+        )
+
+    def __len__(self) -> int:
+        shape = self.shape
+        if not shape:
+            raise TypeError("len() of unsized object")
+        return shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[index] for index in range(self.shape[0]))
+
+    def __contains__(self, x: Any) -> bool:
+        return bool(FUNCTIONS[np.any](self == x))
+
+    def __repr__(self) -> str:
+        value = "" if self.value is UNKNOWN else f", value={self.value!r}"
+        return f"Tracer({self.type}{value})"
+
+    def __format__(self, specification: str) -> str:
+        if not specification or self.value is UNKNOWN:
+            return str(self)
+        return format(self.value, specification)
+
+    __hash__ = None  # type: ignore[assignment]  (as arrays: == compares element by element)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            message = f"A traced array has no {name!r}, although a NumPy array has it."
+            raise AttributeError(f"{message}\n  at {source_of(user_place(1))}")
+        raise AttributeError(f"A traced array has no attribute {name!r}.")
+
+    def __copy__(self) -> Tracer:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
+        return self.copy()
+
+    def copy(self, order: str = "C") -> Tracer:
+        """The same values in memory of their own."""
+        require_usable(self)
+        return Tracer(self.recording, self.value, self.variable, self.place)
+
+    # Operators
+
+    def __add__(self, other: Any) -> Any:
+        return _operator(np.add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _reflected(np.add, self, other)
+
+    def __sub__(self, other: Any) -> Any:
+        return _operator(np.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _reflected(np.subtract, self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return _operator(np.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _reflected(np.multiply, self, other)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _operator(np.true_divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _reflected(np.true_divide, self, other)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _operator(np.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _reflected(np.floor_divide, self, other)
+
+    def __mod__(self, other: Any) -> Any:
+        return _operator(np.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _reflected(np.remainder, self, other)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __pow__(self, other: Any) -> Any:
+        return _operator(np.power, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _reflected(np.power, self, other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _operator(np.matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return _reflected(np.matmul, self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return _operator(np.bitwise_and, self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return _reflected(np.bitwise_and, self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return _operator(np.bitwise_or, self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return _reflected(np.bitwise_or, self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return _operator(np.bitwise_xor, self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return _reflected(np.bitwise_xor, self, other)
+
+    def __lshift__(self, other: Any) -> Any:
+        return _operator(np.left_shift, self, other)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return _reflected(np.left_shift, self, other)
+
+    def __rshift__(self, other: Any) -> Any:
+        return _operator(np.right_shift, self, other)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return _reflected(np.right_shift, self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return _operator(np.less, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _operator(np.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _operator(np.greater, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _operator(np.greater_equal, self, other)
+
+    def __eq__(self, other: object) -> Any:
+        return _operator(np.equal, self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return _operator(np.not_equal, self, other)
+
+    def __neg__(self) -> Any:
+        return apply_ufunc(np.negative, self)
+
+    def __pos__(self) -> Any:
+        return apply_ufunc(np.positive, self)
+
+    def __abs__(self) -> Any:
+        return apply_ufunc(np.absolute, self)
+
+    def __invert__(self) -> Any:
+        return apply_ufunc(np.invert, self)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits is None:
+            return round(self._whole("round()"))
+        return FUNCTIONS[np.round](self, digits)
+
+    # Changes in place: the tracer comes to stand for another variable
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._changed(_operator(np.add, self, other))
+
+    def __isub__(self, other: Any) -> Any:
+        return self._changed(_operator(np.subtract, self, other))
+
+    def __imul__(self, other: Any) -> Any:
+        return self._changed(_operator(np.multiply, self, other))
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._changed(_operator(np.true_divide, self, other))
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return self._changed(_operator(np.floor_divide, self, other))
+
+    def __imod__(self, other: Any) -> Any:
+        return self._changed(_operator(np.remainder, self, other))
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._changed(_operator(np.power, self, other))
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self._changed(_operator(np.matmul, self, other))
+
+    def _changed(self, result: Any) -> Any:
+        """What an operator such as ``+=`` leaves behind."""
+        if result is NotImplemented or not self.shape:
+            return result  # 0-d values are scalars in NumPy, which do not change in place
+        if self.base is not None and self.memory is not None:
+            # Two holders beside this call's own: the base and this view, as in x[1:] += 1.
+            base = self.base
+            if sys.getrefcount(self.memory) > 3 or base.base is not None:
+                raise _view_write(self)
+            result = self._fitted(result)
+            base.recording = WrittenThroughView(base.recording, result)
+            return result
+        self.become(self._fitted(result))
+        return self
+
+    def _fitted(self, result: Any) -> Tracer:
+        """A result in this array's shape and dtype, as writing it in place would give."""
+        if result.shape != self.shape:
+            raise ShapeMismatchError(
+                f"A result of shape {result.shape} does not fit into the traced array of shape "
+                f"{self.shape} that is changed in place.",
+                source_of(user_place(3)),
+            )
+        if result.dtype != self.dtype:
+            if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+                raise OperandError(
+                    f"A result of dtype {result.dtype} does not fit into the traced array of "
+                    f"dtype {self.dtype} that is changed in place.",
+                    source_of(user_place(3)),
+                )
+            result = result.astype(self.dtype)
+        return result
+
+    def become(self, other: Any) -> None:
+        """Stand for another traced value from now on: how a traced array is written.
+
+        Raises:
+            ViewWriteError: Another traced array in use is a view of the same memory.
+        """
+        if self.memory is not None and sys.getrefcount(self.memory) > 2:
+            raise _view_write(self)
+        require_usable(other)
+        self.recording = other.recording
+        self.value = other.value
+        self.variable = other.variable
+        self.place = other.place
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        recording = self.recording
+        if isinstance(recording, WrittenThroughView) and value is recording.result:
+            self.recording = recording.original
+        elif self.memory is not None and sys.getrefcount(self.memory) > 2:
+            raise _view_write(self)
+        self.become(FUNCTIONS[operator.setitem](self, index, value))
+
+    def __getitem__(self, index: Any) -> Any:
+        return FUNCTIONS[operator.getitem](self, index)
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__" and not options:
+            for x in inputs:
+                if type(x) not in _PLAIN_TYPES and not isinstance(x, Tracer):
+                    inputs = tuple(map(as_operand, inputs))
+                    break
+            result = apply_ufunc(ufunc, *inputs)
+            return strong(result) if isinstance(result, Tracer) else result
+        return FUNCTIONS[np.ufunc](ufunc, method, inputs, options)
+
+    def __array_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        arguments: Sequence[Any],
+        options: dict[str, Any],
+    ) -> Any:
+        implementation = FUNCTIONS.get(function)
+        if implementation is None:
+            module = getattr(function, "__module__", "numpy")
+            raise unsupported(f"{module}.{function.__name__}")
+        return implementation(*arguments, **options)
+
+    # Methods of arrays, which mean NumPy's functions
+
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+        """As `numpy.all`."""
+        return FUNCTIONS[np.all](self, axis, out, keepdims)
+
+    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+        """As `numpy.any`."""
+        return FUNCTIONS[np.any](self, axis, out, keepdims)
+
+    def argmax(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+        """As `numpy.argmax`."""
+        return FUNCTIONS[np.argmax](self, axis, out, keepdims=keepdims)
+
+    def argmin(self, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+        """As `numpy.argmin`."""
+        return FUNCTIONS[np.argmin](self, axis, out, keepdims=keepdims)
+
+    def argsort(self, axis: Any = -1, kind: Any = None, order: Any = None) -> Any:
+        """As `numpy.argsort`."""
+        return FUNCTIONS[np.argsort](self, axis, kind, order)
+
+    def astype(
+        self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True,
+        copy: bool = True,
+    ) -> Any:  # fmt: skip
+        """As `numpy.ndarray.astype`."""
+        if not np.can_cast(self.dtype, np.dtype(dtype), casting):
+            raise OperandError(
+                f"Cannot cast a traced {self.type} to {np.dtype(dtype)} by the rule {casting!r}.",
+                source_of(user_place(1)),
+            )
+        return FUNCTIONS[np.astype](self, dtype)
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:
+        """As `numpy.clip`."""
+        return FUNCTIONS[np.clip](self, min, max, out)
+
+    def conj(self) -> Any:
+        """As `numpy.conjugate`."""
+        return apply_ufunc(np.conjugate, self)
+
+    conjugate = conj
+
+    def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        """As `numpy.cumsum`."""
+        return FUNCTIONS[np.cumsum](self, axis, dtype, out)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """As `numpy.diagonal`."""
+        return FUNCTIONS[np.diagonal](self, offset, axis1, axis2)
+
+    def dot(self, b: Any, out: Any = None) -> Any:
+        """As `numpy.dot`."""
+        return FUNCTIONS[np.dot](self, b, out)
+
+    def flatten(self, order: str = "C") -> Any:
+        """A copy with one axis."""
+        return FUNCTIONS[np.ravel](self, order).copy()
+
+    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        """As `numpy.max`."""
+        return FUNCTIONS[np.max](self, axis, out, keepdims, **options)
+
+    def mean(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        """As `numpy.mean`."""
+        return FUNCTIONS[np.mean](self, axis, dtype, out, keepdims, **options)
+
+    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        """As `numpy.min`."""
+        return FUNCTIONS[np.min](self, axis, out, keepdims, **options)
+
+    def prod(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        """As `numpy.prod`."""
+        return FUNCTIONS[np.prod](self, axis, dtype, out, keepdims, **options)
+
+    def ravel(self, order: str = "C") -> Any:
+        """As `numpy.ravel`."""
+        return FUNCTIONS[np.ravel](self, order)
+
+    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+        """As `numpy.repeat`."""
+        return FUNCTIONS[np.repeat](self, repeats, axis)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        """As `numpy.reshape`; the lengths may also be separate arguments."""
+        return FUNCTIONS[np.reshape](self, shape[0] if len(shape) == 1 else shape, order)
+
+    def round(self, decimals: int = 0, out: Any = None) -> Any:
+        """As `numpy.round`."""
+        return FUNCTIONS[np.round](self, decimals, out)
+
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None) -> None:
+        """Sort in place, as `numpy.ndarray.sort`."""
+        self.become(FUNCTIONS[np.sort](self, axis, kind, order))
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """As `numpy.squeeze`."""
+        return FUNCTIONS[np.squeeze](self, axis)
+
+    def std(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0,
+        keepdims: bool = False, **options: Any,
+    ) -> Any:  # fmt: skip
+        """As `numpy.std`."""
+        return FUNCTIONS[np.std](self, axis, dtype, out, ddof, keepdims, **options)
+
+    def sum(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        """As `numpy.sum`."""
+        return FUNCTIONS[np.sum](self, axis, dtype, out, keepdims, **options)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """As `numpy.swapaxes`."""
+        return FUNCTIONS[np.swapaxes](self, axis1, axis2)
+
+    def take(self, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+        """As `numpy.take`."""
+        return FUNCTIONS[np.take](self, indices, axis, out, mode)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """As `numpy.trace`."""
+        return FUNCTIONS[np.trace](self, offset, axis1, axis2)
+
+    def transpose(self, *axes: Any) -> Any:
+        """As `numpy.transpose`; the axes may also be separate arguments."""
+        if not axes:
+            return FUNCTIONS[np.transpose](self)
+        return FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes)
+
+    def var(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0,
+        keepdims: bool = False, **options: Any,
+    ) -> Any:  # fmt: skip
+        """As `numpy.var`."""
+        return FUNCTIONS[np.var](self, axis, dtype, out, ddof, keepdims, **options)
+
+
+tree.assume_leaf(Tracer)
+
+
+def _view_write(tracer: Tracer) -> ViewWriteError:
+    return ViewWriteError(
+        f"A traced array of shape {tracer.shape} is written while another traced array in use is "
+        "a view of the same memory.",
+        source_of(user_place(2)),
+    )
+
+
+def _stores_an_item(place: Place | None) -> bool:
+    """Whether the instruction at a place is an assignment such as ``array[index] = value``."""
+    if place is None or place[1] < 0:
+        return False
+    code, instruction = place
+    return dis.opname[code.co_code[instruction]].startswith("STORE_S")
+
+
+def strong(x: Any) -> Any:
+    """A value with the dtype that a NumPy function gives it: no longer a weak Python scalar."""
+    return FUNCTIONS[np.astype](x, x.dtype) if x.type.weak else x
+
+
+def reject_out(out: Any) -> None:
+    """Raise where a function was given an ``out`` array to write its traced result into."""
+    if out is not None:
+        raise ArrayWriteError(
+            "The argument `out` names an array for a traced result.",
+            source_of(user_place(2)),
+            "Leave out the argument and use the value that is returned.",
+        )

@@ -1,0 +1,1 @@
+"""The transformations, one a file, each a loop over recorded operations."""

@@ -1,0 +1,152 @@
+"""Which arguments a transformation is about, and the trees that they are."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from functrace import tree
+from functrace.errors import ArgumentError, NonFloatLeafError
+from functrace.ir.types import type_of
+
+Argnums = int | Sequence[int]
+"""One position, or several."""
+
+
+class SelectedArguments:
+    """The arguments at some positions, taken out of a call so that they can be replaced.
+
+    Attributes:
+        selected: The argument at the position, or the tuple of those at the positions.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        argnums: Argnums,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Find the arguments by position; those that were passed by keyword by their names.
+
+        Raises:
+            ArgumentError: There is no such argument, or a position is named twice.
+        """
+        self._f = f
+        self._args = args
+        self._kwargs = kwargs
+        self.is_single = isinstance(argnums, int)
+        if isinstance(argnums, int):
+            self._places = [_place(f, argnums, args, kwargs)]
+            self.selected: Any = self._value(self._places[0])
+        else:
+            self._places = [_place(f, argnum, args, kwargs) for argnum in argnums]
+            if len(set(self._places)) != len(self._places):
+                raise ArgumentError(f"argnums={tuple(argnums)} names an argument twice.")
+            self.selected = tuple(self._value(place) for place in self._places)
+
+    def _value(self, place: int | str) -> Any:
+        return self._args[place] if isinstance(place, int) else self._kwargs[place]
+
+    def call(self, replacements: Any) -> Any:
+        """Call the function with these in place of the selected arguments."""
+        args = list(self._args)
+        kwargs = dict(self._kwargs)
+        for place, replacement in zip(
+            self._places, [replacements] if self.is_single else replacements, strict=True
+        ):
+            if isinstance(place, int):
+                args[place] = replacement
+            else:
+                kwargs[place] = replacement
+        return self._f(*args, **kwargs)
+
+    def leaf_name(self, path: Sequence[Any]) -> str:
+        """How the user would write the leaf at this path of the selected arguments."""
+        place = self._places[0 if self.is_single else path[0].idx]
+        rest = path if self.is_single else path[1:]
+        name = parameter_name(self._f, place) if isinstance(place, int) else place
+        return f"{name}{tree.keystr(tuple(rest))}"
+
+
+def _place(
+    f: Callable[..., Any], argnum: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> int | str:
+    if not isinstance(argnum, int) or isinstance(argnum, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"argnums must hold integers, not {argnum!r}.",
+            advice="Write argnums=0 or argnums=(0, 1).",
+        )
+    if -len(args) <= argnum < len(args):
+        return argnum % len(args)
+    name = parameter_name(f, argnum)
+    if argnum >= 0 and name in kwargs:
+        return name
+    raise ArgumentError(
+        f"argnums={argnum} asks for the derivative with respect to an argument that "
+        f"{getattr(f, '__name__', 'the function')} did not get: it was called with {len(args)} "
+        f"positional arguments and the keywords {sorted(kwargs)}.",
+        advice="Pass the argument, or change argnums (the first argument has number 0).",
+    )
+
+
+def parameter_name(f: Callable[..., Any], position: int) -> str:
+    """The name of a function's parameter, or ``argument 2`` where it has none."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return f"argument {position}"
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return named[position] if 0 <= position < len(named) else f"argument {position}"
+
+
+def require_inexact(
+    leaves: Sequence[Any],
+    name_of: Callable[[int], str],
+    *,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> list[bool]:
+    """Check that leaves can carry derivatives; tell of each whether it does.
+
+    Raises:
+        NonFloatLeafError: A leaf is no array, or holds integers without ``allow_int``.
+    """
+    return [
+        _is_inexact(leaf, index, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        for index, leaf in enumerate(leaves)
+    ]
+
+
+def _is_inexact(
+    leaf: Any, index: int, name_of: Callable[[int], str], *, holomorphic: bool, allow_int: bool
+) -> bool:
+    if type(leaf) is float:
+        kind = "f"
+    else:
+        try:
+            kind = type_of(leaf).dtype.kind
+        except TypeError:
+            raise NonFloatLeafError(
+                f"The argument {name_of(index)} is differentiated, but is a "
+                f"{type(leaf).__qualname__}, which is no array and no number.",
+                advice="Leave it out of argnums, or, if it is a container of arrays, register "
+                "its class with functrace.tree.register or register_dataclass.",
+            ) from None
+    if holomorphic and kind in "f":
+        raise NonFloatLeafError(
+            f"The argument {name_of(index)} is real, but holomorphic=True asks for the complex "
+            "derivative.",
+            advice="Pass complex arguments, or leave out holomorphic.",
+        )
+    if kind in "fc":
+        return True
+    if kind in "biu" and allow_int:
+        return False
+    raise NonFloatLeafError(
+        f"The argument {name_of(index)} is differentiated, but has the type {type_of(leaf)}."
+        if kind in "biu"
+        else f"The argument {name_of(index)} is differentiated, but has the dtype "
+        f"{type_of(leaf).dtype}, which is not numeric."
+    )

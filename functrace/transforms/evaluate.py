@@ -1,0 +1,107 @@
+"""Recording a function into a Program, and evaluating a Program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+from functrace import tree
+from functrace.errors import ArgumentError, FunctraceError, ProgramCheckError
+from functrace.ir.program import Constant, ElidedValue, Program, Variable
+from functrace.ir.types import type_of
+from functrace.tracing import ProgramRecording, as_operand, bind
+
+P = ParamSpec("P")
+
+
+def make_ir(f: Callable[P, Any]) -> Callable[P, Program]:
+    """Make a function that records what ``f`` does into a Program.
+
+    Args:
+        f: A function of trees of arrays; all its arguments are traced, by type only.
+
+    Returns:
+        A function with the arguments of ``f``, of which only structure, shapes and dtypes count.
+        It returns the Program, whose inputs and outputs are the leaves of the trees.
+
+    Raises:
+        UnknownValueError: ``f`` asks Python for the value of an array.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> program = ft.make_ir(lambda x: np.sin(x) * 2)(np.ones(3))
+        >>> print(ft.make_ir(lambda x: np.sin(x) * 2.0)(np.ones(3)))  # doctest: +ELLIPSIS
+        def program(a: float64[3]):
+            b: float64[3] = sin(a)  # ...
+            c: float64[3] = multiply(b, 2.0)  # ...
+            return c
+    """
+
+    @wraps(f)
+    def record(*args: P.args, **kwargs: P.kwargs) -> Program:
+        leaves, structure = tree.flatten((args, kwargs))
+        types = [type_of(as_operand(leaf)) for leaf in leaves]
+        with ProgramRecording() as recording:
+            traced_args, traced_kwargs = structure.unflatten(map(recording.input, types))
+            outputs = tree.leaves(f(*traced_args, **traced_kwargs))
+            return recording.program(outputs)
+
+    return record
+
+
+def evaluate(program: Program, *inputs: Any) -> list[Any]:
+    """Run a Program, equation by equation.
+
+    Args:
+        program: What to run.
+        inputs: One array or scalar for each input of the Program, or tracers.
+
+    Returns:
+        The outputs.
+
+    Raises:
+        ArgumentError: The inputs do not fit the Program's.
+        ProgramCheckError: The Program was parsed from a text that leaves out constants.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.evaluate(ft.make_ir(np.sin)(0.0), 0.0)
+        [np.float64(0.0)]
+    """
+    if len(inputs) != len(program.inputs):
+        raise ArgumentError(
+            f"The Program has {len(program.inputs)} inputs, but {len(inputs)} were given."
+        )
+    values: dict[Variable, Any] = {}
+    for number, (variable, x) in enumerate(zip(program.inputs, inputs, strict=True)):
+        given = type_of(x)
+        if (given.shape, given.dtype) != (variable.type.shape, variable.type.dtype):
+            raise ArgumentError(
+                f"Input {number} of the Program has the type {variable.type}, not {given}."
+            )
+        values[variable] = x
+
+    def read(atom: Variable | Constant) -> Any:
+        if isinstance(atom, Variable):
+            return values[atom]
+        if isinstance(atom.value, ElidedValue):
+            raise ProgramCheckError(
+                f"The value of a constant of type {atom.type} is not in the text from which the "
+                "Program was parsed.",
+                advice="Print the Program with functrace.to_text(program, elide=False).",
+            )
+        return atom.value
+
+    for equation in program.equations:
+        try:
+            output = bind(equation.primitive, *map(read, equation.inputs), **equation.params)
+        except FunctraceError as error:
+            if equation.source is not None and error.where is None:
+                error.add_note(f"recorded at {equation.source}")
+            raise
+        outputs = output if equation.primitive.multiple_outputs else (output,)
+        values.update(zip(equation.outputs, outputs, strict=True))
+    return [read(atom) for atom in program.outputs]

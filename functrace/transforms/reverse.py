@@ -1,0 +1,542 @@
+"""Reverse mode: vector-Jacobian products, gradients, Jacobians by rows.
+
+The function runs on tracers of a `Tape`. A tape follows values: each operation is computed at
+once, and the tape keeps a row with what its derivative rule will need. Then `backward` walks the
+rows in reverse. It carries one cotangent for each variable, d(loss)/d(variable), which is complete
+when the walk arrives at the row that made the variable, because every use of a variable comes
+after its making. The row's primitive turns the cotangent of its output into cotangents of its
+inputs, and these are added up.
+
+Both loops call `bind` through the rules that they run, so what they compute can be recorded by an
+outer transformation: that is all there is to derivatives of derivatives.
+
+Sources: Griewank and Walther, Evaluating Derivatives (2nd ed., SIAM 2008), chapter 3; the view of
+a transformation as an interpreter follows JAX's autodidax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import (
+    AuxiliaryError,
+    CotangentError,
+    MissingRuleError,
+    NonScalarOutputError,
+    OutputTypeError,
+    RuleOutputError,
+)
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import ArrayType, type_of
+from functrace.tracing import (
+    Place,
+    Recording,
+    Tracer,
+    bind,
+    leaked,
+    require_usable,
+    share_memory,
+    source_of,
+    user_place,
+)
+from functrace.transforms.arguments import Argnums, SelectedArguments, require_inexact
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Row = tuple[Primitive, list[Any], list["int | None"], dict[str, Any], Any, Any, "Place | None"]
+"""One recorded operation: the primitive, its inputs' values, their variables (None for constants),
+the parameters, the output's value, its variable, and the place in the user's code. Where a
+primitive has several outputs, the values and variables are tuples."""
+
+
+class Tape(Recording):
+    """Records operations together with their values. Its variables are numbers.
+
+    Attributes:
+        rows: What was recorded, in order.
+        variables: How many variables there are so far; the inputs come first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[Row] = []
+        self.variables = 0
+
+    def lift(self, value: Any) -> Tracer:
+        """A tracer for a new variable that no row makes: an input, or a writable constant."""
+        variable = self.variables
+        self.variables = variable + 1
+        return Tracer(self, value, variable)
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Compute an operation one recording further out, and keep a row of it."""
+        if not self.is_open:
+            raise leaked(inputs)
+        values: list[Any] = []
+        variables: list[int | None] = []
+        for x in inputs:
+            if not isinstance(x, Tracer):
+                values.append(x)
+                variables.append(None)
+            elif x.recording is self:
+                values.append(x.value)
+                variables.append(x.variable)
+            else:  # of an outer recording: a constant here; a copy, as it may be written later
+                values.append(x.copy())
+                variables.append(None)
+        output = bind(primitive, *values, **params)
+        if primitive.locally_constant:
+            return output
+        place = user_place(3)
+        variable = self.variables
+        if primitive.multiple_outputs:
+            self.variables += len(output)
+            numbers = tuple(range(variable, self.variables))
+            self.rows.append((primitive, values, variables, params, output, numbers, place))
+            return tuple(
+                Tracer(self, value, number, place)
+                for value, number in zip(output, numbers, strict=True)
+            )
+        self.variables = variable + 1
+        self.rows.append((primitive, values, variables, params, output, variable, place))
+        tracer = Tracer(self, output, variable, place)
+        if primitive.makes_views:
+            share_memory(inputs[0], tracer)
+        return tracer
+
+    def value_of(self, x: Any) -> Any:
+        """What a value returned by the function is, one recording further out."""
+        if not isinstance(x, Tracer):
+            return x
+        require_usable(x)
+        return x.value if x.recording is self else x
+
+    def variable_of(self, x: Any) -> int | None:
+        """The variable of a value returned by the function; None for a constant."""
+        return x.variable if isinstance(x, Tracer) and x.recording is self else None
+
+
+def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
+    """Walk rows from the last to the first, and complete the cotangents of the inputs.
+
+    Args:
+        rows: The rows of a tape, the last one first.
+        cotangents: For each variable its cotangent so far, None for zero. At the end those of
+            the inputs are left in it; all others are let go as soon as they were used.
+    """
+    # A rule may divide by zero where the cotangent is zero, and scale() then drops the result:
+    # what the forward pass computed has given its warnings already.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for primitive, inputs, variables, params, output, variable, place in rows:
+            if primitive.multiple_outputs:
+                cotangent: Any = tuple(cotangents[number] for number in variable)
+                for number in variable:
+                    cotangents[number] = None
+                if all(part is None for part in cotangent):
+                    continue
+            else:
+                cotangent = cotangents[variable]
+                if cotangent is None:  # the loss does not depend on this operation
+                    continue
+                cotangents[variable] = None
+            try:
+                parts = primitive.vjp(cotangent, inputs, output, variables, **params)
+            except MissingRuleError as error:
+                if error.where is None:
+                    raise MissingRuleError(error.what, source_of(place)) from None
+                raise
+            if len(parts) != len(variables):
+                raise RuleOutputError(
+                    f"The vjp rule of {primitive.name!r} returned {len(parts)} cotangents for "
+                    f"{len(variables)} inputs.",
+                    source_of(place),
+                )
+            for number, part in zip(variables, parts, strict=True):
+                if number is not None and part is not None:
+                    sum_so_far = cotangents[number]
+                    cotangents[number] = part if sum_so_far is None else sum_so_far + part
+
+
+def consumed(rows: list[Row]) -> Iterator[Row]:
+    """The rows from the last to the first, each let go when the next one is taken."""
+    while rows:
+        yield rows.pop()
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Evaluate a function, and make its pullback.
+
+    Args:
+        f: The function; its arguments and its output are trees of arrays.
+        primals: Its arguments. Cotangents come back for the floating-point leaves; where a leaf
+            holds integers its place holds None.
+        has_aux: Whether ``f`` returns a pair of the output and auxiliary data, which is handed
+            on and not differentiated.
+
+    Returns:
+        ``(output, pullback)``, or ``(output, pullback, auxiliary data)``. The pullback takes a
+        cotangent of the output's structure, shapes and dtypes, and returns a tuple with one
+        cotangent for each primal. It can be called more than once.
+
+    Raises:
+        NonFloatLeafError: A leaf of the arguments is neither an array nor a number.
+        CotangentError: By the pullback, where a cotangent does not fit the output.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> y, pullback = ft.vjp(np.sin, 0.0)
+        >>> pullback(np.float64(2.0))
+        (np.float64(2.0),)
+    """
+    leaves, structure = tree.flatten(primals)
+
+    def name_of(index: int) -> str:
+        return f"primals{tree.keystr(structure.paths()[index])}"
+
+    is_active = require_inexact(leaves, name_of, allow_int=True)
+    with Tape() as tape:
+        inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
+        output = f(*structure.unflatten(inputs))
+        output, aux = split_aux(output, has_aux)
+        out_leaves, out_structure = tree.flatten(output)
+        values = [tape.value_of(x) for x in out_leaves]
+        aux = tree.map(tape.value_of, aux)
+        out_variables = [tape.variable_of(x) for x in out_leaves]
+    types = [type_of(value) for value in values]
+
+    def pullback(cotangent: Any) -> Any:
+        given = checked_cotangents(cotangent, out_structure, types)
+        cotangents: list[Any] = [None] * tape.variables
+        for variable, part in zip(out_variables, given, strict=True):
+            if variable is not None:
+                so_far = cotangents[variable]
+                cotangents[variable] = part if so_far is None else so_far + part
+        backward(reversed(tape.rows), cotangents)
+        return structure.unflatten(gradients(leaves, is_active, cotangents, given))
+
+    result = out_structure.unflatten(values)
+    return (result, pullback, aux) if has_aux else (result, pullback)
+
+
+def value_and_grad(
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[P, tuple[Any, Any]]:
+    """Make a function that computes a value and its gradient.
+
+    Args:
+        f: A function of trees of arrays whose output is one real number (one complex number
+            under ``holomorphic``).
+        argnums: The position, or positions, of the arguments to differentiate. Such an argument
+            may also be passed by keyword.
+        has_aux: Whether ``f`` returns a pair of the output and auxiliary data, which is handed
+            on and not differentiated.
+        holomorphic: Whether ``f`` is complex differentiable; then the arguments and the output
+            must be complex, and the gradient is the complex derivative.
+        allow_int: Whether the differentiated arguments may hold integers, whose gradient is None.
+
+    Returns:
+        A function with the arguments of ``f`` that returns ``(value, gradient)``, or
+        ``((value, auxiliary data), gradient)``. The gradient has the structure, shapes and
+        dtypes of the argument; for several ``argnums`` it is a tuple of such. For a complex
+        argument ``x + iy`` and a real output ``f`` it is ``df/dx - i df/dy``, as in JAX and
+        autograd: step along its conjugate.
+
+    Raises:
+        NonScalarOutputError: The output is not one number.
+        NonFloatLeafError: A differentiated argument holds something else than floating-point
+            numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> def loss(params, x):
+        ...     return np.sum((x @ params["w"] + params["b"]) ** 2)
+        >>> params = {"w": np.array([1.0, 2.0]), "b": 0.5}
+        >>> value, gradient = ft.value_and_grad(loss)(params, np.eye(2))
+        >>> value
+        np.float64(8.5)
+        >>> gradient
+        {'b': np.float64(8.0), 'w': array([3., 5.])}
+    """
+    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(f)
+    def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]:
+        arguments = SelectedArguments(f, argnums, args, kwargs)
+        leaves, structure = tree.flatten(arguments.selected)
+
+        def name_of(index: int) -> str:
+            return arguments.leaf_name(structure.paths()[index])
+
+        is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        with Tape() as tape:
+            inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
+            output, aux = split_aux(arguments.call(structure.unflatten(inputs)), has_aux)
+            value = tape.value_of(output)
+            variable = tape.variable_of(output)
+            if has_aux:
+                aux = tree.map(tape.value_of, aux)
+        seed = _seed(value, f, holomorphic)
+        cotangents: list[Any] = [None] * tape.variables
+        if variable is not None:
+            cotangents[variable] = seed
+            backward(consumed(tape.rows), cotangents)
+        gradient = structure.unflatten(gradients(leaves, is_active, cotangents, ()))
+        return ((value, aux), gradient) if has_aux else (value, gradient)
+
+    return value_and_gradient
+
+
+def grad(
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[P, Any]:
+    """Make a function that computes the gradient of a function.
+
+    The arguments, the errors, and the meaning of the gradient are those of `value_and_grad`.
+
+    Returns:
+        A function with the arguments of ``f`` that returns the gradient, or
+        ``(gradient, auxiliary data)`` under ``has_aux``.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.grad(lambda x: x**3)(2.0)
+        np.float64(12.0)
+        >>> ft.grad(ft.grad(np.sin))(np.pi / 2)
+        np.float64(-1.0)
+    """
+    both = value_and_grad(f, argnums, has_aux, holomorphic, allow_int)
+
+    @wraps(f)
+    def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
+        value, result = both(*args, **kwargs)
+        return (result, value[1]) if has_aux else result
+
+    return gradient
+
+
+def jacrev(
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[P, Any]:
+    """Make a function that computes the Jacobian, row by row in reverse mode.
+
+    Args:
+        f: A function of trees of arrays whose output is a tree of real arrays (complex under
+            ``holomorphic``).
+        argnums: The position, or positions, of the arguments to differentiate.
+        has_aux: Whether ``f`` returns a pair of the output and auxiliary data.
+        holomorphic: Whether ``f`` is complex differentiable.
+        allow_int: Whether the differentiated arguments may hold integers, whose derivative is
+            None.
+
+    Returns:
+        A function with the arguments of ``f``. Its result has the structure of the output, each
+        leaf replaced by a tree of the argument's structure, with leaves of the shape of the
+        output followed by the shape of the argument. Under ``has_aux`` it is the pair of this and
+        the auxiliary data.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.jacrev(lambda x: x**2)(np.array([1.0, 3.0]))
+        array([[2., 0.],
+               [0., 6.]])
+    """
+    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(f)
+    def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
+        arguments = SelectedArguments(f, argnums, args, kwargs)
+        leaves, structure = tree.flatten(arguments.selected)
+
+        def name_of(index: int) -> str:
+            return arguments.leaf_name(structure.paths()[index])
+
+        is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        output, pullback, *aux = vjp(arguments.call, arguments.selected, has_aux=has_aux)
+        out_leaves, out_structure = tree.flatten(output)
+        for leaf in out_leaves:
+            _require_differentiable_output(type_of(leaf), f, holomorphic)
+        blocks: list[Any] = []
+        for position, leaf in enumerate(out_leaves):
+            type = type_of(leaf)
+            rows: list[list[Any]] = []
+            for element in range(type.size):
+                basis = [np.zeros(type_of(x).shape, type_of(x).dtype) for x in out_leaves]
+                basis[position].reshape(-1)[element] = 1
+                (cotangent,) = pullback(out_structure.unflatten(basis))
+                rows.append(structure.flatten_up_to(cotangent))
+            columns = zip(*rows, strict=True) if rows else [() for _ in leaves]
+            blocks.append(
+                structure.unflatten(
+                    [
+                        _stacked(column, type, type_of(x)) if on else None
+                        for column, x, on in zip(columns, leaves, is_active, strict=True)
+                    ]
+                )
+            )
+        result = out_structure.unflatten(blocks)
+        return (result, aux[0]) if has_aux else result
+
+    return jacobian
+
+
+def _stacked(rows: Sequence[Any], output: ArrayType, input: ArrayType) -> Any:
+    """The rows of one block of a Jacobian as one array."""
+    shape = output.shape + input.shape
+    if not rows:
+        return np.zeros(shape, input.dtype)
+    return np.reshape(np.stack(list(rows)), shape)
+
+
+# What goes in and out
+
+
+def split_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
+    """A function's result as output and auxiliary data.
+
+    Raises:
+        AuxiliaryError: Under ``has_aux`` the result is no pair.
+    """
+    if not has_aux:
+        return output, None
+    if not isinstance(output, tuple) or len(output) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        raise AuxiliaryError(
+            f"Under has_aux=True the function returned a {type(output).__qualname__}, not a pair."  # pyright: ignore[reportUnknownArgumentType]
+        )
+    return output  # pyright: ignore[reportUnknownVariableType]
+
+
+def _seed(value: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
+    """The cotangent 1 of a scalar output."""
+    if type(value) is np.float64 and not holomorphic:
+        return _ONE
+    name = getattr(f, "__name__", "the function")
+    try:
+        type_ = type_of(value)
+    except TypeError:
+        raise NonScalarOutputError(
+            f"The gradient of {name} was asked for, but its output is a "
+            f"{type(value).__qualname__}, not one number."
+        ) from None
+    if type_.shape != ():
+        raise NonScalarOutputError(
+            f"The gradient of {name} was asked for, but its output has shape {type_.shape}."
+        )
+    _require_differentiable_output(type_, f, holomorphic)
+    return type_.dtype.type(1)
+
+
+_ONE = np.float64(1.0)
+
+
+def _require_differentiable_output(
+    type_: ArrayType, f: Callable[..., Any], holomorphic: bool
+) -> None:
+    name = getattr(f, "__name__", "the function")
+    kind = type_.dtype.kind
+    if holomorphic and kind != "c":
+        raise OutputTypeError(
+            f"holomorphic=True was given, but the output of {name} has the type {type_}.",
+            advice="Leave out holomorphic, or return a complex number.",
+        )
+    if kind == "c" and not holomorphic:
+        raise OutputTypeError(
+            f"The output of {name} has the type {type_}; a gradient needs a real output.",
+            advice="Return a real number, such as np.abs(z) or np.real(z), or give "
+            "holomorphic=True where the function is complex differentiable.",
+        )
+    if kind not in "fc":
+        raise OutputTypeError(
+            f"The output of {name} has the type {type_}; a gradient needs a floating-point one.",
+            advice="Return a floating-point number: integers have no derivative.",
+        )
+
+
+def checked_cotangents(
+    cotangent: Any, structure: tree.Structure, types: Sequence[ArrayType]
+) -> list[Any]:
+    """The leaves of a cotangent given to a pullback, once they are known to fit.
+
+    Raises:
+        CotangentError: The structure, a shape or a dtype differs from the output's.
+    """
+    leaves, given = tree.flatten(cotangent)
+    if given != structure:
+        difference = tree.first_difference(structure, cotangent)
+        raise CotangentError(
+            f"The pullback got a cotangent whose structure is not the output's. {difference}",
+            source_of(user_place(2)),
+        )
+    checked: list[Any] = []
+    for leaf, expected, path in zip(leaves, types, structure.paths(), strict=True):
+        try:
+            actual = type_of(leaf)
+        except TypeError:
+            actual = None
+        fits = (
+            actual is not None
+            and actual.shape == expected.shape
+            and (actual.dtype == expected.dtype or actual.weak)
+        )
+        if not fits:
+            raise CotangentError(
+                f"The pullback got a cotangent of type {actual or type(leaf).__qualname__} for "
+                f"the output{tree.keystr(path)} of type {expected}.",
+                source_of(user_place(2)),
+            )
+        weak = actual is not None and actual.weak and not isinstance(leaf, Tracer)
+        checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
+    return checked
+
+
+def gradients(
+    primals: Sequence[Any],
+    is_active: Sequence[bool],
+    cotangents: list[Any],
+    not_ours: Sequence[Any],
+) -> list[Any]:
+    """The inputs' cotangents as the user gets them.
+
+    Missing ones become zeros. Each array is one of its own, which may be written: neither a view,
+    nor the same as another, nor one that the user gave.
+    """
+    taken = {id(x) for x in not_ours}
+    result: list[Any] = []
+    number = 0
+    for primal, active in zip(primals, is_active, strict=True):
+        if not active:
+            result.append(None)
+            continue
+        gradient = cotangents[number]
+        number += 1
+        if gradient is None:
+            type_ = type_of(primal)
+            gradient = np.zeros(type_.shape, type_.dtype)[()]
+        elif type(gradient) is np.ndarray:
+            flags = gradient.flags
+            if id(gradient) in taken or not (flags.owndata and flags.writeable):
+                gradient = gradient.copy()
+            taken.add(id(gradient))
+        result.append(gradient)
+    return result
