@@ -2,7 +2,7 @@
 
 An error is written for the person who made the mistake. Its message has up to three parts: what
 happened (with the primitive, the shapes and the argument's path), where it happened (the line of
-the user's own file), and what to write instead. The last part belongs to the class, so that the same
+their own file), and what to write instead. The last part belongs to the class, so that the same
 mistake always gets the same advice; the first two come from the place that found it.
 
 Each class also derives from the built-in exception that NumPy or Python would raise for the same

@@ -47,13 +47,13 @@ from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
 Place = tuple[Any, int]
 """A code object and an instruction in it: a Source in the cheapest form there is."""
 
-_OWN_FOLDERS = tuple(str(Path(file).parent) for file in (__file__, np.__file__) if file is not None)
+_OWN_FOLDERS = (str(Path(__file__).parent), str(Path(np.__file__).parent))
 _is_own: dict[str, bool] = {}
 
 
 def user_place(depth: int) -> Place | None:
     """The innermost place outside functrace and NumPy, ``depth`` frames up or further."""
-    frame = sys._getframe(depth)
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
     while frame is not None:
         code = frame.f_code
         own = _is_own.get(code.co_filename)
@@ -346,12 +346,11 @@ def as_operand(x: Any) -> Any:
     """
     if type(x) in _PLAIN_TYPES or isinstance(x, Tracer):
         return x
-    if isinstance(x, np.ndarray | np.generic):
-        array: Any = x
-    elif isinstance(x, bool | int | float | complex):
-        return next(kind(x) for kind in (bool, int, float, complex) if isinstance(x, kind))
-    else:
-        array = np.asarray(x)
+    for python in (bool, int, float, complex):
+        if isinstance(x, python) and not isinstance(x, np.generic):
+            plain: Callable[[Any], Any] = python
+            return plain(x)  # it was of a subclass, such as an IntEnum
+    array: Any = x if isinstance(x, np.ndarray | np.generic) else np.asarray(x)
     if array.dtype.kind not in "biufc":
         raise OperandError(
             f"An operand of type {type(x).__qualname__} and dtype {array.dtype} is no array of "
@@ -453,7 +452,7 @@ class Tracer:
         value = self.value
         if value is UNKNOWN:
             return self.variable.type.dtype
-        return WEAK_DTYPES[type(value)] if type(value) in WEAK_DTYPES else value.dtype
+        return value.dtype if hasattr(value, "dtype") else WEAK_DTYPES[type(value)]
 
     @property
     def ndim(self) -> int:

@@ -5,6 +5,15 @@ nothing extra, and on tracers NumPy calls functrace. Only functions that make ar
 are given, such as ``array``, stand here anew.
 """
 
-from numpy import *  # noqa: F403
+# pyright: reportWildcardImportFromLibrary=false
+# ruff: noqa: F403
 
-from functrace.numpy import ufunc_calls as _ufunc_calls  # noqa: F401
+from numpy import *
+from numpy import linalg as linalg
+
+from functrace.numpy.making import array as array
+from functrace.numpy.making import asanyarray as asanyarray
+from functrace.numpy.making import asarray as asarray
+from functrace.numpy.making import ascontiguousarray as ascontiguousarray
+from functrace.numpy.making import full as full
+from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc

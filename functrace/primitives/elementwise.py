@@ -359,7 +359,7 @@ class RealValued(Elementwise):
     def infer(self, *types: ArrayType) -> ArrayType:
         """The dtype of the parts of a complex number."""
         (type,) = types
-        return ArrayType(type.shape, np.empty(0, type.dtype).real.dtype)
+        return ArrayType(type.shape, np.finfo(type.dtype).dtype)
 
 
 real = RealValued("real", np.conjugate, lambda t, out, x: t, run=np.real)

@@ -25,7 +25,8 @@ def shape_of(x: Any) -> Shape:
 
 def dtype_of(x: Any) -> np.dtype[Any]:
     """The dtype of an array, a scalar or a tracer; of a Python scalar the one it has alone."""
-    return WEAK_DTYPES[type(x)] if type(x) in WEAK_DTYPES else x.dtype
+    weak = WEAK_DTYPES.get(type(x))
+    return x.dtype if weak is None else weak
 
 
 def conform(cotangent: Any, primal: Any) -> Any:

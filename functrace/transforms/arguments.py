@@ -134,7 +134,7 @@ def _is_inexact(
                 advice="Leave it out of argnums, or, if it is a container of arrays, register "
                 "its class with functrace.tree.register or register_dataclass.",
             ) from None
-    if holomorphic and kind in "f":
+    if holomorphic and kind == "f":
         raise NonFloatLeafError(
             f"The argument {name_of(index)} is real, but holomorphic=True asks for the complex "
             "derivative.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, ProgramCheckError
@@ -12,10 +12,8 @@ from functrace.ir.program import Constant, ElidedValue, Program, Variable
 from functrace.ir.types import type_of
 from functrace.tracing import ProgramRecording, as_operand, bind
 
-P = ParamSpec("P")
 
-
-def make_ir(f: Callable[P, Any]) -> Callable[P, Program]:
+def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
     """Make a function that records what ``f`` does into a Program.
 
     Args:
@@ -40,13 +38,13 @@ def make_ir(f: Callable[P, Any]) -> Callable[P, Program]:
     """
 
     @wraps(f)
-    def record(*args: P.args, **kwargs: P.kwargs) -> Program:
+    def record(*args: Any, **kwargs: Any) -> Program:
         leaves, structure = tree.flatten((args, kwargs))
         types = [type_of(as_operand(leaf)) for leaf in leaves]
         with ProgramRecording() as recording:
-            traced_args, traced_kwargs = structure.unflatten(map(recording.input, types))
-            outputs = tree.leaves(f(*traced_args, **traced_kwargs))
-            return recording.program(outputs)
+            tracers = [recording.input(type) for type in types]
+            traced_args, traced_kwargs = structure.unflatten(tracers)
+            return recording.program(tree.leaves(f(*traced_args, **traced_kwargs)))
 
     return record
 
