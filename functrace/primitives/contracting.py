@@ -1,0 +1,295 @@
+"""Contractions: matrix products and everything that `numpy.einsum` writes with two operands.
+
+There is one primitive, `contract`, with the subscripts as its parameter: ``"ij,jk->ik"`` is the
+product of two matrices. Every label stands in at least two of the three places (the operands and
+the output) and at most once in each, so both derivatives of a contraction are contractions again:
+the two places that a derivative knows become the operands, and the third its output.
+
+What is to be done for some subscripts is worked out once, as a `Plan`. A call then looks the plan
+up and runs it: nothing about a string is computed twice.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import ArrayType, Shape, result_dtype
+from functrace.primitives.linear import add_tangents, conform, shape_of, widen
+from functrace.tracing import UFUNCS, bind
+
+LABELS = string.ascii_letters
+"""The labels of axes, as in `numpy.einsum`."""
+
+
+class Plan(NamedTuple):
+    """What is to be done for some subscripts.
+
+    Attributes:
+        first: The labels of the first operand.
+        second: The labels of the second operand.
+        output: The labels of the output.
+        run: Computes the contraction of two NumPy arrays.
+        pull_first: Subscripts that make the first operand's cotangent of the output's cotangent
+            and the second operand.
+        pull_second: Subscripts that make the second operand's cotangent of the first operand
+            and the output's cotangent.
+    """
+
+    first: str
+    second: str
+    output: str
+    run: Callable[[Any, Any], Any]
+    pull_first: str
+    pull_second: str
+
+
+PLANS: dict[str, Plan] = {}
+"""The plans that were made so far; how many there can be, the user's program decides."""
+
+
+def plan_of(subscripts: str) -> Plan:
+    """The plan for subscripts, made at its first use.
+
+    Raises:
+        ValueError: The subscripts are no contraction of two operands, or a label does not stand
+            in two of the three places.
+    """
+    plan = PLANS.get(subscripts)
+    if plan is None:
+        operands, _, output = subscripts.partition("->")
+        first, _, second = operands.partition(",")
+        for label in {*first, *second, *output}:
+            counts = [part.count(label) for part in (first, second, output)]
+            if max(counts) > 1 or sum(counts) < 2 or not label.isalpha():
+                raise ValueError(f"{subscripts!r} is no contraction of two operands")
+        plan = PLANS[subscripts] = Plan(
+            first,
+            second,
+            output,
+            _runner(first, second, output),
+            f"{output},{second}->{first}",
+            f"{first},{output}->{second}",
+        )
+    return plan
+
+
+# How it is run: by BLAS, after at most one rearrangement of each operand
+
+
+def _runner(first: str, second: str, output: str) -> Callable[[Any, Any], Any]:
+    """What computes a contraction of NumPy arrays."""
+    batch = [label for label in output if label in first and label in second]
+    rows = [label for label in output if label in first and label not in second]
+    columns = [label for label in output if label in second and label not in first]
+    summed = [label for label in first if label in second and label not in output]
+    if not summed:
+        return _product_runner(first, second, output)
+    if rows and columns and output.index(columns[-1]) < output.index(rows[-1]):
+        # With the operands exchanged, the product's own memory has the output's order.
+        exchanged = _runner(second, first, output)
+        return lambda x, y: exchanged(y, x)
+    simple = {
+        (tuple(rows + summed), tuple(summed + columns)): lambda x, y: x.dot(y),
+        (tuple(summed + rows), tuple(summed + columns)): lambda x, y: x.T.dot(y),
+        (tuple(rows + summed), tuple(columns + summed)): lambda x, y: x.dot(y.T),
+        (tuple(summed + rows), tuple(columns + summed)): lambda x, y: x.T.dot(y.T),
+    }.get((tuple(first), tuple(second)))
+    few = not batch and max(len(rows), len(columns), len(summed)) == 1
+    if simple is not None and few and list(output) == rows + columns:
+        return simple
+    return _general_runner(first, second, output, batch, rows, columns, summed)
+
+
+def _product_runner(first: str, second: str, output: str) -> Callable[[Any, Any], Any]:
+    """What computes a contraction that sums over nothing: a product with broadcasting."""
+
+    def prepared(labels: str) -> Callable[[Any], Any]:
+        order = _permutation(labels, [label for label in output if label in labels])
+        index = tuple(slice(None) if label in labels else None for label in output)
+        if order is None:
+            return lambda x: x[index]
+        return lambda x: x.transpose(order)[index]
+
+    prepare_first, prepare_second = prepared(first), prepared(second)
+
+    def product(x: Any, y: Any) -> Any:
+        return prepare_first(x) * prepare_second(y)
+
+    return product
+
+
+def _general_runner(
+    first: str,
+    second: str,
+    output: str,
+    batch: list[str],
+    rows: list[str],
+    columns: list[str],
+    summed: list[str],
+) -> Callable[[Any, Any], Any]:
+    """What computes a contraction as one product of (stacks of) matrices."""
+    order_first = _permutation(first, batch + rows + summed)
+    order_second = _permutation(second, batch + summed + columns)
+    order_output = _permutation("".join(batch + rows + columns), list(output))
+    stack, row_count = len(batch), len(rows)
+    summed_count = len(summed)
+    keep_first = row_count == summed_count == 1
+    keep_second = len(columns) == summed_count == 1
+
+    def product_of_matrices(x: Any, y: Any) -> Any:
+        if order_first is not None:
+            x = x.transpose(order_first)
+        if order_second is not None:
+            y = y.transpose(order_second)
+        row_shape: Shape = x.shape[stack : stack + row_count]
+        column_shape: Shape = y.shape[stack + summed_count :]
+        inner: Shape = x.shape[stack + row_count :]
+        if inner != y.shape[stack : stack + summed_count]:
+            raise ValueError(f"the axes {''.join(summed)} have different lengths")
+        length = prod(inner)
+        if not keep_first:
+            x = x.reshape((*x.shape[:stack], prod(row_shape), length))
+        if not keep_second:
+            y = y.reshape((*y.shape[:stack], length, prod(column_shape)))
+        product = x @ y if stack else x.dot(y)
+        if not keep_first or not keep_second:
+            product = product.reshape(product.shape[:stack] + row_shape + column_shape)
+        return product if order_output is None else product.transpose(order_output)
+
+    return product_of_matrices
+
+
+def _permutation(labels: str, wanted: list[str]) -> tuple[int, ...] | None:
+    """The order of axes that brings labels into another order; None where they are in it."""
+    order = tuple(labels.index(label) for label in wanted)
+    return None if order == tuple(range(len(order))) else order
+
+
+# The primitive
+
+
+class Contract(Primitive):
+    """The sum of products of two operands over the axes that the output does not have.
+
+    Axes that have one label have one length. Only where the label stands in all three places may
+    one operand have length 1 there, which is broadcast.
+    """
+
+    def run(self, x: Any, y: Any, *, subscripts: str) -> Any:
+        """Run the plan."""
+        plan = PLANS.get(subscripts) or plan_of(subscripts)
+        if type(x) is not np.ndarray:
+            x = np.asarray(x)
+        if type(y) is not np.ndarray:
+            y = np.asarray(y)
+        return plan.run(x, y)[()]
+
+    def infer(self, x: ArrayType, y: ArrayType, *, subscripts: str) -> ArrayType:
+        """The lengths of the output's labels, and the promoted dtype."""
+        plan = plan_of(subscripts)
+        lengths: dict[str, int] = {}
+        for labels, type in ((plan.first, x), (plan.second, y)):
+            if len(labels) != len(type.shape):
+                raise ValueError(f"{type} does not have the axes {labels!r}")
+            for label, length in zip(labels, type.shape, strict=True):
+                known = lengths.get(label, length)
+                broadcasts = 1 in (known, length) and label in plan.output
+                if known != length and not broadcasts:
+                    raise ValueError(f"the axes {label!r} have lengths {known} and {length}")
+                lengths[label] = known if length == 1 else length
+        shape = tuple(lengths[label] for label in plan.output)
+        return ArrayType(shape, result_dtype(x, y))
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, subscripts: str
+    ) -> Any:
+        """Linear in each operand."""
+        total = None
+        if tangents[0] is not None:
+            term = bind(self, tangents[0], inputs[1], subscripts=subscripts)
+            total = widen(term, output)
+        if tangents[1] is not None:
+            term = bind(self, inputs[0], tangents[1], subscripts=subscripts)
+            total = add_tangents(total, widen(term, output))
+        return total
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        subscripts: str,
+    ) -> Sequence[Any]:
+        """The cotangent contracted with the other operand."""
+        plan = plan_of(subscripts)
+        x, y = inputs
+        first = second = None
+        if needed[0] is not None:
+            first = conform(bind(self, cotangent, y, subscripts=plan.pull_first), x)
+        if needed[1] is not None:
+            second = conform(bind(self, x, cotangent, subscripts=plan.pull_second), y)
+        return first, second
+
+    def batch(
+        self,
+        size: int,
+        inputs: Sequence[Any],
+        axes: Sequence[int | None],
+        *,
+        subscripts: str,
+    ) -> tuple[Any, Any]:
+        """One label more."""
+        ranks = tuple(len(shape_of(x)) for x in inputs)
+        batched = _batched_subscripts(subscripts, ranks, tuple(axes))
+        return bind(self, *inputs, subscripts=batched), 0
+
+
+contract = Contract("contract")
+
+
+@lru_cache(maxsize=4096)
+def _batched_subscripts(
+    subscripts: str, ranks: tuple[int, ...], axes: tuple[int | None, ...]
+) -> str:
+    """Subscripts with a new label at the batch axes of the operands and in front of the output."""
+    plan = plan_of(subscripts)
+    new = next(label for label in LABELS if label not in subscripts)
+    operands: list[str] = []
+    for labels, rank, axis in zip((plan.first, plan.second), ranks, axes, strict=True):
+        place = None if axis is None else axis % rank
+        operands.append(labels if place is None else labels[:place] + new + labels[place:])
+    return f"{operands[0]},{operands[1]}->{new}{plan.output}"
+
+
+# NumPy's functions
+
+
+@lru_cache(maxsize=1024)
+def _matmul_subscripts(first: int, second: int) -> str:
+    """The subscripts of ``x @ y`` for operands of these ranks."""
+    stack = max(first, second, 2) - 2
+    rest = LABELS[: LABELS.index("i")] + LABELS[LABELS.index("l") :]
+    x = rest[stack - max(first - 2, 0) : stack] + ("ij" if first > 1 else "j")
+    y = rest[stack - max(second - 2, 0) : stack] + ("jk" if second > 1 else "j")
+    output = rest[:stack] + "i" * (first > 1) + "k" * (second > 1)
+    return f"{x},{y}->{output}"
+
+
+def matmul(x: Any, y: Any) -> Any:
+    """As `numpy.matmul`."""
+    ranks = len(shape_of(x)), len(shape_of(y))
+    if 0 in ranks:
+        raise ValueError("matmul: a scalar is no operand of a matrix product")
+    return bind(contract, x, y, subscripts=_matmul_subscripts(*ranks))
+
+
+UFUNCS[np.matmul] = matmul
