@@ -346,10 +346,10 @@ def as_operand(x: Any) -> Any:
     """
     if type(x) in _PLAIN_TYPES or isinstance(x, Tracer):
         return x
-    for python in (bool, int, float, complex):
+    plain: Sequence[Any] = (bool, int, float, complex)
+    for python in plain:
         if isinstance(x, python) and not isinstance(x, np.generic):
-            plain: Callable[[Any], Any] = python
-            return plain(x)  # it was of a subclass, such as an IntEnum
+            return python(x)  # it was of a subclass, such as an IntEnum
     array: Any = x if isinstance(x, np.ndarray | np.generic) else np.asarray(x)
     if array.dtype.kind not in "biufc":
         raise OperandError(
