@@ -1,0 +1,371 @@
+"""One row for each primitive: what it is checked with.
+
+``tests/primitives/test_all.py`` checks every row with `functrace.testing.check_rules`; the row
+says what inputs to draw and which parameters to try. A registered primitive without a row fails
+the tests, and so does a row without a primitive.
+
+How to add a row, at the end of the section for the primitive's family (make one, in the order of
+the files in ``functrace/primitives``):
+
+- An elementwise primitive takes one line: its name and the domain of each input. Shapes that
+  broadcast, 0-d and empty ones among them, are drawn. ``dtypes=COMPLEX`` where it takes complex
+  numbers too::
+
+      elementwise("log", POSITIVE, dtypes=COMPLEX)
+
+- Any other primitive gets a `case` with one `variant` for each way of calling it that takes
+  another path through its rules. A variant lists its inputs as shapes (of reals), or as `Input`
+  where the domain is another, or the value must be a certain one; keywords are the parameters.
+  Let one variant have an empty array, and one a length of 1::
+
+      case(
+          "reshape",
+          variant((2, 3), shape=(6,)),
+          variant((0, 3), shape=(3, 0)),
+      )
+      case("take", variant((4, 2), Input(value=np.array([3, 0, 3])), axis=0))
+      case("cholesky", variant(Input((3, 3), POSITIVE_DEFINITE)))
+
+- Choose domains that stay away from kinks, jumps and poles, by 0.05 at least: finite differences
+  do not see them. The values *at* a kink get tests of their own, by name, beside the family's.
+
+- Inputs of a floating domain are drawn in each dtype of ``dtypes`` (`REAL` by default; `COMPLEX`
+  adds the complex ones). Booleans and integers are never differentiated. ``argnums`` names the
+  differentiated inputs, where these are not all the floating ones.
+
+- What cannot be checked is named together with its reason; whatever is left out so is printed by
+  the tests: ``skip={"batch": "the shape of the result depends on the values"}``. The names are
+  those of `functrace.testing.CHECKS`. ``order=1`` (with ``why``) gives up the second derivative.
+
+- ``in_programs=False`` keeps a primitive out of randomly drawn whole programs: where its
+  derivative is not continuous on the domain, or its inputs need more than a domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Draw = Callable[[np.random.Generator, Shape, np.dtype[Any]], Any]
+
+# Domains
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where an input's values lie.
+
+    Attributes:
+        name: What it is called.
+        draw: Draws an array of a shape; of the real part where the dtype is complex.
+        kind: "f" for floating and complex values, "i" for integers, "b" for booleans.
+        imaginary: Up to what size imaginary parts are drawn where the dtype is complex; zero
+            where `draw` draws complex values itself.
+    """
+
+    name: str
+    draw: Draw
+    kind: str = "f"
+    imaginary: float = 1.0
+
+    def values(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Any:
+        """An array of the dtype with values of the domain."""
+        dtype = np.dtype(dtype)
+        real = np.asarray(self.draw(rng, shape, dtype))
+        if dtype.kind == "c" and self.imaginary:
+            real = real + 1j * rng.uniform(-self.imaginary, self.imaginary, shape)
+        return np.asarray(real).astype(dtype)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _sign(rng: np.random.Generator, shape: Shape) -> Any:
+    return rng.choice([-1.0, 1.0], shape)
+
+
+def _positive_definite(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Any:
+    a = rng.uniform(-1, 1, shape)
+    if dtype.kind == "c":
+        a = a + 1j * rng.uniform(-1, 1, shape)
+    return a @ np.conj(np.swapaxes(a, -1, -2)) + np.eye(shape[-1])
+
+
+def _regular(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Any:
+    return rng.uniform(-1, 1, shape) + 3 * np.eye(*shape[-2:])
+
+
+def _distinct(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Any:
+    size = int(np.prod(shape))
+    return (rng.permutation(size) * 0.25 + 0.1 - size / 8).reshape(shape)
+
+
+REALS = Domain("REALS", lambda rng, s, d: _sign(rng, s) * rng.uniform(0.1, 2, s))
+"""Real or complex numbers between 0.1 and 2 in size: kinks at 0 are avoided."""
+POSITIVE = Domain("POSITIVE", lambda rng, s, d: rng.uniform(0.2, 3, s))
+ABOVE_ONE = Domain("ABOVE_ONE", lambda rng, s, d: rng.uniform(1.2, 3, s))
+OPEN_UNIT = Domain("OPEN_UNIT", lambda rng, s, d: rng.uniform(-0.8, 0.8, s), imaginary=0.3)
+"""Between -1 and 1."""
+BETWEEN_WHOLE = Domain(
+    "BETWEEN_WHOLE",
+    lambda rng, s, d: rng.integers(-3, 3, s) + _sign(rng, s) * rng.uniform(0.15, 0.35, s),
+)
+"""Away from whole numbers, and from the middles between them."""
+WHOLE_NONZERO = Domain("WHOLE_NONZERO", lambda rng, s, d: _sign(rng, s) * rng.integers(1, 4, s))
+"""Floating-point numbers with whole values, none of them 0."""
+DISTINCT = Domain("DISTINCT", _distinct)
+"""No two elements closer than 0.25: for ordering, maxima and medians."""
+POSITIVE_DEFINITE = Domain("POSITIVE_DEFINITE", _positive_definite, imaginary=0.0)
+"""Symmetric (Hermitian) positive definite matrices along the last two axes."""
+REGULAR = Domain("REGULAR", _regular)
+"""Well conditioned matrices along the last two axes."""
+INTEGERS = Domain("INTEGERS", lambda rng, s, d: rng.integers(0 if d.kind == "u" else -9, 9, s), "i")
+NATURALS = Domain("NATURALS", lambda rng, s, d: rng.integers(1, 5, s), "i")
+"""1, 2, 3, 4."""
+BOOLEANS = Domain("BOOLEANS", lambda rng, s, d: rng.random(s) < 0.5, "b")
+
+REAL = ("float64", "float32")
+COMPLEX = ("float64", "float32", "complex128", "complex64")
+WHOLE = ("int64", "int32", "uint8")
+
+
+def indices(length: int) -> Domain:
+    """Valid indices into an axis of this length, negative ones among them."""
+    return Domain(f"indices({length})", lambda rng, s, d: rng.integers(-length, length, s), "i")
+
+
+# Rows
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a variant.
+
+    Attributes:
+        shape: Its shape; None to draw shapes that broadcast with each other.
+        domain: Where its values lie.
+        value: This value, in place of a drawn one.
+        dtype: This dtype, in place of a drawn one.
+    """
+
+    shape: Shape | None = None
+    domain: Domain = REALS
+    value: Any = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of calling a primitive."""
+
+    inputs: tuple[Input, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the shapes are drawn."""
+        return any(spec.shape is None and spec.value is None for spec in self.inputs)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One primitive's row.
+
+    Attributes:
+        primitive: The primitive's name.
+        variants: The ways of calling it.
+        argnums: The differentiated inputs; None for all floating ones.
+        dtypes: In which dtypes the inputs of floating domains are drawn.
+        order: Up to which order derivatives are checked.
+        skip: The reason for each check that is left out.
+        in_programs: Whether whole programs are drawn with it.
+        why: The reason for whatever is exceptional about the row.
+        atol: The absolute tolerance where it must be another.
+        rtol: The relative tolerance where it must be another.
+    """
+
+    primitive: str
+    variants: tuple[Variant, ...]
+    argnums: tuple[int, ...] | None = None
+    dtypes: tuple[str, ...] = REAL
+    order: int = 2
+    skip: Mapping[str, str] = field(default_factory=dict)
+    in_programs: bool = True
+    why: str = ""
+    atol: float | None = None
+    rtol: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<case {self.primitive}>"
+
+
+CASES: dict[str, Case] = {}
+"""The rows by the names of their primitives."""
+
+
+def variant(*inputs: Input | Domain | Shape, **params: Any) -> Variant:
+    """A variant: its inputs (a plain shape is an array of reals), and its parameters."""
+    specs: list[Input] = []
+    for spec in inputs:
+        if isinstance(spec, Domain):
+            specs.append(Input(None, spec))
+        else:
+            specs.append(spec if isinstance(spec, Input) else Input(spec))
+    return Variant(tuple(specs), params)
+
+
+def case(primitive: str, *variants: Variant, **options: Any) -> None:
+    """Enter the row of a primitive; the options are the other attributes of `Case`."""
+    assert primitive not in CASES, f"{primitive} has two rows"
+    CASES[primitive] = Case(primitive, variants, **options)
+
+
+def elementwise(primitive: str, *domains: Domain, **options: Any) -> None:
+    """Enter the row of an elementwise primitive from the domain of each of its inputs."""
+    case(primitive, variant(*domains), **options)
+
+
+def constant(primitive: str, *alternatives: tuple[Domain, ...], **options: Any) -> None:
+    """Enter the row of a locally constant elementwise primitive, for each kind of inputs."""
+    options = {"in_programs": False, "why": "locally constant"} | options
+    case(primitive, *(variant(*domains) for domains in alternatives), **options)
+
+
+# linear.py
+
+elementwise("copy", REALS, dtypes=COMPLEX)
+case(
+    "cast",
+    variant(REALS, dtype=np.dtype(np.float64)),
+    variant(REALS, dtype=np.dtype(np.float32)),
+    variant(REALS, dtype=np.dtype(np.complex128)),
+    variant(REALS, dtype=np.dtype(np.complex64)),
+    variant(INTEGERS, dtype=np.dtype(np.float64)),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="single precision cannot be compared with finite differences in double",
+)
+case(
+    "cast_to_whole",
+    variant(BETWEEN_WHOLE, dtype=np.dtype(np.int64)),
+    variant(REALS, dtype=np.dtype(np.bool_)),
+    variant(INTEGERS, dtype=np.dtype(np.int8)),
+    in_programs=False,
+    why="locally constant",
+)
+elementwise(
+    "stop_gradient",
+    REALS,
+    dtypes=COMPLEX,
+    skip={
+        "jvp": "the derivative is zero by intention",
+        "vjp": "the derivative is zero by intention",
+        "second order": "the derivative is zero by intention",
+    },
+    in_programs=False,
+)
+
+# elementwise.py: arithmetic
+
+elementwise("product_or_zero", REALS, REALS, dtypes=COMPLEX)
+elementwise("quotient_or_zero", REALS, REALS, dtypes=COMPLEX)
+elementwise("add", REALS, REALS, dtypes=COMPLEX)
+elementwise("subtract", REALS, REALS, dtypes=COMPLEX)
+elementwise("multiply", REALS, REALS, dtypes=COMPLEX)
+elementwise("divide", REALS, REALS, dtypes=COMPLEX)
+elementwise("remainder", BETWEEN_WHOLE, WHOLE_NONZERO, in_programs=False, why="jumps")
+elementwise("fmod", BETWEEN_WHOLE, WHOLE_NONZERO, in_programs=False, why="jumps")
+elementwise("negative", REALS, dtypes=COMPLEX)
+elementwise("positive", REALS, dtypes=COMPLEX)
+elementwise("power", POSITIVE, REALS, dtypes=COMPLEX)
+elementwise("square", REALS, dtypes=COMPLEX)
+elementwise("reciprocal", REALS, dtypes=COMPLEX)
+elementwise("sqrt", POSITIVE, dtypes=COMPLEX)
+elementwise("cbrt", REALS)
+elementwise("absolute", REALS, dtypes=COMPLEX)
+elementwise("fabs", REALS)
+elementwise("hypot", REALS, REALS)
+elementwise("copysign", REALS, REALS, in_programs=False, why="jumps")
+
+# elementwise.py: exponentials and logarithms
+
+elementwise("exp", REALS, dtypes=COMPLEX)
+elementwise("exp2", REALS, dtypes=COMPLEX)
+elementwise("expm1", REALS, dtypes=COMPLEX)
+elementwise("log", POSITIVE, dtypes=COMPLEX)
+elementwise("log2", POSITIVE, dtypes=COMPLEX)
+elementwise("log10", POSITIVE, dtypes=COMPLEX)
+elementwise("log1p", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("logaddexp", REALS, REALS)
+elementwise("logaddexp2", REALS, REALS)
+elementwise("sigmoid", REALS)
+
+# elementwise.py: trigonometric and hyperbolic functions
+
+elementwise("sin", REALS, dtypes=COMPLEX)
+elementwise("cos", REALS, dtypes=COMPLEX)
+elementwise("tan", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("arcsin", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("arccos", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("arctan", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("arctan2", REALS, POSITIVE)
+elementwise("sinh", REALS, dtypes=COMPLEX)
+elementwise("cosh", REALS, dtypes=COMPLEX)
+elementwise("tanh", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("arcsinh", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("arccosh", ABOVE_ONE, dtypes=COMPLEX)
+elementwise("arctanh", OPEN_UNIT, dtypes=COMPLEX)
+elementwise("deg2rad", REALS)
+elementwise("rad2deg", REALS)
+
+# elementwise.py: complex numbers
+
+ONLY_COMPLEX = ("complex128", "complex64")
+elementwise("conjugate", REALS, dtypes=COMPLEX)
+elementwise("real", REALS, dtypes=ONLY_COMPLEX, in_programs=False, why="of complex numbers")
+elementwise("imag", REALS, dtypes=ONLY_COMPLEX, in_programs=False, why="of complex numbers")
+elementwise("angle", POSITIVE, dtypes=ONLY_COMPLEX, in_programs=False, why="of complex numbers")
+
+# elementwise.py: choices
+
+elementwise("maximum", REALS, REALS)
+elementwise("minimum", REALS, REALS)
+elementwise("fmax", REALS, REALS)
+elementwise("fmin", REALS, REALS)
+elementwise("select", BOOLEANS, REALS, REALS, dtypes=COMPLEX, in_programs=False, why="booleans")
+
+# elementwise.py: locally constant functions
+
+for _name in ("floor", "ceil", "trunc", "rint"):
+    constant(_name, (BETWEEN_WHOLE,))
+for _name in ("isfinite", "isinf", "isnan"):
+    constant(_name, (REALS,), dtypes=COMPLEX)
+for _name in ("sign", "signbit"):
+    constant(_name, (REALS,))
+constant("isnat", why="takes dates only, which are never traced")
+for _name in ("logical_and", "logical_or", "logical_xor"):
+    constant(_name, (REALS, REALS), (BOOLEANS, INTEGERS))
+constant("logical_not", (REALS,), (BOOLEANS,))
+for _name in ("gcd", "lcm"):
+    constant(_name, (INTEGERS, INTEGERS))
+constant("floor_divide", (BETWEEN_WHOLE, WHOLE_NONZERO), (INTEGERS, NATURALS))
+for _name in ("less", "less_equal", "greater", "greater_equal"):
+    constant(_name, (REALS, REALS), (INTEGERS, REALS), (BOOLEANS, BOOLEANS))
+for _name in ("equal", "not_equal"):
+    constant(_name, (REALS, REALS), (INTEGERS, INTEGERS), dtypes=COMPLEX)
+for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+    constant(_name, (INTEGERS, INTEGERS), (BOOLEANS, BOOLEANS))
+constant("invert", (INTEGERS,), (BOOLEANS,))
+for _name in ("left_shift", "right_shift"):
+    constant(_name, (INTEGERS, NATURALS))
+case(
+    "round",
+    variant(BETWEEN_WHOLE, decimals=0),
+    variant(BETWEEN_WHOLE, decimals=-1),
+    in_programs=False,
+    why="locally constant",
+)
