@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 import numpy as np
 
@@ -346,7 +346,7 @@ def as_operand(x: Any) -> Any:
     """
     if type(x) in _PLAIN_TYPES or isinstance(x, Tracer):
         return x
-    plain: Sequence[Any] = (bool, int, float, complex)
+    plain = cast("Sequence[Any]", (bool, int, float, complex))
     for python in plain:
         if isinstance(x, python) and not isinstance(x, np.generic):
             return python(x)  # it was of a subclass, such as an IntEnum
