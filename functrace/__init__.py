@@ -13,8 +13,8 @@ from functrace.ir.parsing import parse as parse
 from functrace.primitives.linear import stop_gradient as stop_gradient
 from functrace.transforms.evaluate import evaluate as evaluate
 from functrace.transforms.evaluate import make_ir as make_ir
+from functrace.transforms.jacobian import jacrev as jacrev
 from functrace.transforms.reverse import grad as grad
-from functrace.transforms.reverse import jacrev as jacrev
 from functrace.transforms.reverse import value_and_grad as value_and_grad
 from functrace.transforms.reverse import vjp as vjp
 

@@ -1,4 +1,4 @@
-"""Which arguments a transformation is about, and the trees that they are."""
+"""What goes into a transformed function and what comes out of it, and whether that fits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from functrace import tree
-from functrace.errors import ArgumentError, NonFloatLeafError
-from functrace.ir.types import type_of
+from functrace.errors import (
+    ArgumentError,
+    AuxiliaryError,
+    CotangentError,
+    NonFloatLeafError,
+    NonScalarOutputError,
+    OutputTypeError,
+)
+from functrace.ir.types import ArrayType, type_of
+from functrace.tracing import Tracer, source_of, user_place
 
 Argnums = int | Sequence[int]
 """One position, or several."""
@@ -150,3 +160,114 @@ def _is_inexact(
         else f"The argument {name_of(index)} is differentiated, but has the dtype "
         f"{type_of(leaf).dtype}, which is not numeric."
     )
+
+
+# Outputs and cotangents
+
+
+def split_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
+    """A function's result as output and auxiliary data.
+
+    Raises:
+        AuxiliaryError: Under ``has_aux`` the result is no pair.
+    """
+    if not has_aux:
+        return output, None
+    if not isinstance(output, tuple) or len(output) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        raise AuxiliaryError(
+            f"Under has_aux=True the function returned a {type(output).__qualname__}, not a pair."  # pyright: ignore[reportUnknownArgumentType]
+        )
+    return output  # pyright: ignore[reportUnknownVariableType]
+
+
+def seed_of(value: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
+    """The cotangent 1 of a scalar output, where the gradient begins.
+
+    Raises:
+        NonScalarOutputError: The output is not one number.
+        OutputTypeError: It is not a real floating-point number (a complex one, if holomorphic).
+    """
+    if type(value) is np.float64 and not holomorphic:
+        return _ONE
+    name = getattr(f, "__name__", "the function")
+    try:
+        type_ = type_of(value)
+    except TypeError:
+        raise NonScalarOutputError(
+            f"The gradient of {name} was asked for, but its output is a "
+            f"{type(value).__qualname__}, not one number."
+        ) from None
+    if type_.shape != ():
+        raise NonScalarOutputError(
+            f"The gradient of {name} was asked for, but its output has shape {type_.shape}."
+        )
+    require_differentiable_output(type_, f, holomorphic)
+    return type_.dtype.type(1)
+
+
+_ONE = np.float64(1.0)
+
+
+def require_differentiable_output(
+    type_: ArrayType, f: Callable[..., Any], holomorphic: bool
+) -> None:
+    """Check that an output's dtype can be differentiated.
+
+    Raises:
+        OutputTypeError: It cannot, or not in the way that ``holomorphic`` asks for.
+    """
+    name = getattr(f, "__name__", "the function")
+    kind = type_.dtype.kind
+    if holomorphic and kind != "c":
+        raise OutputTypeError(
+            f"holomorphic=True was given, but the output of {name} has the type {type_}.",
+            advice="Leave out holomorphic, or return a complex number.",
+        )
+    if kind == "c" and not holomorphic:
+        raise OutputTypeError(
+            f"The output of {name} has the type {type_}; a gradient needs a real output.",
+            advice="Return a real number, such as np.abs(z) or np.real(z), or give "
+            "holomorphic=True where the function is complex differentiable.",
+        )
+    if kind not in "fc":
+        raise OutputTypeError(
+            f"The output of {name} has the type {type_}; a gradient needs a floating-point one.",
+            advice="Return a floating-point number: integers have no derivative.",
+        )
+
+
+def checked_cotangents(
+    cotangent: Any, structure: tree.Structure, types: Sequence[ArrayType]
+) -> list[Any]:
+    """The leaves of a cotangent given to a pullback, once they are known to fit.
+
+    Raises:
+        CotangentError: The structure, a shape or a dtype differs from the output's.
+    """
+    leaves, given = tree.flatten(cotangent)
+    if given != structure:
+        difference = tree.first_difference(structure, cotangent)
+        raise CotangentError(
+            f"The pullback got a cotangent whose structure is not the output's. {difference}",
+            source_of(user_place(2)),
+        )
+    checked: list[Any] = []
+    for leaf, expected, path in zip(leaves, types, structure.paths(), strict=True):
+        try:
+            actual = type_of(leaf)
+        except TypeError:
+            actual = None
+        fits = (
+            actual is not None
+            and actual.shape == expected.shape
+            and (actual.dtype == expected.dtype or actual.weak)
+        )
+        if not fits:
+            raise CotangentError(
+                f"The pullback got a cotangent of type {actual or type(leaf).__qualname__} for "
+                f"the output{tree.keystr(path)} of type {expected}.",
+                source_of(user_place(2)),
+            )
+        weak = actual is not None and actual.weak and not isinstance(leaf, Tracer)
+        checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
+    return checked

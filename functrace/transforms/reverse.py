@@ -23,16 +23,9 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from functrace import tree
-from functrace.errors import (
-    AuxiliaryError,
-    CotangentError,
-    MissingRuleError,
-    NonScalarOutputError,
-    OutputTypeError,
-    RuleOutputError,
-)
+from functrace.errors import MissingRuleError, RuleOutputError
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import ArrayType, type_of
+from functrace.ir.types import type_of
 from functrace.tracing import (
     Place,
     Recording,
@@ -44,7 +37,14 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.arguments import Argnums, SelectedArguments, require_inexact
+from functrace.transforms.arguments import (
+    Argnums,
+    SelectedArguments,
+    checked_cotangents,
+    require_inexact,
+    seed_of,
+    split_aux,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -287,7 +287,7 @@ def value_and_grad(
             variable = tape.variable_of(output)
             if has_aux:
                 aux = tree.map(tape.value_of, aux)
-        seed = _seed(value, f, holomorphic)
+        seed = seed_of(value, f, holomorphic)
         cotangents: list[Any] = [None] * tape.variables
         if variable is not None:
             cotangents[variable] = seed
@@ -329,185 +329,6 @@ def grad(
         return (result, value[1]) if has_aux else result
 
     return gradient
-
-
-def jacrev(
-    f: Callable[P, Any],
-    argnums: Argnums = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    allow_int: bool = False,
-) -> Callable[P, Any]:
-    """Make a function that computes the Jacobian, row by row in reverse mode.
-
-    Args:
-        f: A function of trees of arrays whose output is a tree of real arrays (complex under
-            ``holomorphic``).
-        argnums: The position, or positions, of the arguments to differentiate.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data.
-        holomorphic: Whether ``f`` is complex differentiable.
-        allow_int: Whether the differentiated arguments may hold integers, whose derivative is
-            None.
-
-    Returns:
-        A function with the arguments of ``f``. Its result has the structure of the output, each
-        leaf replaced by a tree of the argument's structure, with leaves of the shape of the
-        output followed by the shape of the argument. Under ``has_aux`` it is the pair of this and
-        the auxiliary data.
-
-    Example:
-        >>> import numpy as np
-        >>> import functrace as ft
-        >>> ft.jacrev(lambda x: x**2)(np.array([1.0, 3.0]))
-        array([[2., 0.],
-               [0., 6.]])
-    """
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
-
-    @wraps(f)
-    def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
-        arguments = SelectedArguments(f, argnums, args, kwargs)
-        leaves, structure = tree.flatten(arguments.selected)
-
-        def name_of(index: int) -> str:
-            return arguments.leaf_name(structure.paths()[index])
-
-        is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
-        output, pullback, *aux = vjp(arguments.call, arguments.selected, has_aux=has_aux)
-        out_leaves, out_structure = tree.flatten(output)
-        for leaf in out_leaves:
-            _require_differentiable_output(type_of(leaf), f, holomorphic)
-        blocks: list[Any] = []
-        for position, leaf in enumerate(out_leaves):
-            type = type_of(leaf)
-            rows: list[list[Any]] = []
-            for element in range(type.size):
-                basis = [np.zeros(type_of(x).shape, type_of(x).dtype) for x in out_leaves]
-                basis[position].reshape(-1)[element] = 1
-                (cotangent,) = pullback(out_structure.unflatten(basis))
-                rows.append(structure.flatten_up_to(cotangent))
-            columns = zip(*rows, strict=True) if rows else [() for _ in leaves]
-            blocks.append(
-                structure.unflatten(
-                    [
-                        _stacked(column, type, type_of(x)) if on else None
-                        for column, x, on in zip(columns, leaves, is_active, strict=True)
-                    ]
-                )
-            )
-        result = out_structure.unflatten(blocks)
-        return (result, aux[0]) if has_aux else result
-
-    return jacobian
-
-
-def _stacked(rows: Sequence[Any], output: ArrayType, input: ArrayType) -> Any:
-    """The rows of one block of a Jacobian as one array."""
-    shape = output.shape + input.shape
-    if not rows:
-        return np.zeros(shape, input.dtype)
-    return np.reshape(np.stack(list(rows)), shape)
-
-
-# What goes in and out
-
-
-def split_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
-    """A function's result as output and auxiliary data.
-
-    Raises:
-        AuxiliaryError: Under ``has_aux`` the result is no pair.
-    """
-    if not has_aux:
-        return output, None
-    if not isinstance(output, tuple) or len(output) != 2:  # pyright: ignore[reportUnknownArgumentType]
-        raise AuxiliaryError(
-            f"Under has_aux=True the function returned a {type(output).__qualname__}, not a pair."  # pyright: ignore[reportUnknownArgumentType]
-        )
-    return output  # pyright: ignore[reportUnknownVariableType]
-
-
-def _seed(value: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
-    """The cotangent 1 of a scalar output."""
-    if type(value) is np.float64 and not holomorphic:
-        return _ONE
-    name = getattr(f, "__name__", "the function")
-    try:
-        type_ = type_of(value)
-    except TypeError:
-        raise NonScalarOutputError(
-            f"The gradient of {name} was asked for, but its output is a "
-            f"{type(value).__qualname__}, not one number."
-        ) from None
-    if type_.shape != ():
-        raise NonScalarOutputError(
-            f"The gradient of {name} was asked for, but its output has shape {type_.shape}."
-        )
-    _require_differentiable_output(type_, f, holomorphic)
-    return type_.dtype.type(1)
-
-
-_ONE = np.float64(1.0)
-
-
-def _require_differentiable_output(
-    type_: ArrayType, f: Callable[..., Any], holomorphic: bool
-) -> None:
-    name = getattr(f, "__name__", "the function")
-    kind = type_.dtype.kind
-    if holomorphic and kind != "c":
-        raise OutputTypeError(
-            f"holomorphic=True was given, but the output of {name} has the type {type_}.",
-            advice="Leave out holomorphic, or return a complex number.",
-        )
-    if kind == "c" and not holomorphic:
-        raise OutputTypeError(
-            f"The output of {name} has the type {type_}; a gradient needs a real output.",
-            advice="Return a real number, such as np.abs(z) or np.real(z), or give "
-            "holomorphic=True where the function is complex differentiable.",
-        )
-    if kind not in "fc":
-        raise OutputTypeError(
-            f"The output of {name} has the type {type_}; a gradient needs a floating-point one.",
-            advice="Return a floating-point number: integers have no derivative.",
-        )
-
-
-def checked_cotangents(
-    cotangent: Any, structure: tree.Structure, types: Sequence[ArrayType]
-) -> list[Any]:
-    """The leaves of a cotangent given to a pullback, once they are known to fit.
-
-    Raises:
-        CotangentError: The structure, a shape or a dtype differs from the output's.
-    """
-    leaves, given = tree.flatten(cotangent)
-    if given != structure:
-        difference = tree.first_difference(structure, cotangent)
-        raise CotangentError(
-            f"The pullback got a cotangent whose structure is not the output's. {difference}",
-            source_of(user_place(2)),
-        )
-    checked: list[Any] = []
-    for leaf, expected, path in zip(leaves, types, structure.paths(), strict=True):
-        try:
-            actual = type_of(leaf)
-        except TypeError:
-            actual = None
-        fits = (
-            actual is not None
-            and actual.shape == expected.shape
-            and (actual.dtype == expected.dtype or actual.weak)
-        )
-        if not fits:
-            raise CotangentError(
-                f"The pullback got a cotangent of type {actual or type(leaf).__qualname__} for "
-                f"the output{tree.keystr(path)} of type {expected}.",
-                source_of(user_place(2)),
-            )
-        weak = actual is not None and actual.weak and not isinstance(leaf, Tracer)
-        checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
-    return checked
 
 
 def gradients(
