@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 
 class FunctraceError(Exception):
     """The base of all errors of functrace.
@@ -108,6 +110,12 @@ class IndexRangeError(FunctraceError, IndexError):
     """An index lies outside its axis, or there are more indices than axes."""
 
     advice = "Indices count from 0 to the length less one, or from -1 down to minus the length."
+
+
+class AxisRangeError(FunctraceError, np.exceptions.AxisError):
+    """An array does not have the axis that is named."""
+
+    advice = "Axes count from 0 to the rank less one, or from -1 down to minus the rank."
 
 
 class UnsupportedFunctionError(FunctraceError, TypeError):
