@@ -1,0 +1,61 @@
+"""Every primitive, from its row in ``tests/cases.py``: all rules against NumPy and each other."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import functrace  # noqa: F401  (registers the primitives)
+from functrace.extend import PRIMITIVES
+from functrace.testing import CHECKS, check_rules
+from tests.cases import CASES
+from tests.strategies import examples
+
+VARIANTS = [(name, number) for name, case in CASES.items() for number in range(len(case.variants))]
+
+
+def built_in() -> set[str]:
+    return {
+        name
+        for name, primitive in PRIMITIVES.items()
+        if type(primitive).__module__.startswith("functrace.") and not name.startswith("wrapped_")
+    }
+
+
+def test_every_primitive_has_its_row():
+    assert built_in() - set(CASES) == set(), "add a row to tests/cases.py; it says how"
+
+
+def test_every_row_has_its_primitive():
+    assert set(CASES) - set(PRIMITIVES) == set()
+
+
+def test_exceptions_are_known_and_have_reasons():
+    for case in CASES.values():
+        assert set(case.skip) <= set(CHECKS)
+        assert all(case.skip.values())
+        exceptional = not case.variants or case.order < 2 or not case.in_programs
+        assert not exceptional or case.why or case.skip, case
+
+
+@pytest.mark.parametrize(("name", "number"), VARIANTS)
+@settings(derandomize=True, deadline=None, max_examples=8, database=None)
+@given(data=st.data())
+def test_rules_agree(name: str, number: int, data):
+    case = CASES[name]
+    variant = case.variants[number]
+    drawn = data.draw(examples(case, variant))
+    report = check_rules(
+        case.primitive,
+        drawn[0],
+        variant.params,
+        argnums=case.argnums,
+        order=case.order,
+        examples=drawn,
+        skip=case.skip,
+        atol=case.atol,
+        rtol=case.rtol,
+    )
+    missing = {check: result for check, result in report.items() if "has no" in result}
+    assert not missing, "give it the rule, or say in its row why it has none (skip=...)"
