@@ -73,10 +73,24 @@ class MissingRuleError(FunctraceError, NotImplementedError):
         "transformation with functrace.stop_gradient."
     )
 
+    primitive: str | None = None
+    rule: str | None = None
+
     @classmethod
-    def of(cls, primitive: str, rule: str) -> MissingRuleError:
-        """The error for one missing rule of one primitive."""
-        return cls(f"The primitive {primitive!r} has no {rule} rule.")
+    def of(cls, primitive: str, rule: str, where: object = None) -> MissingRuleError:
+        """The error for one missing rule of one primitive, which it also names as attributes."""
+        error = cls(f"The primitive {primitive!r} has no {rule} rule.", where)
+        error.primitive, error.rule = primitive, rule
+        return error
+
+
+class NonlinearRuleError(FunctraceError, ValueError):
+    """A function that must be linear is not, or cannot be traced, so it cannot be transposed."""
+
+    advice = (
+        "Write the rule with operations that are linear in the tangents (or in the cotangent) and "
+        "that functrace can trace, or give the missing rule too."
+    )
 
 
 class ParseError(FunctraceError, ValueError):
@@ -220,6 +234,24 @@ class CotangentError(FunctraceError, ValueError):
     """A cotangent does not fit the output of the function that is pulled back."""
 
     advice = "Give the pullback a tree like the function's output, with the same shapes and dtypes."
+
+
+class TangentError(FunctraceError, ValueError):
+    """A tangent does not fit the argument to which it belongs."""
+
+    advice = (
+        "Give one tangent for each argument, of its structure, shapes and dtypes; None stands for "
+        "zero, and is the only tangent of integers."
+    )
+
+
+class BatchAxisError(FunctraceError, ValueError):
+    """The axes over which a function is mapped do not fit its arguments or outputs."""
+
+    advice = (
+        "Name by in_axes one axis of the same length for each mapped argument, None for those "
+        "that are shared, and by out_axes where the examples are counted in the output."
+    )
 
 
 class RuleOutputError(FunctraceError, ValueError):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dis
 import operator
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -47,7 +48,8 @@ from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
 Place = tuple[Any, int]
 """A code object and an instruction in it: a Source in the cheapest form there is."""
 
-_OWN_FOLDERS = (str(Path(__file__).parent), str(Path(np.__file__).parent))
+# With the separator at the end: a user's functrace_models/ is not ours.
+_OWN_FOLDERS = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
 _is_own: dict[str, bool] = {}
 
 
@@ -129,6 +131,8 @@ def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
         ShapeMismatchError: The shapes do not fit together.
         OperandError: An input is of a dtype that the primitive does not take.
         IndexRangeError: An index lies outside its axis.
+        Exception: Whatever NumPy raises for inputs whose types fit, but not their values: a
+            singular matrix is a ``LinAlgError`` here too.
     """
     youngest: Recording | None = None
     for x in inputs:
@@ -144,21 +148,39 @@ def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
         if isinstance(error, FunctraceError):
             raise
         types = [type_of(x) for x in inputs]
-        raise explained(error, primitive, types, user_place(1)) from error
+        place = user_place(1)
+        if not isinstance(error, IndexError) and _types_fit(primitive, types, params):
+            error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source_of(place)}")
+            raise
+        raise explained(error, primitive, types, place) from error
+
+
+def _types_fit(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+    """Whether a primitive takes inputs of these types, so that it is values that it refused."""
+    try:
+        primitive.infer(*types, **params)
+    except (ValueError, TypeError, IndexError, NotImplementedError):
+        return False
+    return True
+
+
+def _shown(types: Sequence[ArrayType]) -> str:
+    return ", ".join(map(str, types)) or "no inputs"
 
 
 def explained(
     error: Exception, primitive: Primitive, types: Sequence[ArrayType], place: Place | None
 ) -> FunctraceError:
     """The error of functrace for what NumPy, or a rule, said of an operation's inputs."""
-    shown = ", ".join(map(str, types)) or "no inputs"
     text = str(error).strip().rstrip(".")
     kind: type[FunctraceError] = ShapeMismatchError
     if isinstance(error, IndexError):
         kind = IndexRangeError
     elif isinstance(error, TypeError):
         kind = OperandError
-    return kind(f"{primitive.name} does not take inputs of {shown}: {text}.", source_of(place))
+    return kind(
+        f"{primitive.name} does not take inputs of {_shown(types)}: {text}.", source_of(place)
+    )
 
 
 class ProgramRecording(Recording):
@@ -332,9 +354,17 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     return enter
 
 
-_PLAIN_TYPES: set[type] = {np.ndarray, bool, int, float, complex} | {
+_PLAIN_SCALARS: set[type] = {bool, int, float, complex} | {
     np.dtype(code).type for code in "?bhilqBHILQefdgFDG"
 }
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether an operand can be bound as it is."""
+    kind = type(x)
+    if kind is np.ndarray:
+        return x.dtype.kind in "biufc"
+    return kind in _PLAIN_SCALARS or isinstance(x, Tracer)
 
 
 def as_operand(x: Any) -> Any:
@@ -344,7 +374,7 @@ def as_operand(x: Any) -> Any:
         OperandError: It is no array of numbers.
         ArrayConversionError: It is a list that holds a traced value.
     """
-    if type(x) in _PLAIN_TYPES or isinstance(x, Tracer):
+    if _is_plain(x):
         return x
     plain = cast("Sequence[Any]", (bool, int, float, complex))
     for python in plain:
@@ -358,12 +388,17 @@ def as_operand(x: Any) -> Any:
             source_of(user_place(2)),
         )
     if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise OperandError(
-            f"A {type(x).__qualname__} is not an ordinary array.",
-            source_of(user_place(2)),
-            "Convert it first, for instance with np.asarray(x).",
-        )
+        raise _not_ordinary(type(x))
     return np.asarray(array)
+
+
+def _not_ordinary(kind: type) -> OperandError:
+    """The error for arrays whose operations mean something else than those of `numpy.ndarray`."""
+    return OperandError(
+        f"A {kind.__qualname__} met a traced value; it is not an ordinary array.",
+        source_of(user_place(2)),
+        "Convert it first: np.asarray(x), or x.filled(0) where masked elements count as zeros.",
+    )
 
 
 def apply_ufunc(ufunc: np.ufunc, *inputs: Any) -> Any:
@@ -388,10 +423,12 @@ def unsupported(name: str) -> UnsupportedFunctionError:
 
 def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator of Python; it leaves operands that are no arrays to the other side."""
-    if type(y) not in _PLAIN_TYPES and not isinstance(y, Tracer):
+    if type(y) not in _PLAIN_SCALARS and not _is_plain(y):
         try:
             y = as_operand(y)
         except OperandError:
+            if isinstance(y, np.ndarray):
+                raise
             return NotImplemented
     primitive = UFUNCS[ufunc]
     return bind(primitive, x, y) if isinstance(primitive, Primitive) else primitive(x, y)
@@ -517,15 +554,23 @@ class Tracer:
 
     def _number(self, request: str) -> Any:
         """The value, where making it a Python number loses no derivative."""
+        place = user_place(2)
+        if _stores_an_item(place):
+            raise self._written_into_an_array(place)
         value = self._known(request)
         require_usable(self)
         if self.type.is_inexact:
             raise LostDerivativeError(
                 f"{request} would turn a traced {self.type} into a plain number, and its "
                 "derivative would be lost.",
-                source_of(user_place(2)),
+                source_of(place),
             )
         return value
+
+    def _written_into_an_array(self, place: Place | None) -> ArrayWriteError:
+        return ArrayWriteError(
+            f"A traced {self.type} is written into an ordinary NumPy array.", source_of(place)
+        )
 
     def __bool__(self) -> bool:
         return bool(self._known("bool()"))
@@ -569,9 +614,9 @@ class Tracer:
         place = user_place(1)
         require_usable(self)
         if _stores_an_item(place):
-            raise ArrayWriteError(
-                f"A traced {self.type} is written into an ordinary NumPy array.", source_of(place)
-            )
+            raise self._written_into_an_array(place)
+        if sys._getframe(1).f_code.co_filename == _MASKED_ARRAYS:  # pyright: ignore[reportPrivateUsage]
+            raise _not_ordinary(np.ma.MaskedArray)
         raise ArrayConversionError(
             f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
             source_of(place),
@@ -607,6 +652,15 @@ class Tracer:
             message = f"A traced array has no {name!r}, although a NumPy array has it."
             raise AttributeError(f"{message}\n  at {source_of(user_place(1))}")
         raise AttributeError(f"A traced array has no attribute {name!r}.")
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise LostDerivativeError(
+            f"Pickling would turn a traced {self.type} into plain data, and its derivative would "
+            "be lost.",
+            source_of(user_place(1)),
+            "Pickle what the transformation returns, or functrace.stop_gradient(x). Another "
+            "process cannot take part in a transformation.",
+        )
 
     def __copy__(self) -> Tracer:
         return self.copy()
@@ -829,7 +883,7 @@ class Tracer:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "__call__" and not options:
             for x in inputs:
-                if type(x) not in _PLAIN_TYPES and not isinstance(x, Tracer):
+                if type(x) is not Tracer and not _is_plain(x):
                     inputs = tuple(map(as_operand, inputs))
                     break
             result = apply_ufunc(ufunc, *inputs)
@@ -1014,6 +1068,20 @@ def _stores_an_item(place: Place | None) -> bool:
     return dis.opname[code.co_code[instruction]].startswith("STORE_S")
 
 
+def _adds_in_place(place: Place | None) -> bool:
+    """Whether the instruction at a place is an operator such as ``+=``."""
+    if place is None or place[1] < 0:
+        return False
+    bytecode, instruction = place[0].co_code, place[1]
+    return (
+        dis.opname[bytecode[instruction]] == "BINARY_OP"
+        and 13 <= bytecode[instruction + 1] < 26  # the operators in place, in Python's numbering
+    )
+
+
+_MASKED_ARRAYS = np.ma.core.__file__
+
+
 def strong(x: Any) -> Any:
     """A value with the dtype that a NumPy function gives it: no longer a weak Python scalar."""
     return FUNCTIONS[np.astype](x, x.dtype) if x.type.weak else x
@@ -1022,8 +1090,15 @@ def strong(x: Any) -> Any:
 def reject_out(out: Any) -> None:
     """Raise where a function was given an ``out`` array to write its traced result into."""
     if out is not None:
+        place = user_place(2)
+        if _adds_in_place(place):
+            raise ArrayWriteError(
+                "An operator such as += would write a traced result into an ordinary NumPy array.",
+                source_of(place),
+                "Write total = total + x in place of total += x.",
+            )
         raise ArrayWriteError(
             "The argument `out` names an array for a traced result.",
-            source_of(user_place(2)),
+            source_of(place),
             "Leave out the argument and use the value that is returned.",
         )

@@ -36,6 +36,7 @@ from functrace.primitives.linear import (
     conform,
     dtype_of,
     move_batch_axis,
+    shape_of,
     widen,
 )
 from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind, implements, reject_out
@@ -119,7 +120,9 @@ class Elementwise(Primitive):
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Line up the batch axes in front; broadcasting does the rest."""
-        ranks = [np.ndim(x) - (axis is not None) for x, axis in zip(inputs, axes, strict=True)]
+        ranks = [
+            len(shape_of(x)) - (axis is not None) for x, axis in zip(inputs, axes, strict=True)
+        ]
         rank = max(ranks)
         moved = [
             x if axis is None else move_batch_axis(x, axis, rank)

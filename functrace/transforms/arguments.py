@@ -16,6 +16,8 @@ from functrace.errors import (
     NonFloatLeafError,
     NonScalarOutputError,
     OutputTypeError,
+    TangentError,
+    TreeStructureError,
 )
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import Tracer, source_of, user_place
@@ -270,4 +272,45 @@ def checked_cotangents(
             )
         weak = actual is not None and actual.weak and not isinstance(leaf, Tracer)
         checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
+    return checked
+
+
+def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Structure) -> list[Any]:
+    """The tangent of each leaf of the primals, None for zero, once they are known to fit.
+
+    Raises:
+        TangentError: The structure, a shape or a dtype differs from the primals'.
+    """
+    try:
+        leaves = structure.flatten_up_to(tangents)  # None among the primals is an empty tree
+    except TreeStructureError:
+        difference = tree.first_difference(structure, tangents)
+        raise TangentError(
+            f"The tangents do not have the structure of the primals. {difference}",
+            source_of(user_place(2)),
+        ) from None
+    checked: list[Any] = []
+    for tangent, primal, path in zip(leaves, primals, structure.paths(), strict=True):
+        if tangent is None:
+            checked.append(None)
+            continue
+        expected_type = type_of(primal)
+        try:
+            actual = type_of(tangent)
+        except TypeError:
+            actual = None
+        fits = (
+            actual is not None
+            and expected_type.is_inexact
+            and actual.shape == expected_type.shape
+            and (actual.dtype == expected_type.dtype or actual.weak)
+        )
+        if not fits:
+            raise TangentError(
+                f"The tangent{tree.keystr(path)} has the type "
+                f"{actual or type(tangent).__qualname__}, the primal {expected_type}.",
+                source_of(user_place(2)),
+            )
+        weak = actual is not None and actual.weak and not isinstance(tangent, Tracer)
+        checked.append(expected_type.dtype.type(tangent) if weak else tangent)
     return checked

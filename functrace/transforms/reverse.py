@@ -147,20 +147,31 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 cotangents[variable] = None
             try:
                 parts = primitive.vjp(cotangent, inputs, output, variables, **params)
-            except MissingRuleError as error:
+            except (MissingRuleError, RuleOutputError) as error:
                 if error.where is None:
-                    raise MissingRuleError(error.what, source_of(place)) from None
+                    raise type(error)(error.what, source_of(place)) from None
                 raise
-            if len(parts) != len(variables):
-                raise RuleOutputError(
-                    f"The vjp rule of {primitive.name!r} returned {len(parts)} cotangents for "
-                    f"{len(variables)} inputs.",
-                    source_of(place),
-                )
+            except Exception as error:
+                error.add_note(f"in the vjp rule of {primitive.name!r}\n  at {source_of(place)}")
+                raise
+            if not isinstance(parts, (tuple, list)) or len(parts) != len(variables):
+                raise _wrong_number(primitive, parts, len(variables), place)
             for number, part in zip(variables, parts, strict=True):
                 if number is not None and part is not None:
                     sum_so_far = cotangents[number]
                     cotangents[number] = part if sum_so_far is None else sum_so_far + part
+
+
+def _wrong_number(
+    primitive: Primitive, parts: Any, expected: int, place: Place | None
+) -> RuleOutputError:
+    given: Any = type(parts).__qualname__
+    if isinstance(parts, (tuple, list)):
+        given = f"{len(parts)} cotangents"
+    return RuleOutputError(
+        f"The vjp rule of {primitive.name!r} returned {given} for {expected} inputs.",
+        source_of(place),
+    )
 
 
 def consumed(rows: list[Row]) -> Iterator[Row]:

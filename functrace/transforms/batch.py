@@ -1,0 +1,256 @@
+"""vmap: a function of one example becomes a function of many.
+
+The function is recorded once, for one example, by types alone; arguments that are not mapped stay
+what they are. Then a loop over the Program's equations asks each primitive's batch rule to do its
+operation for all examples at once. An operation that depends on no mapped argument is done once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import BatchAxisError, FunctraceError, MissingRuleError, TreeStructureError
+from functrace.ir.program import Atom, Constant, Program, Variable
+from functrace.ir.types import ArrayType, type_of
+from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.transforms.arguments import parameter_name
+
+P = ParamSpec("P")
+
+Axes = Any
+"""An axis, None for what is not mapped, or a tree prefix of these."""
+
+
+def batch_program(
+    program: Program, size: int, inputs: Sequence[Any], axes: Sequence[int | None]
+) -> tuple[list[Any], list[int | None]]:
+    """Run a Program for many examples at once.
+
+    Args:
+        program: The Program for one example.
+        size: The number of examples.
+        inputs: One for each input of the Program; those that are batched have one axis more.
+        axes: The batch axis of each input; None where all examples share it.
+
+    Returns:
+        The outputs, and the batch axis of each; None where all examples have the same output.
+    """
+    values: dict[Variable, Any] = dict(zip(program.inputs, inputs, strict=True))
+    axis_of: dict[Variable, int | None] = dict(zip(program.inputs, axes, strict=True))
+
+    def read(atom: Atom) -> Any:
+        return atom.value if isinstance(atom, Constant) else values[atom]
+
+    def read_axis(atom: Atom) -> int | None:
+        return None if isinstance(atom, Constant) else axis_of[atom]
+
+    for equation in program.equations:
+        primitive = equation.primitive
+        operands = [read(atom) for atom in equation.inputs]
+        operand_axes = [read_axis(atom) for atom in equation.inputs]
+        try:
+            if all(axis is None for axis in operand_axes):
+                output = bind(primitive, *operands, **equation.params)
+                axis: Any = (None,) * len(equation.outputs) if primitive.multiple_outputs else None
+            else:
+                output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
+        except FunctraceError as error:
+            if isinstance(error, MissingRuleError) and error.where is None:
+                raise MissingRuleError(error.what, equation.source) from None
+            error.add_note(f"while batching {primitive.name}, recorded at {equation.source}")
+            raise
+        is_tuple = primitive.multiple_outputs
+        values.update(zip(equation.outputs, output if is_tuple else (output,), strict=True))
+        axis_of.update(zip(equation.outputs, axis if is_tuple else (axis,), strict=True))
+    outputs = [read(atom) for atom in program.outputs]
+    return outputs, [read_axis(atom) for atom in program.outputs]
+
+
+def vmap(
+    f: Callable[P, Any],
+    in_axes: Axes = 0,
+    out_axes: Axes = 0,
+    axis_size: int | None = None,
+) -> Callable[P, Any]:
+    """Map a function over an axis of its arguments, as one array operation after another.
+
+    Args:
+        f: A function of one example: of trees of arrays, with a tree of arrays as output.
+        in_axes: Which axis of the arguments counts the examples: an integer for all positional
+            arguments, or a tuple or list with an entry for each argument, which is an integer,
+            None for an argument that all examples share, or a tree prefix of such. Negative axes
+            count from the end. Arguments passed by keyword are mapped over axis 0.
+        out_axes: Where the examples are counted in the output: an integer, or a tree prefix of
+            the output. None gives an output that does not depend on the example just once.
+        axis_size: The number of examples, needed where no argument is mapped.
+
+    Returns:
+        A function with the arguments of ``f``, each with its axis of examples.
+
+    Raises:
+        BatchAxisError: The axes do not fit the arguments or each other, or an output under
+            ``out_axes=None`` depends on the example.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.vmap(np.dot, in_axes=(0, None))(np.arange(6.0).reshape(3, 2), np.ones(2))
+        array([1., 5., 9.])
+    """
+    example: Callable[..., Any] = f  # it is called on traced arguments, not on its own
+
+    @wraps(f)
+    def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
+        leaves, structure = tree.flatten((args, kwargs))
+        leaves = [as_operand(leaf) for leaf in leaves]
+        axes = _input_axes(f, in_axes, args, kwargs)
+
+        def name_of(index: int) -> str:
+            top, position, *rest = structure.paths()[index]
+            is_keyword = top == tree.SequenceKey(1)
+            name = position.key if is_keyword else parameter_name(f, position.idx)
+            return f"{name}{tree.keystr(tuple(rest))}"
+
+        axes = [
+            _checked_axis(axis, type_of(leaf), name_of, index)
+            for index, (axis, leaf) in enumerate(zip(axes, leaves, strict=True))
+        ]
+        size = _batch_size(leaves, axes, axis_size, name_of)
+        with ProgramRecording() as recording:
+            inputs = [
+                leaf if axis is None else recording.input(_without_axis(type_of(leaf), axis))
+                for leaf, axis in zip(leaves, axes, strict=True)
+            ]
+            traced_args, traced_kwargs = structure.unflatten(inputs)
+            outputs, out_structure = tree.flatten(example(*traced_args, **traced_kwargs))
+            program = recording.program([as_operand(x) for x in outputs])
+        batched = [
+            (leaf, axis) for leaf, axis in zip(leaves, axes, strict=True) if axis is not None
+        ]
+        values, value_axes = batch_program(
+            program, size, [leaf for leaf, _ in batched], [axis for _, axis in batched]
+        )
+        return out_structure.unflatten(
+            [
+                _placed(value, axis, wanted, size, number)
+                for number, (value, axis, wanted) in enumerate(
+                    zip(values, value_axes, _output_axes(out_axes, out_structure), strict=True)
+                )
+            ]
+        )
+
+    return mapped
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def _input_axes(
+    f: Callable[..., Any], in_axes: Axes, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[int | None]:
+    """The axis of each leaf of the arguments."""
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+        raise BatchAxisError(
+            f"in_axes has {len(in_axes)} entries, but {getattr(f, '__name__', 'the function')} "
+            f"was called with {len(args)} positional arguments.",
+            advice="Give one entry for each positional argument, or one integer for all.",
+        )
+    try:
+        positional = tree.broadcast_prefix(in_axes, args, is_leaf=_is_none)
+    except TreeStructureError as error:
+        raise BatchAxisError(
+            f"in_axes={in_axes!r} is no tree prefix of the arguments: {error.what}",
+            advice="Give an integer, None, or a container with the argument's structure.",
+        ) from None
+    return [*positional, *(0 for _ in tree.leaves(kwargs))]
+
+
+def _checked_axis(
+    axis: Any, type: ArrayType, name_of: Callable[[int], str], index: int
+) -> int | None:
+    if axis is None:
+        return None
+    if not isinstance(axis, int):
+        raise BatchAxisError(f"in_axes must hold integers and None, not {axis!r}.")
+    if not -type.ndim <= axis < type.ndim:
+        raise BatchAxisError(
+            f"The argument {name_of(index)} is mapped over axis {axis}, but has shape {type.shape}."
+        )
+    return axis % type.ndim
+
+
+def _batch_size(
+    leaves: Sequence[Any],
+    axes: Sequence[int | None],
+    axis_size: int | None,
+    name_of: Callable[[int], str],
+) -> int:
+    sizes = {
+        index: type_of(leaf).shape[axis]
+        for index, (leaf, axis) in enumerate(zip(leaves, axes, strict=True))
+        if axis is not None
+    }
+    if axis_size is not None:
+        distinct = {*sizes.values(), axis_size}
+    elif sizes:
+        distinct = set(sizes.values())
+    else:
+        raise BatchAxisError(
+            "No argument is mapped, so the number of examples is not known.",
+            advice="Map an argument by in_axes, or give axis_size.",
+        )
+    if len(distinct) > 1:
+        found = ", ".join(
+            f"{name_of(index)} has {size} along axis {axes[index]}" for index, size in sizes.items()
+        )
+        given = "" if axis_size is None else f"; axis_size is {axis_size}"
+        raise BatchAxisError(f"The mapped axes have different lengths: {found}{given}.")
+    return distinct.pop()
+
+
+def _without_axis(type: ArrayType, axis: int) -> ArrayType:
+    return ArrayType(type.shape[:axis] + type.shape[axis + 1 :], type.dtype)
+
+
+def _output_axes(out_axes: Axes, structure: tree.Structure) -> list[Any]:
+    if isinstance(out_axes, list):
+        out_axes = tuple(out_axes)
+    full = structure.unflatten(range(structure.num_leaves))
+    try:
+        return tree.broadcast_prefix(out_axes, full, is_leaf=_is_none)
+    except TreeStructureError as error:
+        raise BatchAxisError(
+            f"out_axes={out_axes!r} is no tree prefix of the output: {error.what}",
+            advice="Give an integer, None, or a container with the output's structure.",
+        ) from None
+
+
+def _placed(value: Any, axis: int | None, wanted: Any, size: int, number: int) -> Any:
+    """An output with its batch axis where it is wanted."""
+    if wanted is None:
+        if axis is not None:
+            raise BatchAxisError(
+                f"Output {number} depends on the example, but out_axes asks for it just once."
+            )
+        return value
+    if not isinstance(wanted, int):
+        raise BatchAxisError(f"out_axes must hold integers and None, not {wanted!r}.")
+    rank = np.ndim(value) + (axis is None)
+    if not -rank <= wanted < rank:
+        raise BatchAxisError(
+            f"out_axes={wanted} is no axis of output {number}, which has {rank} axes with that "
+            "of the examples."
+        )
+    if axis is None:
+        value = np.broadcast_to(value, (size, *np.shape(value)))
+        value = value.copy() if isinstance(value, np.ndarray) else value
+        axis = 0
+    return value if axis == wanted % rank else np.moveaxis(value, axis, wanted)

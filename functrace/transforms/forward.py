@@ -1,0 +1,146 @@
+"""Forward mode: Jacobian-vector products.
+
+The function runs on tracers that carry a tangent beside their value. Each operation is computed at
+once, one recording further out, and its primitive pushes the tangents of the inputs forward to the
+output. Nothing is kept: there is no tape, so the memory needed does not grow with the length of
+the function. A value whose tangent is zero is no tracer at all, but a constant.
+
+Source: Griewank and Walther, Evaluating Derivatives (2nd ed., SIAM 2008), chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import MissingRuleError
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import type_of
+from functrace.tracing import (
+    Recording,
+    Tracer,
+    bind,
+    leaked,
+    require_usable,
+    share_memory,
+    source_of,
+    user_place,
+)
+from functrace.transforms.arguments import (
+    checked_tangents,
+    require_inexact,
+    split_aux,
+)
+
+
+class TangentRecording(Recording):
+    """Pushes tangents forward. What it knows a tracer by is the tracer's tangent."""
+
+    def lift(self, value: Any) -> Tracer:
+        """A tracer with tangent zero, which can be written."""
+        return Tracer(self, value, zeros_of(value))
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Compute an operation one recording further out, and the tangent of its output."""
+        if not self.is_open:
+            raise leaked(inputs)
+        values: list[Any] = []
+        tangents: list[Any] = []
+        for x in inputs:
+            if not isinstance(x, Tracer):
+                values.append(x)
+                tangents.append(None)
+            elif x.recording is self:
+                values.append(x.value)
+                tangents.append(x.variable)
+            else:  # of an outer recording: a constant here
+                values.append(x)
+                tangents.append(None)
+        output = bind(primitive, *values, **params)
+        if primitive.locally_constant:
+            return output
+        place = user_place(3)
+        try:
+            tangent = primitive.jvp(values, tangents, output, **params)
+        except MissingRuleError as error:
+            if error.where is None:
+                raise MissingRuleError(error.what, source_of(place)) from None
+            raise
+        if primitive.multiple_outputs:
+            return tuple(
+                value if part is None else Tracer(self, value, part, place)
+                for value, part in zip(output, tangent, strict=True)
+            )
+        if tangent is None:
+            return output
+        tracer = Tracer(self, output, tangent, place)
+        if primitive.makes_views:
+            share_memory(inputs[0], tracer)
+        return tracer
+
+    def value_of(self, x: Any) -> Any:
+        """What a value returned by the function is, one recording further out."""
+        if not isinstance(x, Tracer):
+            return x
+        require_usable(x)
+        return x.value if x.recording is self else x
+
+    def tangent_of(self, x: Any) -> Any:
+        """The tangent of a value returned by the function; zeros for a constant."""
+        if isinstance(x, Tracer) and x.recording is self:
+            return x.variable
+        return zeros_of(x)
+
+
+def zeros_of(x: Any) -> Any:
+    """The zero tangent of a value; None for a value that can have no tangent."""
+    type = type_of(x)
+    return np.zeros(type.shape, type.dtype)[()] if type.is_inexact else None
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
+    """Evaluate a function and push tangents forward through it.
+
+    Args:
+        f: The function; its arguments and its output are trees of arrays.
+        primals: Its arguments, as a tuple or list.
+        tangents: One for each argument, of the same structure, shapes and dtypes. A leaf that is
+            None is a zero tangent, and stands at the leaves that hold integers.
+        has_aux: Whether ``f`` returns a pair of the output and auxiliary data, which is handed
+            on and not differentiated.
+
+    Returns:
+        ``(output, output tangent)``, or ``(output, output tangent, auxiliary data)``. The output
+        tangent has the structure of the output; where that holds integers it holds None.
+
+    Raises:
+        TangentError: A tangent does not fit its argument.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.jvp(np.sin, (0.0,), (2.0,))
+        (np.float64(0.0), np.float64(2.0))
+    """
+    leaves, structure = tree.flatten(tuple(primals))
+
+    def name_of(index: int) -> str:
+        return f"primals{tree.keystr(structure.paths()[index])}"
+
+    is_active = require_inexact(leaves, name_of, allow_int=True)
+    given = checked_tangents(tuple(tangents), leaves, structure)
+    with TangentRecording() as recording:
+        inputs = [
+            x if not active or tangent is None else Tracer(recording, x, tangent)
+            for x, tangent, active in zip(leaves, given, is_active, strict=True)
+        ]
+        output, aux = split_aux(f(*structure.unflatten(inputs)), has_aux)
+        values = tree.map(recording.value_of, output)
+        out_tangents = tree.map(recording.tangent_of, output)
+        aux = tree.map(recording.value_of, aux)
+    return (values, out_tangents, aux) if has_aux else (values, out_tangents)
