@@ -482,8 +482,14 @@ def mean(
         result = bind(mean_primitive, a, axes=axes, keepdims=bool(keepdims), dtype=wanted)
     else:
         count = _count_where(where, shape_of(a), axis, keepdims)
-        result = sum_of(a, axis, wanted, None, keepdims, None, where) / count
+        result = _divided(sum_of(a, axis, wanted, None, keepdims, None, where), count)
     return cast_to(result, own) if halves else result
+
+
+def _divided(total: Any, count: Any) -> Any:
+    """A total divided by an integer or an array of them, in the total's dtype."""
+    result = total / count
+    return result if result.dtype == total.dtype else cast_to(result, total.dtype)
 
 
 def _count_where(where: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
@@ -708,12 +714,15 @@ def var(
         a = cast_to(a, np.dtype(np.float32 if halves else np.float64))
     if not is_given(mean):
         mean = np.mean(a, axis=axis, keepdims=True, where=where)
-    deviation = a - mean
-    squares = _squared_size(deviation)
-    total = sum_of(squares, axis, None, None, keepdims, None, where)
-    count = _count_where(where, shape_of(a), axis, keepdims)
-    result = total / np.maximum(count - ddof, 0)
+    result = _mean_square(a - mean, axis, keepdims, where, ddof)
     return cast_to(result, own) if halves else result
+
+
+def _mean_square(deviation: Any, axis: Any, keepdims: bool, where: Any, ddof: Any) -> Any:
+    """The sum of squares, divided by their number less ``ddof``."""
+    total = sum_of(_squared_size(deviation), axis, None, None, keepdims, None, where)
+    count = _count_where(where, shape_of(deviation), axis, keepdims) - ddof
+    return _divided(total, max(count, 0) if where is True else np.maximum(count, 0))
 
 
 def _squared_size(x: Any) -> Any:
@@ -843,7 +852,10 @@ def nanmean(
     where: Any = True,
 ) -> Any:
     """As `numpy.nanmean`."""
-    return mean(a, axis, dtype, out, keepdims, where=_counted(a, where))
+    if dtype_of(a).kind not in "fc":
+        return mean(a, axis, dtype, out, keepdims, where=where)
+    count = _count_where(_counted(a, where), shape_of(a), axis, keepdims)
+    return _divided(nansum(a, axis, dtype, out, keepdims, None, where), count)
 
 
 @implements(np.nanvar)
@@ -860,8 +872,19 @@ def nanvar(
     correction: Any = None,
 ) -> Any:
     """As `numpy.nanvar`."""
+    if dtype_of(a).kind not in "fc":
+        options = {"where": where, "mean": mean, "correction": correction}
+        return var(a, axis, dtype, out, ddof, keepdims, **options)
+    reject_out(out)
+    if dtype is not None:
+        a = cast_to(a, np.dtype(dtype))
+    if not is_given(mean):
+        mean = nanmean(a, axis, keepdims=True, where=where)
+    # The mean of nothing is nan, and nothing of it is used: so no derivative goes through it.
     counted = _counted(a, where)
-    return var(a, axis, dtype, out, ddof, keepdims, where=counted, mean=mean, correction=correction)
+    deviation = np.where(counted, a - mean, dtype_of(a).type(0))
+    ddof = correction if is_given(correction) else ddof
+    return _mean_square(deviation, axis, keepdims, counted, ddof)
 
 
 @implements(np.nanstd)
@@ -878,8 +901,8 @@ def nanstd(
     correction: Any = None,
 ) -> Any:
     """As `numpy.nanstd`; where all elements are equal its derivative is 0."""
-    counted = _counted(a, where)
-    return std(a, axis, dtype, out, ddof, keepdims, where=counted, mean=mean, correction=correction)
+    options = {"where": where, "mean": mean, "correction": correction}
+    return bind(root, nanvar(a, axis, dtype, out, ddof, keepdims, **options))
 
 
 def _nan_extreme(
