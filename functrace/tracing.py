@@ -439,6 +439,8 @@ def _reflected(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     try:
         y = as_operand(y)
     except OperandError:
+        if isinstance(y, np.ndarray):
+            raise
         return NotImplemented
     primitive = UFUNCS[ufunc]
     return bind(primitive, y, x) if isinstance(primitive, Primitive) else primitive(y, x)

@@ -307,7 +307,7 @@ def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Stru
         )
         if not fits:
             raise TangentError(
-                f"The tangent{tree.keystr(path)} has the type "
+                f"The leaf tangents{tree.keystr(path)} has the type "
                 f"{actual or type(tangent).__qualname__}, the primal {expected_type}.",
                 source_of(user_place(2)),
             )

@@ -1,0 +1,1022 @@
+"""Every error: what it says happened, where, and what to write instead."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import errors
+from functrace.ir.checking import check
+from functrace.ir.program import Equation, Program, Source, Variable
+from functrace.ir.types import ArrayType
+from functrace.transforms.batch import vmap
+from functrace.transforms.forward import jvp
+from functrace.transforms.transpose import record_linear, transpose_program
+
+THIS_FILE = __file__
+HERE = "the deepest line of this file in the traceback"
+THREE = np.array([1.0, 2.0, 3.0])
+
+
+# Helpers
+
+
+def place_in_this_file(error: BaseException) -> str:
+    """The deepest line of this file in an error's traceback, as functrace writes places."""
+    found = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename == THIS_FILE:
+            found = f"{THIS_FILE}:{traceback.tb_lineno} in {code.co_name}"
+        traceback = traceback.tb_next
+    assert found is not None
+    return found
+
+
+def raised(f: Callable[[], Any], kind: type[errors.FunctraceError]) -> errors.FunctraceError:
+    with pytest.raises(kind) as caught:
+        f()
+    assert type(caught.value) is kind
+    return caught.value
+
+
+def in_grad(f: Callable[[Any], Any], x: Any = THREE) -> Callable[[], Any]:
+    """Runs a function of a traced value whose value is known."""
+    return lambda: ft.grad(f)(x)
+
+
+def in_ir(f: Callable[[Any], Any], x: Any = THREE) -> Callable[[], Any]:
+    """Runs a function of a traced value whose value is unknown."""
+    return lambda: ft.make_ir(f)(x)
+
+
+def line_of(f: Callable[..., Any], text: str) -> int:
+    """The number of the one line of a function that holds a text."""
+    lines, first = inspect.getsourcelines(f)
+    (number,) = (n for n, line in enumerate(lines) if text in line)
+    return first + number
+
+
+# One case for each class, or more
+
+
+@dataclass
+class Case:
+    kind: type[errors.FunctraceError]
+    run: Callable[[], Any]
+    base: type[Exception]
+    what: str
+    advice: str
+    where: str | None
+
+
+CASES: list[Any] = []
+
+
+def case(
+    kind: type[errors.FunctraceError],
+    base: type[Exception],
+    what: str,
+    advice: str | None = None,
+    where: str | None = None,
+) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+    """Enter a function that raises an error, with what is expected of the error.
+
+    `what` is a pattern for the whole first part; `advice` a part of the advice, None for that of
+    the class; `where` is None where the message names no line.
+    """
+
+    def enter(run: Callable[[], Any]) -> Callable[[], Any]:
+        expected = kind.advice if advice is None else advice
+        CASES.append(pytest.param(Case(kind, run, base, what, expected, where), id=run.__name__))
+        return run
+
+    return enter
+
+
+# Pytrees
+
+
+@case(errors.TreeStructureError, ValueError, r"(?s).*\['b'\].*")
+def trees_that_differ():
+    ft.tree.map(lambda x, y: x + y, {"a": 1.0, "b": (1.0, 2.0)}, {"a": 1.0, "b": (1.0,)})
+
+
+@case(errors.TreeRegistrationError, TypeError, r".*list.*")
+def registering_a_list():
+    ft.tree.register(list, lambda x: (x, None), lambda _, x: list(x))
+
+
+@case(errors.TreeKeyError, TypeError, r"The leaves of a dict .* cannot be sorted: 1, 'a'\.")
+def keys_without_an_order():
+    ft.tree.leaves({1: 1.0, "a": 2.0})
+
+
+# Primitives and Programs
+
+
+@case(
+    errors.PrimitiveError, ValueError, r"A primitive's name must be an identifier; 'my-op' is not\."
+)
+def a_name_that_is_no_identifier():
+    ft.extend.Primitive("my-op")
+
+
+@case(errors.PrimitiveError, ValueError, r"The name 'sin' belongs to a primitive of functrace\.")
+def a_name_that_is_taken():
+    ft.extend.Primitive("sin")
+
+
+class Bare(ft.extend.Primitive):
+    """A primitive that can only be computed."""
+
+    def run(self, x: Any) -> Any:
+        return x * 2.0
+
+
+bare = Bare("bare_for_test_errors")
+
+
+@case(
+    errors.MissingRuleError,
+    NotImplementedError,
+    r"The primitive 'bare_for_test_errors' has no vjp rule\.",
+    where="applied here",
+)
+def a_primitive_without_a_vjp():
+    ft.grad(lambda x: ft.extend.bind(bare, x))(1.0)  # applied here
+
+
+@case(
+    errors.MissingRuleError,
+    NotImplementedError,
+    r"The primitive 'bare_for_test_errors' has no infer rule\.",
+)
+def a_primitive_without_infer():
+    ft.make_ir(lambda x: ft.extend.bind(bare, x))(1.0)
+
+
+@case(errors.ParseError, ValueError, r"Line 2: there is no primitive 'sine'\.")
+def a_text_with_an_unknown_primitive():
+    ft.parse("def program(a: float64):\n    b: float64 = sine(a)\n    return b")
+
+
+@case(errors.ParseError, ValueError, r"This text is not a Program: .*")
+def a_text_that_is_not_python():
+    ft.parse("program(a) -> b")
+
+
+@case(
+    errors.ProgramCheckError,
+    ValueError,
+    r"The outputs have types float64\[2\], but the primitive infers float64\[3\]\.",
+    where="equation 0, sin (None)",
+)
+def a_program_with_a_wrong_type():
+    a, b = (Variable(ArrayType((n,), np.dtype(float))) for n in (3, 2))
+    check(Program([a], [Equation(ft.extend.PRIMITIVES["sin"], [a], {}, [b])], [b]))
+
+
+# Operations on traced values
+
+
+@case(
+    errors.ShapeMismatchError,
+    ValueError,
+    r"add does not take inputs of float64\[3\], float64\[2\]: operands could not be broadcast "
+    r"together with shapes \(3,\) \(2,\)\.",
+    where=HERE,
+)
+def shapes_under_grad():
+    in_grad(lambda x: np.sum(x + np.ones(2)))()
+
+
+@case(
+    errors.ShapeMismatchError,
+    ValueError,
+    r"multiply does not take inputs of float64\[3\], float64\[2\]: .*",
+    where=HERE,
+)
+def shapes_under_make_ir():
+    in_ir(lambda x: x * np.ones(2))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"left_shift does not take inputs of float64\[3\], weak_int64: .*",
+    where=HERE,
+)
+def shifting_floats():
+    in_grad(lambda x: x << 1)()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"An operand of type ndarray and dtype object is no array of numbers\.",
+    where=HERE,
+)
+def an_array_of_objects():
+    in_grad(lambda x: np.sum(x * np.array([1.0, None, 2.0], object)))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"An operand of type ndarray and dtype <U1 is no array of numbers\.",
+    where=HERE,
+)
+def an_array_of_strings():
+    in_grad(lambda x: np.add(np.array(["a", "b", "c"]), x))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"A MaskedArray met a traced value; it is not an ordinary array\.",
+    "x.filled(0)",
+    where=HERE,
+)
+def a_masked_array_on_the_right():
+    in_grad(lambda x: np.sum(x * np.ma.array(THREE, mask=[0, 1, 0])))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"A MaskedArray met a traced value; it is not an ordinary array\.",
+    "x.filled(0)",
+    where=HERE,
+)
+def a_masked_array_on_the_left():
+    masked = np.ma.array(THREE, mask=[0, 1, 0])
+    in_grad(lambda x: np.sum(masked * x))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"A matrix met a traced value; it is not an ordinary array\.",
+    "np.asarray(x)",
+    where=HERE,
+)
+def a_matrix():
+    matrix = np.ones((3, 3)).view(np.matrix)
+    in_grad(lambda x: np.sum(matrix * x))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"numpy\.sqrt was called with where= but without out=: .*",
+    "np.where(condition, new, old)",
+    where=HERE,
+)
+def where_without_out():
+    in_grad(lambda x: np.sqrt(x, where=x > 1))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"Cannot cast a traced float64\[3\] to int64 by the rule 'safe'\.",
+    where=HERE,
+)
+def a_cast_that_is_not_safe():
+    in_grad(lambda x: x.astype(np.int64, casting="safe"))()
+
+
+@case(errors.UnsupportedFunctionError, TypeError, r"numpy\.busday_count .*", where=HERE)
+def a_function_without_an_implementation():
+    in_grad(lambda x: np.busday_count(x, x))()
+
+
+@case(errors.UnsupportedFunctionError, TypeError, r"frexp .* no rule for it\.", where=HERE)
+def a_ufunc_without_an_implementation():
+    in_grad(np.frexp)()
+
+
+@case(
+    errors.AxisRangeError,
+    np.exceptions.AxisError,
+    r".*",
+    where=HERE,
+)
+def an_axis_that_is_not_there():
+    in_grad(lambda x: np.sum(x, axis=3))()
+
+
+@case(errors.UnsupportedFunctionError, TypeError, r"numpy\.subtract\.reduceat was .*", where=HERE)
+def a_ufunc_method_without_an_implementation():
+    in_grad(lambda x: np.subtract.reduceat(x, [0]))()
+
+
+@case(
+    errors.UnknownValueError,
+    TypeError,
+    r"bool\(\) needs the value of a traced bool, of which only shape and dtype are known\. "
+    r"It was made at .*test_errors.py:\d+ in <lambda>\.",
+    where=HERE,
+)
+def a_choice_under_make_ir():
+    in_ir(lambda x: x if np.sum(x) > 0 else -x)()
+
+
+@case(errors.UnknownValueError, TypeError, r"float\(\) needs the value .*", where=HERE)
+def float_under_make_ir():
+    in_ir(lambda x: float(np.sum(x)))()
+
+
+@case(errors.UnknownValueError, TypeError, r"int\(\) needs the value .*", where=HERE)
+def int_under_make_ir():
+    in_ir(lambda x: range(int(np.sum(x))))()
+
+
+@case(errors.UnknownValueError, TypeError, r"An index needs the value .*", where=HERE)
+def an_index_under_make_ir():
+    in_ir(lambda n: list(range(n)), 3)()
+
+
+@case(
+    errors.LostDerivativeError,
+    TypeError,
+    r"float\(\) would turn a traced float64 into a plain number, and its derivative would .*",
+    where=HERE,
+)
+def the_sine_of_the_math_module():
+    in_grad(lambda x: math.sin(np.sum(x)))()
+
+
+@case(errors.LostDerivativeError, TypeError, r"item\(\) would turn .*", where=HERE)
+def item_of_a_float():
+    in_grad(lambda x: np.sum(x).item())()
+
+
+@case(
+    errors.LostDerivativeError,
+    TypeError,
+    r"Pickling would turn a traced float64\[3\] into plain data, .*",
+    "Pickle what the transformation returns",
+    where=HERE,
+)
+def pickling():
+    in_grad(pickle.dumps)()
+
+
+@case(
+    errors.ArrayConversionError,
+    TypeError,
+    r"np\.array\(\) or np\.asarray\(\) was given a traced float64, or a list that holds one\.",
+    where=HERE,
+)
+def an_array_of_traced_values():
+    in_grad(lambda x: np.array([np.sum(x), np.sum(x)]))()
+
+
+@case(errors.ArrayConversionError, TypeError, r".*traced float64\[3\], or a list.*", where=HERE)
+def asarray_under_make_ir():
+    in_ir(np.asarray)()
+
+
+@case(
+    errors.ArrayWriteError,
+    TypeError,
+    r"A traced float64\[3\] is written into an ordinary NumPy array\.",
+    where=HERE,
+)
+def writing_a_row():
+    def f(x):
+        rows = np.zeros((2, 3))
+        rows[0] = x
+        return np.sum(rows)
+
+    in_grad(f)()
+
+
+@case(
+    errors.ArrayWriteError,
+    TypeError,
+    r"A traced float64\[2\] is written into an ordinary NumPy array\.",
+    where=HERE,
+)
+def writing_a_slice_in_a_helper():
+    def write(array, x):
+        array[1:] = x
+
+    def f(x):
+        array = np.zeros(3)
+        write(array, x)
+        return np.sum(array)
+
+    in_grad(f, np.ones(2))()
+
+
+@case(
+    errors.ArrayWriteError,
+    TypeError,
+    r"The argument `out` names an array for a traced result\.",
+    "use the value that is returned",
+    where=HERE,
+)
+def out_of_a_ufunc():
+    in_grad(lambda x: np.sin(x, out=np.empty(3)))()
+
+
+@case(
+    errors.ArrayWriteError,
+    TypeError,
+    r"The argument `out` names an array for a traced result\.",
+    "use the value that is returned",
+    where=HERE,
+)
+def out_of_a_sum():
+    in_grad(lambda x: x.sum(out=np.empty(())))()
+
+
+@case(
+    errors.ArrayWriteError,
+    TypeError,
+    r"An operator such as \+= would write a traced result into an ordinary NumPy array\.",
+    "total = total + x",
+    where=HERE,
+)
+def adding_in_place_to_an_array():
+    def f(x):
+        total = np.zeros(3)
+        total += x
+        return np.sum(total)
+
+    in_grad(f)()
+
+
+@case(
+    errors.LeakedTracerError,
+    RuntimeError,
+    r"A traced value of type float64 is used after the transformation that made it has ended\. "
+    r"It was made",
+    where="made here",
+)
+def a_leaked_value():
+    kept = []
+
+    def f(x):
+        kept.append(np.sum(x))  # made here
+        return kept[0]
+
+    ft.grad(f)(THREE)
+    kept[0] * 2.0
+
+
+# Calls of transformations
+
+
+@case(
+    errors.ArgumentError,
+    TypeError,
+    r"argnums=1 asks for .* f did not get: it was called with 1 positional arguments and .*",
+    "the first argument has number 0",
+)
+def an_argument_that_is_not_there():
+    def f(x, y=1.0):
+        return x * y
+
+    ft.grad(f, argnums=1)(1.0)
+
+
+@case(
+    errors.ArgumentError,
+    TypeError,
+    r"argnums must hold integers, not 1\.0\.",
+    "argnums=0 or argnums=(0, 1)",
+)
+def argnums_that_are_no_integers():
+    ft.grad(lambda x, y: x * y, argnums=(1.0,))(1.0, 2.0)
+
+
+@case(errors.ArgumentError, TypeError, r"argnums=\(0, -2\) names an argument twice\.")
+def an_argument_named_twice():
+    ft.grad(lambda x, y: x * y, argnums=(0, -2))(1.0, 2.0)
+
+
+@case(errors.ArgumentError, TypeError, r"The Program has 1 inputs, but 2 were given\.")
+def a_program_with_too_many_inputs():
+    ft.evaluate(ft.make_ir(np.sin)(1.0), 1.0, 2.0)
+
+
+@case(
+    errors.NonScalarOutputError,
+    TypeError,
+    r"The gradient of sin was asked for, but its output has shape \(3,\)\.",
+)
+def the_gradient_of_an_array():
+    ft.grad(np.sin)(THREE)
+
+
+@case(
+    errors.NonScalarOutputError,
+    TypeError,
+    r"The gradient of f was asked for, but its output is a dict, not one number\.",
+)
+def the_gradient_of_a_dict():
+    def f(x):
+        return {"loss": x}
+
+    ft.grad(f)(1.0)
+
+
+@case(
+    errors.OutputTypeError,
+    TypeError,
+    r"The output of f has the type complex128; a gradient needs a real output\.",
+    "np.abs(z)",
+)
+def the_gradient_of_a_complex_output():
+    def f(x):
+        return x * np.complex128(1j)
+
+    ft.grad(f)(1.0)
+
+
+@case(
+    errors.NonFloatLeafError,
+    TypeError,
+    r"The argument params\['layers'\]\[1\] is differentiated, but has the type int64\[2\]\.",
+)
+def integers_among_the_parameters():
+    def loss(params):
+        return np.sum(params["layers"][0])
+
+    ft.grad(loss)({"layers": [np.ones(2), np.array([1, 2])]})
+
+
+@case(
+    errors.NonFloatLeafError,
+    TypeError,
+    r"The argument params\['name'\] is differentiated, but is a str, .*",
+    "register",
+)
+def a_string_among_the_parameters():
+    def loss(params):
+        return params["w"]
+
+    ft.grad(loss)({"w": 1.0, "name": "first"})
+
+
+@case(
+    errors.AuxiliaryError,
+    TypeError,
+    r"Under has_aux=True the function returned a float64, not a pair\.",
+)
+def no_auxiliary_data():
+    ft.grad(lambda x: np.float64(1.0), has_aux=True)(1.0)
+
+
+@case(
+    errors.CotangentError,
+    ValueError,
+    r"The pullback got a cotangent of type float64\[2\] for the output of type float64\[3\]\.",
+    where=HERE,
+)
+def a_cotangent_of_another_shape():
+    _, pullback = ft.vjp(np.sin, THREE)
+    pullback(np.ones(2))
+
+
+@case(
+    errors.CotangentError,
+    ValueError,
+    r"The pullback got a cotangent whose structure is not the output's\. .*",
+    where=HERE,
+)
+def a_cotangent_of_another_structure():
+    _, pullback = ft.vjp(lambda x: {"a": x}, THREE)
+    pullback([THREE])
+
+
+@case(
+    errors.TangentError,
+    ValueError,
+    r"The leaf tangents\[0\]\['a'\] has the type float64\[2\], the primal float64\[3\]\.",
+    where=HERE,
+)
+def a_tangent_of_another_shape():
+    jvp(lambda p: np.sum(p["a"]), ({"a": THREE},), ({"a": np.ones(2)},))
+
+
+@case(
+    errors.TangentError,
+    ValueError,
+    r"The tangents do not have the structure of the primals\. .*",
+    where=HERE,
+)
+def a_tangent_of_another_structure():
+    jvp(lambda p: np.sum(p["a"]), ({"a": THREE},), ([THREE],))
+
+
+@case(
+    errors.BatchAxisError,
+    ValueError,
+    r"The mapped axes have different lengths: .*3.*2.*",
+)
+def mapped_axes_of_different_lengths():
+    vmap(lambda x, y: x * y)(THREE, np.ones(2))
+
+
+@case(
+    errors.BatchAxisError,
+    ValueError,
+    r"The argument x is mapped over axis 1, but has shape \(3,\)\.",
+)
+def a_mapped_axis_that_is_not_there():
+    def f(x):
+        return x
+
+    vmap(f, in_axes=1)(THREE)
+
+
+@case(
+    errors.NonlinearRuleError,
+    ValueError,
+    r"A function that must be linear applies multiply to its input in a way that is not linear\.",
+    where="the square",
+)
+def a_rule_that_is_not_linear():
+    rule = record_linear(lambda t: [t * t], [ArrayType((), np.dtype(float))])  # the square
+    transpose_program(rule, [np.float64(1.0)])
+
+
+class TwoForOne(ft.extend.Primitive):
+    """A primitive whose rule is wrong."""
+
+    def run(self, x: Any) -> Any:
+        return x * 2.0
+
+    def vjp(self, cotangent, inputs, output, needed) -> Any:
+        return cotangent, cotangent
+
+
+two_for_one = TwoForOne("two_for_one_for_test_errors")
+
+
+@case(
+    errors.RuleOutputError,
+    ValueError,
+    r"The vjp rule of 'two_for_one_for_test_errors' returned 2 cotangents for 1 inputs\.",
+    where="applied here",
+)
+def a_rule_that_returns_too_many():
+    ft.grad(lambda x: ft.extend.bind(two_for_one, x))(1.0)  # applied here
+
+
+# What holds of every case
+
+
+@pytest.mark.parametrize("expected", CASES)
+def test_error(expected):
+    error = raised(expected.run, expected.kind)
+    assert isinstance(error, expected.base)
+    assert re.fullmatch(expected.what, error.what), error.what
+    assert expected.advice in str(error)
+    if expected.where is None:
+        assert error.where is None
+    elif expected.where is HERE:
+        assert error.where == place_in_this_file(error)
+    elif f"# {expected.where}" in inspect.getsource(expected.run):
+        line = line_of(expected.run, f"# {expected.where}")
+        assert re.match(rf"{re.escape(THIS_FILE)}:{line} in \w*", error.where or "")
+    else:
+        assert error.where == expected.where
+    message = str(error).split("\n")
+    assert message[0] == error.what.split("\n")[0]
+    assert (f"  at {error.where}" in message) == (error.where is not None)
+
+
+_LATER = {"IndexRangeError", "ViewWriteError"}
+
+
+def classes() -> list[type[errors.FunctraceError]]:
+    members = vars(errors).values()
+    found = [
+        kind for kind in members if inspect.isclass(kind) and kind.__module__ == errors.__name__
+    ]
+    return [
+        kind for kind in found if kind is not errors.FunctraceError and kind.__name__ not in _LATER
+    ]
+
+
+@pytest.mark.parametrize("kind", classes(), ids=lambda kind: kind.__name__)
+def test_every_class_has_a_case_and_a_builtin_base(kind):
+    assert any(param.values[0].kind is kind for param in CASES)
+    assert any(
+        base.__module__ == "builtins" for base in kind.__mro__[1:-3] if base is not Exception
+    )
+    assert inspect.getdoc(kind)
+
+
+def test_the_three_parts_of_a_message():
+    assert str(errors.FunctraceError("What.")) == "What."
+    error = errors.OperandError("What.", "file.py:3 in f", "Advice.")
+    assert str(error) == "What.\n  at file.py:3 in f\n  Advice."
+    assert (error.what, error.where) == ("What.", "file.py:3 in f")
+    assert str(errors.OperandError("What.")).endswith(f"\n  {errors.OperandError.advice}")
+    assert str(errors.OperandError("What.", advice="")) == "What."
+
+
+# Lines
+
+
+def lines() -> list[Any]:
+    # fmt: off
+    def over_several_lines(x):
+        return np.sum(
+            x * 2.0
+            + np.ones(2)  # its expression begins a line above
+        )
+
+    def in_a_call_over_several_lines(x):
+        return np.sum(
+            np.add(
+                x,
+                np.ones(2),
+            )
+        )
+
+    def in_a_comprehension(x):
+        return sum([
+            np.sum(x + np.ones(length))
+            for length in (3, 1, 2)
+        ])
+
+    def in_a_generator(x):
+        return sum(
+            np.sum(x + np.ones(n))
+            for n in (3, 1, 2)
+        )
+
+    in_a_lambda = lambda x: (
+        np.sum(
+            x / np.ones(2))
+    )
+
+    def after_a_loop(x):
+        for _ in range(3):
+            x = np.sin(x)
+        return (np.cos(x)
+                @ np.ones(4))
+    # fmt: on
+
+    def helper(x):
+        y = x * 2.0
+        return y - np.ones(2)
+
+    def in_a_helper(x):
+        return np.sum(helper(x))
+
+    def called_by_numpy(x):
+        return np.apply_along_axis(lambda row: x + row, 0, np.ones(2))
+
+    def in_place(x):
+        y = x + 0.0
+        y += np.ones(2)
+        return np.sum(y)
+
+    class Model:
+        def __call__(self, x):
+            return self.scaled(x)
+
+        def scaled(self, x):
+            return x * np.ones(2)
+
+    return [
+        over_several_lines, in_a_call_over_several_lines, in_a_helper, in_a_comprehension,
+        in_a_generator, in_a_lambda, called_by_numpy, after_a_loop, in_place, Model().__call__,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("under", [in_grad, in_ir])
+@pytest.mark.parametrize("f", lines(), ids=lambda f: f.__name__)
+def test_the_line_is_that_of_the_traceback(f, under):
+    error = raised(under(f), errors.ShapeMismatchError)
+    assert error.where == place_in_this_file(error)
+
+
+def test_the_recorded_line_is_that_of_the_operation():
+    # fmt: off
+    def f(x):
+        y = np.sin(x)
+        return (
+            y
+            * 2.0
+        )
+    # fmt: on
+
+    _, first = inspect.getsourcelines(f)
+    program = ft.make_ir(f)(1.0)
+    sources = [equation.source for equation in program.equations]
+    assert [source.line - first for source in sources if source] == [1, 3]
+    assert {source.file for source in sources if source} == {THIS_FILE}
+    assert f"test_errors.py:{first + 3}" in str(program)
+
+
+def test_a_source_without_an_instruction_is_its_function():
+    code = place_in_this_file.__code__
+    assert Source(code, -1).line == code.co_firstlineno
+    assert Source(code, 10**6).line == code.co_firstlineno
+
+
+def test_a_folder_whose_name_begins_as_ours_is_the_users():
+    file = Path(ft.__file__).parent.with_name("functrace_models") / "model.py"
+    numpys = Path(np.__file__).parent.with_name("numpy_ml") / "layers.py"
+    for path in (file, numpys):
+        names: dict[str, Any] = {"np": np}
+        exec(compile("def f(x):\n    return x + np.ones(2)", str(path), "exec"), names)
+        error = raised(in_grad(names["f"]), errors.ShapeMismatchError)
+        assert error.where == f"{path}:2 in f"
+
+
+# What values, not types, are to blame for
+
+
+def test_an_error_about_values_stays_what_numpy_raises():
+    singular = ft.extend.wrap(
+        np.linalg.inv,
+        vjp=lambda ct, out, a: -out.T @ ct @ out.T,
+        infer=lambda a: a,
+        name="inverse_for_test_errors",
+    )
+    for f in (lambda a: np.sum(singular(a)), ft.grad(lambda a: np.sum(singular(a)))):
+        with pytest.raises(np.linalg.LinAlgError, match="Singular") as caught:
+            f(np.zeros((2, 2)))
+        assert "in inverse_for_test_errors of float64[2, 2]" in caught.value.__notes__[0]
+        assert THIS_FILE in caught.value.__notes__[0]
+
+
+def test_a_power_that_numpy_refuses():
+    with pytest.raises(ValueError, match="negative integer powers") as caught:
+        ft.make_ir(lambda x: x * (np.arange(3) ** -1))(THREE)
+    assert not isinstance(caught.value, errors.FunctraceError)
+
+
+def test_an_error_inside_a_rule_names_the_operation_and_its_line():
+    def wrong(ct, out, x):
+        raise ZeroDivisionError("no such slope")
+
+    slope = ft.extend.wrap(np.sinc, vjp=wrong, name="slope_for_test_errors")
+
+    def f(x):
+        return slope(x) * 2.0
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        ft.grad(f)(1.0)
+    line = line_of(f, "slope(x)")
+    assert caught.value.__notes__ == [
+        f"in the vjp rule of 'slope_for_test_errors'\n  at {THIS_FILE}:{line} in f"
+    ]
+
+
+@pytest.mark.parametrize("result", [np.ones(1), np.float64(1.0), 1.0, None, {}, (), (1.0, 2.0)])
+def test_a_rule_must_return_a_tuple_or_list_of_the_right_length(result):
+    class Odd(ft.extend.Primitive):
+        def run(self, x):
+            return x * 2.0
+
+        def vjp(self, cotangent, inputs, output, needed):
+            return result
+
+    odd = Odd("odd_for_test_errors")
+    error = raised(lambda: ft.grad(lambda x: ft.extend.bind(odd, x))(1.0), errors.RuleOutputError)
+    assert "for 1 inputs" in error.what
+
+
+# Python asks for a value
+
+
+def test_what_a_known_value_may_be_asked():
+    def f(x):
+        assert bool(x > 1)
+        assert int(x) == 2
+        assert round(x) == 3
+        assert math.floor(x) == 2
+        assert math.ceil(x) == 3
+        assert math.trunc(x) == 2
+        assert f"{x:.2f}" == "2.60"
+        return x * x if x else x
+
+    assert ft.grad(f)(2.6) == pytest.approx(5.2)
+    assert ft.grad(ft.grad(f))(2.6) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    "ask", [float, complex, math.sin, math.floor, math.ceil, math.trunc, int, round, bool]
+)
+def test_an_unknown_value_may_not_be_asked(ask):
+    error = raised(in_ir(ask, 2.6), errors.UnknownValueError)
+    assert error.where == place_in_this_file(error)
+
+
+@pytest.mark.parametrize("ask", [float, complex, math.sin, "%f".__mod__])
+def test_a_float_would_lose_its_derivative(ask):
+    def f(x):
+        error = raised(lambda: ask(x), errors.LostDerivativeError)
+        assert error.where == place_in_this_file(error)
+        return x
+
+    assert ft.grad(f)(1.5) == 1.0
+
+
+def test_a_differentiated_number_is_no_index():
+    f = lambda x: [1.0, 2.0, 3.0][x]
+    error = raised(in_grad(f, 2.0), errors.LostDerivativeError)
+    assert error.where == place_in_this_file(error)
+
+
+def test_a_number_without_a_derivative_is_one():
+    def f(x):
+        n = ft.stop_gradient(x)
+        return x * float(n) * [1.0, 2.0, 3.0][int(x)] * (np.sin(x) > 0).item()
+
+    assert ft.grad(f)(2.0) == 6.0
+
+
+def test_several_elements_have_no_truth_value_as_in_numpy():
+    with pytest.raises(ValueError, match="ambiguous"):
+        ft.grad(lambda x: np.sum(x) if x > 1 else 0.0)(THREE)
+
+
+# Writing into ordinary arrays
+
+
+def test_writing_one_element_says_what_to_write():
+    def f(x):
+        a = np.zeros(3)
+        a[0] = x  # the write
+        return np.sum(a)
+
+    with pytest.raises(ValueError, match="setting an array element") as caught:
+        ft.grad(f)(2.0)  # NumPy replaces the error, and keeps ours as its cause
+    cause = caught.value.__cause__
+    assert isinstance(cause, errors.ArrayWriteError)
+    assert cause.where == f"{THIS_FILE}:{line_of(f, '# the write')} in f"
+
+
+def test_writing_one_element_under_make_ir():
+    def f(x):
+        a = np.zeros(3)
+        a[0] = x
+        return a
+
+    with pytest.raises(ValueError, match="setting an array element") as caught:
+        ft.make_ir(f)(2.0)
+    assert isinstance(caught.value.__cause__, errors.ArrayWriteError)
+
+
+@pytest.mark.parametrize(
+    "operator", ["+=", "-=", "*=", "/=", "//=", "%=", "**="]
+)  # fmt: skip
+def test_every_operator_in_place_on_an_ordinary_array(operator):
+    names: dict[str, Any] = {"np": np}
+    exec(f"def f(x):\n    a = np.ones(3)\n    a {operator} x\n    return np.sum(a)", names)
+    error = raised(in_grad(names["f"]), errors.ArrayWriteError)
+    assert "An operator such as +=" in error.what
+    assert error.where == "<string>:3 in f"
+
+
+# Leaks
+
+
+def test_every_use_of_a_leaked_value_says_where_it_was_made():
+    kept = []
+
+    def f(x):
+        kept.append(x * 2.0)  # made here
+        return np.sum(x)
+
+    ft.grad(f)(THREE)
+    ft.make_ir(f)(THREE)
+    uses: list[Callable[[Any], Any]] = [
+        lambda x: x + 1.0,
+        lambda x: 1.0 - x,
+        np.sin,
+        np.sum,
+        lambda x: x.copy(),
+        lambda x: ft.grad(lambda y: np.sum(x * y))(THREE),
+        lambda x: ft.grad(lambda y: np.sum(y) + x)(THREE),
+        lambda x: ft.make_ir(lambda y: y * x)(THREE),
+        np.asarray,
+    ]
+    for leaked in kept:
+        for use in uses:
+            error = raised(lambda: use(leaked), errors.LeakedTracerError)  # noqa: B023
+            assert error.where == f"{THIS_FILE}:{line_of(f, '# made here')} in f"
