@@ -130,7 +130,7 @@ def _product_runner(first: str, second: str, output: str) -> Callable[[Any, Any]
     prepare_first, prepare_second = prepared(first), prepared(second)
 
     def product(x: Any, y: Any) -> Any:
-        return prepare_first(x) * prepare_second(y)
+        return prepare_first(x) * prepare_second(y)  # of two 0-d arrays NumPy makes a scalar
 
     return product
 
@@ -171,7 +171,9 @@ def _general_runner(
         product = x @ y if stack else x.dot(y)
         if not keep_first or not keep_second:
             product = product.reshape(product.shape[:stack] + row_shape + column_shape)
-        return product if order_output is None else product.transpose(order_output)
+        if order_output is not None:
+            return product.transpose(order_output)
+        return product if output else product[()]
 
     return product_of_matrices
 
@@ -199,7 +201,7 @@ class Contract(Primitive):
             x = np.asarray(x)
         if type(y) is not np.ndarray:
             y = np.asarray(y)
-        return plan.run(x, y)[()]
+        return plan.run(x, y)
 
     def infer(self, x: ArrayType, y: ArrayType, *, subscripts: str) -> ArrayType:
         """The lengths of the output's labels, and the promoted dtype."""
@@ -240,13 +242,17 @@ class Contract(Primitive):
         subscripts: str,
     ) -> Sequence[Any]:
         """The cotangent contracted with the other operand."""
-        plan = plan_of(subscripts)
+        plan = PLANS.get(subscripts) or plan_of(subscripts)
         x, y = inputs
         first = second = None
         if needed[0] is not None:
-            first = conform(bind(self, cotangent, y, subscripts=plan.pull_first), x)
+            first = _applied(cotangent, y, plan.pull_first)
+            if not _fits(first, x):
+                first = conform(first, x)
         if needed[1] is not None:
-            second = conform(bind(self, x, cotangent, subscripts=plan.pull_second), y)
+            second = _applied(x, cotangent, plan.pull_second)
+            if not _fits(second, y):
+                second = conform(second, y)
         return first, second
 
     def batch(
@@ -266,6 +272,22 @@ class Contract(Primitive):
 contract = Contract("contract")
 
 
+def _applied(x: Any, y: Any, subscripts: str) -> Any:
+    """A contraction; of two plain arrays without the detour, as most of reverse mode is."""
+    if type(x) is type(y) is np.ndarray:
+        return (PLANS.get(subscripts) or plan_of(subscripts)).run(x, y)
+    return bind(contract, x, y, subscripts=subscripts)
+
+
+def _fits(cotangent: Any, primal: Any) -> bool:
+    """Whether a cotangent of a plain array has its shape and dtype."""
+    return (
+        type(primal) is np.ndarray
+        and cotangent.shape == primal.shape
+        and cotangent.dtype == primal.dtype
+    )
+
+
 @lru_cache(maxsize=4096)
 def _batched_subscripts(
     subscripts: str, ranks: tuple[int, ...], axes: tuple[int | None, ...]
@@ -283,28 +305,33 @@ def _batched_subscripts(
 # NumPy's functions
 
 
-@lru_cache(maxsize=1024)
-def _matmul_subscripts(first: int, second: int) -> str:
-    """The subscripts of ``x @ y`` for operands of these ranks."""
+_matmul_subscripts: dict[tuple[int, int], str] = {}
+
+
+def _new_matmul_subscripts(first: int, second: int) -> str:
+    """The subscripts of ``x @ y`` for operands of these ranks, none of them 0."""
     stack = max(first, second, 2) - 2
     rest = LABELS[: LABELS.index("i")] + LABELS[LABELS.index("l") :]
     x = rest[stack - max(first - 2, 0) : stack] + ("ij" if first > 1 else "j")
     y = rest[stack - max(second - 2, 0) : stack] + ("jk" if second > 1 else "j")
     output = rest[:stack] + "i" * (first > 1) + "k" * (second > 1)
-    return f"{x},{y}->{output}"
+    return _matmul_subscripts.setdefault((first, second), f"{x},{y}->{output}")
 
 
 def matmul(x: Any, y: Any) -> Any:
     """As `numpy.matmul`."""
     ranks = len(shape_of(x)), len(shape_of(y))
-    if 0 in ranks:
-        raise ShapeMismatchError(
-            f"matmul does not take a scalar; the operands have shapes {shape_of(x)} and "
-            f"{shape_of(y)}.",
-            source_of(user_place(2)),
-            "Multiply by a scalar with * instead.",
-        )
-    return bind(contract, x, y, subscripts=_matmul_subscripts(*ranks))
+    subscripts = _matmul_subscripts.get(ranks)
+    if subscripts is None:
+        if 0 in ranks:
+            raise ShapeMismatchError(
+                f"matmul does not take a scalar; the operands have shapes {shape_of(x)} and "
+                f"{shape_of(y)}.",
+                source_of(user_place(2)),
+                "Multiply by a scalar with * instead.",
+            )
+        subscripts = _new_matmul_subscripts(*ranks)
+    return bind(contract, x, y, subscripts=subscripts)
 
 
 UFUNCS[np.matmul] = matmul

@@ -170,7 +170,8 @@ class Mean(Sum):
     ) -> Any:
         """Every element gets its share of the cotangent."""
         share = cotangent / (reduced_count(input.shape, axes) or 1)
-        return super().transpose(share, input, axes=axes, keepdims=keepdims, dtype=dtype)
+        whole = spread(share, input.shape, axes, keepdims)
+        return whole if dtype is None or dtype == input.dtype else cast_to(whole, input.dtype)
 
 
 sum_primitive = Sum("sum")
