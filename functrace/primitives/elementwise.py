@@ -226,7 +226,9 @@ remainder = of_ufunc(
     lambda t, out, x, y: -t * np.floor_divide(x, y),
     run=operator.mod,
 )
-fmod = of_ufunc(np.fmod, lambda t, out, x, y: t, lambda t, out, x, y: -t * np.trunc(x / y))
+fmod = of_ufunc(
+    np.fmod, lambda t, out, x, y: t, lambda t, out, x, y: -t * np.trunc(np.divide(x, y))
+)
 negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg)
 positive = of_ufunc(np.positive, lambda t, out, x: t, run=operator.pos)
 
@@ -261,9 +263,11 @@ def float_power(x: Any, y: Any) -> Any:
 UFUNCS[np.float_power] = float_power
 
 square = of_ufunc(np.square, lambda t, out, x: t * (2 * x))
-reciprocal = of_ufunc(np.reciprocal, lambda t, out, x: -product_or_zero(t, out * out))
+reciprocal = of_ufunc(
+    np.reciprocal, lambda t, out, x: -product_or_zero(quotient_or_zero(t, x), out)
+)
 sqrt = of_ufunc(np.sqrt, lambda t, out, x: quotient_or_zero(t, 2 * out))
-cbrt = of_ufunc(np.cbrt, lambda t, out, x: quotient_or_zero(t, 3 * out * out))
+cbrt = of_ufunc(np.cbrt, lambda t, out, x: quotient_or_zero(quotient_or_zero(t, 3 * out), out))
 
 
 def _absolute_map(t: Any, out: Any, x: Any) -> Any:
@@ -296,22 +300,27 @@ log10 = of_ufunc(np.log10, lambda t, out, x: quotient_or_zero(t, x * math.log(10
 log1p = of_ufunc(np.log1p, lambda t, out, x: quotient_or_zero(t, x + 1))
 
 
-def _share(base: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """The share of one term in a sum of exponentials; equal infinities count as equal terms."""
-    return lambda x, out: base(np.where(x == out, 0, x - out))
+def _share(base: Callable[[Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """The share of x in the sum of two exponentials; of equal infinities each has one half."""
+
+    def share(x: Any, y: Any, out: Any) -> Any:
+        alone = base(np.where(x == out, 0, x - out))
+        return np.where(np.logical_and(x == out, y == out), 0.5, alone)
+
+    return share
 
 
 _share_of_e, _share_of_2 = _share(np.exp), _share(np.exp2)
 
 logaddexp = of_ufunc(
     np.logaddexp,
-    lambda t, out, x, y: t * _share_of_e(x, out),
-    lambda t, out, x, y: t * _share_of_e(y, out),
+    lambda t, out, x, y: t * _share_of_e(x, y, out),
+    lambda t, out, x, y: t * _share_of_e(y, x, out),
 )
 logaddexp2 = of_ufunc(
     np.logaddexp2,
-    lambda t, out, x, y: t * _share_of_2(x, out),
-    lambda t, out, x, y: t * _share_of_2(y, out),
+    lambda t, out, x, y: t * _share_of_2(x, y, out),
+    lambda t, out, x, y: t * _share_of_2(y, x, out),
 )
 
 
@@ -334,15 +343,16 @@ arccos = of_ufunc(np.arccos, lambda t, out, x: -quotient_or_zero(t, np.sqrt(1 - 
 arctan = of_ufunc(np.arctan, lambda t, out, x: quotient_or_zero(t, 1 + x * x))
 arctan2 = of_ufunc(
     np.arctan2,
-    lambda t, out, y, x: product_or_zero(t, x / (x * x + y * y)),
-    lambda t, out, y, x: -product_or_zero(t, y / (x * x + y * y)),
+    lambda t, out, y, x: quotient_or_zero(product_or_zero(t, x), x * x + y * y),
+    lambda t, out, y, x: -quotient_or_zero(product_or_zero(t, y), x * x + y * y),
 )
 sinh = of_ufunc(np.sinh, lambda t, out, x: t * np.cosh(x))
 cosh = of_ufunc(np.cosh, lambda t, out, x: t * np.sinh(x))
 tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out))
 arcsinh = of_ufunc(np.arcsinh, lambda t, out, x: t / np.sqrt(x * x + 1))
 arccosh = of_ufunc(
-    np.arccosh, lambda t, out, x: quotient_or_zero(t, np.sqrt(x - 1) * np.sqrt(x + 1))
+    np.arccosh,
+    lambda t, out, x: quotient_or_zero(quotient_or_zero(t, np.sqrt(x - 1)), np.sqrt(x + 1)),
 )
 arctanh = of_ufunc(np.arctanh, lambda t, out, x: quotient_or_zero(t, 1 - x * x))
 deg2rad = of_ufunc(np.deg2rad, lambda t, out, x: t * (math.pi / 180))
@@ -365,10 +375,20 @@ class RealValued(Elementwise):
         return ArrayType(type.shape, np.finfo(type.dtype).dtype)
 
 
-real = RealValued("real", np.conjugate, lambda t, out, x: t, run=np.real)
-imag = RealValued("imag", np.conjugate, lambda t, out, x: -1j * t, run=np.imag)
+def _run_real(x: Any) -> Any:
+    return np.complex128(x).real if type(x) is complex else x.real
+
+
+def _run_imag(x: Any) -> Any:
+    return np.complex128(x).imag if type(x) is complex else x.imag
+
+
+# t comes first in these products: 1j * np.float64(1) is a complex number of Python's.
+real = RealValued("real", np.conjugate, lambda t, out, x: t, run=_run_real)
+imag = RealValued("imag", np.conjugate, lambda t, out, x: t * -1j, run=_run_imag)
+real.makes_views = imag.makes_views = True
 angle_primitive = RealValued(
-    "angle", np.conjugate, lambda t, out, x: quotient_or_zero(-1j * t, x), run=np.angle
+    "angle", np.conjugate, lambda t, out, x: quotient_or_zero(t * -1j, x), run=np.angle
 )
 
 

@@ -365,6 +365,8 @@ def gradients(
         if gradient is None:
             type_ = type_of(primal)
             gradient = np.zeros(type_.shape, type_.dtype)[()]
+        elif type(gradient) is np.ndarray and not gradient.shape:
+            gradient = gradient[()]
         elif type(gradient) is np.ndarray:
             flags = gradient.flags
             if id(gradient) in taken or not (flags.owndata and flags.writeable):
