@@ -1,5 +1,9 @@
 """The first-order primitives, by family, each with all its rules."""
 
 from functrace.primitives import contracting as contracting
+from functrace.primitives import cumulating as cumulating
 from functrace.primitives import elementwise as elementwise
+from functrace.primitives import indexing as indexing
+from functrace.primitives import ordering as ordering
 from functrace.primitives import reducing as reducing
+from functrace.primitives import shaping as shaping
