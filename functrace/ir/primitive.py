@@ -26,6 +26,9 @@ class Primitive:
     Attributes:
         name: The name in printed Programs; unique.
         multiple_outputs: Whether ``run`` returns a tuple of arrays rather than one array.
+        holds_programs: Whether parameters hold Programs, which must be transformed together with
+            their evaluation: by `push_forward` in place of `jvp`, `keep_residuals` in place of
+            `vjp`.
         locally_constant: Whether the derivative is zero wherever it exists (comparisons,
             rounding, argmax). Recordings that follow values do not record such an operation.
         makes_views: Whether NumPy's result shares the memory of the first input.
@@ -33,6 +36,7 @@ class Primitive:
 
     name: str
     multiple_outputs: ClassVar[bool] = False
+    holds_programs: ClassVar[bool] = False
     locally_constant: bool = False
     makes_views: bool = False
 
@@ -97,6 +101,36 @@ class Primitive:
             needed: One entry for each input: None where nobody asks for its cotangent, so that
                 the rule can save the work.
             params: The primitive's parameters.
+        """
+        raise MissingRuleError.of(self.name, "vjp")
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Compute the output and its tangent together.
+
+        Args:
+            inputs: The primal inputs.
+            tangents: One for each input; None where it is zero.
+            params: The primitive's parameters.
+
+        Returns:
+            The output and its tangent, or the tuples of these.
+        """
+        raise MissingRuleError.of(self.name, "jvp")
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Compute the output, and keep what the way back will need.
+
+        Args:
+            inputs: The primal inputs.
+            needed: One entry for each input: None where nobody asks for its cotangent.
+            params: The primitive's parameters.
+
+        Returns:
+            The output, and an object with this application's vjp rule.
         """
         raise MissingRuleError.of(self.name, "vjp")
 

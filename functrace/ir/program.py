@@ -13,7 +13,7 @@ data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import count, product
 from keyword import iskeyword
 from types import CodeType
@@ -112,9 +112,16 @@ class Equation:
 
 
 class Program:
-    """A recorded function: straight-line, typed, without side effects."""
+    """A recorded function: straight-line, typed, without side effects.
 
-    __slots__ = ("equations", "inputs", "outputs")
+    Attributes:
+        inputs: The variables that are given.
+        equations: What is computed, in order.
+        outputs: What is returned.
+        derived: What transformations made from this Program, so that it is made once.
+    """
+
+    __slots__ = ("derived", "equations", "inputs", "outputs")
 
     def __init__(
         self,
@@ -125,6 +132,7 @@ class Program:
         self.inputs = tuple(inputs)
         self.equations = tuple(equations)
         self.outputs = tuple(outputs)
+        self.derived: dict[Hashable, Any] = {}
 
     def constants(self) -> Iterator[Constant]:
         """Each constant once, in the order of its first use."""

@@ -59,12 +59,15 @@ class TangentRecording(Recording):
             else:  # of an outer recording: a constant here
                 values.append(x)
                 tangents.append(None)
-        output = bind(primitive, *values, **params)
-        if primitive.locally_constant:
-            return output
         place = user_place(3)
         try:
-            tangent = primitive.jvp(values, tangents, output, **params)
+            if primitive.holds_programs:
+                output, tangent = primitive.push_forward(values, tangents, params)
+            else:
+                output = bind(primitive, *values, **params)
+                if primitive.locally_constant:
+                    return output
+                tangent = primitive.jvp(values, tangents, output, **params)
         except MissingRuleError as error:
             if error.where is None:
                 raise MissingRuleError(error.what, source_of(place)) from None

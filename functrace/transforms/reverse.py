@@ -90,7 +90,11 @@ class Tape(Recording):
             else:  # of an outer recording: a constant here; a copy, as it may be written later
                 values.append(x.copy())
                 variables.append(None)
-        output = bind(primitive, *values, **params)
+        rule = primitive
+        if primitive.holds_programs:
+            output, rule = primitive.keep_residuals(values, variables, params)
+        else:
+            output = bind(primitive, *values, **params)
         if primitive.locally_constant:
             return output
         place = user_place(3)
@@ -98,13 +102,13 @@ class Tape(Recording):
         if primitive.multiple_outputs:
             self.variables += len(output)
             numbers = tuple(range(variable, self.variables))
-            self.rows.append((primitive, values, variables, params, output, numbers, place))
+            self.rows.append((rule, values, variables, params, output, numbers, place))
             return tuple(
-                Tracer(self, value, number, place)
+                Tracer(self, value, number, place) if type_of(value).is_inexact else value
                 for value, number in zip(output, numbers, strict=True)
             )
         self.variables = variable + 1
-        self.rows.append((primitive, values, variables, params, output, variable, place))
+        self.rows.append((rule, values, variables, params, output, variable, place))
         tracer = Tracer(self, output, variable, place)
         if primitive.makes_views:
             share_memory(inputs[0], tracer)

@@ -12,7 +12,7 @@ more shows that the function was not linear.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from functrace.errors import FunctraceError, MissingRuleError, NonlinearRuleError
@@ -64,21 +64,26 @@ class LinearValue:
     __getitem__ = __iter__ = __len__ = _refuse
 
 
-def transpose_program(program: Program, cotangents: Sequence[Any]) -> list[Any]:
+def transpose_program(
+    program: Program, cotangents: Sequence[Any], known: Mapping[Variable, Any] | None = None
+) -> list[Any]:
     """Apply the transpose of a linear Program.
 
     Args:
-        program: A Program that is linear in all its inputs together.
+        program: A Program that is linear in its inputs together, but for those that are known.
         cotangents: One for each output, None for zero.
+        known: The values of the inputs in which it is not linear.
 
     Returns:
-        One cotangent for each input, None for zero.
+        One cotangent for each linear input, None for zero.
 
     Raises:
         NonlinearRuleError: The Program is not linear.
     """
-    linear: set[Variable] = set(program.inputs)
-    values: dict[Variable, Any] = {v: LinearValue(v.type) for v in program.inputs}
+    values: dict[Variable, Any] = dict(known or {})
+    inputs = [variable for variable in program.inputs if variable not in values]
+    linear: set[Variable] = set(inputs)
+    values.update((v, LinearValue(v.type)) for v in inputs)
 
     def read(atom: Atom) -> Any:
         return atom.value if isinstance(atom, Constant) else values[atom]
@@ -136,7 +141,7 @@ def transpose_program(program: Program, cotangents: Sequence[Any]) -> list[Any]:
             raise
         for atom, cotangent in zip(equation.inputs, cotangents, strict=True):
             add(atom, cotangent)
-    return [found.get(variable) for variable in program.inputs]
+    return [found.get(variable) for variable in inputs]
 
 
 def record_linear(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Program:

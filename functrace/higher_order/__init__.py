@@ -1,0 +1,1 @@
+"""Primitives that hold Programs; their rules transform these Programs."""
