@@ -1,0 +1,93 @@
+"""Whole programs, drawn at random, through everything that takes a program or a function."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+import functrace as ft
+from functrace.ir.checking import check
+from functrace.ir.program import to_text
+from functrace.testing import check_grads
+from tests.strategies import program_primitives, programs
+
+thorough = settings(derandomize=True, deadline=None, max_examples=40, database=None)
+costly = settings(thorough, max_examples=12)
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for x, y in zip(found, expected, strict=True):
+        assert np.shape(x) == np.shape(y)
+        np.testing.assert_array_equal(x, y)
+
+
+def test_programs_are_drawn_with_most_primitives():
+    assert {"sin", "divide", "power", "maximum"} <= set(program_primitives())
+
+
+@thorough
+@given(programs())
+def test_programs_are_well_formed(drawn):
+    program, _ = drawn
+    assert check(program) is program
+
+
+@thorough
+@given(programs())
+def test_text_reads_back(drawn):
+    program, inputs = drawn
+    text = to_text(program, elide=False)
+    parsed = check(ft.parse(text))
+    assert to_text(parsed, elide=False) == text
+    assert_same(ft.evaluate(parsed, *inputs), ft.evaluate(program, *inputs))
+    shortened = str(program)
+    assert str(ft.parse(shortened)) == shortened
+
+
+@thorough
+@given(programs())
+def test_recording_the_evaluation_gives_the_program_again(drawn):
+    program, inputs = drawn
+    again = check(ft.make_ir(lambda *xs: ft.evaluate(program, *xs))(*inputs))
+    assert to_text(again, sources=False) == to_text(program, sources=False)
+    assert_same(ft.evaluate(again, *inputs), ft.evaluate(program, *inputs))
+
+
+@thorough
+@given(programs())
+def test_first_derivatives(drawn):
+    program, inputs = drawn
+    check_grads(lambda *xs: ft.evaluate(program, *xs), inputs, order=1)
+
+
+@costly
+@given(programs(max_steps=5))
+def test_second_derivatives(drawn):
+    program, inputs = drawn
+    check_grads(lambda *xs: ft.evaluate(program, *xs), inputs, order=2)
+
+
+@costly
+@given(programs())
+def test_gradients_can_be_recorded(drawn):
+    program, inputs = drawn
+
+    def loss(*xs):
+        return sum(np.sum(np.sin(y)) for y in ft.evaluate(program, *xs))
+
+    gradient = ft.grad(loss, tuple(range(len(inputs))))
+    recorded = check(ft.make_ir(gradient)(*inputs))
+    expected = gradient(*inputs)
+    for x, y in zip(ft.evaluate(recorded, *inputs), expected, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12)
+
+
+@thorough
+@given(programs())
+def test_inputs_are_not_written(drawn):
+    program, inputs = drawn
+    before = [np.array(x) for x in inputs]
+    check_value = ft.vjp(lambda *xs: ft.evaluate(program, *xs), *inputs)
+    check_value[1]([np.ones_like(y) for y in check_value[0]])
+    assert_same(inputs, before)
