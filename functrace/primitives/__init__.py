@@ -7,3 +7,4 @@ from functrace.primitives import indexing as indexing
 from functrace.primitives import ordering as ordering
 from functrace.primitives import reducing as reducing
 from functrace.primitives import shaping as shaping
+from functrace.primitives import special as special

@@ -1,0 +1,132 @@
+"""Functions of ``scipy.special``: the same names, arguments and values, without SciPy.
+
+They take arrays and traced values. Where SciPy is installed, its own elementwise functions (such
+as ``scipy.special.expit``) can be called on traced values too; functions that are no ufuncs (such
+as ``scipy.special.logsumexp``) cannot, and are the reason for this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functrace.primitives import elementwise, special
+from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
+from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
+from functrace.tracing import as_operand, bind
+
+
+def _floating(x: Any) -> Any:
+    """An operand in a floating dtype."""
+    x = as_operand(x)
+    return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
+
+
+def expit(x: Any) -> Any:
+    """The logistic function, ``1 / (1 + exp(-x))``.
+
+    Args:
+        x: An array of real numbers.
+
+    Returns:
+        An array of the shape of ``x``.
+
+    Example:
+        >>> from functrace.scipy.special import expit
+        >>> expit(0.0)
+        np.float64(0.5)
+    """
+    return bind(elementwise.sigmoid, _floating(x))
+
+
+def logit(x: Any) -> Any:
+    """The inverse of `expit`, ``log(x / (1 - x))``: infinite at 0 and 1, nan outside."""
+    return bind(special.logit, _floating(x))
+
+
+def log_expit(x: Any) -> Any:
+    """The logarithm of `expit`, also where that underflows."""
+    return bind(special.log_expit, _floating(x))
+
+
+def xlogy(x: Any, y: Any) -> Any:
+    """``x * log(y)``, and 0 where ``x`` is 0."""
+    return bind(special.xlogy, as_operand(x), as_operand(y))
+
+
+def xlog1py(x: Any, y: Any) -> Any:
+    """``x * log1p(y)``, and 0 where ``x`` is 0."""
+    return bind(special.xlog1py, as_operand(x), as_operand(y))
+
+
+def entr(x: Any) -> Any:
+    """The term of an entropy: ``-x * log(x)``, 0 at 0, and minus infinity below 0."""
+    return bind(special.entr, _floating(x))
+
+
+def rel_entr(x: Any, y: Any) -> Any:
+    """The term of a relative entropy: ``x * log(x / y)``.
+
+    It is 0 where ``x`` is 0 and ``y`` is not negative, and infinite outside of this.
+    """
+    return bind(special.rel_entr, as_operand(x), as_operand(y))
+
+
+def logsumexp(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
+    """The logarithm of a sum of exponentials, which does not overflow.
+
+    Args:
+        a: The exponents, an array of real numbers.
+        axis: The axis or axes to sum over; None for all.
+        b: Factors of the exponentials, of a shape that broadcasts to that of ``a``.
+        keepdims: Whether the summed axes stay, with length 1.
+        return_sign: Whether to return the sign of the sum too, and the logarithm of its size.
+
+    Returns:
+        The logarithm; where the sum is negative, nan. Under ``return_sign`` the pair of the
+        logarithm of its absolute value and its sign.
+
+    Example:
+        >>> from functrace.scipy.special import logsumexp
+        >>> logsumexp([1000.0, 1000.0])
+        np.float64(1000.6931471805599)
+    """
+    a = _floating(a)
+    if b is None:
+        axes = normal_axes(axis, len(shape_of(a)))
+        result = bind(logsumexp_primitive, a, axes=axes, keepdims=bool(keepdims))
+        if not return_sign:
+            return result
+        return result, np.where(np.isneginf(result), 0.0, 1.0 + 0.0 * np.isnan(result))
+    b = as_operand(b)
+    a = np.where(np.equal(b, 0), -np.inf, a)
+    largest = stop_gradient(np.max(a, axis=axis, keepdims=True))
+    shift = np.where(np.isfinite(largest), largest, 0)
+    total = np.sum(b * np.exp(a - shift), axis=axis, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.log(np.abs(total) if return_sign else total) + shift
+    sign = np.sign(total)
+    if not keepdims:
+        shape = shape_of(a)
+        left = reduced_shape(shape, normal_axes(axis, len(shape)), False)
+        size, sign = np.reshape(size, left)[()], np.reshape(sign, left)[()]
+    return (size, sign) if return_sign else size
+
+
+def softmax(x: Any, axis: Any = None) -> Any:
+    """The exponentials of the elements, divided by their sum along an axis (None: all axes)."""
+    x = _floating(x)
+    exponentials = np.exp(x - stop_gradient(np.max(x, axis=axis, keepdims=True)))
+    return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """The logarithm of `softmax`, also where that underflows."""
+    x = _floating(x)
+    largest = stop_gradient(np.max(x, axis=axis, keepdims=True))
+    shifted = x - np.where(np.isfinite(largest), largest, 0)
+    with np.errstate(divide="ignore"):
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
