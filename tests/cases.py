@@ -369,3 +369,266 @@ case(
     in_programs=False,
     why="locally constant",
 )
+
+# shaping.py
+
+case(
+    "reshape",
+    variant((2, 3), shape=(3, 1, 2)),
+    variant((), shape=(1, 1)),
+    variant((1,), shape=()),
+    variant((0, 3), shape=(3, 0)),
+    dtypes=COMPLEX,
+)
+case(
+    "transpose",
+    variant((2, 3, 4), permutation=(2, 0, 1)),
+    variant((), permutation=()),
+    variant((0, 1), permutation=(1, 0)),
+    dtypes=COMPLEX,
+)
+case(
+    "broadcast_to",
+    variant((3, 1), shape=(2, 3, 4)),
+    variant((), shape=(2,)),
+    variant((2, 3), shape=(2, 3)),
+    variant((1, 0), shape=(2, 0)),
+    dtypes=COMPLEX,
+)
+case(
+    "flip", variant((2, 3), reverse=(0,)), variant((2, 0), reverse=(0, 1)), variant((), reverse=())
+)
+case(
+    "roll",
+    variant((5,), shifts=(2,), along=(0,)),
+    variant((2, 3), shifts=(1, -2), along=(1, 0)),
+    variant((0, 1), shifts=(1,), along=(0,)),
+)
+case(
+    "concatenate",
+    variant((2, 3), (0, 3), (1, 3), axis=0),
+    variant((2, 1), (2, 2), axis=1),
+    variant((3,), Input((2,), INTEGERS), axis=0),
+    dtypes=COMPLEX,
+)
+case(
+    "stack",
+    variant((2, 3), (2, 3), axis=1),
+    variant((), (), (), axis=0),
+    variant((0,), axis=1),
+    variant((2,), Input((2,), INTEGERS), axis=0),
+    dtypes=COMPLEX,
+)
+case(
+    "split",
+    variant((5, 2), boundaries=(1, 1, 4), axis=0),
+    variant((2, 3), boundaries=(), axis=1),
+    variant((0, 2), boundaries=(0,), axis=0),
+)
+case("unstack", variant((3,), axis=0), variant((2, 3), axis=1), variant((1, 0), axis=0))
+case(
+    "pad",
+    variant((2, 3), padding=((1, 0), (0, 2))),
+    variant((), padding=()),
+    variant((0, 1), padding=((1, 1), (0, 0))),
+    dtypes=COMPLEX,
+)
+case(
+    "diagonal",
+    variant((3, 4), offset=1),
+    variant((2, 4, 3), offset=-2),
+    variant((1, 1), offset=3),
+    variant((0, 2), offset=0),
+)
+case(
+    "from_diagonal",
+    variant((3,), offset=1, rows=3, columns=4),
+    variant((2, 2), offset=-2, rows=4, columns=3),
+    variant((0,), offset=3, rows=1, columns=1),
+)
+
+# indexing.py
+
+case("element", variant((3,), index=(-1,)), variant((2, 3), index=(1, 0)), variant((), index=()))
+case(
+    "getitem",
+    variant((4,), index=(slice(1, None, 2),)),
+    variant((2, 3), index=(1,)),
+    variant((2, 3), index=(Ellipsis, None, slice(None, None, -1))),
+    variant((2, 3), index=(slice(1, 1), 2)),
+    variant((2, 3, 2), index=(slice(None), None, -1, Ellipsis)),
+    dtypes=COMPLEX,
+)
+_REPEATED = Input(value=np.array([2, 0, -1, 2]))
+_COLUMN = Input(value=np.array([[1], [0]]))
+_GATHERED = (
+    ((4,), (_REPEATED,), ("indices",)),
+    ((2, 3), (_REPEATED,), (slice(None), "indices")),
+    ((3, 2), (_REPEATED, Input(value=np.array([[0], [1]]))), ("indices", "indices")),
+    ((2, 3, 4), (_COLUMN, _REPEATED), ("indices", slice(1, None), "indices")),
+    ((2, 3, 4), (_REPEATED,), (1, slice(None, None, 2), "indices")),
+    ((2, 3), (_REPEATED,), (Ellipsis, None, "indices")),
+    ((2, 3), (Input(value=np.array(1)),), ("indices",)),
+    ((2, 3), (Input(value=np.zeros((0, 2), int)),), (slice(None), "indices")),
+)
+_GATHERED_SHAPES = ((4,), (2, 4), (2, 4), (2, 4, 2), (4, 2), (2, 1, 4), (3,), (2, 0, 2))
+case(
+    "gather",
+    *(variant(shape, *arrays, index=index) for shape, arrays, index in _GATHERED),
+    variant((4,), Input(value=np.array([3, 1])), index=("indices",), unique=True),
+    dtypes=COMPLEX,
+)
+case(
+    "scatter_add",
+    *(
+        variant(values, *arrays, index=index, shape=shape)
+        for (shape, arrays, index), values in zip(_GATHERED, _GATHERED_SHAPES, strict=True)
+    ),
+    variant((2,), index=(slice(1, 3),), shape=(4,)),
+    variant((), index=(1, 1), shape=(2, 3)),
+    variant((2,), Input(value=np.array([3, 1])), index=("indices",), shape=(4,), unique=True),
+    dtypes=COMPLEX,
+)
+case(
+    "index_update",
+    *(variant(shape, (), *arrays, index=index) for shape, arrays, index in _GATHERED),
+    variant((2, 3, 4), (4, 1), _COLUMN, _REPEATED, index=("indices", slice(1, None), "indices")),
+    variant((2, 3, 4), (2, 4, 2), _COLUMN, _REPEATED, index=("indices", slice(1, None), "indices")),
+    variant((4,), (4,), _REPEATED, index=("indices",)),
+    variant((2, 3), (4,), _REPEATED, index=(slice(None), "indices")),
+    variant((2, 3, 4), (4, 1), _REPEATED, index=(1, slice(None, None, 2), "indices")),
+    variant((2, 3), (1, 2), index=(slice(None), slice(1, None))),
+    variant((2, 3), (), index=(1, 1)),
+    variant((4,), (2,), Input(value=np.array([3, 1])), index=("indices",), unique=True),
+    dtypes=COMPLEX,
+)
+case(
+    "searchsorted",
+    variant(Input(value=np.array([-1.0, 0.5, 0.5, 1.0])), (2, 3), side="left"),
+    variant(Input(value=np.array([-1.0, 0.5, 0.5, 1.0])), Input(value=np.array(0.5)), side="right"),
+    in_programs=False,
+    why="locally constant",
+)
+
+# cumulating.py
+
+case(
+    "cumsum",
+    variant((2, 3), axis=1, reverse=False),
+    variant((3, 2), axis=0, reverse=True),
+    variant((0, 1), axis=0, reverse=False),
+    variant(Input((3,), BOOLEANS), axis=0, reverse=False),
+    dtypes=COMPLEX,
+)
+
+# ordering.py
+
+case(
+    "argsort",
+    variant(Input((2, 3), DISTINCT), axis=1, kind=None),
+    variant(Input((3, 1), DISTINCT), axis=0, kind="stable"),
+    variant(Input((0,), DISTINCT), axis=0, kind=None),
+    in_programs=False,
+    why="locally constant",
+)
+
+# special.py
+
+elementwise("logit", Domain("UNIT", lambda rng, s, d: rng.uniform(0.1, 0.9, s)))
+elementwise("log_expit", REALS)
+elementwise("xlogy", REALS, POSITIVE)
+elementwise("xlog1py", REALS, OPEN_UNIT)
+elementwise("entr", POSITIVE)
+elementwise("rel_entr", POSITIVE, POSITIVE)
+
+# reducing.py
+
+for _name in ("sum", "mean"):
+    case(
+        _name,
+        variant((2, 3), axes=None, keepdims=False, dtype=None),
+        variant((2, 3, 4), axes=(0, 2), keepdims=False, dtype=None),
+        variant((2, 3, 4), axes=(1,), keepdims=True, dtype=None),
+        variant((1, 2), axes=(), keepdims=False, dtype=None),
+        variant((0, 3), axes=(1,), keepdims=False, dtype=None),
+        variant((), axes=None, keepdims=True, dtype=None),
+        variant((2, 3), axes=None, keepdims=False, dtype=np.dtype(np.complex128)),
+        dtypes=COMPLEX,
+    )
+for _name in ("max", "min"):
+    case(
+        _name,
+        variant(Input((2, 3), DISTINCT), axes=None, keepdims=False),
+        variant(Input((2, 3, 4), DISTINCT), axes=(0, 2), keepdims=True),
+        variant(Input((0, 3), DISTINCT), axes=(1,), keepdims=False),
+        variant(Input((), DISTINCT), axes=None, keepdims=False),
+        variant(Input((2, 3), INTEGERS), axes=(1,), keepdims=False),
+        in_programs=False,
+        why="ties",
+    )
+case(
+    "prod",
+    variant((2, 3), axes=None, keepdims=False),
+    variant((5, 2), axes=(0,), keepdims=True),
+    variant((2, 3, 4), axes=(0, 2), keepdims=False),
+    variant(
+        Input((2, 3), value=np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 1.5]])), axes=(1,), keepdims=False
+    ),
+    variant((1,), axes=None, keepdims=False),
+    variant((0, 3), axes=(0,), keepdims=False),
+    variant((), axes=None, keepdims=False),
+    dtypes=COMPLEX,
+)
+case(
+    "logsumexp",
+    variant((2, 3), axes=None, keepdims=False),
+    variant((2, 3, 4), axes=(0, 2), keepdims=True),
+    variant((1, 2), axes=(0,), keepdims=False),
+    variant((0, 3), axes=(1,), keepdims=False),
+    variant((), axes=None, keepdims=False),
+)
+for _name in ("any", "all"):
+    case(
+        _name,
+        variant((2, 3), axes=None, keepdims=False),
+        variant(Input((2, 3, 2), BOOLEANS), axes=(0, 2), keepdims=True),
+        variant(Input((0, 3), INTEGERS), axes=(0,), keepdims=False),
+        in_programs=False,
+        why="locally constant",
+    )
+for _name in ("argmax", "argmin"):
+    case(
+        _name,
+        variant((2, 3), axes=None, keepdims=False),
+        variant((2, 3), axes=None, keepdims=True),
+        variant((2, 3, 4), axes=(1,), keepdims=True),
+        variant(Input((0, 3), INTEGERS), axes=(1,), keepdims=False),
+        in_programs=False,
+        why="locally constant",
+    )
+elementwise("root", POSITIVE)
+
+# contracting.py
+
+case(
+    "contract",
+    variant((2, 3), (3, 4), subscripts="ij,jk->ik"),
+    variant((2, 3), (4, 3), subscripts="ij,kj->ki"),
+    variant((3, 2), (3, 4), subscripts="ji,jk->ik"),
+    variant((3,), (3,), subscripts="i,i->"),
+    variant((3,), (2,), subscripts="i,j->ji"),
+    variant((3,), (3, 2), subscripts="j,jk->k"),
+    variant((2, 3), (2, 3), subscripts="ij,ij->ij"),
+    variant((1, 3), (2, 3), subscripts="ij,ij->i"),
+    variant((2, 3), (3, 2), subscripts="ij,ji->"),
+    variant((2, 3, 4), (2, 4, 5), subscripts="bij,bjk->bik"),
+    variant((1, 3, 4), (2, 4, 5), subscripts="bij,bjk->bik"),
+    variant((2, 3, 4, 1), (3, 1, 2), subscripts="abcd,bde->cae"),
+    variant((2, 3), (3, 0), subscripts="ij,jk->ik"),
+    variant((2, 0), (0, 3), subscripts="ij,jk->ik"),
+    variant((), (3,), subscripts=",i->i"),
+    variant((), (), subscripts=",->"),
+    variant(Input((2, 3), INTEGERS), (3, 2), subscripts="ij,jk->ik"),
+    variant(Input((2, 3), BOOLEANS), Input((3, 2), BOOLEANS), subscripts="ij,jk->ik"),
+    dtypes=COMPLEX,
+)

@@ -30,9 +30,9 @@ from functrace.ir.types import ArrayType, Shape, type_of
 from functrace.primitives.linear import (
     Linear,
     cast_to,
+    conform,
     dtype_of,
     shape_of,
-    sum_to_shape,
     zeros_for,
 )
 from functrace.primitives.shaping import known_value
@@ -358,12 +358,15 @@ def _basic_primitive(x: Any, index: Index) -> GetItem:
 class IndexUpdate(Primitive):
     """``x`` with ``x[index] = value`` done; linear in both.
 
-    The value has the dtype of ``x`` and a shape that broadcasts to that of ``x[index]``.
+    The value's shape broadcasts to that of ``x[index]``, and its dtype becomes that of ``x``; of a
+    complex value for a real array, the real part.
     """
 
     def run(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Write into a copy."""
         result = np.array(x)
+        if result.dtype.kind != "c" and dtype_of(value).kind == "c":
+            value = value.real
         result[_filled(index, arrays)] = value
         return result
 
@@ -415,7 +418,7 @@ class IndexUpdate(Primitive):
             part = read(cotangent, index, arrays, unique)
             if arrays and not unique:
                 part = np.where(self._is_kept(shape_of(cotangent), index, arrays), part, 0)
-            result[1] = sum_to_shape(part, shape_of(value))
+            result[1] = conform(part, value)
         return result
 
     def _is_kept(self, shape: Shape, index: Index, arrays: Sequence[Any]) -> Any:

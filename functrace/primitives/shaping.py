@@ -214,23 +214,25 @@ def atleast_3d(*arys: Any) -> Any:
 
 
 class Transpose(Linear):
-    """The axes in another order: axis ``i`` of the output is axis ``axes[i]`` of the input."""
+    """The axes in another order: axis ``i`` of the output is ``permutation[i]``."""
 
     makes_views = True
 
-    def run(self, x: Any, *, axes: Axes) -> Any:
+    def run(self, x: Any, *, permutation: Axes) -> Any:
         """Transpose."""
-        return x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes)
+        return x.transpose(permutation) if type(x) is np.ndarray else np.transpose(x, permutation)
 
-    def infer(self, x: ArrayType, *, axes: Axes) -> ArrayType:
+    def infer(self, x: ArrayType, *, permutation: Axes) -> ArrayType:
         """The lengths in another order."""
-        if sorted(axes) != list(range(x.ndim)):
-            raise ValueError(f"axes {axes} are no permutation of the axes of shape {x.shape}")
-        return ArrayType(tuple(x.shape[axis] for axis in axes), x.dtype)
+        if sorted(permutation) != list(range(x.ndim)):
+            raise ValueError(
+                f"axes {permutation} are no permutation of the axes of shape {x.shape}"
+            )
+        return ArrayType(tuple(x.shape[axis] for axis in permutation), x.dtype)
 
-    def transpose(self, cotangent: Any, input: ArrayType, *, axes: Axes) -> Any:
+    def transpose(self, cotangent: Any, input: ArrayType, *, permutation: Axes) -> Any:
         """The inverse permutation."""
-        return bind(self, cotangent, axes=_inverse(axes))
+        return bind(self, cotangent, permutation=_inverse(permutation))
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
@@ -238,8 +240,8 @@ class Transpose(Linear):
         """The batch axis comes out in front."""
         (batch_axis,) = axes
         assert batch_axis is not None
-        shifted = tuple(axis + (axis >= batch_axis) for axis in params["axes"])
-        return bind(self, inputs[0], axes=(batch_axis, *shifted)), 0
+        shifted = tuple(axis + (axis >= batch_axis) for axis in params["permutation"])
+        return bind(self, inputs[0], permutation=(batch_axis, *shifted)), 0
 
 
 @lru_cache(maxsize=1024)
@@ -255,11 +257,11 @@ def transpose(a: Any, axes: Any = None) -> Any:
     """As `numpy.transpose`."""
     rank = a.ndim
     if axes is None:
-        return bind(transpose_primitive, a, axes=tuple(range(rank - 1, -1, -1)))
+        return bind(transpose_primitive, a, permutation=tuple(range(rank - 1, -1, -1)))
     axes = normalize_axis_tuple(axes, rank)
     if len(axes) != rank:
         raise ValueError("axes don't match array")
-    return bind(transpose_primitive, a, axes=axes)
+    return bind(transpose_primitive, a, permutation=axes)
 
 
 implements_named("permute_dims")(transpose)
@@ -280,7 +282,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     first, second = normalize_axis_index(axis1, rank), normalize_axis_index(axis2, rank)
     axes = list(range(rank))
     axes[first], axes[second] = second, first
-    return bind(transpose_primitive, a, axes=tuple(axes))
+    return bind(transpose_primitive, a, permutation=tuple(axes))
 
 
 @implements(np.moveaxis)
@@ -296,7 +298,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     axes = [axis for axis in range(rank) if axis not in sources]
     for place, axis in sorted(zip(destinations, sources, strict=True)):
         axes.insert(place, axis)
-    return bind(transpose_primitive, a, axes=tuple(axes))
+    return bind(transpose_primitive, a, permutation=tuple(axes))
 
 
 @implements(np.rollaxis)
@@ -443,25 +445,25 @@ class Flip(Linear):
 
     makes_views = True
 
-    def run(self, x: Any, *, axes: Axes) -> Any:
+    def run(self, x: Any, *, reverse: Axes) -> Any:
         """Flip."""
-        return np.flip(x, axes)
+        return np.flip(x, reverse)
 
-    def infer(self, x: ArrayType, *, axes: Axes) -> ArrayType:
+    def infer(self, x: ArrayType, *, reverse: Axes) -> ArrayType:
         """The same type."""
-        normalize_axis_tuple(axes, x.ndim)
+        normalize_axis_tuple(reverse, x.ndim)
         return ArrayType(x.shape, x.dtype)
 
-    def transpose(self, cotangent: Any, input: ArrayType, *, axes: Axes) -> Any:
+    def transpose(self, cotangent: Any, input: ArrayType, *, reverse: Axes) -> Any:
         """Flip back."""
-        return bind(self, cotangent, axes=axes)
+        return bind(self, cotangent, reverse=reverse)
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> Any:
         """Flip all examples."""
         x = _in_front(inputs[0], axes[0])
-        return bind(self, x, axes=tuple(axis + 1 for axis in params["axes"])), 0
+        return bind(self, x, reverse=tuple(axis + 1 for axis in params["reverse"])), 0
 
 
 flip_primitive = Flip("flip")
@@ -471,7 +473,7 @@ flip_primitive = Flip("flip")
 def flip(m: Any, axis: Any = None) -> Any:
     """As `numpy.flip`."""
     axes = range(m.ndim) if axis is None else normalize_axis_tuple(axis, m.ndim)
-    return bind(flip_primitive, m, axes=tuple(axes))
+    return bind(flip_primitive, m, reverse=tuple(axes))
 
 
 @implements(np.fliplr)
@@ -511,26 +513,26 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 class Roll(Linear):
     """The elements moved along some axes; what leaves at one end comes in at the other."""
 
-    def run(self, x: Any, *, shifts: Axes, axes: Axes) -> Any:
+    def run(self, x: Any, *, shifts: Axes, along: Axes) -> Any:
         """Roll."""
-        return np.roll(x, shifts, axes)
+        return np.roll(x, shifts, along)
 
-    def infer(self, x: ArrayType, *, shifts: Axes, axes: Axes) -> ArrayType:
+    def infer(self, x: ArrayType, *, shifts: Axes, along: Axes) -> ArrayType:
         """The same type."""
-        normalize_axis_tuple(axes, x.ndim, allow_duplicate=True)
+        normalize_axis_tuple(along, x.ndim, allow_duplicate=True)
         return ArrayType(x.shape, x.dtype)
 
-    def transpose(self, cotangent: Any, input: ArrayType, *, shifts: Axes, axes: Axes) -> Any:
+    def transpose(self, cotangent: Any, input: ArrayType, *, shifts: Axes, along: Axes) -> Any:
         """Roll back."""
-        return bind(self, cotangent, shifts=tuple(-shift for shift in shifts), axes=axes)
+        return bind(self, cotangent, shifts=tuple(-shift for shift in shifts), along=along)
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> Any:
         """Roll all examples."""
         x = _in_front(inputs[0], axes[0])
-        shifted = tuple(axis + 1 for axis in params["axes"])
-        return bind(self, x, shifts=params["shifts"], axes=shifted), 0
+        shifted = tuple(axis + 1 for axis in params["along"])
+        return bind(self, x, shifts=params["shifts"], along=shifted), 0
 
 
 roll_primitive = Roll("roll")
@@ -545,7 +547,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     shifts, places = np.broadcast_arrays(_known_whole(shift, "A shift"), axes)
     if shifts.ndim > 1:
         raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
-    return bind(roll_primitive, a, shifts=tuple(shifts.tolist()), axes=tuple(places.tolist()))
+    return bind(roll_primitive, a, shifts=tuple(shifts.tolist()), along=tuple(places.tolist()))
 
 
 # Join and split
@@ -737,6 +739,10 @@ class Split(Separating):
 
 class Unstack(Separating):
     """The rows along an axis, as outputs of their own."""
+
+    def run(self, x: Any, *, axis: int) -> Any:
+        """Index the rows; of a copy, so that the recording of a row need not note a view."""
+        return super().run(x if x.ndim == 1 else x.copy(), axis=axis)
 
     def indices(self, shape: Shape, *, axis: int) -> Sequence[Any]:
         """Whole numbers."""
@@ -941,8 +947,12 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """As `numpy.unstack`."""
     if x.ndim == 0:
         raise ValueError("Input array must be at least 1-d.")
-    before = (slice(None),) * normalize_axis_index(axis, x.ndim)
-    return tuple(x[(*before, i)] for i in range(x.shape[axis]))
+    axis = normalize_axis_index(axis, x.ndim)
+    if x.ndim == 1:
+        return bind(unstack_primitive, x, axis=0)
+    # The rows are views, as those that split makes.
+    rows = bind(split_primitive, x, boundaries=tuple(range(1, x.shape[axis])), axis=axis)
+    return tuple(np.squeeze(row, axis) for row in rows[: x.shape[axis]])
 
 
 # Pad
