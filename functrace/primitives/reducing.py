@@ -137,10 +137,10 @@ class Sum(Linear):
         return whole if dtype is None or dtype == input.dtype else cast_to(whole, input.dtype)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Leave the batch axis out of the reduced ones."""
-        return batch_reduction(self, inputs, axes, *_axes_and_keepdims(params), **params)
+        return batch_reduction(self, inputs, batch_axes, *_axes_and_keepdims(params), **params)
 
 
 def _axes_and_keepdims(params: dict[str, Any]) -> tuple[Axes, bool]:
@@ -212,10 +212,10 @@ class Reduction(Primitive):
         return dtype
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Leave the batch axis out of the reduced ones."""
-        return batch_reduction(self, inputs, axes, *_axes_and_keepdims(params), **params)
+        return batch_reduction(self, inputs, batch_axes, *_axes_and_keepdims(params), **params)
 
 
 class WeightedReduction(Reduction):
@@ -401,12 +401,12 @@ class ArgumentOfExtreme(Predicate):
         return super().infer(x, axes=axes, keepdims=keepdims)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Where the index counts all elements, line up the elements of each example."""
         if params["axes"] is not None:
-            return super().batch(size, inputs, axes, **params)
-        moved = np.moveaxis(inputs[0], axes[0] or 0, 0)
+            return super().batch(size, inputs, batch_axes, **params)
+        moved = np.moveaxis(inputs[0], batch_axes[0] or 0, 0)
         rest = moved.shape[1:]
         flat = np.reshape(moved, (size, math.prod(rest)))
         output = bind(self, flat, axes=(1,), keepdims=False)
