@@ -1,0 +1,86 @@
+"""Arrays made of traced values, which NumPy itself cannot see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import errors
+from functrace import numpy as fnp
+
+
+def test_plain_arrays_are_made_as_numpy_makes_them():
+    for made, expected in [
+        (fnp.array([1, 2.5]), np.array([1, 2.5])),
+        (fnp.array(3, ndmin=2), np.array(3, ndmin=2)),
+        (fnp.asarray([[1], [2]], dtype=np.float32), np.asarray([[1], [2]], dtype=np.float32)),
+        (fnp.full((2, 2), 7), np.full((2, 2), 7)),
+        (fnp.ascontiguousarray(3.0), np.ascontiguousarray(3.0)),
+        (fnp.mean([1.0, 2.0]), np.mean([1.0, 2.0])),
+        (fnp.r_[1:4, 0, 5.5], np.r_[1:4, 0, 5.5]),
+        (fnp.c_[np.ones(2), np.zeros(2)], np.c_[np.ones(2), np.zeros(2)]),
+    ]:
+        np.testing.assert_array_equal(made, expected)
+        assert made.dtype == expected.dtype
+    assert fnp.sin is np.sin
+    assert fnp.asarray(x := np.ones(2)) is x
+
+
+def test_nested_lists_of_traced_values():
+    def f(x):
+        y = fnp.array([[x, 2.0], [x * x, np.float32(1.0)]])
+        assert y.shape == (2, 2)
+        assert y.dtype == np.float64
+        return np.sum(y * np.array([[1.0, 10.0], [100.0, 1000.0]]))
+
+    value, gradient = ft.value_and_grad(f)(3.0)
+    assert (value, gradient) == (3 + 20 + 900 + 1000, 1 + 600)
+
+
+def test_options_of_array():
+    def f(x):
+        assert fnp.array(x, ndmin=2).shape == (1, 1)
+        assert fnp.array([x, 1], dtype=np.float32).dtype == np.float32
+        assert fnp.asarray(x * np.ones(2)).shape == (2,)
+        assert fnp.ascontiguousarray(x).shape == (1,)
+        return np.sum(fnp.full((2, 3), x))
+
+    assert ft.grad(f)(1.0) == 6.0
+
+
+def test_a_copy_can_be_written_without_changing_the_original():
+    def f(x):
+        y = fnp.array(x)
+        y[0] = 100.0
+        return np.sum(x) + np.sum(y)
+
+    np.testing.assert_array_equal(ft.grad(f)(np.ones(2)), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", ["mean", "sum", "std", "max", "prod"])
+def test_functions_of_lists(name):
+    ours, numpys = getattr(fnp, name), getattr(np, name)
+    for make in (list, tuple):
+        on_list = lambda x: ours(make([x, x * 3, 2.0]))
+        on_array = lambda x: numpys(np.stack([x, x * 3, 2.0]))
+        assert ft.value_and_grad(on_list)(1.5) == ft.value_and_grad(on_array)(1.5)
+
+
+def test_functions_of_several_lists():
+    f = lambda x: fnp.dot([x, 2.0], [3.0, x])
+    assert ft.value_and_grad(f)(5.0) == (25.0, 5.0)
+
+
+def test_joining_by_indexing():
+    f = lambda x: np.sum(fnp.r_[x, 0:3, 4.0] ** 2)
+    np.testing.assert_array_equal(ft.grad(f)(np.array([1.0, 2.0])), [2.0, 4.0])
+    g = lambda x: np.sum(fnp.c_[x, 2 * x] * np.array([[1.0, 10.0], [100.0, 1000.0]]))
+    np.testing.assert_array_equal(ft.grad(g)(np.ones(2)), [21.0, 2100.0])
+    with pytest.raises(errors.OperandError, match=r"directive such as '0,2'.*\n.*test_making"):
+        ft.grad(lambda x: np.sum(fnp.r_["0,2", x]))(np.ones(2))
+
+
+def test_numpy_itself_says_what_to_write_instead():
+    with pytest.raises(errors.ArrayConversionError, match=r"functrace\.numpy\.array"):
+        ft.grad(lambda x: np.sum(np.array([x, x])))(1.0)
