@@ -181,10 +181,13 @@ def program_primitives() -> list[str]:
 @st.composite
 def programs(draw: Any, max_steps: int = 10) -> tuple[Program, list[Any]]:
     """A Program of about 10 to 40 equations, and inputs for it."""
-    inputs = [(), *draw(st.lists(st.sampled_from([(3,), (2, 3), (2, 1), ()]), max_size=2))]
+    inputs = [
+        (),
+        *draw(st.lists(st.sampled_from([(3,), (2, 3), (2, 1), ()]), min_size=1, max_size=2)),
+    ]
     builder = _Builder(inputs)
     step = st.tuples(st.sampled_from(program_primitives()), seeds())
-    for name, seed in draw(st.lists(step, min_size=3, max_size=max_steps)):
+    for name, seed in draw(st.lists(step, min_size=4, max_size=max_steps)):
         builder.step(name, seed)
     outputs = builder.pool[-draw(st.integers(1, 3)) :]
     rng = np.random.default_rng(draw(seeds()))

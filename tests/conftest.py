@@ -1,0 +1,15 @@
+"""Every Program that any test records goes through the checker."""
+
+from __future__ import annotations
+
+from functrace.ir.checking import check
+from functrace.tracing import ProgramRecording
+
+_unchecked = ProgramRecording.program
+
+
+def _checked(self, outputs):
+    return check(_unchecked(self, outputs))
+
+
+ProgramRecording.program = _checked

@@ -1,0 +1,205 @@
+"""The floors: imports only point down. And what else holds of the source as a whole."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import subprocess
+import sys
+import types
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import functrace
+from functrace import errors
+from tests.cases import CASES
+
+ROOT = Path(functrace.__file__).parent
+
+FLOORS = [
+    ["errors", "tree"],
+    ["ir.types", "ir.primitive", "ir.program", "ir.parsing", "ir.checking"],
+    ["tracing"],
+    [
+        "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
+        "primitives.reducing", "primitives.contracting", "primitives.convolving",
+        "primitives.indexing", "primitives.cumulating", "primitives.ordering",
+        "primitives.factoring", "primitives.fourier", "primitives.randomness",
+    ],
+    [
+        "transforms.arguments", "transforms.evaluate", "transforms.forward", "transforms.reverse",
+        "transforms.transpose", "transforms.batch", "transforms.jacobian", "transforms.simplify",
+    ],
+    ["backends"],
+    ["higher_order"],
+    ["numpy", "scipy", "lax", "random", "extend", "testing"],
+]  # fmt: skip
+"""From the lowest. A file imports files of lower floors, and of its own those listed before it;
+files of a folder that is listed as a whole may import each other."""
+
+LATE = {"scipy", "llvmlite", "dataclasses"}
+"""What may be imported inside a function, each at one place: optional packages, and what takes
+longer to import than functrace itself."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+@cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse(FILES[name].read_text(encoding="utf-8"))
+
+
+def place(name: str) -> tuple[int, int]:
+    """The floor and the position on it."""
+    for floor, entries in enumerate(FLOORS):
+        for position, entry in enumerate(entries):
+            if name == entry or name.startswith(f"{entry}."):
+                return floor, position
+    folders = [
+        floor for floor, names in enumerate(FLOORS) if any(n.startswith(f"{name}.") for n in names)
+    ]
+    assert folders, f"{name} stands on no floor: list it in FLOORS and in docs/architecture.md"
+    return folders[0], len(FLOORS[folders[0]])  # the __init__ of a folder
+
+
+def imports(tree: ast.AST) -> list[tuple[ast.stmt, str]]:
+    """Import statements with the full names of what they import, as far as these are modules."""
+    found: list[tuple[ast.stmt, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are written in full"
+            assert node.module is not None
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                is_module = full.removeprefix("functrace.") in FILES
+                found.append((node, full if is_module else node.module))
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name])
+def test_imports_point_down(name):
+    floor, position = place(name)
+    for node, target in imports(parsed(name)):
+        if target != "functrace" and not target.startswith("functrace."):
+            continue
+        where = f"{name}, line {node.lineno}, imports {target}"
+        assert target != "functrace", f"{where}: the package itself, which imports everything"
+        target_floor, target_position = place(target.removeprefix("functrace."))
+        assert target_floor <= floor, f"{where}: floor {floor} imports floor {target_floor}"
+        folder = FLOORS[floor][position] if position < len(FLOORS[floor]) else name
+        inside = target.removeprefix("functrace.").startswith(f"{folder}.")
+        if target_floor == floor and not inside:
+            assert target_position < position, f"{where}: it is not listed above {name}"
+
+
+def test_imports_stand_at_the_top_of_their_file():
+    late: Counter[str] = Counter()
+    for name in FILES:
+        for function in ast.walk(parsed(name)):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            for node, target in imports(function):
+                package = target.split(".")[0]
+                assert package in LATE, f"{name}, line {node.lineno}: inside a function"
+                late[package] += 1
+    assert all(count == 1 for count in late.values()), late
+
+
+def test_the_package_re_exports_explicitly():
+    for node in parsed("").body:
+        if isinstance(node, ast.ImportFrom):
+            assert all(alias.asname == alias.name for alias in node.names), ast.unparse(node)
+        else:
+            assert isinstance(node, ast.Expr | ast.Assign), ast.unparse(node)
+
+
+def test_only_the_listed_files_exist():
+    listed = {entry for entries in FLOORS for entry in entries}
+    for name in FILES:
+        covered = any(entry == name or name.startswith(f"{entry}.") for entry in listed)
+        is_folder = any(entry.startswith(f"{name}.") for entry in listed)
+        assert covered or is_folder or not name, name
+
+
+@cache
+def fresh_import() -> dict:
+    """What a new Python finds after importing functrace."""
+    script = """
+import json, pkgutil, sys, time
+import typing_extensions
+from numpy import *  # its submodules, too, which NumPy imports when they are asked for
+before = set(sys.modules)
+start = time.perf_counter()
+import functrace
+seconds = time.perf_counter() - start
+modules = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+import functrace.primitives
+for module in pkgutil.iter_modules(functrace.primitives.__path__, "functrace.primitives."):
+    __import__(module.name)
+from functrace.ir.primitive import PRIMITIVES
+first_order = [
+    name for name, primitive in PRIMITIVES.items()
+    if type(primitive).__module__.startswith("functrace.primitives.")
+]
+print(json.dumps({"seconds": seconds, "modules": modules, "primitives": first_order}))
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True, check=True
+    )
+    return json.loads(output.stdout)
+
+
+def test_importing_functrace_needs_numpy_only():
+    allowed = {*sys.stdlib_module_names, "numpy", "typing_extensions", "functrace"}
+    assert set(fresh_import()["modules"]) <= allowed
+
+
+def test_importing_functrace_is_quick():
+    seconds = fresh_import()["seconds"]
+    sys.stdout.write(f"import functrace: {1000 * seconds:.0f} ms beside NumPy\n")
+    assert seconds < 5
+
+
+def test_every_primitive_has_its_row():
+    without = set(fresh_import()["primitives"]) - set(CASES)
+    assert not without, "add rows to tests/cases.py; it says how"
+
+
+def test_every_row_has_its_primitive():
+    assert set(CASES) - set(fresh_import()["primitives"]) == set()
+
+
+ERRORS = [value for value in vars(errors).values() if isinstance(value, type)]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_errors_have_one_base_and_a_docstring(error):
+    assert issubclass(error, errors.FunctraceError)
+    assert error.__doc__
+    assert "__doc__" in vars(error)
+    if error is not errors.FunctraceError:
+        built_in = [base for base in error.__mro__[1:] if base.__module__ == "builtins"]
+        assert built_in[0] is not Exception, "derive from what NumPy or Python would raise too"
+
+
+def test_public_names_have_docstrings():
+    for name, value in vars(functrace).items():
+        if not name.startswith("_") and (callable(value) or isinstance(value, types.ModuleType)):
+            assert inspect.getdoc(value), name
+
+
+def test_every_file_has_a_docstring():
+    for name in FILES:
+        assert ast.get_docstring(parsed(name)), name
