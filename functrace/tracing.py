@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeVar, cast, final
 
 import numpy as np
 
@@ -136,12 +136,17 @@ def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
     """
     youngest: Recording | None = None
     for x in inputs:
-        if isinstance(x, Tracer):
+        if type(x) is Tracer:
             recording = x.recording
-            if youngest is None or recording.birth > youngest.birth:
+            if recording is not youngest and (youngest is None or recording.birth > youngest.birth):
                 youngest = recording
     if youngest is not None:
         return youngest.record(primitive, inputs, params)
+    return run(primitive, inputs, params)
+
+
+def run(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Run a primitive on inputs of which none is traced. The errors are those of `bind`."""
     try:
         return primitive.run(*inputs, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -423,7 +428,8 @@ def unsupported(name: str) -> UnsupportedFunctionError:
 
 def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator of Python; it leaves operands that are no arrays to the other side."""
-    if type(y) not in _PLAIN_SCALARS and not _is_plain(y):
+    kind = type(y)
+    if kind is not Tracer and kind not in _PLAIN_SCALARS and not _is_plain(y):
         try:
             y = as_operand(y)
         except OperandError:
@@ -431,21 +437,29 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
                 raise
             return NotImplemented
     primitive = UFUNCS[ufunc]
-    return bind(primitive, x, y) if isinstance(primitive, Primitive) else primitive(x, y)
+    if not isinstance(primitive, Primitive):
+        return primitive(x, y)
+    if kind is not Tracer or y.recording is x.recording:  # what bind would find, sooner
+        return x.recording.record(primitive, (x, y), {})
+    return bind(primitive, x, y)
 
 
 def _reflected(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator whose left operand is no tracer."""
-    try:
-        y = as_operand(y)
-    except OperandError:
-        if isinstance(y, np.ndarray):
-            raise
-        return NotImplemented
+    if type(y) not in _PLAIN_SCALARS:
+        try:
+            y = as_operand(y)
+        except OperandError:
+            if isinstance(y, np.ndarray):
+                raise
+            return NotImplemented
     primitive = UFUNCS[ufunc]
-    return bind(primitive, y, x) if isinstance(primitive, Primitive) else primitive(y, x)
+    if not isinstance(primitive, Primitive):
+        return primitive(y, x)
+    return x.recording.record(primitive, (y, x), {})
 
 
+@final
 class Tracer:
     """A traced array. It behaves as the array that it stands for, and records what is done to it.
 
@@ -1086,7 +1100,9 @@ _MASKED_ARRAYS = np.ma.core.__file__
 
 def strong(x: Any) -> Any:
     """A value with the dtype that a NumPy function gives it: no longer a weak Python scalar."""
-    return FUNCTIONS[np.astype](x, x.dtype) if x.type.weak else x
+    if type(x.value) is np.ndarray or not x.type.weak:
+        return x
+    return FUNCTIONS[np.astype](x, x.dtype)
 
 
 def reject_out(out: Any) -> None:

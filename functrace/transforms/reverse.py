@@ -33,6 +33,7 @@ from functrace.tracing import (
     bind,
     leaked,
     require_usable,
+    run,
     share_memory,
     source_of,
     user_place,
@@ -80,21 +81,24 @@ class Tape(Recording):
             raise leaked(inputs)
         values: list[Any] = []
         variables: list[int | None] = []
+        is_nested = False
         for x in inputs:
-            if not isinstance(x, Tracer):
-                values.append(x)
-                variables.append(None)
-            elif x.recording is self:
-                values.append(x.value)
-                variables.append(x.variable)
-            else:  # of an outer recording: a constant here; a copy, as it may be written later
-                values.append(x.copy())
-                variables.append(None)
+            value, variable = x, None
+            if type(x) is Tracer:
+                if x.recording is self:
+                    value, variable = x.value, x.variable
+                else:  # of an outer recording: a constant here; a copy, as it may be written later
+                    value = x.copy()
+                is_nested = is_nested or type(value) is Tracer
+            values.append(value)
+            variables.append(variable)
         rule = primitive
         if primitive.holds_programs:
             output, rule = primitive.keep_residuals(values, variables, params)
-        else:
+        elif is_nested:
             output = bind(primitive, *values, **params)
+        else:
+            output = run(primitive, values, params)
         if primitive.locally_constant:
             return output
         place = user_place(3)
@@ -160,7 +164,7 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 raise
             if not isinstance(parts, (tuple, list)) or len(parts) != len(variables):
                 raise _wrong_number(primitive, parts, len(variables), place)
-            for number, part in zip(variables, parts, strict=True):
+            for number, part in zip(variables, parts):  # noqa: B905  (counted above)
                 if number is not None and part is not None:
                     sum_so_far = cotangents[number]
                     cotangents[number] = part if sum_so_far is None else sum_so_far + part
