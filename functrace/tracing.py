@@ -241,7 +241,8 @@ class ProgramRecording(Recording):
         outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
         if primitive.makes_views:
             for output in outputs:
-                share_memory(inputs[0], output)
+                if output.shape or not primitive.multiple_outputs:  # a 0-d part is a scalar
+                    share_memory(inputs[0], output)
         return outputs if primitive.multiple_outputs else outputs[0]
 
     def lift(self, value: Any) -> Tracer:
@@ -295,10 +296,10 @@ def require_usable(tracer: Tracer) -> None:
 
 
 class WrittenThroughView(Recording):
-    """Takes the place of a tracer's recording after a view of it was changed in place.
+    """Takes the place of a tracer's recording after a view of its memory was changed in place.
 
-    ``x[1:] += 1`` changes the view ``x[1:]`` and then writes the result back into ``x``; this
-    waits for that write. Any other use of ``x`` would see values that NumPy would have changed.
+    After ``y = x.T; y[0] = 1`` any use of ``x`` would see values that NumPy would have changed.
+    Views by a basic index do not come here: they are written into what they are views of.
     """
 
     def __init__(self, original: Recording, result: Tracer) -> None:
@@ -470,9 +471,10 @@ class Tracer:
         place: Where it was made, for messages.
         memory: Shared with its views, once it has any.
         base: The traced array of which it is a view, if it is one.
+        index: The basic index that made it from ``base``; other views, and the rest, have none.
     """
 
-    __slots__ = ("base", "memory", "place", "recording", "value", "variable")
+    __slots__ = ("base", "index", "memory", "place", "recording", "value", "variable")
 
     # NumPy's scalars and arrays leave binary operators to __array_ufunc__ below.
 
@@ -813,43 +815,66 @@ class Tracer:
     # Changes in place: the tracer comes to stand for another variable
 
     def __iadd__(self, other: Any) -> Any:
-        return self._changed(_operator(np.add, self, other))
+        return self._changed(_operator(np.add, self, other), other)
 
     def __isub__(self, other: Any) -> Any:
-        return self._changed(_operator(np.subtract, self, other))
+        return self._changed(_operator(np.subtract, self, other), other)
 
     def __imul__(self, other: Any) -> Any:
-        return self._changed(_operator(np.multiply, self, other))
+        return self._changed(_operator(np.multiply, self, other), other)
 
     def __itruediv__(self, other: Any) -> Any:
-        return self._changed(_operator(np.true_divide, self, other))
+        return self._changed(_operator(np.true_divide, self, other), other)
 
     def __ifloordiv__(self, other: Any) -> Any:
-        return self._changed(_operator(np.floor_divide, self, other))
+        return self._changed(_operator(np.floor_divide, self, other), other)
 
     def __imod__(self, other: Any) -> Any:
-        return self._changed(_operator(np.remainder, self, other))
+        return self._changed(_operator(np.remainder, self, other), other)
 
     def __ipow__(self, other: Any) -> Any:
-        return self._changed(_operator(np.power, self, other))
+        return self._changed(_operator(np.power, self, other), other)
 
     def __imatmul__(self, other: Any) -> Any:
-        return self._changed(_operator(np.matmul, self, other))
+        return self._changed(_operator(np.matmul, self, other), other)
 
-    def _changed(self, result: Any) -> Any:
+    def _changed(self, result: Any, other: Any) -> Any:
         """What an operator such as ``+=`` leaves behind."""
         if result is NotImplemented or not self.shape:
             return result  # 0-d values are scalars in NumPy, which do not change in place
-        if self.base is not None and self.memory is not None:
-            # Two holders beside this call's own: the base and this view, as in x[1:] += 1.
-            base = self.base
-            if sys.getrefcount(self.memory) > 3 or base.base is not None:
-                raise _view_write(self)
-            result = self._fitted(result)
-            base.recording = WrittenThroughView(base.recording, result)
-            return result
-        self.become(self._fitted(result))
+        self._store(self._fitted(result), other)
         return self
+
+    def _store(self, result: Any, other: Any = None) -> None:
+        """Stand for a result, and write it into the array of which this is a view by an index."""
+        base, index = self.base, getattr(self, "index", None)
+        self._part(other)
+        self.become(result)
+        if base is not None and index is not None:
+            base.recording = getattr(base.recording, "original", base.recording)
+            base._store(FUNCTIONS[operator.setitem](base, index, self))
+            share_memory(base, self)
+
+    def _part(self, other: Any = None) -> None:
+        """Leave the memory that it shares with other traced arrays, because it is written.
+
+        What it is a view of, and an operand of the write with what that is a view of, are known
+        here: they are marked, and their use would raise. Whoever else shares the memory is in use.
+        """
+        if self.memory is None:
+            return
+        known: dict[int, Tracer] = {}
+        for tracer in (self, other):
+            while isinstance(tracer, Tracer) and tracer.memory is self.memory:
+                known[id(tracer)] = tracer
+                tracer = tracer.base  # noqa: PLW2901  (along the chain of views)
+        if sys.getrefcount(self.memory) > 1 + len(known):
+            raise _view_write(self)
+        for tracer in known.values():
+            tracer.memory = None
+            if tracer is not self and not isinstance(tracer.recording, WrittenThroughView):
+                tracer.recording = WrittenThroughView(tracer.recording, self)
+        self.base = None
 
     def _fitted(self, result: Any) -> Tracer:
         """A result in this array's shape and dtype, as writing it in place would give."""
@@ -875,8 +900,7 @@ class Tracer:
         Raises:
             ViewWriteError: Another traced array in use is a view of the same memory.
         """
-        if self.memory is not None and sys.getrefcount(self.memory) > 2:
-            raise _view_write(self)
+        self._part()
         require_usable(other)
         self.recording = other.recording
         self.value = other.value
@@ -884,12 +908,14 @@ class Tracer:
         self.place = other.place
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        recording = self.recording
-        if isinstance(recording, WrittenThroughView) and value is recording.result:
-            self.recording = recording.original
-        elif self.memory is not None and sys.getrefcount(self.memory) > 2:
-            raise _view_write(self)
-        self.become(FUNCTIONS[operator.setitem](self, index, value))
+        if (
+            isinstance(value, Tracer)
+            and value.base is self
+            and value.memory is self.memory
+            and getattr(value, "index", None) == (index if type(index) is tuple else (index,))
+        ):
+            return  # the last step of x[index] += ...: what the view has become is here already
+        self._store(FUNCTIONS[operator.setitem](self, index, value), value)
 
     def __getitem__(self, index: Any) -> Any:
         return FUNCTIONS[operator.getitem](self, index)

@@ -81,6 +81,8 @@ def layout(index: Index, rank: int) -> Layout:
         IndexError: There are more indices than axes.
     """
     used = sum(item is not None and item is not Ellipsis for item in index)
+    if sum(item is Ellipsis for item in index) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
     if used > rank:
         raise IndexError(
             f"too many indices for array: array is {rank}-dimensional, but {used} were indexed"
@@ -499,15 +501,16 @@ def getitem(x: Any, index: Any) -> Any:
     """``x[index]`` for a traced array, with NumPy's rules."""
     items = index if type(index) is tuple else (index,)
     if _is_basic(items):
-        rank = len(x.shape)
         primitive = getitem_primitive
-        if len(items) == rank:
+        if len(items) == len(x.shape):
             for item in items:
                 if type(item) is not int:
                     break
             else:
                 primitive = element
-        return x.recording.record(primitive, (x,), {"index": items})
+        result = x.recording.record(primitive, (x,), {"index": items})
+        result.index = items
+        return result
     if len(items) == 1 and np.ndim(items[0]) == 0 and _is_mask(items[0]):
         return x[None][: int(bool(items[0]))].copy()
     items, arrays, unique = canonical(items, x.shape)

@@ -1,0 +1,444 @@
+"""Reading and writing by index, against NumPy itself."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import functrace as ft
+from functrace.errors import (
+    ArrayWriteError,
+    IndexRangeError,
+    OperandError,
+    UnknownValueError,
+    ViewWriteError,
+)
+from functrace.testing import check_grads
+
+V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
+M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
+T = np.arange(24.0).reshape(2, 3, 4) / 9 - 1.3
+
+
+def agrees(f, x, grads=True, types_only=True):
+    """Values, shapes and dtypes as NumPy's, traced with values and from types; derivatives."""
+    expected = f(x.copy())
+    kept = x.copy()
+    got, _ = ft.vjp(f, x)
+    results = [got]
+    if types_only:
+        results += ft.evaluate(ft.make_ir(f)(x), x)
+    for result in results:
+        assert np.shape(result) == np.shape(expected)
+        assert np.asarray(result).dtype == np.asarray(expected).dtype
+        np.testing.assert_allclose(result, expected, rtol=1e-14)
+    if grads:
+        # A copy, because untraced functions may write their argument.
+        check_grads(lambda x: f(x.copy()), (x,), order=2, modes=("rev",))
+    np.testing.assert_array_equal(x, kept)
+
+
+READS = {
+    "integer": (V, 0),
+    "negative integer": (M, -1),
+    "element": (M, (1, 2)),
+    "numpy integer": (V, np.int64(1)),
+    "0-d array": (V, np.array(1)),
+    "slices": (M, (slice(1, None), slice(None, None, 2))),
+    "ellipsis and new axis": (M, (Ellipsis, None, 1)),
+    "reversed": (M, slice(None, None, -1)),
+    "nothing": (M, ()),
+    "empty slice": (M, slice(1, 1)),
+    "array": (V, np.array([2, 0, 2, -1])),
+    "list": (M, [0, 2]),
+    "empty list": (V, []),
+    "array after a slice": (M, (slice(None), np.array([2, 0, 2, -1]))),
+    "two lists": (M, ([0, 1], [1, 1])),
+    "separated by a slice": (T, (0, slice(None), [1, 1, 2])),
+    "separated by a new axis": (M, ([0, 1], None, [0, 1])),
+    "separated by an ellipsis": (T, ([1, 0], Ellipsis, [1, 2])),
+    "broadcast": (T, (slice(None), [[0], [1]], [2, 0, 2])),
+    "array and integer": (M, (np.array([[0], [2]]), 0)),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reading(name):
+    x, index = READS[name]
+    agrees(lambda x: x[index], x)
+
+
+@pytest.mark.parametrize(
+    ("x", "index"),
+    [
+        (V, V > 0),
+        (M, np.array([True, False, True])),
+        (M, (slice(None), M[0] > 0)),
+        (M, M > 0),
+        (M, (M[:, 0] > -1, 1)),
+        (V, V > 10),
+    ],
+)
+def test_reading_with_a_mask(x, index):
+    agrees(lambda x: x[index], x)
+
+
+def test_a_mask_computed_from_traced_values():
+    agrees(lambda x: x[x > 0] ** 2, V, types_only=False)
+
+
+def test_a_mask_of_unknown_values_is_refused():
+    with pytest.raises(UnknownValueError, match=r"np\.where\(mask, x, 0\)"):
+        ft.make_ir(lambda x: x[x > 0])(V)
+    with pytest.raises(UnknownValueError, match=r"np\.where"):
+        ft.make_ir(np.flatnonzero)(V)
+
+
+@pytest.mark.parametrize("make", [ft.make_ir, ft.grad], ids=["types", "values"])
+@pytest.mark.parametrize(
+    ("index", "text"),
+    [
+        (6, "index 6 is out of bounds for axis 0 with size 6"),
+        (-7, "index -7 is out of bounds"),
+        ((0, 0), "too many indices"),
+        (np.ones(3), "must be of integer"),
+        ("a", "indices"),
+        ((Ellipsis, Ellipsis), "single ellipsis"),
+        (np.ones(5, bool), "boolean index did not match"),
+    ],
+)
+def test_an_index_out_of_range(make, index, text):
+    with pytest.raises(IndexError, match=text):
+        make(lambda x: np.sum(x[index]))(V)
+
+
+def test_an_array_of_indices_out_of_range():
+    with pytest.raises(IndexRangeError, match="index 9 is out of bounds for axis 0 with size 6"):
+        ft.grad(lambda x: np.sum(x[[0, 9]]))(V)
+
+
+def test_traced_indices():
+    program = ft.make_ir(lambda x, i: x[1:, i])(M, np.array([0, 3]))
+    (result,) = ft.evaluate(program, M, np.array([-1, 2]))
+    np.testing.assert_array_equal(result, M[1:, [-1, 2]])
+    with pytest.raises(IndexRangeError):
+        ft.evaluate(program, M, np.array([0, 4]))
+
+
+@st.composite
+def indexed(draw):
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4))
+    if draw(st.booleans()) or 0 in shape:
+        index = draw(hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True))
+    else:
+        items = []
+        used = draw(st.integers(1, len(shape)))
+        inner = draw(st.sampled_from([(), (2,), (2, 1), (0,)]))
+        for length in shape[:used]:
+            kind = draw(st.sampled_from(["array", "slice", "integer", "new"]))
+            if kind == "new":
+                items.append(None)
+            if kind == "slice":
+                items.append(slice(draw(st.sampled_from([None, 0, 1])), None))
+            elif kind == "integer":
+                items.append(draw(st.integers(-length, length - 1)))
+            else:
+                elements = st.integers(-length, length - 1)
+                items.append(draw(hnp.arrays(np.int64, inner, elements=elements)))
+        if draw(st.booleans()):
+            items.append(Ellipsis)
+        index = tuple(items)
+    return shape, index
+
+
+@settings(deadline=None, max_examples=150, derandomize=True, database=None)
+@given(indexed())
+def test_reading_and_writing_as_numpy_does(drawn):
+    shape, index = drawn
+    x = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
+    expected = x[index]
+    agrees(lambda x: x[index], x, grads=False)
+
+    def write(x, value):
+        y = x * 1.0
+        y[index] = value
+        return y
+
+    value = -np.arange(1.0, expected.size + 1).reshape(expected.shape)
+    written, pullback = ft.vjp(write, x, value)
+    np.testing.assert_array_equal(written, write(x, value))
+    (types_only,) = ft.evaluate(ft.make_ir(write)(x, value), x, value)
+    np.testing.assert_array_equal(types_only, written)
+    # Each element of the result is one of x or one of value: that is what the cotangents say.
+    cotangent = np.arange(1.0, x.size + 1).reshape(shape)
+    to_x, to_value = pullback(cotangent)
+    np.testing.assert_array_equal(to_x, np.where(written == x, cotangent, 0))
+    assert np.sum(to_x) + np.sum(to_value) == np.sum(cotangent)
+
+
+FUNCTIONS = {
+    "take": (lambda x: np.take(x, [2, 0, 2, -1]), M),
+    "take along an axis": (lambda x: np.take(x, [2, 0, 2, -1], 1), M),
+    "take one": (lambda x: x.take(1, axis=0), M),
+    "take and wrap": (lambda x: np.take(x, [7, -9], 0, mode="wrap"), M),
+    "take and clip": (lambda x: np.take(x, [7, -9], 0, mode="clip"), M),
+    "take_along_axis": (lambda x: np.take_along_axis(x, np.array([[1, 1], [0, 3], [2, 0]]), 1), M),
+    "take_along_axis flat": (lambda x: np.take_along_axis(x, np.array([1, 1]), None), M),
+    "compress": (lambda x: np.compress([True, False, True], x, 0), M),
+    "extract": (lambda x: np.extract(M > 0, x), M),
+    "select": (lambda x: np.select([V > 1, V > 0], [x, x * 2], x**2), V),
+    "select default": (lambda x: np.select([V > 1], [x], 7), V),
+    "choose": (lambda x: np.choose(np.array([0, 1, 0, 1, 1, 0]), [x, x * 2]), V),
+    "delete": (lambda x: np.delete(x, [1, -1], 1), M),
+    "delete flat": (lambda x: np.delete(x, slice(1, 3)), M),
+    "insert": (lambda x: np.insert(x, 1, x[:, 0], 1), M),
+    "insert constants": (lambda x: np.insert(x, [1, 2], 5.0), V),
+    "insert several": (lambda x: np.insert(x, [0, 0, 3], x[:3]), V),
+    "bincount": (lambda x: np.bincount(np.array([1, 1, 0, 3, 3, 3]), x, 6), V),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    agrees(*FUNCTIONS[name])
+
+
+def test_functions_of_known_values():
+    agrees(lambda x: x * np.flatnonzero(x)[0] + np.argwhere(x)[0] + x[np.nonzero(x)], V,
+           types_only=False)  # fmt: skip
+    agrees(lambda x: np.unique(np.concatenate([x, x])), V, types_only=False)
+    values, counts = ft.vjp(lambda x: np.unique(x, return_counts=True), np.array([2.0, 1, 2]))[0]
+    assert values.tolist() == [1, 2]
+    assert counts.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.searchsorted(np.array([-1.0, 0, 1]), x),
+        lambda x: np.searchsorted(np.sort(x), [0.0, 1.0], "right"),
+        lambda x: np.digitize(x, [-1.0, 0, 1]),
+        lambda x: np.digitize(x, [1.0, 0, -1], right=True),
+        lambda x: np.count_nonzero(x > 0),
+        lambda x: np.isin(x, [0.3, 5.0]),
+    ],
+)
+def test_locally_constant_functions(f):
+    agrees(f, V, grads=False)
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(f(x) * 1.0))(V), np.zeros(6))
+
+
+def test_batches_of_sorted_arrays():
+    a = np.array([[0.0, 1, 1, np.nan], [-1, 0, 2, 3]])
+    v = np.array([[1.0, np.nan, -2], [2, 5, 0]])
+    searched = ft.PRIMITIVES if hasattr(ft, "PRIMITIVES") else ft.extend.PRIMITIVES
+    for side in ("left", "right"):
+        result, axis = searched["searchsorted"].batch(2, (a, v), (0, 0), side=side)
+        expected = [np.searchsorted(row, values, side) for row, values in zip(a, v, strict=True)]
+        np.testing.assert_array_equal(np.moveaxis(result, axis, 0), expected)
+
+
+# Writing
+
+
+def fill(x):
+    out = np.zeros_like(x)
+    out[0] = x[1]
+    out[1:3] = x[2:4] * 2
+    out[4] += x[0]
+    return out
+
+
+def through_views(x):
+    y = x * 1.0
+    y[1:] += 1
+    y[:2] *= y[0:2]
+    y[1:] = y[:-1]
+    return y
+
+
+def repeated(x):
+    y = x * 1
+    y[[0, 1, 0]] = x[3:6] * 2
+    return y
+
+
+def mixed(x):
+    y = np.reshape(x, (2, 3)) * 1
+    y[[0, 1], 1] = y[1, 1:3]
+    y[..., 0] = y[:, 1]
+    y[:, 2:] = [[5.0], [6.0]]
+    y[0][1] = x[5]
+    return y
+
+
+def masked(x):
+    y = x * 1
+    y[y > 1] = 0
+    y[y < 0] = x[0]
+    return y
+
+
+def added(x):
+    y = x * 1
+    np.add.at(y, [0, 0, 1], x[:3])
+    np.subtract.at(y, 2, x[4])
+    return y
+
+
+def functions_in_place(x):
+    y = np.reshape(x[:4], (2, 2)) * 1
+    np.fill_diagonal(y, y[0, 1])
+    np.put(y, [1, -1], [3.0, x[5]] if isinstance(x, np.ndarray) else np.stack([3.0, x[5]]))
+    np.copyto(y, x[4], where=np.eye(2) > 0)
+    np.putmask(y, np.array([[False, True], [False, False]]), y * 2)
+    np.put_along_axis(y, np.array([[0], [1]]), x[2:3], 1)
+    np.place(y, np.array([[False, False], [True, False]]), x[3])
+    return y
+
+
+def the_argument(x):
+    x[0] = x[1] * x[2]
+    x *= 2
+    x[::2] = x[1::2]
+    return x
+
+
+@pytest.mark.parametrize(
+    "f", [fill, through_views, repeated, mixed, masked, added, functions_in_place, the_argument]
+)
+def test_writing(f):
+    agrees(f, V)
+
+
+def test_writing_with_a_mask_and_several_values():
+    def f(x):
+        y = x * 1
+        y[y > 0] = x[: np.sum(y > 0)]
+        return y
+
+    agrees(f, V, types_only=False)
+
+
+def test_a_write_is_cast_as_numpy_casts_it():
+    def f(x):
+        counts = np.zeros_like(x, dtype=int)
+        counts[0] = 2.7
+        counts[1:] = x[1:] * 3
+        return counts
+
+    agrees(f, V, grads=False)
+    with pytest.raises(OperandError, match="imaginary part would be lost"):
+        ft.grad(lambda x: operator.setitem(x, 0, 1j))(V)
+    with pytest.raises(ValueError, match="could not broadcast"):
+        ft.grad(lambda x: operator.setitem(x, slice(2), np.ones(3)))(V)
+
+
+def test_a_number_is_not_written():
+    with pytest.raises(OperandError, match="Python number"):
+        ft.grad(lambda x: operator.setitem(x, (), 1.0))(2.0)
+
+
+def test_a_view_that_is_in_use():
+    def f(x):
+        y = x[1:]
+        x[0] = 1.0
+        return np.sum(y)
+
+    with pytest.raises(ViewWriteError):
+        ft.grad(f)(V)
+
+
+def test_views_are_written_into_their_bases():
+    def f(x):
+        y = x[1:]
+        z = y[1:][::-1]
+        z[0] = 1.0
+        del z
+        y *= 3
+        z = y[:2]
+        z += 7
+        del z
+        x[1:] = y
+        return np.sum(y**2) * x
+
+    agrees(f, V)
+
+
+def test_a_transpose_is_written_while_its_base_is_in_use():
+    def f(x):
+        y = x.T
+        y[0] = 1.0
+        return np.sum(y**2) if not use_base else np.sum(x)
+
+    use_base = False
+    agrees(f, M)
+    use_base = True
+    with pytest.raises(ViewWriteError):
+        ft.grad(f)(M)
+
+
+def test_a_view_of_a_temporary_array_is_written():
+    def f(x):
+        y = np.reshape(x * 2, (2, 3)).T
+        y[0] = 3.0
+        y[1:] += y[:-1] * 2
+        return y
+
+    agrees(f, V)
+
+
+def test_a_view_changed_in_place_may_be_written_elsewhere():
+    def f(x):
+        y = x[1:]
+        y += 1
+        x[:-1] = y
+        return x
+
+    agrees(f, V)
+
+
+def test_a_view_changed_in_place_stays_a_view():
+    def f(x):
+        y = x[1:]
+        y += 1
+        x[1:] = y
+        x[1] = 5.0
+        return np.sum(y)
+
+    with pytest.raises(ViewWriteError):
+        ft.grad(f)(V)
+
+
+def test_an_operand_of_a_write_that_is_a_view_is_not_used_again():
+    def f(x):
+        y = x[:-1]
+        x[1:] = y
+        return np.sum(y)
+
+    with pytest.raises(ViewWriteError):
+        ft.grad(f)(V)
+
+
+def test_elements_are_no_views():
+    def f(x):
+        first = x[0]
+        x[0] = 5.0
+        return first * x
+
+    agrees(f, V)
+
+
+def test_ordinary_arrays_are_not_written():
+    for write in (
+        lambda x: np.copyto(np.ones(6), x),
+        lambda x: np.put_along_axis(np.ones(6), np.array([0]), x[:1], 0),
+        lambda x: np.put(np.ones(6), [0], x[:1]),
+    ):
+        with pytest.raises((ArrayWriteError, TypeError)):
+            ft.grad(write)(V)
