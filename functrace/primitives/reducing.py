@@ -966,7 +966,7 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     # At zero this is a kink as well: the power's own derivative would be infinite there.
     is_zero = np.equal(total, 0)
     safe = np.where(is_zero, dtype_of(total).type(1), total) ** (1 / order)
-    return np.where(is_zero, total ** (1 / order), safe)
+    return np.where(is_zero, dtype_of(total).type(0 if order > 0 else math.inf), safe)
 
 
 def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Any:
