@@ -740,9 +740,7 @@ class Split(Separating):
 class Unstack(Separating):
     """The rows along an axis, as outputs of their own."""
 
-    def run(self, x: Any, *, axis: int) -> Any:
-        """Index the rows; of a copy, so that the recording of a row need not note a view."""
-        return super().run(x if x.ndim == 1 else x.copy(), axis=axis)
+    makes_views = True
 
     def indices(self, shape: Shape, *, axis: int) -> Sequence[Any]:
         """Whole numbers."""

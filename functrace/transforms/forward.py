@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.errors import MissingRuleError
+from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.tracing import (
@@ -34,6 +34,7 @@ from functrace.transforms.arguments import (
     require_inexact,
     split_aux,
 )
+from functrace.transforms.transpose import jvp_from_vjp
 
 
 class TangentRecording(Recording):
@@ -67,16 +68,26 @@ class TangentRecording(Recording):
                 output = bind(primitive, *values, **params)
                 if primitive.locally_constant:
                     return output
-                tangent = primitive.jvp(values, tangents, output, **params)
-        except MissingRuleError as error:
+                try:
+                    tangent = primitive.jvp(values, tangents, output, **params)
+                except MissingRuleError as error:
+                    if not error.is_of(primitive.name, "jvp"):
+                        raise
+                    tangent = jvp_from_vjp(primitive, values, tangents, output, params)
+        except (MissingRuleError, NonlinearRuleError) as error:
             if error.where is None:
-                raise MissingRuleError(error.what, source_of(place)) from None
+                raise type(error)(error.what, source_of(place)) from None
             raise
         if primitive.multiple_outputs:
-            return tuple(
+            outputs = tuple(
                 value if part is None else Tracer(self, value, part, place)
                 for value, part in zip(output, tangent, strict=True)
             )
+            if primitive.makes_views:
+                for part in outputs:
+                    if part.shape:  # a 0-d part is a scalar, which is no view
+                        share_memory(inputs[0], part)
+            return outputs
         if tangent is None:
             return output
         tracer = Tracer(self, output, tangent, place)

@@ -23,7 +23,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from functrace import tree
-from functrace.errors import MissingRuleError, RuleOutputError
+from functrace.errors import MissingRuleError, NonlinearRuleError, RuleOutputError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.tracing import (
@@ -46,6 +46,7 @@ from functrace.transforms.arguments import (
     seed_of,
     split_aux,
 )
+from functrace.transforms.transpose import vjp_from_jvp
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -107,10 +108,15 @@ class Tape(Recording):
             self.variables += len(output)
             numbers = tuple(range(variable, self.variables))
             self.rows.append((rule, values, variables, params, output, numbers, place))
-            return tuple(
+            outputs = tuple(
                 Tracer(self, value, number, place) if type_of(value).is_inexact else value
                 for value, number in zip(output, numbers, strict=True)
             )
+            if primitive.makes_views:
+                for part in outputs:
+                    if part.shape:  # a 0-d part is a scalar, which is no view
+                        share_memory(inputs[0], part)
+            return outputs
         self.variables = variable + 1
         self.rows.append((rule, values, variables, params, output, variable, place))
         tracer = Tracer(self, output, variable, place)
@@ -154,8 +160,13 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                     continue
                 cotangents[variable] = None
             try:
-                parts = primitive.vjp(cotangent, inputs, output, variables, **params)
-            except (MissingRuleError, RuleOutputError) as error:
+                try:
+                    parts = primitive.vjp(cotangent, inputs, output, variables, **params)
+                except MissingRuleError as error:
+                    if not error.is_of(primitive.name, "vjp"):
+                        raise
+                    parts = vjp_from_jvp(primitive, cotangent, inputs, output, variables, params)
+            except (MissingRuleError, NonlinearRuleError, RuleOutputError) as error:
                 if error.where is None:
                     raise type(error)(error.what, source_of(place)) from None
                 raise
