@@ -1,0 +1,108 @@
+"""Special functions: values as SciPy's, on traced values too; zeros and infinities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.special
+
+import functrace as ft
+from functrace.scipy import special
+from functrace.testing import check_grads
+
+POINTS = np.array([
+    0, 1e-300, 1e-10, 0.1, 0.3, 0.300001, 0.5, 0.6, 0.9, 1 - 1e-10, 1, 2, 50, 800, np.inf, np.nan,
+    -1e-10, -1, -50, -800, -np.inf,
+])  # fmt: skip
+ONE = ["expit", "logit", "log_expit", "entr"]
+TWO = ["xlogy", "xlog1py", "rel_entr"]
+SUMS = ["logsumexp", "softmax", "log_softmax"]
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_functions_of_one_argument_as_scipy(name):
+    with np.errstate(all="ignore"):
+        expected = getattr(scipy.special, name)(POINTS)
+    np.testing.assert_allclose(getattr(special, name)(POINTS), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_functions_of_two_arguments_as_scipy(name):
+    x, y = np.meshgrid(POINTS, POINTS)
+    with np.errstate(all="ignore"):
+        expected = getattr(scipy.special, name)(x, y)
+    np.testing.assert_allclose(getattr(special, name)(x, y), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
+def test_sums_of_exponentials_as_scipy(name, axis):
+    x = np.random.default_rng(0).normal(size=(3, 4)) * 100
+    expected = getattr(scipy.special, name)(x, axis=axis)
+    np.testing.assert_allclose(getattr(special, name)(x, axis=axis), expected, rtol=1e-14)
+    f = lambda x: getattr(special, name)(x, axis=axis)
+    (traced,) = ft.evaluate(ft.make_ir(f)(x), x)
+    np.testing.assert_allclose(traced, expected, rtol=1e-14)
+    check_grads(f, (x / 100,), order=2)
+
+
+@pytest.mark.parametrize("options", [{}, {"axis": 1}, {"axis": 0, "keepdims": True}])
+@pytest.mark.parametrize("signed", [False, True])
+def test_logsumexp_with_factors(options, signed):
+    rng = np.random.default_rng(1)
+    x, b = rng.normal(size=(3, 4)) * 10, rng.normal(size=(3, 4))
+    b[0, 0] = 0
+    if not signed:
+        b = np.abs(b)
+    options = options | {"return_sign": signed}
+    result = special.logsumexp(x, b=b, **options)
+    expected = scipy.special.logsumexp(x, b=b, **options)
+    np.testing.assert_allclose(result, expected, rtol=1e-13)
+    assert np.shape(result) == np.shape(expected)
+    f = lambda x, b: special.logsumexp(x, b=b, **options)
+    check_grads(lambda x: f(x, b), (x / 10,), order=2)
+
+
+def test_derivatives():
+    inside = np.array([0.2, 0.5, 0.9])
+    for name in ONE:
+        check_grads(getattr(special, name), (inside,), order=2)
+    for name in TWO:
+        check_grads(getattr(special, name), (inside, inside[::-1] + 0.5), order=2)
+
+
+def test_scipys_own_functions_take_traced_values():
+    x = np.array([0.2, 0.5, 0.9])
+    for name in ONE:
+        f = getattr(scipy.special, name)
+        check_grads(f, (x,), order=2)
+        np.testing.assert_allclose(ft.vjp(f, x)[0], f(x), rtol=1e-14)
+    for name in TWO:
+        check_grads(getattr(scipy.special, name), (x, x + 0.5), order=1)
+
+
+def test_a_product_with_zero_has_derivative_0_by_the_other():
+    assert ft.grad(special.xlogy, 1)(0.0, 0.0) == 0
+    assert ft.grad(special.xlog1py, 1)(0.0, -1.0) == 0
+    assert ft.grad(special.xlogy)(0.0, 2.0) == np.log(2.0)
+    assert ft.grad(lambda x: np.where(x > 0, special.entr(x), 0.0))(0.0) == 0
+
+
+def test_extreme_exponents_do_not_overflow():
+    x = np.array([1000.0, 0.0, -1000.0])
+    np.testing.assert_array_equal(special.softmax(x), [1, 0, 0])
+    np.testing.assert_array_equal(special.log_softmax(x), [0, -1000, -2000])
+    np.testing.assert_array_equal(ft.grad(special.logsumexp)(x), [1, 0, 0])
+    gradient = ft.grad(lambda x: special.log_softmax(x)[2])(x)
+    np.testing.assert_array_equal(gradient, [-1, 0, 1])
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(special.expit(x)))(x), [0, 0.25, 0])
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(special.log_expit(x)))(x), [0, 0.5, 1])
+
+
+def test_lists_and_whole_numbers_are_taken():
+    assert special.logsumexp([0, 0]) == np.log(2)
+    assert special.expit(0) == 0.5
+    np.testing.assert_array_equal(special.softmax([1, 1]), [0.5, 0.5])
+    assert special.xlogy(2, 1) == 0
+    _, sign = special.logsumexp(np.array([-np.inf, -np.inf]), return_sign=True)
+    assert sign == 0
