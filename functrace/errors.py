@@ -83,6 +83,10 @@ class MissingRuleError(FunctraceError, NotImplementedError):
         error.primitive, error.rule = primitive, rule
         return error
 
+    def is_of(self, primitive: str, rule: str) -> bool:
+        """Whether it is this rule of this primitive that is missing, not one that a rule needs."""
+        return (self.primitive, self.rule) == (primitive, rule)
+
 
 class NonlinearRuleError(FunctraceError, ValueError):
     """A function that must be linear is not, or cannot be traced, so it cannot be transposed."""

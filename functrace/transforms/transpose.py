@@ -168,8 +168,20 @@ def vjp_of(
     try:
         return primitive.vjp(cotangent, inputs, output, needed, **params)
     except MissingRuleError as error:
-        if (error.primitive, error.rule) != (primitive.name, "vjp"):
+        if not error.is_of(primitive.name, "vjp"):
             raise
+    return vjp_from_jvp(primitive, cotangent, inputs, output, needed, params)
+
+
+def vjp_from_jvp(
+    primitive: Primitive,
+    cotangent: Any,
+    inputs: Sequence[Any],
+    output: Any,
+    needed: Sequence[Any],
+    params: dict[str, Any],
+) -> Sequence[Any]:
+    """Pull a cotangent back by the transpose of the primitive's jvp rule. As `vjp_of` else."""
     positions = [
         index
         for index, (need, x) in enumerate(zip(needed, inputs, strict=True))
@@ -194,24 +206,19 @@ def vjp_of(
     return result
 
 
-def jvp_of(
+def jvp_from_vjp(
     primitive: Primitive,
     inputs: Sequence[Any],
     tangents: Sequence[Any],
     output: Any,
     params: dict[str, Any],
 ) -> Any:
-    """Push tangents forward by the primitive's jvp rule, or by the transpose of its vjp rule.
+    """Push tangents forward by the transpose of the primitive's vjp rule.
 
     Raises:
         MissingRuleError: The primitive has neither.
         NonlinearRuleError: The vjp rule is not linear in the cotangent, or cannot be traced.
     """
-    try:
-        return primitive.jvp(inputs, tangents, output, **params)
-    except MissingRuleError as error:
-        if (error.primitive, error.rule) != (primitive.name, "jvp"):
-            raise
     is_tuple = primitive.multiple_outputs
     outputs: Sequence[Any] = output if is_tuple else (output,)
     types = [type_of(x) for x in outputs]
@@ -256,7 +263,7 @@ def _recorded_rule(
     try:
         return record_linear(function, types)
     except MissingRuleError as error:
-        if (error.primitive, error.rule) == (primitive.name, rule):
+        if error.is_of(primitive.name, rule):
             raise MissingRuleError.of(primitive.name, missing) from None
         raise
     except FunctraceError as error:
