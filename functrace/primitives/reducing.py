@@ -435,6 +435,11 @@ def is_given(x: Any) -> bool:
     return x is not None and x is not np._NoValue  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
 
 
+def _is_true(keepdims: Any) -> bool:
+    """Whether ``keepdims`` was given as true."""
+    return keepdims is True or (keepdims is not False and is_given(keepdims) and bool(keepdims))
+
+
 @implements(np.sum)
 def sum_of(
     a: Any,
@@ -452,8 +457,8 @@ def sum_of(
     total = bind(
         sum_primitive,
         a,
-        axes=normal_axes(axis, len(shape_of(a))),
-        keepdims=bool(keepdims),
+        axes=None if axis is None else normal_axes(axis, len(shape_of(a))),
+        keepdims=_is_true(keepdims),
         dtype=None if dtype is None else np.dtype(dtype),
     )
     return total + initial if is_given(initial) else total
@@ -479,8 +484,8 @@ def mean(
     if halves:
         wanted = np.dtype(np.float32)
     if where is True:
-        axes = normal_axes(axis, len(shape_of(a)))
-        result = bind(mean_primitive, a, axes=axes, keepdims=bool(keepdims), dtype=wanted)
+        axes = None if axis is None else normal_axes(axis, len(shape_of(a)))
+        result = bind(mean_primitive, a, axes=axes, keepdims=_is_true(keepdims), dtype=wanted)
     else:
         count = _count_where(where, shape_of(a), axis, keepdims)
         result = _divided(sum_of(a, axis, wanted, None, keepdims, None, where), count)
@@ -517,7 +522,7 @@ def product_of(
     if dtype is not None:
         a = cast_to(a, np.dtype(dtype))
     axes = normal_axes(axis, len(shape_of(a)))
-    product = bind(prod_primitive, a, axes=axes, keepdims=bool(keepdims))
+    product = bind(prod_primitive, a, axes=axes, keepdims=_is_true(keepdims))
     return product * initial if is_given(initial) else product
 
 
@@ -552,12 +557,12 @@ def _extreme(
     axes = normal_axes(axis, len(shape_of(a)))
     choose = np.maximum if sign > 0 else np.minimum
     if not is_given(initial):
-        return bind(primitive, a, axes=axes, keepdims=bool(keepdims))
+        return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
     shape = shape_of(a)
     if reduced_count(shape, axes) == 0:
-        left = reduced_shape(shape, axes, bool(keepdims))
+        left = reduced_shape(shape, axes, _is_true(keepdims))
         return np.broadcast_to(cast_to(initial, dtype_of(a)), left)
-    return choose(bind(primitive, a, axes=axes, keepdims=bool(keepdims)), initial)
+    return choose(bind(primitive, a, axes=axes, keepdims=_is_true(keepdims)), initial)
 
 
 @implements(np.max, np.amax)
@@ -596,7 +601,7 @@ def _argument(primitive: Primitive, a: Any, axis: Any, out: Any, keepdims: Any) 
     reject_out(out)
     rank = len(shape_of(a))
     axes = None if axis is None else (normal_axis(axis, rank),)
-    return bind(primitive, a, axes=axes, keepdims=keepdims is True)
+    return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
 
 
 @implements(np.argmax)
@@ -620,7 +625,7 @@ def any_of(
     if where is not True:
         a = np.logical_and(a, where)
     axes = normal_axes(axis, len(shape_of(a)))
-    return bind(any_primitive, a, axes=axes, keepdims=bool(keepdims))
+    return bind(any_primitive, a, axes=axes, keepdims=_is_true(keepdims))
 
 
 @implements(np.all)
@@ -632,7 +637,7 @@ def all_of(
     if where is not True:
         a = np.logical_or(a, np.logical_not(where))
     axes = normal_axes(axis, len(shape_of(a)))
-    return bind(all_primitive, a, axes=axes, keepdims=bool(keepdims))
+    return bind(all_primitive, a, axes=axes, keepdims=_is_true(keepdims))
 
 
 @implements(np.count_nonzero)
@@ -643,7 +648,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 def _logsumexp_reduce(array: Any, axis: Any = 0, keepdims: bool = False) -> Any:
     axes = normal_axes(axis, len(shape_of(array)))
-    return bind(logsumexp_primitive, array, axes=axes, keepdims=bool(keepdims))
+    return bind(logsumexp_primitive, array, axes=axes, keepdims=_is_true(keepdims))
 
 
 def _reduce_method(function: Callable[..., Any], *, takes: Sequence[str]) -> Callable[..., Any]:

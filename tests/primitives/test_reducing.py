@@ -115,6 +115,16 @@ def test_complex_moments():
         check_grads(f, (z,))
 
 
+def test_keepdims_in_any_way_of_writing_it():
+    x = np.ones((2, 3))
+    absent = np._NoValue
+    for f in (np.sum, np.mean, np.max, np.prod, np.any, np.argmax, np.var, np.linalg.norm):
+        for written, shape in ((True, (1, 1)), (1, (1, 1)), (np.True_, (1, 1)), (0, ())):
+            assert recorded(lambda x, f=f, k=written: f(x, keepdims=k), x).shape == shape
+    for f in (np.sum, np.max, np.mean):
+        assert recorded(lambda x, f=f: f(x, keepdims=absent), x).shape == ()
+
+
 # Kinks and zeros
 
 
