@@ -912,7 +912,7 @@ class Tracer:
             isinstance(value, Tracer)
             and value.base is self
             and value.memory is self.memory
-            and getattr(value, "index", None) == (index if type(index) is tuple else (index,))
+            and _is_same_index(getattr(value, "index", ()), index)
         ):
             return  # the last step of x[index] += ...: what the view has become is here already
         self._store(FUNCTIONS[operator.setitem](self, index, value), value)
@@ -1099,6 +1099,15 @@ def _view_write(tracer: Tracer) -> ViewWriteError:
         f"A traced array of shape {tracer.shape} is written while another traced array in use is "
         "a view of the same memory.",
         source_of(user_place(2)),
+    )
+
+
+def _is_same_index(known: tuple[Any, ...], index: Any) -> bool:
+    """Whether an index is the same as one of integers, slices, None and Ellipsis."""
+    items = index if type(index) is tuple else (index,)
+    return len(known) == len(items) and all(
+        type(item) is type(other) and item == other
+        for item, other in zip(known, items, strict=True)
     )
 
 

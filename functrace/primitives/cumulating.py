@@ -59,12 +59,11 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
     elif a.ndim == 0 and axis in (0, -1):
         a, axis = np.reshape(a, (1,)), 0
     axis = normalize_axis_index(axis, a.ndim)
-    if dtype is not None and np.dtype(dtype) != a.dtype:
+    if dtype is not None and a.dtype != dtype:
         a = cast_to(a, np.dtype(dtype))
-        if a.dtype.kind in "biu":  # the sums of small integers stay small where that was asked for
-            sums = bind(cumulative_sum_primitive, a, axis=axis, reverse=False)
-            return cast_to(sums, np.dtype(dtype))
-    return bind(cumulative_sum_primitive, a, axis=axis, reverse=False)
+    sums = bind(cumulative_sum_primitive, a, axis=axis, reverse=False)
+    # The sums of small integers are large ones, unless small ones were asked for.
+    return sums if dtype is None or sums.dtype == dtype else cast_to(sums, np.dtype(dtype))
 
 
 @implements_named("cumulative_sum")

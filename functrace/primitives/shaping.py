@@ -1509,7 +1509,9 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     a, b, rtol, atol = (known_value(as_operand(x)) for x in (a, b, rtol, atol))
     if not any(isinstance(x, Tracer) for x in (a, b, rtol, atol)):
         return np.isclose(a, b, rtol, atol, equal_nan)
-    close = np.less_equal(np.abs(a - b), atol + rtol * np.abs(b)) & np.isfinite(b)
+    is_finite = np.isfinite(b)
+    finite = np.where(is_finite, b, 0)  # inf - inf would warn
+    close = np.less_equal(np.abs(a - finite), atol + rtol * np.abs(finite)) & is_finite
     result = close | np.equal(a, b)
     return result | (np.isnan(a) & np.isnan(b)) if equal_nan else result
 

@@ -339,6 +339,15 @@ def test_a_write_is_cast_as_numpy_casts_it():
         ft.grad(lambda x: operator.setitem(x, slice(2), np.ones(3)))(V)
 
 
+def test_a_view_is_written_at_an_array_of_indices():
+    def f(x):
+        x[[0, 2]] = x[1:3]
+        x[V > 0] = x[:4] * 1  # without * 1 NumPy writes while it reads
+        return x
+
+    agrees(f, V)
+
+
 def test_a_number_is_not_written():
     with pytest.raises(OperandError, match="Python number"):
         ft.grad(lambda x: operator.setitem(x, (), 1.0))(2.0)

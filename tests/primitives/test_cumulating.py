@@ -1,0 +1,72 @@
+"""Sums so far, against NumPy itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import functrace as ft
+from functrace.errors import ArrayWriteError
+from functrace.testing import check_grads
+
+M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
+new = pytest.mark.skipif(not hasattr(np, "cumulative_sum"), reason="NumPy 2.1 has it")
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.cumsum,
+        lambda x: np.cumsum(x, 1),
+        lambda x: x.cumsum(0),
+        lambda x: np.cumsum(x[0, 0]),
+        lambda x: np.cumsum(x, -1, dtype=np.float32),
+        np.add.accumulate,
+        pytest.param(lambda x: np.cumulative_sum(x, axis=1, include_initial=True), marks=new),
+        pytest.param(lambda x: np.cumulative_sum(x[0]), marks=new),
+        np.trapezoid,
+        lambda x: np.trapezoid(x, x[0]),
+        lambda x: np.trapezoid(x, dx=0.5, axis=0),
+        lambda x: np.trapezoid(x, x * x, axis=0),
+    ],
+)
+def test_functions(f):
+    expected = f(M)
+    for result in (ft.vjp(f, M)[0], *ft.evaluate(ft.make_ir(f)(M), M)):
+        assert np.shape(result) == np.shape(expected)
+        assert result.dtype == expected.dtype
+        np.testing.assert_allclose(result, expected, rtol=1e-14)
+    if expected.dtype == np.float64:
+        check_grads(f, (M,), order=2, modes=("rev",))
+
+
+@settings(deadline=None, max_examples=30, derandomize=True, database=None)
+@given(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3), st.data())
+def test_any_shape(shape, data):
+    x = np.arange(np.prod(shape, dtype=float)).reshape(shape)
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    result, pullback = ft.vjp(lambda x: np.cumsum(x, axis), x)
+    np.testing.assert_array_equal(result, np.cumsum(x, axis))
+    (cotangent,) = pullback(x)
+    np.testing.assert_array_equal(cotangent, np.flip(np.cumsum(np.flip(x, axis), axis), axis))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.float32, np.complex64])
+def test_dtypes(dtype):
+    x = np.ones((2, 3), dtype)
+    kinds = (lambda x: np.cumsum(x, 0), lambda x: np.cumsum(x, 0, dtype=np.int8))
+    for f in kinds[: 1 if dtype is np.complex64 else 2]:
+        (variable,) = ft.make_ir(f)(x).outputs
+        assert variable.type.dtype == f(x).dtype
+        (result,) = ft.evaluate(ft.make_ir(f)(x), x)
+        assert result.dtype == f(x).dtype
+
+
+def test_errors():
+    with pytest.raises(np.exceptions.AxisError):
+        ft.grad(lambda x: np.sum(np.cumsum(x, 2)))(M)
+    with pytest.raises(ArrayWriteError):
+        ft.grad(lambda x: np.sum(np.cumsum(x, out=np.ones(12))))(M)
