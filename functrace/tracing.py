@@ -649,7 +649,15 @@ class Tracer:
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
-        return (self[index] for index in range(self.shape[0]))
+        return self._rows() if len(self.shape) == 1 else map(self.__getitem__, range(len(self)))
+
+    def _rows(self) -> Iterator[Any]:
+        """The elements, taken at once: a derivative for each of them alone would cost a pass."""
+        variable = self.variable
+        rows = bind(PRIMITIVES["unstack"], self, axis=0) if len(self) else ()
+        for index, row in enumerate(rows):
+            # An array that is written meanwhile gives the elements that it has then.
+            yield row if self.variable is variable else self[index]
 
     def __contains__(self, x: Any) -> bool:
         return bool(FUNCTIONS[np.any](self == x))
@@ -900,6 +908,9 @@ class Tracer:
         Raises:
             ViewWriteError: Another traced array in use is a view of the same memory.
         """
+        if not isinstance(other, Tracer):  # of a locally constant operation, as x //= 2
+            require_usable(self)
+            other = self.recording.lift(other)
         self._part()
         require_usable(other)
         self.recording = other.recording
@@ -984,8 +995,8 @@ class Tracer:
         return FUNCTIONS[np.clip](self, min, max, out)
 
     def conj(self) -> Any:
-        """As `numpy.conjugate`."""
-        return apply_ufunc(np.conjugate, self)
+        """As `numpy.ndarray.conj`: of a real array the array itself."""
+        return apply_ufunc(np.conjugate, self) if self.dtype.kind == "c" else self
 
     conjugate = conj
 
