@@ -7,15 +7,23 @@ Types of variables written by an equation are inferred again and must agree with
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from functrace.errors import ParseError
 from functrace.ir.primitive import PRIMITIVES
-from functrace.ir.program import Atom, Constant, ElidedValue, Equation, Program, Variable
-from functrace.ir.types import ArrayType
+from functrace.ir.program import (
+    SPECIAL_NUMBERS,
+    Atom,
+    Constant,
+    ElidedValue,
+    Equation,
+    Program,
+    Variable,
+)
+from functrace.ir.types import ArrayType, Shape
 
 
 def parse(text: str) -> Program:
@@ -154,13 +162,14 @@ def _atom(node: ast.expr, scope: dict[str, Variable]) -> Atom:
             value = _parameter(values)
             if value is Ellipsis:
                 return Constant(ElidedValue(type, False), type)
-            return Constant(np.array(value, type.dtype).reshape(type.shape))
+            return Constant(_converted(node, lambda: np.array(value, type.dtype), type.shape))
         case ast.Call(func=ast.Name(id="captured"), args=[type_node]):
             type = _type(type_node)
             return Constant(ElidedValue(type, True), type)
         case ast.Call(func=ast.Name(id=name), args=[value]):
-            return Constant(_dtype(node, name).type(_parameter(value)))
-        case ast.Name(id=name) if name not in ("inf", "nan", "infj", "nanj"):
+            scalar = _dtype(node, name).type
+            return Constant(_converted(node, lambda: scalar(_parameter(value)), ()))
+        case ast.Name(id=name) if name not in SPECIAL_NUMBERS:
             raise _fail(node, f"{name} is read before it is written.")
         case _:
             value = _parameter(node)
@@ -169,12 +178,12 @@ def _atom(node: ast.expr, scope: dict[str, Variable]) -> Atom:
             return Constant(value)
 
 
-_SPECIAL = {
-    "inf": float("inf"),
-    "nan": float("nan"),
-    "infj": complex(0, float("inf")),
-    "nanj": complex(0, float("nan")),
-}
+def _converted(node: ast.expr, convert: Callable[[], Any], shape: Shape) -> Any:
+    try:
+        value = convert()
+        return value.reshape(shape) if isinstance(value, np.ndarray) else value
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _fail(node, f"`{ast.unparse(node)}` is no constant: {error}.") from error
 
 
 def _parameter(node: ast.expr) -> Any:
@@ -184,14 +193,26 @@ def _parameter(node: ast.expr) -> Any:
         case ast.Tuple(elts=items):
             return tuple(_parameter(item) for item in items)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_parameter(operand)
+            value = _number(operand)
+            # Of a complex number only the imaginary part has been printed: -1j is 0-1j.
+            return complex(0.0, -value.imag) if isinstance(value, complex) else -value
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as operator, right=right):
             # Only complex numbers print so; built from their parts, to keep signed zeros.
-            real, imaginary = _parameter(left), _parameter(right).imag
-            return complex(real, imaginary if isinstance(operator, ast.Add) else -imaginary)
+            sign = -1.0 if isinstance(left, ast.UnaryOp) else 1.0
+            real = _number(left.operand if isinstance(left, ast.UnaryOp) else left).real
+            imaginary = _number(right).imag
+            imaginary = imaginary if isinstance(operator, ast.Add) else -imaginary
+            return complex(sign * real, imaginary)
         case ast.Call(func=ast.Name(id="slice"), args=[start, stop, step]):
             return slice(_parameter(start), _parameter(stop), _parameter(step))
         case ast.Name(id=name):
-            return _SPECIAL[name] if name in _SPECIAL else _dtype(node, name)
+            return SPECIAL_NUMBERS[name] if name in SPECIAL_NUMBERS else _dtype(node, name)
         case _:
             raise _fail(node, f"`{ast.unparse(node)}` is not a parameter's value.")
+
+
+def _number(node: ast.expr) -> Any:
+    value = _parameter(node)
+    if not isinstance(value, int | float | complex):
+        raise _fail(node, f"`{ast.unparse(node)}` is no number.")
+    return value

@@ -175,13 +175,22 @@ def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> st
     return "\n".join(_Printer(sources, elide).definition("program", program, ""))
 
 
+SPECIAL_NUMBERS = {
+    "inf": float("inf"),
+    "nan": float("nan"),
+    "infj": complex(0, float("inf")),
+    "nanj": complex(0, float("nan")),
+}
+"""What Python prints for numbers that it has no literals for."""
+
+
 def variable_names() -> Iterator[str]:
-    """The names a, b, ..., z, aa, ab, ... without Python's keywords."""
+    """The names a, b, ..., z, aa, ab, ... without Python's keywords, inf and nan."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     for length in count(1):
         for name in product(letters, repeat=length):
             joined = "".join(name)
-            if not iskeyword(joined):
+            if not iskeyword(joined) and joined not in SPECIAL_NUMBERS:
                 yield joined
 
 
@@ -236,7 +245,7 @@ class _Printer:
             return self.name(atom)
         value, type = atom.value, atom.type
         if isinstance(value, np.generic):
-            return f"{type.dtype.name}({_literal(value.item())})"
+            return f"{type.dtype.name}({_literal(value)})"
         if isinstance(value, np.ndarray):
             if self.elide and type.size > LARGEST_PRINTED_ARRAY:
                 return f"array(..., {type})"
@@ -260,12 +269,13 @@ def _literal(value: Any) -> str:
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
     if isinstance(value, np.dtype):
         return value.name
+    if isinstance(value, np.generic):
+        item = value.item()  # of long double no number of Python's, hence a string
+        return repr(str(item)) if isinstance(item, np.generic) else _literal(item)
     if value is Ellipsis:
         return "..."
     if isinstance(value, slice):
         return f"slice({_literal(value.start)}, {_literal(value.stop)}, {_literal(value.step)})"
     if value is None or isinstance(value, bool | int | float | complex | str):
         return repr(value)
-    if isinstance(value, np.generic):
-        return _literal(value.item())
     return repr(f"{value}")

@@ -1,0 +1,177 @@
+"""Reading Programs back: every kind of constant and parameter, and every refusal."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import ParseError
+from functrace.extend import PRIMITIVES, Primitive
+from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, to_text
+
+PARTS = [0.0, -0.0, 1.5, -1.5, np.nan, np.inf, -np.inf, 1e300]
+
+SCALARS = [True, False, 0, 3, -3, *PARTS]
+SCALARS += [complex(x, y) for x, y in product(PARTS, PARTS)]
+SCALARS += [np.bool_(True), np.int8(-3), np.uint64(2**64 - 1), np.float16(0.1), np.float32(0.1)]
+SCALARS += [np.float64(x) for x in PARTS] + [np.float32(x) for x in PARTS[:-1]]
+SCALARS += [np.complex128(complex(x, y)) for x, y in product(PARTS, PARTS)]
+SCALARS += [np.complex64(1 - 0.5j), np.longdouble("1.1"), np.clongdouble("1.1-2j")]
+
+ARRAYS = [
+    np.array(2.5),
+    np.array(True),
+    np.array(PARTS),
+    np.array([complex(x, y) for x, y in product(PARTS[:4], PARTS[:4])])[:12],
+    np.zeros((0, 3)),
+    np.zeros((3, 0), np.int8),
+    np.array([[True], [False]]),
+    np.arange(12, dtype=np.int16).reshape(3, 2, 2),
+    np.array([2**64 - 1], np.uint64),
+    np.array([0.1], np.float32),
+    np.array(["1.1", "nan"], np.longdouble),
+]
+
+
+def copying(value):
+    constant = Constant(value)
+    output = Variable(constant.type)
+    return Program([], [Equation(PRIMITIVES["copy"], [constant], {}, [output])], [constant, output])
+
+
+@pytest.mark.parametrize("value", SCALARS, ids=repr)
+def test_scalars(value):
+    program = copying(value)
+    parsed = ft.parse(str(program))
+    assert str(parsed) == str(program)
+    found = parsed.outputs[0].value
+    assert type(found) is type(value)
+    assert repr(found) == repr(value)  # tells signed zeros and kinds of nan apart
+
+
+@pytest.mark.parametrize("value", ARRAYS, ids=repr)
+def test_arrays(value):
+    program = copying(value)
+    parsed = ft.parse(str(program))
+    assert str(parsed) == str(program)
+    found = parsed.outputs[0].value
+    assert isinstance(found, np.ndarray)
+    assert (found.dtype, found.shape) == (value.dtype, value.shape)
+    assert repr(found.tolist()) == repr(value.tolist())
+
+
+def test_large_arrays_are_left_out_or_complete():
+    value = np.linspace(0, 1, 200).reshape(20, 10)
+    program = copying(value)
+    shortened = ft.parse(str(program))
+    assert isinstance(shortened.outputs[0].value, ElidedValue)
+    assert str(shortened) == str(program)
+    complete = ft.parse(to_text(program, elide=False))
+    np.testing.assert_array_equal(complete.outputs[0].value, value)
+
+
+def test_captured_values_stay_captured():
+    text = "def program(a: float64):\n    return (a, captured(float32[2]))"
+    assert str(ft.parse(text)) == text
+
+
+class AnyParameters(Primitive):
+    def run(self, x, **params):
+        return x
+
+    def infer(self, x, **params):
+        return x
+
+
+any_parameters = AnyParameters("parsing_any_parameters")
+
+PARAMETERS = [
+    None, True, 3, -3, 1.5, -0.0, np.inf, -1j, complex(-0.0, 1), "text", 'with "quotes"\n', ...,
+    np.dtype(np.float32), np.dtype(bool), (), (1,), (1, (2, None)), slice(None, -1, 2),
+    (slice(1, None, None), ..., None, 0), (np.dtype(int), "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", PARAMETERS, ids=repr)
+def test_parameters(value):
+    program = ft.make_ir(lambda x: ft.extend.bind(any_parameters, x, p=value, q=1))(1.0)
+    text = to_text(program, sources=False)
+    parsed = ft.parse(text)
+    assert to_text(parsed) == text
+    found = parsed.equations[0].params["p"]
+    assert type(found) is type(value)
+    assert repr(found) == repr(value)
+    assert parsed.equations[0].params["q"] == 1
+
+
+def test_parameters_that_are_numpy_scalars_become_pythons():
+    program = ft.make_ir(lambda x: ft.extend.bind(any_parameters, x, p=np.float64(1.5)))(1.0)
+    parsed = ft.parse(to_text(program, sources=False))
+    assert type(parsed.equations[0].params["p"]) is float
+
+
+def test_sources_are_comments():
+    program = ft.make_ir(lambda x: np.sin(x) * 2.0)(1.0)
+    assert to_text(ft.parse(str(program))) == to_text(program, sources=False)
+
+
+def test_a_long_program_does_not_confuse_names_with_numbers():
+    def f(x):
+        for _ in range(14000):  # far enough for three letters
+            x = x * 1.0
+        return x + np.inf
+
+    program = ft.make_ir(f)(np.float64(1.0))
+    parsed = ft.parse(str(program))
+    assert ft.evaluate(parsed, np.float64(1.0)) == [np.inf]
+
+
+REFUSALS = {
+    "sin(a)": "written as one definition",
+    "x = ": "This text is not a Program: invalid syntax",
+    "def program(a):\n    return a": "Line 1: the input 'a' has no type",
+    "def program(a: text):\n    return a": "there is no dtype 'text'",
+    "def program(a: object):\n    return a": "the dtype 'object' is not numeric",
+    "def program(a: float64[-1]):\n    return a": r"`float64\[-1\]` is no type",
+    "def program(a: float64[n]):\n    return a": r"`float64\[n\]` is no type",
+    "def program(a: 3):\n    return a": "`3` is no type",
+    "def program(a: float64):\n    b: float64 = sin(a)": "has no `return`",
+    "def program(a: float64):\n    return a\n    b: float64 = sin(a)": "must be the last line",
+    "def program(a: float64):\n    b = sin(a)\n    return b": r"Line 2: `b = sin\(a\)` is no eq",
+    "def program(a: float64):\n    b: float64 = a\n    return b": "`b: float64 = a` is no equation",
+    "def program(a: float64):\n    b: float64 = sine(a)\n    return b": "no primitive 'sine'",
+    "def program(a: float64):\n    b: float64 = a.sin(a)\n    return b": "no primitive 'a.sin'",
+    "def program(a: float64):\n    b: float64 = sin(c)\n    return b": "c is read before it is",
+    "def program(a: float64):\n    b: float64 = sin(a, a)\n    return b": "sin does not take these",
+    "def program(a: float64):\n    b: float64 = sin(a, p=1)\n    return b": "sin does not take",
+    "def program(a: float64):\n    b: float32 = sin(a)\n    return b": "b has the type float64",
+    "def program(a: float64):\n    b: float64; c: float64; (b, c) = sin(a)\n    return b": (
+        "sin has 1 outputs, not 2"
+    ),
+    "def program(a: float64):\n    (b,) = sin(a)\n    return b": "the text says None",
+    "def program():\n    return 'text'": "`'text'` is neither a variable nor a constant",
+    "def program():\n    return -'text'": "`'text'` is no number",
+    "def program():\n    return 1 + 'text'": "`'text'` is no number",
+    "def program():\n    return 2 * 3": r"`2 \* 3` is not a parameter's value",
+    "def program():\n    return float64('text')": "is no constant",
+    "def program():\n    return int8(1000)": "is no constant",
+    "def program():\n    return array((1.0, 2.0), float64[3])": "is no constant",
+    "def program():\n    return array((1.0, (2.0, 3.0)), float64[3])": "is no constant",
+    "def program():\n    return array((1.0, 2.0))": "is neither|no constant|no dtype",
+    "def program():\n    return open('file')": "there is no dtype 'open'",
+    "def program(a: float64):\n    b: float64 = round(a, decimals=open)\n    return b": "no dtype",
+}
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_refusals(text):
+    with pytest.raises(ParseError, match=REFUSALS[text]):
+        ft.parse(text)
+
+
+def test_parse_errors_advise():
+    with pytest.raises(ParseError, match="exactly as printing a Program writes it"):
+        ft.parse("")
