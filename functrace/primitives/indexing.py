@@ -647,8 +647,10 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
 
 def _value_for(x: Any, value: Any) -> Any:
     """A value to be written, in the dtype of the array; as assigning to a NumPy array casts it."""
-    value = as_operand(value)
     dtype = x.dtype
+    if type(value) is float and dtype.kind == "f":  # the commonest case
+        return dtype.type(value)
+    value = as_operand(value)
     if dtype_of(value).kind == "c" and dtype.kind != "c":
         raise OperandError(
             f"A complex {type_of(value)} is written into a traced array of dtype {dtype}, where "

@@ -443,6 +443,34 @@ def test_elements_are_no_views():
     agrees(f, V)
 
 
+def test_iterating():
+    agrees(lambda x: sum(row * row for row in np.reshape(x, (2, 3))), V)
+    agrees(lambda x: sum(element**2 for element in x), V)
+    agrees(lambda x: np.stack([*x, *x[:0]])[::-1], V)
+    assert len(ft.make_ir(sum)(np.ones(50)).equations) == 1 + 50
+
+    def f(x):
+        for i, element in enumerate(x):
+            x[i + 1 : i + 2] += element
+        for i, row in enumerate(np.reshape(x, (2, 3))):
+            row *= 2 + i
+        return x
+
+    with pytest.raises(ViewWriteError):
+        ft.grad(lambda x: np.sum(f(x)))(V)
+
+    def g(x):
+        for i, element in enumerate(x):
+            x[i + 1 : i + 2] += element
+        y = np.reshape(x, (2, 3)) * 1
+        for i, row in enumerate(y):
+            row *= 2 + i
+            del row
+        return y
+
+    agrees(g, V)
+
+
 def test_ordinary_arrays_are_not_written():
     for write in (
         lambda x: np.copyto(np.ones(6), x),
