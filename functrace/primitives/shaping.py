@@ -98,19 +98,19 @@ def _in_front(x: Any, axis: int | None) -> Any:
     return x if not axis else np.moveaxis(x, axis, 0)
 
 
-def _resolved(shape: Any, size: int) -> Shape:
+def _resolved(shape: Any, x: Any) -> Shape:
     """A shape with the length -1 filled in; one that cannot be stays, for reshape to refuse."""
-    lengths = (
-        tuple(operator.index(length) for length in shape)
-        if isinstance(shape, tuple | list | np.ndarray)
-        else (operator.index(shape),)
-    )
-    if -1 not in lengths:
-        return lengths
-    rest = -math.prod(lengths)
-    if lengths.count(-1) > 1 or rest <= 0 or size % rest:
-        return lengths
-    return tuple(size // rest if length == -1 else length for length in lengths)
+    if type(shape) is int:
+        shape = (shape,)
+    if type(shape) is not tuple or any(type(length) is not int for length in shape):
+        lengths = shape if isinstance(shape, tuple | list | np.ndarray) else (shape,)
+        shape = tuple(operator.index(length) for length in lengths)
+    if -1 not in shape:
+        return shape
+    rest, size = -math.prod(shape), x.size
+    if shape.count(-1) > 1 or rest <= 0 or size % rest:
+        return shape
+    return tuple(size // rest if length == -1 else length for length in shape)
 
 
 def _rejects_memory_order(order: str, rank: int) -> None:
@@ -132,7 +132,7 @@ def reshape(
         if newshape is None:
             raise TypeError("reshape() missing 1 required positional argument: 'shape'")
         shape = newshape
-    shape = _resolved(shape, a.size)
+    shape = _resolved(shape, a)
     if order == "C":
         result = bind(reshape_primitive, a, shape=shape)
     else:
