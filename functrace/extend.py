@@ -15,7 +15,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import MissingRuleError, OperandError, PrimitiveError, RuleOutputError
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import PRIMITIVES, Primitive, protect_names
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.linear import Linear, cast_to, conform
@@ -229,3 +229,8 @@ def wrap(
     wrapped.__doc__ = function.__doc__
     wrapped.primitive = primitive  # pyright: ignore[reportFunctionMemberAccess]
     return wrapped
+
+
+# Whoever defines a primitive imports functrace, and with it this file, first. (The families above
+# bring all of functrace's first-order primitives with them.)
+protect_names()

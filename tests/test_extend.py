@@ -11,6 +11,7 @@ import scipy.linalg
 import scipy.special
 
 import functrace as ft
+import functrace.higher_order.jit  # its primitive's name is taken too
 from functrace import errors
 from functrace.extend import (
     PRIMITIVES,
@@ -343,7 +344,7 @@ def test_a_name_must_be_an_identifier(name):
         wrap(np.sinc, vjp=lambda ct, out, x: ct, name=name)
 
 
-@pytest.mark.parametrize("name", ["sin", "add", "copy", "sum"])
+@pytest.mark.parametrize("name", ["sin", "add", "copy", "sum", "contract", "jit"])
 def test_the_names_of_functrace_are_taken(name):
     before = PRIMITIVES[name]
     with pytest.raises(errors.PrimitiveError, match="belongs to a primitive of functrace"):
@@ -356,6 +357,17 @@ def test_a_name_may_be_defined_again_as_in_a_notebook():
     second = error_function("again_for_test_extend")
     assert PRIMITIVES["again_for_test_extend"] is second.primitive
     assert ft.grad(first)(0.3) == ft.grad(second)(0.3)
+
+
+def test_a_member_of_a_family_may_be_defined_again_too():
+    for factor in (2.0, 3.0):
+        scale = Elementwise(
+            "scale_again_for_test_extend",
+            np.exp,
+            lambda t, out, x, factor=factor: t * factor,
+            run=lambda x, factor=factor: x * factor,
+        )
+        assert ft.grad(lambda x: bind(scale, x))(1.0) == factor  # noqa: B023
 
 
 def test_names_are_made_where_none_is_given():

@@ -15,6 +15,13 @@ from functrace.ir.types import ArrayType
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by its name: what parses a printed Program looks here."""
 
+_BUILT_IN: set[str] = set()
+
+
+def protect_names() -> None:
+    """Keep the names that are there now: functrace's own. Users may redefine theirs."""
+    _BUILT_IN.update(PRIMITIVES)
+
 
 class Primitive:
     """One operation, with its rules as methods.
@@ -48,8 +55,8 @@ class Primitive:
         """
         if not name.isidentifier():
             raise PrimitiveError(f"A primitive's name must be an identifier; {name!r} is not.")
-        known = PRIMITIVES.get(name)
-        if known is not None and type(known).__module__.startswith("functrace.primitives"):
+        known = type(PRIMITIVES.get(name)).__module__
+        if name in _BUILT_IN or known.startswith("functrace.higher_order"):
             raise PrimitiveError(f"The name {name!r} belongs to a primitive of functrace.")
         self.name = name
         PRIMITIVES[name] = self
