@@ -41,14 +41,15 @@ def conform(cotangent: Any, primal: Any) -> Any:
         The cotangent summed over broadcast axes and cast to the input's dtype; of a complex
         cotangent for a real input, the real part.
     """
-    kind = type(cotangent)
-    if kind is type(primal) and (  # the commonest cases
-        kind is np.float64
-        or (
-            kind is np.ndarray
-            and cotangent.shape == primal.shape
-            and cotangent.dtype == primal.dtype
-        )
+    # The commonest cases first: nothing to do.
+    kind, primal_kind = type(cotangent), type(primal)
+    if kind is np.float64:
+        if primal_kind is np.float64 or primal_kind is float:
+            return cotangent
+    elif (
+        kind is primal_kind is np.ndarray
+        and cotangent.shape == primal.shape
+        and cotangent.dtype == primal.dtype
     ):
         return cotangent
     shape = shape_of(primal)

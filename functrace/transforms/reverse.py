@@ -51,10 +51,15 @@ from functrace.transforms.transpose import vjp_from_jvp
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Row = tuple[Primitive, list[Any], list["int | None"], dict[str, Any], Any, Any, "Place | None"]
+Row = tuple[
+    Primitive, tuple[Any, ...], tuple["int | None", ...], dict[str, Any], Any, Any, "Place | None"
+]
 """One recorded operation: the primitive, its inputs' values, their variables (None for constants),
 the parameters, the output's value, its variable, and the place in the user's code. Where a
-primitive has several outputs, the values and variables are tuples."""
+primitive has several outputs, the values and variables are tuples.
+
+No part is a list: the garbage collector looks at every list again and again, which on a long tape
+takes as long as all the rest, but loses interest in tuples of numbers and arrays."""
 
 
 class Tape(Recording):
@@ -80,8 +85,8 @@ class Tape(Recording):
         """Compute an operation one recording further out, and keep a row of it."""
         if not self.is_open:
             raise leaked(inputs)
-        values: list[Any] = []
-        variables: list[int | None] = []
+        found: list[Any] = []
+        known_as: list[int | None] = []
         is_nested = False
         for x in inputs:
             value, variable = x, None
@@ -91,8 +96,9 @@ class Tape(Recording):
                 else:  # of an outer recording: a constant here; a copy, as it may be written later
                     value = x.copy()
                 is_nested = is_nested or type(value) is Tracer
-            values.append(value)
-            variables.append(variable)
+            found.append(value)
+            known_as.append(variable)
+        values, variables = tuple(found), tuple(known_as)
         rule = primitive
         if primitive.holds_programs:
             output, rule = primitive.keep_residuals(values, variables, params)
