@@ -31,8 +31,8 @@ FLOORS = [
         "primitives.factoring", "primitives.fourier", "primitives.randomness",
     ],
     [
-        "transforms.arguments", "transforms.evaluate", "transforms.forward", "transforms.reverse",
-        "transforms.transpose", "transforms.batch", "transforms.jacobian", "transforms.simplify",
+        "transforms.arguments", "transforms.evaluate", "transforms.transpose", "transforms.forward",
+        "transforms.reverse", "transforms.batch", "transforms.jacobian", "transforms.simplify",
     ],
     ["backends"],
     ["higher_order"],
