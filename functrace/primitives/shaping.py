@@ -953,6 +953,24 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(np.squeeze(row, axis) for row in rows[: x.shape[axis]])
 
 
+@implements(np.apply_along_axis)
+def apply_along_axis(
+    func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """As `numpy.apply_along_axis`: the function is called for each vector along the axis."""
+    arr = as_operand(arr)
+    axis = normalize_axis_index(axis, np.ndim(arr))
+    vectors = np.moveaxis(arr, axis, -1)
+    outer = vectors.shape[:-1]
+    if 0 in outer:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    stacked = np.stack([func1d(vectors[i], *args, **kwargs) for i in np.ndindex(outer)])
+    inner = stacked.shape[1:]
+    result = np.reshape(stacked, outer + inner)
+    sources = range(len(outer), len(outer) + len(inner))
+    return np.moveaxis(result, sources, range(axis, axis + len(inner)))
+
+
 # Pad
 
 
@@ -1309,6 +1327,25 @@ def linspace(
     return (samples, step) if retstep else samples
 
 
+@implements(np.logspace)
+def logspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """As `numpy.logspace`, with traced ends or base."""
+    if np.ndim(base):
+        start, stop, base = np.broadcast_arrays(start, stop, base)
+        base = np.expand_dims(base, axis)
+    exponents = np.linspace(start, stop, num, endpoint, axis=axis)
+    powers = np.power(base, exponents)
+    return powers if dtype is None else cast_to(powers, np.dtype(dtype))
+
+
 # Differences
 
 _MISSING: Any = object()
@@ -1450,6 +1487,24 @@ def size(a: Any, axis: Any = None) -> int:
     if axis is None:
         return a.size
     return math.prod(a.shape[axis] for axis in normalize_axis_tuple(axis, a.ndim))
+
+
+@implements(np.tril_indices_from)
+def tril_indices_from(arr: Any, k: int = 0) -> Any:
+    """As `numpy.tril_indices_from`."""
+    return np.tril_indices_from(np.empty(arr.shape, bool), k)
+
+
+@implements(np.triu_indices_from)
+def triu_indices_from(arr: Any, k: int = 0) -> Any:
+    """As `numpy.triu_indices_from`."""
+    return np.triu_indices_from(np.empty(arr.shape, bool), k)
+
+
+@implements(np.diag_indices_from)
+def diag_indices_from(arr: Any) -> Any:
+    """As `numpy.diag_indices_from`."""
+    return np.diag_indices_from(np.empty(arr.shape, bool))
 
 
 @implements(np.result_type)
