@@ -479,3 +479,65 @@ def test_ordinary_arrays_are_not_written():
     ):
         with pytest.raises((ArrayWriteError, TypeError)):
             ft.grad(write)(V)
+
+
+def writing_program(seed):
+    """A random function that makes views and writes through them; affine in its argument."""
+
+    def f(x):
+        rng = np.random.default_rng(seed)
+        arrays = [x * 1.0 if seed % 2 else x]
+        for _ in range(rng.integers(2, 8)):
+            view = arrays[rng.integers(len(arrays))]
+            length = view.shape[0]
+            match rng.integers(9):
+                case 0 if length > 2:
+                    arrays.append(view[1:])
+                case 1:
+                    arrays.append(view[::-1])
+                case 2 if length > 1:
+                    view[0] = view[1] * 2
+                case 3:
+                    view *= 1.5
+                case 4 if length > 1:
+                    view[1:] += 1
+                case 5 if length > 2:
+                    view[1:] = view[:-1]
+                case 6 if len(arrays) > 1:
+                    arrays.pop(rng.integers(len(arrays)))
+                case 7 if length % 2 == 0:
+                    arrays.append(view.reshape(2, -1))
+                    arrays[-1] = arrays[-1].reshape(-1)
+                case 8:
+                    other = arrays[rng.integers(len(arrays))]
+                    if other.shape == view.shape and other is not view:
+                        view[:] = other * 2
+                    del other
+                case _:
+                    pass
+            del view
+        return np.concatenate(arrays)
+
+    return f
+
+
+def test_writing_through_views_is_right_or_refused():
+    refused = 0
+    direction = V[::-1] / 3
+    for seed in range(400):
+        f = writing_program(seed)
+        x = V.copy()
+        expected = f(x.copy())
+        try:
+            result, pullback = ft.vjp(f, x)
+            (types_only,) = ft.evaluate(ft.make_ir(f)(x), x)
+        except ViewWriteError:
+            refused += 1
+            continue
+        np.testing.assert_allclose(result, expected, err_msg=f"seed {seed}")
+        np.testing.assert_allclose(types_only, expected, err_msg=f"seed {seed}")
+        np.testing.assert_array_equal(x, V)
+        weights = np.cos(np.arange(expected.size))
+        change = weights @ (f(x + direction) - f(x.copy()))
+        np.testing.assert_allclose(pullback(weights)[0] @ direction, change, err_msg=f"{seed}")
+    assert refused < 250
