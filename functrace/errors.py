@@ -258,6 +258,15 @@ class BatchAxisError(FunctraceError, ValueError):
     )
 
 
+class BranchOutputError(FunctraceError, TypeError):
+    """The functions among which cond or switch chooses return different kinds of values."""
+
+    advice = (
+        "Return from each branch the same structure, shapes and dtypes; x.astype(dtype) and "
+        "np.zeros_like help."
+    )
+
+
 class RuleOutputError(FunctraceError, ValueError):
     """A derivative rule returned something other than one cotangent for each input."""
 

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from functrace import tree
 from functrace.errors import ArgumentError, OperandError
 from functrace.higher_order.programs import (
+    Pullback,
     batched,
     closed,
     output_types,
     pushed_forward,
+    record_program,
     residual_form,
     transposed,
     zeros_of_type,
@@ -21,7 +23,7 @@ from functrace.higher_order.programs import (
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
-from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.tracing import as_operand, bind
 from functrace.transforms.evaluate import evaluate
 from functrace.transforms.transpose import LinearValue
 
@@ -107,61 +109,21 @@ class Call(Primitive):
         return bind(self, *inputs, program=form.program), form.axes
 
 
-class Pullback(Primitive):
-    """The vjp rule of one application of a primitive, with the residuals that it keeps."""
-
-    multiple_outputs = True
-
-    def __init__(self, name: str, pull_back: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
-        """Keep the function; it is no primitive that a Program could name."""
-        self.name = name
-        self.pull_back = pull_back
-
-    def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
-        """Call the function."""
-        return self.pull_back(cotangent)
-
-
 call = Call("jit")
 
 
-class Recorded(NamedTuple):
-    """What jit keeps for one structure and types of arguments."""
+class Entry(NamedTuple):
+    """What jit keeps for one structure and types of arguments.
+
+    Attributes:
+        program: The recorded function.
+        structure: The structure of its output.
+        captured: The tracers that the function captured, which the Program takes as inputs.
+    """
 
     program: Program
     structure: tree.Structure
     captured: list[Any]
-
-
-def record_function(
-    f: Callable[..., Any], structure: tree.Structure, types: Sequence[ArrayType]
-) -> Recorded:
-    """Record a function of ``(args, kwargs)`` whose leaves have these types."""
-    with ProgramRecording() as recording:
-        inputs = [recording.input(type) for type in types]
-        args, kwargs = structure.unflatten(inputs)
-        outputs, out_structure = tree.flatten(f(*args, **kwargs))
-        program = recording.program([_as_output(x, f) for x in outputs])
-    program, captured = closed(program)
-    return Recorded(program, out_structure, captured)
-
-
-def _as_output(x: Any, f: Callable[..., Any]) -> Any:
-    try:
-        return as_operand(x)
-    except (OperandError, ValueError, TypeError):
-        raise OperandError(
-            f"{getattr(f, '__name__', 'A function')} under jit returned a "
-            f"{type(x).__qualname__}, which is no array and no number.",
-            advice="Return arrays, numbers, and containers of them.",
-        ) from None
 
 
 def jit(
@@ -196,7 +158,7 @@ def jit(
         np.float64(0.0)
     """
     positions, names = _static_parameters(f, static_argnums, static_argnames)
-    cache: dict[Hashable, Recorded] = {}
+    cache: dict[Hashable, Entry] = {}
 
     @wraps(f)
     def compiled(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -210,13 +172,24 @@ def jit(
         key = (structure, types, static)
         recorded = cache.get(key)
         if recorded is None:
-            recorded = record_function(function, structure, types)
+            called = _of_args_and_kwargs(function)
+            body, out_structure = record_program(called, structure, types)
+            program, captured = closed(body)
+            recorded = Entry(program, out_structure, captured)
             if not recorded.captured:  # captured values belong to this call alone
                 cache[key] = recorded
         outputs = bind(call, *leaves, *recorded.captured, program=recorded.program)
         return recorded.structure.unflatten(list(outputs))
 
     return compiled
+
+
+def _of_args_and_kwargs(f: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(f)
+    def called(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return f(*args, **kwargs)
+
+    return called
 
 
 def _not_an_array(

@@ -12,9 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from functrace import tree
+from functrace.errors import OperandError
+from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
-from functrace.tracing import ProgramRecording, Tracer
+from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import evaluate
 from functrace.transforms.forward import TangentRecording
@@ -38,29 +41,135 @@ def closed(program: Program) -> tuple[Program, list[Any]]:
     Returns:
         The Program with one more input for each captured tracer, and these tracers.
     """
-    inputs: dict[Any, Variable] = {}
-    captured: list[Tracer] = []
+    (program,), captured = closed_together([program])
+    return program, captured
+
+
+def closed_together(programs: Sequence[Program]) -> tuple[list[Program], list[Any]]:
+    """Turn the tracers that any of these Programs captured into inputs of all of them.
+
+    Returns:
+        The Programs, each with one more input for each captured tracer, and these tracers.
+    """
+    captured: dict[Any, Tracer] = {}
+    for program in programs:
+        for constant in program.constants():
+            if isinstance(constant.value, Tracer):
+                captured.setdefault(_identity(constant.value), constant.value)
+    if not captured:
+        return list(programs), []
+    return [_closed_over(program, captured) for program in programs], list(captured.values())
+
+
+def _identity(tracer: Tracer) -> Any:
+    """What two tracers for the same value have in common."""
+    variable = tracer.variable
+    name = variable if isinstance(variable, int | Variable) else id(variable)
+    return tracer.recording.birth, name
+
+
+def _closed_over(program: Program, captured: dict[Any, Tracer]) -> Program:
+    inputs = {key: Variable(tracer.type) for key, tracer in captured.items()}
 
     def close(atom: Atom) -> Atom:
-        if not isinstance(atom, Constant) or not isinstance(atom.value, Tracer):
-            return atom
-        tracer = atom.value
-        variable = tracer.variable
-        name = variable if isinstance(variable, int | Variable) else id(variable)
-        key = (tracer.recording.birth, name)
-        if key not in inputs:
-            inputs[key] = Variable(atom.type)
-            captured.append(tracer)
-        return inputs[key]
+        if isinstance(atom, Constant) and isinstance(atom.value, Tracer):
+            return inputs[_identity(atom.value)]
+        return atom
 
     equations = [
         Equation(e.primitive, [close(a) for a in e.inputs], e.params, e.outputs, e.source)
         for e in program.equations
     ]
     outputs = [close(atom) for atom in program.outputs]
-    if not captured:
-        return program, []
-    return Program([*program.inputs, *inputs.values()], equations, outputs), captured
+    return Program([*program.inputs, *inputs.values()], equations, outputs)
+
+
+class Recorded(NamedTuple):
+    """A recorded function of trees.
+
+    Attributes:
+        program: Takes the leaves of the arguments, and returns the leaves of the output.
+        structure: The structure of the output.
+    """
+
+    program: Program
+    structure: tree.Structure
+
+
+def record_program(
+    f: Callable[..., Any], arguments: tree.Structure, types: Sequence[ArrayType]
+) -> Recorded:
+    """Record a function, called with positional arguments of this structure and these types.
+
+    The Program may capture tracers: it is not closed yet.
+    """
+    with ProgramRecording() as recording:
+        inputs = [recording.input(type) for type in types]
+        outputs, structure = tree.flatten(f(*arguments.unflatten(inputs)))
+        return Recorded(recording.program([_as_output(x, f) for x in outputs]), structure)
+
+
+def _as_output(x: Any, f: Callable[..., Any]) -> Any:
+    try:
+        return as_operand(x)
+    except (OperandError, ValueError, TypeError):
+        raise OperandError(
+            f"{getattr(f, '__name__', 'A function')} was recorded, and returned a "
+            f"{type(x).__qualname__}, which is no array and no number.",
+            advice="Return arrays, numbers, and containers of them.",
+        ) from None
+
+
+class Pullback(Primitive):
+    """The vjp rule of one application of a primitive, with the residuals that it keeps."""
+
+    multiple_outputs = True
+
+    def __init__(self, name: str, pull_back: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        """Keep the function; it is no primitive that a Program could name."""
+        self.name = name
+        self.pull_back = pull_back
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Call the function."""
+        return self.pull_back(cotangent)
+
+
+def input_types(program: Program) -> tuple[ArrayType, ...]:
+    """The types of a Program's inputs."""
+    return tuple(variable.type for variable in program.inputs)
+
+
+def with_interface(
+    program: Program,
+    inputs: Sequence[ArrayType],
+    used: Sequence[int],
+    outputs: Sequence[ArrayType],
+    given: Sequence[int],
+) -> Program:
+    """The same Program with more inputs, which it ignores, and more outputs, which are zeros.
+
+    Args:
+        program: The Program.
+        inputs: The types of all inputs.
+        used: For each input of the Program, its number among all inputs.
+        outputs: The types of all outputs.
+        given: For each output of the Program, its number among all outputs.
+    """
+    own = dict(zip(used, program.inputs, strict=True))
+    atoms: dict[int, Atom] = dict(zip(given, program.outputs, strict=True))
+    return Program(
+        [own.get(number) or Variable(type) for number, type in enumerate(inputs)],
+        program.equations,
+        [atoms.get(number) or Constant(zeros_of_type(type)) for number, type in enumerate(outputs)],
+    )
 
 
 def output_types(program: Program) -> tuple[ArrayType, ...]:
@@ -81,14 +190,17 @@ class PushedForward(NamedTuple):
     has_tangent: Mask
 
 
-def pushed_forward(program: Program, is_active: Mask) -> PushedForward:
-    """The Program in forward mode, for tangents at the active inputs."""
+def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None) -> PushedForward:
+    """The Program in forward mode, for tangents at the active inputs.
+
+    The wanted outputs have a tangent even where it is zero.
+    """
 
     def make() -> PushedForward:
         with ProgramRecording() as outer:
             primals = [outer.input(v.type) for v in program.inputs]
             tangents = {
-                index: outer.input(strong_type(program.inputs[index].type))
+                index: outer.input(program.inputs[index].type.strong)
                 for index, active in enumerate(is_active)
                 if active
             }
@@ -99,11 +211,13 @@ def pushed_forward(program: Program, is_active: Mask) -> PushedForward:
                 ]
                 outputs = evaluate(program, *inputs)
                 values = [inner.value_of(x) for x in outputs]
-                mask = [isinstance(x, Tracer) and x.recording is inner for x in outputs]
+                mask = wanted or tuple(
+                    isinstance(x, Tracer) and x.recording is inner for x in outputs
+                )
                 pushed = [inner.tangent_of(x) for x, on in zip(outputs, mask, strict=True) if on]
-            return PushedForward(outer.program([*values, *pushed]), tuple(mask))
+            return PushedForward(outer.program([*values, *pushed]), mask)
 
-    return derived(program, ("pushed forward", is_active), make)
+    return derived(program, ("pushed forward", is_active, wanted), make)
 
 
 class ResidualForm(NamedTuple):
@@ -145,7 +259,7 @@ def residual_form(program: Program, is_active: Mask) -> ResidualForm:
                 cotangents: list[Any] = [None] * tape.variables
                 for atom, variable in zip(program.outputs, variables, strict=True):
                     if variable is not None:
-                        given = reverse.input(strong_type(atom.type))
+                        given = reverse.input(atom.type.strong)
                         so_far = cotangents[variable]
                         cotangents[variable] = given if so_far is None else so_far + given
                 backward(consumed(tape.rows), cotangents)
@@ -184,8 +298,13 @@ class Batched(NamedTuple):
     axes: tuple[int | None, ...]
 
 
-def batched(program: Program, size: int, axes: Sequence[int | None]) -> Batched:
-    """The Program for ``size`` examples, with batch axes at these inputs."""
+def batched(
+    program: Program, size: int, axes: Sequence[int | None], wanted: Mask | None = None
+) -> Batched:
+    """The Program for ``size`` examples, with batch axes at these inputs.
+
+    The wanted outputs have their batch axis in front, even where all examples have the same.
+    """
 
     def make() -> Batched:
         with ProgramRecording() as recording:
@@ -194,9 +313,20 @@ def batched(program: Program, size: int, axes: Sequence[int | None]) -> Batched:
                 for v, axis in zip(program.inputs, axes, strict=True)
             ]
             outputs, output_axes = batch_program(program, size, inputs, axes)
+            for number, wants in enumerate(wanted or ()):
+                if wants:
+                    outputs[number] = in_front(outputs[number], output_axes[number], size)
+                    output_axes[number] = 0
             return Batched(recording.program(outputs), tuple(output_axes))
 
-    return derived(program, ("batched", size, tuple(axes)), make)
+    return derived(program, ("batched", size, tuple(axes), wanted), make)
+
+
+def in_front(x: Any, axis: int | None, size: int) -> Any:
+    """A value with its batch axis in front; one without gets an axis of ``size`` copies."""
+    if axis is None:
+        return np.broadcast_to(x, (size, *np.shape(x)))
+    return x if axis == 0 else np.moveaxis(x, axis, 0)
 
 
 def transposed(program: Program, is_linear: Mask) -> tuple[Program, Mask]:
@@ -214,18 +344,13 @@ def transposed(program: Program, is_linear: Mask) -> tuple[Program, Mask]:
                 for variable, linear in zip(program.inputs, is_linear, strict=True)
                 if not linear
             }
-            cotangents = [recording.input(strong_type(atom.type)) for atom in program.outputs]
+            cotangents = [recording.input(atom.type.strong) for atom in program.outputs]
             parts = transpose_program(program, cotangents, known)
             present = [part for part in parts if part is not None]
             mask = tuple(part is not None for part in parts)
             return recording.program(present), mask
 
     return derived(program, ("transposed", is_linear), make)
-
-
-def strong_type(type: ArrayType) -> ArrayType:
-    """The type of tangents and cotangents for values of a type."""
-    return ArrayType(type.shape, type.dtype)
 
 
 def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:

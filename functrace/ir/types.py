@@ -60,6 +60,11 @@ class ArrayType(NamedTuple):
         """Whether values of this type can carry a derivative: floating or complex."""
         return self.dtype.kind in "fc"
 
+    @property
+    def strong(self) -> ArrayType:
+        """The same type for a value that did not come from a Python scalar."""
+        return ArrayType(self.shape, self.dtype) if self.weak else self
+
     def __str__(self) -> str:
         name = ("weak_" if self.weak else "") + self.dtype.name
         return f"{name}[{', '.join(map(str, self.shape))}]" if self.shape else name

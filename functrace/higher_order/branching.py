@@ -1,0 +1,474 @@
+"""cond and switch: one of several functions, chosen by a value.
+
+Where the choice is known the chosen function is simply called. Otherwise all of them are recorded,
+and the choice becomes one operation that runs one Program. When the choice is made separately for
+each of many examples (``vmap`` of ``cond``), each branch runs once, on those examples that take
+it: a branch that is valid only for its own examples never sees another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import ArgumentError, BranchOutputError
+from functrace.higher_order.programs import (
+    Mask,
+    Pullback,
+    batched,
+    closed_together,
+    input_types,
+    output_types,
+    pushed_forward,
+    record_program,
+    residual_form,
+    transposed,
+    with_axis,
+    with_interface,
+    zeros_of_type,
+)
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Program
+from functrace.ir.types import ArrayType, result_dtype, type_of
+from functrace.primitives.linear import cast_to
+from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
+from functrace.transforms.batch import batch_program
+from functrace.transforms.evaluate import evaluate
+from functrace.transforms.transpose import LinearValue
+
+# Parameters: branch0, branch1, ... are the Programs.
+
+
+def branches_of(params: dict[str, Any]) -> list[Program]:
+    """The Programs among the parameters, in order."""
+    return [params[f"branch{k}"] for k in range(sum(key[:6] == "branch" for key in params))]
+
+
+def as_params(branches: Sequence[Program], **others: Any) -> dict[str, Any]:
+    """The parameters that hold these Programs."""
+    return {**{f"branch{k}": branch for k, branch in enumerate(branches)}, **others}
+
+
+def _union(masks: Sequence[Mask]) -> Mask:
+    return tuple(any(column) for column in zip(*masks, strict=True))
+
+
+class Switch(Primitive):
+    """Run one of several Programs. The first input is the number of the branch."""
+
+    multiple_outputs = True
+    holds_programs = True
+
+    def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
+        """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
+        branches = branches_of(params)
+        return tuple(evaluate(branches[min(max(int(index), 0), len(branches) - 1)], *inputs))
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The types of the Programs' outputs, which are the same for all."""
+        return output_types(branches_of(params)[0])
+
+    def bind_like(
+        self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
+    ) -> Any:
+        """Choose among other Programs as this application chooses among its own."""
+        return bind(self, index, *inputs, **as_params(branches))
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Choose among the Programs in forward mode."""
+        branches = branches_of(params)
+        is_active = tuple(tangent is not None for tangent in tangents[1:])
+        mask = _union([pushed_forward(branch, is_active).has_tangent for branch in branches])
+        pushed = [pushed_forward(branch, is_active, mask).program for branch in branches]
+        given = [tangent for tangent in tangents[1:] if tangent is not None]
+        results = self.bind_like(inputs[0], [*inputs[1:], *given], pushed, params)
+        count = len(branches[0].outputs)
+        found = iter(results[count:])
+        return results[:count], tuple(next(found) if on else None for on in mask)
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Run the forward half of the chosen Program; its backward half waits in a pullback.
+
+        Every branch has residuals of its own. All are returned, those of the other branches as
+        zeros, so that the branches still have the same outputs.
+        """
+        branches = branches_of(params)
+        is_active = tuple(need is not None for need in needed[1:])
+        forms = [residual_form(branch, is_active) for branch in branches]
+        count = len(branches[0].outputs)
+        takes = _union([form.takes_cotangent for form in forms])
+        gives = _union([form.gives_cotangent for form in forms])
+        kept = [output_types(form.forward)[count:] for form in forms]
+        starts = np.cumsum([0, *map(len, kept)]).tolist()
+        residual_types = [type for types in kept for type in types]
+        given_types = [
+            type.strong for type, on in zip(output_types(branches[0]), takes, strict=True) if on
+        ]
+        found_types = [v.type.strong for v, on in zip(branches[0].inputs, gives, strict=True) if on]
+        forward: list[Program] = []
+        backward: list[Program] = []
+        for start, types, form in zip(starts, kept, forms, strict=False):
+            own = range(start, start + len(types))
+            forward.append(
+                with_interface(
+                    form.forward,
+                    input_types(form.forward),
+                    range(len(branches[0].inputs)),
+                    [*output_types(branches[0]), *residual_types],
+                    [*range(count), *(count + i for i in own)],
+                )
+            )
+            taken = _numbers_within(form.takes_cotangent, takes)
+            given = _numbers_within(form.gives_cotangent, gives)
+            backward.append(
+                with_interface(
+                    form.backward,
+                    [*residual_types, *given_types],
+                    [*own, *(len(residual_types) + i for i in taken)],
+                    found_types,
+                    given,
+                )
+            )
+        results = self.bind_like(inputs[0], inputs[1:], forward, params)
+        outputs, residuals = results[:count], results[count:]
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            full = [
+                zeros_like(x) if cotangent is None else cotangent
+                for cotangent, x, takes_it in zip(cotangents, outputs, takes, strict=True)
+                if takes_it
+            ]
+            found = iter(self.bind_backward(inputs, [*residuals, *full], backward, gives, params))
+            return [None, *(next(found) if gives_it else None for gives_it in gives)]
+
+        return outputs, Pullback(self.name, pull_back)
+
+    def bind_backward(
+        self,
+        inputs: Sequence[Any],
+        given: Sequence[Any],
+        branches: Sequence[Program],
+        gives: Mask,
+        params: dict[str, Any],
+    ) -> Any:
+        """Run the backward half that belongs to the branch that was chosen."""
+        return self.bind_like(inputs[0], given, branches, params)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose, where the Programs are linear in the inputs whose values are not known."""
+        branches = branches_of(params)
+        is_linear = tuple(isinstance(x, LinearValue) for x in inputs[1:])
+        masks = [transposed(branch, is_linear)[1] for branch in branches]
+        mask = _union(masks)
+        linear_types = [x.type for x in inputs[1:] if isinstance(x, LinearValue)]
+        types = [type.strong for type, on in zip(linear_types, mask, strict=True) if on]
+        adapted: list[Program] = []
+        for branch, own in zip(branches, masks, strict=True):
+            program = transposed(branch, is_linear)[0]
+            every = range(len(program.inputs))
+            adapted.append(
+                with_interface(
+                    program, input_types(program), every, types, _numbers_within(own, mask)
+                )
+            )
+        given = [
+            zeros_like(x) if part is None else part
+            for part, x in zip(cotangent, output, strict=True)
+        ]
+        known = [x for x, linear in zip(inputs[1:], is_linear, strict=True) if not linear]
+        found = iter(self.bind_like(inputs[0], [*known, *given], adapted, params))
+        parts = iter([next(found) if present else None for present in mask])
+        return [None, *(next(parts) if linear else None for linear in is_linear)]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Choose once for all examples, or, where the choice is batched, for each of them."""
+        branches = branches_of(params)
+        if axes[0] is None:
+            operand_axes = tuple(axes[1:])
+            forms = [batched(branch, size, operand_axes) for branch in branches]
+            mask = _union([tuple(axis is not None for axis in form.axes) for form in forms])
+            programs = [batched(branch, size, operand_axes, mask).program for branch in branches]
+            outputs = bind(self, *inputs, **as_params(programs))
+            return outputs, tuple(0 if on else None for on in mask)
+        moved = [
+            x if axis is None else np.moveaxis(x, axis, 0)
+            for x, axis in zip(inputs, axes, strict=True)
+        ]
+        operand_axes = tuple(None if axis is None else 0 for axis in axes[1:])
+        outputs = bind(
+            switch_each, *moved, **as_params(branches), examples=size, operand_axes=operand_axes
+        )
+        return outputs, (0,) * len(outputs)
+
+
+def _numbers_within(own: Mask, union: Mask) -> list[int]:
+    """Where the present entries of one mask stand among the present entries of a larger one."""
+    numbers: list[int] = []
+    number = 0
+    for mine, any_of_them in zip(own, union, strict=True):
+        if mine:
+            numbers.append(number)
+        number += any_of_them
+    return numbers
+
+
+def zeros_like(x: Any) -> Any:
+    """A zero cotangent for an output."""
+    return zeros_of_type(type_of(x).strong)
+
+
+class SwitchEach(Switch):
+    """Choose for each of ``size`` examples. Operands have their examples along axis 0, or none.
+
+    Parameters: ``examples``, their number; ``operand_axes``, for each operand 0 or None.
+    """
+
+    def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
+        """Run each Program on the examples that chose it."""
+        branches, size, axes = branches_of(params), params["examples"], params["operand_axes"]
+        chosen = np.clip(np.asarray(index).astype(np.intp), 0, len(branches) - 1)
+        outputs = [np.zeros((size, *t.shape), t.dtype) for t in output_types(branches[0])]
+        for number, branch in enumerate(branches):
+            rows = np.flatnonzero(chosen == number)
+            if not rows.size:
+                continue
+            operands = [
+                x if axis is None else x[rows] for x, axis in zip(inputs, axes, strict=True)
+            ]
+            values, value_axes = batch_program(branch, rows.size, operands, axes)
+            for output, value, axis in zip(outputs, values, value_axes, strict=True):
+                output[rows] = value if axis is None else np.moveaxis(value, axis, 0)
+        return tuple(outputs)
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The types of the Programs' outputs, with the axis of examples in front."""
+        size = params["examples"]
+        return tuple(with_axis(type, size, 0) for type in output_types(branches_of(params)[0]))
+
+    def bind_like(
+        self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
+    ) -> Any:
+        """Choose for each example; what came from the operands' own axes tells the new ones."""
+        size = params["examples"]
+        axes = tuple(
+            0 if np.ndim(x) > v.type.ndim else None
+            for x, v in zip(inputs, branches[0].inputs, strict=True)
+        )
+        return bind(self, index, *inputs, **as_params(branches), examples=size, operand_axes=axes)
+
+    def bind_backward(
+        self,
+        inputs: Sequence[Any],
+        given: Sequence[Any],
+        branches: Sequence[Program],
+        gives: Mask,
+        params: dict[str, Any],
+    ) -> Any:
+        """As for one choice; the cotangents of operands that examples share are summed."""
+        found = self.bind_like(inputs[0], given, branches, params)
+        shared = [
+            axis is None for axis, on in zip(params["operand_axes"], gives, strict=True) if on
+        ]
+        return [np.sum(x, axis=0) if sums else x for x, sums in zip(found, shared, strict=True)]
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """As for one choice; the cotangents of operands that examples share are summed."""
+        one = [inputs[0]]
+        for x, axis in zip(inputs[1:], params["operand_axes"], strict=True):
+            is_each = isinstance(x, LinearValue) and axis == 0
+            one.append(LinearValue(ArrayType(x.shape[1:], x.dtype)) if is_each else x)
+        found = super().vjp(cotangent, one, output, needed, **params)
+        axes = [None, *params["operand_axes"]]
+        return [
+            x if x is None or axis == 0 else np.sum(x, axis=0)
+            for x, axis in zip(found, axes, strict=True)
+        ]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Count the examples of both axes along one."""
+        inner: int = params["examples"]
+        own_axes = (0, *params["operand_axes"])
+        flat: list[Any] = []
+        for x, axis, own in zip(inputs, axes, own_axes, strict=True):
+            if axis is None and own is None:
+                flat.append(x)
+                continue
+            full = np.expand_dims(x, 0) if axis is None else np.moveaxis(x, axis, 0)
+            full = np.expand_dims(full, 1) if own is None else full
+            full = np.broadcast_to(full, (size, inner, *full.shape[2:]))
+            flat.append(np.reshape(full, (size * inner, *full.shape[2:])))
+        operand_axes = tuple(
+            None if axis is None and own is None else 0
+            for axis, own in zip(axes[1:], own_axes[1:], strict=True)
+        )
+        branches = branches_of(params)
+        outputs = bind(
+            self, *flat, **as_params(branches), examples=size * inner, operand_axes=operand_axes
+        )
+        split = tuple(np.reshape(x, (size, inner, *x.shape[1:])) for x in outputs)
+        return split, (0,) * len(split)
+
+
+switch_primitive = Switch("switch")
+switch_each = SwitchEach("switch_each")
+
+
+def innermost_value(x: Any) -> Any:
+    """The known value behind tracers that follow values, or `UNKNOWN`."""
+    while isinstance(x, Tracer):
+        x = x.value
+    return x
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """Call one of several functions, chosen by a number.
+
+    Args:
+        index: The number of the branch, an integer scalar. Outside the range the nearest branch
+            is taken.
+        branches: Functions of the operands; their outputs have the same structure, shapes and
+            dtypes.
+        operands: Trees of arrays.
+
+    Returns:
+        The output of the chosen branch.
+
+    Raises:
+        BranchOutputError: The branches' outputs differ in structure, shape or dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.switch(1, [np.sin, np.cos], 0.0)
+        np.float64(1.0)
+    """
+    if not branches:
+        raise ArgumentError("switch was called without a branch.")
+    index_type = type_of(as_operand(index))
+    if index_type.shape != () or index_type.dtype.kind not in "biu":
+        raise ArgumentError(f"The index of switch must be an integer, not of type {index_type}.")
+    return _choose(index, list(branches), operands, "switch")
+
+
+def cond(
+    pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
+) -> Any:
+    """Call one of two functions, chosen by a condition.
+
+    Args:
+        pred: The condition, a scalar: a boolean, or a number that counts as true if not zero.
+        true_fun: Called with the operands where the condition holds.
+        false_fun: Called with the operands where it does not. Both outputs have the same
+            structure, shapes and dtypes.
+        operands: Trees of arrays.
+
+    Returns:
+        The output of the function that was called.
+
+    Raises:
+        BranchOutputError: The functions' outputs differ in structure, shape or dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> safe_sqrt = lambda x: ft.cond(x > 0, np.sqrt, lambda x: 0.0 * x, x)
+        >>> ft.vmap(safe_sqrt)(np.array([4.0, -4.0]))
+        array([ 2., -0.])
+    """
+    pred = as_operand(pred)
+    if type_of(pred).shape != ():
+        raise ArgumentError(
+            f"The condition of cond must be a scalar, not of type {type_of(pred)}.",
+            source_of(user_place(2)),
+            "For a choice element by element use np.where, or cond under functrace.vmap.",
+        )
+    if innermost_value(pred) is not UNKNOWN:
+        return (true_fun if pred else false_fun)(*operands)
+    index = pred if type_of(pred).dtype.kind == "b" else pred != 0
+    return _choose(index, [false_fun, true_fun], operands, "cond")
+
+
+def _choose(
+    index: Any, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
+) -> Any:
+    known = innermost_value(index)
+    if known is not UNKNOWN:
+        return branches[min(max(int(known), 0), len(branches) - 1)](*operands)
+    if len(branches) == 1:
+        return branches[0](*operands)
+    leaves, structure = tree.flatten(tuple(operands))
+    leaves = [as_operand(leaf) for leaf in leaves]
+    types = [type_of(leaf) for leaf in leaves]
+    recorded = [record_program(branch, structure, types) for branch in branches]
+    first = recorded[0].structure
+    for number, other in enumerate(recorded):
+        if other.structure != first:
+            raise BranchOutputError(
+                f"The outputs of {name} differ in structure: branch {number} returns "
+                f"{other.structure}, branch 0 returns {first}.",
+                source_of(user_place(3)),
+            )
+    common = [
+        _common_type(position, [output_types(r.program)[position] for r in recorded], first, name)
+        for position in range(first.num_leaves)
+    ]
+    programs = [
+        record_program(
+            lambda *args, branch=branch: [
+                x if type_of(as_operand(x)) == type else cast_to(as_operand(x), type.dtype)
+                for x, type in zip(tree.leaves(branch(*args)), common, strict=True)
+            ],
+            structure,
+            types,
+        ).program
+        if output_types(r.program) != tuple(common)
+        else r.program
+        for branch, r in zip(branches, recorded, strict=True)
+    ]
+    programs, captured = closed_together(programs)
+    outputs = bind(switch_primitive, index, *leaves, *captured, **as_params(programs))
+    return first.unflatten(list(outputs))
+
+
+def _common_type(
+    position: int, types: Sequence[ArrayType], structure: tree.Structure, name: str
+) -> ArrayType:
+    """The type of one output of all branches; Python scalars take the dtype of the others."""
+    if all(type == types[0] for type in types):
+        return types[0]
+    strong = [type for type in types if not type.weak]
+    dtype = result_dtype(*types)
+    if all(type.shape == types[0].shape for type in types) and all(
+        type.dtype == dtype for type in strong
+    ):
+        return ArrayType(types[0].shape, dtype)
+    path = tree.keystr(structure.paths()[position])
+    found = ", ".join(f"branch {number} {type}" for number, type in enumerate(types))
+    raise BranchOutputError(
+        f"The outputs{path} of {name} differ in type: {found}.", source_of(user_place(4))
+    )

@@ -1,0 +1,95 @@
+"""cond and switch, where the choice is known and where it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import errors
+
+
+def test_a_known_choice_simply_calls():
+    calls = []
+    branch = lambda name: lambda x: (calls.append(name), x)[1]
+    assert ft.cond(True, branch("yes"), branch("no"), 1.0) == 1.0
+    assert ft.grad(lambda x: ft.cond(x > 0, branch("yes"), branch("no"), x))(-1.0) == 1.0
+    assert calls == ["yes", "no"]
+
+
+@pytest.mark.parametrize("index", [-3, 0, 1, 2, 9])
+def test_an_index_out_of_range_takes_the_nearest_branch(index):
+    branches = [lambda x: x, lambda x: x * 10, lambda x: x * 100]
+    expected = 10.0 ** min(max(index, 0), 2)
+    f = lambda i: ft.switch(i, branches, 1.0)
+    assert f(index) == expected
+    assert ft.jit(f)(index) == expected
+    assert ft.vmap(f)(np.array([index])) == expected
+
+
+def test_a_number_as_condition():
+    f = ft.jit(lambda p: ft.cond(p, lambda: 1.0, lambda: 2.0))
+    assert [f(p) for p in (0, 3, 0.0, 0.5, True, False)] == [2, 1, 2, 1, 1, 2]
+
+
+def test_trees_of_operands_and_outputs():
+    positive = lambda p, x: {"a": p["w"] * x, "b": (x, None)}
+    negative = lambda p, x: {"a": p["w"], "b": (-x, None)}
+    f = lambda p, x: ft.cond(x > 0, positive, negative, p, x)
+    p = {"w": np.ones(2)}
+    for x in (2.0, -3.0):
+        for result in (f(p, x), ft.jit(f)(p, x)):
+            np.testing.assert_array_equal(result["a"], [max(x, 1.0)] * 2)
+            assert result["b"] == (abs(x), None)
+
+
+def test_python_scalars_take_the_dtype_of_the_other_branch():
+    x = np.float32(2.0)
+    f = ft.jit(lambda x: ft.cond(x > 0, lambda x: x, lambda x: 0.0, x))
+    assert f(x).dtype == np.float32
+    g = ft.jit(lambda p: ft.cond(p, lambda: 1, lambda: 2.5))
+    assert (g(True), g(False)) == (1.0, 2.5)
+
+
+def test_integers_have_no_derivative():
+    f = lambda x, n: ft.cond(x > 0, lambda x, n: (x * n, n + 1), lambda x, n: (x, n), x, n)
+    assert ft.vjp(ft.jit(f), 2.0, 3)[0] == (6.0, 4)
+    assert ft.grad(lambda x: ft.jit(f)(x, 3)[0])(2.0) == 3.0
+
+
+def test_branches_that_differ_are_refused():
+    run = lambda a, b: ft.jit(lambda x: ft.cond(x > 0, a, b, x))(1.0)
+    with pytest.raises(errors.BranchOutputError, match="structure") as caught:
+        run(lambda x: (x, x), lambda x: x)
+    assert "test_branching.py" in str(caught.value)
+    with pytest.raises(errors.BranchOutputError, match=r"float64, branch 1 float64\[2\]"):
+        run(lambda x: x * np.ones(2), np.sin)
+    with pytest.raises(errors.BranchOutputError, match="branch 1 int64"):
+        run(lambda x: np.astype(np.floor(x), np.int64), np.sin)
+
+
+def test_conditions_that_are_no_scalar_are_refused():
+    with pytest.raises(errors.ArgumentError, match=r"scalar, not of type bool\[2\]"):
+        ft.cond(np.array([True, False]), np.sin, np.cos, 1.0)
+    with pytest.raises(errors.ArgumentError, match="must be an integer"):
+        ft.switch(1.5, [np.sin, np.cos], 1.0)
+    with pytest.raises(errors.ArgumentError, match="without a branch"):
+        ft.switch(0, [])
+
+
+def test_shared_operands_of_a_batched_choice():
+    x, w = np.array([1.0, -2.0, 3.0]), np.array([2.0, 5.0])
+    f = lambda x, w: ft.cond(x > 0, lambda x, w: np.sum(w * x), lambda x, w: w[0] * x**2, x, w)
+    loss = lambda x, w: np.sum(ft.vmap(f, (0, None))(x, w))
+    gx, gw = ft.grad(loss, argnums=(0, 1))(x, w)
+    np.testing.assert_array_equal(gx, [7.0, -8.0, 7.0])
+    np.testing.assert_array_equal(gw, [1 + 3 + 4, 1 + 3])
+    jitted = ft.jit(ft.grad(loss, argnums=(0, 1)))(x, w)
+    np.testing.assert_array_equal(jitted[1], gw)
+    _, tangent = ft.jvp(loss, (x, w), (np.ones(3), np.zeros(2)))
+    assert tangent == np.sum(gx)
+
+
+def test_zero_examples():
+    f = ft.vmap(lambda x: ft.cond(x > 0, np.sin, np.cos, x))
+    assert f(np.zeros(0)).shape == (0,)

@@ -1,0 +1,131 @@
+"""jit: what it records, when, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import errors
+
+
+def counting(f):
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        return f(*args, **kwargs)
+
+    return ft.jit(counted), calls
+
+
+def test_a_function_is_recorded_once_for_each_kind_of_arguments():
+    f, calls = counting(lambda x: np.sin(x) * 2)
+    assert f(0.5) == np.sin(0.5) * 2
+    assert f(0.7) == np.sin(0.7) * 2
+    assert len(calls) == 1
+    f(np.float64(0.5))  # no Python scalar
+    f(np.ones(3))
+    f(np.ones(3))
+    f(np.ones(3, np.float32))
+    assert len(calls) == 4
+
+
+def test_trees_and_keywords():
+    f, calls = counting(lambda p, *, scale: {"y": p["w"] * scale, "none": None})
+    for _ in range(2):
+        assert f({"w": 2.0}, scale=3.0) == {"y": 6.0, "none": None}
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.complex128])
+def test_dtypes_are_those_of_the_function(dtype):
+    for f in (lambda x: x * 2, lambda x: x + 1.5, np.sqrt, lambda x: x > 0):
+        if dtype is np.complex128 and f(dtype(1)).dtype == bool:
+            continue
+        x = np.ones(2, dtype)
+        assert ft.jit(f)(x).dtype == f(x).dtype
+
+
+def test_python_scalars_stay_weak():
+    x = np.ones(2, np.float32)
+    assert ft.jit(lambda x, a: x * a)(x, 2.0).dtype == np.float32
+    assert ft.jit(lambda a: (a * 2) * x)(2.0).dtype == np.float32
+
+
+def test_static_arguments():
+    f = ft.jit(lambda x, n, kind="sum": getattr(np, kind)(x) * n, static_argnums=1,
+               static_argnames="kind")  # fmt: skip
+    assert f(np.ones(3), 2) == 6.0
+    assert f(np.ones(3), 3, kind="prod") == 3.0
+    assert f(np.ones(3), n=4) == 12.0
+    assert f(np.ones(3), 2, "max") == 2.0
+    g = ft.jit(lambda n, x: x if n else -x, static_argnums=(0,))
+    assert ft.grad(g, argnums=1)(False, 2.0) == -1.0
+    with pytest.raises(errors.ArgumentError, match="n cannot be hashed"):
+        f(np.ones(3), n=[2])
+    with pytest.raises(errors.ArgumentError, match="static_argnums names argument 5"):
+        ft.jit(lambda x: x, static_argnums=5)
+
+
+def test_what_is_no_array_is_named():
+    with pytest.raises(errors.ArgumentError, match=r"str at \[0\]\[0\]\['a'\].*") as caught:
+        ft.jit(lambda x: 1.0)({"a": "text"})
+    assert "static_argnums" in str(caught.value)
+    with pytest.raises(errors.OperandError, match="returned a object"):
+        ft.jit(lambda x: object())(1.0)
+
+
+def test_control_flow_on_values_names_the_line_and_the_rewrite():
+    def f(x):
+        while x < 3:  # this line
+            x = x * 2
+        return x
+
+    with pytest.raises(errors.UnknownValueError) as caught:
+        ft.jit(f)(1.0)
+    message = str(caught.value)
+    assert f"test_jit.py:{f.__code__.co_firstlineno + 1} in f" in message
+    assert "np.where" in message
+
+
+def test_captured_values_are_not_kept_for_the_next_call():
+    def outer(a):
+        return inner(2.0, a)
+
+    def inner(x, a):
+        return ft.jit(lambda x: x * a)(x)
+
+    assert ft.grad(outer)(3.0) == 2.0
+    assert ft.grad(outer)(4.0) == 2.0
+    shared = {}
+    f = ft.jit(lambda x: x * shared["a"])
+
+    def with_shared(a):
+        shared["a"] = a
+        return f(2.0) * a
+
+    assert ft.grad(with_shared)(3.0) == 12.0
+    assert ft.grad(with_shared)(5.0) == 20.0
+
+
+def test_integer_outputs_and_unused_inputs():
+    f = ft.jit(lambda x, n: (n + 1, x * 2, np.argmax(x)))
+    n, _, k = f(np.ones(2), 3)
+    assert (n, k) == (4, 0)
+    value = ft.grad(lambda x: f(x, 3)[1][f(x, 3)[2]] * f(x, 3)[0])(np.array([1.0, 5.0]))
+    np.testing.assert_array_equal(value, [0.0, 8.0])
+
+
+def test_the_gradient_is_two_operations():
+    program = ft.make_ir(ft.grad(ft.jit(lambda x: np.sin(x) ** 2)))(1.0)
+    assert [equation.primitive.name for equation in program.equations] == ["jit", "jit"]
+    text = str(program)
+    assert str(ft.parse(text)) == "\n".join(line.partition("  #")[0] for line in text.split("\n"))
+
+
+def test_an_error_leaves_nothing_behind():
+    f = ft.jit(lambda x: x * undefined if x.shape else x)  # noqa: F821
+    with pytest.raises(NameError):
+        f(np.ones(2))
+    assert f(2.0) == 2.0

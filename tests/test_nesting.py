@@ -1,0 +1,105 @@
+"""Every transformation of the result of every other, against the definition without nesting."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import functrace as ft
+
+
+def smooth(x):
+    return np.sin(x) * x**2
+
+
+def with_a_branch(x):
+    outside = np.sin(x)
+    return x * ft.cond(
+        x > 0.8,
+        lambda a, b: np.log(a - 0.7) * b * outside,
+        lambda a, b: np.sqrt(0.9 - a) + a**3,
+        x,
+        x * x,
+    )
+
+
+def with_a_switch(x):
+    return ft.switch(
+        np.astype(np.floor(x * 2), np.int64),
+        [np.sin, lambda x: np.exp(x) * x, ft.jit(lambda x: x**3)],
+        x,
+    )
+
+
+FUNCTIONS = {f.__name__: f for f in (smooth, with_a_branch, with_a_switch)}
+# Each takes a function of one number to another; how often it differentiates stands beside it.
+TRANSFORMATIONS = {
+    "grad": (ft.grad, 1),
+    "jvp": (lambda f: lambda x: ft.jvp(f, (x,), (1.0,))[1], 1),
+    "vjp": (lambda f: lambda x: ft.vjp(f, x)[1](1.0)[0], 1),
+    "jit": (ft.jit, 0),
+    "vmap": (lambda f: lambda x: ft.vmap(f)(np.reshape(x, (1,)))[0], 0),
+}
+POINTS = np.array([0.3, 0.55, 0.75, 0.85, 1.2])
+
+
+def derivative(f, order):
+    for _ in range(order):
+        f = ft.grad(f)
+    return f
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_definition_itself(name, order):
+    lower = derivative(FUNCTIONS[name], order - 1)
+    exact = derivative(FUNCTIONS[name], order)
+    for x in POINTS:
+        step = 1e-5
+        numerical = (lower(x + step) - lower(x - step)) / (2 * step)
+        assert exact(x) == pytest.approx(numerical, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    "names",
+    [names for depth in (1, 2, 3) for names in itertools.product(TRANSFORMATIONS, repeat=depth)],
+    ids="-".join,
+)
+def test_every_composition(name, names):
+    f = FUNCTIONS[name]
+    order = 0
+    for transformation in names:
+        transform, differentiates = TRANSFORMATIONS[transformation]
+        f = transform(f)
+        order += differentiates
+    exact = derivative(FUNCTIONS[name], order)
+    expected = [exact(x) for x in POINTS]
+    np.testing.assert_allclose([f(x) for x in POINTS[1:4]], expected[1:4], rtol=1e-9)
+    np.testing.assert_allclose(ft.vmap(f)(POINTS), expected, rtol=1e-9)
+
+
+def test_a_branch_never_sees_the_examples_of_another():
+    x = np.array([-1.0, 0.0, 4.0])
+    safe_log = lambda x: ft.cond(x > 0, np.log, lambda x: x, x)
+    for f in (ft.vmap(safe_log), ft.jit(ft.vmap(safe_log))):
+        np.testing.assert_array_equal(f(x), [-1.0, 0.0, np.log(4.0)])
+    for f in (ft.vmap(ft.grad(safe_log)), ft.grad(lambda x: np.sum(ft.vmap(safe_log)(x)))):
+        np.testing.assert_array_equal(f(x), [1.0, 1.0, 0.25])
+
+
+def test_captured_values_of_every_transformation():
+    def f(a):
+        inner = lambda x: (
+            ft.jit(lambda y: y * a + x)(x) * ft.cond(x > 0, lambda y: y * a, np.sin, x)
+        )
+        return ft.grad(inner)(2.0)
+
+    # inner(x) = (x a + x) x a; d/dx = 2 (a + 1) a x; d/da of that at x = 2: 4 (2 a + 1)
+    assert f(3.0) == 48.0
+    assert ft.grad(f)(3.0) == 28.0
+    assert ft.jvp(f, (3.0,), (1.0,))[1] == 28.0
+    np.testing.assert_array_equal(ft.vmap(ft.grad(f))(np.array([1.0, 3.0])), [12.0, 28.0])
+    assert ft.jit(ft.grad(ft.jit(f)))(3.0) == 28.0
