@@ -12,6 +12,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import functrace
@@ -138,13 +139,13 @@ def fresh_import() -> dict:
     """What a new Python finds after importing functrace."""
     script = """
 import json, pkgutil, sys, time
-import typing_extensions
-from numpy import *  # its submodules, too, which NumPy imports when they are asked for
+import numpy, typing_extensions
 before = set(sys.modules)
 start = time.perf_counter()
 import functrace
 seconds = time.perf_counter() - start
 modules = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+put_off = [name for name in ("numpy.testing", "numpy.f2py", "unittest") if name in sys.modules]
 import functrace.primitives
 for module in pkgutil.iter_modules(functrace.primitives.__path__, "functrace.primitives."):
     __import__(module.name)
@@ -153,7 +154,9 @@ first_order = [
     name for name, primitive in PRIMITIVES.items()
     if type(primitive).__module__.startswith("functrace.primitives.")
 ]
-print(json.dumps({"seconds": seconds, "modules": modules, "primitives": first_order}))
+print(json.dumps({
+    "seconds": seconds, "modules": modules, "put_off": put_off, "primitives": first_order,
+}))
 """
     output = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True, check=True
@@ -164,6 +167,19 @@ print(json.dumps({"seconds": seconds, "modules": modules, "primitives": first_or
 def test_importing_functrace_needs_numpy_only():
     allowed = {*sys.stdlib_module_names, "numpy", "typing_extensions", "functrace"}
     assert set(fresh_import()["modules"]) <= allowed
+
+
+def test_importing_functrace_does_not_import_what_numpy_puts_off():
+    assert fresh_import()["put_off"] == []
+
+
+def test_the_numpy_namespace_is_whole():
+    for name in np.__all__:
+        assert hasattr(functrace.numpy, name), name
+    assert functrace.numpy.sin is np.sin
+    assert set(np.__all__) <= set(dir(functrace.numpy))
+    with pytest.raises(AttributeError, match=r"'functrace.numpy' has no attribute 'sine'"):
+        functrace.numpy.sine  # noqa: B018
 
 
 def test_importing_functrace_is_quick():

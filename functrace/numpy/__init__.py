@@ -10,7 +10,9 @@ may hold traced values.
 # pyright: reportWildcardImportFromLibrary=false, reportGeneralTypeIssues=false
 # ruff: noqa: F403
 
-from numpy import *
+from typing import TYPE_CHECKING, Any
+
+import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
 from numpy import linalg as linalg
 
 from functrace.numpy import making as _making
@@ -23,4 +25,22 @@ from functrace.numpy.making import full as full
 from functrace.numpy.making import r_ as r_
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 
+if TYPE_CHECKING:
+    from numpy import *
+
+__all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
+
 globals().update(_making.TAKING_LISTS)
+
+
+def __getattr__(name: str) -> Any:
+    # The rest is looked up when it is asked for: importing all of it would import what NumPy puts
+    # off, its testing and f2py among it, which takes longer than importing functrace.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(_numpy, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()})
