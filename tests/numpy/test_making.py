@@ -62,7 +62,7 @@ def test_a_copy_can_be_written_without_changing_the_original():
 def test_functions_of_lists(name):
     ours, numpys = getattr(fnp, name), getattr(np, name)
     for make in (list, tuple):
-        on_list = lambda x: ours(make([x, x * 3, 2.0]))
+        on_list = lambda x, make=make: ours(make([x, x * 3, 2.0]))
         on_array = lambda x: numpys(np.stack([x, x * 3, 2.0]))
         assert ft.value_and_grad(on_list)(1.5) == ft.value_and_grad(on_array)(1.5)
 
