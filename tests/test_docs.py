@@ -1,0 +1,106 @@
+"""The documentation's code runs, and prints what the documentation says."""
+
+from __future__ import annotations
+
+import doctest
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import functrace
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = Path(functrace.__file__).parent
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the number of its first line."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(path: Path) -> list[Block]:
+    text = path.read_text(encoding="utf-8")
+    return [
+        Block(match[1], match[2], text.count("\n", 0, match.start(2)) + 1)
+        for match in FENCE.finditer(text)
+    ]
+
+
+def compiled(block: Block, path: Path) -> Any:
+    """The block's code, with the line numbers of the file, so that a failure points there."""
+    return compile("\n" * (block.line - 1) + block.text, str(path), "exec")
+
+
+def matches(printed: str, expected: str) -> bool:
+    """Whether what is printed is what is expected, where ``...`` stands for anything."""
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    return doctest.OutputChecker().check_output(expected, printed, options)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_code_in(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = blocks(path)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block, following in zip(found, [*found[1:], Block("", "", 0)], strict=True):
+        if block.language != "python":
+            continue
+        where = f"{path.name}, line {block.line}"
+        if ">>>" in block.text:
+            test = doctest.DocTestParser().get_doctest(
+                block.text, namespace, path.name, str(path), block.line - 1
+            )
+            runner = doctest.DocTestRunner(
+                optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+            )
+            report = io.StringIO()
+            runner.run(test, out=report.write, clear_globs=False)
+            assert not runner.summarize(verbose=False).failed, report.getvalue()
+            namespace = test.globs
+            continue
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compiled(block, path), namespace)
+        if following.language == "text":
+            text = printed.getvalue()
+            assert matches(text, following.text), f"{where} prints:\n{text}"
+
+
+def test_every_document_has_code_or_is_the_architecture():
+    for path in FILES:
+        assert path == ARCHITECTURE or any(b.language == "python" for b in blocks(path)), path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_links_and_files_named_in(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+    for name in re.findall(r"`((?:functrace|tests|docs|examples|benchmarks)/[\w/.]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_architecture_lists_every_file():
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    start = text.index("## Floors")
+    table = text[start : text.index("\n## ", start + 1)]
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", table))
+    for name in named:
+        assert (PACKAGE / name).exists(), f"{name} is listed, but not there"
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        folders = [f"{parent.as_posix()}/" for parent in Path(name).parents][:-1]
+        assert name in named or named & set(folders) or path.name == "__init__.py", (
+            f"{name} is not in the table of floors of docs/architecture.md"
+        )
