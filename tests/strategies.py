@@ -155,6 +155,7 @@ TAMERS: dict[str, Tamer] = {
     "POSITIVE": lambda b, x, s: b.scaled(x, 0.9, 1.2),
     "ABOVE_ONE": lambda b, x, s: b.scaled(x, 0.9, 2.2),
     "OPEN_UNIT": lambda b, x, s: b.scaled(x, 0.5, float(b.rng.choice([-0.2, 0.2]))),
+    "UNIT": lambda b, x, s: b.scaled(x, 0.35, 0.5),
     "DISTINCT": lambda b, x, s: b.scaled(x, 0.1, cases.DISTINCT.values(b.rng, s, "float64")),
     "REGULAR": lambda b, x, s: b.scaled(x, 0.3, cases.REGULAR.values(b.rng, s, "float64")),
 }

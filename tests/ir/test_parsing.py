@@ -120,7 +120,7 @@ def test_sources_are_comments():
 
 def test_a_long_program_does_not_confuse_names_with_numbers():
     def f(x):
-        for _ in range(14000):  # far enough for three letters
+        for _ in range(6600):  # until a variable would be called inf
             x = x * 1.0
         return x + np.inf
 
