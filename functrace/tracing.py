@@ -49,12 +49,14 @@ Place = tuple[Any, int]
 """A code object and an instruction in it: a Source in the cheapest form there is."""
 
 # With the separator at the end: a user's functrace_models/ is not ours.
-_OWN_FOLDERS = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__))
+_NUMPY = str(Path(np.__file__).parent) + os.sep
+_SCIPY = str(Path(np.__file__).parent.with_name("scipy")) + os.sep
+_OWN_FOLDERS = (str(Path(__file__).parent) + os.sep, _NUMPY, _SCIPY)
 _is_own: dict[str, bool] = {}
 
 
 def user_place(depth: int) -> Place | None:
-    """The innermost place outside functrace and NumPy, ``depth`` frames up or further."""
+    """The innermost place outside functrace, NumPy and SciPy, ``depth`` frames up or further."""
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
     while frame is not None:
         code = frame.f_code
@@ -633,8 +635,16 @@ class Tracer:
         require_usable(self)
         if _stores_an_item(place):
             raise self._written_into_an_array(place)
-        if sys._getframe(1).f_code.co_filename == _MASKED_ARRAYS:  # pyright: ignore[reportPrivateUsage]
+        caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        if caller.f_code.co_filename == _MASKED_ARRAYS:
             raise _not_ordinary(np.ma.MaskedArray)
+        library = _library_function(caller)
+        if library is not None:
+            raise UnsupportedFunctionError(
+                f"{library} makes an ordinary array of a traced {self.type}, and functrace has no "
+                "rule for it.",
+                source_of(place),
+            )
         raise ArrayConversionError(
             f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
             source_of(place),
@@ -1142,6 +1152,15 @@ def _adds_in_place(place: Place | None) -> bool:
 
 
 _MASKED_ARRAYS = np.ma.core.__file__
+
+
+def _library_function(frame: Any) -> str | None:
+    """The function of NumPy or SciPy that the user called, if a frame belongs to one."""
+    name = None
+    while frame is not None and frame.f_code.co_filename.startswith((_NUMPY, _SCIPY)):
+        name = f"{frame.f_globals['__name__'].partition('.')[0]}'s {frame.f_code.co_qualname}"
+        frame = frame.f_back
+    return name
 
 
 def strong(x: Any) -> Any:

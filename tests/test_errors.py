@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import functrace as ft
 from functrace import errors
@@ -297,6 +298,40 @@ def where_without_out():
 )
 def a_cast_that_is_not_safe():
     in_grad(lambda x: x.astype(np.int64, casting="safe"))()
+
+
+@case(
+    errors.OperandError,
+    TypeError,
+    r"f returned a str, which is no array and no number\.",
+    "Return arrays, numbers, and containers of them.",
+)
+def a_string_returned_under_make_ir():
+    def f(x):
+        return {"value": x, "name": "first"}
+
+    in_ir(f)()
+
+
+@case(
+    errors.UnsupportedFunctionError,
+    TypeError,
+    r"scipy's expm makes an ordinary array of a traced float64\[2, 2\], .*",
+    where=HERE,
+)
+def a_function_of_scipy():
+    in_grad(lambda x: np.sum(scipy.linalg.expm(x)), np.eye(2))()
+
+
+@case(
+    errors.UnsupportedFunctionError,
+    TypeError,
+    r"numpy's vectorize\.\S* makes an ordinary array of a traced float64\[3\], .*",
+    where=HERE,
+)
+def a_vectorized_function():
+    double = np.vectorize(lambda x: 2 * x)
+    in_grad(lambda x: np.sum(double(x)))()
 
 
 @case(errors.UnsupportedFunctionError, TypeError, r"numpy\.busday_count .*", where=HERE)
@@ -634,6 +669,19 @@ def integers_among_the_parameters():
         return np.sum(params["layers"][0])
 
     ft.grad(loss)({"layers": [np.ones(2), np.array([1, 2])]})
+
+
+@case(
+    errors.NonFloatLeafError,
+    TypeError,
+    r"The argument data is differentiated, but is a MaskedArray, which is not an ordinary array\.",
+    "x.filled(0)",
+)
+def a_masked_argument():
+    def mean(data):
+        return data.mean()
+
+    ft.grad(mean)(np.ma.array(THREE, mask=[0, 1, 0]))
 
 
 @case(

@@ -136,6 +136,15 @@ def _is_inexact(
 ) -> bool:
     if type(leaf) is float:
         kind = "f"
+    elif type(leaf) is np.ndarray:
+        kind = leaf.dtype.kind
+    elif isinstance(leaf, np.ma.MaskedArray | np.matrix):
+        raise NonFloatLeafError(
+            f"The argument {name_of(index)} is differentiated, but is a "
+            f"{type(leaf).__qualname__}, which is not an ordinary array.",
+            advice="Convert it first: np.asarray(x), or x.filled(0) where masked elements count "
+            "as zeros.",
+        )
     else:
         try:
             kind = type_of(leaf).dtype.kind

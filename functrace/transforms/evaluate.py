@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from functrace import tree
-from functrace.errors import ArgumentError, FunctraceError, ProgramCheckError
+from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Program, Variable
 from functrace.ir.types import type_of
 from functrace.tracing import ProgramRecording, as_operand, bind
@@ -44,9 +44,23 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
         with ProgramRecording() as recording:
             tracers = [recording.input(type) for type in types]
             traced_args, traced_kwargs = structure.unflatten(tracers)
-            return recording.program(tree.leaves(f(*traced_args, **traced_kwargs)))
+            outputs = tree.leaves(f(*traced_args, **traced_kwargs))
+            for x in outputs:
+                _require_array(x, f)
+            return recording.program(outputs)
 
     return record
+
+
+def _require_array(x: Any, f: Callable[..., Any]) -> None:
+    try:
+        type_of(x)
+    except TypeError:
+        raise OperandError(
+            f"{getattr(f, '__name__', 'The function')} returned a {type(x).__qualname__}, which is "
+            "no array and no number.",
+            advice="Return arrays, numbers, and containers of them.",
+        ) from None
 
 
 def evaluate(program: Program, *inputs: Any) -> list[Any]:
