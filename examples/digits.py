@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 Labels: TypeAlias = NDArray[np.intp]
 Layer: TypeAlias = dict[str, Array]
 Parameters: TypeAlias = dict[str, list[Layer]]
@@ -91,7 +92,7 @@ def predict(parameters: Parameters, images: Array) -> Array:
     return signal @ last_layer["weights"] + last_layer["bias"]
 
 
-def loss(parameters: Parameters, images: Array, labels: Labels) -> Array:
+def loss(parameters: Parameters, images: Array, labels: Labels) -> Number:
     """Give the mean cross-entropy: minus the log of the probability of the right digit."""
     scores = predict(parameters, images)
     scores_of_the_right_digits = scores[np.arange(len(labels)), labels]
@@ -154,7 +155,7 @@ def train(
 def draw(curves: Curves, parameters: Parameters, held_out: Digits, path: Path) -> None:
     """Draw the loss curves, and up to twelve of the digits that the network misreads."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.15, 1])[0]
 
     axes = left.subplots()
     epochs = np.arange(1, len(curves.training) + 1)

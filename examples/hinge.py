@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 
 
 def features(x: Array) -> Array:
@@ -47,19 +48,19 @@ def features(x: Array) -> Array:
     return np.concatenate([np.ones((*x.shape[:-1], 1)), x], axis=-1)
 
 
-def loss(w: Array, x: Array, y: Array) -> Array:
+def loss(w: Array, x: Array, y: float) -> Number:
     """Give the hinge loss of one point."""
-    margin = (w @ features(x)) * y
+    margin = np.dot(w, features(x)) * y
     return np.maximum(1 - margin, 0)
 
 
-def gradient_by_hand(w: Array, x: Array, y: Array) -> Array:
+def gradient_by_hand(w: Array, x: Array, y: float) -> Array:
     """Give -1[margin < 1] phi(x) y."""
-    margin = (w @ features(x)) * y
+    margin = np.dot(w, features(x)) * y
     return -float(margin < 1) * features(x) * y
 
 
-def mean_loss(w: Array, x: Array, y: Array) -> Array:
+def mean_loss(w: Array, x: Array, y: Array) -> Number:
     """Give the mean hinge loss of many points, as one array."""
     margins = (features(x) @ w) * y
     return np.mean(np.maximum(1 - margins, 0))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 Layer: TypeAlias = dict[str, Array]
 Signals: TypeAlias = dict[str, Array]
 
@@ -71,7 +72,7 @@ def forward(layers: Sequence[Layer], x: Array, nudges: Signals | None = None) ->
 
 def mean_squared_error(
     layers: Sequence[Layer], x: Array, y: Array, nudges: Signals | None = None
-) -> Array:
+) -> Number:
     """Give the mean of (a_L - y)^2."""
     output = forward(layers, x, nudges)[f"a{len(layers)}"]
     return np.mean((output - y) ** 2)
@@ -117,7 +118,7 @@ def scores(layers: Sequence[Layer], x: Array) -> Array:
     return signal @ last_layer["W"] + last_layer["b"]
 
 
-def cross_entropy(layers: Sequence[Layer], x: Array, y: Array) -> Array:
+def cross_entropy(layers: Sequence[Layer], x: Array, y: Array) -> Number:
     """Give the mean of -log yhat at the right class, for labels y as rows of zeros and a one."""
     z = scores(layers, x)
     log_yhat = z - logsumexp(z, axis=-1, keepdims=True)

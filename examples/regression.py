@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 Weights: TypeAlias = dict[str, Array]
-Prediction: TypeAlias = Callable[[Weights, float], Array]
-Loss: TypeAlias = Callable[[Weights, float, float], Array]
+Prediction: TypeAlias = Callable[[Weights, float], Number]
+Loss: TypeAlias = Callable[[Weights, float, float], Number]
 
 
 def features(x: float) -> Array:
@@ -51,23 +52,23 @@ def features(x: float) -> Array:
     return np.array([1.0, x])
 
 
-def two_layers(weights: Weights, x: float) -> Array:
+def two_layers(weights: Weights, x: float) -> Number:
     """Predict y = w . phi(V phi(x))."""
-    return weights["w"] @ np.tanh(weights["V"] @ features(x))
+    return np.dot(weights["w"], np.tanh(weights["V"] @ features(x)))
 
 
-def four_layers(weights: Weights, x: float) -> Array:
+def four_layers(weights: Weights, x: float) -> Number:
     """Predict y = w . phi(V3 phi(V2 phi(V1 phi(x))))."""
     h1 = np.tanh(weights["V1"] @ features(x))
     h2 = np.tanh(weights["V2"] @ h1)
     h3 = np.tanh(weights["V3"] @ h2)
-    return weights["w"] @ h3
+    return np.dot(weights["w"], h3)
 
 
 def squared_residual(predict: Prediction) -> Loss:
     """Make the loss of one sample from the prediction."""
 
-    def loss(weights: Weights, x: float, y: float) -> Array:
+    def loss(weights: Weights, x: float, y: float) -> Number:
         return (predict(weights, x) - y) ** 2
 
     return loss
@@ -114,7 +115,7 @@ def train(
     for _ in tqdm(range(epochs), desc=name, unit="epoch"):
         losses: list[float] = []
         for i in generator.permutation(len(x)):
-            value, gradient = loss_and_gradient(weights, x[i], y[i])
+            value, gradient = loss_and_gradient(weights, float(x[i]), float(y[i]))
             weights = ft.tree.map(lambda v, g: v - learning_rate * g, weights, gradient)
             losses.append(float(value))
         means.append(float(np.mean(losses)))

@@ -34,16 +34,17 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 Labels: TypeAlias = NDArray[np.intp]
 Parameters: TypeAlias = dict[str, Array]
 
 
-def rosenbrock(x: Array) -> Array:
+def rosenbrock(x: Array) -> Number:
     """Give the height of Rosenbrock's curved valley; its lowest point is (1, ..., 1)."""
     return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def loss(parameters: Parameters, images: Array, labels: Labels) -> Array:
+def loss(parameters: Parameters, images: Array, labels: Labels) -> Number:
     """Give the mean cross-entropy of logistic regression, with a small penalty on the weights."""
     scores = images @ parameters["weights"] + parameters["bias"]
     cross_entropy = np.mean(logsumexp(scores, axis=1) - scores[np.arange(len(labels)), labels])
@@ -68,7 +69,7 @@ def logistic_regression(generator: np.random.Generator) -> Regression:
 
     start, unravel = ft.tree.ravel({"weights": np.zeros((64, 10)), "bias": np.zeros(10)})
 
-    def flat_loss(flat: Array) -> Array:
+    def flat_loss(flat: Array) -> Number:
         return loss(unravel(flat), images[training], labels[training])
 
     result = minimize(ft.value_and_grad(flat_loss), start, jac=True, method="L-BFGS-B")
@@ -81,7 +82,7 @@ def logistic_regression(generator: np.random.Generator) -> Regression:
 def draw(trail: Array, regression: Regression, path: Path) -> None:
     """Draw the path through the valley, and the weights of each digit as an image."""
     figure = Figure(figsize=(12, 5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.15])[0]
 
     axes = left.subplots()
     across, up = np.meshgrid(np.linspace(-1.6, 1.6, 300), np.linspace(-0.7, 1.7, 300))

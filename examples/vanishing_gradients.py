@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 Labels: TypeAlias = NDArray[np.intp]
 Layer: TypeAlias = dict[str, Array]
 Activation: TypeAlias = Callable[[Array], Array]
@@ -95,14 +96,14 @@ class Network:
             signal = self.activation(z) + (signal if self.skips else 0)
         return signal @ last_layer["W"] + last_layer["b"]
 
-    def loss(self, layers: Sequence[Layer], images: Array, labels: Labels) -> Array:
+    def loss(self, layers: Sequence[Layer], images: Array, labels: Labels) -> Number:
         """Give the mean cross-entropy."""
         scores = self.scores(layers, images)
         return np.mean(logsumexp(scores, axis=1) - scores[np.arange(len(labels)), labels])
 
     def loss_and_gradient(
         self, layers: list[Layer], images: Array, labels: Labels
-    ) -> tuple[Array, list[Layer]]:
+    ) -> tuple[Number, list[Layer]]:
         """Give the loss and its gradient, clipped where that was asked for."""
         value, gradient = ft.value_and_grad(self.loss)(layers, images, labels)
         return value, clip(gradient) if self.clipped else gradient
@@ -143,7 +144,7 @@ def gradient_norms(
     """Give the norm of the gradient by the weights of each hidden layer, before the first step."""
     layers = network.initialise(sizes, np.random.default_rng(seed))
     _, gradient = network.loss_and_gradient(layers, images, labels)
-    return np.array([np.linalg.norm(layer["W"]) for layer in gradient[:-1]])
+    return np.array([float(np.linalg.norm(layer["W"])) for layer in gradient[:-1]])
 
 
 def train(

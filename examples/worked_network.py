@@ -7,8 +7,8 @@ The network has two inputs, three hidden units and one output. For one sample wi
     z2 = W2^T a1 + b2,  yhat = sigmoid(z2)     W2 = [[.7], [.8], [.9]],  b2 = 0
     L = -(y log yhat + (1 - y) log(1 - yhat))
 
-Going forward: z1 = [.5, 1.1, 1.7], z2 = 2.76, yhat = 0.941, L = 0.061. Going back, the derivatives
-of the binary cross-entropy and of the sigmoid cancel, and leave
+Going forward: z1 = [.5, 1.1, 1.7], z2 = 2.76, yhat = 0.9405, L = 0.0614. Going back, the
+derivatives of the binary cross-entropy and of the sigmoid cancel, and leave
 
     dL/dz2 = (yhat - y) / (yhat (1 - yhat)) * yhat (1 - yhat) = yhat - y.
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Array: TypeAlias = NDArray[np.float64]
+Number: TypeAlias = np.floating
 Parameters: TypeAlias = dict[str, Array]
 
 X = np.array([1.0, 2.0])
@@ -79,7 +80,7 @@ def forward(parameters: Parameters) -> Signals:
     return Signals(z1, a1, z2, yhat=sigmoid(z2))
 
 
-def loss(parameters: Parameters) -> Array:
+def loss(parameters: Parameters) -> Number:
     """Give the binary cross-entropy of the sample."""
     yhat = forward(parameters).yhat
     return np.sum(-(Y * np.log(yhat) + (1 - Y) * np.log(1 - yhat)))
