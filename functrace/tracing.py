@@ -166,7 +166,9 @@ def _types_fit(primitive: Primitive, types: Sequence[ArrayType], params: dict[st
     """Whether a primitive takes inputs of these types, so that it is values that it refused."""
     try:
         primitive.infer(*types, **params)
-    except (ValueError, TypeError, IndexError, NotImplementedError):
+    except NotImplementedError:  # it does not say, so its error is left alone
+        return True
+    except (ValueError, TypeError, IndexError):
         return False
     return True
 
