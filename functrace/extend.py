@@ -56,10 +56,12 @@ class WrappedFunction(Primitive):
         self.given_infer = infer
 
     def run(self, *inputs: Any, **params: Any) -> Any:
-        """Call the function; what it returns becomes an array or a NumPy scalar."""
+        """Call the function; what it returns becomes an array of its own, or a NumPy scalar."""
         result = self.function(*inputs, **params)
         if type(result) is np.ndarray:
-            return result
+            # A view would let a write into the result change an input, which no one could trace.
+            is_view = any(type(x) is np.ndarray and np.may_share_memory(result, x) for x in inputs)
+            return result.copy() if is_view else result
         array = None if isinstance(result, tuple) else np.asarray(result)
         if array is None or array.dtype.kind not in "biufc":
             raise PrimitiveError(

@@ -259,6 +259,39 @@ def test_a_wrong_vjp(vjp, says):
     assert (caught.value.where or "").endswith(f":{f.__code__.co_firstlineno + 1} in f")
 
 
+def test_a_gradient_of_another_shape_is_never_given():
+    class Summed(Bare):
+        def vjp(self, cotangent, inputs, output, needed):
+            return (np.sum(cotangent),)
+
+    summed = Summed("summed_for_test_extend")
+    f = lambda x: np.sum(bind(summed, x))
+    for g in (f, ft.grad(f)):
+        with pytest.raises(
+            errors.RuleOutputError, match=r"shape \(\) for .* shape \(3,\)"
+        ) as caught:
+            ft.grad(lambda x: np.sum(g(x)))(THREE)  # noqa: B023
+        assert "check_primitive" in str(caught.value)
+    with pytest.raises(errors.RuleOutputError):
+        ft.vjp(f, THREE)[1](1.0)
+
+
+def test_a_result_is_no_view_of_an_input():
+    rest = wrap(lambda x: x[1:], vjp=lambda ct, out, x: np.concatenate([[0.0], ct]))
+
+    def f(x):
+        y = x * 1.0
+        z = rest(y)
+        z += 1.0
+        return np.sum(y * y)
+
+    expected = np.sum(THREE**2)
+    assert f(THREE) == expected
+    value, gradient = ft.value_and_grad(f)(THREE)
+    assert value == expected
+    np.testing.assert_array_equal(gradient, 2 * THREE)
+
+
 def test_a_cotangent_that_nobody_asks_for_is_not_looked_at():
     scale = wrap(lambda x, y: x * y, vjp=lambda ct, out, x, y: (ct * y, "unused"))
     np.testing.assert_array_equal(ft.grad(lambda x: np.sum(scale(x, 2.0)))(THREE), [2, 2, 2])

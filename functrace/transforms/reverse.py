@@ -390,6 +390,13 @@ def gradients(
         if gradient is None:
             type_ = type_of(primal)
             gradient = np.zeros(type_.shape, type_.dtype)[()]
+        elif getattr(gradient, "shape", ()) != getattr(primal, "shape", ()):
+            raise RuleOutputError(
+                f"A vjp rule gave a gradient of shape {np.shape(gradient)} for an argument of "
+                f"shape {np.shape(primal)}.",
+                advice="functrace.testing.check_primitive(primitive, *inputs) tells whether a "
+                "primitive's rules are right.",
+            )
         elif type(gradient) is np.ndarray and not gradient.shape:
             gradient = gradient[()]
         elif type(gradient) is np.ndarray:
