@@ -951,7 +951,11 @@ class Tracer:
                 if type(x) is not Tracer and not _is_plain(x):
                     inputs = tuple(map(as_operand, inputs))
                     break
-            result = apply_ufunc(ufunc, *inputs)
+            primitive = UFUNCS.get(ufunc)
+            if len(inputs) == 1 and isinstance(primitive, Primitive):
+                result = self.recording.record(primitive, inputs, {})  # what bind would find
+            else:
+                result = apply_ufunc(ufunc, *inputs)
             return strong(result) if isinstance(result, Tracer) else result
         return FUNCTIONS[np.ufunc](ufunc, method, inputs, options)
 
@@ -1167,7 +1171,8 @@ def _library_function(frame: Any) -> str | None:
 
 def strong(x: Any) -> Any:
     """A value with the dtype that a NumPy function gives it: no longer a weak Python scalar."""
-    if type(x.value) is np.ndarray or not x.type.weak:
+    kind = type(x.value)
+    if kind is np.ndarray or kind is np.float64 or not x.type.weak:
         return x
     return FUNCTIONS[np.astype](x, x.dtype)
 

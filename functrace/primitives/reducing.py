@@ -85,9 +85,14 @@ def lined_up(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     return x if keepdims or axes is None else np.reshape(x, reduced_shape(shape, axes, True))
 
 
+_LARGE = 10_000
+"""From so many elements on, a view of one number is cheaper to make than an array of it."""
+
+
 def spread(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     """Repeat what a reduction left along the reduced axes: the transpose of the sum."""
-    if axes is None and not keepdims and isinstance(x, np.generic):
+    is_number = axes is None and not keepdims and isinstance(x, np.generic)
+    if is_number and math.prod(shape) < _LARGE:
         # The commonest case: the derivative of a loss that is a sum or a mean.
         whole = np.empty(shape, x.dtype)
         whole.fill(x)

@@ -150,6 +150,7 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
         cotangents: For each variable its cotangent so far, None for zero. At the end those of
             the inputs are left in it; all others are let go as soon as they were used.
     """
+    summed: set[int] = set()  # variables whose cotangent is a sum made here, and nobody else's
     # A rule may divide by zero where the cotangent is zero, and scale() then drops the result:
     # what the forward pass computed has given its warnings already.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -182,9 +183,25 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
             if not isinstance(parts, (tuple, list)) or len(parts) != len(variables):
                 raise _wrong_number(primitive, parts, len(variables), place)
             for number, part in zip(variables, parts):  # noqa: B905  (counted above)
-                if number is not None and part is not None:
-                    sum_so_far = cotangents[number]
-                    cotangents[number] = part if sum_so_far is None else sum_so_far + part
+                if number is None or part is None:
+                    continue
+                sum_so_far = cotangents[number]
+                if sum_so_far is None:
+                    cotangents[number] = part
+                elif number in summed and _fits_into(part, sum_so_far):
+                    np.add(sum_so_far, part, sum_so_far)
+                else:
+                    cotangents[number] = sum_so_far + part
+                    summed.add(number)
+
+
+def _fits_into(part: Any, array: Any) -> bool:
+    """Whether a cotangent can be added to another in place."""
+    return (
+        type(part) is type(array) is np.ndarray
+        and part.shape == array.shape
+        and part.dtype == array.dtype
+    )
 
 
 def _wrong_number(
