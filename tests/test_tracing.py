@@ -691,6 +691,41 @@ def test_an_input_of_an_outer_recording_is_changed_for_the_outer_one_too():
     same(on_tape(f, THREE), np.array([20.0, 4.0, 6.0]))
 
 
+def test_what_is_captured_is_the_value_at_the_time():
+    def pulled_back(x):
+        y = x * 1.0
+        _, pullback = ft.vjp(lambda t: np.sin(t) * y, y)
+        y += 1.0
+        return np.sum(pullback(np.ones(3))[0])
+
+    np.testing.assert_allclose(ft.grad(pulled_back)(THREE), np.cos(THREE) - THREE * np.sin(THREE))
+
+    def pushed(x):
+        y = x * 1.0
+        tangent = jvp(lambda t: t * y, (y,), (y,))[1]
+        y *= 2.0
+        return np.sum(tangent)
+
+    np.testing.assert_allclose(ft.grad(pushed)(THREE), 2 * THREE)
+
+    def jitted(x):
+        y = x * 1.0
+        product = ft.jit(lambda t: t * y)
+        first = product(1.0)
+        y += 1.0
+        return np.sum(first * product(1.0))
+
+    np.testing.assert_allclose(ft.grad(jitted)(THREE), 2 * THREE + 1)
+
+    def mapped(x):
+        y = x * 1.0
+        rows = ft.vmap(lambda row: row * y)(np.ones((2, 3)))
+        y += 1.0
+        return np.sum(rows * y)
+
+    np.testing.assert_allclose(ft.grad(mapped)(THREE), 2 * (2 * THREE + 1))
+
+
 # Views
 
 VIEWS: dict[str, Callable[[Any], Any]] = {

@@ -79,6 +79,8 @@ class Tape(Recording):
         """A tracer for a new variable that no row makes: an input, or a writable constant."""
         variable = self.variables
         self.variables = variable + 1
+        if type(value) is Tracer:  # a copy: it may be written before the pullback is called
+            value = value.copy()
         return Tracer(self, value, variable)
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
