@@ -12,6 +12,10 @@ from functrace import tree as tree
 from functrace.higher_order.branching import cond as cond
 from functrace.higher_order.branching import switch as switch
 from functrace.higher_order.jit import jit as jit
+from functrace.higher_order.loops import associative_scan as associative_scan
+from functrace.higher_order.loops import fori_loop as fori_loop
+from functrace.higher_order.loops import scan as scan
+from functrace.higher_order.loops import while_loop as while_loop
 from functrace.ir.checking import check as check
 from functrace.ir.parsing import parse as parse
 from functrace.ir.program import Program as Program

@@ -267,6 +267,15 @@ class BranchOutputError(FunctraceError, TypeError):
     )
 
 
+class CarryError(FunctraceError, TypeError):
+    """The carry of a loop changes its structure, shape or dtype from one trip to the next."""
+
+    advice = (
+        "Begin with a carry of the structure, shapes and dtypes that the body returns, for "
+        "instance 0.0 in place of 0, or convert in the body, x.astype(dtype)."
+    )
+
+
 class RuleOutputError(FunctraceError, ValueError):
     """A derivative rule returned something other than one cotangent for each input."""
 

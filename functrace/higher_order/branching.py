@@ -36,7 +36,7 @@ from functrace.ir.types import ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
-from functrace.transforms.evaluate import evaluate
+from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue
 
 # Parameters: branch0, branch1, ... are the Programs.
@@ -65,7 +65,7 @@ class Switch(Primitive):
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
         branches = branches_of(params)
-        return tuple(evaluate(branches[min(max(int(index), 0), len(branches) - 1)], *inputs))
+        return tuple(run_program(branches[min(max(int(index), 0), len(branches) - 1)], inputs))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""

@@ -24,7 +24,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import as_operand, bind
-from functrace.transforms.evaluate import evaluate
+from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ class Call(Primitive):
 
     def run(self, *inputs: Any, program: Program) -> Any:
         """Evaluate the Program."""
-        return tuple(evaluate(program, *inputs))
+        return tuple(run_program(program, inputs))
 
     def infer(self, *types: ArrayType, program: Program) -> Any:
         """The types of the Program's outputs."""

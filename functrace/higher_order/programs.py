@@ -19,7 +19,7 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.batch import batch_program
-from functrace.transforms.evaluate import evaluate
+from functrace.transforms.evaluate import run_program
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.reverse import Tape, backward, consumed
 from functrace.transforms.transpose import transpose_program
@@ -209,7 +209,7 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
                     Tracer(inner, x, tangents[index]) if index in tangents else x
                     for index, x in enumerate(primals)
                 ]
-                outputs = evaluate(program, *inputs)
+                outputs = run_program(program, inputs)
                 values = [inner.value_of(x) for x in outputs]
                 mask = wanted or tuple(
                     isinstance(x, Tracer) and x.recording is inner for x in outputs
@@ -252,7 +252,7 @@ def residual_form(program: Program, is_active: Mask) -> ResidualForm:
                     tape.lift(x) if active else x
                     for x, active in zip(primals, is_active, strict=True)
                 ]
-                outputs = evaluate(program, *inputs)
+                outputs = run_program(program, inputs)
                 values = [tape.value_of(x) for x in outputs]
                 variables = [tape.variable_of(x) for x in outputs]
             with ProgramRecording() as reverse:

@@ -23,7 +23,7 @@ from functrace.ir.program import (
     Program,
     Variable,
 )
-from functrace.ir.types import ArrayType, Shape
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 
 
 def parse(text: str) -> Program:
@@ -134,8 +134,12 @@ def _type(node: ast.expr) -> ArrayType:
     if isinstance(node, ast.Subscript):
         name = node.value
         lengths = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        values = [length.value for length in lengths if isinstance(length, ast.Constant)]
-        shape = tuple(value for value in values if isinstance(value, int) and value >= 0)
+        values = [
+            length.value if isinstance(length, ast.Constant) else ANY_LENGTH
+            for length in lengths
+            if isinstance(length, ast.Constant) or ast.unparse(length) == "any"
+        ]
+        shape = tuple(value for value in values if isinstance(value, int))
         if len(shape) != len(lengths):
             raise _fail(node, f"`{ast.unparse(node)}` is no type.")
     if not isinstance(name, ast.Name):

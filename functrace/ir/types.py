@@ -9,6 +9,9 @@ import numpy as np
 
 Shape = tuple[int, ...]
 
+ANY_LENGTH = -1
+"""The length of an axis that is known only when a loop has run; printed as ``any``."""
+
 WEAK_DTYPES: dict[type, np.dtype[Any]] = {
     bool: np.dtype(np.bool_),
     int: np.dtype(np.int_),
@@ -67,7 +70,8 @@ class ArrayType(NamedTuple):
 
     def __str__(self) -> str:
         name = ("weak_" if self.weak else "") + self.dtype.name
-        return f"{name}[{', '.join(map(str, self.shape))}]" if self.shape else name
+        lengths = ["any" if length == ANY_LENGTH else str(length) for length in self.shape]
+        return f"{name}[{', '.join(lengths)}]" if lengths else name
 
 
 @lru_cache(maxsize=256)

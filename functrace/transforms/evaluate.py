@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -87,14 +87,18 @@ def evaluate(program: Program, *inputs: Any) -> list[Any]:
         raise ArgumentError(
             f"The Program has {len(program.inputs)} inputs, but {len(inputs)} were given."
         )
-    values: dict[Variable, Any] = {}
     for number, (variable, x) in enumerate(zip(program.inputs, inputs, strict=True)):
         given = type_of(x)
         if (given.shape, given.dtype) != (variable.type.shape, variable.type.dtype):
             raise ArgumentError(
                 f"Input {number} of the Program has the type {variable.type}, not {given}."
             )
-        values[variable] = x
+    return run_program(program, inputs)
+
+
+def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
+    """Run a Program on inputs that are known to fit. As `evaluate` else."""
+    values: dict[Variable, Any] = dict(zip(program.inputs, inputs, strict=True))
 
     def read(atom: Variable | Constant) -> Any:
         if isinstance(atom, Variable):

@@ -1,0 +1,450 @@
+"""Loops under JAX's names: scan, while_loop, fori_loop, associative_scan, and map (map_rows here).
+
+Where nothing is traced they are Python loops. On traced values the body is recorded once, and the
+loop is one operation; only `while_loop` and `fori_loop` stay Python loops as long as the condition
+is known, as under `grad` without `jit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import ArgumentError, CarryError
+from functrace.higher_order.branching import innermost_value
+from functrace.higher_order.looping import scan_primitive, while_primitive
+from functrace.higher_order.programs import (
+    Recorded,
+    closed_together,
+    output_types,
+    record_program,
+)
+from functrace.ir.types import ArrayType, result_dtype, type_of
+from functrace.primitives.linear import cast_to
+from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Go along the first axis of arrays, handing a carry from row to row.
+
+    As this Python code, with ``np.stack`` leaf by leaf::
+
+        ys = []
+        for x in xs:
+            carry, y = f(carry, x)
+            ys.append(y)
+        return carry, np.stack(ys)
+
+    Args:
+        f: Takes the carry and one row; returns the next carry and one row of the result.
+        init: The first carry, a tree of arrays. It keeps its structure, shapes and dtypes.
+        xs: A tree of arrays of which the first axes have the same length; None where ``f`` needs
+            no rows.
+        length: The number of trips, needed where ``xs`` holds no array.
+        reverse: Whether to go from the last row to the first; rows of the result stay at their
+            places.
+        unroll: Taken for the sake of JAX's signature; it does not change the result.
+
+    Returns:
+        The last carry, and the stacked rows of the result.
+
+    Raises:
+        CarryError: ``f`` returns a carry of another structure, shape or dtype, or no pair.
+        ArgumentError: The lengths differ, or none is known.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
+        (np.float64(6.0), array([0., 1., 3.]))
+    """
+    rows, row_structure = tree.flatten(xs)
+    rows = [as_operand(x) for x in rows]
+    trips = _trips(rows, row_structure, length)
+    carry, carry_structure = tree.flatten(init)
+    carry = [as_operand(x) for x in carry]
+    if not any(isinstance(x, Tracer) for x in (*carry, *rows)) and trips:
+        return _scan_values(
+            f, carry_structure.unflatten(carry), rows, row_structure, trips, reverse
+        )
+    row_types = [ArrayType(type_of(x).shape[1:], type_of(x).dtype) for x in rows]
+    carry, recorded, pair = _recorded_body(
+        lambda carry, row: _pair(f(carry, row)),
+        carry,
+        carry_structure,
+        (row_structure, row_types),
+        "scan",
+    )
+    (program,), captured = closed_together([recorded.program])
+    program = _constants_first(program, len(captured))
+    outputs = bind(
+        scan_primitive,
+        *captured,
+        *carry,
+        *rows,
+        body=program,
+        constants=len(captured),
+        carries=len(carry),
+        length=trips,
+        reverse=bool(reverse),
+    )
+    count = len(carry)
+    return (
+        carry_structure.unflatten(outputs[:count]),
+        pair[1].unflatten(outputs[count:]),
+    )
+
+
+def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -> int:
+    lengths: dict[str, int] = {}
+    for x, path in zip(rows, structure.paths(), strict=True):
+        shape = type_of(x).shape
+        if not shape:
+            raise ArgumentError(f"scan was given the scalar xs{tree.keystr(path)}: it has no rows.")
+        lengths[f"xs{tree.keystr(path)}"] = shape[0]
+    if length is not None:
+        lengths["length"] = int(length)
+    if not lengths:
+        raise ArgumentError("scan was given no arrays and no length.", advice="Give length=.")
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ArgumentError(f"The lengths of scan differ: {found}.")
+    return next(iter(lengths.values()))
+
+
+def _pair(result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        raise CarryError(
+            f"The function under scan returned a {type(result).__qualname__}, not a pair.",  # pyright: ignore[reportUnknownArgumentType]
+            advice="Return (carry, row of the result); None is a row of nothing.",
+        )
+    return result  # pyright: ignore[reportUnknownVariableType]
+
+
+def _scan_values(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    rows: Sequence[Any],
+    structure: tree.Structure,
+    trips: int,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    """Scan in Python, over values."""
+    results: list[Any] = [None] * trips
+    first = carry
+    for trip in reversed(range(trips)) if reverse else range(trips):
+        carry, results[trip] = _pair(f(carry, structure.unflatten([x[trip] for x in rows])))
+        if trip in (0, trips - 1):
+            _require_same(first, carry, "scan")
+    return carry, tree.map(lambda *parts: np.stack(parts), *results)
+
+
+def _require_same(before: Any, after: Any, name: str) -> None:
+    """Check that a body returned a carry like the one it was given."""
+    leaves, structure = tree.flatten(before)
+    others, other_structure = tree.flatten(after)
+    if structure != other_structure:
+        raise _carry_structure_error(structure, after, name)
+    for old, new, path in zip(leaves, others, structure.paths(), strict=True):
+        _common_carry_type(type_of(as_operand(old)), type_of(as_operand(new)), path, name)
+
+
+def _carry_structure_error(structure: tree.Structure, after: Any, name: str) -> CarryError:
+    return CarryError(
+        f"The carry of {name} changes its structure. {tree.first_difference(structure, after)}",
+        source_of(user_place(3)),
+    )
+
+
+def _common_carry_type(
+    before: ArrayType, after: ArrayType, path: tree.KeyPath, name: str
+) -> ArrayType:
+    """The type that a carry has in each trip; a Python scalar takes on the other's dtype."""
+    dtype = result_dtype(before, after)
+    strong = [type for type in (before, after) if not type.weak]
+    if before.shape != after.shape or any(type.dtype != dtype for type in strong):
+        raise CarryError(
+            f"The carry{tree.keystr(path)} of {name} has the type {before} before a trip and "
+            f"{after} after it.",
+            source_of(user_place(4)),
+        )
+    return before if before == after else ArrayType(before.shape, dtype)
+
+
+def _recorded_body(
+    f: Callable[..., Any],
+    carry: list[Any],
+    structure: tree.Structure,
+    rows: tuple[tree.Structure, list[ArrayType]] | None,
+    name: str,
+) -> tuple[list[Any], Recorded, list[tree.Structure]]:
+    """Record a body, with the types that its carry has from the first trip on.
+
+    Returns:
+        The first carry, cast to these types; the recorded body; and the structures of what it
+        returns, the carry's first.
+    """
+    row_structure, row_types = rows or (tree.structure(()), [])
+
+    def flat(*leaves: Any) -> Any:
+        count = structure.num_leaves
+        given = [structure.unflatten(leaves[:count])]
+        if rows:
+            given.append(row_structure.unflatten(leaves[count:]))
+        return f(*given)
+
+    types = [type_of(x) for x in carry]
+    while True:
+        inputs = tree.structure(tuple(range(len(types) + len(row_types))))
+        recorded = record_program(flat, inputs, [*types, *row_types])
+        returned = recorded.structure.children() if rows else [recorded.structure]
+        if returned[0] != structure:
+            example = returned[0].unflatten([0] * returned[0].num_leaves)
+            raise _carry_structure_error(structure, example, name)
+        after = output_types(recorded.program)[: len(types)]
+        common = [
+            _common_carry_type(a, b, path, name)
+            for a, b, path in zip(types, after, structure.paths(), strict=True)
+        ]
+        if common == types:
+            break
+        types = common
+        carry = [
+            x if type_of(x) == type else cast_to(x, type.dtype)
+            for x, type in zip(carry, types, strict=True)
+        ]
+    if tuple(types) != after:
+        count = len(types)
+
+        def cast(*leaves: Any) -> Any:
+            results = tree.leaves(flat(*leaves))
+            fitted = [
+                x if type_of(as_operand(x)) == type else cast_to(as_operand(x), type.dtype)
+                for x, type in zip(results[:count], types, strict=True)
+            ]
+            return recorded.structure.unflatten([*fitted, *results[count:]])
+
+        recorded = record_program(cast, inputs, [*types, *row_types])
+    return carry, recorded, returned
+
+
+def _constants_first(program: Any, captured: int) -> Any:
+    """A Program with its last inputs, the captured ones, before all others."""
+    if not captured:
+        return program
+    inputs = program.inputs
+    return type(program)(
+        [*inputs[-captured:], *inputs[:-captured]], program.equations, program.outputs
+    )
+
+
+def while_loop(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any
+) -> Any:
+    """Repeat a function on its own result as long as a condition holds.
+
+    Args:
+        cond_fun: Takes the carry; returns a boolean scalar.
+        body_fun: Takes the carry; returns the next one, of the same structure, shapes and dtypes.
+        init_val: The first carry, a tree of arrays.
+
+    Returns:
+        The first carry for which the condition does not hold. It can be differentiated in both
+        modes: reverse mode keeps what each trip needs.
+
+    Raises:
+        CarryError: ``body_fun`` returns a carry of another structure, shape or dtype.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.while_loop(lambda x: x < 100.0, lambda x: x * x, 3.0)
+        6561.0
+        >>> ft.grad(ft.jit(lambda x: ft.while_loop(lambda x: x < 100.0, lambda x: x * x, x)))(3.0)
+        np.float64(17496.0)
+    """
+    carry, structure = tree.flatten(init_val)
+    carry = [as_operand(x) for x in carry]
+    value = structure.unflatten(carry)
+    while True:
+        goes_on = cond_fun(value)
+        if innermost_value(goes_on) is UNKNOWN:
+            break
+        if np.shape(goes_on) != ():
+            raise _condition_error(type_of(as_operand(goes_on)))
+        if not goes_on:
+            return value
+        after = body_fun(value)
+        _require_same(value, after, "while_loop")
+        value = after
+    carry = [as_operand(x) for x in tree.leaves(value)]
+    carry, body, _ = _recorded_body(body_fun, carry, structure, None, "while_loop")
+    arguments = tree.structure((0,)).compose(structure)
+    condition = record_program(cond_fun, arguments, [type_of(x) for x in carry])
+    types = output_types(condition.program)
+    if condition.structure is not tree.LEAF or types[0].shape or types[0].dtype.kind != "b":
+        raise _condition_error(types[0] if types else None)
+    programs, captured = closed_together([condition.program, body.program])
+    first = len(captured)
+    outputs = bind(
+        while_primitive,
+        *captured,
+        *carry,
+        condition=_constants_first(programs[0], first),
+        body=_constants_first(programs[1], first),
+        constants=first,
+    )
+    return structure.unflatten(list(outputs))
+
+
+def _condition_error(type: ArrayType | None) -> ArgumentError:
+    return ArgumentError(
+        f"The condition of while_loop must return a boolean scalar, not {type or 'a container'}.",
+        source_of(user_place(3)),
+        "Return one boolean, for instance by np.any or np.all.",
+    )
+
+
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any,
+    *, unroll: int | bool | None = None,
+) -> Any:  # fmt: skip
+    """Repeat a function of a counter and a carry.
+
+    Args:
+        lower: The first value of the counter, an integer.
+        upper: The counter stays below this integer.
+        body_fun: Takes the counter and the carry; returns the next carry, of the same structure,
+            shapes and dtypes.
+        init_val: The first carry, a tree of arrays.
+        unroll: Taken for the sake of JAX's signature; it does not change the result.
+
+    Returns:
+        The last carry. It can be differentiated in both modes, even where the bounds are traced.
+
+    Raises:
+        CarryError: ``body_fun`` returns a carry of another structure, shape or dtype.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.fori_loop(1, 5, lambda i, product: product * i, 1.0)
+        24.0
+    """
+    for bound in (lower, upper):
+        type = type_of(as_operand(bound))
+        if type.shape != () or type.dtype.kind not in "biu":
+            raise ArgumentError(f"The bounds of fori_loop must be integers, not of type {type}.")
+    known = innermost_value(lower), innermost_value(upper)
+    if UNKNOWN not in known:
+        first, last = map(int, known)
+        is_recorded = any(innermost_value(x) is UNKNOWN for x in tree.leaves(init_val))
+        if not is_recorded:
+            for i in range(first, last):
+                after = body_fun(i, init_val)
+                _require_same(init_val, after, "fori_loop")
+                init_val = after
+            return init_val
+        carry, _ = scan(
+            lambda carry, i: (body_fun(i, carry), None), init_val, np.arange(first, last)
+        )
+        return carry
+    lower, upper = np.astype(as_index(lower), np.int64), np.astype(as_index(upper), np.int64)
+    _, result = while_loop(
+        lambda pair: pair[0] < upper,
+        lambda pair: (pair[0] + 1, body_fun(pair[0], pair[1])),
+        (lower, init_val),
+    )
+    return result
+
+
+def as_index(x: Any) -> Any:
+    """An integer as a NumPy or traced one."""
+    return x if isinstance(x, Tracer | np.generic | np.ndarray) else np.int64(x)
+
+
+def map_rows(f: Callable[[Any], Any], xs: Any) -> Any:
+    """Apply a function to one row after another; `vmap` does all rows at once.
+
+    Args:
+        f: A function of one row.
+        xs: A tree of arrays of which the first axes have the same length.
+
+    Returns:
+        The stacked results.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> map_rows(lambda x: x * x, np.arange(3.0))
+        array([0., 1., 4.])
+    """
+    return scan(lambda _, x: ((), f(x)), (), xs)[1]
+
+
+def associative_scan(
+    fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
+) -> Any:
+    """All partial results of an associative operation, in a logarithmic number of steps.
+
+    Args:
+        fn: An associative operation on trees of arrays, elementwise along ``axis``.
+        elems: A tree of arrays of one length along ``axis``.
+        reverse: Whether to begin at the end.
+        axis: Along which axis.
+
+    Returns:
+        A tree like ``elems``: entry k is the result over the entries up to k.
+
+    Source: Blelloch, Prefix sums and their applications, CMU-CS-90-190 (1990).
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
+        array([ 1.,  2.,  6., 24.])
+    """
+    leaves, structure = tree.flatten(elems)
+    leaves = [np.moveaxis(as_operand(x), axis, 0) for x in leaves]
+    if reverse:
+        leaves = [np.flip(x, 0) for x in leaves]
+    lengths = {x.shape[0] for x in leaves}
+    if len(lengths) > 1:
+        raise ArgumentError(f"The lengths of associative_scan differ: {sorted(lengths)}.")
+
+    def combine(a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
+        moved = [structure.unflatten([np.moveaxis(x, 0, axis) for x in part]) for part in (a, b)]
+        return [np.moveaxis(x, axis, 0) for x in tree.leaves(fn(*moved))]
+
+    def partial_results(parts: list[Any]) -> list[Any]:
+        count = parts[0].shape[0]
+        if count < 2:
+            return parts
+        pairs = combine([x[:-1:2] for x in parts], [x[1::2] for x in parts])
+        odd = partial_results(pairs)
+        even = [x[:1] for x in parts]
+        if count > 2:
+            before = [x[: (count - 1) // 2] for x in odd]
+            rest = combine(before, [x[2::2] for x in parts])
+            even = [np.concatenate([a, b]) for a, b in zip(even, rest, strict=True)]
+        return [_interleaved(a, b) for a, b in zip(even, odd, strict=True)]
+
+    found = partial_results(leaves) if leaves else leaves
+    if reverse:
+        found = [np.flip(x, 0) for x in found]
+    return structure.unflatten([np.moveaxis(x, 0, axis) for x in found])
+
+
+def _interleaved(even: Any, odd: Any) -> Any:
+    """The rows of two arrays in turn; the first may have one more."""
+    count = odd.shape[0]
+    both = np.reshape(np.stack([even[:count], odd], axis=1), (2 * count, *odd.shape[1:]))
+    return np.concatenate([both, even[count:]]) if even.shape[0] > count else both
