@@ -364,6 +364,11 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     return enter
 
 
+def implements_named(*names: str) -> Callable[[F], F]:
+    """As `implements`, for NumPy functions that only some of its versions have."""
+    return implements(*(getattr(np, name) for name in names if hasattr(np, name)))
+
+
 _PLAIN_SCALARS: set[type] = {bool, int, float, complex} | {
     np.dtype(code).type for code in "?bhilqBHILQefdgFDG"
 }

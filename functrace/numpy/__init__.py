@@ -1,4 +1,7 @@
-"""The NumPy namespace, for the few places where NumPy itself cannot see a tracer.
+"""NumPy's functions on tracers, and the namespace for where NumPy itself cannot see a tracer.
+
+The modules here say what NumPy's functions mean on tracers, by topic; importing them fills the
+tables of ``functrace/tracing.py``.
 
 On tracers NumPy calls functrace, so most of this namespace is NumPy's own; ufuncs are the very
 same objects. Two kinds of functions stand here anew: those that make arrays of what they are
@@ -15,7 +18,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
 from numpy import linalg as linalg
 
-from functrace.numpy import making as _making
+from functrace.numpy import calculus as calculus
+from functrace.numpy import contracting as contracting
+from functrace.numpy import elementwise as elementwise
+from functrace.numpy import indexing as indexing
+from functrace.numpy import inspecting as inspecting
+from functrace.numpy import joining as joining
+from functrace.numpy import norms as norms
+from functrace.numpy import reducing as reducing
+from functrace.numpy import reshaping as reshaping
+from functrace.numpy import sorting as sorting
+from functrace.numpy import statistics as statistics
+from functrace.numpy import subscripts as subscripts
+from functrace.numpy import taking as taking
+from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
+from functrace.numpy.lists import accepting_lists as _accepting_lists
 from functrace.numpy.making import array as array
 from functrace.numpy.making import asanyarray as asanyarray
 from functrace.numpy.making import asarray as asarray
@@ -30,7 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
-globals().update(_making.TAKING_LISTS)
+# By now the tables say what NumPy's functions mean on tracers.
+globals().update({function.__name__: _accepting_lists(function) for function in _TAKING_LISTS})
 
 
 def __getattr__(name: str) -> Any:

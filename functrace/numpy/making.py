@@ -1,23 +1,35 @@
-"""NumPy's functions that make arrays of what they are given, where that may hold tracers.
+"""NumPy's functions that make arrays.
 
-NumPy cannot hand these calls over: ``np.array([t, t])`` asks each tracer to become an array.
+NumPy cannot hand over calls such as ``np.array([t, t])``, which asks each tracer to become an
+array; such functions stand here anew, for `functrace.numpy`. Those that make an array like another
+one, or between traced ends, are handed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import operator
 from typing import Any
 
 import numpy as np
 
-from functrace.errors import OperandError
-from functrace.tracing import FUNCTIONS, Tracer, source_of, strong, user_place
+from functrace.errors import ArrayWriteError, OperandError
+from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
+from functrace.numpy.reshaping import lengths_of
+from functrace.primitives.linear import cast_to
+from functrace.tracing import (
+    Tracer,
+    as_operand,
+    implements,
+    source_of,
+    strong,
+    user_place,
+)
 
 
-def _holds_tracer(x: Any) -> bool:
+def holds_tracer(x: Any) -> bool:
+    """Whether a value is traced, or is a nested list that holds a traced value."""
     if isinstance(x, list | tuple):
-        return any(map(_holds_tracer, x))
+        return any(map(holds_tracer, x))
     return isinstance(x, Tracer)
 
 
@@ -45,7 +57,7 @@ def array(
         >>> ft.grad(lambda x: ft.numpy.array([x, 2 * x, 1.0]).sum())(5.0)
         np.float64(3.0)
     """
-    if not _holds_tracer(object):
+    if not holds_tracer(object):
         options: dict[str, Any] = {} if like is None else {"like": like}
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options)
     result = _stacked(object)
@@ -75,7 +87,7 @@ asanyarray = asarray
 
 def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """As `numpy.ascontiguousarray`: at least one axis."""
-    if not _holds_tracer(a):
+    if not holds_tracer(a):
         options: dict[str, Any] = {} if like is None else {"like": like}
         return np.ascontiguousarray(a, dtype, **options)
     return array(a, dtype, copy=None, ndmin=1)
@@ -91,32 +103,10 @@ def full(
     like: Any = None,
 ) -> Any:
     """As `numpy.full`, where the value may be traced."""
-    if not _holds_tracer(fill_value):
+    if not holds_tracer(fill_value):
         options: dict[str, Any] = {} if like is None else {"like": like}
         return np.full(shape, fill_value, dtype, order, **options)
     return np.broadcast_to(array(fill_value, dtype), shape).copy()
-
-
-def _as_array(x: Any) -> Any:
-    return array(x) if isinstance(x, list | tuple) and _holds_tracer(x) else x
-
-
-def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A NumPy function of arrays that also takes lists of traced values in their place.
-
-    NumPy looks for tracers among the arguments, but not inside lists: ``np.mean([t, t])`` would
-    make an array of the list.
-    """
-    implementation = FUNCTIONS[function]
-
-    @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
-            if isinstance(x, list | tuple) and _holds_tracer(x):
-                return implementation(*map(_as_array, args), **kwargs)
-        return function(*args, **kwargs)
-
-    return call
 
 
 class Joiner:
@@ -135,7 +125,7 @@ class Joiner:
 
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
-        if not any(map(_holds_tracer, parts)):
+        if not any(map(holds_tracer, parts)):
             return self._original[key]
         arrays: list[Any] = []
         for part in parts:
@@ -154,18 +144,118 @@ r_ = Joiner(np.r_, as_columns=False)
 c_ = Joiner(np.c_, as_columns=True)
 
 
-TAKING_LISTS = {
-    function.__name__: accepting_lists(function)
-    for function in (
-        np.all, np.amax, np.amin, np.angle, np.any, np.append, np.argmax, np.argmin, np.argsort,
-        np.around, np.array_equal, np.average, np.broadcast_to, np.clip, np.count_nonzero, np.cross,
-        np.cumsum, np.diag, np.diagflat, np.diff, np.dot, np.expand_dims, np.flip, np.gradient,
-        np.inner, np.isclose, np.kron, np.max, np.mean, np.min, np.moveaxis, np.nanmax, np.nanmean,
-        np.nanmin, np.nanprod, np.nanstd, np.nansum, np.nanvar, np.outer, np.pad, np.prod, np.ptp,
-        np.ravel, np.repeat, np.reshape, np.roll, np.round, np.sort, np.squeeze, np.std, np.sum,
-        np.swapaxes, np.take, np.tensordot, np.tile, np.trace, np.transpose, np.trapezoid, np.tril,
-        np.triu, np.vdot, np.var, np.where,
+# Arrays like others. They are tracers of the recording of the array that they are like, so that
+# traced values can be written into them.
+
+
+def _like(a: Any, dtype: Any, shape: Any) -> ArrayType:
+    lengths = a.shape if shape is None else lengths_of(shape)
+    return ArrayType(lengths, a.dtype if dtype is None else np.dtype(dtype))
+
+
+@implements(np.zeros_like, np.empty_like)
+def zeros_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+    device: Any = None,
+) -> Any:  # fmt: skip
+    """As `numpy.zeros_like`; an array that can be written."""
+    type = _like(a, dtype, shape)
+    return a.recording.lift(np.zeros(type.shape, type.dtype))
+
+
+@implements(np.ones_like)
+def ones_like(
+    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+    device: Any = None,
+) -> Any:  # fmt: skip
+    """As `numpy.ones_like`; an array that can be written."""
+    type = _like(a, dtype, shape)
+    return a.recording.lift(np.ones(type.shape, type.dtype))
+
+
+@implements(np.full_like)
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+    shape: Any = None, *, device: Any = None,
+) -> Any:  # fmt: skip
+    """As `numpy.full_like`; an array that can be written."""
+    type = _like(a, dtype, shape)
+    fill = as_operand(fill_value)
+    if isinstance(fill, Tracer):
+        return np.broadcast_to(cast_to(fill, type.dtype), type.shape).copy()
+    if not isinstance(a, Tracer):
+        return np.full_like(a, fill, dtype, shape=shape)
+    return a.recording.lift(np.full(type.shape, fill, type.dtype))
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """As `numpy.copy`."""
+    return a.copy()
+
+
+@implements(np.copyto)
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    """As `numpy.copyto`, into a traced array."""
+    if not isinstance(dst, Tracer):
+        raise ArrayWriteError(
+            "np.copyto writes a traced value into an ordinary NumPy array.",
+            source_of(user_place(1)),
+        )
+    src = as_operand(src)
+    if not np.can_cast(type_of(src).dtype, dst.dtype, casting):
+        raise TypeError(
+            f"Cannot cast array data from {type_of(src).dtype!r} to {dst.dtype!r} according to "
+            f"the rule {casting!r}"
+        )
+    dst[...] = src if where is True else np.where(where, src, dst)
+
+
+@implements(np.linspace)
+def linspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retstep: bool = False,
+    dtype: Any = None, axis: int = 0, *, device: Any = None,
+) -> Any:  # fmt: skip
+    """As `numpy.linspace`, with traced ends."""
+    num = operator.index(num)
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    intervals = num - 1 if endpoint else num
+    start, stop = as_operand(start), as_operand(stop)
+    float_dtype = np.result_type(
+        *(WEAK_KINDS[t.dtype.kind](0) if t.weak else t.dtype for t in map(type_of, (start, stop))),
+        float(num),
     )
-}  # fmt: skip
-"""NumPy's functions of one array, or of several, of which each may be given as a list. Those of a
-sequence of arrays (concatenate, stack, ...) are left out: NumPy looks into the sequence itself."""
+    start, stop = cast_to(start, float_dtype), cast_to(stop, float_dtype)
+    delta = stop - start
+    numbers = np.reshape(np.arange(num, dtype=float_dtype), (num,) + (1,) * delta.ndim)
+    step = delta / intervals if intervals > 0 else np.full_like(delta, np.nan)
+    samples = numbers * (step if intervals > 0 else delta) + start
+    if endpoint and num > 1:
+        samples = np.where(numbers == num - 1, stop, samples)
+    if axis != 0:
+        samples = np.moveaxis(samples, 0, axis)
+    if dtype is not None:
+        if np.issubdtype(dtype, np.integer):
+            samples = np.floor(samples)
+        samples = cast_to(samples, np.dtype(dtype))
+    return (samples, step) if retstep else samples
+
+
+@implements(np.logspace)
+def logspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """As `numpy.logspace`, with traced ends or base."""
+    if np.ndim(base):
+        start, stop, base = np.broadcast_arrays(start, stop, base)
+        base = np.expand_dims(base, axis)
+    exponents = np.linspace(start, stop, num, endpoint, axis=axis)
+    powers = np.power(base, exponents)
+    return powers if dtype is None else cast_to(powers, np.dtype(dtype))

@@ -31,15 +31,15 @@ from functrace.ir.types import (
     result_dtype,
 )
 from functrace.primitives.linear import (
+    LocallyConstant,
     add_tangents,
-    cast_to,
     conform,
     dtype_of,
     move_batch_axis,
     shape_of,
     widen,
 )
-from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind, implements, reject_out
+from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind
 
 PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
@@ -258,14 +258,6 @@ def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
 power = of_ufunc(np.power, _power_by_base, _power_by_exponent, run=operator.pow)
 
 
-def float_power(x: Any, y: Any) -> Any:
-    """As `numpy.float_power`: a power computed in double precision."""
-    dtype = ufunc_dtype(np.float_power, (dtype_of(x), dtype_of(y)))
-    return cast_to(x, dtype) ** cast_to(y, dtype)
-
-
-UFUNCS[np.float_power] = float_power
-
 square = of_ufunc(np.square, lambda t, out, x: t * (2 * x))
 reciprocal = of_ufunc(
     np.reciprocal, lambda t, out, x: -product_or_zero(quotient_or_zero(t, x), out)
@@ -396,25 +388,6 @@ angle_primitive = RealValued(
 )
 
 
-@implements(np.real)
-def real_part(val: Any) -> Any:
-    """As `numpy.real`."""
-    return bind(real, val) if dtype_of(val).kind == "c" else val
-
-
-@implements(np.imag)
-def imaginary_part(val: Any) -> Any:
-    """As `numpy.imag`."""
-    return bind(imag, val) if dtype_of(val).kind == "c" else np.zeros_like(val)
-
-
-@implements(np.angle)
-def angle(z: Any, deg: bool = False) -> Any:
-    """As `numpy.angle`."""
-    radians = bind(angle_primitive, z if dtype_of(z).kind == "c" else z + 0j)
-    return np.rad2deg(radians) if deg else radians
-
-
 # Choices. Ties share the derivative equally.
 
 
@@ -463,33 +436,6 @@ select = Select(
 )
 
 
-@implements(np.where)
-def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """As `numpy.where` with three arguments; with one, the condition's value must be known."""
-    if x is None and y is None:
-        return np.nonzero(condition)
-    return bind(select, condition, x, y)
-
-
-@implements(np.clip)
-def clip(
-    a: Any,
-    a_min: Any = None,
-    a_max: Any = None,
-    out: Any = None,
-    *,
-    min: Any = None,
-    max: Any = None,
-) -> Any:
-    """As `numpy.clip`; at a bound the derivative is shared with the bound, as by `maximum`."""
-    reject_out(out)
-    lower = a_min if min is None else min
-    upper = a_max if max is None else max
-    if lower is not None:
-        a = np.maximum(a, lower)
-    return a if upper is None else np.minimum(a, upper)
-
-
 # Locally constant functions
 
 for _ufunc in (
@@ -518,29 +464,8 @@ for _ufunc, _operator in {
 sign_primitive = of_ufunc(np.sign)
 
 
-def sign(x: Any) -> Any:
-    """As `numpy.sign`; of a complex number ``z / abs(z)``, which does have a derivative."""
-    if dtype_of(x).kind != "c":
-        return bind(sign_primitive, x)
-    length = np.abs(x)
-    return x / np.where(length == 0, 1, length)
-
-
-UFUNCS[np.sign] = sign
-
-
-def divmod_(x: Any, y: Any) -> Any:
-    """As `numpy.divmod`."""
-    return np.floor_divide(x, y), np.remainder(x, y)
-
-
-UFUNCS[np.divmod] = divmod_
-
-
-class Round(Primitive):
+class Round(LocallyConstant):
     """Rounding to decimals."""
-
-    locally_constant = True
 
     def run(self, x: Any, *, decimals: int) -> Any:
         """Round half to even."""
@@ -550,23 +475,6 @@ class Round(Primitive):
         """The same type."""
         return ArrayType(x.shape, x.dtype)
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
-        """Zero."""
-        return None
-
-    def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
-        """Zero."""
-        return (None,)
-
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
@@ -575,10 +483,3 @@ class Round(Primitive):
 
 
 round_primitive = Round("round")
-
-
-@implements(np.round, np.around)
-def round_to(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    """As `numpy.round`."""
-    reject_out(out)
-    return bind(round_primitive, a, decimals=operator.index(decimals))

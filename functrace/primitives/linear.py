@@ -15,7 +15,7 @@ from functrace import tree
 from functrace.errors import MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing import Tracer, bind, implements
+from functrace.tracing import UNKNOWN, Tracer, bind, require_usable
 
 
 def shape_of(x: Any) -> Shape:
@@ -27,6 +27,17 @@ def dtype_of(x: Any) -> np.dtype[Any]:
     """The dtype of an array, a scalar or a tracer; of a Python scalar the one it has alone."""
     weak = WEAK_DTYPES.get(type(x))
     return x.dtype if weak is None else weak
+
+
+def known_value(x: Any) -> Any:
+    """The plain array behind a tracer, or the innermost tracer whose value is unknown.
+
+    For uses that have no derivative: indices, masks, comparisons.
+    """
+    while isinstance(x, Tracer) and x.value is not UNKNOWN:
+        require_usable(x)
+        x = x.value
+    return x
 
 
 def conform(cotangent: Any, primal: Any) -> Any:
@@ -90,10 +101,19 @@ def add_tangents(x: Any, y: Any) -> Any:
     return x if y is None else x + y
 
 
+def in_front(x: Any, axis: int | None) -> Any:
+    """A batched input with its batch axis in front; one that is not batched as it is."""
+    return np.moveaxis(x, axis, 0) if axis else x
+
+
+def in_each(size: int, x: Any, axis: int | None) -> Any:
+    """An input with the batch axis in front; one that all examples share is repeated."""
+    return np.broadcast_to(x, (size, *shape_of(x))) if axis is None else in_front(x, axis)
+
+
 def move_batch_axis(x: Any, axis: int, rank: int) -> Any:
     """Bring the batch axis to the front and the axes of one example up to ``rank``."""
-    if axis != 0:
-        x = np.moveaxis(x, axis, 0)
+    x = in_front(x, axis)
     missing = rank + 1 - len(x.shape)
     return np.reshape(x, x.shape[:1] + (1,) * missing + x.shape[1:]) if missing > 0 else x
 
@@ -137,6 +157,29 @@ class Linear(Primitive):
         if needed[0] is not None:
             result = self.transpose(cotangent, type_of(inputs[0]), *inputs[1:], **params)
         return (result, *(None,) * (len(inputs) - 1))
+
+
+class LocallyConstant(Primitive):
+    """A primitive whose derivative is zero wherever it has one."""
+
+    locally_constant = True
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """Zero."""
+        return None
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Zero."""
+        return (None,) * len(inputs)
 
 
 class Copy(Linear):
@@ -203,12 +246,6 @@ cast_to_whole = CastToWhole("cast_to_whole")
 def cast_to(x: Any, dtype: np.dtype[Any]) -> Any:
     """The same values in a dtype; complex to real takes the real part."""
     return bind(cast if dtype.kind in "fc" else cast_to_whole, x, dtype=dtype)
-
-
-@implements(np.astype)
-def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    """As `numpy.astype`."""
-    return cast_to(x, np.dtype(dtype))
 
 
 class StopGradient(Copy):

@@ -1,4 +1,4 @@
-"""Orders: argsort, and sorting, whose derivative follows the elements to their places."""
+"""Orders: the indices that sort, and the places in what is sorted. Both are locally constant."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType
-from functrace.primitives.indexing import take_along
-from functrace.tracing import as_operand, bind, implements
+from functrace.primitives.linear import LocallyConstant, in_front, shape_of
+from functrace.tracing import bind
 
 
-class ArgSort(Primitive):
+class ArgSort(LocallyConstant):
     """The indices that sort along an axis."""
-
-    locally_constant = True
 
     def run(self, x: Any, *, axis: int, kind: Any) -> Any:
         """Sort."""
@@ -28,82 +25,46 @@ class ArgSort(Primitive):
         normalize_axis_index(axis, x.ndim)
         return ArrayType(x.shape, np.dtype(np.intp))
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
-        """Zero."""
-        return None
-
-    def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
-        """Zero."""
-        return (None,)
-
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int, kind: Any
     ) -> Any:
         """Sort in all examples."""
         (x,), (batch_axis,) = inputs, axes
-        x = np.moveaxis(x, batch_axis, 0) if batch_axis else x
-        return bind(self, x, axis=axis + 1, kind=kind), 0
+        return bind(self, in_front(x, batch_axis), axis=axis + 1, kind=kind), 0
 
 
 argsort_primitive = ArgSort("argsort")
 
 
-def _kind(kind: Any, order: Any, stable: Any) -> Any:
-    """The sorting method that the arguments of `numpy.sort` ask for."""
-    if order is not None:
-        raise ValueError("Cannot specify order when the array has no fields.")
-    if stable is None:
-        return kind
-    if kind is not None:
-        raise ValueError("`kind` and keyword parameters can't be provided at the same time.")
-    return "stable" if stable else None
+class SearchSorted(LocallyConstant):
+    """Where each value would have to be inserted into a sorted array."""
+
+    def run(self, a: Any, v: Any, *, side: Any) -> Any:
+        """Search."""
+        return np.searchsorted(a, v, side)
+
+    def infer(self, a: ArrayType, v: ArrayType, *, side: str) -> ArrayType:
+        """One index for each value."""
+        if a.ndim != 1:
+            raise ValueError("object of too small depth for desired array")
+        return ArrayType(v.shape, np.dtype(np.intp))
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, side: str
+    ) -> Any:
+        """Values by the batch are searched at once; in several arrays, by counting."""
+        a, v = inputs
+        a_axis, v_axis = axes
+        if a_axis is None:
+            return bind(self, a, v, side=side), v_axis
+        a, v = in_front(a, a_axis), np.expand_dims(in_front(v, v_axis), -1)
+        inner = np.ndim(v) - 1 - (v_axis is not None)
+        a = np.reshape(a, (size, *(1,) * inner, shape_of(a)[1]))
+        # NumPy's order, in which nan is the largest of all.
+        is_before = np.less(a, v) | (np.isnan(v) & ~np.isnan(a))
+        if side == "right":
+            is_before = is_before | np.equal(a, v) | (np.isnan(a) & np.isnan(v))
+        return np.sum(is_before, axis=-1, dtype=np.intp), 0
 
 
-@implements(np.argsort)
-def argsort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Any:
-    """As `numpy.argsort`."""
-    kind = _kind(kind, order, stable)
-    if axis is None or a.ndim == 0:
-        if axis not in (None, 0, -1):
-            normalize_axis_index(axis, a.ndim)
-        a, axis = np.ravel(a), 0
-    return bind(argsort_primitive, a, axis=normalize_axis_index(axis, a.ndim), kind=kind)
-
-
-@implements(np.sort)
-def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-) -> Any:
-    """As `numpy.sort`."""
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    axis = normalize_axis_index(axis, a.ndim)
-    # The order is needed for the derivative anyway, and each element has one place in it.
-    order = bind(argsort_primitive, a, axis=axis, kind=_kind(kind, order, stable))
-    return take_along(a, order, axis, unique=True)
-
-
-@implements(np.lexsort)
-def lexsort(keys: Any, axis: int = -1) -> Any:
-    """As `numpy.lexsort`: one stable sort after another, the last key being the first to count."""
-    rows = [as_operand(key) for key in keys]
-    if not rows:
-        raise TypeError("need sequence of keys with len > 0 in lexsort")
-    axis = normalize_axis_index(axis, np.ndim(rows[0]))
-    order: Any = None
-    for key in rows:
-        ranked = key if order is None else take_along(key, order, axis)
-        step = bind(argsort_primitive, ranked, axis=axis, kind="stable")
-        order = step if order is None else take_along(order, step, axis)
-    return order
+searchsorted_primitive = SearchSorted("searchsorted")

@@ -1,0 +1,215 @@
+"""Sums so far, and differences: what NumPy has of the calculus of samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from functrace.primitives.cumulating import cumulative_sum_primitive
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.tracing import (
+    UFUNC_METHODS,
+    as_operand,
+    bind,
+    implements,
+    implements_named,
+    reject_out,
+)
+
+# Sums so far
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    """As `numpy.cumsum`."""
+    reject_out(out)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    elif a.ndim == 0 and axis in (0, -1):
+        a, axis = np.reshape(a, (1,)), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    if dtype is not None and a.dtype != dtype:
+        a = cast_to(a, np.dtype(dtype))
+    sums = bind(cumulative_sum_primitive, a, axis=axis, reverse=False)
+    # The sums of small integers are large ones, unless small ones were asked for.
+    return sums if dtype is None or sums.dtype == dtype else cast_to(sums, np.dtype(dtype))
+
+
+@implements_named("cumulative_sum")
+def cumulative_sum(
+    x: Any,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: Any = None,
+    out: Any = None,
+    include_initial: bool = False,
+) -> Any:
+    """As `numpy.cumulative_sum`."""
+    reject_out(out)
+    if axis is None:
+        if x.ndim > 1:
+            raise ValueError(
+                "For arrays which have more than one dimension ``axis`` argument is required."
+            )
+        if x.ndim == 0:
+            raise ValueError("Input array must be at least 1-d.")
+        axis = 0
+    axis = normalize_axis_index(axis, x.ndim)
+    sums = np.cumsum(x, axis, dtype)
+    if not include_initial:
+        return sums
+    first = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), sums.dtype)
+    return np.concatenate([first, sums], axis)
+
+
+def add_accumulate(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    """As ``numpy.add.accumulate``."""
+    reject_out(out)
+    if array.ndim == 0:
+        raise TypeError("cannot accumulate on a scalar")
+    return np.cumsum(array, axis, dtype)
+
+
+UFUNC_METHODS[np.add, "accumulate"] = add_accumulate
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """As `numpy.trapezoid`."""
+    y = as_operand(y)
+    rank = np.ndim(y)
+    axis = normalize_axis_index(axis, rank)
+    if x is None:
+        steps: Any = dx
+    else:
+        x = as_operand(x)
+        steps = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)
+        if np.ndim(x) == 1:
+            steps = np.reshape(steps, (-1,) + (1,) * (rank - 1 - axis))
+    before = (slice(None),) * axis
+    sums = y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]
+    return np.sum(steps * sums / 2.0, axis=axis)
+
+
+# Differences
+
+
+_MISSING: Any = object()
+
+
+@implements(np.diff)
+def diff(
+    a: Any, n: int = 1, axis: int = -1, prepend: Any = _MISSING, append: Any = _MISSING
+) -> Any:
+    """As `numpy.diff`."""
+    a = as_operand(a)
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n!r}")
+    if np.ndim(a) == 0:
+        raise ValueError("diff requires input that is at least one dimensional")
+    if n == 0:
+        return a
+    axis = normalize_axis_index(axis, np.ndim(a))
+    parts = [as_operand(x) for x in (prepend, a, append) if x is not _MISSING]
+    if len(parts) > 1:
+        one = (*a.shape[:axis], 1, *a.shape[axis + 1 :])
+        a = np.concatenate([x if np.ndim(x) else np.broadcast_to(x, one) for x in parts], axis)
+    before = (slice(None),) * axis
+    difference = np.not_equal if a.dtype == bool else np.subtract
+    for _ in range(n):
+        a = difference(a[(*before, slice(1, None))], a[(*before, slice(None, -1))])
+    return a
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """As `numpy.ediff1d`."""
+    flat = np.ravel(as_operand(ary))
+    parts = [flat[1:] - flat[:-1]]
+    if to_begin is not None:
+        parts.insert(0, np.ravel(as_operand(to_begin)))
+    if to_end is not None:
+        parts.append(np.ravel(as_operand(to_end)))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, dtype=dtype_of(flat))
+
+
+@implements(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """As `numpy.gradient`: second-order differences, on even and uneven grids.
+
+    The formulas are those of Fornberg, Generation of Finite Difference Formulas on Arbitrarily
+    Spaced Grids, Mathematics of Computation 51 (1988), as NumPy has them.
+    """
+    f = as_operand(f)
+    axes = tuple(range(f.ndim)) if axis is None else normalize_axis_tuple(axis, f.ndim)
+    spacings: list[Any]
+    if not varargs:
+        spacings = [1.0] * len(axes)
+    elif len(varargs) == 1 and np.ndim(varargs[0]) == 0:
+        spacings = [varargs[0]] * len(axes)
+    elif len(varargs) == len(axes):
+        spacings = [as_operand(spacing) for spacing in varargs]
+    else:
+        raise TypeError("invalid number of arguments")
+    if edge_order > 2:
+        raise ValueError("'edge_order' greater than 2 not supported")
+    if f.dtype.kind in "biu":
+        f = cast_to(f, np.dtype(np.float64))
+    results = [
+        _gradient_along(f, spacing, axis, edge_order)
+        for spacing, axis in zip(spacings, axes, strict=True)
+    ]
+    return results[0] if len(axes) == 1 else tuple(results)
+
+
+def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
+    n = f.shape[axis]
+    if n < edge_order + 1:
+        raise ValueError(
+            "Shape of array too small to calculate a numerical gradient, at least "
+            "(edge_order + 1) elements are required."
+        )
+    before = (slice(None),) * axis
+
+    def at(start: int | None, stop: int | None) -> Any:
+        return f[(*before, slice(start, stop))]
+
+    if np.ndim(spacing) == 0:
+        first = second = last = second_last = spacing
+        inner = (at(2, None) - at(None, -2)) / (2.0 * spacing)
+    else:
+        if np.ndim(spacing) != 1:
+            raise ValueError("distances must be either scalars or 1d")
+        if shape_of(spacing)[0] != n:
+            raise ValueError(
+                "when 1d, distances must match the length of the corresponding dimension"
+            )
+        steps = np.diff(spacing)
+        column = (-1,) + (1,) * (f.ndim - 1 - axis)
+        left, right = np.reshape(steps[:-1], column), np.reshape(steps[1:], column)
+        inner = (
+            at(None, -2) * (-right / (left * (left + right)))
+            + at(1, -1) * ((right - left) / (left * right))
+            + at(2, None) * (left / (right * (left + right)))
+        )
+        first, last = steps[0], steps[-1]
+        second, second_last = (steps[1], steps[-2]) if n > 2 else (first, last)
+    if edge_order == 1:
+        head = (at(1, 2) - at(0, 1)) / first
+        tail = (at(-1, None) - at(-2, -1)) / last
+    else:
+        a, b, d, e = first, second, second_last, last
+        head = (
+            at(0, 1) * (-(2 * a + b) / (a * (a + b)))
+            + at(1, 2) * ((a + b) / (a * b))
+            - at(2, 3) * (a / (b * (a + b)))
+        )
+        tail = (
+            at(-3, -2) * (e / (d * (d + e)))
+            - at(-2, -1) * ((e + d) / (d * e))
+            + at(-1, None) * ((2 * e + d) / (e * (d + e)))
+        )
+    return np.concatenate([head, inner, tail], axis)

@@ -1,0 +1,116 @@
+"""Functions of each element that are no ufuncs, or ufuncs made of other ones."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from functrace.primitives.elementwise import (
+    angle_primitive,
+    imag,
+    real,
+    round_primitive,
+    select,
+    sign_primitive,
+    ufunc_dtype,
+)
+from functrace.primitives.linear import cast_to, dtype_of
+from functrace.tracing import UFUNCS, bind, implements, reject_out
+
+
+@implements(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """As `numpy.astype`."""
+    return cast_to(x, np.dtype(dtype))
+
+
+# Choices
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """As `numpy.where` with three arguments; with one, the condition's value must be known."""
+    if x is None and y is None:
+        return np.nonzero(condition)
+    return bind(select, condition, x, y)
+
+
+@implements(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+) -> Any:
+    """As `numpy.clip`; at a bound the derivative is shared with the bound, as by `maximum`."""
+    reject_out(out)
+    lower = a_min if min is None else min
+    upper = a_max if max is None else max
+    if lower is not None:
+        a = np.maximum(a, lower)
+    return a if upper is None else np.minimum(a, upper)
+
+
+# Parts of complex numbers
+
+
+@implements(np.real)
+def real_part(val: Any) -> Any:
+    """As `numpy.real`."""
+    return bind(real, val) if dtype_of(val).kind == "c" else val
+
+
+@implements(np.imag)
+def imaginary_part(val: Any) -> Any:
+    """As `numpy.imag`."""
+    return bind(imag, val) if dtype_of(val).kind == "c" else np.zeros_like(val)
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """As `numpy.angle`."""
+    radians = bind(angle_primitive, z if dtype_of(z).kind == "c" else z + 0j)
+    return np.rad2deg(radians) if deg else radians
+
+
+# Arithmetic and rounding
+
+
+def float_power(x: Any, y: Any) -> Any:
+    """As `numpy.float_power`: a power computed in double precision."""
+    dtype = ufunc_dtype(np.float_power, (dtype_of(x), dtype_of(y)))
+    return cast_to(x, dtype) ** cast_to(y, dtype)
+
+
+UFUNCS[np.float_power] = float_power
+
+
+def sign(x: Any) -> Any:
+    """As `numpy.sign`; of a complex number ``z / abs(z)``, which does have a derivative."""
+    if dtype_of(x).kind != "c":
+        return bind(sign_primitive, x)
+    length = np.abs(x)
+    return x / np.where(length == 0, 1, length)
+
+
+UFUNCS[np.sign] = sign
+
+
+def divmod_(x: Any, y: Any) -> Any:
+    """As `numpy.divmod`."""
+    return np.floor_divide(x, y), np.remainder(x, y)
+
+
+UFUNCS[np.divmod] = divmod_
+
+
+@implements(np.round, np.around)
+def round_to(a: Any, decimals: int = 0, out: Any = None) -> Any:
+    """As `numpy.round`."""
+    reject_out(out)
+    return bind(round_primitive, a, decimals=operator.index(decimals))

@@ -1,0 +1,268 @@
+"""What stands between brackets: ``x[index]``, ``x[index] = value``, and ``np.add.at``.
+
+An index of NumPy's becomes the parameter and the arrays that the primitives of
+``primitives/indexing.py`` take. Boolean masks become arrays of indices, so that their values must
+be known.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import (
+    IndexRangeError,
+    OperandError,
+    UnknownValueError,
+    UnsupportedFunctionError,
+)
+from functrace.ir.primitive import PRIMITIVES
+from functrace.ir.types import Shape, type_of
+from functrace.primitives.indexing import (
+    INDICES,
+    Index,
+    element,
+    getitem_primitive,
+    index_update,
+    indexed_type,
+    marked,
+    read,
+    scatter_add,
+)
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.tracing import (
+    UFUNC_METHODS,
+    Tracer,
+    as_operand,
+    bind,
+    implements,
+    source_of,
+    user_place,
+)
+
+# Reading
+
+
+def _is_basic(index: Index) -> bool:
+    """Whether an index holds nothing but plain integers, slices of them, None and Ellipsis."""
+    for item in index:
+        kind = type(item)
+        if kind is slice:
+            for part in (item.start, item.stop, item.step):
+                if part is not None and type(part) is not int:
+                    return False
+        elif kind is not int and item is not None and kind is not EllipsisType:
+            return False
+    return True
+
+
+@implements(operator.getitem)
+def getitem(x: Any, index: Any) -> Any:
+    """``x[index]`` for a traced array, with NumPy's rules."""
+    items = index if type(index) is tuple else (index,)
+    if _is_basic(items):
+        primitive = getitem_primitive
+        if len(items) == len(x.shape):
+            for item in items:
+                if type(item) is not int:
+                    break
+            else:
+                primitive = element
+        result = x.recording.record(primitive, (x,), {"index": items})
+        result.index = items
+        return result
+    if len(items) == 1 and np.ndim(items[0]) == 0 and _is_mask(items[0]):
+        return x[None][: int(bool(items[0]))].copy()
+    items, arrays, unique = canonical(items, x.shape)
+    return read(x, items, arrays, unique)
+
+
+def _is_mask(x: Any) -> bool:
+    return isinstance(x, bool) or getattr(x, "dtype", None) == np.dtype(bool)
+
+
+def canonical(index: Index, shape: Shape) -> tuple[Index, list[Any], bool]:
+    """An index with its arrays taken out, and whether no element can be met twice.
+
+    Boolean masks become arrays of indices, so that their values must be known.
+
+    Raises:
+        IndexError: The index holds something that is no index.
+        UnknownValueError: A mask is traced, and only its shape and dtype are known.
+    """
+    if sum(item is Ellipsis for item in index) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    values = [_index_value(item) for item in index]
+    used = sum(map(_axes_used, values))
+    items: list[Any] = []
+    arrays: list[Any] = []
+    mask_rank = 0
+    axis = 0
+    for item in values:
+        if isinstance(item, np.ndarray | Tracer) and item.dtype.kind == "b":
+            chosen = _chosen(item, shape[axis : axis + item.ndim], axis)
+            items.extend([INDICES] * len(chosen))
+            arrays.extend(chosen)
+            mask_rank = item.ndim
+        elif isinstance(item, np.ndarray | Tracer):
+            items.append(INDICES)
+            arrays.append(item)
+        else:
+            items.append(item)
+        axis += len(shape) - used if item is Ellipsis else _axes_used(item)
+    return tuple(items), arrays, len(arrays) == mask_rank > 0
+
+
+def _axes_used(item: Any) -> int:
+    if item is None or item is Ellipsis:
+        return 0
+    if isinstance(item, slice) or type(item) is int or item.dtype.kind != "b":
+        return 1
+    return item.ndim
+
+
+def _index_value(item: Any) -> Any:
+    """One entry of an index: an int, a slice of ints, None, Ellipsis, or an array."""
+    if item is None or item is Ellipsis or type(item) is int:
+        return item
+    if isinstance(item, slice):
+        parts = (item.start, item.stop, item.step)
+        return slice(*(None if part is None else operator.index(part) for part in parts))
+    value = known_value(item)
+    if isinstance(value, list | tuple | range):
+        value = np.asarray(value)
+        if value.size == 0:
+            value = value.astype(np.intp)
+    elif isinstance(value, bool | np.bool_):
+        value = np.asarray(value)
+    elif not isinstance(value, np.ndarray | Tracer):
+        try:
+            return operator.index(value)
+        except TypeError:
+            value = np.asarray(value)
+    if value.dtype.kind not in "biu":
+        raise IndexRangeError(
+            f"An index has the dtype {value.dtype}; arrays used as indices must be of integer (or "
+            "boolean) type.",
+            source_of(user_place(2)),
+            "Convert it first, for instance with index.astype(int).",
+        )
+    if value.ndim == 0 and value.dtype.kind != "b" and isinstance(value, np.ndarray):
+        return int(value)
+    return value
+
+
+def _chosen(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
+    """The positions that a mask chooses."""
+    if isinstance(mask, Tracer):
+        raise UnknownValueError(
+            f"An index is a traced {mask.type}, a mask of which the values are unknown, so that "
+            "the shape of the result is unknown too.",
+            source_of(user_place(2)),
+            "Keep the shape and choose the values, as in np.where(mask, x, 0).",
+        )
+    if mask.ndim == 0:
+        raise UnsupportedFunctionError(
+            "A single boolean is used as an index among others.",
+            source_of(user_place(2)),
+            "Write x[None] for x[True], and x[None][:0] for x[False].",
+        )
+    if mask.shape != shape:
+        for offset, (own, length) in enumerate(zip(mask.shape, shape, strict=False)):
+            if own != length:
+                raise IndexError(
+                    "boolean index did not match indexed array along axis "
+                    f"{axis + offset}; size of axis is {length} but size of corresponding boolean "
+                    f"axis is {own}"
+                )
+        raise IndexError("too many indices for array")
+    return mask.nonzero()
+
+
+# Writing
+
+
+@implements(operator.setitem)
+def setitem(x: Any, index: Any, value: Any) -> Any:
+    """The traced array ``x`` as it is after ``x[index] = value``, with NumPy's rules."""
+    if x.type.weak:
+        raise OperandError(
+            "A traced Python number is written like an array.",
+            source_of(user_place(1)),
+            "Make it an array first, for instance with np.reshape(x, ()).",
+        )
+    value = value_for(x, value)
+    items = index if type(index) is tuple else (index,)
+    arrays: list[Any] = []
+    unique = False
+    if not _is_basic(items):
+        if len(items) == 1 and shape_of(value) == ():
+            mask = known_value(items[0])
+            if _is_mask(mask):
+                return _written_where(x, mask, value)
+        items, arrays, unique = canonical(items, x.shape)
+    recording = x.recording
+    if isinstance(value, Tracer) or any(isinstance(array, Tracer) for array in arrays):
+        return bind(index_update, x, value, *arrays, index=items, **marked(arrays, unique))
+    params: dict[str, Any] = {"index": items, **marked(arrays, unique)}
+    return recording.record(index_update, (x, value, *arrays), params)
+
+
+def value_for(x: Any, value: Any) -> Any:
+    """A value to be written, in the dtype of the array; as assigning to a NumPy array casts it."""
+    dtype = x.dtype
+    if type(value) is float and dtype.kind == "f":  # the commonest case
+        return dtype.type(value)
+    value = as_operand(value)
+    if dtype_of(value).kind == "c" and dtype.kind != "c":
+        raise OperandError(
+            f"A complex {type_of(value)} is written into a traced array of dtype {dtype}, where "
+            "its imaginary part would be lost.",
+            source_of(user_place(2)),
+            "Write value.real, or make the array complex first.",
+        )
+    shape = shape_of(value)
+    if len(shape) > x.ndim and all(length == 1 for length in shape[: len(shape) - x.ndim]):
+        # NumPy lets go of leading axes of length 1 that the array does not have.
+        value = np.reshape(value, shape[len(shape) - x.ndim :])
+    return (
+        value if dtype_of(value) == dtype and type(value) not in _PYTHON else cast_to(value, dtype)
+    )
+
+
+_PYTHON = (bool, int, float, complex)
+
+
+def _written_where(x: Any, mask: Any, value: Any) -> Any:
+    """``x[mask] = value`` for one value: a choice, for which the mask may be unknown."""
+    shape = shape_of(mask)
+    if shape != x.shape[: len(shape)]:
+        _chosen(np.zeros(shape, bool), x.shape[: len(shape)], 0)
+    mask = np.reshape(mask, shape + (1,) * (x.ndim - len(shape)))
+    return bind(PRIMITIVES["select"], mask, value, x)
+
+
+def add_at(x: Any, index: Any, addend: Any) -> Any:
+    """The traced array as it is after ``np.add.at(x, index, addend)``: repeated indices add up."""
+    addend = as_operand(addend)
+    if not np.can_cast(type_of(addend).dtype, x.dtype, "same_kind"):
+        raise OperandError(
+            f"np.add.at adds a {type_of(addend)} to a traced array of dtype {x.dtype}.",
+            source_of(user_place(2)),
+        )
+    addend = value_for(x, addend)
+    items = index if type(index) is tuple else (index,)
+    items, arrays, unique = canonical(items, x.shape)
+    shape = indexed_type(x.type, items, [type_of(array) for array in arrays]).shape
+    if shape_of(addend) != shape:
+        addend = np.broadcast_to(addend, shape)
+    return x + bind(
+        scatter_add, addend, *arrays, index=items, shape=x.shape, **marked(arrays, unique)
+    )
+
+
+UFUNC_METHODS[np.add, "at"] = add_at

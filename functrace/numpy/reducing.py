@@ -1,0 +1,296 @@
+"""Sums, products, extremes and predicates over axes, and the ufuncs' method ``reduce``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import Shape
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.reducing import (
+    all_primitive,
+    any_primitive,
+    argmax_primitive,
+    argmin_primitive,
+    logsumexp_primitive,
+    max_primitive,
+    mean_primitive,
+    min_primitive,
+    normal_axes,
+    normal_axis,
+    prod_primitive,
+    reduced_count,
+    reduced_shape,
+    sum_primitive,
+)
+from functrace.tracing import UFUNC_METHODS, bind, implements, reject_out
+
+
+def is_given(x: Any) -> bool:
+    """Whether a keyword such as ``initial`` was given; NumPy's own mark for absence counts not."""
+    return x is not None and x is not np._NoValue  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+
+
+def _is_true(keepdims: Any) -> bool:
+    """Whether ``keepdims`` was given as true."""
+    return keepdims is True or (keepdims is not False and is_given(keepdims) and bool(keepdims))
+
+
+# Sums and products
+
+
+@implements(np.sum)
+def sum_of(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.sum`."""
+    reject_out(out)
+    if where is not True:
+        a = np.where(where, a, dtype_of(a).type(0))
+    total = bind(
+        sum_primitive,
+        a,
+        axes=None if axis is None else normal_axes(axis, len(shape_of(a))),
+        keepdims=_is_true(keepdims),
+        dtype=None if dtype is None else np.dtype(dtype),
+    )
+    return total + initial if is_given(initial) else total
+
+
+@implements(np.mean)
+def mean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+) -> Any:
+    """As `numpy.mean`."""
+    reject_out(out)
+    own = dtype_of(a)
+    wanted = None if dtype is None else np.dtype(dtype)
+    if wanted is None and own.kind not in "fc":
+        wanted = np.dtype(np.float64)
+    halves = wanted is None and own == np.float16  # NumPy adds these up in single precision
+    if halves:
+        wanted = np.dtype(np.float32)
+    if where is True:
+        axes = None if axis is None else normal_axes(axis, len(shape_of(a)))
+        result = bind(mean_primitive, a, axes=axes, keepdims=_is_true(keepdims), dtype=wanted)
+    else:
+        count = count_where(where, shape_of(a), axis, keepdims)
+        result = divided(sum_of(a, axis, wanted, None, keepdims, None, where), count)
+    return cast_to(result, own) if halves else result
+
+
+def divided(total: Any, count: Any) -> Any:
+    """A total divided by an integer or an array of them, in the total's dtype."""
+    result = total / count
+    return result if result.dtype == total.dtype else cast_to(result, total.dtype)
+
+
+def count_where(where: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
+    """How many elements are counted in each reduction."""
+    if where is True:
+        return reduced_count(shape, normal_axes(axis, len(shape)))
+    return np.add.reduce(np.broadcast_to(where, shape), axis=axis, keepdims=keepdims)
+
+
+@implements(np.prod)
+def product_of(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.prod`."""
+    reject_out(out)
+    if where is not True:
+        a = np.where(where, a, dtype_of(a).type(1))
+    if dtype is not None:
+        a = cast_to(a, np.dtype(dtype))
+    axes = normal_axes(axis, len(shape_of(a)))
+    product = bind(prod_primitive, a, axes=axes, keepdims=_is_true(keepdims))
+    return product * initial if is_given(initial) else product
+
+
+# Extremes
+
+
+def lowest(dtype: np.dtype[Any], sign: int) -> Any:
+    """The value that never wins a maximum (minus infinity), or with sign -1 a minimum."""
+    if dtype.kind in "fc":
+        return dtype.type(-sign * math.inf)
+    if dtype.kind == "b":
+        return dtype.type(sign < 0)
+    return np.iinfo(dtype).min if sign > 0 else np.iinfo(dtype).max
+
+
+def _extreme(
+    primitive: Primitive,
+    sign: int,
+    a: Any,
+    axis: Any,
+    out: Any,
+    keepdims: bool,
+    initial: Any,
+    where: Any,
+) -> Any:
+    reject_out(out)
+    if where is not True:
+        if not is_given(initial):
+            raise ValueError(
+                f"reduction operation {primitive.name} does not have an identity, so to use a "
+                "where mask one has to specify 'initial'"
+            )
+        dtype = dtype_of(a)
+        a = np.where(where, a, dtype.type(lowest(dtype, sign)))
+    axes = normal_axes(axis, len(shape_of(a)))
+    choose = np.maximum if sign > 0 else np.minimum
+    if not is_given(initial):
+        return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
+    shape = shape_of(a)
+    if reduced_count(shape, axes) == 0:
+        left = reduced_shape(shape, axes, _is_true(keepdims))
+        return np.broadcast_to(cast_to(initial, dtype_of(a)), left)
+    return choose(bind(primitive, a, axes=axes, keepdims=_is_true(keepdims)), initial)
+
+
+@implements(np.max, np.amax)
+def max_of(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.max`; elements that are equal share the derivative."""
+    return _extreme(max_primitive, 1, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.min, np.amin)
+def min_of(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.min`; elements that are equal share the derivative."""
+    return _extreme(min_primitive, -1, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.ptp)
+def peak_to_peak(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    """As `numpy.ptp`."""
+    return max_of(a, axis, out, keepdims) - min_of(a, axis, None, keepdims)
+
+
+def _argument(primitive: Primitive, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
+    reject_out(out)
+    rank = len(shape_of(a))
+    axes = None if axis is None else (normal_axis(axis, rank),)
+    return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
+
+
+@implements(np.argmax)
+def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    """As `numpy.argmax`."""
+    return _argument(argmax_primitive, a, axis, out, keepdims)
+
+
+@implements(np.argmin)
+def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    """As `numpy.argmin`."""
+    return _argument(argmin_primitive, a, axis, out, keepdims)
+
+
+# Predicates
+
+
+@implements(np.any)
+def any_of(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    """As `numpy.any`."""
+    reject_out(out)
+    if where is not True:
+        a = np.logical_and(a, where)
+    axes = normal_axes(axis, len(shape_of(a)))
+    return bind(any_primitive, a, axes=axes, keepdims=_is_true(keepdims))
+
+
+@implements(np.all)
+def all_of(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Any:
+    """As `numpy.all`."""
+    reject_out(out)
+    if where is not True:
+        a = np.logical_or(a, np.logical_not(where))
+    axes = normal_axes(axis, len(shape_of(a)))
+    return bind(all_primitive, a, axes=axes, keepdims=_is_true(keepdims))
+
+
+# The method of ufuncs
+
+
+def _logsumexp_reduce(array: Any, axis: Any = 0, keepdims: bool = False) -> Any:
+    axes = normal_axes(axis, len(shape_of(array)))
+    return bind(logsumexp_primitive, array, axes=axes, keepdims=_is_true(keepdims))
+
+
+def _reduce_method(function: Callable[..., Any], *, takes: Sequence[str]) -> Callable[..., Any]:
+    """The method ``reduce`` of a ufunc from NumPy's function; its axis is the first one."""
+
+    def reduce(
+        array: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        reject_out(out[0] if isinstance(out, tuple) else out)
+        options = {
+            "dtype": dtype,
+            "initial": initial if is_given(initial) else None,
+            "where": None if where is True else where,
+        }
+        given = {key: value for key, value in options.items() if value is not None}
+        unknown = [key for key in given if key not in takes]
+        if unknown:
+            raise TypeError(f"reduce of a traced array does not take {unknown[0]}= here")
+        return function(array, axis=axis, keepdims=keepdims, **given)
+
+    return reduce
+
+
+for _ufunc, _function, _takes in (
+    (np.add, sum_of, ("dtype", "initial", "where")),
+    (np.multiply, product_of, ("dtype", "initial", "where")),
+    (np.maximum, max_of, ("initial", "where")),
+    (np.minimum, min_of, ("initial", "where")),
+    (np.logical_or, any_of, ("where",)),
+    (np.logical_and, all_of, ("where",)),
+    (np.logaddexp, _logsumexp_reduce, ()),
+):
+    UFUNC_METHODS[_ufunc, "reduce"] = _reduce_method(_function, takes=_takes)

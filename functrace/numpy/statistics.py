@@ -1,0 +1,282 @@
+"""Moments and averages, and the reductions that leave out nan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functrace.ir.types import Shape
+from functrace.numpy.reducing import (
+    all_of,
+    count_where,
+    divided,
+    is_given,
+    lowest,
+    max_of,
+    mean,
+    min_of,
+    product_of,
+    sum_of,
+)
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
+from functrace.tracing import Tracer, bind, implements, reject_out
+
+# Moments
+
+
+@implements(np.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    """As `numpy.var`."""
+    reject_out(out)
+    if is_given(correction):
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    own = dtype_of(a)
+    halves = dtype is None and own == np.float16
+    if dtype is not None:
+        a = cast_to(a, np.dtype(dtype))
+    elif halves or own.kind not in "fc":
+        a = cast_to(a, np.dtype(np.float32 if halves else np.float64))
+    if not is_given(mean):
+        mean = np.mean(a, axis=axis, keepdims=True, where=where)
+    result = _mean_square(a - mean, axis, keepdims, where, ddof)
+    return cast_to(result, own) if halves else result
+
+
+def _mean_square(deviation: Any, axis: Any, keepdims: bool, where: Any, ddof: Any) -> Any:
+    """The sum of squares, divided by their number less ``ddof``."""
+    total = sum_of(squared_size(deviation), axis, None, None, keepdims, None, where)
+    count = count_where(where, shape_of(deviation), axis, keepdims) - ddof
+    return divided(total, max(count, 0) if where is True else np.maximum(count, 0))
+
+
+def squared_size(x: Any) -> Any:
+    """The square of each element's absolute value."""
+    return np.real(x * np.conjugate(x)) if dtype_of(x).kind == "c" else x * x
+
+
+@implements(np.std)
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    """As `numpy.std`; where all elements are equal its derivative is 0."""
+    return bind(
+        root,
+        var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction),
+    )
+
+
+@implements(np.average)
+def average(
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: bool = False,
+) -> Any:
+    """As `numpy.average`."""
+    shape = shape_of(a)
+    if weights is None:
+        result = np.mean(a, axis=axis, keepdims=keepdims)
+        total: Any = dtype_of(result).type(reduced_count(shape, normal_axes(axis, len(shape))))
+    else:
+        weights = _lined_up_weights(weights, shape, axis)
+        promoted = np.result_type(dtype_of(a), dtype_of(weights))
+        if dtype_of(a).kind in "iub":
+            promoted = np.result_type(promoted, np.float64)
+        total = sum_of(np.broadcast_to(weights, shape), axis, promoted, None, keepdims)
+        if not isinstance(total, Tracer) and np.any(total == 0):
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        result = sum_of(a * weights, axis, promoted, None, keepdims) / total
+    if not returned:
+        return result
+    return result, np.broadcast_to(total, shape_of(result))
+
+
+def _lined_up_weights(weights: Any, shape: Shape, axis: Any) -> Any:
+    """Weights of the shape of the reduced axes, in the rank of the array."""
+    if not isinstance(weights, Tracer):
+        weights = np.asarray(weights)
+    if weights.shape == shape:
+        return weights
+    if axis is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    rank = len(shape)
+    axes = [normal_axis(each, rank) for each in (axis if isinstance(axis, tuple) else (axis,))]
+    if weights.shape != tuple(shape[each] for each in axes):
+        raise ValueError(
+            "Shape of weights must be consistent with shape of a along specified axis."
+        )
+    weights = np.transpose(weights, np.argsort(axes))
+    return np.reshape(weights, tuple(n if i in axes else 1 for i, n in enumerate(shape)))
+
+
+# Reductions that leave out nan
+
+
+def _without_nan(a: Any, value: Any) -> Any:
+    """The array with another value in place of nan."""
+    dtype = dtype_of(a)
+    return np.where(np.isnan(a), dtype.type(value), a) if dtype.kind in "fc" else a
+
+
+def _counted(a: Any, where: Any) -> Any:
+    """Which elements count: those that ``where`` names and that are not nan."""
+    if dtype_of(a).kind not in "fc":
+        return where
+    numbers = np.logical_not(np.isnan(a))
+    return numbers if where is True else np.logical_and(numbers, where)
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.nansum`."""
+    return sum_of(_without_nan(a, 0), axis, dtype, out, keepdims, initial, where)
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.nanprod`."""
+    return product_of(_without_nan(a, 1), axis, dtype, out, keepdims, initial, where)
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+) -> Any:
+    """As `numpy.nanmean`."""
+    if dtype_of(a).kind not in "fc":
+        return mean(a, axis, dtype, out, keepdims, where=where)
+    count = count_where(_counted(a, where), shape_of(a), axis, keepdims)
+    return divided(nansum(a, axis, dtype, out, keepdims, None, where), count)
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    """As `numpy.nanvar`."""
+    if dtype_of(a).kind not in "fc":
+        options = {"where": where, "mean": mean, "correction": correction}
+        return var(a, axis, dtype, out, ddof, keepdims, **options)
+    reject_out(out)
+    if dtype is not None:
+        a = cast_to(a, np.dtype(dtype))
+    if not is_given(mean):
+        mean = nanmean(a, axis, keepdims=True, where=where)
+    # The mean of nothing is nan, and nothing of it is used: so no derivative goes through it.
+    counted = _counted(a, where)
+    deviation = np.where(counted, a - mean, dtype_of(a).type(0))
+    ddof = correction if is_given(correction) else ddof
+    return _mean_square(deviation, axis, keepdims, counted, ddof)
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
+    """As `numpy.nanstd`; where all elements are equal its derivative is 0."""
+    options = {"where": where, "mean": mean, "correction": correction}
+    return bind(root, nanvar(a, axis, dtype, out, ddof, keepdims, **options))
+
+
+def _nan_extreme(
+    sign: int, a: Any, axis: Any, out: Any, keepdims: bool, initial: Any, where: Any
+) -> Any:
+    function = max_of if sign > 0 else min_of
+    if dtype_of(a).kind not in "fc":
+        return function(a, axis, out, keepdims, initial, where)
+    numbers = np.where(np.isnan(a), lowest(dtype_of(a), sign), a)
+    result = function(numbers, axis, out, keepdims, initial, where)
+    none = all_of(np.isnan(a), axis, None, keepdims, where=where)
+    return result if is_given(initial) else np.where(none, np.nan, result)
+
+
+@implements(np.nanmax)
+def nanmax(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.nanmax`."""
+    return _nan_extreme(1, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.nanmin)
+def nanmin(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
+    """As `numpy.nanmin`."""
+    return _nan_extreme(-1, a, axis, out, keepdims, initial, where)

@@ -1,0 +1,276 @@
+"""Elements read, written and chosen by functions: take, put, select, delete and others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from functrace.errors import ArrayWriteError, UnknownValueError
+from functrace.ir.types import Shape
+from functrace.primitives.indexing import INDICES, Index, gather, read
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.tracing import (
+    Tracer,
+    as_operand,
+    bind,
+    implements,
+    reject_out,
+    source_of,
+    user_place,
+)
+
+# Functions that read
+
+
+def known_choice(x: Any, request: str) -> Any:
+    """The values of an array that decides a shape; raises where they are unknown."""
+    x = known_value(x)
+    if isinstance(x, Tracer):
+        raise UnknownValueError(
+            f"{request} is a traced {x.type}, of which only shape and dtype are known; the shape "
+            "of the result depends on the values.",
+            source_of(user_place(2)),
+            "Keep the shape and choose the values, as in np.where(mask, x, 0).",
+        )
+    return x
+
+
+def _whole_indices(indices: Any) -> Any:
+    """Indices for `take`, which takes booleans as 0 and 1."""
+    indices = known_value(indices)
+    if not isinstance(indices, Tracer):
+        indices = np.asarray(indices)
+        if indices.size == 0 and indices.dtype.kind == "f":
+            indices = indices.astype(np.intp)
+    if not np.can_cast(indices.dtype, np.intp, "same_kind") or indices.dtype.kind not in "biu":
+        raise TypeError(
+            f"Cannot cast array data from {indices.dtype!r} to {np.dtype(np.intp)!r} according to "
+            "the rule 'safe'"
+        )
+    return cast_to(indices, np.dtype(np.intp)) if indices.dtype.kind == "b" else indices
+
+
+@implements(np.take)
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
+) -> Any:
+    """As `numpy.take`."""
+    reject_out(out)
+    a = as_operand(a)
+    indices = _whole_indices(indices)
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, np.ndim(a))
+    length = shape_of(a)[axis]
+    if mode == "wrap":
+        indices = indices % length
+    elif mode == "clip":
+        indices = np.clip(indices, 0, length - 1)
+    elif mode != "raise":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+    before = (slice(None),) * axis
+    if isinstance(indices, np.ndarray | np.generic) and indices.ndim == 0:
+        return read(a, (*before, int(indices)), ())
+    return read(a, (*before, INDICES), (indices,))
+
+
+def _along_axis(shape: Shape, indices: Any, axis: int | None) -> tuple[Index, list[Any]]:
+    """The index that `take_along_axis` means."""
+    if indices.dtype.kind not in "iu":
+        raise IndexError("`indices` must be an integer array")
+    if len(shape) != indices.ndim:
+        raise ValueError("`indices` and `arr` must have the same number of dimensions")
+    if len(shape) == 1:
+        return (INDICES,), [indices]
+    arrays: list[Any] = []
+    for place, length in enumerate(shape):
+        others = (1,) * place + (-1,) + (1,) * (len(shape) - place - 1)
+        arrays.append(indices if place == axis else np.arange(length).reshape(others))
+    return (INDICES,) * len(shape), arrays
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """As `numpy.take_along_axis`."""
+    return take_along(arr, indices, axis)
+
+
+def take_along(arr: Any, indices: Any, axis: int | None, unique: bool = False) -> Any:
+    """As `numpy.take_along_axis`; ``unique`` promises that no element is taken twice."""
+    arr, indices = as_operand(arr), known_value(as_operand(indices))
+    if axis is None:
+        if indices.ndim != 1:
+            raise ValueError("when axis=None, `indices` must have a single dimension.")
+        arr, axis = np.ravel(arr), 0
+    axis = normalize_axis_index(axis, np.ndim(arr))
+    index, arrays = _along_axis(shape_of(arr), indices, axis)
+    return bind(gather, arr, *arrays, index=index, unique=unique)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Any:
+    """As `numpy.compress`; the condition must be known."""
+    reject_out(out)
+    condition = known_choice(condition, "The condition of compress")
+    if np.ndim(condition) != 1:
+        raise ValueError("condition must be a 1-d array")
+    return np.take(a, np.flatnonzero(condition), axis)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """As `numpy.extract`; the condition must be known."""
+    condition = known_choice(condition, "The condition of extract")
+    return np.take(np.ravel(as_operand(arr)), np.flatnonzero(condition))
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """As `numpy.select`."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    if len(condlist) == 0:
+        raise ValueError("select with an empty condition list is not possible")
+    conditions = [as_operand(condition) for condition in condlist]
+    for number, condition in enumerate(conditions):
+        if dtype_of(condition).kind != "b":
+            raise TypeError(f"invalid entry {number} in condlist: should be boolean ndarray")
+    choices = [as_operand(choice) for choice in choicelist]
+    dtype = np.result_type(*choices, as_operand(default))
+    result: Any = as_operand(default)
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        result = np.where(condition, choice, result)
+    return result if dtype_of(result) == dtype else cast_to(result, dtype)
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    """As `numpy.choose`."""
+    reject_out(out)
+    number = known_value(as_operand(a))
+    options = [as_operand(choice) for choice in choices]
+    if mode == "wrap":
+        number = number % len(options)
+    elif mode == "clip":
+        number = np.clip(number, 0, len(options) - 1)
+    shape = np.broadcast_shapes(shape_of(number), *map(shape_of, options))
+    stacked = np.stack([np.broadcast_to(option, shape) for option in options])
+    if mode == "raise" and not isinstance(number, Tracer) and np.any(np.less(number, 0)):
+        raise ValueError("invalid entry in choice array")
+    chosen = np.broadcast_to(number, shape)
+    return np.take_along_axis(stacked, np.expand_dims(chosen, 0), 0)[0]
+
+
+@implements(np.ix_)
+def ix_(*args: Any) -> Any:
+    """As `numpy.ix_`."""
+    return np.ix_(*(known_choice(x, "An index") for x in args))
+
+
+# Functions that write in place
+
+
+def _require_traced(x: Any, name: str) -> None:
+    if not isinstance(x, Tracer):
+        raise ArrayWriteError(
+            f"np.{name} writes a traced value into an ordinary NumPy array.",
+            source_of(user_place(2)),
+        )
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -> None:
+    """As `numpy.put_along_axis`, into a traced array."""
+    _require_traced(arr, "put_along_axis")
+    indices = known_value(as_operand(indices))
+    if axis is None:
+        flat = np.ravel(arr).copy()
+        flat[indices] = values
+        arr[...] = np.reshape(flat, arr.shape)
+        return
+    _, arrays = _along_axis(arr.shape, indices, normalize_axis_index(axis, arr.ndim))
+    arr[tuple(arrays)] = values
+
+
+@implements(np.put)
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """As `numpy.put`, into a traced array; values that are too few are repeated."""
+    _require_traced(a, "put")
+    indices = np.ravel(_whole_indices(ind))
+    if mode == "wrap":
+        indices = indices % a.size
+    elif mode == "clip":
+        indices = np.clip(indices, 0, a.size - 1)
+    if indices.size:
+        flat = np.ravel(a).copy()
+        flat[indices] = np.resize(np.reshape(as_operand(v), (-1,)), indices.size)
+        a[...] = np.reshape(flat, a.shape)
+
+
+@implements(np.putmask)
+def putmask(a: Any, /, mask: Any, values: Any) -> None:
+    """As `numpy.putmask`, into a traced array."""
+    _require_traced(a, "putmask")
+    fitted = np.reshape(np.resize(np.reshape(as_operand(values), (-1,)), a.size), a.shape)
+    a[...] = np.where(mask, fitted, a)
+
+
+@implements(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    """As `numpy.place`, into a traced array; the mask must be known."""
+    _require_traced(arr, "place")
+    chosen = np.flatnonzero(known_choice(mask, "The mask of place"))
+    np.put(arr, chosen, vals)
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """As `numpy.fill_diagonal`, of a traced array."""
+    _require_traced(a, "fill_diagonal")
+    if a.ndim < 2:
+        raise ValueError("array must be at least 2-d")
+    positions = np.arange(a.size).reshape(a.shape)
+    marked = np.zeros(a.shape, bool)
+    np.fill_diagonal(marked, True, wrap)
+    np.put(a, positions[marked], val)
+
+
+# Without and with some elements
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """As `numpy.delete`; what to delete must be known."""
+    arr = as_operand(arr)
+    if axis is None:
+        arr, axis = np.ravel(arr), 0
+    length = shape_of(arr)[normalize_axis_index(axis, np.ndim(arr))]
+    return np.take(arr, np.delete(np.arange(length), known_choice(obj, "What to delete")), axis)
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """As `numpy.insert`; where to insert must be known."""
+    arr, values = as_operand(arr), as_operand(values)
+    if axis is None:
+        arr, axis = np.ravel(arr), 0
+    axis = normalize_axis_index(axis, np.ndim(arr))
+    shape = shape_of(arr)
+    length = shape[axis]
+    place = known_choice(obj, "Where to insert")
+    if isinstance(place, slice):
+        place = np.arange(length)[place]
+    place = np.asarray(place)
+    if place.dtype.kind == "b":
+        place = np.flatnonzero(place)
+    values = np.reshape(values, (1,) * (len(shape) - np.ndim(values)) + shape_of(values))
+    if place.ndim == 0:
+        values = np.moveaxis(values, 0, axis)
+    number = shape_of(values)[axis] if place.size == 1 else place.size
+    new = np.broadcast_to(values, (*shape[:axis], number, *shape[axis + 1 :]))
+    numbers = np.arange(length, length + number)
+    order = np.insert(np.arange(length), place, numbers)
+    joined = np.concatenate([arr, cast_to(new, dtype_of(arr))], axis)
+    return np.take(joined, order, axis)
