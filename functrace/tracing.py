@@ -975,7 +975,13 @@ class Tracer:
         if implementation is None:
             module = getattr(function, "__module__", "numpy")
             raise unsupported(f"{module}.{function.__name__}")
-        return implementation(*arguments, **options)
+        try:
+            return implementation(*arguments, **options)
+        except (ValueError, TypeError, IndexError) as error:
+            if not isinstance(error, FunctraceError) and not hasattr(error, "__notes__"):
+                name = f"{function.__module__}.{function.__name__}"
+                error.add_note(f"in {name} of a traced value\n  at {source_of(user_place(1))}")
+            raise
 
     # Methods of arrays, which mean NumPy's functions
 

@@ -992,6 +992,18 @@ def test_an_error_about_values_stays_what_numpy_raises(infer):
         assert THIS_FILE in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("under", [in_grad, in_ir])
+def test_a_functions_own_error_tells_the_line_too(under):
+    def f(x):
+        return np.squeeze(x, 0)  # the call
+
+    with pytest.raises(ValueError, match="not equal to one") as caught:
+        under(f)()
+    assert caught.value.__notes__ == [
+        f"in numpy.squeeze of a traced value\n  at {THIS_FILE}:{line_of(f, '# the call')} in f"
+    ]
+
+
 def test_a_power_that_numpy_refuses():
     with pytest.raises(ValueError, match="negative integer powers") as caught:
         ft.make_ir(lambda x: x * (np.arange(3) ** -1))(THREE)
