@@ -790,6 +790,16 @@ def branches_of_different_shapes():
     ft.make_ir(lambda x: cond(x[0] > 0, lambda x: x, np.sum, x))(THREE)
 
 
+@case(
+    errors.CarryError,
+    TypeError,
+    r"The carry of scan has the type float64\[3\] before a trip and float64 after it\.",
+    where=HERE,
+)
+def a_carry_that_changes_its_shape():
+    ft.make_ir(lambda x: ft.scan(lambda carry, row: (np.sum(carry), row), x, x))(THREE)
+
+
 class TwoForOne(ft.extend.Primitive):
     """A primitive whose rule is wrong."""
 
