@@ -25,7 +25,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 Values: TypeAlias = dict[str, float]
+
+CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
+SMALL: dict[str, Any] = {**CENTRED, "fontsize": 9}
+ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
 @dataclass(frozen=True)
@@ -195,21 +199,28 @@ def places(graph: Graph) -> dict[str, tuple[float, float]]:
     return result
 
 
-def draw_graph(axes: Axes, graph: Graph) -> None:
-    """Draw the boxes with f_i in green and g_i in red, and arrows from inputs to outputs."""
+def draw_graph(axes: Axes, graph: Graph, columns: int) -> None:
+    """Draw the boxes with f_i and g_i, and the partial derivatives on the arrows between them."""
     values = forward(graph, graph.inputs, nudges={})
     backward = backward_by_hand(graph, values)
     place = places(graph)
-    half_width, half_height = 0.36, 0.34
+    half_width, half_height = 0.34, 0.36
 
     for box in graph.boxes:
-        for name in box.inputs:
+        partials = box.operation.partials(*(values[name] for name in box.inputs))
+        for name, partial in zip(box.inputs, partials, strict=True):
+            start = place[name][0] + half_width, place[name][1]
+            end = place[box.name][0] - half_width, place[box.name][1]
             axes.annotate(
                 "",
-                xy=(place[box.name][0] - half_width - 0.02, place[box.name][1]),
-                xytext=(place[name][0] + half_width + 0.02, place[name][1]),
-                arrowprops={"arrowstyle": "-|>", "color": "0.45", "linewidth": 1.2},
+                xy=end,
+                xytext=start,
+                arrowprops={"arrowstyle": "-|>", "color": "0.6", "shrinkA": 2, "shrinkB": 2},
             )
+            if name not in graph.constants:
+                # Nearer to the start, where arrows to the same box are furthest from each other.
+                x, y = (0.72 * s + 0.28 * e for s, e in zip(start, end, strict=True))
+                axes.text(x, y, f"{partial:.3g}", **SMALL, color="tab:purple", bbox=ON_WHITE)
 
     formulas = {box.name: f"{box.name} = {box}" for box in graph.boxes}
     for name, (x, y) in place.items():
@@ -223,28 +234,29 @@ def draw_graph(axes: Axes, graph: Graph) -> None:
                 edgecolor="0.35",
             )
         )
-        axes.text(x, y + 0.18, formulas.get(name, name), ha="center", va="center", fontsize=9)
-        axes.text(x, y - 0.02, f"{values[name]:.4g}", ha="center", va="center", color="green")
+        axes.text(x, y + 0.2, formulas.get(name, name), **SMALL)
+        axes.text(x, y - 0.01, f"{values[name]:.4g}", **CENTRED, color="green")
         if name not in graph.constants:
-            text = f"{backward[name]:.4g}"
-            axes.text(x, y - 0.22, text, ha="center", va="center", color="firebrick")
+            axes.text(x, y - 0.22, f"{backward[name]:.4g}", **CENTRED, color="firebrick")
 
-    columns, rows = zip(*place.values(), strict=True)
-    axes.set_xlim(-0.5, max(columns) + 0.5)
-    axes.set_ylim(min(rows) - 0.5, max(rows) + 0.5)
-    axes.set_title(graph.title, loc="left")
+    axes.set(xlim=(-0.4, columns - 0.6), ylim=(-1, 1))
+    axes.set_title(graph.title, loc="left", fontweight="bold")
     axes.set_axis_off()
 
 
 def draw(graphs: Sequence[Graph], path: Path) -> None:
     """Draw the graphs below each other."""
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    figure.suptitle("Forward values in green, backward values d loss / d f in red")
-    heights = [1 + 2 * max(row for _, row in places(graph).values()) for graph in graphs]
-    for axes, graph in zip(
-        figure.subplots(len(graphs), height_ratios=heights), graphs, strict=True
-    ):
-        draw_graph(axes, graph)
+    figure = Figure(figsize=(13, 8.5), layout="constrained")
+    columns = 1 + max(int(x) for graph in graphs for x, _ in places(graph).values())
+    for axes, graph in zip(figure.subplots(len(graphs)), graphs, strict=True):
+        draw_graph(axes, graph, columns)
+    legend = {
+        "forward value f": "green",
+        "backward value g = d loss / d f": "firebrick",
+        "partial derivative of a box: what g is multiplied by on its way back": "tab:purple",
+    }
+    for line, (text, colour) in enumerate(legend.items()):
+        figure.text(0.99, 0.97 - 0.03 * line, text, color=colour, ha="right", va="center")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 

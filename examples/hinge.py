@@ -97,7 +97,7 @@ def train(x: Array, y: Array, steps: int, learning_rate: float = 0.1) -> tuple[A
 
 def draw(w: Array, x: Array, y: Array, losses: Sequence[float], path: Path) -> None:
     """Draw the points with the line between them, and the loss during training."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
+    figure = Figure(figsize=(11, 5.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
 
     across, up = np.meshgrid(np.linspace(-4.5, 4.5, 200), np.linspace(-4.5, 5.5, 200))
@@ -116,12 +116,10 @@ def draw(w: Array, x: Array, y: Array, losses: Sequence[float], path: Path) -> N
         chosen = y == label
         left.scatter(*x[chosen].T, color=colour, edgecolor="white", s=45, label=f"y = {label:+d}")
     pulls = margins < 1
-    left.scatter(
-        *x[pulls].T, facecolor="none", edgecolor="0.2", s=110, label="margin < 1: has a gradient"
-    )
+    left.scatter(*x[pulls].T, facecolor="none", edgecolor="0.2", s=110, label="margin < 1: pulls")
     left.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.set_title("The line, and where the margin is 1 (dashed)")
-    left.legend(loc="upper left")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
 
     right.plot(np.arange(1, len(losses) + 1), losses, linewidth=2)
     right.set(xlabel="step", ylabel="mean hinge loss", ylim=(0, None))

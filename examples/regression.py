@@ -106,7 +106,7 @@ def train(
     generator: np.random.Generator,
     *,
     epochs: int,
-    learning_rate: float = 0.02,
+    learning_rate: float = 0.03,
 ) -> tuple[Weights, list[float]]:
     """Step against the gradient after each sample; give the mean loss of each epoch as well."""
     x, y = data
@@ -155,7 +155,7 @@ def draw(
 def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
     """Compare, train and draw; give the losses of both networks."""
     parser = argparse.ArgumentParser(description="Two-layer and four-layer regression.")
-    parser.add_argument("--epochs", type=int, default=150, help="passes over the 80 samples")
+    parser.add_argument("--epochs", type=int, default=300, help="passes over the 80 samples")
     parser.add_argument("--out", type=Path, default=HERE / "output", help="where to draw")
     options = parser.parse_args(arguments)
 

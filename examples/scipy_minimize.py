@@ -81,14 +81,16 @@ def logistic_regression(generator: np.random.Generator) -> Regression:
 
 def draw(trail: Array, regression: Regression, path: Path) -> None:
     """Draw the path through the valley, and the weights of each digit as an image."""
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = Figure(figsize=(13, 4.8), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.15])[0]
 
     axes = left.subplots()
     across, up = np.meshgrid(np.linspace(-1.6, 1.6, 300), np.linspace(-0.7, 1.7, 300))
     heights = 100 * (up - across**2) ** 2 + (1 - across) ** 2
-    levels = np.geomspace(0.1, 2000, 15)
-    axes.contour(across, up, heights, levels=levels, cmap="viridis_r", linewidths=0.8)
+    filled = axes.contourf(
+        across, up, heights, levels=np.logspace(-3, 3, 19), norm="log", cmap="Blues_r", extend="min"
+    )
+    left.colorbar(filled, label="height", ticks=10.0 ** np.arange(-3, 4))
     axes.plot(*trail.T, color="tab:red", marker="o", markersize=4, linewidth=1.2, label="BFGS")
     axes.plot(1, 1, marker="*", color="black", markersize=14, linestyle="none", label="minimum")
     axes.set(xlabel="$x_0$", ylabel="$x_1$")
@@ -96,8 +98,8 @@ def draw(trail: Array, regression: Regression, path: Path) -> None:
     axes.legend(loc="lower left")
 
     right.suptitle(
-        f"What speaks for a digit (blue) and against it (red):"
-        f" {regression.accuracy:.1%} of unseen digits read correctly"
+        "Ink that speaks for a digit (blue) and against it (red)\n"
+        f"{regression.accuracy:.1%} of the held-out digits are read correctly"
     )
     weights = regression.parameters["weights"]
     limit = np.max(np.abs(weights))

@@ -17,7 +17,10 @@ the gradient by the weights of each of them, before the first step:
   gradient has a way back that no slope makes smaller;
 - with weights that are too large, and the gradient clipped to norm 1 (Pascanu et al., 2013).
 
-Then it trains some of them, for the norms do not matter by themselves.
+A norm that is the same in all layers need not be a good one: with small weights and tanh or ReLU
+the signal fades on its way forward as the gradient does on its way back, and the gradient by the
+weights, their product, is tiny everywhere. Nor does the right size of the weights help the sigmoid.
+At the end some of the networks are trained, for the norms do not matter by themselves.
 
     python examples/vanishing_gradients.py
 
@@ -35,6 +38,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -69,6 +73,7 @@ class Network:
     """
 
     name: str
+    colour: str
     activation: Activation
     gain: float = 1 / 3
     normalised: bool = False
@@ -109,18 +114,18 @@ class Network:
         return value, clip(gradient) if self.clipped else gradient
 
 
-SIGMOID = Network("sigmoid", expit)
-TANH = Network("tanh", np.tanh)
-RELU = Network("ReLU", relu)
-SIGMOID_XAVIER = Network("sigmoid, Xavier", expit, gain=1)
-TANH_XAVIER = Network("tanh, Xavier", np.tanh, gain=1)
-RELU_HE = Network("ReLU, He", relu, gain=2)
-SIGMOID_NORMALISED = Network("sigmoid, batch normalisation", expit, normalised=True)
-RELU_NORMALISED = Network("ReLU, batch normalisation", relu, normalised=True)
-TANH_SKIPS = Network("tanh, skip connections", np.tanh, skips=True)
-RELU_SKIPS = Network("ReLU, skip connections", relu, skips=True)
-LARGE = Network("ReLU, large weights", relu, gain=4)
-LARGE_CLIPPED = Network("ReLU, large weights, clipped", relu, gain=4, clipped=True)
+SIGMOID = Network("sigmoid", "tab:blue", expit)
+TANH = Network("tanh", "tab:cyan", np.tanh)
+RELU = Network("ReLU", "tab:green", relu)
+SIGMOID_XAVIER = Network("sigmoid, Xavier", "tab:blue", expit, gain=1)
+TANH_XAVIER = Network("tanh, Xavier", "tab:purple", np.tanh, gain=1)
+RELU_HE = Network("ReLU, He", "tab:olive", relu, gain=2)
+SIGMOID_NORMALISED = Network("sigmoid, normalised", "tab:blue", expit, normalised=True)
+RELU_NORMALISED = Network("ReLU, normalised", "tab:red", relu, normalised=True)
+TANH_SKIPS = Network("tanh, skips", "tab:brown", np.tanh, skips=True)
+RELU_SKIPS = Network("ReLU, skips", "tab:green", relu, skips=True)
+LARGE = Network("ReLU, large weights", "black", relu, gain=4)
+LARGE_CLIPPED = Network("ReLU, large weights, clipped", "tab:pink", relu, gain=4, clipped=True)
 
 PANELS = {
     "Small weights": [SIGMOID, TANH, RELU],
@@ -155,7 +160,7 @@ def train(
     *,
     seed: int,
     steps: int,
-    learning_rate: float = 0.1,
+    learning_rate: float = 0.02,
 ) -> list[float]:
     """Take steps against the gradient on mini-batches; give the losses."""
     generator = np.random.default_rng(seed)
@@ -169,39 +174,43 @@ def train(
     return losses
 
 
-def draw_norms(axes: Axes, title: str, norms: dict[str, Array]) -> None:
+def draw_norms(axes: Axes, title: str, norms: dict[Network, Array]) -> None:
     """Draw the norms of some networks, layer by layer."""
-    for (name, values), marker in zip(norms.items(), "osD", strict=False):
+    for (network, values), marker in zip(norms.items(), "osD", strict=False):
+        layers = np.arange(1, len(values) + 1)
         axes.semilogy(
-            np.arange(1, len(values) + 1), values, marker=marker, markersize=4, label=name
+            layers, values, color=network.colour, marker=marker, markersize=4, label=network.name
         )
-    axes.axhline(1, color="0.6", linewidth=0.8)
-    axes.set(title=title, xlabel="hidden layer", ylim=(1e-16, 1e6))
+    axes.set(title=title, xlabel="hidden layer")
+    axes.xaxis.set_major_locator(MultipleLocator(5))
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower right", fontsize="small")
+    axes.legend(frameon=False, loc="lower right")
 
 
-def draw_losses(axes: Axes, losses: dict[str, list[float]]) -> None:
-    """Draw the losses of some networks, smoothed over ten steps."""
-    for name, values in losses.items():
-        window = min(10, len(values))
+def draw_losses(axes: Axes, losses: dict[Network, list[float]]) -> None:
+    """Draw the losses of some networks, smoothed over twenty steps."""
+    for network, values in losses.items():
+        window = min(20, len(values))
         smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-        axes.plot(np.arange(window, len(values) + 1), smooth, label=name)
-    axes.axhline(np.log(10), color="0.6", linewidth=0.8, linestyle="dashed")
-    axes.set(title="What it means for learning", xlabel="step", ylabel="loss", ylim=(0, 3.5))
+        steps = np.arange(window, len(values) + 1)
+        axes.semilogy(steps, smooth, color=network.colour, linewidth=2, label=network.name)
+    axes.axhline(np.log(10), color="0.4", linewidth=1, linestyle="dashed", label="guessing")
+    axes.set(title="What it means for learning", xlabel="step", ylabel="loss")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="large")
 
 
-def draw(norms: dict[str, dict[str, Array]], losses: dict[str, list[float]], path: Path) -> None:
+def draw(
+    norms: dict[str, dict[Network, Array]], losses: dict[Network, list[float]], path: Path
+) -> None:
     """Draw a panel for each group of networks, and one for the losses."""
-    figure = Figure(figsize=(14, 8.5), layout="constrained")
-    panels = list(figure.subplots(2, 3).flat)
-    for axes, (title, group) in zip(panels, norms.items(), strict=False):
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, squeeze=False)[:, 0]
+    panels = upper.subplots(1, len(norms), sharey=True)
+    for axes, (title, group) in zip(panels, norms.items(), strict=True):
         draw_norms(axes, title, group)
-    for axes in (panels[0], panels[3]):
-        axes.set_ylabel("norm of the gradient by the weights")
-    draw_losses(panels[-1], losses)
+    panels[0].set_ylabel("norm of the gradient by the weights")
+    draw_losses(lower.subplots(), losses)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
@@ -210,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Array]:
     """Print, train and draw; give the norms, from the first hidden layer to the last."""
     parser = argparse.ArgumentParser(description="Vanishing gradients, and five remedies.")
     parser.add_argument("--depth", type=int, default=20, help="hidden layers")
-    parser.add_argument("--steps", type=int, default=200, help="of training for each network")
+    parser.add_argument("--steps", type=int, default=300, help="of training for each network")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the mini-batches")
     parser.add_argument("--out", type=Path, default=HERE / "output", help="where to draw")
     options = parser.parse_args(arguments)
@@ -220,27 +229,27 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Array]:
         labels = file["labels"].astype(np.intp)
     sizes = [64] * (options.depth + 1) + [10]
 
-    norms: dict[str, dict[str, Array]] = {}
+    norms: dict[str, dict[Network, Array]] = {}
     print(f"{'norm of the gradient in the':32}{'first hidden layer':>20}{'last':>12}")
     for title, networks in PANELS.items():
         norms[title] = {}
         for network in networks:
             values = gradient_norms(network, sizes, images[:256], labels[:256], options.seed)
-            norms[title][network.name] = values
+            norms[title][network] = values
             print(f"{network.name:32}{values[0]:>20.1e}{values[-1]:>12.1e}")
 
     losses = {
-        network.name: train(network, sizes, images, labels, seed=options.seed, steps=options.steps)
+        network: train(network, sizes, images, labels, seed=options.seed, steps=options.steps)
         for network in TRAINED
     }
     print(f"\nloss after {options.steps} steps; guessing gives {np.log(10):.2f}")
-    for name, values in losses.items():
-        print(f"{name:32}{np.mean(values[-10:]):>8.3f}")
+    for network, values in losses.items():
+        print(f"{network.name:32}{np.mean(values[-10:]):>8.3f}")
 
     picture = options.out / "vanishing_gradients.png"
     draw(norms, losses, picture)
     print(f"\nthe norms and the losses: {picture}")
-    return {name: values for group in norms.values() for name, values in group.items()}
+    return {network.name: values for group in norms.values() for network, values in group.items()}
 
 
 if __name__ == "__main__":

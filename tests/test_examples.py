@@ -95,8 +95,8 @@ def test_gradients_vanish_and_remedies_help(out: Path) -> None:
     assert first["sigmoid"] < 1e-12
     assert first["sigmoid"] < first["tanh"] < first["tanh, Xavier"]
     assert first["ReLU"] < 1e-4 < first["ReLU, He"]
-    assert first["ReLU, batch normalisation"] > 1e-3
-    assert first["tanh, skip connections"] > 1e-2
+    assert first["ReLU, normalised"] > 1e-3
+    assert first["tanh, skips"] > 1e-2
     assert first["ReLU, large weights"] > 10
     assert first["ReLU, large weights, clipped"] < 1
     assert_drawn(out, "vanishing_gradients")
