@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from functrace import tree
 from functrace.errors import TreeKeyError, TreeRegistrationError, TreeStructureError
 from functrace.tree import LEAF, DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey, keystr
+from functrace.tree.kinds import kind_of_class
 
 Point = namedtuple("Point", ["x", "y"])  # noqa: PYI024
 
@@ -180,7 +181,7 @@ def test_a_pickle_needs_the_class_to_be_registered():
     class Local: ...
 
     with pytest.raises(TreeRegistrationError, match="Local is not registered"):
-        tree._kind_of_class(Local)
+        kind_of_class(Local)
 
 
 def test_a_leaf_has_one_structure():
