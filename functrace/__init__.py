@@ -11,6 +11,8 @@ from functrace import numpy as numpy
 from functrace import tree as tree
 from functrace.higher_order.branching import cond as cond
 from functrace.higher_order.branching import switch as switch
+from functrace.higher_order.custom import custom_jvp as custom_jvp
+from functrace.higher_order.custom import custom_vjp as custom_vjp
 from functrace.higher_order.jit import jit as jit
 from functrace.higher_order.loops import associative_scan as associative_scan
 from functrace.higher_order.loops import fori_loop as fori_loop

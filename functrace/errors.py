@@ -276,6 +276,15 @@ class CarryError(FunctraceError, TypeError):
     )
 
 
+class CustomRuleError(FunctraceError, TypeError):
+    """A rule given to custom_jvp or custom_vjp returned a wrong structure, shape or dtype."""
+
+    advice = (
+        "Return from defjvp's rule (output, tangent like the output), from fwd (output, "
+        "residuals), from bwd a tuple with one cotangent like each argument."
+    )
+
+
 class RuleOutputError(FunctraceError, ValueError):
     """A derivative rule returned something other than one cotangent for each input."""
 

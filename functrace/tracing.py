@@ -29,6 +29,7 @@ from functrace import tree
 from functrace.errors import (
     ArrayConversionError,
     ArrayWriteError,
+    CustomRuleError,
     FunctraceError,
     IndexRangeError,
     LeakedTracerError,
@@ -297,6 +298,22 @@ def require_usable(tracer: Tracer) -> None:
         raise leaked([tracer])
     if isinstance(tracer.recording, WrittenThroughView):
         tracer.recording.fail()
+
+
+def require_further_out(outputs: Sequence[Any], recording: Recording) -> None:
+    """Check that a custom function used no value of the recording that called it.
+
+    Raises:
+        CustomRuleError: It did: that value is differentiated, and the rule cannot know of it.
+    """
+    for x in outputs:
+        if isinstance(x, Tracer) and x.recording is recording:
+            raise CustomRuleError(
+                f"A function with derivative rules of its own used a differentiated {x.type} that "
+                "is none of its arguments; its rules cannot know of it.",
+                source_of(user_place(3)),
+                "Pass the value as an argument.",
+            )
 
 
 class WrittenThroughView(Recording):

@@ -791,6 +791,20 @@ def branches_of_different_shapes():
 
 
 @case(
+    errors.CustomRuleError,
+    TypeError,
+    r"The jvp rule of doubled returned float64 for the output; expected float64\[3\]\.",
+)
+def a_custom_rule_that_returns_a_wrong_shape():
+    @ft.custom_jvp
+    def doubled(x):
+        return x * 2
+
+    doubled.defjvp(lambda primals, tangents: (doubled(*primals), np.sum(tangents[0])))
+    ft.jvp(doubled, (THREE,), (THREE,))
+
+
+@case(
     errors.CarryError,
     TypeError,
     r"The carry of scan has the type float64\[3\] before a trip and float64 after it\.",

@@ -24,6 +24,7 @@ from functrace.tracing import (
     Tracer,
     bind,
     leaked,
+    require_further_out,
     require_usable,
     share_memory,
     source_of,
@@ -64,6 +65,7 @@ class TangentRecording(Recording):
         try:
             if primitive.holds_programs:
                 output, tangent = primitive.push_forward(values, tangents, params)
+                require_further_out([*output, *tangent], self)
             else:
                 output = bind(primitive, *values, **params)
                 if primitive.locally_constant:

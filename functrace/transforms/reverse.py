@@ -32,6 +32,7 @@ from functrace.tracing import (
     Tracer,
     bind,
     leaked,
+    require_further_out,
     require_usable,
     run,
     share_memory,
@@ -104,6 +105,7 @@ class Tape(Recording):
         rule = primitive
         if primitive.holds_programs:
             output, rule = primitive.keep_residuals(values, variables, params)
+            require_further_out(output, self)
         elif is_nested:
             output = bind(primitive, *values, **params)
         else:
