@@ -8,6 +8,7 @@ import pytest
 import functrace as ft
 from functrace import errors
 from functrace import numpy as fnp
+from tests.agreement import agrees
 
 
 def test_plain_arrays_are_made_as_numpy_makes_them():
@@ -84,3 +85,33 @@ def test_joining_by_indexing():
 def test_numpy_itself_says_what_to_write_instead():
     with pytest.raises(errors.ArrayConversionError, match=r"functrace\.numpy\.array"):
         ft.grad(lambda x: np.sum(np.array([x, x])))(1.0)
+
+
+# Arrays like others
+
+
+V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
+M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
+
+FUNCTIONS = {
+    "like": (lambda x: (np.zeros_like(x), np.ones_like(x, shape=2), np.full_like(x, x[0])), V),
+    "full_like": (lambda x: (np.full_like(x, 2), np.full_like(x, 2.7, dtype=int)), V),
+    "copy": (np.copy, V),
+    "linspace": (lambda x: np.linspace(x[0], x[1], 5), V),
+    "linspace of arrays": (lambda x: np.linspace(x[0], x[1], 5, endpoint=False, axis=1), M),
+    "linspace of one": (lambda x: np.linspace(x[0], 3, 1), V),
+    "linspace and step": (lambda x: np.linspace(0, x[1], 4, retstep=True), V),
+    "logspace": (lambda x: np.logspace(x[0], x[1], 4), V),
+    "logspace of bases": (lambda x: np.logspace(0, x[1], 4, base=x[2:4], axis=1), V),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    f, x = FUNCTIONS[name]
+    agrees(f, x)
+
+
+def test_an_ordinary_array_takes_no_copy_of_traced_values():
+    with pytest.raises(errors.ArrayWriteError, match="copyto"):
+        ft.grad(lambda x: np.sum(np.copyto(np.ones(6), x)))(V)

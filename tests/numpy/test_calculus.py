@@ -1,4 +1,4 @@
-"""Sums so far, against NumPy itself."""
+"""Sums so far and differences, against NumPy itself."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from hypothesis.extra import numpy as hnp
 import functrace as ft
 from functrace.errors import ArrayWriteError
 from functrace.testing import check_grads
+from tests.agreement import agrees
 
+V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
 M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
 new = pytest.mark.skipif(not hasattr(np, "cumulative_sum"), reason="NumPy 2.1 has it")
+
+
+# Sums so far
 
 
 @pytest.mark.parametrize(
@@ -33,7 +38,7 @@ new = pytest.mark.skipif(not hasattr(np, "cumulative_sum"), reason="NumPy 2.1 ha
         lambda x: np.trapezoid(x, x * x, axis=0),
     ],
 )
-def test_functions(f):
+def test_sums_so_far(f):
     expected = f(M)
     for result in (ft.vjp(f, M)[0], *ft.evaluate(ft.make_ir(f)(M), M)):
         assert np.shape(result) == np.shape(expected)
@@ -45,7 +50,7 @@ def test_functions(f):
 
 @settings(deadline=None, max_examples=30, derandomize=True, database=None)
 @given(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3), st.data())
-def test_any_shape(shape, data):
+def test_sums_of_any_shape(shape, data):
     x = np.arange(np.prod(shape, dtype=float)).reshape(shape)
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
     result, pullback = ft.vjp(lambda x: np.cumsum(x, axis), x)
@@ -55,7 +60,7 @@ def test_any_shape(shape, data):
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.float32, np.complex64])
-def test_dtypes(dtype):
+def test_dtypes_of_sums(dtype):
     x = np.ones((2, 3), dtype)
     kinds = (lambda x: np.cumsum(x, 0), lambda x: np.cumsum(x, 0, dtype=np.int8))
     for f in kinds[: 1 if dtype is np.complex64 else 2]:
@@ -65,8 +70,28 @@ def test_dtypes(dtype):
         assert result.dtype == f(x).dtype
 
 
-def test_errors():
+def test_errors_of_sums():
     with pytest.raises(np.exceptions.AxisError):
         ft.grad(lambda x: np.sum(np.cumsum(x, 2)))(M)
     with pytest.raises(ArrayWriteError):
         ft.grad(lambda x: np.sum(np.cumsum(x, out=np.ones(12))))(M)
+
+
+# Differences
+
+
+FUNCTIONS = {
+    "diff": (lambda x: np.diff(x, 2), M),
+    "diff with ends": (lambda x: np.diff(x, axis=0, prepend=0.0, append=x[:1]), M),
+    "ediff1d": (lambda x: np.ediff1d(x, to_end=x[0], to_begin=[1.0, 2.0]), V),
+    "gradient": (np.gradient, M),
+    "gradient of second order": (lambda x: np.gradient(x, 2.0, edge_order=2, axis=1), M),
+    "gradient on a grid": (lambda x: np.gradient(x, [0.0, 1, 3, 4.5], edge_order=2, axis=1), M),
+    "gradient on a traced grid": (lambda x: np.gradient(x, np.cumsum(np.abs(x) + 0.5)), V),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    f, x = FUNCTIONS[name]
+    agrees(f, x)

@@ -12,35 +12,16 @@ from hypothesis.extra import numpy as hnp
 
 import functrace as ft
 from functrace.errors import (
-    ArrayWriteError,
     IndexRangeError,
     OperandError,
     UnknownValueError,
     ViewWriteError,
 )
-from functrace.testing import check_grads
+from tests.agreement import agrees
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
 M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
 T = np.arange(24.0).reshape(2, 3, 4) / 9 - 1.3
-
-
-def agrees(f, x, grads=True, types_only=True):
-    """Values, shapes and dtypes as NumPy's, traced with values and from types; derivatives."""
-    expected = f(x.copy())
-    kept = x.copy()
-    got, _ = ft.vjp(f, x)
-    results = [got]
-    if types_only:
-        results += ft.evaluate(ft.make_ir(f)(x), x)
-    for result in results:
-        assert np.shape(result) == np.shape(expected)
-        assert np.asarray(result).dtype == np.asarray(expected).dtype
-        np.testing.assert_allclose(result, expected, rtol=1e-14)
-    if grads:
-        # A copy, because untraced functions may write their argument.
-        check_grads(lambda x: f(x.copy()), (x,), order=2, modes=("rev",))
-    np.testing.assert_array_equal(x, kept)
 
 
 READS = {
@@ -181,68 +162,6 @@ def test_reading_and_writing_as_numpy_does(drawn):
     assert np.sum(to_x) + np.sum(to_value) == np.sum(cotangent)
 
 
-FUNCTIONS = {
-    "take": (lambda x: np.take(x, [2, 0, 2, -1]), M),
-    "take along an axis": (lambda x: np.take(x, [2, 0, 2, -1], 1), M),
-    "take one": (lambda x: x.take(1, axis=0), M),
-    "take and wrap": (lambda x: np.take(x, [7, -9], 0, mode="wrap"), M),
-    "take and clip": (lambda x: np.take(x, [7, -9], 0, mode="clip"), M),
-    "take_along_axis": (lambda x: np.take_along_axis(x, np.array([[1, 1], [0, 3], [2, 0]]), 1), M),
-    "take_along_axis flat": (lambda x: np.take_along_axis(x, np.array([1, 1]), None), M),
-    "compress": (lambda x: np.compress([True, False, True], x, 0), M),
-    "extract": (lambda x: np.extract(M > 0, x), M),
-    "select": (lambda x: np.select([V > 1, V > 0], [x, x * 2], x**2), V),
-    "select default": (lambda x: np.select([V > 1], [x], 7), V),
-    "choose": (lambda x: np.choose(np.array([0, 1, 0, 1, 1, 0]), [x, x * 2]), V),
-    "delete": (lambda x: np.delete(x, [1, -1], 1), M),
-    "delete flat": (lambda x: np.delete(x, slice(1, 3)), M),
-    "insert": (lambda x: np.insert(x, 1, x[:, 0], 1), M),
-    "insert constants": (lambda x: np.insert(x, [1, 2], 5.0), V),
-    "insert several": (lambda x: np.insert(x, [0, 0, 3], x[:3]), V),
-    "bincount": (lambda x: np.bincount(np.array([1, 1, 0, 3, 3, 3]), x, 6), V),
-}
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name):
-    agrees(*FUNCTIONS[name])
-
-
-def test_functions_of_known_values():
-    agrees(lambda x: x * np.flatnonzero(x)[0] + np.argwhere(x)[0] + x[np.nonzero(x)], V,
-           types_only=False)  # fmt: skip
-    agrees(lambda x: np.unique(np.concatenate([x, x])), V, types_only=False)
-    values, counts = ft.vjp(lambda x: np.unique(x, return_counts=True), np.array([2.0, 1, 2]))[0]
-    assert values.tolist() == [1, 2]
-    assert counts.tolist() == [1, 2]
-
-
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda x: np.searchsorted(np.array([-1.0, 0, 1]), x),
-        lambda x: np.searchsorted(np.sort(x), [0.0, 1.0], "right"),
-        lambda x: np.digitize(x, [-1.0, 0, 1]),
-        lambda x: np.digitize(x, [1.0, 0, -1], right=True),
-        lambda x: np.count_nonzero(x > 0),
-        lambda x: np.isin(x, [0.3, 5.0]),
-    ],
-)
-def test_locally_constant_functions(f):
-    agrees(f, V, grads=False)
-    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(f(x) * 1.0))(V), np.zeros(6))
-
-
-def test_batches_of_sorted_arrays():
-    a = np.array([[0.0, 1, 1, np.nan], [-1, 0, 2, 3]])
-    v = np.array([[1.0, np.nan, -2], [2, 5, 0]])
-    searched = ft.PRIMITIVES if hasattr(ft, "PRIMITIVES") else ft.extend.PRIMITIVES
-    for side in ("left", "right"):
-        result, axis = searched["searchsorted"].batch(2, (a, v), (0, 0), side=side)
-        expected = [np.searchsorted(row, values, side) for row, values in zip(a, v, strict=True)]
-        np.testing.assert_array_equal(np.moveaxis(result, axis, 0), expected)
-
-
 # Writing
 
 
@@ -291,17 +210,6 @@ def added(x):
     return y
 
 
-def functions_in_place(x):
-    y = np.reshape(x[:4], (2, 2)) * 1
-    np.fill_diagonal(y, y[0, 1])
-    np.put(y, [1, -1], [3.0, x[5]] if isinstance(x, np.ndarray) else np.stack([3.0, x[5]]))
-    np.copyto(y, x[4], where=np.eye(2) > 0)
-    np.putmask(y, np.array([[False, True], [False, False]]), y * 2)
-    np.put_along_axis(y, np.array([[0], [1]]), x[2:3], 1)
-    np.place(y, np.array([[False, False], [True, False]]), x[3])
-    return y
-
-
 def the_argument(x):
     x[0] = x[1] * x[2]
     x *= 2
@@ -309,9 +217,7 @@ def the_argument(x):
     return x
 
 
-@pytest.mark.parametrize(
-    "f", [fill, through_views, repeated, mixed, masked, added, functions_in_place, the_argument]
-)
+@pytest.mark.parametrize("f", [fill, through_views, repeated, mixed, masked, added, the_argument])
 def test_writing(f):
     agrees(f, V)
 
@@ -469,16 +375,6 @@ def test_iterating():
         return y
 
     agrees(g, V)
-
-
-def test_ordinary_arrays_are_not_written():
-    for write in (
-        lambda x: np.copyto(np.ones(6), x),
-        lambda x: np.put_along_axis(np.ones(6), np.array([0]), x[:1], 0),
-        lambda x: np.put(np.ones(6), [0], x[:1]),
-    ):
-        with pytest.raises((ArrayWriteError, TypeError)):
-            ft.grad(write)(V)
 
 
 def writing_program(seed):

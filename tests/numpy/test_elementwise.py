@@ -1,0 +1,34 @@
+"""Functions of each element that are composed of others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import ViewWriteError
+from functrace.testing import check_grads
+
+Z = np.array([0.3 + 0.4j, -1.2 + 0.7j, 0.8 - 0.5j])
+
+
+def test_clip_shares_at_its_bounds():
+    x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0])
+    gradient = ft.grad(lambda x: np.sum(np.clip(x, 0.0, 1.0)))(x)
+    np.testing.assert_array_equal(gradient, [0, 0.5, 1, 0.5, 0])
+
+
+def test_parts_of_complex_numbers_are_views():
+    def f(z):
+        part = z.real
+        part[0] = 1.0  # in NumPy this changes z
+        return np.sum(np.abs(z))
+
+    with pytest.raises(ViewWriteError):
+        ft.grad(f)(Z)
+
+
+def test_divmod():
+    x = np.array([2.3, -1.7])
+    check_grads(divmod, (x, np.array([1.0, 2.0])), order=1)
+    check_grads(lambda x: divmod(5.0, x), (x,), order=1)

@@ -1,0 +1,110 @@
+"""Joining, splitting, repeating and padding, against NumPy itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import functrace as ft
+from functrace.errors import ArrayWriteError, ShapeMismatchError, UnsupportedFunctionError
+from tests.agreement import agrees
+
+Z = np.array(1.3)
+V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
+M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
+T = np.arange(24.0).reshape(2, 3, 4) / 9 - 1.3
+
+
+FUNCTIONS = {
+    "tile": (lambda x: np.tile(x, (2, 1, 3)), M),
+    "tile a number": (lambda x: np.tile(x, 2), Z),
+    "repeat": (lambda x: np.repeat(x, 2, 1), M),
+    "repeat by array": (lambda x: np.repeat(x, [1, 0, 2], 0), M),
+    "repeat flat": (lambda x: np.repeat(x, 3), M),
+    "resize": (lambda x: np.resize(x, (5, 4)), M),
+    "concatenate": (lambda x: np.concatenate([x, x[:1], np.ones((2, 4), np.float32)]), M),
+    "concatenate flat": (lambda x: np.concatenate((x, x[0]), axis=None), M),
+    "concatenate lists": (lambda x: np.concatenate([x, [1, 2]]), V),
+    "concat": (lambda x: np.concat([x, x], -1, dtype=np.float64), M),
+    "stack": (lambda x: np.stack([x[0], x[1]], -1), M),
+    "stack of numbers": (lambda x: np.stack([x[0], x[1], 1.0]), V),
+    "hstack": (lambda x: (np.hstack([x, x]), np.hstack([x[0], x[0, 0], [1.0, 2.0]])), M),
+    "vstack": (lambda x: np.vstack([x, x]), V),
+    "dstack": (lambda x: np.dstack([x, x]), V),
+    "column_stack": (lambda x: np.column_stack([x, x**2]), V),
+    "block": (lambda x: np.block([[x, x], [x[:1], np.ones((1, 4))]]), M),
+    "append": (lambda x: (np.append(x, x[:1], 0), np.append(x, 1.0)), M),
+    "split": (lambda x: np.split(x, 3), V),
+    "split at": (lambda x: np.split(x, [1, 1, 4]), V),
+    "split in disorder": (lambda x: np.split(x, [4, 2, -1, 9]), V),
+    "array_split": (lambda x: np.array_split(x, 4), V),
+    "hsplit": (lambda x: np.hsplit(x, 2), M),
+    "vsplit": (lambda x: np.vsplit(x, 3), M),
+    "dsplit": (lambda x: np.dsplit(x, 2), T),
+    "pad": (lambda x: np.pad(x, ((1, 2), (0, 3))), M),
+    "pad by a dict": (lambda x: np.pad(x, {-1: (1, 2)}), M),
+    "pad with constants": (lambda x: np.pad(x, (1, 2), constant_values=((1, 2), (3, 4))), M),
+    "pad edges": (lambda x: np.pad(x, ((2, 1), (5, 6)), "edge"), M),
+    "pad reflected": (lambda x: np.pad(x, ((2, 1), (5, 6)), "reflect"), M),
+    "pad symmetric": (lambda x: np.pad(x, ((2, 1), (5, 6)), "symmetric"), M),
+    "pad wrapped": (lambda x: np.pad(x, ((2, 1), (5, 6)), "wrap"), M),
+    "apply_along_axis": (lambda x: np.apply_along_axis(lambda v: v[:2] * v[2], 1, x), T),
+    "apply_along_axis to numbers": (lambda x: np.apply_along_axis(lambda v: v[0] * v[1], 0, x), T),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    f, x = FUNCTIONS[name]
+    agrees(f, x)
+
+
+@pytest.mark.skipif(not hasattr(np, "unstack"), reason="NumPy 2.1 has it")
+def test_unstack():
+    agrees(lambda x: np.unstack(x, axis=1), M)
+    agrees(np.unstack, V)
+    agrees(np.unstack, np.ones((0, 2)))
+    agrees(np.unstack, np.ones((1, 2)))
+
+
+def test_pad_with_traced_constants():
+    f = lambda x: np.pad(x, 1, constant_values=x[0, 0])
+    agrees(f, M)
+    program = lambda x: np.pad(x, 1, constant_values=(x[0, 0], 2.0))
+    result, _ = ft.vjp(program, M)
+    np.testing.assert_array_equal(result, np.pad(M, 1, constant_values=(M[0, 0], 2.0)))
+
+
+@settings(deadline=None, max_examples=60, derandomize=True, database=None)
+@given(st.data())
+def test_any_shape(data):
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
+    x = np.arange(np.prod(shape, dtype=float)).reshape(shape)
+    rank = len(shape)
+    agrees(lambda x: (np.stack([x, x], -1), np.tile(x, (2, 1)), np.repeat(x, 2)), x, grads=False)
+    agrees(lambda x: np.pad(x, 1), x, grads=False)
+    if rank:
+        axis = data.draw(st.integers(-rank, rank - 1))
+        agrees(lambda x: np.concatenate([x, x], axis), x, grads=False)
+        agrees(lambda x: np.array_split(x, 3, axis), x, grads=False)
+
+
+@pytest.mark.parametrize("trace", [ft.make_ir, ft.grad], ids=["types", "values"])
+@pytest.mark.parametrize(
+    ("f", "kind", "text"),
+    [
+        (lambda x: np.concatenate([x, x[None]]), ShapeMismatchError, "dimension"),
+        (lambda x: np.concatenate([x[0], x[1]]), ValueError, "zero-dimensional"),
+        (lambda x: np.stack([x, x[1:]]), ValueError, "same shape"),
+        (lambda x: np.split(x, 4), ValueError, "equal division"),
+        (lambda x: np.pad(x, 1, "mean"), UnsupportedFunctionError, "'mean'.*[\n].*\n.*constant"),
+        (lambda x: np.pad(x, -1), ValueError, "negative"),
+        (lambda x: np.stack([x, x], out=np.ones((2, 6))), ArrayWriteError, "out"),
+    ],
+)
+def test_errors(trace, f, kind, text):
+    with pytest.raises(kind, match=text):
+        trace(lambda x: np.sum(f(x)))(V)

@@ -1,0 +1,49 @@
+"""Norms: as NumPy's, and their derivatives with those at the kink."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.testing import check_grads
+from tests.agreement import assert_like_numpy
+
+
+@pytest.mark.parametrize("order", [None, 0, 1, 2, 3, 2.5, -1, np.inf, -np.inf])
+def test_vector_norms(order):
+    x = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.5]])
+    assert_like_numpy(lambda x: np.linalg.norm(x[0], order), x)
+    f = lambda x: np.linalg.norm(x, order, axis=1, keepdims=True)
+    assert_like_numpy(f, x)
+    check_grads(f, (x,))
+    assert_like_numpy(lambda x: np.linalg.vector_norm(x, ord=2 if order is None else order), x[0])
+
+
+@pytest.mark.parametrize("order", [None, "fro", 1, -1, np.inf, -np.inf])
+def test_matrix_norms(order):
+    x = np.arange(1.0, 13.0).reshape(2, 3, 2) ** 1.1 * [1, -1]
+    for options in ({}, {"keepdims": True}):
+        f = lambda x, options=options: np.linalg.norm(x, order, axis=(0, 2), **options)
+        assert_like_numpy(f, x)
+        check_grads(f, (x,))
+    assert_like_numpy(lambda x: np.linalg.norm(x, order), x[0])
+
+
+def test_norm_errors():
+    with pytest.raises(ValueError, match="Improper number"):
+        ft.grad(lambda x: np.linalg.norm(x, 1))(np.ones((2, 2, 2)))
+    with pytest.raises(ValueError, match="Invalid norm order"):
+        ft.grad(lambda x: np.linalg.norm(x, 5))(np.ones((2, 2)))
+    with pytest.raises(ValueError, match="Duplicate axes"):
+        ft.grad(lambda x: np.linalg.norm(x, 1, axis=(0, 0)))(np.ones((2, 2)))
+
+
+def test_norm_and_deviation_have_derivative_0_at_their_kink():
+    zero = np.zeros(3)
+    for order in (None, 1, 2, 3, 1.5, np.inf):
+        np.testing.assert_array_equal(ft.grad(lambda x, o=order: np.linalg.norm(x, o))(zero), zero)
+    np.testing.assert_array_equal(ft.grad(np.std)(np.ones(3)), zero)
+    rows = np.array([[3.0, 4.0], [0.0, 0.0]])
+    gradient = ft.grad(lambda x: np.sum(np.linalg.norm(x, axis=1)))(rows)
+    np.testing.assert_allclose(gradient, [[0.6, 0.8], [0, 0]])

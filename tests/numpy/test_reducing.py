@@ -1,0 +1,139 @@
+"""Reductions: values and dtypes as NumPy's, derivatives, keywords and errors."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import functrace as ft
+from functrace.errors import ArrayWriteError, FunctraceError
+from functrace.testing import check_grads
+from tests.agreement import assert_like_numpy, recorded
+
+SUMS = [np.sum, np.mean, np.prod, np.var, np.std, np.nansum, np.nanmean, np.nanprod, np.nanvar]
+EXTREMES = [np.max, np.min, np.ptp, np.nanmax, np.nanmin]
+PREDICATES = [np.any, np.all, np.count_nonzero]
+
+
+@st.composite
+def reductions(draw):
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3))
+    axes = st.none() | hnp.valid_tuple_axes(len(shape)) if shape else st.none() | st.just(())
+    axis = draw(axes)
+    if isinstance(axis, tuple) and len(axis) == 1 and draw(st.booleans()):
+        (axis,) = axis
+    x = np.random.default_rng(draw(st.integers(0, 9999))).permutation(int(np.prod(shape)))
+    x = (x.reshape(shape) * 0.5 - 1.1)[()]
+    return x, {"axis": axis, "keepdims": draw(st.booleans())}
+
+
+@pytest.mark.parametrize("f", SUMS + EXTREMES + PREDICATES)
+@settings(deadline=None, max_examples=15, derandomize=True, database=None)
+@given(drawn=reductions())
+def test_any_axes_as_numpy(f, drawn):
+    x, options = drawn
+    assert_like_numpy(partial(f, **options), x)
+
+
+@pytest.mark.parametrize("f", [*SUMS, np.max, np.min, np.ptp])
+@settings(deadline=None, max_examples=6, derandomize=True, database=None)
+@given(drawn=reductions())
+def test_derivatives_over_any_axes(f, drawn):
+    x, options = drawn
+    if f is np.std and np.any(f(x, **options) == 0):
+        return  # a kink
+    check_grads(partial(f, **options), (x,), order=2)
+
+
+@pytest.mark.parametrize("f", [np.sum, np.prod, np.mean, np.max, np.any, np.var, np.std])
+@pytest.mark.parametrize("dtype", ["?", "b", "B", "i", "l", "L", "e", "f", "d", "F", "D"])
+def test_dtypes_as_numpy(f, dtype):
+    if f in {np.var, np.std} and dtype == "?":
+        return  # NumPy cannot subtract booleans there
+    x = np.array([[1, 2, 3], [1, 0, 2]]).astype(dtype)
+    rtol = {"e": 2e-3, "f": 1e-6, "F": 1e-6}.get(dtype, 1e-13)
+    assert_like_numpy(f, x, rtol=rtol)
+    assert_like_numpy(lambda x: f(x, axis=1), x, rtol=rtol)
+
+
+def test_a_given_dtype():
+    x = np.ones((2, 3), np.float32)
+    for f in (np.sum, np.mean, np.prod, np.var):
+        assert_like_numpy(lambda x, f=f: f(x, dtype=np.float64), x)
+    gradient = ft.grad(lambda x: np.sum(x, dtype=np.float64))(x)
+    assert gradient.dtype == np.float32
+
+
+def test_initial_and_where():
+    x = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+    kept = x > 0
+    for f in (np.sum, np.prod, np.max, np.min):
+        assert_like_numpy(lambda x, f=f: f(x, axis=1, initial=0.25, where=kept), x)
+        check_grads(lambda x, f=f: f(x, axis=1, initial=0.3, where=kept), (x,))
+    for f in (np.mean, np.var, np.std, np.any, np.all):
+        assert_like_numpy(lambda x, f=f: f(x, axis=0, where=kept | (x < -1)), x)
+
+
+def test_ufunc_reduce_reduces_the_first_axis():
+    x = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+    for ufunc in (np.add, np.multiply, np.maximum, np.minimum, np.logical_or, np.logaddexp):
+        assert_like_numpy(ufunc.reduce, x)
+        assert_like_numpy(lambda x, u=ufunc: u.reduce(x, axis=(0, 1)), x) if (
+            ufunc is not np.logaddexp
+        ) else None
+        assert_like_numpy(lambda x, u=ufunc: u.reduce(x, axis=1, keepdims=True), x)
+    assert_like_numpy(lambda x: np.add.reduce(x, None), x)
+    with pytest.raises(TypeError, match="where"):
+        ft.grad(lambda x: np.logaddexp.reduce(x, where=False))(x[0])
+
+
+def test_keepdims_in_any_way_of_writing_it():
+    x = np.ones((2, 3))
+    absent = np._NoValue
+    for f in (np.sum, np.mean, np.max, np.prod, np.any, np.argmax, np.var, np.linalg.norm):
+        for written, shape in ((True, (1, 1)), (1, (1, 1)), (np.True_, (1, 1)), (0, ())):
+            assert recorded(lambda x, f=f, k=written: f(x, keepdims=k), x).shape == shape
+    for f in (np.sum, np.max, np.mean):
+        assert recorded(lambda x, f=f: f(x, keepdims=absent), x).shape == ()
+
+
+# Errors
+
+
+def test_wrong_axes():
+    for f in (np.sum, np.mean, np.max, np.prod, np.any, np.argmax, np.linalg.norm, np.var):
+        for error in (ValueError, IndexError, np.exceptions.AxisError, FunctraceError):
+            with pytest.raises(error, match=r"axis 2 is out of bounds .*dimension 2"):
+                ft.vjp(partial(f, axis=2), np.ones((2, 2)))
+    with pytest.raises(ValueError, match="twice"):
+        ft.grad(lambda x: np.sum(x, axis=(0, -2)))(np.ones((2, 2)))
+    with pytest.raises(TypeError):
+        ft.grad(lambda x: np.sum(x, axis=1.5))(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("record", [recorded, ft.vjp])
+def test_nothing_has_no_maximum(record):
+    for f in (np.max, np.min):
+        with pytest.raises(ValueError, match="no identity"):
+            record(f, np.ones((0, 3)))
+        assert record(lambda x, f=f: f(x, axis=1), np.ones((0, 3))) is not None
+    with pytest.raises(ValueError, match="empty"):
+        record(np.argmax, np.ones(0))
+    assert_like_numpy(lambda x: np.max(x, initial=2.0), np.ones(0))
+
+
+def test_out_is_refused():
+    out = np.zeros(())
+    for f in (np.sum, np.mean, np.max, np.prod, np.any, np.argmax, np.var, np.nanvar, np.nanmax):
+        with pytest.raises(ArrayWriteError, match="out"):
+            ft.vjp(lambda x, f=f: f(x, out=out), np.ones(3))
+
+
+def test_a_mask_without_an_identity():
+    with pytest.raises(ValueError, match="initial"):
+        ft.grad(lambda x: np.max(x, where=[True, False]))(np.ones(2))

@@ -1,0 +1,119 @@
+"""Sorting, searching and counting, against NumPy itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import functrace as ft
+from functrace.testing import check_grads
+from tests.agreement import agrees
+
+V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
+
+
+# Sorting
+
+
+M = np.random.default_rng(0).permutation(12).reshape(3, 4) / 4 - 1.3
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.sort,
+        lambda x: np.sort(x, 0),
+        lambda x: np.sort(x, None),
+        lambda x: np.sort(x, kind="stable"),
+        lambda x: np.sort(x, stable=True),
+        lambda x: np.sort(x, 1) * np.argsort(x, 0),
+    ],
+)
+def test_sorting(f):
+    np.testing.assert_array_equal(ft.vjp(f, M)[0], f(M))
+    np.testing.assert_array_equal(ft.evaluate(ft.make_ir(f)(M), M)[0], f(M))
+    check_grads(f, (M,), order=2, modes=("rev",))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.argsort,
+        lambda x: np.argsort(x, 0),
+        lambda x: x.argsort(axis=None),
+        lambda x: np.argsort(x, kind="mergesort"),
+        lambda x: np.argsort(x[0, 0]),
+        lambda x: np.lexsort((x, np.round(x))),
+        lambda x: np.lexsort((x, np.round(x), -x), axis=0),
+    ],
+)
+def test_orders(f):
+    (result,) = ft.evaluate(ft.make_ir(f)(M), M)
+    np.testing.assert_array_equal(result, f(M))
+    assert result.dtype == f(M).dtype
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(f(x) * 1.0))(M), np.zeros_like(M))
+
+
+def test_sorting_in_place():
+    def f(x):
+        x.sort(0)
+        return x
+
+    expected = M.copy()
+    expected.sort(0)
+    np.testing.assert_array_equal(ft.vjp(f, M)[0], expected)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True, database=None)
+@given(st.data())
+def test_any_values(data):
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4))
+    x = data.draw(hnp.arrays(float, shape, elements=st.sampled_from([0, 1, 2, np.inf, np.nan])))
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    result, pullback = ft.vjp(lambda x: np.sort(x, axis), x)
+    np.testing.assert_array_equal(result, np.sort(x, axis))
+    cotangent = np.arange(x.size * 1.0).reshape(shape)
+    (back,) = pullback(cotangent)
+    np.testing.assert_array_equal(np.sort(back, axis=None), cotangent.ravel())
+
+
+def test_errors():
+    with pytest.raises(np.exceptions.AxisError):
+        ft.grad(lambda x: np.sum(np.sort(x, 2)))(M)
+    with pytest.raises(ValueError, match="order"):
+        ft.grad(lambda x: np.sum(np.sort(x, order="a")))(M)
+
+
+# Searching and counting
+
+
+def test_functions_of_known_values():
+    agrees(lambda x: x * np.flatnonzero(x)[0] + np.argwhere(x)[0] + x[np.nonzero(x)], V,
+           types_only=False)  # fmt: skip
+    agrees(lambda x: np.unique(np.concatenate([x, x])), V, types_only=False)
+    values, counts = ft.vjp(lambda x: np.unique(x, return_counts=True), np.array([2.0, 1, 2]))[0]
+    assert values.tolist() == [1, 2]
+    assert counts.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.searchsorted(np.array([-1.0, 0, 1]), x),
+        lambda x: np.searchsorted(np.sort(x), [0.0, 1.0], "right"),
+        lambda x: np.digitize(x, [-1.0, 0, 1]),
+        lambda x: np.digitize(x, [1.0, 0, -1], right=True),
+        lambda x: np.count_nonzero(x > 0),
+        lambda x: np.isin(x, [0.3, 5.0]),
+    ],
+)
+def test_locally_constant_functions(f):
+    agrees(f, V, grads=False)
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(f(x) * 1.0))(V), np.zeros(6))
+
+
+def test_bincount():
+    agrees(lambda x: np.bincount(np.array([1, 1, 0, 3, 3, 3]), x, 6), V)

@@ -1,0 +1,57 @@
+"""Moments, averages, and reductions that leave out nan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.testing import check_grads
+from tests.agreement import assert_like_numpy
+
+
+def test_complex_moments():
+    z = np.array([[1 + 2j, 0.5j], [-1.0, 2 - 1j]])
+    for f in (np.sum, np.mean, np.prod, np.var, np.std, np.linalg.norm):
+        assert_like_numpy(f, z)
+        check_grads(f, (z,))
+
+
+def test_average():
+    x = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+    for weights, axis in (([1, 2, 3], 1), ([0.5, 1.5], 0), (x**2, None), (x.T**2, (1, 0))):
+        weights = np.asarray(weights)
+        assert_like_numpy(lambda x, w, axis=axis: np.average(x, axis=axis, weights=w), x, weights)
+    check_grads(lambda x, w: np.average(x, axis=1, weights=w), (x, np.array([1.0, 2.0, 3.0])))
+    mean, total = np.average(x, axis=0, weights=[1.0, 3.0], returned=True)
+    pair = ft.vjp(lambda x: np.average(x, axis=0, weights=[1.0, 3.0], returned=True), x)[0]
+    np.testing.assert_array_equal(pair, (mean, total))
+    with pytest.raises(ZeroDivisionError):
+        ft.grad(lambda x: np.average(x, weights=[0.0, 0.0]))(np.ones(2))
+
+
+def test_moments_with_their_other_keywords():
+    x = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+    assert_like_numpy(lambda x: np.var(x, axis=1, ddof=1), x)
+    assert_like_numpy(lambda x: np.std(x, correction=1), x)
+    mean = np.mean(x, axis=0, keepdims=True)
+    assert_like_numpy(lambda x: np.var(x, axis=0, mean=mean), x)
+    with pytest.raises(ValueError, match="simultaneously"):
+        ft.grad(lambda x: np.var(x, ddof=1, correction=1))(x)
+
+
+def test_numbers_among_nan():
+    x = np.array([[1.0, np.nan, 3.0], [0.5, 4.0, np.nan], [2.0, 1.0, 0.25]])
+    for f in (np.nansum, np.nanmean, np.nanprod, np.nanmax, np.nanmin, np.nanvar, np.nanstd):
+        for axis in (None, 0, 1):
+            assert_like_numpy(lambda x, f=f, axis=axis: f(x, axis=axis), x)
+            gradient = ft.grad(lambda x, f=f, axis=axis: np.sum(f(x, axis=axis)))(x)
+            assert np.all(np.isfinite(gradient)), f
+            np.testing.assert_array_equal(gradient[np.isnan(x)], 0)
+
+
+def test_a_masked_maximum_lets_no_nan_through():
+    x = np.array([1.0, 2.0])
+    with np.errstate(divide="ignore"):
+        gradient = ft.grad(lambda x: np.where(x[0] > 5, np.log(np.max(x) - 2.0), 0.0))(x)
+    np.testing.assert_array_equal(gradient, [0, 0])

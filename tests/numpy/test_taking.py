@@ -1,0 +1,64 @@
+"""Elements taken, written and chosen by functions, against NumPy itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import ArrayWriteError
+from tests.agreement import agrees
+
+V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
+M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
+
+
+FUNCTIONS = {
+    "take": (lambda x: np.take(x, [2, 0, 2, -1]), M),
+    "take along an axis": (lambda x: np.take(x, [2, 0, 2, -1], 1), M),
+    "take one": (lambda x: x.take(1, axis=0), M),
+    "take and wrap": (lambda x: np.take(x, [7, -9], 0, mode="wrap"), M),
+    "take and clip": (lambda x: np.take(x, [7, -9], 0, mode="clip"), M),
+    "take_along_axis": (lambda x: np.take_along_axis(x, np.array([[1, 1], [0, 3], [2, 0]]), 1), M),
+    "take_along_axis flat": (lambda x: np.take_along_axis(x, np.array([1, 1]), None), M),
+    "compress": (lambda x: np.compress([True, False, True], x, 0), M),
+    "extract": (lambda x: np.extract(M > 0, x), M),
+    "select": (lambda x: np.select([V > 1, V > 0], [x, x * 2], x**2), V),
+    "select default": (lambda x: np.select([V > 1], [x], 7), V),
+    "choose": (lambda x: np.choose(np.array([0, 1, 0, 1, 1, 0]), [x, x * 2]), V),
+    "delete": (lambda x: np.delete(x, [1, -1], 1), M),
+    "delete flat": (lambda x: np.delete(x, slice(1, 3)), M),
+    "insert": (lambda x: np.insert(x, 1, x[:, 0], 1), M),
+    "insert constants": (lambda x: np.insert(x, [1, 2], 5.0), V),
+    "insert several": (lambda x: np.insert(x, [0, 0, 3], x[:3]), V),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    agrees(*FUNCTIONS[name])
+
+
+def functions_in_place(x):
+    y = np.reshape(x[:4], (2, 2)) * 1
+    np.fill_diagonal(y, y[0, 1])
+    np.put(y, [1, -1], [3.0, x[5]] if isinstance(x, np.ndarray) else np.stack([3.0, x[5]]))
+    np.copyto(y, x[4], where=np.eye(2) > 0)
+    np.putmask(y, np.array([[False, True], [False, False]]), y * 2)
+    np.put_along_axis(y, np.array([[0], [1]]), x[2:3], 1)
+    np.place(y, np.array([[False, False], [True, False]]), x[3])
+    return y
+
+
+def test_functions_in_place():
+    agrees(functions_in_place, V)
+
+
+def test_ordinary_arrays_are_not_written():
+    for write in (
+        lambda x: np.copyto(np.ones(6), x),
+        lambda x: np.put_along_axis(np.ones(6), np.array([0]), x[:1], 0),
+        lambda x: np.put(np.ones(6), [0], x[:1]),
+    ):
+        with pytest.raises((ArrayWriteError, TypeError)):
+            ft.grad(write)(V)

@@ -1,0 +1,72 @@
+"""Ufuncs with keywords, and their methods."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import ArrayWriteError, OperandError
+from functrace.testing import check_grads
+
+
+def test_where_keyword_chooses_between_result_and_out():
+    def f(x):
+        out = np.zeros_like(x)
+        return np.sum(np.log(x, out=out, where=x > 0))
+
+    with np.errstate(all="ignore"):
+        gradient = ft.grad(f)(np.array([0.0, 2.0]))
+    np.testing.assert_array_equal(gradient, [0, 0.5])
+
+
+def test_where_keyword_needs_out():
+    with pytest.raises(OperandError, match="without out="):
+        ft.grad(lambda x: np.sum(np.log(x, where=x > 0)))(np.ones(2))
+
+
+def test_out_keyword_writes_a_traced_array():
+    def f(x):
+        y = x * 1
+        result = np.multiply(y, 3.0, out=y)
+        assert result is y
+        return np.sum(y)
+
+    np.testing.assert_array_equal(ft.grad(f)(np.ones(2)), [3, 3])
+
+
+def test_out_keyword_refuses_an_ordinary_array():
+    buffer = np.zeros(2)
+    with pytest.raises(ArrayWriteError, match="out"):
+        ft.grad(lambda x: np.sum(np.sin(x, out=buffer)))(np.ones(2))
+    np.testing.assert_array_equal(buffer, 0)
+
+
+def test_dtype_keyword_casts_first():
+    f = lambda x: np.sum(np.exp(x, dtype=np.float32))
+    x = np.ones(2)
+    assert f(x).dtype == ft.value_and_grad(f)(x)[0].dtype == np.float32
+    gradient = ft.grad(f)(x)
+    assert gradient.dtype == np.float64
+    np.testing.assert_allclose(gradient, np.exp(np.float32([1, 1])))
+
+
+def test_outer():
+    x, y = np.array([1.0, 2.0]), np.array([[3.0, 4.0, 5.0]])
+    f = np.multiply.outer
+    np.testing.assert_array_equal(ft.evaluate(ft.make_ir(f)(x, y), x, y)[0], f(x, y))
+    check_grads(f, (x, y), order=2)
+    check_grads(lambda x: np.hypot.outer(x, 2.0), (x,), order=1)
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.subtract])
+def test_at(ufunc):
+    def f(x, y):
+        z = x * 1
+        ufunc.at(z, np.array([0, 0, 2]), y)
+        return z * z
+
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25, 4.0])
+    expected = f(x, y)
+    np.testing.assert_array_equal(ft.vjp(f, x, y)[0], expected)
+    check_grads(f, (x, y), order=2)
