@@ -11,6 +11,9 @@ from functrace import numpy as numpy
 from functrace import tree as tree
 from functrace.higher_order.branching import cond as cond
 from functrace.higher_order.branching import switch as switch
+from functrace.higher_order.checkpoint import checkpoint as checkpoint
+from functrace.higher_order.checkpoint import checkpoint_name as checkpoint_name
+from functrace.higher_order.checkpoint import checkpoint_policies as checkpoint_policies
 from functrace.higher_order.custom import custom_jvp as custom_jvp
 from functrace.higher_order.custom import custom_vjp as custom_vjp
 from functrace.higher_order.jit import jit as jit

@@ -32,18 +32,18 @@ R = TypeVar("R")
 
 
 class Call(Primitive):
-    """Run a Program that is kept as one operation."""
+    """Run a Program that is kept as one operation. Parameter: ``program``."""
 
     multiple_outputs = True
     holds_programs = True
 
-    def run(self, *inputs: Any, program: Program) -> Any:
+    def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the Program."""
-        return tuple(run_program(program, inputs))
+        return tuple(run_program(params["program"], inputs))
 
-    def infer(self, *types: ArrayType, program: Program) -> Any:
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Program's outputs."""
-        return output_types(program)
+        return output_types(params["program"])
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -53,7 +53,7 @@ class Call(Primitive):
         is_active = tuple(tangent is not None for tangent in tangents)
         pushed = pushed_forward(program, is_active)
         given = [tangent for tangent in tangents if tangent is not None]
-        results = bind(self, *inputs, *given, program=pushed.program)
+        results = bind(self, *inputs, *given, **{**params, "program": pushed.program})
         count = len(program.outputs)
         found = iter(results[count:])
         return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
@@ -97,7 +97,7 @@ class Call(Primitive):
             for part, atom in zip(cotangent, program.outputs, strict=True)
         ]
         known = [x for x, linear in zip(inputs, is_linear, strict=True) if not linear]
-        found = iter(bind(self, *known, *given, program=body))
+        found = iter(bind(self, *known, *given, **{**params, "program": body}))
         parts = iter([next(found) if present else None for present in mask])
         return [next(parts) if linear else None for linear in is_linear]
 
@@ -106,7 +106,7 @@ class Call(Primitive):
     ) -> tuple[Any, Any]:
         """Run the Program for all examples at once."""
         form = batched(params["program"], size, axes)
-        return bind(self, *inputs, program=form.program), form.axes
+        return bind(self, *inputs, **{**params, "program": form.program}), form.axes
 
 
 call = Call("jit")

@@ -1,0 +1,278 @@
+"""checkpoint: keep little in the forward pass of reverse mode, and compute the rest again.
+
+The function becomes one operation. Its forward pass keeps the inputs, and what the policy names;
+the pullback runs the function once more from these, recording this time, and then walks back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from functrace import tree
+from functrace.higher_order.jit import Call
+from functrace.higher_order.programs import (
+    Mask,
+    Pullback,
+    closed,
+    derived,
+    record_program,
+    residual_form,
+    zeros_of_type,
+)
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Equation, Program, Variable
+from functrace.ir.types import ArrayType, type_of
+from functrace.primitives.contracting import contract
+from functrace.primitives.linear import Copy
+from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
+from functrace.transforms.evaluate import run_program
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Policy = Callable[[Equation], bool]
+"""Tells of an equation of the forward pass whether its outputs are kept."""
+
+
+class Name(Copy):
+    """The same values, under a name by which a policy can keep them. Parameter: ``name``."""
+
+    def run(self, x: Any, *, name: str) -> Any:
+        """Return a copy, which may be written."""
+        return super().run(x)
+
+    def infer(self, x: ArrayType, *, name: str) -> ArrayType:
+        """The same type."""
+        return x
+
+    def transpose(self, cotangent: Any, input: ArrayType, *, name: str) -> Any:
+        """The cotangent as it is."""
+        return cotangent
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, name: str
+    ) -> Any:
+        """Name the whole batch."""
+        return bind(self, *inputs, name=name), axes[0]
+
+
+name_primitive = Name("checkpoint_name")
+
+
+def checkpoint_name(x: Any, name: str) -> Any:
+    """Give values a name, so that ``checkpoint_policies.save_only_these_names`` can keep them.
+
+    Args:
+        x: A tree of arrays.
+        name: The name.
+
+    Returns:
+        The same values.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.checkpoint_name(2.0, "hidden")
+        2.0
+    """
+    return tree.map(lambda leaf: bind(name_primitive, as_operand(leaf), name=name), x)
+
+
+class checkpoint_policies:  # noqa: N801  (JAX's name)
+    """Which values of its forward pass `checkpoint` keeps for the way back."""
+
+    @staticmethod
+    def everything_saveable(equation: Equation) -> bool:  # noqa: ARG004  (a policy)
+        """Keep all: nothing is computed again."""
+        return True
+
+    @staticmethod
+    def nothing_saveable(equation: Equation) -> bool:  # noqa: ARG004  (a policy)
+        """Keep only the inputs: everything is computed again."""
+        return False
+
+    @staticmethod
+    def dots_saveable(equation: Equation) -> bool:
+        """Keep the results of contractions, which cost most to compute again."""
+        return equation.primitive is contract
+
+    @staticmethod
+    def save_only_these_names(*names: str) -> Policy:
+        """Keep the values that were named so by `checkpoint_name`."""
+        return partial(_has_name, frozenset(names))
+
+
+def _has_name(names: frozenset[str], equation: Equation) -> bool:
+    return equation.primitive is name_primitive and equation.params["name"] in names
+
+
+class Remat(Call):
+    """Run a Program, and in reverse mode run it twice. Parameters: ``program``, ``policy``."""
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Run the Program and keep what the policy names; a pullback will run it again."""
+        program, policy = params["program"], params["policy"]
+        plan = remat_plan(program, tuple(need is not None for need in needed), policy)
+        results = bind(self, *inputs, program=plan.forward, policy=policy)
+        count = len(program.outputs)
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            given = [
+                zeros_of_type(atom.type.strong) if cotangent is None else cotangent
+                for cotangent, atom, takes in zip(
+                    cotangents, program.outputs, plan.takes_cotangent, strict=True
+                )
+                if takes
+            ]
+            found = iter(
+                bind(self, *inputs, *results[count:], *given, program=plan.backward, policy=policy)
+            )
+            return [next(found) if gives else None for gives in plan.gives_cotangent]
+
+        return results[:count], Pullback(self.name, pull_back)
+
+
+remat = Remat("checkpoint")
+
+
+class RematPlan:
+    """How a Program is run in reverse mode when only some of its values are kept.
+
+    Attributes:
+        forward: Takes the inputs; returns the outputs and the kept values.
+        backward: Takes the inputs, the kept values, and the cotangents of the outputs that have
+            one; returns the cotangents of the inputs that have one.
+        takes_cotangent: Which outputs depend on the active inputs.
+        gives_cotangent: Which inputs get a cotangent.
+    """
+
+    def __init__(self, program: Program, is_active: Mask, policy: Policy) -> None:
+        """Divide the work."""
+        form = residual_form(program, is_active)
+        self.takes_cotangent = form.takes_cotangent
+        self.gives_cotangent = form.gives_cotangent
+        count = len(program.outputs)
+        forward = form.forward
+        residuals = forward.outputs[count:]
+        # A value is kept if the policy says so of its equation; the rest is computed again.
+        # What has a name is kept before it gets it, because that is what rules have read.
+        kept = [
+            v
+            for e in forward.equations
+            if policy(e)
+            for v in (e.inputs if e.primitive is name_primitive else e.outputs)
+            if isinstance(v, Variable) and v not in forward.inputs
+        ]
+        kept = list(dict.fromkeys(kept))
+        needed = equations_for(forward, residuals, kept)
+        outputs = [*forward.outputs[:count], *needed.kept]
+        self.forward = Program(
+            forward.inputs, equations_for(forward, outputs, ()).equations, outputs
+        )
+        with ProgramRecording() as recording:
+            inputs = [recording.input(v.type) for v in forward.inputs]
+            saved = [recording.input(v.type) for v in needed.kept]
+            given = [
+                recording.input(atom.type.strong)
+                for atom, takes in zip(program.outputs, self.takes_cotangent, strict=True)
+                if takes
+            ]
+            again = Program([*forward.inputs, *needed.kept], needed.equations, [*residuals])
+            values = run_program(again, [*inputs, *saved])
+            self.backward = recording.program(run_program(form.backward, [*values, *given]))
+
+
+class Recomputation(NamedTuple):
+    """How values are computed again.
+
+    Attributes:
+        kept: The kept values that it reads.
+        equations: What it computes, in order.
+    """
+
+    kept: list[Variable]
+    equations: list[Equation]
+
+
+def equations_for(
+    program: Program, wanted: Sequence[Any], kept: Sequence[Variable]
+) -> Recomputation:
+    """The equations that compute these values from the inputs and the kept values."""
+    sought = {atom for atom in wanted if isinstance(atom, Variable)}
+    is_kept = set(kept)
+    equations: list[Equation] = []
+    used: set[Variable] = sought & is_kept
+    for equation in reversed(program.equations):
+        if not any(v in sought and v not in is_kept for v in equation.outputs):
+            continue
+        equations.append(equation)
+        reads = {atom for atom in equation.inputs if isinstance(atom, Variable)}
+        sought |= reads
+        used |= reads & is_kept
+    equations.reverse()
+    rewritten = {v for equation in equations for v in equation.outputs}
+    return Recomputation([v for v in kept if v in used and v not in rewritten], equations)
+
+
+def remat_plan(program: Program, is_active: Mask, policy: Policy) -> RematPlan:
+    """The plan for a Program, the inputs that need cotangents, and a policy."""
+    key = ("remat", is_active, policy)
+    return derived(program, key, lambda: RematPlan(program, is_active, policy))
+
+
+def checkpoint(
+    fun: Callable[P, R],
+    *,
+    policy: Policy | None = None,
+    static_argnums: int | Sequence[int] = (),
+    prevent_cse: bool = True,
+) -> Callable[P, R]:
+    """Make a function whose intermediate values are not kept for reverse mode.
+
+    Its gradient costs about one more forward pass, and the memory of its inputs instead of that
+    of everything computed in it.
+
+    Args:
+        fun: A function of trees of arrays. It is recorded where an argument is traced, so it must
+            not look at values.
+        policy: Which values are kept all the same, one of `checkpoint_policies`; by default none.
+        static_argnums: The positions of arguments that are not traced.
+        prevent_cse: Taken for the sake of JAX's signature; it does not change the result.
+
+    Returns:
+        A function with the arguments and results of ``fun``.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> block = ft.checkpoint(lambda x: np.sin(np.sin(x)))
+        >>> ft.grad(block)(0.0)
+        np.float64(1.0)
+    """
+    keep = checkpoint_policies.nothing_saveable if policy is None else policy
+    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+
+    @wraps(fun)
+    def rematerialised(*args: P.args, **kwargs: P.kwargs) -> R:
+        fixed = {n % len(args): args[n] for n in static}
+        dynamic = tuple(x for n, x in enumerate(args) if n not in fixed)
+        leaves, structure = tree.flatten((dynamic, kwargs))
+        leaves = [as_operand(leaf) for leaf in leaves]
+        if not any(isinstance(leaf, Tracer) for leaf in leaves):
+            return fun(*args, **kwargs)
+
+        def called(dynamic: tuple[Any, ...], options: dict[str, Any]) -> Any:
+            rest = iter(dynamic)
+            merged: Any = [fixed[n] if n in fixed else next(rest) for n in range(len(args))]
+            function: Callable[..., Any] = fun
+            return function(*merged, **options)
+
+        recorded = record_program(called, structure, [type_of(leaf) for leaf in leaves])
+        program, captured = closed(recorded.program)
+        outputs = bind(remat, *leaves, *captured, program=program, policy=keep)
+        return recorded.structure.unflatten(list(outputs))
+
+    return rematerialised
