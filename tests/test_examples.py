@@ -120,4 +120,6 @@ def test_the_code_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None
     blocks = re.findall(r"^```python\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL)
     assert blocks
     exec("\n".join(blocks), {})
-    assert capsys.readouterr().out.strip()
+    printed = capsys.readouterr().out.splitlines()
+    assert f'print(f"{{value:.4f}}")  # {printed[0]}:' in readme
+    assert printed[1].startswith("def program(")
