@@ -26,6 +26,15 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return cast_to(x, np.dtype(dtype))
 
 
+def require_castable(source: np.dtype[Any], target: Any, casting: Any) -> None:
+    """Raise NumPy's error where a rule of casting does not lead from one dtype to another."""
+    if not np.can_cast(source, target, casting):
+        raise TypeError(
+            f"Cannot cast array data from {source!r} to {np.dtype(target)!r} according to the "
+            f"rule {casting!r}"
+        )
+
+
 # Choices
 
 

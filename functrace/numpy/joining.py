@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.errors import UnsupportedFunctionError
+from functrace.numpy.elementwise import require_castable
 from functrace.numpy.making import holds_tracer
 from functrace.numpy.reshaping import known_numbers, lengths_of
 from functrace.primitives.linear import cast_to, shape_of
@@ -39,11 +40,7 @@ def _with_dtype(x: Any, dtype: Any, casting: Any) -> Any:
     """A joined array in the dtype that was asked for."""
     if dtype is None:
         return x
-    if not np.can_cast(x.dtype, dtype, casting):
-        raise TypeError(
-            f"Cannot cast array data from {x.dtype!r} to {np.dtype(dtype)!r} according to the "
-            f"rule {casting!r}"
-        )
+    require_castable(x.dtype, dtype, casting)
     return cast_to(x, np.dtype(dtype))
 
 

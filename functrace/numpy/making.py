@@ -14,6 +14,7 @@ import numpy as np
 
 from functrace.errors import ArrayWriteError, OperandError
 from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
+from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
 from functrace.primitives.linear import cast_to
 from functrace.tracing import (
@@ -203,11 +204,7 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
             source_of(user_place(1)),
         )
     src = as_operand(src)
-    if not np.can_cast(type_of(src).dtype, dst.dtype, casting):
-        raise TypeError(
-            f"Cannot cast array data from {type_of(src).dtype!r} to {dst.dtype!r} according to "
-            f"the rule {casting!r}"
-        )
+    require_castable(type_of(src).dtype, dst.dtype, casting)
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
