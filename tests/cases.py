@@ -632,3 +632,114 @@ case(
     variant(Input((2, 3), BOOLEANS), Input((3, 2), BOOLEANS), subscripts="ij,jk->ik"),
     dtypes=COMPLEX,
 )
+
+# factoring.py
+
+_REGULAR = Input((3, 3), REGULAR)
+_STACK = Input((2, 3, 3), REGULAR)
+_ONE = Input((1, 1), REGULAR)
+_NONE = Input((0, 0), REGULAR)
+_WHOLE_PROGRAMS = {"in_programs": False, "why": "not every matrix has one"}
+_IN_FACTORING = "the other mode is the transpose of this one: see test_factoring.py"
+_BY_JVP = dict.fromkeys(("vjp", "transpose", "second order"), _IN_FACTORING)
+_BY_VJP = dict.fromkeys(("jvp", "transpose", "second order"), _IN_FACTORING)
+case(
+    "solve",
+    variant(_REGULAR, (3, 2)),
+    variant(_STACK, (3, 1)),
+    variant(_REGULAR, (2, 3, 2)),
+    variant(_ONE, (1, 0)),
+    variant(_NONE, (0, 2)),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "solve_triangular",
+    variant(_REGULAR, (3, 2), lower=True, unit_diagonal=False),
+    variant(_STACK, (3, 2), lower=False, unit_diagonal=False),
+    variant(_REGULAR, (2, 3, 1), lower=True, unit_diagonal=True),
+    variant(_ONE, (1, 2), lower=False, unit_diagonal=True),
+    variant(_NONE, (0, 2), lower=True, unit_diagonal=False),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+for _name in ("inverse", "det", "adjugate", "slogdet"):
+    case(
+        _name,
+        variant(_REGULAR),
+        variant(_STACK),
+        variant(_ONE),
+        variant(_NONE),
+        dtypes=COMPLEX,
+        skip=_BY_VJP if _name == "inverse" else _BY_JVP,
+        **_WHOLE_PROGRAMS,
+    )
+case(
+    "cholesky",
+    variant(Input((3, 3), POSITIVE_DEFINITE)),
+    variant(Input((2, 2, 2), POSITIVE_DEFINITE)),
+    variant(Input((1, 1), POSITIVE_DEFINITE)),
+    variant(Input((0, 0), POSITIVE_DEFINITE)),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+_SPREAD = Domain(
+    "SPREAD",
+    lambda rng, s, d: rng.uniform(-0.3, 0.3, s) + np.eye(*s[-2:]) * np.arange(1, s[-1] + 1),
+)
+"""Matrices with distinct eigenvalues, and distinct singular values."""
+case(
+    "eigh",
+    variant(Input((3, 3), _SPREAD), lower=True),
+    variant(Input((2, 2, 2), _SPREAD), lower=False),
+    variant(Input((1, 1), _SPREAD), lower=True),
+    variant(Input((0, 0), _SPREAD), lower=True),
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "svd",
+    variant(Input((3, 3), _SPREAD), full=True),
+    variant(Input((4, 2), _SPREAD), full=False),
+    variant(Input((2, 3), _SPREAD), full=False),
+    variant(Input((2, 2, 2), _SPREAD), full=False),
+    variant(Input((1, 1), _SPREAD), full=False),
+    variant(Input((0, 2), _SPREAD), full=False),
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "qr",
+    variant(_REGULAR, full=True),
+    variant(Input((4, 2), REGULAR), full=False),
+    variant(Input((2, 4), REGULAR), full=False),
+    variant(Input((2, 3, 2), REGULAR), full=False),
+    variant(_ONE, full=False),
+    variant(Input((2, 0), REGULAR), full=False),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "pinv",
+    variant(_REGULAR, tolerance=None, hermitian=False),
+    variant(Input((4, 2), REGULAR), tolerance=None, hermitian=False),
+    variant(Input((2, 2, 3), REGULAR), tolerance=1e-6, hermitian=False),
+    variant(_ONE, tolerance=None, hermitian=False),
+    variant(Input((0, 2), REGULAR), tolerance=None, hermitian=False),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "matrix_rank",
+    variant(_REGULAR, tolerance=None, relative=False, hermitian=False),
+    variant(Input((2, 2, 3), REGULAR), tolerance=0.1, relative=True, hermitian=False),
+    variant(_ONE, tolerance=0.1, relative=False, hermitian=True),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="locally constant",
+)

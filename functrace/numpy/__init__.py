@@ -24,6 +24,7 @@ from functrace.numpy import elementwise as elementwise
 from functrace.numpy import indexing as indexing
 from functrace.numpy import inspecting as inspecting
 from functrace.numpy import joining as joining
+from functrace.numpy import linear_algebra as linear_algebra
 from functrace.numpy import norms as norms
 from functrace.numpy import reducing as reducing
 from functrace.numpy import reshaping as reshaping

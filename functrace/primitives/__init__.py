@@ -3,6 +3,7 @@
 from functrace.primitives import contracting as contracting
 from functrace.primitives import cumulating as cumulating
 from functrace.primitives import elementwise as elementwise
+from functrace.primitives import factoring as factoring
 from functrace.primitives import indexing as indexing
 from functrace.primitives import ordering as ordering
 from functrace.primitives import reducing as reducing

@@ -1,0 +1,249 @@
+"""Linear algebra on traced matrices: `numpy.linalg` but for products and norms.
+
+``eig`` and ``eigvals`` are not here: whether NumPy gives real or complex numbers back depends on
+the values. Nor is ``lstsq``, of whose results one has a shape that depends on the values; for its
+solution write ``np.linalg.pinv(a) @ b``.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ArgumentError
+from functrace.primitives import factoring
+from functrace.primitives.factoring import adjoint
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.tracing import as_operand, bind, implements, source_of, user_place
+
+# NumPy's named tuples have no public names.
+_EighResult: Any = type(np.linalg.eigh(np.eye(1)))
+_SVDResult: Any = type(np.linalg.svd(np.eye(1)))
+_QRResult: Any = type(np.linalg.qr(np.eye(1)))
+_SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+def _matrix(x: Any) -> Any:
+    """An operand in a precision that LAPACK has: NumPy computes with integers in double."""
+    x = as_operand(x)
+    return cast_to(x, np.dtype(np.float64)) if dtype_of(x).kind in "biu" else x
+
+
+def _lower(UPLO: str) -> bool:  # noqa: N803  (NumPy's name)
+    letter = UPLO.upper()
+    if letter not in ("L", "U"):
+        raise ValueError("UPLO argument must be 'L' or 'U'")
+    return letter == "L"
+
+
+# Systems and inverses
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """As `numpy.linalg.solve`: ``b`` is a vector if it has one axis, else a stack of matrices."""
+    a, b = _matrix(a), _matrix(b)
+    if len(shape_of(b)) == 1:
+        return bind(factoring.solve, a, b[:, None])[..., 0]
+    return bind(factoring.solve, a, b)
+
+
+def solve_triangular(a: Any, b: Any, *, lower: bool = False, unit_diagonal: bool = False) -> Any:
+    """Solve ``a x = b`` where ``a`` is triangular; its other triangle is not read.
+
+    Args:
+        a: Shape (..., n, n).
+        b: Shape (n,), or (..., n, k).
+        lower: Whether the lower triangle is meant.
+        unit_diagonal: Whether the diagonal is taken as 1, whatever stands there.
+
+    Returns:
+        The solution, of the shape of ``b``, with the leading axes broadcast.
+
+    Raises:
+        LinAlgError: There is a zero on the diagonal.
+
+    Example:
+        >>> import numpy as np
+        >>> solve_triangular(np.array([[2.0, 9.0], [1.0, 1.0]]), np.array([2.0, 3.0]), lower=True)
+        array([1., 2.])
+    """
+    a, b = _matrix(a), _matrix(b)
+    params = {"lower": bool(lower), "unit_diagonal": bool(unit_diagonal)}
+    if len(shape_of(b)) == 1:
+        return bind(factoring.solve_triangular, a, b[:, None], **params)[..., 0]
+    return bind(factoring.solve_triangular, a, b, **params)
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    """As `numpy.linalg.inv`."""
+    return bind(factoring.inverse, _matrix(a))
+
+
+@implements(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    """As `numpy.linalg.pinv`, with one tolerance for all matrices.
+
+    The derivative is the one among matrices of the same rank.
+    """
+    tolerance = rcond if rtol is None or rtol is getattr(np, "_NoValue", None) else rtol
+    if tolerance is not None:
+        if np.shape(tolerance) != ():
+            raise ArgumentError(
+                "pinv takes one tolerance for all traced matrices.", source_of(user_place(2))
+            )
+        tolerance = float(tolerance)
+    return bind(
+        factoring.pseudo_inverse, _matrix(a), tolerance=tolerance, hermitian=bool(hermitian)
+    )
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """As `numpy.linalg.tensorsolve`."""
+    a, b = as_operand(a), as_operand(b)
+    if axes is not None:
+        order = [axis for axis in range(a.ndim) if axis not in axes]
+        a = np.transpose(a, [*order, *axes])
+    shape = a.shape[np.ndim(b) :]
+    size = int(np.prod(shape))
+    if a.size != size**2:
+        raise ValueError("Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == "
+                         "prod(a.shape[:b.ndim])")  # fmt: skip
+    return np.reshape(np.linalg.solve(np.reshape(a, (size, size)), np.ravel(b)), shape)
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """As `numpy.linalg.tensorinv`."""
+    ind = operator.index(ind)
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    shape = (*a.shape[ind:], *a.shape[:ind])
+    rows = int(np.prod(a.shape[ind:]))
+    return np.reshape(np.linalg.inv(np.reshape(a, (rows, -1))), shape)
+
+
+# Factorizations
+
+
+@implements(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    """As `numpy.linalg.cholesky`; the derivative by the triangle that is not read is zero."""
+    a = _matrix(a)
+    if upper:
+        return adjoint(bind(factoring.cholesky, adjoint(a)))
+    return bind(factoring.cholesky, a)
+
+
+@implements(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  (NumPy's name)
+    """As `numpy.linalg.eigh`; the derivative by the triangle that is not read is zero.
+
+    Eigenvectors of equal eigenvalues have no derivative; what does not depend on their choice has.
+    """
+    return _EighResult(*bind(factoring.eigh, _matrix(a), lower=_lower(UPLO)))
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  (NumPy's name)
+    """As `numpy.linalg.eigvalsh`."""
+    return bind(factoring.eigh, _matrix(a), lower=_lower(UPLO))[0]
+
+
+@implements(np.linalg.svd)
+def svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
+    """As `numpy.linalg.svd`; of matrices that are not square the thin factors have a derivative."""
+    a = _matrix(a)
+    if hermitian:
+        values, vectors = np.linalg.eigh(a)
+        signs = np.sign(values)
+        values = np.abs(values)
+        order = np.argsort(values, axis=-1)[..., ::-1]
+        values = np.take_along_axis(values, order, axis=-1)
+        if not compute_uv:
+            return values
+        signs = np.take_along_axis(signs, order, axis=-1)
+        vectors = np.take_along_axis(vectors, order[..., None, :], axis=-1)
+        return _SVDResult(vectors, values, adjoint(vectors * signs[..., None, :]))
+    if not compute_uv:
+        return bind(factoring.svd, a, full=False)[1]
+    return _SVDResult(*bind(factoring.svd, a, full=bool(full_matrices)))
+
+
+@implements(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Any:
+    """As `numpy.linalg.svdvals`."""
+    return svd(x, compute_uv=False)
+
+
+@implements(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """As `numpy.linalg.qr`; of tall matrices the reduced factors have a derivative."""
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError(
+            f"qr of a traced matrix takes the mode 'reduced', 'complete' or 'r', not {mode!r}.",
+            source_of(user_place(2)),
+        )
+    q, r = bind(factoring.qr, _matrix(a), full=mode == "complete")
+    return r if mode == "r" else _QRResult(q, r)
+
+
+# Numbers
+
+
+@implements(np.linalg.det)
+def det(a: Any) -> Any:
+    """As `numpy.linalg.det`; singular matrices have a derivative too."""
+    return bind(factoring.determinant, _matrix(a))
+
+
+@implements(np.linalg.slogdet)
+def slogdet(a: Any) -> Any:
+    """As `numpy.linalg.slogdet`."""
+    return _SlogdetResult(*bind(factoring.sign_and_log_determinant, _matrix(a)))
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803
+    """As `numpy.linalg.matrix_rank`, with one tolerance for all matrices."""
+    a = _matrix(A)
+    if len(shape_of(a)) < 2:
+        return cast_to(np.any(np.not_equal(a, 0)), np.dtype(np.intp))
+    if tol is not None and rtol is not None:
+        raise ValueError("`tol` and `rtol` can't be both set.")
+    tolerance = tol if rtol is None else rtol
+    return bind(
+        factoring.matrix_rank,
+        a,
+        tolerance=None if tolerance is None else float(tolerance),
+        relative=rtol is not None,
+        hermitian=bool(hermitian),
+    )
+
+
+@implements(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    """As `numpy.linalg.cond`."""
+    if p in (None, 2, -2):
+        values = svdvals(x)
+        first, last = values[..., 0], values[..., -1]
+        return last / first if p == -2 else first / last
+    return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
+
+
+@implements(np.linalg.trace)
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    """As `numpy.linalg.trace`."""
+    return np.trace(x, offset, -2, -1, dtype=dtype)
+
+
+@implements(np.linalg.diagonal)
+def matrix_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    """As `numpy.linalg.diagonal`."""
+    return np.diagonal(x, offset, -2, -1)

@@ -1,0 +1,87 @@
+"""numpy.linalg on traced matrices has NumPy's signatures and results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import UnsupportedFunctionError
+from functrace.testing import check_grads
+
+A = np.array([[4.0, 1.0, 0.5], [0.5, 3.0, -1.0], [1.0, -0.5, 2.0]])
+
+
+@pytest.mark.parametrize(
+    ("f", "fields"),
+    [
+        (np.linalg.eigh, ("eigenvalues", "eigenvectors")),
+        (np.linalg.svd, ("U", "S", "Vh")),
+        (lambda x: np.linalg.svd(x, hermitian=True), ("U", "S", "Vh")),
+        (np.linalg.qr, ("Q", "R")),
+        (lambda x: np.linalg.qr(x, mode="complete"), ("Q", "R")),
+        (np.linalg.slogdet, ("sign", "logabsdet")),
+    ],
+)
+def test_named_results(f, fields):
+    expected = f(A)
+    result, _ = ft.vjp(f, A)
+    assert type(result) is type(expected)
+    for field in fields:
+        np.testing.assert_allclose(getattr(result, field), getattr(expected, field), atol=1e-14)
+
+
+def test_a_matrix_of_right_hand_sides_and_stacks():
+    stack = np.stack([A, 2 * A])
+    for a, b in (
+        (A, A[0]),
+        (A, A[:, :2]),
+        (stack, A[0]),
+        (stack, A),
+        (A, stack),
+        (stack, stack[:, :, :1]),
+        (stack[:, None], stack),
+    ):
+        expected = np.linalg.solve(a, b)
+        np.testing.assert_allclose(ft.vjp(np.linalg.solve, a, b)[0], expected, rtol=1e-13)
+        (variable,) = ft.make_ir(np.linalg.solve)(a, b).outputs
+        assert variable.type.shape == expected.shape
+        check_grads(np.linalg.solve, (a, b), order=1, modes=("fwd", "rev"))
+
+
+def test_tensors():
+    a, b = np.kron(A, np.eye(2)).reshape(2, 3, 6) + 0.1, A[:2]
+    for f, args in (
+        (np.linalg.tensorsolve, (a, b)),
+        (lambda a, b: np.linalg.tensorsolve(a, b, axes=(0,)), (a, A[:3, :2].reshape(3, 2) * 0 + 1)),
+        (lambda a: np.linalg.tensorinv(a, ind=2), (a,)),
+    ):
+        try:
+            expected = f(*args)
+        except ValueError:
+            with pytest.raises(ValueError, match=r"."):
+                ft.vjp(f, *args)
+            continue
+        np.testing.assert_allclose(ft.vjp(f, *args)[0], expected, rtol=1e-12)
+        check_grads(f, args, order=1, modes=("fwd", "rev"))
+
+
+def test_lists_and_outer_products():
+    t = np.array(2.0)
+    found = ft.grad(lambda t: np.sum(np.linalg.solve([[2.0, 0.0], [0.0, 4.0]], t * np.ones(2))))(t)
+    assert found == 0.75
+
+
+def test_the_upper_factor():
+    s = A @ A.T
+    s[0, 2] += 1  # the triangles differ: each call reads its own
+    for upper in (False, True):
+        f = lambda x, upper=upper: np.linalg.cholesky(x, upper=upper)
+        np.testing.assert_allclose(ft.vjp(f, s)[0], f(s), rtol=1e-13)
+        check_grads(f, (s,), order=2, modes=("fwd", "rev"), atol=1e-5)
+
+
+def test_what_is_not_there_says_so():
+    for f in (np.linalg.eig, np.linalg.eigvals, lambda x: np.linalg.lstsq(x, A)):
+        with pytest.raises(UnsupportedFunctionError):
+            ft.vjp(f, A)

@@ -1,0 +1,277 @@
+"""Factorizations, systems and determinants: derivatives in both modes and orders, and edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import MissingRuleError
+from functrace.numpy.linear_algebra import solve_triangular
+from functrace.testing import check_grads
+
+rng = np.random.default_rng(0)
+A = rng.uniform(-1, 1, (3, 3)) + 3 * np.diag([1.0, 1.5, 2.0])
+STACK = np.stack([A, A.T + 0.3, 2 * A])
+Z = A + 1j * rng.uniform(-1, 1, (3, 3))
+TALL, WIDE = A[:, :2], A[:2]
+B = rng.uniform(-1, 1, (3, 2))
+WEIGHTS = rng.uniform(0.5, 1, (4, 4))
+
+
+def hermitian(x):
+    return x @ np.conj(np.swapaxes(x, -1, -2))
+
+
+def by_vectors(f):
+    """Something that does not depend on the phases of eigenvectors."""
+
+    def function(x):
+        values, vectors = f(x)
+        return (vectors * np.exp(-values / 9)[..., None, :]) @ np.conj(np.swapaxes(vectors, -1, -2))
+
+    return function
+
+
+def polar(x):
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    return (u * np.sqrt(s)[..., None, :]) @ vh
+
+
+FUNCTIONS = {
+    "inv": np.linalg.inv,
+    "det": np.linalg.det,
+    "logdet": lambda x: np.linalg.slogdet(x)[1],
+    "solve": lambda x: np.linalg.solve(x, B),
+    "solve a vector": lambda x: np.linalg.solve(x, B[:, 0]),
+    "solve for it": lambda x: np.linalg.solve(x.mT + 1.0, x),
+    "solve_triangular": lambda x: solve_triangular(x, B, lower=True),
+    "solve_triangular, unit": lambda x: solve_triangular(x, x[..., :1], unit_diagonal=True),
+    "cholesky": lambda x: np.linalg.cholesky(hermitian(x)),
+    "cholesky, upper": lambda x: np.linalg.cholesky(hermitian(x), upper=True),
+    "eigvalsh": lambda x: np.linalg.eigvalsh(x),
+    "eigvalsh, U": lambda x: np.linalg.eigvalsh(x, "U"),
+    "eigh": by_vectors(np.linalg.eigh),
+    "eigh, U": by_vectors(lambda x: np.linalg.eigh(x, UPLO="U")),
+    "svd": polar,
+    "svdvals": lambda x: np.linalg.svdvals(x),
+    "qr": lambda x: np.linalg.qr(x).R @ np.linalg.qr(x).Q,
+    "pinv": np.linalg.pinv,
+    "pinv, rcond": lambda x: np.linalg.pinv(x, 1e-9),
+    "cond": np.linalg.cond,
+    "cond, 1": lambda x: np.linalg.cond(x, 1),
+    "cond, -2": lambda x: np.linalg.cond(x, -2),
+    "norm, nuc": lambda x: np.linalg.norm(x, "nuc", (-2, -1)),
+    "norm, 2": lambda x: np.linalg.norm(x, 2, (-2, -1)),
+    "matrix_power": lambda x: np.linalg.matrix_power(x, -2),
+    "trace": np.linalg.trace,
+    "diagonal": np.linalg.diagonal,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("x", [A, STACK, A[:1, :1]], ids=["matrix", "stack", "1 by 1"])
+def test_derivatives_in_both_modes(name, x):
+    f = FUNCTIONS[name]
+    if x.shape == (1, 1) and "solve" in name:  # the right-hand sides have three rows
+        return
+    np.testing.assert_allclose(ft.vjp(f, x)[0], f(x), rtol=1e-12, atol=1e-14)
+    check_grads(f, (x,), order=2, modes=("fwd", "rev"), rtol=1e-4, atol=1e-5)
+
+
+COMPLEX = [
+    name
+    for name in FUNCTIONS
+    if name not in ("norm, nuc", "norm, 2", "cond, 1", "solve_triangular, unit")
+]
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_derivatives_of_complex_matrices(name):
+    f = FUNCTIONS[name]
+    np.testing.assert_allclose(ft.vjp(f, Z)[0], f(Z), rtol=1e-12, atol=1e-14)
+    check_grads(f, (Z,), order=2, modes=("fwd", "rev"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        polar,
+        np.linalg.svdvals,
+        lambda x: np.linalg.svd(x, full_matrices=False).U ** 2,
+        lambda x: np.linalg.svd(x, full_matrices=False).Vh ** 2,
+        lambda x: np.linalg.qr(x).Q,
+        lambda x: np.linalg.qr(x, "r"),
+        np.linalg.pinv,
+    ],
+)
+@pytest.mark.parametrize("x", [TALL, WIDE], ids=["tall", "wide"])
+def test_rectangles(f, x):
+    check_grads(f, (x,), order=2, modes=("fwd", "rev"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("x", [Z[:, :2], Z[:2]], ids=["tall", "wide"])
+def test_complex_rectangles(x):
+    for f in (polar, np.linalg.svdvals, np.linalg.pinv, lambda x: np.linalg.qr(x).R):
+        check_grads(f, (x,), order=2, modes=("fwd", "rev"), rtol=1e-4, atol=1e-5)
+
+
+def test_real_factors():
+    x = A
+    for f in (
+        lambda x: np.linalg.eigh(x).eigenvectors * WEIGHTS[:3, :3],
+        lambda x: np.linalg.svd(x).U * WEIGHTS[:3, :3],
+        lambda x: np.linalg.svd(x, hermitian=True).U ** 2,
+        lambda x: np.linalg.svd(x, compute_uv=False, hermitian=True),
+    ):
+        check_grads(f, (x,), order=2, modes=("fwd", "rev"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (2, 0, 0), (0, 3, 3)])
+@pytest.mark.parametrize(
+    "name", ["inv", "det", "logdet", "cholesky", "eigvalsh", "eigh", "svd", "qr"]
+)
+def test_empty_matrices(name, shape):
+    f, x = FUNCTIONS[name], np.zeros(shape)
+    assert np.shape(ft.vjp(f, x)[0]) == np.shape(f(x))
+    assert ft.grad(lambda x: np.sum(f(x)))(x).shape == shape
+    assert np.shape(ft.jvp(f, (x,), (x,))[1]) == np.shape(f(x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.int64, bool])
+@pytest.mark.parametrize("name", ["inv", "det", "logdet", "eigvalsh", "svdvals", "pinv", "cond"])
+def test_dtypes(name, dtype):
+    f, x = FUNCTIONS[name], np.eye(3, dtype=dtype)
+    (variable,) = ft.make_ir(f)(x).outputs
+    assert variable.type.dtype == f(x).dtype
+    (result,) = ft.evaluate(ft.make_ir(f)(x), x)
+    assert result.dtype == f(x).dtype
+    np.testing.assert_allclose(result, f(x), rtol=1e-5)
+
+
+def test_mixed_dtypes():
+    a, b = A.astype(np.float32), np.array([1, 2, 3], np.int8)
+    assert np.linalg.solve(a, b).dtype == ft.vjp(np.linalg.solve, a, b)[0].dtype
+    pulled = ft.vjp(np.linalg.solve, a, B)[1](B)
+    assert [x.dtype for x in pulled] == [np.float32, np.float64]
+
+
+@pytest.mark.parametrize("singular", [1, 2, 3])
+def test_the_determinant_of_singular_matrices(singular):
+    x = np.diag([2.0, 3.0, 5.0, 7.0])
+    x[range(singular), range(singular)] = 0
+    turn = np.linalg.qr(WEIGHTS).Q
+    for a in (x, x + 0 * turn, np.outer(WEIGHTS[0], WEIGHTS[1])):
+        check_grads(np.linalg.det, (a,), order=2, modes=("fwd", "rev"), atol=1e-5)
+    near = np.arange(9.0).reshape(3, 3)  # rounding makes its determinant anything but 0
+    gradient = ft.grad(np.linalg.det)(near)
+    np.testing.assert_allclose(gradient, [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]], atol=1e-12)
+
+
+def test_the_determinant_to_third_order():
+    third = ft.grad(ft.grad(ft.grad(lambda t: np.linalg.det(np.eye(3) * t))))(2.0)
+    np.testing.assert_allclose(third, 6.0)
+
+
+def test_equal_eigenvalues():
+    def function(x):  # x itself
+        values, vectors = np.linalg.eigh((x + x.T) / 2)
+        return (vectors * values) @ vectors.T
+
+    gradient = ft.grad(lambda x: np.sum(WEIGHTS[:3, :3] * function(x)))(np.eye(3))
+    np.testing.assert_allclose(np.diag(gradient), np.diag(WEIGHTS[:3, :3]), rtol=1e-12)
+    assert np.isfinite(gradient).all()
+    gradient = ft.grad(lambda x: np.sum(np.linalg.eigvalsh(x)))(np.eye(3))
+    np.testing.assert_array_equal(gradient, np.eye(3))
+    np.testing.assert_allclose(
+        ft.grad(lambda x: np.linalg.norm(x, "nuc"))(np.eye(3)), np.eye(3), atol=1e-15
+    )
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_vmap(name):
+    f = FUNCTIONS[name]
+    expected = np.stack([f(x) for x in STACK])
+    np.testing.assert_allclose(ft.vmap(f)(STACK), expected, rtol=1e-12, atol=1e-13)
+    last = np.moveaxis(STACK, 0, -1)
+    np.testing.assert_allclose(ft.vmap(f, -1)(last), expected, rtol=1e-12, atol=1e-13)
+
+
+def test_vmap_of_systems():
+    right = rng.uniform(-1, 1, (3, 3))
+    for axes in ((0, 0), (0, None), (None, 0), (None, 1)):
+        found = ft.vmap(np.linalg.solve, axes)(STACK if axes[0] == 0 else A, right)
+        for i in range(3):
+            a = STACK[i] if axes[0] == 0 else A
+            b = right if axes[1] is None else np.take(right, i, axes[1])
+            np.testing.assert_allclose(found[i], np.linalg.solve(a, b), rtol=1e-12)
+    gradient = ft.vmap(ft.grad(lambda a, b: np.sum(np.linalg.solve(a, b))))(STACK, right)
+    for i in range(3):
+        own = ft.grad(lambda a, b: np.sum(np.linalg.solve(a, b)))(STACK[i], right[i])
+        np.testing.assert_allclose(gradient[i], own, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_jit_and_its_gradient(name):
+    f = FUNCTIONS[name]
+    np.testing.assert_allclose(ft.jit(f)(A), f(A), rtol=1e-12)
+    loss = lambda x: np.sum(f(x) ** 2)
+    expected = ft.grad(loss)(A)
+    np.testing.assert_allclose(ft.grad(ft.jit(loss))(A), expected, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(ft.jit(ft.grad(loss))(A), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_singular_matrices_raise_as_in_numpy():
+    def function(x):
+        return np.sum(np.linalg.inv(x))  # here
+
+    for transformed in (ft.grad(function), ft.jit(function), ft.grad(ft.jit(function))):
+        with pytest.raises(np.linalg.LinAlgError, match="Singular matrix") as caught:
+            transformed(np.zeros((2, 2)))
+        assert caught.value.__notes__
+    with pytest.raises(np.linalg.LinAlgError, match="Singular matrix") as caught:
+        ft.grad(function)(np.zeros((2, 2)))
+    assert "test_factoring.py" in "".join(caught.value.__notes__)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        ft.grad(lambda x: np.sum(np.linalg.cholesky(x)))(-np.eye(2))
+
+
+def test_wrong_shapes_and_options():
+    for f in (np.linalg.inv, np.linalg.det, np.linalg.cholesky, np.linalg.eigvalsh):
+        for x in (np.ones(3), np.ones((2, 3))):
+            with pytest.raises(ValueError, match=r"dimensional|square"):
+                ft.make_ir(f)(x)
+    with pytest.raises(ValueError, match="rows"):
+        ft.make_ir(np.linalg.solve)(A, np.ones(4))
+    with pytest.raises(TypeError, match="unsupported in linalg"):
+        ft.make_ir(np.linalg.inv)(A.astype(np.float16))
+    with pytest.raises(ValueError, match="UPLO"):
+        ft.grad(lambda x: np.sum(np.linalg.eigvalsh(x, "X")))(A)
+    with pytest.raises(TypeError, match="mode"):
+        ft.grad(lambda x: np.sum(np.linalg.qr(x, "raw")[0]))(A)
+
+
+def test_factors_without_derivative():
+    for f, words in (
+        (lambda x: np.linalg.svd(x)[0], "full_matrices=False"),
+        (lambda x: np.linalg.qr(x, "complete")[0], "reduced"),
+    ):
+        with pytest.raises(MissingRuleError, match=words):
+            ft.grad(lambda x, f=f: np.sum(f(x)))(TALL)
+        with pytest.raises(MissingRuleError, match=words):
+            ft.jvp(f, (TALL,), (TALL,))
+        np.testing.assert_allclose(ft.vjp(f, TALL)[0], f(TALL))
+    check_grads(lambda x: np.linalg.qr(x, "complete").R, (WIDE,), order=1, modes=("fwd", "rev"))
+
+
+def test_rank_is_locally_constant():
+    def function(x):
+        rank = np.linalg.matrix_rank(x)
+        return np.sum(x) * (2.0 if rank == 3 else 1.0)
+
+    np.testing.assert_array_equal(ft.grad(function)(A), 2 * np.ones((3, 3)))
+    np.testing.assert_array_equal(ft.vmap(np.linalg.matrix_rank)(STACK), [3, 3, 3])
+    assert ft.vmap(np.linalg.matrix_rank)(np.eye(2)).tolist() == [1, 1]
+    assert ft.jit(lambda x: np.linalg.matrix_rank(x, tol=9.0))(A) == 0
+    assert ft.jit(np.linalg.matrix_rank)(np.zeros(3)) == 0
+    assert ft.jit(lambda x: np.linalg.matrix_rank(x, rtol=0.9))(A) == 1
