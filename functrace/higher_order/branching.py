@@ -32,7 +32,7 @@ from functrace.higher_order.programs import (
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
-from functrace.ir.types import ArrayType, result_dtype, type_of
+from functrace.ir.types import ANY_LENGTH, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
@@ -52,6 +52,24 @@ def as_params(branches: Sequence[Program], **others: Any) -> dict[str, Any]:
     return {**{f"branch{k}": branch for k, branch in enumerate(branches)}, **others}
 
 
+def joint_types(branches: Sequence[Program]) -> tuple[ArrayType, ...]:
+    """The types of the outputs of whichever Program is run.
+
+    They are the same for all, but that a length which one does not know may be known to another.
+    """
+    first, *others = map(output_types, branches)
+    if not any(ANY_LENGTH in type.shape for types in others for type in types):
+        return first
+    return tuple(
+        ArrayType(
+            tuple(ANY_LENGTH if ANY_LENGTH in lengths else lengths[0] for lengths in shapes),
+            types[0].dtype,
+        )
+        for types in zip(first, *others, strict=True)
+        for shapes in [list(zip(*(type.shape for type in types), strict=True))]
+    )
+
+
 def _union(masks: Sequence[Mask]) -> Mask:
     return tuple(any(column) for column in zip(*masks, strict=True))
 
@@ -69,7 +87,7 @@ class Switch(Primitive):
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
-        return output_types(branches_of(params)[0])
+        return joint_types(branches_of(params))
 
     def bind_like(
         self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
@@ -109,7 +127,7 @@ class Switch(Primitive):
         starts = np.cumsum([0, *map(len, kept)]).tolist()
         residual_types = [type for types in kept for type in types]
         given_types = [
-            type.strong for type, on in zip(output_types(branches[0]), takes, strict=True) if on
+            type.strong for type, on in zip(joint_types(branches), takes, strict=True) if on
         ]
         found_types = [v.type.strong for v, on in zip(branches[0].inputs, gives, strict=True) if on]
         forward: list[Program] = []
@@ -121,7 +139,7 @@ class Switch(Primitive):
                     form.forward,
                     input_types(form.forward),
                     range(len(branches[0].inputs)),
-                    [*output_types(branches[0]), *residual_types],
+                    [*joint_types(branches), *residual_types],
                     [*range(count), *(count + i for i in own)],
                 )
             )
@@ -243,7 +261,8 @@ class SwitchEach(Switch):
         """Run each Program on the examples that chose it."""
         branches, size, axes = branches_of(params), params["examples"], params["operand_axes"]
         chosen = np.clip(np.asarray(index).astype(np.intp), 0, len(branches) - 1)
-        outputs = [np.zeros((size, *t.shape), t.dtype) for t in output_types(branches[0])]
+        types = joint_types(branches)
+        found: list[list[tuple[Any, Any]]] = [[] for _ in types]
         for number, branch in enumerate(branches):
             rows = np.flatnonzero(chosen == number)
             if not rows.size:
@@ -252,14 +271,15 @@ class SwitchEach(Switch):
                 x if axis is None else x[rows] for x, axis in zip(inputs, axes, strict=True)
             ]
             values, value_axes = batch_program(branch, rows.size, operands, axes)
-            for output, value, axis in zip(outputs, values, value_axes, strict=True):
-                output[rows] = value if axis is None else np.moveaxis(value, axis, 0)
-        return tuple(outputs)
+            for parts, value, axis in zip(found, values, value_axes, strict=True):
+                each = np.expand_dims(value, 0) if axis is None else np.moveaxis(value, axis, 0)
+                parts.append((rows, each))
+        return tuple(_merged(size, parts, type) for parts, type in zip(found, types, strict=True))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, with the axis of examples in front."""
         size = params["examples"]
-        return tuple(with_axis(type, size, 0) for type in output_types(branches_of(params)[0]))
+        return tuple(with_axis(type, size, 0) for type in joint_types(branches_of(params)))
 
     def bind_like(
         self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
@@ -332,6 +352,17 @@ class SwitchEach(Switch):
         )
         split = tuple(np.reshape(x, (size, inner, *x.shape[1:])) for x in outputs)
         return split, (0,) * len(split)
+
+
+def _merged(size: int, parts: Sequence[tuple[Any, Any]], type: ArrayType) -> Any:
+    """Values of ``size`` examples from those of some; as by `stacked` where lengths differ."""
+    shape: Any = type.shape
+    if ANY_LENGTH in shape:
+        shape = np.max([np.maximum(shape, 0), *(x.shape[1:] for _, x in parts)], axis=0)
+    result = np.zeros((size, *shape), type.dtype)
+    for rows, x in parts:
+        result[(rows, *map(slice, x.shape[1:]))] = x
+    return result
 
 
 switch_primitive = Switch("switch")

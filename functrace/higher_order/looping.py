@@ -27,6 +27,7 @@ from functrace.higher_order.programs import (
     output_types,
     pushed_forward,
     residual_form,
+    stacked,
     with_axis,
     zeros_of_type,
 )
@@ -107,13 +108,24 @@ class Scan(Primitive):
         count = len(carry)
         carry = list(carry)
         types = output_types(body)[count:]
-        stacks = [np.empty((length, *type.shape), type.dtype) for type in types]
+        stacks: list[Any] = [
+            [None] * length
+            if ANY_LENGTH in type.shape
+            else np.empty((length, *type.shape), type.dtype)
+            for type in types
+        ]
         for trip in reversed(range(length)) if params["reverse"] else range(length):
             results = run_program(body, [*constants, *carry, *(x[trip] for x in rows)])
             carry = results[:count]
             for stack, result in zip(stacks, results[count:], strict=True):
                 stack[trip] = result
-        return (*carry, *stacks)
+        return (
+            *carry,
+            *(
+                stacked(stack, type) if isinstance(stack, list) else stack
+                for stack, type in zip(stacks, types, strict=True)
+            ),
+        )
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The carries' types, and the stacked outputs'."""
@@ -348,9 +360,8 @@ class ReversePlan:
         """
         self.constant_mask = constants
         self.carry_mask, self.stack_mask = active_carries(body, constants, carries, rows)
-        self.row_mask = rows
         mask = (*constants, *self.carry_mask, *rows)
-        form = residual_form(body, mask)
+        form = residual_form(body, mask, (*self.carry_mask, *self.stack_mask))
         count = len(body.outputs)
         residuals = form.forward.outputs[count:]
         inputs = form.forward.inputs
@@ -404,15 +415,15 @@ class ReversePlan:
                 *scattered(carry_cotangents, self.carry_mask),
                 *scattered(stack_cotangents, self.stack_mask),
             ]
-            taken = instantiated(given, body.outputs, form.takes_cotangent)
+            taken = selected(given, form.takes_cotangent)
             parts = scattered(run_program(form.backward, [*ordered, *taken]), form.gives_cotangent)
             new_sums = [
                 total if part is None else total + part
                 for total, part in zip(sums, selected(parts[:first], constants), strict=True)
             ]
-            body_inputs = body.inputs
-            new_carry = instantiated(parts[first:last], body_inputs[first:last], self.carry_mask)
-            row_parts = instantiated(parts[last:], body_inputs[last:], rows)
+            new_carry = instantiated(parts[first:last], given[: len(carries)], self.carry_mask)
+            self.row_mask = tuple(part is not None for part in parts[last:])
+            row_parts = selected(parts[last:], self.row_mask)
             backward = recording.program([*new_carry, *new_sums, *row_parts])
         self.backward = backward
         if marker is not None:
@@ -597,20 +608,13 @@ class While(Primitive):
         condition, body, first = params["condition"], params["body"], params["constants"]
         constants, carry = inputs[:first], list(inputs[first:])
         count = len(carry)
-        stacks: list[list[Any]] = [[] for _ in body.outputs[count:]]
+        found: list[list[Any]] = [[] for _ in body.outputs[count:]]
         while run_program(condition, [*constants, *carry])[0]:
             results = run_program(body, [*constants, *carry])
             carry = results[:count]
-            for stack, result in zip(stacks, results[count:], strict=True):
-                stack.append(result)
-        types = output_types(body)[count:]
-        return (
-            *carry,
-            *(
-                np.stack(stack) if stack else np.zeros((0, *type.shape), type.dtype)
-                for stack, type in zip(stacks, types, strict=True)
-            ),
-        )
+            for column, result in zip(found, results[count:], strict=True):
+                column.append(result)
+        return (*carry, *map(stacked, found, output_types(body)[count:]))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The carries' types, and those of the stacks, of any length."""

@@ -7,14 +7,17 @@ is known, as under `grad` without `jit`.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, CarryError
 from functrace.higher_order.branching import innermost_value
+from functrace.higher_order.checkpoint import checkpoint as remat
 from functrace.higher_order.looping import scan_primitive, while_primitive
 from functrace.higher_order.programs import (
     Recorded,
@@ -26,6 +29,9 @@ from functrace.ir.types import ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 
+Checkpoint = int | Literal["sqrt"] | None
+"""How often a loop keeps its carry for reverse mode."""
+
 
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
@@ -34,6 +40,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    checkpoint: Checkpoint = None,
 ) -> tuple[Any, Any]:
     """Go along the first axis of arrays, handing a carry from row to row.
 
@@ -54,6 +61,9 @@ def scan(
         reverse: Whether to go from the last row to the first; rows of the result stay at their
             places.
         unroll: Taken for the sake of JAX's signature; it does not change the result.
+        checkpoint: How often reverse mode keeps a carry: None for each trip, a number of trips,
+            or "sqrt" for as many as there are carries kept. What lies between is computed again
+            on the way back, from one kept carry at a time.
 
     Returns:
         The last carry, and the stacked rows of the result.
@@ -73,10 +83,20 @@ def scan(
     trips = _trips(rows, row_structure, length)
     carry, carry_structure = tree.flatten(init)
     carry = [as_operand(x) for x in carry]
+    first, xs = carry_structure.unflatten(carry), row_structure.unflatten(rows)
+    if checkpoint is not None and trips:
+        return _scan_in_segments(f, first, xs, trips, _stride(checkpoint, trips), reverse)
     if not any(isinstance(x, Tracer) for x in (*carry, *rows)) and trips:
-        return _scan_values(
-            f, carry_structure.unflatten(carry), rows, row_structure, trips, reverse
-        )
+        return _scan_values(f, first, rows, row_structure, trips, reverse)
+    return _scan_recorded(f, first, xs, trips, reverse)
+
+
+def _scan_recorded(
+    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, trips: int, reverse: bool
+) -> tuple[Any, Any]:
+    """Scan as one operation."""
+    rows, row_structure = tree.flatten(xs)
+    carry, carry_structure = tree.flatten(init)
     row_types = [ArrayType(type_of(x).shape[1:], type_of(x).dtype) for x in rows]
     carry, recorded, pair = _recorded_body(
         lambda carry, row: _pair(f(carry, row)),
@@ -122,6 +142,46 @@ def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -
     return next(iter(lengths.values()))
 
 
+def _stride(checkpoint: Checkpoint, trips: int) -> int:
+    stride = math.isqrt(trips - 1) + 1 if checkpoint == "sqrt" else checkpoint
+    if not isinstance(stride, int) or stride < 1:
+        raise ArgumentError(
+            f"checkpoint={checkpoint!r} is no number of trips.",
+            advice='Give None, a positive integer, or "sqrt".',
+        )
+    return min(stride, trips)
+
+
+def _scan_in_segments(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any,
+    trips: int,
+    stride: int,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    """Scan over segments of ``stride`` rows, each of which reverse mode computes again."""
+
+    def segment(carry: Any, rows: Any) -> tuple[Any, Any]:
+        return _scan_recorded(f, carry, rows, stride, reverse)
+
+    whole = trips // stride * stride
+    # The rows that fill no segment are the last ones that the scan comes to.
+    first, last = (trips - whole, trips) if reverse else (0, whole)
+    main = tree.map(
+        lambda x: np.reshape(x[first:last], (whole // stride, stride, *x.shape[1:])), xs
+    )
+    count = whole // stride
+    carry, results = _scan_recorded(remat(segment), carry, main, count, reverse)
+    results = tree.map(lambda y: np.reshape(y, (whole, *y.shape[2:])), results)
+    if whole == trips:
+        return carry, results
+    rest = tree.map(lambda x: x[:first] if reverse else x[last:], xs)
+    carry, more = _scan_recorded(f, carry, rest, trips - whole, reverse)
+    order = (more, results) if reverse else (results, more)
+    return carry, tree.map(lambda a, b: np.concatenate([a, b]), *order)
+
+
 def _pair(result: Any) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise CarryError(
@@ -142,21 +202,32 @@ def _scan_values(
     """Scan in Python, over values."""
     results: list[Any] = [None] * trips
     first = carry
-    for trip in reversed(range(trips)) if reverse else range(trips):
-        carry, results[trip] = _pair(f(carry, structure.unflatten([x[trip] for x in rows])))
-        if trip in (0, trips - 1):
-            _require_same(first, carry, "scan")
+    order = range(trips - 1, -1, -1) if reverse else range(trips)
+    for trip in order:
+        row = structure.unflatten([x[trip] for x in rows])
+        after, results[trip] = _pair(f(carry, row))
+        if trip == order[0]:
+            types = _require_same(carry, after, "scan")
+            leaves, carry_structure = tree.flatten(carry)
+            if any(x.dtype != type_of(y).dtype for x, y in zip(types, leaves, strict=True)):
+                # Python numbers have the dtype that they take on from the first trip on.
+                fitted = [cast_to(y, x.dtype) for x, y in zip(types, leaves, strict=True)]
+                after, results[trip] = _pair(f(carry_structure.unflatten(fitted), row))
+        carry = after
+    _require_same(first, carry, "scan")
     return carry, tree.map(lambda *parts: np.stack(parts), *results)
 
 
-def _require_same(before: Any, after: Any, name: str) -> None:
-    """Check that a body returned a carry like the one it was given."""
+def _require_same(before: Any, after: Any, name: str) -> list[ArrayType]:
+    """The types of a carry; raises where a body returned one unlike that which it was given."""
     leaves, structure = tree.flatten(before)
     others, other_structure = tree.flatten(after)
     if structure != other_structure:
         raise _carry_structure_error(structure, after, name)
-    for old, new, path in zip(leaves, others, structure.paths(), strict=True):
+    return [
         _common_carry_type(type_of(as_operand(old)), type_of(as_operand(new)), path, name)
+        for old, new, path in zip(leaves, others, structure.paths(), strict=True)
+    ]
 
 
 def _carry_structure_error(structure: tree.Structure, after: Any, name: str) -> CarryError:
@@ -249,7 +320,11 @@ def _constants_first(program: Any, captured: int) -> Any:
 
 
 def while_loop(
-    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    *,
+    checkpoint: Checkpoint = None,
 ) -> Any:
     """Repeat a function on its own result as long as a condition holds.
 
@@ -257,6 +332,9 @@ def while_loop(
         cond_fun: Takes the carry; returns a boolean scalar.
         body_fun: Takes the carry; returns the next one, of the same structure, shapes and dtypes.
         init_val: The first carry, a tree of arrays.
+        checkpoint: How often reverse mode keeps a carry: None for each trip, a number of trips,
+            or "sqrt" for ever longer segments, of 1, 2, 3, ... trips. What lies between is
+            computed again on the way back, from one kept carry at a time.
 
     Returns:
         The first carry for which the condition does not hold. It can be differentiated in both
@@ -275,10 +353,12 @@ def while_loop(
     carry, structure = tree.flatten(init_val)
     carry = [as_operand(x) for x in carry]
     value = structure.unflatten(carry)
+    if checkpoint is not None:
+        return _while_in_segments(cond_fun, body_fun, value, checkpoint)
     while True:
         goes_on = cond_fun(value)
         if innermost_value(goes_on) is UNKNOWN:
-            break
+            return _while_recorded(cond_fun, body_fun, value)
         if np.shape(goes_on) != ():
             raise _condition_error(type_of(as_operand(goes_on)))
         if not goes_on:
@@ -286,6 +366,13 @@ def while_loop(
         after = body_fun(value)
         _require_same(value, after, "while_loop")
         value = after
+
+
+def _while_recorded(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any
+) -> Any:
+    """Loop as one operation."""
+    structure = tree.structure(value)
     carry = [as_operand(x) for x in tree.leaves(value)]
     carry, body, _ = _recorded_body(body_fun, carry, structure, None, "while_loop")
     arguments = tree.structure((0,)).compose(structure)
@@ -304,6 +391,29 @@ def while_loop(
         constants=first,
     )
     return structure.unflatten(list(outputs))
+
+
+def _while_in_segments(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    value: Any,
+    checkpoint: Checkpoint,
+) -> Any:
+    """Loop over segments, each of which reverse mode computes again."""
+    grows = checkpoint == "sqrt"
+    stride = np.int64(1 if grows else _stride(checkpoint, sys.maxsize))
+
+    @remat
+    def segment(state: Any) -> Any:
+        length, value = state
+        _, value = while_loop(
+            lambda inner: np.logical_and(inner[0] < length, cond_fun(inner[1])),
+            lambda inner: (inner[0] + 1, body_fun(inner[1])),
+            (np.int64(0), value),
+        )
+        return length + np.int64(grows), value
+
+    return _while_recorded(lambda state: cond_fun(state[1]), segment, (stride, value))[1]
 
 
 def _condition_error(type: ArrayType | None) -> ArgumentError:

@@ -16,7 +16,7 @@ from functrace import tree
 from functrace.errors import OperandError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
-from functrace.ir.types import ArrayType
+from functrace.ir.types import ANY_LENGTH, ArrayType
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
@@ -237,8 +237,10 @@ class ResidualForm(NamedTuple):
     gives_cotangent: Mask
 
 
-def residual_form(program: Program, is_active: Mask) -> ResidualForm:
+def residual_form(program: Program, is_active: Mask, receives: Mask | None = None) -> ResidualForm:
     """The Program in reverse mode, for cotangents of the active inputs.
+
+    Outputs that receive no cotangent are left out; None says that all of them may.
 
     The forward pass is recorded, and inside it the backward pass. The residuals are whatever the
     backward pass captures from the forward pass.
@@ -254,7 +256,10 @@ def residual_form(program: Program, is_active: Mask) -> ResidualForm:
                 ]
                 outputs = run_program(program, inputs)
                 values = [tape.value_of(x) for x in outputs]
-                variables = [tape.variable_of(x) for x in outputs]
+                variables = [
+                    tape.variable_of(x) if receives is None or receives[number] else None
+                    for number, x in enumerate(outputs)
+                ]
             with ProgramRecording() as reverse:
                 cotangents: list[Any] = [None] * tape.variables
                 for atom, variable in zip(program.outputs, variables, strict=True):
@@ -283,7 +288,7 @@ def residual_form(program: Program, is_active: Mask) -> ResidualForm:
                 tuple(part is not None for part in parts),
             )
 
-    return derived(program, ("residual form", is_active), make)
+    return derived(program, ("residual form", is_active, receives), make)
 
 
 class Batched(NamedTuple):
@@ -359,5 +364,25 @@ def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:
 
 
 def zeros_of_type(type: ArrayType) -> Any:
-    """Zeros of a type."""
-    return np.zeros(type.shape, type.dtype)[()]
+    """Zeros of a type; none along an axis whose length is not known."""
+    return np.zeros([max(length, 0) for length in type.shape], type.dtype)[()]
+
+
+def stacked(values: Sequence[Any], type: ArrayType) -> Any:
+    """Stack values of a type.
+
+    An axis of unknown length becomes as long as the longest needs; what the others lack is zeros.
+    Such axes count the trips of a loop that is to be run backward, and one of the stacks says by
+    1 which of the trips there were.
+    """
+    shape = type.shape
+    if ANY_LENGTH not in shape:
+        result = np.empty((len(values), *shape), type.dtype)
+        for number, value in enumerate(values):
+            result[number] = value
+        return result
+    longest = np.max([np.shape(x) for x in values], axis=0) if values else np.maximum(shape, 0)
+    result = np.zeros((len(values), *longest), type.dtype)
+    for number, value in enumerate(values):
+        result[(number, *map(slice, np.shape(value)))] = value
+    return result
