@@ -39,6 +39,7 @@ class Primitive:
         locally_constant: Whether the derivative is zero wherever it exists (comparisons,
             rounding, argmax). Recordings that follow values do not record such an operation.
         makes_views: Whether NumPy's result shares the memory of the first input.
+        accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Primitive:
     holds_programs: ClassVar[bool] = False
     locally_constant: bool = False
     makes_views: bool = False
+    accumulates: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -110,6 +112,25 @@ class Primitive:
             params: The primitive's parameters.
         """
         raise MissingRuleError.of(self.name, "vjp")
+
+    def accumulate(
+        self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any
+    ) -> bool:
+        """Add the cotangent of the first input to what it is already, in place.
+
+        For primitives whose `vjp` makes an array that is zero nearly everywhere. It gives no
+        other array than that one, and cotangents for the first input only.
+
+        Args:
+            total: The sum so far, an array that nobody else holds.
+            cotangent: Of the output's shape.
+            inputs: The primal inputs.
+            params: The primitive's parameters.
+
+        Returns:
+            Whether it was done; if not, `vjp` is asked.
+        """
+        return False
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

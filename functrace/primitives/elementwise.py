@@ -15,6 +15,7 @@ values at kinks are those of ``docs/architecture.md``.
 
 from __future__ import annotations
 
+import cmath
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -171,8 +172,8 @@ def all_finite(x: Any) -> bool:
     if isinstance(x, float):
         return math.isfinite(x)
     # One pass by BLAS, without a temporary array; infinities and nans survive the sum.
-    flat = np.ravel(x, order="K")
-    return bool(np.isfinite(np.vdot(flat, flat)))
+    flat = x.ravel("K")
+    return cmath.isfinite(flat.dot(flat))
 
 
 def _run_product_or_zero(t: Any, factor: Any) -> Any:

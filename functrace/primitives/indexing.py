@@ -27,9 +27,7 @@ from functrace.primitives.linear import (
     shape_of,
     zeros_for,
 )
-from functrace.tracing import (
-    bind,
-)
+from functrace.tracing import Tracer, bind
 
 Index = tuple[Any, ...]
 
@@ -173,6 +171,8 @@ def _batched_arrays(arrays: Sequence[Any], axes: Sequence[int | None], rank: int
 class GetItem(Linear):
     """``x[index]``."""
 
+    accumulates = True
+
     def __init__(self, name: str, *, makes_views: bool) -> None:
         super().__init__(name)
         self.makes_views = makes_views
@@ -194,6 +194,45 @@ class GetItem(Linear):
     ) -> Any:
         """Add the cotangent into zeros."""
         return bind(scatter_add, cotangent, *arrays, index=index, shape=input.shape, unique=unique)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose; of an ordinary array by a shorter way, as most functions read elements."""
+        x = inputs[0]
+        if len(inputs) > 1 or type(x) is not np.ndarray or type(cotangent) is Tracer:
+            return super().vjp(cotangent, inputs, output, needed, **params)
+        result = np.zeros(x.shape, cotangent.dtype)
+        result[params["index"]] = cotangent
+        return (result,)
+
+    def accumulate(
+        self,
+        total: Any,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        *,
+        index: Index,
+        unique: bool = False,
+    ) -> bool:
+        """Add at the index only: reading all elements one by one takes no array for each."""
+        if len(inputs) == 1:
+            if self.makes_views:
+                part = total[index]
+                np.add(part, cotangent, part)
+            else:
+                total[index] += cotangent
+            return True
+        arrays = inputs[1:]
+        if any(type(array) is Tracer for array in arrays):
+            return False
+        add_at(total, _filled(index, arrays), cotangent, unique)
+        return True
 
     def batch(
         self,
@@ -250,15 +289,11 @@ class ScatterAdd(Linear):
     def run(self, x: Any, *arrays: Any, index: Index, shape: Shape, unique: bool = False) -> Any:
         """Add into zeros; repeated indices add up."""
         result = np.zeros(shape, dtype_of(x))
-        if not arrays or unique:
-            result[_filled(index, arrays)] = x
-            return result
-        # np.add.at is fast along one axis only, so that it is handed positions in flat memory.
-        positions = arrays[0]
-        if len(shape) > 1 or len(index) > 1 or not isinstance(positions, np.ndarray):
-            positions = np.arange(result.size).reshape(shape)[_filled(index, arrays)]
-        values = np.broadcast_to(x, np.shape(positions))
-        np.add.at(result.reshape(-1), np.ravel(positions), np.ravel(values))
+        index = _filled(index, arrays)
+        if arrays and not unique:
+            add_at(result, index, x)
+        else:
+            result[index] = x
         return result
 
     def infer(
@@ -316,6 +351,26 @@ class ScatterAdd(Linear):
 
 
 scatter_add = ScatterAdd("scatter_add")
+
+
+def add_at(total: Any, index: Index, values: Any, unique: bool = False) -> None:
+    """``total[index] += values`` in place; where an element is met twice, both values count.
+
+    Args:
+        total: An ordinary array of the values' dtype.
+        index: An index with arrays in it.
+        values: What to add.
+        unique: Whether no element is met twice.
+    """
+    if unique:
+        total[index] += values
+    elif all(type(item) is np.ndarray for item in index):
+        np.add.at(total, index if len(index) > 1 else index[0], values)
+    else:
+        # With slices np.add.at is slow, so that it is handed positions in flat memory.
+        positions = np.arange(total.size).reshape(total.shape)[index]
+        values = np.broadcast_to(values, positions.shape)
+        np.add.at(total.reshape(-1), positions.ravel(), values.ravel())
 
 
 def read(x: Any, index: Index, arrays: Sequence[Any], unique: bool = False) -> Any:

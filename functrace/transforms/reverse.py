@@ -171,6 +171,15 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                     continue
                 cotangents[variable] = None
             try:
+                if primitive.accumulates and variables[0] in summed:
+                    total = cotangents[variables[0]]
+                    if (
+                        type(total) is np.ndarray
+                        and type(cotangent) is not Tracer
+                        and total.dtype == cotangent.dtype
+                        and primitive.accumulate(total, cotangent, inputs, **params)
+                    ):
+                        continue
                 try:
                     parts = primitive.vjp(cotangent, inputs, output, variables, **params)
                 except MissingRuleError as error:
@@ -192,6 +201,8 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 sum_so_far = cotangents[number]
                 if sum_so_far is None:
                     cotangents[number] = part
+                    if primitive.accumulates:
+                        summed.add(number)
                 elif number in summed and _fits_into(part, sum_so_far):
                     np.add(sum_so_far, part, sum_so_far)
                 else:
