@@ -30,7 +30,13 @@ from functrace.transforms.batch import vmap as vmap
 from functrace.transforms.evaluate import evaluate as evaluate
 from functrace.transforms.evaluate import make_ir as make_ir
 from functrace.transforms.forward import jvp as jvp
+from functrace.transforms.jacobian import hessian as hessian
+from functrace.transforms.jacobian import hvp as hvp
+from functrace.transforms.jacobian import jacfwd as jacfwd
+from functrace.transforms.jacobian import jacobian as jacobian
 from functrace.transforms.jacobian import jacrev as jacrev
+from functrace.transforms.linearizing import linear_transpose as linear_transpose
+from functrace.transforms.linearizing import linearize as linearize
 from functrace.transforms.reverse import grad as grad
 from functrace.transforms.reverse import value_and_grad as value_and_grad
 from functrace.transforms.reverse import vjp as vjp

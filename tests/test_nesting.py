@@ -28,7 +28,7 @@ def with_a_branch(x):
 
 def with_a_switch(x):
     return ft.switch(
-        np.astype(np.floor(x * 2), np.int64),
+        np.floor(x * 2).astype(np.int64),
         [np.sin, lambda x: np.exp(x) * x, ft.jit(lambda x: x**3)],
         x,
     )
@@ -60,7 +60,7 @@ def with_a_while_loop(x):
 
 
 def with_a_loop_of_traced_length(x):
-    trips = np.astype(np.floor(x * 4 + 0.1), np.int64)
+    trips = np.floor(x * 4 + 0.1).astype(np.int64)
     return ft.fori_loop(0, trips, lambda i, y: y * np.sin(x + i) + x, x)
 
 

@@ -26,7 +26,7 @@ from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract
 from functrace.primitives.linear import Copy
-from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
+from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.evaluate import run_program
 
 P = ParamSpec("P")
@@ -236,8 +236,7 @@ def checkpoint(
     of everything computed in it.
 
     Args:
-        fun: A function of trees of arrays. It is recorded where an argument is traced, so it must
-            not look at values.
+        fun: A function of trees of arrays. It is recorded, so it must not look at values.
         policy: Which values are kept all the same, one of `checkpoint_policies`; by default none.
         static_argnums: The positions of arguments that are not traced.
         prevent_cse: Taken for the sake of JAX's signature; it does not change the result.
@@ -261,8 +260,6 @@ def checkpoint(
         dynamic = tuple(x for n, x in enumerate(args) if n not in fixed)
         leaves, structure = tree.flatten((dynamic, kwargs))
         leaves = [as_operand(leaf) for leaf in leaves]
-        if not any(isinstance(leaf, Tracer) for leaf in leaves):
-            return fun(*args, **kwargs)
 
         def called(dynamic: tuple[Any, ...], options: dict[str, Any]) -> Any:
             rest = iter(dynamic)

@@ -467,7 +467,7 @@ def fori_loop(
             lambda carry, i: (body_fun(i, carry), None), init_val, np.arange(first, last)
         )
         return carry
-    lower, upper = np.astype(as_index(lower), np.int64), np.astype(as_index(upper), np.int64)
+    lower, upper = as_index(lower).astype(np.int64), as_index(upper).astype(np.int64)
     _, result = while_loop(
         lambda pair: pair[0] < upper,
         lambda pair: (pair[0] + 1, body_fun(pair[0], pair[1])),

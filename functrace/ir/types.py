@@ -122,7 +122,15 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
         ValueError: They do not broadcast.
     """
     first = shapes[0]
-    for shape in shapes:
-        if shape != first:
-            return np.broadcast_shapes(*shapes)
-    return first
+    if all(shape == first for shape in shapes):
+        return first
+    if not any(ANY_LENGTH in shape for shape in shapes):
+        return np.broadcast_shapes(*shapes)
+    rank = max(map(len, shapes))
+    lengths: list[int] = []
+    for axis in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
+        longer = {length for length in axis if length != 1}
+        if len(longer) > 1:
+            raise ValueError(f"shapes {', '.join(map(str, shapes))} do not broadcast")
+        lengths.append(longer.pop() if longer else 1)
+    return tuple(lengths)

@@ -1,4 +1,8 @@
-"""Jacobians: all derivatives of an array by an array."""
+"""Jacobians and Hessians: all derivatives of an array by an array, at once.
+
+The pullback (or the pushforward) is mapped over the unit vectors, so each operation is done once
+for all rows (or columns) together.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,9 @@ from functrace.transforms.arguments import (
     require_differentiable_output,
     require_inexact,
 )
-from functrace.transforms.reverse import vjp
+from functrace.transforms.batch import vmap
+from functrace.transforms.forward import jvp
+from functrace.transforms.reverse import grad, vjp
 
 P = ParamSpec("P")
 
@@ -28,7 +34,9 @@ def jacrev(
     holomorphic: bool = False,
     allow_int: bool = False,
 ) -> Callable[P, Any]:
-    """Make a function that computes the Jacobian, row by row in reverse mode.
+    """Make a function that computes the Jacobian in reverse mode, all rows at once.
+
+    It suits functions with more inputs than outputs.
 
     Args:
         f: A function of trees of arrays whose output is a tree of real arrays (complex under
@@ -56,32 +64,81 @@ def jacrev(
 
     @wraps(f)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
-        arguments = SelectedArguments(f, argnums, args, kwargs)
-        leaves, structure = tree.flatten(arguments.selected)
-
-        def name_of(index: int) -> str:
-            return arguments.leaf_name(structure.paths()[index])
-
-        is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        arguments, leaves, structure, is_active = _differentiated(
+            f, argnums, args, kwargs, holomorphic, allow_int
+        )
         output, pullback, *aux = vjp(arguments.call, arguments.selected, has_aux=has_aux)
+        out_leaves, out_structure = tree.flatten(output)
+        types = [type_of(leaf) for leaf in out_leaves]
+        for type in types:
+            require_differentiable_output(type, f, holomorphic)
+        basis = out_structure.unflatten(unit_vectors(types))
+        size = sum(type.size for type in types)
+        pulled = vmap(lambda ct: structure.flatten_up_to(pullback(ct)[0]), axis_size=size)(basis)
+        blocks = [
+            [
+                np.reshape(rows, type.shape + np.shape(x)) if on else None
+                for rows, x, on in zip(part, leaves, is_active, strict=True)
+            ]
+            for type, part in zip(types, _split(pulled, types), strict=True)
+        ]
+        result = out_structure.unflatten([structure.unflatten(block) for block in blocks])
+        return (result, aux[0]) if has_aux else result
+
+    return jacobian
+
+
+def jacfwd(
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[P, Any]:
+    """Make a function that computes the Jacobian in forward mode, all columns at once.
+
+    It suits functions with no more inputs than outputs. Arguments and result are those of
+    `jacrev`.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.jacfwd(lambda x: x**2)(np.array([1.0, 3.0]))
+        array([[2., 0.],
+               [0., 6.]])
+    """
+    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(f)
+    def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
+        arguments, leaves, structure, _ = _differentiated(
+            f, argnums, args, kwargs, holomorphic, False
+        )
+        types = [type_of(x) for x in leaves]
+        kept: list[Any] = []
+
+        def column(tangents: Any) -> Any:
+            output, pushed, *aux = jvp(
+                arguments.call,
+                (arguments.selected,),
+                (structure.unflatten(tangents),),
+                has_aux=has_aux,
+            )
+            kept[:] = [output, *aux]
+            return pushed
+
+        size = sum(type.size for type in types)
+        columns = vmap(column, axis_size=size)(unit_vectors(types))
+        output, *aux = kept
         out_leaves, out_structure = tree.flatten(output)
         for leaf in out_leaves:
             require_differentiable_output(type_of(leaf), f, holomorphic)
         blocks: list[Any] = []
-        for position, leaf in enumerate(out_leaves):
-            type = type_of(leaf)
-            rows: list[list[Any]] = []
-            for element in range(type.size):
-                basis = [np.zeros(type_of(x).shape, type_of(x).dtype) for x in out_leaves]
-                basis[position].reshape(-1)[element] = 1
-                (cotangent,) = pullback(out_structure.unflatten(basis))
-                rows.append(structure.flatten_up_to(cotangent))
-            columns = zip(*rows, strict=True) if rows else [() for _ in leaves]
+        for leaf, part in zip(out_leaves, out_structure.flatten_up_to(columns), strict=True):
             blocks.append(
                 structure.unflatten(
                     [
-                        _stacked(column, type, type_of(x)) if on else None
-                        for column, x, on in zip(columns, leaves, is_active, strict=True)
+                        np.reshape(np.moveaxis(one, 0, -1), np.shape(leaf) + type.shape)
+                        for type, (one,) in zip(types, _split([part], types), strict=True)
                     ]
                 )
             )
@@ -91,9 +148,94 @@ def jacrev(
     return jacobian
 
 
-def _stacked(rows: Sequence[Any], output: ArrayType, input: ArrayType) -> Any:
-    """The rows of one block of a Jacobian as one array."""
-    shape = output.shape + input.shape
-    if not rows:
-        return np.zeros(shape, input.dtype)
-    return np.reshape(np.stack(list(rows)), shape)
+jacobian = jacrev
+
+
+def hessian(
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[P, Any]:
+    """Make a function that computes the Hessian: forward mode over reverse mode.
+
+    Args:
+        f: A function of trees of arrays; usually its output is one number.
+        argnums: The position, or positions, of the arguments to differentiate.
+        has_aux: Whether ``f`` returns a pair of the output and auxiliary data.
+        holomorphic: Whether ``f`` is complex differentiable.
+
+    Returns:
+        A function with the arguments of ``f``: the Jacobian of the Jacobian.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+        array([[6., 2.],
+               [2., 0.]])
+    """
+    inner = jacrev(f, argnums, has_aux=has_aux, holomorphic=holomorphic)
+    return jacfwd(inner, argnums, has_aux=has_aux, holomorphic=holomorphic)
+
+
+def hvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Make a function that computes products of the Hessian with a vector.
+
+    Args:
+        f: A function of one tree of arrays whose output is one real number.
+
+    Returns:
+        ``product(x, v)``, where ``v`` is a tree like ``x``: a tree like ``x``. It costs a small
+        multiple of ``f``, however many inputs there are.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]), np.array([1.0, 0.0]))
+        array([6., 2.])
+    """
+    return lambda x, v: jvp(grad(f), (x,), (v,))[1]
+
+
+def _differentiated(
+    f: Callable[..., Any],
+    argnums: Argnums,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    holomorphic: bool,
+    allow_int: bool,
+) -> tuple[SelectedArguments, list[Any], tree.Structure, list[bool]]:
+    """The selected arguments and their leaves, once they are known to carry derivatives."""
+    arguments = SelectedArguments(f, argnums, args, kwargs)
+    leaves, structure = tree.flatten(arguments.selected)
+
+    def name_of(index: int) -> str:
+        return arguments.leaf_name(structure.paths()[index])
+
+    is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
+    return arguments, leaves, structure, is_active
+
+
+def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:
+    """Arrays of these types, and along a first axis all unit vectors of them together."""
+    size = sum(type.size for type in types)
+    vectors: list[Any] = []
+    start = 0
+    for type in types:
+        block = np.zeros((size, type.size), type.dtype)
+        block[start : start + type.size] = np.eye(type.size, dtype=type.dtype)
+        vectors.append(block.reshape((size, *type.shape)))
+        start += type.size
+    return vectors
+
+
+def _split(arrays: Sequence[Any], types: Sequence[ArrayType]) -> list[list[Any]]:
+    """For each type, the rows of the arrays that belong to its unit vectors."""
+    parts: list[list[Any]] = []
+    start = 0
+    for type in types:
+        stop = start + type.size
+        parts.append([None if x is None else x[start:stop] for x in arrays])
+        start = stop
+    return parts

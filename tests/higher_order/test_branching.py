@@ -65,7 +65,7 @@ def test_branches_that_differ_are_refused():
     with pytest.raises(errors.BranchOutputError, match=r"float64, branch 1 float64\[2\]"):
         run(lambda x: x * np.ones(2), np.sin)
     with pytest.raises(errors.BranchOutputError, match="branch 1 int64"):
-        run(lambda x: np.astype(np.floor(x), np.int64), np.sin)
+        run(lambda x: np.floor(x).astype(np.int64), np.sin)
 
 
 def test_conditions_that_are_no_scalar_are_refused():

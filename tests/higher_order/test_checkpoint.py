@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace import errors
 
 POLICIES = {
     "default": None,
@@ -98,3 +99,58 @@ def test_memory_of_a_long_chain():
 
     peak(chain(ft.checkpoint(segment)))
     assert peak(chain(ft.checkpoint(segment))) < 0.3 * peak(chain(segment))
+
+
+# Loops that keep few carries
+
+
+def scanned(x, checkpoint, reverse=False):
+    step = lambda carry, row: (carry * np.sin(row) + x * 0.1, carry * row)
+    last, rows = ft.scan(step, x, x * np.linspace(0, 1, 11), reverse=reverse, checkpoint=checkpoint)
+    return last * np.sum(rows)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("checkpoint", [1, 3, 11, 20, "sqrt"])
+def test_a_scan_that_keeps_few_carries(checkpoint, reverse):
+    plain = lambda x: scanned(x, None, reverse)
+    ours = lambda x: scanned(x, checkpoint, reverse)
+    for order in (ft.grad, lambda f: ft.grad(ft.grad(f)), lambda f: ft.jit(ft.grad(f))):
+        assert order(ours)(1.1) == pytest.approx(order(plain)(1.1), rel=1e-10)
+    assert ft.vmap(ft.grad(ours))(np.array([1.1]))[0] == pytest.approx(ft.grad(plain)(1.1))
+
+
+@pytest.mark.parametrize("checkpoint", [1, 4, 23, 50, "sqrt"])
+def test_a_while_loop_that_keeps_few_carries(checkpoint):
+    def looped(x, checkpoint):
+        step = lambda state: (np.sin(state[0]) * x + state[0], state[1] + 1)
+        return ft.while_loop(lambda state: state[1] < 23, step, (x, 0), checkpoint=checkpoint)[0]
+
+    plain, ours = (lambda x: looped(x, None)), (lambda x: looped(x, checkpoint))
+    for order in (ft.grad, lambda f: ft.grad(ft.grad(f)), lambda f: ft.jit(ft.grad(f))):
+        assert order(ours)(0.7) == pytest.approx(order(plain)(0.7), rel=1e-10)
+
+
+def test_what_is_no_number_of_trips_is_refused():
+    with pytest.raises(errors.ArgumentError, match="checkpoint=0 is no number of trips"):
+        ft.grad(lambda x: scanned(x, 0))(1.0)
+
+
+def test_memory_of_a_scan_that_keeps_few_carries():
+    def loss(checkpoint):
+        def f(x):
+            step = lambda state, _: (np.tanh(state * 1.01 + x), None)
+            return np.sum(ft.scan(step, np.zeros(200), None, 1000, checkpoint=checkpoint)[0])
+
+        return f
+
+    def peak(f):
+        ft.grad(f)(0.1)
+        tracemalloc.start()
+        try:
+            ft.grad(f)(0.1)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(loss("sqrt")) < 0.1 * peak(loss(None))

@@ -37,3 +37,61 @@ def test_hessian_by_nesting():
 def test_jacrev_has_aux_and_argnums():
     jacobian, aux = ft.jacrev(lambda x, y: (x * y, y), argnums=(0, 1), has_aux=True)(2.0, 3.0)
     assert (jacobian, aux) == ((3.0, 2.0), 3.0)
+
+
+# Forward mode, and both
+
+
+def quadratic(p, x):
+    return {"a": p["w"] @ x, "b": p["s"] * x[0] ** 2}
+
+
+def test_forward_and_reverse_agree():
+    p = {"w": np.arange(6.0).reshape(2, 3), "s": 2.0}
+    x = np.array([1.0, 2.0, 3.0])
+    for argnums in (0, 1, (0, 1)):
+        by_reverse = ft.jacrev(quadratic, argnums)(p, x)
+        by_forward = ft.jacfwd(quadratic, argnums)(p, x)
+        assert ft.tree.structure(by_reverse) == ft.tree.structure(by_forward)
+        for a, b in zip(ft.tree.leaves(by_reverse), ft.tree.leaves(by_forward), strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert np.shape(a) == np.shape(b)
+
+
+def test_forward_has_aux_and_empty_arrays():
+    jacobian, aux = ft.jacfwd(lambda x: (x**2, {"x": x}), has_aux=True)(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(jacobian, np.diag([2.0, 4.0]))
+    np.testing.assert_array_equal(aux["x"], [1.0, 2.0])
+    assert ft.jacfwd(lambda x: x[:0])(np.ones(3)).shape == (0, 3)
+    assert ft.jacfwd(lambda x: np.sum(x))(np.ones((0, 2))).shape == (0, 2)
+    assert ft.jacrev(lambda x: np.sum(x))(np.ones((0, 2))).shape == (0, 2)
+
+
+def test_complex_jacobians():
+    z = np.array([1.0 + 2.0j, 0.5j])
+    for jacobian in (ft.jacrev, ft.jacfwd):
+        result = jacobian(lambda z: z**2, holomorphic=True)(z)
+        np.testing.assert_allclose(result, np.diag(2 * z))
+
+
+def rosenbrock(x):
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def test_hessian_and_its_products():
+    x = np.random.default_rng(0).normal(size=5)
+    hessian = ft.hessian(rosenbrock)(x)
+    np.testing.assert_allclose(hessian, ft.jacrev(ft.grad(rosenbrock))(x), rtol=1e-10)
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-12)
+    v = np.arange(5.0)
+    np.testing.assert_allclose(ft.hvp(rosenbrock)(x, v), hessian @ v, rtol=1e-10)
+    np.testing.assert_allclose(ft.jit(ft.hessian(rosenbrock))(x), hessian, rtol=1e-10)
+    np.testing.assert_allclose(ft.vmap(ft.hessian(rosenbrock))(x[None])[0], hessian, rtol=1e-10)
+
+
+def test_hessian_over_a_tree():
+    hessian = ft.hessian(lambda p: p["a"] ** 2 * np.sum(p["b"]))({"a": 3.0, "b": np.ones(2)})
+    assert hessian["a"]["a"] == 4.0
+    np.testing.assert_array_equal(hessian["a"]["b"], [6.0, 6.0])
+    np.testing.assert_array_equal(hessian["b"]["a"], [6.0, 6.0])
+    np.testing.assert_array_equal(hessian["b"]["b"], np.zeros((2, 2)))
