@@ -18,9 +18,11 @@ import scipy.linalg
 import functrace as ft
 from functrace import errors
 from functrace.higher_order.branching import cond
+from functrace.higher_order.collectives import psum, psum_primitive
 from functrace.ir.checking import check
 from functrace.ir.program import Equation, Program, Source, Variable
 from functrace.ir.types import ArrayType
+from functrace.tracing import bind
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import record_linear, transpose_program
@@ -770,6 +772,26 @@ def a_mapped_axis_that_is_not_there():
 
 
 @case(
+    errors.AxisNameError,
+    NameError,
+    r"No vmap that runs here has an axis named 'j'; the names in scope: 'i'\.",
+    where=HERE,
+)
+def a_name_that_no_vmap_gave():
+    vmap(lambda x: psum(x, "j"), axis_name="i")(THREE)
+
+
+@case(
+    errors.AxisNameError,
+    NameError,
+    r"psum over the axis 'i' was run outside of the vmap that has it\.",
+    where=HERE,
+)
+def a_collective_without_its_vmap():
+    bind(psum_primitive, 1.0, 0, axis_name="i", size=2)
+
+
+@case(
     errors.NonlinearRuleError,
     ValueError,
     r"A function that must be linear applies multiply to its input in a way that is not linear\.",
@@ -1183,5 +1205,5 @@ def test_every_use_of_a_leaked_value_says_where_it_was_made():
     ]
     for leaked in kept:
         for use in uses:
-            error = raised(lambda: use(leaked), errors.LeakedTracerError)  # noqa: B023
+            error = raised(lambda: use(leaked), errors.LeakedTracerError)
             assert error.where == f"{THIS_FILE}:{line_of(f, '# made here')} in f"

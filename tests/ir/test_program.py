@@ -95,7 +95,7 @@ def test_values_of_outer_transformations_are_captured():
 
 
 def test_the_source_is_beside_each_equation():
-    program = ft.make_ir(lambda x: np.sin(x))(1.0)  # noqa: PLW0108  (its line counts)
+    program = ft.make_ir(lambda x: np.sin(x))(1.0)
     source = program.equations[0].source
     assert isinstance(source, Source)
     assert Path(source.file).name == "test_program.py"
