@@ -33,11 +33,12 @@ FLOORS = [
     ],
     [
         "transforms.arguments", "transforms.evaluate", "transforms.transpose", "transforms.forward",
-        "transforms.reverse", "transforms.batch", "transforms.jacobian", "transforms.simplify",
+        "transforms.reverse", "transforms.batch", "transforms.jacobian", "transforms.linearizing",
+        "transforms.simplify",
     ],
     ["backends"],
     ["higher_order"],
-    ["numpy", "scipy", "lax", "random", "extend", "testing"],
+    ["numpy", "scipy", "lax", "tree_util", "debug", "random", "extend", "testing"],
 ]  # fmt: skip
 """From the lowest. A file imports files of lower floors, and of its own those listed before it;
 files of a folder that is listed as a whole may import each other."""
