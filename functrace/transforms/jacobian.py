@@ -72,9 +72,18 @@ def jacrev(
         types = [type_of(leaf) for leaf in out_leaves]
         for type in types:
             require_differentiable_output(type, f, holomorphic)
-        basis = out_structure.unflatten(unit_vectors(types))
         size = sum(type.size for type in types)
-        pulled = vmap(lambda ct: structure.flatten_up_to(pullback(ct)[0]), axis_size=size)(basis)
+
+        def row(cotangents: Sequence[Any]) -> list[Any]:
+            (parts,) = pullback(out_structure.unflatten(list(cotangents)))
+            return structure.flatten_up_to(parts)
+
+        basis = unit_vectors(types)
+        if size == 1:  # a gradient, which needs no mapping
+            parts = row([np.reshape(x, x.shape[1:])[()] for x in basis])
+            pulled = [None if x is None else np.expand_dims(x, 0) for x in parts]
+        else:
+            pulled = vmap(row, axis_size=size)(basis)
         blocks = [
             [
                 np.reshape(rows, type.shape + np.shape(x)) if on else None
