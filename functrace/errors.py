@@ -258,6 +258,12 @@ class BatchAxisError(FunctraceError, ValueError):
     )
 
 
+class AxisNameError(FunctraceError, NameError):
+    """An operation names an axis of examples that no vmap around it has."""
+
+    advice = "Give the axis this name: functrace.vmap(f, axis_name=...), and call it inside f."
+
+
 class BranchOutputError(FunctraceError, TypeError):
     """The functions among which cond or switch chooses return different kinds of values."""
 

@@ -788,7 +788,7 @@ def a_name_that_no_vmap_gave():
     where=HERE,
 )
 def a_collective_without_its_vmap():
-    bind(psum_primitive, 1.0, 0, axis_name="i", size=2)
+    bind(psum_primitive, 1.0, 0, axis_name="i", axis_size=2)
 
 
 @case(

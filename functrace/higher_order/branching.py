@@ -15,11 +15,13 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, BranchOutputError
+from functrace.higher_order.collectives import combines_examples
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
     batched,
     closed_together,
+    in_front,
     input_types,
     output_types,
     pushed_forward,
@@ -224,15 +226,42 @@ class Switch(Primitive):
             programs = [batched(branch, size, operand_axes, mask).program for branch in branches]
             outputs = bind(self, *inputs, **as_params(programs))
             return outputs, tuple(0 if on else None for on in mask)
-        moved = [
-            x if axis is None else np.moveaxis(x, axis, 0)
-            for x, axis in zip(inputs, axes, strict=True)
-        ]
-        operand_axes = tuple(None if axis is None else 0 for axis in axes[1:])
-        outputs = bind(
+        outputs = choose_each(size, inputs, axes, branches)
+        return outputs, (0,) * len(outputs)
+
+
+def choose_each(
+    size: int, inputs: Sequence[Any], axes: Sequence[int | None], branches: Sequence[Program]
+) -> Sequence[Any]:
+    """Choose for each of many examples; the outputs have their examples along axis 0.
+
+    A branch that combines examples must see all of them: then all branches are run on all, and
+    the outputs are chosen afterwards.
+    """
+    moved = [
+        x if axis is None else np.moveaxis(x, axis, 0) for x, axis in zip(inputs, axes, strict=True)
+    ]
+    operand_axes = tuple(None if axis is None else 0 for axis in axes[1:])
+    if not any(map(combines_examples, branches)):
+        return bind(
             switch_each, *moved, **as_params(branches), examples=size, operand_axes=operand_axes
         )
-        return outputs, (0,) * len(outputs)
+    index, *operands = moved
+    outputs: list[Any] = []
+    for number, branch in enumerate(branches):
+        values, value_axes = batch_program(branch, size, operands, operand_axes)
+        full = [in_front(x, axis, size) for x, axis in zip(values, value_axes, strict=True)]
+        is_first = number == 0
+        takes = index == number if number < len(branches) - 1 else index >= number
+        outputs = (
+            full
+            if is_first
+            else [
+                np.where(np.reshape(takes, (size, *(1,) * (np.ndim(x) - 1))), x, other)
+                for x, other in zip(full, outputs, strict=True)
+            ]
+        )
+    return outputs
 
 
 def _numbers_within(own: Mask, union: Mask) -> list[int]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.higher_order.branching import switch_each, switch_primitive
+from functrace.higher_order.branching import choose_each, switch_primitive
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
@@ -758,19 +758,7 @@ def each_goes_on(
         with ProgramRecording() as recording:
             inputs = [recording.input(type) for type in types]
             (goes_on,), _ = batch_program(condition, size, inputs, axes)
-            moved = [
-                x if axis is None else in_front(x, axis, size)
-                for x, axis in zip(inputs, axes, strict=True)
-            ]
-            outputs = bind(
-                switch_each,
-                goes_on,
-                *moved,
-                branch0=stays,
-                branch1=body,
-                examples=size,
-                operand_axes=tuple(None if axis is None else 0 for axis in axes),
-            )
+            outputs = choose_each(size, [goes_on, *inputs], (0, *axes), [stays, body])
             new_body = recording.program(outputs)
         return new_condition, new_body
 

@@ -7,23 +7,63 @@ operation for all examples at once. An operation that depends on no mapped argum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
 from functrace import tree
-from functrace.errors import BatchAxisError, FunctraceError, MissingRuleError, TreeStructureError
+from functrace.errors import (
+    AxisNameError,
+    BatchAxisError,
+    FunctraceError,
+    MissingRuleError,
+    TreeStructureError,
+)
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
-from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.arguments import parameter_name
 
 P = ParamSpec("P")
 
 Axes = Any
 """An axis, None for what is not mapped, or a tree prefix of these."""
+
+
+class NamedAxis(NamedTuple):
+    """The axis of examples of a vmap that gave it a name.
+
+    Attributes:
+        index: The number of the example, traced: it belongs to the vmap's recording.
+        size: The number of examples.
+    """
+
+    index: Tracer
+    size: int
+
+
+_NUMBER = ArrayType((), np.dtype(np.int64))
+_no_names: Mapping[Hashable, NamedAxis] = {}
+_named_axes: ContextVar[Mapping[Hashable, NamedAxis]] = ContextVar("named_axes", default=_no_names)
+
+
+def named_axis(name: Hashable) -> NamedAxis:
+    """The axis of this name, of the innermost vmap that is calling its function and has it.
+
+    Raises:
+        AxisNameError: There is none.
+    """
+    axes = _named_axes.get()
+    if name not in axes:
+        known = ", ".join(map(repr, axes)) or "there are none"
+        raise AxisNameError(
+            f"No vmap that runs here has an axis named {name!r}; the names in scope: {known}.",
+            source_of(user_place(2)),
+        )
+    return axes[name]
 
 
 def batch_program(
@@ -75,6 +115,7 @@ def vmap(
     f: Callable[P, Any],
     in_axes: Axes = 0,
     out_axes: Axes = 0,
+    axis_name: Hashable = None,
     axis_size: int | None = None,
 ) -> Callable[P, Any]:
     """Map a function over an axis of its arguments, as one array operation after another.
@@ -87,6 +128,8 @@ def vmap(
             count from the end. Arguments passed by keyword are mapped over axis 0.
         out_axes: Where the examples are counted in the output: an integer, or a tree prefix of
             the output. None gives an output that does not depend on the example just once.
+        axis_name: A name for the axis of examples. Inside ``f`` the functions of
+            ``functrace.lax`` that combine examples, such as ``psum``, take it.
         axis_size: The number of examples, needed where no argument is mapped.
 
     Returns:
@@ -127,11 +170,20 @@ def vmap(
                 for leaf, axis in zip(leaves, axes, strict=True)
             ]
             traced_args, traced_kwargs = structure.unflatten(inputs)
-            outputs, out_structure = tree.flatten(example(*traced_args, **traced_kwargs))
+            names = _named_axes.get()
+            if axis_name is not None:
+                names = {**names, axis_name: NamedAxis(recording.input(_NUMBER), size)}
+            before = _named_axes.set(names)
+            try:
+                outputs, out_structure = tree.flatten(example(*traced_args, **traced_kwargs))
+            finally:
+                _named_axes.reset(before)
             program = recording.program([as_operand(x) for x in outputs])
         batched = [
             (leaf, axis) for leaf, axis in zip(leaves, axes, strict=True) if axis is not None
         ]
+        if axis_name is not None:
+            batched.append((np.arange(size), 0))
         values, value_axes = batch_program(
             program, size, [leaf for leaf, _ in batched], [axis for _, axis in batched]
         )

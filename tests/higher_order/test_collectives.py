@@ -1,0 +1,274 @@
+"""Operations across the examples of a named vmap, against the same thing with whole arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import errors
+from functrace.higher_order import collectives as co
+from functrace.testing import check_grads
+
+X = np.array([0.5, -1.5, 2.0, 0.25])
+M = np.cos(np.arange(24.0)).reshape(4, 2, 3)
+named = lambda f, **options: ft.vmap(f, axis_name="i", **options)
+
+
+def assert_same(found, expected):
+    assert ft.tree.structure(found) == ft.tree.structure(expected)
+    for a, b in zip(ft.tree.leaves(found), ft.tree.leaves(expected), strict=True):
+        assert np.shape(a) == np.shape(b)
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def every(x, n=4):
+    return np.stack([x] * n)
+
+
+# Each takes one example; beside it the same for all examples, along axis 0.
+FUNCTIONS = {
+    "psum": (lambda x: co.psum(x, "i"), lambda m: every(m.sum(0))),
+    "pmean": (lambda x: co.pmean(x, "i"), lambda m: every(m.mean(0))),
+    "pmax": (lambda x: co.pmax(x, "i"), lambda m: every(np.max(m, 0))),
+    "pmin": (lambda x: co.pmin(x, "i"), lambda m: every(np.min(m, 0))),
+    "all_gather": (lambda x: co.all_gather(x, "i"), every),
+    "all_gather_1": (
+        lambda x: co.all_gather(x, "i", axis=1),
+        lambda m: every(np.moveaxis(m, 0, 1)),
+    ),
+    "all_gather_tiled": (
+        lambda x: co.all_gather(x, "i", axis=1, tiled=True),
+        lambda m: every(np.concatenate(list(m), axis=1)),
+    ),
+    "ppermute": (
+        lambda x: co.ppermute(x, "i", [(0, 1), (1, 2), (3, 0)]),
+        lambda m: np.stack([m[3], m[0], m[1], 0 * m[0]]),
+    ),
+    "pshuffle": (lambda x: co.pshuffle(x, "i", [2, 0, 3, 1]), lambda m: m[np.array([2, 0, 3, 1])]),
+    "index": (lambda x: x * co.axis_index("i"), lambda m: m * np.arange(4)[:, None, None]),
+    "psum_scatter": (
+        lambda x: co.psum_scatter(np.concatenate([x, 2 * x]), "i"),
+        lambda m: np.concatenate([m, 2 * m], 1).sum(0),
+    ),
+    "psum_scatter_tiled": (
+        lambda x: co.psum_scatter(np.concatenate([x, x, x * x, x]), "i", tiled=True),
+        lambda m: np.concatenate([m, m, m * m, m], 1).sum(0).reshape(4, 2, 3),
+    ),
+    "all_to_all": (
+        lambda x: co.all_to_all(np.concatenate([x, 2 * x]), "i", 0, 1),
+        lambda m: np.transpose(np.concatenate([m, 2 * m], 1), (1, 2, 0)),
+    ),
+    "softmax": (
+        lambda x: np.exp(x - co.pmax(x, "i")) / co.psum(np.exp(x - co.pmax(x, "i")), "i"),
+        lambda m: np.exp(m) / np.sum(np.exp(m), 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_collective_under_every_transformation(name):
+    f, whole = FUNCTIONS[name]
+    mapped = named(f)
+    assert_same(mapped(M), whole(M))
+    assert_same(ft.jit(mapped)(M), whole(M))
+    assert_same(named(ft.jit(f))(M), whole(M))
+    check_grads(mapped, (M,), modes=("fwd", "rev"))
+    # The derivative by one example's value of what all of them return.
+    weights = np.sin(np.arange(whole(M).size)).reshape(whole(M).shape)
+    by_all = ft.grad(lambda m: np.sum(np.sin(whole(m)) * weights))(M)
+    loss = lambda x, w: np.sum(np.sin(f(x)) * w)
+    for by_each in (
+        named(ft.grad(loss)),
+        named(ft.grad(ft.jit(loss))),
+        ft.jit(named(ft.jit(ft.grad(loss)))),
+        lambda m, w: ft.grad(lambda m: np.sum(named(loss)(m, w)))(m),
+    ):
+        assert_same(by_each(M, weights), by_all)
+    direction = np.cos(M * 3)
+    expected = ft.jvp(whole, (M,), (direction,))[1]
+    assert_same(named(lambda x, t: ft.jvp(f, (x,), (t,))[1])(M, direction), expected)
+    assert_same(named(lambda x, t: ft.jvp(ft.jit(f), (x,), (t,))[1])(M, direction), expected)
+    # Beside another axis, inside of which or outside of which it lies.
+    both = np.stack([M, 2 * M, -M], 1)
+    expected = np.stack([whole(both[:, k]) for k in range(3)], 1)
+    assert_same(named(ft.vmap(f))(both), expected)
+    assert_same(ft.vmap(named(f), 1, 1)(both), expected)
+    assert_same(named(ft.vmap(f, 2))(np.moveaxis(both, 1, 3)), expected)
+    # Inside loops and branches.
+    repeated = whole(whole(M)) if whole(M).shape == M.shape else None
+    if repeated is not None:
+        for g in (
+            lambda x: ft.scan(lambda c, _: (f(c), None), x, length=2)[0],
+            lambda x: ft.fori_loop(0, 2, lambda i, c: f(c), x),
+            lambda x: ft.fori_loop(
+                0, co.psum(1 + 0 * co.axis_index("i"), "i") // 2, lambda i, c: f(c), x
+            ),
+            lambda x: ft.cond(np.sum(co.psum(x, "i")) < 1e9, lambda x: f(f(x)), lambda x: x, x),
+        ):
+            assert_same(named(g)(M), repeated)
+            by_all = ft.grad(lambda m: np.sum(np.sin(whole(whole(m)))))(M)
+            assert_same(named(ft.grad(lambda x: np.sum(np.sin(g(x)))))(M), by_all)
+
+
+def test_what_does_not_depend_on_the_example():
+    w = np.array([1.0, 2.0])
+    f = lambda x: (
+        co.psum(w, "i"),
+        co.pmean(w, "i"),
+        co.pmax(w, "i"),
+        co.all_gather(w, "i"),
+        co.ppermute(w, "i", [(0, 1)]),
+        co.psum(1, "i"),
+        co.axis_size("i"),
+    )
+    total, mean, largest, gathered, moved, count, size = named(
+        f, out_axes=(None, None, None, None, 0, None, None)
+    )(X)
+    assert_same(total, 4 * w)
+    assert_same(mean, w)
+    assert_same(largest, w)
+    assert_same(gathered, every(w))
+    assert_same(moved, np.stack([0 * w, w, 0 * w, 0 * w]))
+    assert (count, size) == (4, 4)
+    assert (type(count), type(size)) == (int, int)
+
+
+def test_values_traced_outside_and_inside():
+    # Every value here is of another recording than the vmap's: older, or younger.
+    f = lambda w: np.sum(named(lambda x: co.psum(w, "i") * x)(X))
+    assert ft.grad(f)(2.0) == pytest.approx(4 * np.sum(X))
+    assert ft.grad(ft.jit(f))(2.0) == pytest.approx(4 * np.sum(X))
+    assert ft.jvp(f, (2.0,), (1.0,))[1] == pytest.approx(4 * np.sum(X))
+    g = named(lambda x: ft.grad(lambda w: co.psum(w * w, "i"))(3.0) * x)
+    assert_same(g(X), X * 24)
+    h = named(lambda x: ft.jvp(lambda w: co.psum(w * x, "i"), (3.0,), (1.0,))[1])
+    assert_same(h(X), every(np.sum(X)))
+    k = ft.vmap(lambda w: named(lambda x: co.psum(w, "i") * x)(X))
+    assert_same(k(np.array([1.0, 2.0])), np.stack([4 * X, 8 * X]))
+
+
+def test_two_names():
+    m = np.cos(np.arange(12.0)).reshape(3, 4)
+    both = lambda f: ft.vmap(ft.vmap(f, axis_name="j"), axis_name="i")
+    assert_same(both(lambda x: co.psum(x, "j"))(m), np.repeat(m.sum(1, keepdims=True), 4, 1))
+    assert_same(both(lambda x: co.psum(x, "i"))(m), np.repeat(m.sum(0, keepdims=True), 3, 0))
+    for names in (("i", "j"), ("j", "i")):
+        assert_same(both(lambda x: co.psum(x, names))(m), np.full((3, 4), m.sum()))
+        assert_same(both(lambda x: co.pmax(x, names))(m), np.full((3, 4), m.max()))
+        assert_same(both(lambda x: co.pmean(x, names))(m), np.full((3, 4), m.mean()))
+    gathered = both(lambda x: co.all_gather(x, ("i", "j")))(m)
+    assert_same(gathered[1, 2], m.ravel())
+    gathered = both(lambda x: co.all_gather(x, ("j", "i")))(m)
+    assert_same(gathered[1, 2], m.T.ravel())
+    assert_same(both(lambda x: co.axis_index(("i", "j")))(m), np.arange(12).reshape(3, 4))
+    assert_same(both(lambda x: co.axis_size(("i", "j")) * x)(m), 12 * m)
+    assert_same(
+        both(lambda x: co.psum(co.axis_index("i"), "j"))(m),
+        4 * np.arange(3)[:, None] + 0 * m.astype(int),
+    )
+    grads = both(ft.grad(lambda x: co.psum(np.sin(x), ("i", "j")) * co.axis_index("j")))(m)
+    assert_same(grads, np.cos(m) * 18)
+
+
+def test_the_inner_of_two_axes_of_one_name():
+    m = np.ones((3, 4))
+    f = ft.vmap(lambda r: (named(lambda x: co.psum(x, "i"))(r), co.psum(r, "i")), axis_name="i")
+    inner, outer = f(m)
+    assert_same(inner, 4 * m)
+    assert_same(outer, 3 * m)
+
+
+def test_a_batched_choice_still_combines_all_examples():
+    f = lambda x: ft.cond(x > 0, lambda x: co.psum(x, "i"), lambda x: -x, x)
+    expected = np.where(X > 0, np.sum(X), -X)
+    for run in (named(f), ft.jit(named(f)), named(ft.jit(f))):
+        assert_same(run(X), expected)
+    by_all = ft.grad(lambda x: np.sum(np.where(x > 0, np.sum(x), -x)))(X)
+    assert_same(ft.grad(lambda x: np.sum(named(f)(x)))(X), by_all)
+    assert_same(ft.grad(ft.jit(lambda x: np.sum(named(f)(x))))(X), by_all)
+    g = lambda x: ft.switch(
+        co.axis_index("i"), [lambda x: x, lambda x: co.psum(x, "i"), lambda x: co.pmax(x, "i")], x
+    )
+    assert_same(named(g)(X), np.array([X[0], X.sum(), X.max(), X.max()]))
+
+
+def test_a_loop_that_examples_leave_at_different_trips():
+    # All take part in the sum until the last one has ended, with the values that they ended with.
+    f = lambda x: ft.while_loop(lambda c: c < 5, lambda c: c + 1 + 0.1 * co.psum(c, "i"), x)
+    c = X + 1
+    while np.any(c < 5):
+        c = np.where(c < 5, c + 1 + 0.1 * np.sum(c), c)
+    assert_same(named(f)(X + 1), c)
+    assert_same(ft.jit(named(ft.jit(f)))(X + 1), c)
+    mean_below = lambda x: ft.while_loop(lambda c: co.pmean(c, "i") < 9, lambda c: c * 2, x)
+    assert_same(named(mean_below)(X + 1), (X + 1) * 8)
+
+
+def test_trees_and_dtypes():
+    f = lambda x: co.psum({"a": x, "b": (x > 0, np.float32(1) * x.astype(np.float32))}, "i")
+    found = named(f, out_axes=None)(X)
+    assert found["a"] == np.sum(X)
+    assert_same(found["b"][0], np.int64(3))
+    assert found["b"][1].dtype == np.float32
+    whole = lambda x: co.psum(x.astype(np.int8), "i")
+    assert_same(named(whole, out_axes=None)(X), np.sum(X.astype(np.int8)))
+    assert ft.make_ir(named(whole))(X)
+    assert_same(named(lambda x: co.psum(x + 1j, "i"), out_axes=None)(X), np.sum(X + 1j))
+    ties = np.array([1.0, 3.0, 3.0])
+    assert_same(
+        ft.grad(lambda x: named(lambda x: co.pmax(x, "i"), out_axes=None)(x))(ties),
+        np.array([0, 0.5, 0.5]),
+    )
+    assert_same(named(lambda x: co.psum(x, "i"))(np.zeros((0, 2))), np.zeros((0, 2)))
+
+
+def test_batch_normalisation():
+    def normalised(x, scale):
+        mean = co.pmean(x, "batch")
+        variance = co.pmean((x - mean) ** 2, "batch")
+        return scale * (x - mean) / np.sqrt(variance + 1e-5)
+
+    x, scale = np.cos(np.arange(12.0)).reshape(4, 3), np.array([1.0, 2.0, 3.0])
+    f = ft.vmap(normalised, (0, None), axis_name="batch")
+    whole = lambda x, s: s * (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+    assert_same(f(x, scale), whole(x, scale))
+    loss = lambda f: lambda x, s: np.sum(np.sin(f(x, s)))
+    assert_same(ft.grad(loss(f), (0, 1))(x, scale), ft.grad(loss(whole), (0, 1))(x, scale))
+
+
+def test_a_mapped_size_without_arguments():
+    f = ft.vmap(lambda: co.axis_index("i") + co.psum(1.0, "i"), axis_name="i", axis_size=3)
+    assert_same(f(), np.array([3.0, 4.0, 5.0]))
+
+
+def test_names_end_with_their_vmap():
+    with pytest.raises(errors.AxisNameError, match="'i'; the names in scope: there are none"):
+        co.psum(1.0, "i")
+
+    def fails(x):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        named(fails)(X)
+    for f in (co.axis_index, co.axis_size, lambda name: co.ppermute(1.0, name, [])):
+        with pytest.raises(errors.AxisNameError):
+            f("i")
+    with pytest.raises(errors.AxisNameError, match="scope: 'i'"):
+        named(lambda x: co.psum(x, ("i", "j")))(X)
+
+
+def test_what_does_not_fit():
+    with pytest.raises(errors.ArgumentError, match="each source at most once"):
+        named(lambda x: co.ppermute(x, "i", [(0, 1), (0, 2)]))(X)
+    with pytest.raises(errors.ArgumentError, match="each destination at most once"):
+        named(lambda x: co.ppermute(x, "i", [(0, 4)]))(X)
+    with pytest.raises(errors.ArgumentError, match="each of 4 examples once"):
+        named(lambda x: co.pshuffle(x, "i", [0, 0, 1, 2]))(X)
+    with pytest.raises(errors.ArgumentError, match="axis 2 of 1 axes"):
+        named(lambda x: co.all_gather(x, "i", axis=2))(X)
+    with pytest.raises(errors.ArgumentError, match="among 4 examples"):
+        named(lambda x: co.psum_scatter(x, "i"))(np.ones((4, 3)))
+    with pytest.raises(errors.ArgumentError, match="all_to_all was asked for axis"):
+        named(lambda x: co.all_to_all(x, "i", 3, 0))(np.ones((4, 3)))
