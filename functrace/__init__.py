@@ -16,6 +16,9 @@ from functrace.higher_order.checkpoint import checkpoint_name as checkpoint_name
 from functrace.higher_order.checkpoint import checkpoint_policies as checkpoint_policies
 from functrace.higher_order.custom import custom_jvp as custom_jvp
 from functrace.higher_order.custom import custom_vjp as custom_vjp
+from functrace.higher_order.implicit import custom_linear_solve as custom_linear_solve
+from functrace.higher_order.implicit import custom_root as custom_root
+from functrace.higher_order.implicit import fixed_point as fixed_point
 from functrace.higher_order.jit import jit as jit
 from functrace.higher_order.loops import associative_scan as associative_scan
 from functrace.higher_order.loops import fori_loop as fori_loop
