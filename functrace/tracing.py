@@ -15,6 +15,7 @@ by binding one recording further out, so ``if x > 0:`` works) or keeps types onl
 from __future__ import annotations
 
 import dis
+import linecache
 import operator
 import os
 import sys
@@ -153,14 +154,21 @@ def run(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> 
     try:
         return primitive.run(*inputs, **params)
     except (ValueError, TypeError, IndexError) as error:
-        if isinstance(error, FunctraceError):
-            raise
-        types = [type_of(x) for x in inputs]
-        place = user_place(1)
-        if not isinstance(error, IndexError) and _types_fit(primitive, types, params):
-            error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source_of(place)}")
-            raise
-        raise explained(error, primitive, types, place) from error
+        raise_explained(error, primitive, inputs, params)
+
+
+def raise_explained(
+    error: Exception, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+) -> NoReturn:
+    """Raise what NumPy said of a primitive's inputs in the words of functrace."""
+    if isinstance(error, FunctraceError):
+        raise error
+    types = [type_of(x) for x in inputs]
+    place = user_place(1)
+    if not isinstance(error, IndexError) and _types_fit(primitive, types, params):
+        error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source_of(place)}")
+        raise error
+    raise explained(error, primitive, types, place) from error
 
 
 def _types_fit(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
@@ -589,10 +597,13 @@ class Tracer:
     def _known(self, request: str) -> Any:
         if self.value is UNKNOWN:
             require_usable(self)
+            place = user_place(2)
+            names = " and ".join(f"`{name}`" for name in _names_behind(self))
             raise UnknownValueError(
-                f"{request} needs the value of a traced {self.type}, of which only shape and "
-                f"dtype are known. It was made at {source_of(self.place)}.",
-                source_of(user_place(2)),
+                f"{request} needs the value of a traced {self.type}"
+                f"{f' that depends on {names}' if names else ''}, of which only shape and dtype "
+                f"are known{_quoted(place)}. It was made at {source_of(self.place)}.",
+                source_of(place),
             )
         return self.value
 
@@ -969,13 +980,16 @@ class Tracer:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "__call__" and not options:
+            recording = self.recording
+            is_alone = True
             for x in inputs:
-                if type(x) is not Tracer and not _is_plain(x):
+                if type(x) is Tracer:
+                    is_alone = is_alone and x.recording is recording
+                elif type(x) not in _PLAIN_SCALARS and not _is_plain(x):
                     inputs = tuple(map(as_operand, inputs))
-                    break
             primitive = UFUNCS.get(ufunc)
-            if len(inputs) == 1 and isinstance(primitive, Primitive):
-                result = self.recording.record(primitive, inputs, {})  # what bind would find
+            if is_alone and isinstance(primitive, Primitive):
+                result = recording.record(primitive, inputs, {})  # what bind would find
             else:
                 result = apply_ufunc(ufunc, *inputs)
             return strong(result) if isinstance(result, Tracer) else result
@@ -1147,6 +1161,40 @@ class Tracer:
 
 
 tree.assume_leaf(Tracer)
+
+
+def _names_behind(tracer: Tracer) -> list[str]:
+    """What the user's function calls a value of unknown value, or the values it was made of."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  (as in user_place)
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN_FOLDERS):
+        frame = frame.f_back
+    recording = tracer.recording
+    if frame is None or not isinstance(recording, ProgramRecording):
+        return []
+    named: dict[Variable, str] = {}
+    for name, value in frame.f_locals.items():
+        if isinstance(value, Tracer) and value.recording is recording:
+            named.setdefault(value.variable, name)
+    made_by = {output: e for e in recording.equations for output in e.outputs}
+    generation: list[Variable] = [tracer.variable]
+    seen: set[Variable] = set()
+    while generation:
+        names = [named[variable] for variable in generation if variable in named]
+        if names:
+            return names
+        seen.update(generation)
+        parents = [atom for v in generation if v in made_by for atom in made_by[v].inputs]
+        generation = [
+            v for v in dict.fromkeys(parents) if isinstance(v, Variable) and v not in seen
+        ]
+    return []
+
+
+def _quoted(place: Place | None) -> str:
+    """The user's line itself, where its file can be read."""
+    source = source_of(place)
+    text = "" if source is None else linecache.getline(source.file, source.line).strip()
+    return f", in `{text}`" if text else ""
 
 
 def _view_write(tracer: Tracer) -> ViewWriteError:

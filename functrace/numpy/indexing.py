@@ -52,9 +52,13 @@ def _is_basic(index: Index) -> bool:
     for item in index:
         kind = type(item)
         if kind is slice:
-            for part in (item.start, item.stop, item.step):
-                if part is not None and type(part) is not int:
-                    return False
+            start, stop, step = item.start, item.stop, item.step
+            if (
+                (start is not None and type(start) is not int)
+                or (stop is not None and type(stop) is not int)
+                or (step is not None and type(step) is not int)
+            ):
+                return False
         elif kind is not int and item is not None and kind is not EllipsisType:
             return False
     return True

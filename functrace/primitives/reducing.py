@@ -149,14 +149,19 @@ class Sum(Linear):
         inputs: Sequence[Any],
         output: Any,
         needed: Sequence[Any],
-        **params: Any,
+        *,
+        axes: Axes,
+        keepdims: bool,
+        dtype: Any,
     ) -> Sequence[Any]:
         """The transpose; of an ordinary array by a shorter way, as most losses end in a sum."""
         x = inputs[0]
-        if type(x) is not np.ndarray or x.dtype.kind not in "fc" or params["dtype"] is not None:
-            return super().vjp(cotangent, inputs, output, needed, **params)
-        axes, shape = params["axes"], x.shape
-        return (spread(self.share(cotangent, shape, axes), shape, axes, params["keepdims"]),)
+        if type(x) is not np.ndarray or x.dtype.kind not in "fc" or dtype is not None:
+            return super().vjp(
+                cotangent, inputs, output, needed, axes=axes, keepdims=keepdims, dtype=dtype
+            )
+        shape = x.shape
+        return (spread(self.share(cotangent, shape, axes), shape, axes, keepdims),)
 
     def batch(
         self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any

@@ -19,7 +19,7 @@ from functrace.errors import (
     TangentError,
     TreeStructureError,
 )
-from functrace.ir.types import ArrayType, type_of
+from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
 from functrace.tracing import Tracer, source_of, user_place
 
 Argnums = int | Sequence[int]
@@ -63,15 +63,12 @@ class SelectedArguments:
 
     def call(self, replacements: Any) -> Any:
         """Call the function with these in place of the selected arguments."""
-        args = list(self._args)
-        kwargs = dict(self._kwargs)
-        for place, replacement in zip(
-            self._places, [replacements] if self.is_single else replacements, strict=True
-        ):
-            if isinstance(place, int):
-                args[place] = replacement
-            else:
-                kwargs[place] = replacement
+        args: list[Any] = list(self._args)
+        kwargs: dict[Any, Any] = dict(self._kwargs)
+        if self.is_single:
+            replacements = (replacements,)
+        for place, replacement in zip(self._places, replacements, strict=True):
+            (args if isinstance(place, int) else kwargs)[place] = replacement
         return self._f(*args, **kwargs)
 
     def leaf_name(self, path: Sequence[Any]) -> str:
@@ -134,11 +131,12 @@ def require_inexact(
 def _is_inexact(
     leaf: Any, index: int, name_of: Callable[[int], str], *, holomorphic: bool, allow_int: bool
 ) -> bool:
-    if type(leaf) is float:
-        kind = "f"
-    elif type(leaf) is np.ndarray:
+    weak = WEAK_DTYPES.get(type(leaf))
+    if weak is not None:
+        kind = weak.kind
+    elif type(leaf) is np.ndarray or isinstance(leaf, np.generic):
         kind = leaf.dtype.kind
-    elif isinstance(leaf, np.ma.MaskedArray | np.matrix):
+    elif isinstance(leaf, np.ndarray) and isinstance(leaf, np.ma.MaskedArray | np.matrix):
         raise NonFloatLeafError(
             f"The argument {name_of(index)} is differentiated, but is a "
             f"{type(leaf).__qualname__}, which is not an ordinary array.",

@@ -32,9 +32,9 @@ from functrace.tracing import (
     Tracer,
     bind,
     leaked,
+    raise_explained,
     require_further_out,
     require_usable,
-    run,
     share_memory,
     source_of,
     user_place,
@@ -92,15 +92,19 @@ class Tape(Recording):
         known_as: list[int | None] = []
         is_nested = False
         for x in inputs:
-            value, variable = x, None
-            if type(x) is Tracer:
-                if x.recording is self:
-                    value, variable = x.value, x.variable
-                else:  # of an outer recording: a constant here; a copy, as it may be written later
-                    value = x.copy()
-                is_nested = is_nested or type(value) is Tracer
+            if type(x) is not Tracer:
+                found.append(x)
+                known_as.append(None)
+                continue
+            if x.recording is self:
+                value = x.value
+                known_as.append(x.variable)
+            else:  # of an outer recording: a constant here; a copy, as it may be written later
+                value = x.copy()
+                known_as.append(None)
             found.append(value)
-            known_as.append(variable)
+            if type(value) is Tracer:
+                is_nested = True
         values, variables = tuple(found), tuple(known_as)
         rule = primitive
         if primitive.holds_programs:
@@ -109,7 +113,10 @@ class Tape(Recording):
         elif is_nested:
             output = bind(primitive, *values, **params)
         else:
-            output = run(primitive, values, params)
+            try:
+                output = primitive.run(*values, **params)
+            except (ValueError, TypeError, IndexError) as error:
+                raise_explained(error, primitive, values, params)
         if primitive.locally_constant:
             return output
         place = user_place(3)
@@ -159,7 +166,7 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
     # what the forward pass computed has given its warnings already.
     with np.errstate(divide="ignore", invalid="ignore"):
         for primitive, inputs, variables, params, output, variable, place in rows:
-            if primitive.multiple_outputs:
+            if type(variable) is tuple:  # of several outputs
                 cotangent: Any = tuple(cotangents[number] for number in variable)
                 for number in variable:
                     cotangents[number] = None
@@ -193,7 +200,9 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
             except Exception as error:
                 error.add_note(f"in the vjp rule of {primitive.name!r}\n  at {source_of(place)}")
                 raise
-            if not isinstance(parts, (tuple, list)) or len(parts) != len(variables):
+            if type(parts) is not tuple and not isinstance(parts, (tuple, list)):
+                raise _wrong_number(primitive, parts, len(variables), place)
+            if len(parts) != len(variables):
                 raise _wrong_number(primitive, parts, len(variables), place)
             for number, part in zip(variables, parts):  # noqa: B905  (counted above)
                 if number is None or part is None:
@@ -201,7 +210,7 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 sum_so_far = cotangents[number]
                 if sum_so_far is None:
                     cotangents[number] = part
-                    if primitive.accumulates:
+                    if primitive.accumulates:  # the rule made it anew
                         summed.add(number)
                 elif number in summed and _fits_into(part, sum_so_far):
                     np.add(sum_so_far, part, sum_so_far)
@@ -422,7 +431,7 @@ def gradients(
         if gradient is None:
             type_ = type_of(primal)
             gradient = np.zeros(type_.shape, type_.dtype)[()]
-        elif getattr(gradient, "shape", ()) != getattr(primal, "shape", ()):
+        elif gradient.shape != getattr(primal, "shape", ()):
             raise RuleOutputError(
                 f"A vjp rule gave a gradient of shape {np.shape(gradient)} for an argument of "
                 f"shape {np.shape(primal)}.",
