@@ -149,8 +149,9 @@ class UnknownValueError(FunctraceError, TypeError):
     """Python needs the value of an array of which only shape and dtype are known."""
 
     advice = (
-        "Write the choice as array code, for instance np.where(condition, a, b) in place of "
-        "`if condition:`."
+        "In place of `if condition: a` and `else: b` write np.where(condition, a, b), or "
+        "functrace.cond(condition, lambda: a, lambda: b) to compute one of them only; in place of "
+        "`while` write functrace.while_loop. Without jit and vmap, values are known."
     )
 
 

@@ -1184,9 +1184,8 @@ def _names_behind(tracer: Tracer) -> list[str]:
             return names
         seen.update(generation)
         parents = [atom for v in generation if v in made_by for atom in made_by[v].inputs]
-        generation = [
-            v for v in dict.fromkeys(parents) if isinstance(v, Variable) and v not in seen
-        ]
+        variables = [atom for atom in dict.fromkeys(parents) if isinstance(atom, Variable)]
+        generation = [variable for variable in variables if variable not in seen]
     return []
 
 

@@ -364,8 +364,9 @@ def a_ufunc_method_without_an_implementation():
 @case(
     errors.UnknownValueError,
     TypeError,
-    r"bool\(\) needs the value of a traced bool, of which only shape and dtype are known\. "
-    r"It was made at .*test_errors.py:\d+ in <lambda>\.",
+    r"bool\(\) needs the value of a traced bool that depends on `x`, of which only shape and dtype "
+    r"are known, in `.*if np.sum\(x\) > 0 else -x\)\(\)`\. It was made at .*test_errors.py:\d+ "
+    r"in <lambda>\.",
     where=HERE,
 )
 def a_choice_under_make_ir():

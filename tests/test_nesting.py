@@ -80,7 +80,8 @@ FUNCTIONS = {
 TRANSFORMATIONS = {
     "grad": (ft.grad, 1),
     "jvp": (lambda f: lambda x: ft.jvp(f, (x,), (1.0,))[1], 1),
-    "vjp": (lambda f: lambda x: ft.vjp(f, x)[1](1.0)[0], 1),
+    "linearize": (lambda f: lambda x: ft.linearize(f, x)[1](1.0), 1),
+    "checkpoint": (ft.checkpoint, 0),
     "jit": (ft.jit, 0),
     "vmap": (lambda f: lambda x: ft.vmap(f)(np.reshape(x, (1,)))[0], 0),
 }

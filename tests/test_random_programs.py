@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import functrace as ft
 from functrace.ir.checking import check
@@ -91,3 +93,55 @@ def test_inputs_are_not_written(drawn):
     check_value = ft.vjp(lambda *xs: ft.evaluate(program, *xs), *inputs)
     check_value[1]([np.ones_like(y) for y in check_value[0]])
     assert_same(inputs, before)
+
+
+# Programs that contain Programs
+
+WRAPPINGS = {
+    "jit": lambda f: ft.jit(f),
+    "checkpoint": lambda f: ft.checkpoint(f),
+    "cond": lambda f: (
+        lambda *xs: ft.cond(
+            np.sum(np.ravel(xs[0])) > -1e9, f, lambda *ys: [y * 2 for y in f(*ys)], *xs
+        )
+    ),
+    "switch": lambda f: (
+        lambda *xs: ft.switch(
+            np.floor(np.tanh(np.sum(np.ravel(xs[0]))) * 0.4 + 1.5).astype(np.int64),
+            [lambda *ys: [y + 1 for y in f(*ys)], f, f],
+            *xs,
+        )
+    ),
+    "scan": lambda f: lambda *xs: ft.scan(lambda carry, _: (carry, f(*carry)), xs, None, 2)[1],
+    "while": lambda f: (
+        lambda *xs: ft.while_loop(
+            lambda state: state[0] < 1, lambda state: (state[0] + 1, f(*xs)), (0, f(*xs))
+        )[1]
+    ),
+    "vmap": lambda f: lambda *xs: ft.vmap(lambda _: f(*xs))(np.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("outer", WRAPPINGS)
+@settings(thorough, max_examples=4)
+@given(drawn=programs(max_steps=12), inner=st.sampled_from(sorted(WRAPPINGS)))
+def test_programs_that_contain_programs(outer, drawn, inner):
+    program, inputs = drawn
+    plain = lambda *xs: list(ft.evaluate(program, *xs))
+    wrapped = WRAPPINGS[outer](lambda *xs: list(WRAPPINGS[inner](plain)(*xs)))
+
+    def loss(f):
+        return lambda *xs: sum(np.sum(np.sin(y)) for y in f(*xs))
+
+    recorded = check(ft.make_ir(wrapped)(*inputs))
+    text = str(recorded)
+    assert str(ft.parse(text)) == "\n".join(line.partition("  #")[0] for line in text.split("\n"))
+    # Loops and maps give the same outputs twice: as often is the derivative counted.
+    copies = 2 ** ((outer in ("scan", "vmap")) + (inner in ("scan", "vmap")))
+    everything = tuple(range(len(inputs)))
+    expected = ft.grad(loss(plain), everything)(*inputs)
+    by_tape = ft.grad(loss(wrapped), everything)(*inputs)
+    by_program = ft.jit(ft.grad(loss(wrapped), everything))(*inputs)
+    for found, again, exact in zip(by_tape, by_program, expected, strict=True):
+        np.testing.assert_allclose(again, found, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found, copies * exact, rtol=1e-9, atol=1e-9)
