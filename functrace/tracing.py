@@ -21,7 +21,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar, cast, final
 
 import numpy as np
@@ -51,9 +50,9 @@ Place = tuple[Any, int]
 """A code object and an instruction in it: a Source in the cheapest form there is."""
 
 # With the separator at the end: a user's functrace_models/ is not ours.
-_NUMPY = str(Path(np.__file__).parent) + os.sep
-_SCIPY = str(Path(np.__file__).parent.with_name("scipy")) + os.sep
-_OWN_FOLDERS = (str(Path(__file__).parent) + os.sep, _NUMPY, _SCIPY)
+_NUMPY = np.__file__.removesuffix("__init__.py")
+_SCIPY = f"{_NUMPY.removesuffix(f'numpy{os.sep}')}scipy{os.sep}"
+_OWN_FOLDERS = (__file__.removesuffix("tracing.py"), _NUMPY, _SCIPY)
 _is_own: dict[str, bool] = {}
 
 
@@ -1232,7 +1231,8 @@ def _adds_in_place(place: Place | None) -> bool:
     )
 
 
-_MASKED_ARRAYS = np.ma.core.__file__
+# Spelt out, because asking np.ma for its file would import it, which takes milliseconds.
+_MASKED_ARRAYS = f"{_NUMPY}ma{os.sep}core.py"
 
 
 def _library_function(frame: Any) -> str | None:
