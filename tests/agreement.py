@@ -23,7 +23,7 @@ def assert_like_numpy(f: Any, *args: Any, rtol: float | None = None) -> None:
     (type,) = [atom.type for atom in program.outputs]
     (value,) = ft.evaluate(program, *args)
     assert type.shape == np.shape(expected) == np.shape(value)
-    assert type.dtype == expected.dtype == value.dtype
+    assert type.dtype == np.asarray(expected).dtype == value.dtype
     if rtol is None:
         rtol = 1e-5 if type.dtype in (np.float32, np.complex64) else 1e-12
     np.testing.assert_allclose(value, expected, rtol=rtol, atol=1e-12)
