@@ -6,11 +6,15 @@
 array([0., 1.])
 """
 
+from functrace import debug as debug
 from functrace import extend as extend
+from functrace import lax as lax
 from functrace import numpy as numpy
 from functrace import tree as tree
 from functrace.higher_order.branching import cond as cond
 from functrace.higher_order.branching import switch as switch
+from functrace.higher_order.callbacks import ShapeDtypeStruct as ShapeDtypeStruct
+from functrace.higher_order.callbacks import pure_callback as pure_callback
 from functrace.higher_order.checkpoint import checkpoint as checkpoint
 from functrace.higher_order.checkpoint import checkpoint_name as checkpoint_name
 from functrace.higher_order.checkpoint import checkpoint_policies as checkpoint_policies

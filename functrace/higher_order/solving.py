@@ -39,7 +39,7 @@ from functrace.transforms.transpose import LinearValue
 
 
 class HostFunction:
-    """A solver that is called as it is, on NumPy values.
+    """A function that is called as it is, on NumPy values, whenever an operation runs.
 
     Attributes:
         function: Takes leaves, returns leaves.
@@ -76,9 +76,15 @@ def _batched_solver(solver: Solver, size: int, axes: Sequence[int | None]) -> So
     if isinstance(solver, Program):
         return batched(solver, size, axes, (True,) * len(solver.outputs)).program
 
-    def one_by_one(*inputs: Any) -> list[Any]:
+    return one_by_one(solver, size, axes)
+
+
+def one_by_one(host: HostFunction, size: int, axes: Sequence[int | None]) -> HostFunction:
+    """A function that calls another for one example after the other, and stacks the results."""
+
+    def for_each(*inputs: Any) -> list[Any]:
         results = [
-            solver.function(
+            host.function(
                 *(
                     x if axis is None else np.take(x, number, axis)
                     for x, axis in zip(inputs, axes, strict=True)
@@ -87,10 +93,10 @@ def _batched_solver(solver: Solver, size: int, axes: Sequence[int | None]) -> So
             for number in range(size)
         ]
         if not results:
-            return [zeros_of_type(with_axis(type, 0, 0)) for type in solver.types]
+            return [zeros_of_type(with_axis(type, 0, 0)) for type in host.types]
         return [np.stack(parts) for parts in zip(*results, strict=True)]
 
-    return HostFunction(solver.name, one_by_one, [with_axis(t, size, 0) for t in solver.types])
+    return HostFunction(host.name, for_each, [with_axis(t, size, 0) for t in host.types])
 
 
 class Implicit(Primitive):

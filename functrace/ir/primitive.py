@@ -39,6 +39,8 @@ class Primitive:
         locally_constant: Whether the derivative is zero wherever it exists (comparisons,
             rounding, argmax). Recordings that follow values do not record such an operation.
         makes_views: Whether NumPy's result shares the memory of the first input.
+        has_effect: Whether running it does something beside computing outputs, so that it must
+            stay in a Program though nothing uses these.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
     """
 
@@ -113,9 +115,7 @@ class Primitive:
         """
         raise MissingRuleError.of(self.name, "vjp")
 
-    def accumulate(
-        self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any
-    ) -> bool:
+    def accumulate(self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any) -> bool:
         """Add the cotangent of the first input to what it is already, in place.
 
         For primitives whose `vjp` makes an array that is zero nearly everywhere. It gives no

@@ -1,0 +1,71 @@
+"""Looking into functions while they are transformed.
+
+Python's own ``print`` in a function under `jit` or `vmap` runs once, while the function is
+recorded, and shows no values. What stands here runs when the values are there, each time:
+under `jit` on every call, in loops on every trip, under `vmap` for one example after the other,
+under `grad` and `jvp` once, in the forward pass. The order is that of the code.
+
+A call none of whose arguments is traced runs at once: under `jit` that is while recording.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from functrace.higher_order.callbacks import debug_callback
+
+
+def callback(callback: Callable[..., Any], *args: Any, ordered: bool = True, **kwargs: Any) -> None:
+    """Call a function for what it does, on the values of traced arrays.
+
+    As ``jax.debug.callback``. Its result is ignored, and it has no part in derivatives.
+
+    Args:
+        callback: The function.
+        args: What it gets, with NumPy values in place of the traced ones.
+        ordered: Taken for the sake of JAX's signature; the calls are always in order.
+        kwargs: What it gets by keyword.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> seen = []
+        >>> def f(x):
+        ...     ft.debug.callback(seen.append, x * x)
+        ...     return np.sin(x)
+        >>> slopes = ft.vmap(ft.grad(f))(np.array([1.0, 2.0]))
+        >>> seen
+        [np.float64(1.0), np.float64(4.0)]
+    """
+    debug_callback(callback, args, kwargs)
+
+
+def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
+    """Print the values of traced arrays.
+
+    As ``jax.debug.print``.
+
+    Args:
+        fmt: What `str.format` takes, with places for the other arguments.
+        args: Values, for ``{}`` and ``{0}``.
+        ordered: Taken for the sake of JAX's signature; the lines are always in order.
+        kwargs: Values by name.
+
+    Example:
+        >>> import functrace as ft
+        >>> @ft.jit
+        ... def f(x):
+        ...     ft.debug.print("x = {x:.2f}", x=x)
+        ...     return x + 1
+        >>> f(1.0) + f(2.0)
+        x = 1.00
+        x = 2.00
+        5.0
+    """
+
+    def shown(*args: Any, **kwargs: Any) -> None:
+        sys.stdout.write(fmt.format(*args, **kwargs) + "\n")
+
+    debug_callback(shown, args, kwargs)
