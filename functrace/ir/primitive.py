@@ -49,6 +49,7 @@ class Primitive:
     holds_programs: ClassVar[bool] = False
     locally_constant: bool = False
     makes_views: bool = False
+    has_effect: bool = False
     accumulates: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
