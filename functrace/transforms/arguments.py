@@ -189,6 +189,14 @@ def split_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
     return output  # pyright: ignore[reportUnknownVariableType]
 
 
+def owned(value: Any) -> Any:
+    """The same value in memory of its own, for a result that a pullback still needs.
+
+    The caller may write into what it gets (``y -= target``) before it calls the pullback.
+    """
+    return value.copy() if isinstance(value, np.ndarray | Tracer) else value
+
+
 def seed_of(value: Any, f: Callable[..., Any], holomorphic: bool) -> Any:
     """The cotangent 1 of a scalar output, where the gradient begins.
 

@@ -10,7 +10,7 @@ import numpy as np
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import ProgramRecording, as_operand
-from functrace.transforms.arguments import checked_cotangents, checked_tangents
+from functrace.transforms.arguments import checked_cotangents, checked_tangents, owned
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import transpose_program
@@ -56,6 +56,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         found = iter(run_program(program, full))
         return out_structure.unflatten([next(found) if on else None for on in has_tangent])
 
+    output, *aux = tree.map(owned, [output, *aux])
     return (output, pushforward, *aux)
 
 

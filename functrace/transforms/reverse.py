@@ -43,6 +43,7 @@ from functrace.transforms.arguments import (
     Argnums,
     SelectedArguments,
     checked_cotangents,
+    owned,
     require_inexact,
     seed_of,
     split_aux,
@@ -283,8 +284,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         output = f(*structure.unflatten(inputs))
         output, aux = split_aux(output, has_aux)
         out_leaves, out_structure = tree.flatten(output)
-        values = [tape.value_of(x) for x in out_leaves]
-        aux = tree.map(tape.value_of, aux)
+        values = [owned(tape.value_of(x)) for x in out_leaves]
+        aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
         out_variables = [tape.variable_of(x) for x in out_leaves]
     types = [type_of(value) for value in values]
 

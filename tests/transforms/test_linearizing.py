@@ -30,6 +30,12 @@ def test_a_linearization_is_the_pushforward():
         pushforward({"x": np.ones(3), "w": 1.0}, None)
 
 
+def test_the_output_may_be_written_before_the_pushforward_is_called():
+    y, pushforward = ft.linearize(np.exp, np.zeros(2))
+    y[:] = 0.0
+    np.testing.assert_array_equal(pushforward(np.ones(2)), [1.0, 1.0])
+
+
 def test_linearize_follows_values_and_nests():
     f = lambda x: np.sin(x) * x if x > 0 else x
     assert ft.linearize(f, 2.0)[1](1.0) == pytest.approx(ft.grad(f)(2.0))

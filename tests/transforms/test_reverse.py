@@ -230,6 +230,25 @@ def test_gradients_are_arrays_of_their_own():
     np.testing.assert_array_equal(cotangent, np.ones(3))
 
 
+def test_what_vjp_returned_may_be_written_before_the_pullback_is_called():
+    x = np.array([0.0, 1.0])
+
+    def residual_gradient(x):
+        y, pullback, hidden = ft.vjp(lambda x: (np.exp(x), np.exp(2 * x)), x, has_aux=True)
+        y -= 3.0  # the rule of exp is made of its output
+        hidden[0] = 0.0
+        return pullback(y)[0]
+
+    expected = lambda x: (np.exp(x) - 3) * np.exp(x)
+    np.testing.assert_allclose(residual_gradient(x), expected(x))
+    for transform in (ft.grad, lambda f: ft.jit(ft.grad(f))):
+        found = transform(lambda x: np.sum(residual_gradient(x)))(x)
+        np.testing.assert_allclose(found, ft.grad(lambda x: np.sum(expected(x)))(x))
+    y, _ = ft.vjp(lambda x: x, x)
+    y[0] = 9.0
+    np.testing.assert_array_equal(x, [0.0, 1.0])
+
+
 def test_zero_sized_and_zero_dimensional_arrays():
     gradient = ft.grad(lambda x: np.sum(np.sin(x)))(np.zeros((0, 3)))
     assert gradient.shape == (0, 3)
