@@ -143,6 +143,26 @@ class Program:
                     seen.add(id(atom))
                     yield atom
 
+    def last_uses(self) -> list[list[Variable]]:
+        """For each equation, the variables that nothing needs after it.
+
+        Whoever runs the Program lets go of their values then: memory is reused while the
+        processor's caches still hold it.
+        """
+        if "last uses" not in self.derived:
+            needed: set[Atom] = set(self.outputs)
+            uses: list[list[Variable]] = []
+            for equation in reversed(self.equations):
+                ending: list[Variable] = []
+                for atom in (*equation.inputs, *equation.outputs):
+                    if isinstance(atom, Variable) and atom not in needed:
+                        needed.add(atom)
+                        ending.append(atom)
+                uses.append(ending)
+            uses.reverse()
+            self.derived["last uses"] = uses
+        return self.derived["last uses"]
+
     def __str__(self) -> str:
         return to_text(self)
 

@@ -89,7 +89,7 @@ def batch_program(
     def read_axis(atom: Atom) -> int | None:
         return None if isinstance(atom, Constant) else axis_of[atom]
 
-    for equation in program.equations:
+    for equation, ending in zip(program.equations, program.last_uses(), strict=True):
         primitive = equation.primitive
         operands = [read(atom) for atom in equation.inputs]
         operand_axes = [read_axis(atom) for atom in equation.inputs]
@@ -107,6 +107,8 @@ def batch_program(
         is_tuple = primitive.multiple_outputs
         values.update(zip(equation.outputs, output if is_tuple else (output,), strict=True))
         axis_of.update(zip(equation.outputs, axis if is_tuple else (axis,), strict=True))
+        for variable in ending:
+            del values[variable]
     outputs = [read(atom) for atom in program.outputs]
     return outputs, [read_axis(atom) for atom in program.outputs]
 

@@ -111,7 +111,7 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             )
         return atom.value
 
-    for equation in program.equations:
+    for equation, ending in zip(program.equations, program.last_uses(), strict=True):
         try:
             output = bind(equation.primitive, *map(read, equation.inputs), **equation.params)
         except FunctraceError as error:
@@ -120,4 +120,6 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             raise
         outputs = output if equation.primitive.multiple_outputs else (output,)
         values.update(zip(equation.outputs, outputs, strict=True))
+        for variable in ending:
+            del values[variable]
     return [read(atom) for atom in program.outputs]
