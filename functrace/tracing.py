@@ -1045,7 +1045,7 @@ class Tracer:
                 f"Cannot cast a traced {self.type} to {np.dtype(dtype)} by the rule {casting!r}.",
                 source_of(user_place(1)),
             )
-        return FUNCTIONS[np.astype](self, dtype)
+        return FUNCTIONS[np.astype](self, dtype, copy=copy)
 
     def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:
         """As `numpy.clip`."""

@@ -17,12 +17,14 @@ from functrace.primitives.elementwise import (
     ufunc_dtype,
 )
 from functrace.primitives.linear import cast_to, dtype_of
-from functrace.tracing import UFUNCS, bind, implements, reject_out
+from functrace.tracing import UFUNCS, Tracer, bind, implements, reject_out
 
 
 @implements(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    """As `numpy.astype`."""
+    """As `numpy.astype`; without a copy, an array that has the dtype is itself the result."""
+    if not copy and isinstance(x, Tracer) and x.dtype == np.dtype(dtype) and not x.type.weak:
+        return x
     return cast_to(x, np.dtype(dtype))
 
 

@@ -28,6 +28,23 @@ def test_parts_of_complex_numbers_are_views():
         ft.grad(f)(Z)
 
 
+def test_astype_without_a_copy_is_the_array_itself():
+    def f(x, convert):
+        y = x * 1.0
+        convert(y)[0] = x[1] ** 2  # in NumPy this changes y
+        return np.sum(y * [1.0, 10.0])
+
+    x = np.array([2.0, 3.0])
+    for convert in (
+        lambda y: y.astype(float, copy=False),
+        lambda y: np.astype(y, np.float64, copy=False),
+        lambda y: y.astype(np.float32, copy=False),
+        lambda y: y.astype(float),
+    ):
+        assert ft.value_and_grad(f)(x, convert)[0] == f(x, convert)
+        assert ft.jit(f, static_argnums=1)(x, convert) == f(x, convert)
+
+
 def test_divmod():
     x = np.array([2.3, -1.7])
     check_grads(divmod, (x, np.array([1.0, 2.0])), order=1)
