@@ -717,12 +717,6 @@ class Tracer:
 
     __hash__ = None  # type: ignore[assignment]  (as arrays: == compares element by element)
 
-    def __getattr__(self, name: str) -> Any:
-        if hasattr(np.ndarray, name) and not name.startswith("__"):
-            message = f"A traced array has no {name!r}, although a NumPy array has it."
-            raise AttributeError(f"{message}\n  at {source_of(user_place(1))}")
-        raise AttributeError(f"A traced array has no attribute {name!r}.")
-
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise LostDerivativeError(
             f"Pickling would turn a traced {self.type} into plain data, and its derivative would "
@@ -1160,6 +1154,26 @@ class Tracer:
 
 
 tree.assume_leaf(Tracer)
+
+
+class _Missing:
+    """What an array of NumPy's has and a traced one has not.
+
+    With a `__getattr__` the class Tracer could say the same, and every look-up of any attribute
+    of a tracer would take several times as long.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tracer: Tracer | None, owner: type[Tracer]) -> NoReturn:
+        message = f"A traced array has no {self.name!r}, although a NumPy array has it."
+        raise AttributeError(f"{message}\n  at {source_of(user_place(1))}")
+
+
+for _name in dir(np.ndarray):
+    if not _name.startswith("__") and not hasattr(Tracer, _name):
+        setattr(Tracer, _name, _Missing(_name))
 
 
 def _names_behind(tracer: Tracer) -> list[str]:
