@@ -8,6 +8,7 @@ array([0., 1.])
 
 from functrace import debug as debug
 from functrace import extend as extend
+from functrace import lax as lax
 from functrace import numpy as numpy
 from functrace import tree as tree
 from functrace.higher_order.branching import cond as cond
