@@ -102,6 +102,16 @@ def test_gradients_vanish_and_remedies_help(out: Path) -> None:
     assert_drawn(out, "vanishing_gradients")
 
 
+def test_implicit_gradients_are_right_and_small(out: Path) -> None:
+    found = load("implicit").main(["--steps", "20", "--out", str(out)])
+    for name in ("Newton, implicit", "Newton, through 8 steps", "equilibrium, implicit"):
+        assert found[name].error < 1e-6
+    assert found["equilibrium, through 5 steps"].error > 1e-3
+    through_all = found["equilibrium, through 160 steps"]
+    assert found["equilibrium, implicit"].megabytes < through_all.megabytes / 10
+    assert_drawn(out, "implicit")
+
+
 def test_scipy_minimizes(out: Path) -> None:
     found = load("scipy_minimize").main(["--out", str(out)])
     assert found["distance"] < 1e-4

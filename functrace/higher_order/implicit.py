@@ -363,7 +363,7 @@ def fixed_point(
         args: More arguments, by which the fixed point can be differentiated, as it can by the
             values that ``f`` takes from around it.
         tolerance: It has converged when no element changes by more than this, relative to the
-            largest one (or to 1); by default 16 units of rounding.
+            largest one (or to 1); by default by 1.8e-12 in double and 6.4e-6 in single precision.
         max_steps: After so many steps without converging, the result is nan.
 
     Returns:
@@ -375,11 +375,11 @@ def fixed_point(
     Example:
         >>> import numpy as np
         >>> import functrace as ft
-        >>> print(ft.fixed_point(lambda x, a: np.cos(a * x), 1.0, 1.0).round(12))
-        0.739085133215
+        >>> print(ft.fixed_point(lambda x, a: np.cos(a * x), 1.0, 1.0).round(9))
+        0.739085133
         >>> slope = ft.grad(lambda a: ft.fixed_point(lambda x, a: np.cos(a * x), 1.0, a))(1.0)
-        >>> print(slope.round(12))
-        -0.29747434151
+        >>> print(slope.round(9))
+        -0.297474342
     """
 
     def residual(x: Any) -> Any:
@@ -402,23 +402,33 @@ def fixed_point(
             def step(v: Any) -> Any:
                 return tree.map(lambda gv, v, y: gv + v - y, g(v), v, y)
 
-            return _repeated(step, tree.map(np.negative, y), tolerance, max_steps)
+            return _repeated(step, tree.map(np.negative, y), tolerance, max_steps, least=0.0)
 
         return custom_linear_solve(g, y, solve, solve)
 
     return custom_root(residual, x0, iterate, tangent_solve)
 
 
-def _repeated(step: Callable[[Any], Any], x: Any, tolerance: float | None, max_steps: int) -> Any:
-    """Repeat a function until its argument stays the same; nan where it does not."""
+def _repeated(
+    step: Callable[[Any], Any],
+    x: Any,
+    tolerance: float | None,
+    max_steps: int,
+    least: float = 1.0,
+) -> Any:
+    """Repeat a function until its argument stays the same; nan where it does not.
+
+    Changes count relative to the largest element, or to ``least`` where that is larger: 0 where the
+    function is linear, for then no size is special.
+    """
     x = tree.map(as_operand, x)
     finest = max((np.finfo(dtype_of(leaf)).eps for leaf in tree.leaves(x)), default=0.0)
-    limit = 16 * float(finest) if tolerance is None else float(tolerance)
+    limit = float(finest) ** 0.75 if tolerance is None else float(tolerance)
 
     def moves(before: Any, after: Any) -> Any:
         moving: Any = False
         for a, b in zip(tree.leaves(before), tree.leaves(after), strict=True):
-            size = np.max(np.abs(b), initial=1.0)
+            size = np.max(np.abs(b), initial=least)
             # Not "is farther than": nan never comes to rest, nor does it come back.
             moving = np.logical_or(moving, np.max(np.abs(a - b), initial=0.0) > limit * size)
         return moving

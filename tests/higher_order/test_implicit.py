@@ -260,7 +260,7 @@ def test_results_of_other_structures():
 
 
 def test_fixed_point_of_the_cosine():
-    f = lambda a: ft.fixed_point(lambda x, a: np.cos(a * x), 1, a)
+    f = lambda a: ft.fixed_point(lambda x, a: np.cos(a * x), 1, a, tolerance=1e-15)
     x = f(1.0)
     np.testing.assert_allclose(np.cos(x), x, rtol=1e-14)
     check_grads(f, (1.0,), order=3, modes=BOTH, rtol=1e-5)
@@ -301,6 +301,15 @@ def test_an_equilibrium(monkeypatch, largest):
     np.testing.assert_allclose(found["b"][0], expected["b"], rtol=1e-9, atol=1e-12)
 
 
+def test_small_cotangents_are_as_exact_as_large_ones(monkeypatch):
+    monkeypatch.setattr("functrace.higher_order.implicit.LARGEST_DENSE_SYSTEM", 0)
+    f = lambda a: ft.fixed_point(lambda x: np.cos(a * x), 1.0)
+    np.testing.assert_allclose(
+        ft.grad(lambda a: 1e-20 * f(a))(1.0), 1e-20 * ft.grad(f)(1.0), rtol=1e-9
+    )
+    assert ft.grad(lambda a: 0.0 * f(a))(1.0) == 0
+
+
 def test_complex_and_single_precision():
     f = lambda a: ft.fixed_point(lambda z: 0.3 * z * z + a * np.conj(z) + 0.2j, 0.1 + 0.1j)
     check_grads(f, (0.2 + 0.1j,), order=2, modes=BOTH, rtol=1e-5)
@@ -318,7 +327,7 @@ def test_what_does_not_converge_is_nan():
 
 
 def test_loops_stop_for_each_example_by_itself():
-    f = lambda a: ft.fixed_point(lambda x: a * x + 1, 0.0)
+    f = lambda a: ft.fixed_point(lambda x: a * x + 1, 0.0, tolerance=1e-14)
     xs = np.array([0.0, 0.5, 0.99])
     np.testing.assert_allclose(ft.vmap(f)(xs), 1 / (1 - xs), rtol=1e-11)
     np.testing.assert_allclose(ft.vmap(ft.grad(f))(xs), (1 - xs) ** -2.0, rtol=1e-11)
