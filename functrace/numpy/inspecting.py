@@ -50,7 +50,8 @@ def triu_indices_from(arr: Any, k: int = 0) -> Any:
 @implements(np.diag_indices_from)
 def diag_indices_from(arr: Any) -> Any:
     """As `numpy.diag_indices_from`."""
-    return np.diag_indices_from(np.empty(arr.shape, bool))
+    example: Any = np.empty(arr.shape, bool)
+    return np.diag_indices_from(example)
 
 
 @implements(np.result_type)

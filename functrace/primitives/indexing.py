@@ -365,7 +365,7 @@ def add_at(total: Any, index: Index, values: Any, unique: bool = False) -> None:
     if unique:
         total[index] += values
     elif all(type(item) is np.ndarray for item in index):
-        np.add.at(total, index if len(index) > 1 else index[0], values)
+        np.add.at(total, index[0] if len(index) == 1 else index, values)
     else:
         # With slices np.add.at is slow, so that it is handed positions in flat memory.
         positions = np.arange(total.size).reshape(total.shape)[index]

@@ -68,7 +68,10 @@ class SelectedArguments:
         if self.is_single:
             replacements = (replacements,)
         for place, replacement in zip(self._places, replacements, strict=True):
-            (args if isinstance(place, int) else kwargs)[place] = replacement
+            if isinstance(place, int):
+                args[place] = replacement
+            else:
+                kwargs[place] = replacement
         return self._f(*args, **kwargs)
 
     def leaf_name(self, path: Sequence[Any]) -> str:
