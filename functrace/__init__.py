@@ -11,6 +11,7 @@ from functrace import extend as extend
 from functrace import lax as lax
 from functrace import numpy as numpy
 from functrace import tree as tree
+from functrace import tree_util as tree_util
 from functrace.higher_order.branching import cond as cond
 from functrace.higher_order.branching import switch as switch
 from functrace.higher_order.callbacks import ShapeDtypeStruct as ShapeDtypeStruct

@@ -1,0 +1,262 @@
+"""The names of ``jax.tree_util``: `functrace.tree` for code that was written for JAX.
+
+>>> import functrace.tree_util as jtu
+>>> jtu.tree_map(lambda x, y: x + y, {"a": 1, "b": [2]}, {"a": 10, "b": [20]})
+{'a': 11, 'b': [22]}
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from functrace import tree
+from functrace.tree import DictKey, FlattenedIndexKey, GetAttrKey, KeyPath, SequenceKey, keystr
+from functrace.tree.kinds import Kind
+from functrace.tree.registering import add_kind
+from functrace.tree.structures import structure_of
+
+__all__ = [
+    "DictKey",
+    "FlattenedIndexKey",
+    "GetAttrKey",
+    "KeyPath",
+    "Partial",
+    "PyTreeDef",
+    "SequenceKey",
+    "all_leaves",
+    "keystr",
+    "register_dataclass",
+    "register_pytree_node",
+    "register_pytree_node_class",
+    "register_pytree_with_keys",
+    "register_pytree_with_keys_class",
+    "register_static",
+    "tree_all",
+    "tree_broadcast",
+    "tree_flatten",
+    "tree_flatten_with_path",
+    "tree_leaves",
+    "tree_leaves_with_path",
+    "tree_map",
+    "tree_map_with_path",
+    "tree_reduce",
+    "tree_structure",
+    "tree_transpose",
+    "tree_unflatten",
+    "treedef_children",
+    "treedef_is_leaf",
+    "treedef_tuple",
+]
+
+_Class = TypeVar("_Class", bound=type[Any])
+
+PyTreeDef = tree.Structure
+
+tree_all = tree.all
+tree_flatten = tree.flatten
+tree_flatten_with_path = tree.flatten_with_path
+tree_leaves = tree.leaves
+tree_leaves_with_path = tree.leaves_with_path
+tree_map = tree.map
+tree_map_with_path = tree.map_with_path
+tree_reduce = tree.reduce
+tree_structure = tree.structure
+tree_unflatten = tree.unflatten
+
+
+def tree_transpose(
+    outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
+) -> Any:
+    """Turn a tree of trees inside out; as `functrace.tree.transpose`."""
+    return tree.transpose(outer_treedef, inner_treedef, pytree_to_transpose)
+
+
+def tree_broadcast(
+    prefix_tree: Any, full_tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
+    """Repeat each leaf of a prefix at all leaves of the subtree that it stands for.
+
+    Example:
+        >>> tree_broadcast((1, 2), ([0, 0], {"a": 0}))
+        ([1, 1], {'a': 2})
+    """
+    leaves = tree.broadcast_prefix(prefix_tree, full_tree, is_leaf)
+    return tree.structure(full_tree).unflatten(leaves)
+
+
+def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Whether each of some objects is a single leaf.
+
+    Example:
+        >>> all_leaves([1, "x"]), all_leaves([1, (2,)])
+        (True, False)
+    """
+    return all(tree.structure(x, is_leaf) is tree.LEAF for x in iterable)
+
+
+# Structures
+
+
+def treedef_is_leaf(treedef: PyTreeDef) -> bool:
+    """Whether a structure is that of a single leaf."""
+    return treedef == tree.LEAF
+
+
+def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
+    """The structures of the children of the outermost container."""
+    return treedef.children()
+
+
+def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
+    """The structure of a tuple whose children have these structures.
+
+    Example:
+        >>> treedef_tuple([tree_structure(0), tree_structure([0, 0])])
+        Structure((*, [*, *]))
+    """
+    nodes = [treedef.node for treedef in treedefs]
+    outer = tree.structure((0,) * len(nodes))
+    if all(node is tree.LEAF.node for node in nodes):
+        return outer
+    return structure_of((*outer.node[:3], *nodes))
+
+
+# Registration
+
+
+def register_pytree_node(
+    nodetype: type[Any],
+    flatten_func: Callable[[Any], tuple[Iterable[Any], Any]],
+    unflatten_func: Callable[[Any, Any], Any],
+    flatten_with_keys_func: Callable[[Any], tuple[Iterable[tuple[Any, Any]], Any]] | None = None,
+) -> None:
+    """Make the objects of a class containers; as `functrace.tree.register`.
+
+    Args:
+        nodetype: The class.
+        flatten_func: Returns the pair (children, auxiliary data) of an object.
+        unflatten_func: Makes an object from the auxiliary data and a tuple of children.
+        flatten_with_keys_func: As ``flatten_func``, with pairs (key, child).
+
+    Raises:
+        TreeRegistrationError: The class is a container already, or is not a class.
+    """
+    tree.register(nodetype, flatten_func, unflatten_func, flatten_with_keys_func)
+
+
+def register_pytree_with_keys(
+    nodetype: type[Any],
+    flatten_with_keys: Callable[[Any], tuple[Iterable[tuple[Any, Any]], Any]],
+    unflatten_func: Callable[[Any, Any], Any],
+    flatten_func: Callable[[Any], tuple[Iterable[Any], Any]] | None = None,
+) -> None:
+    """Make the objects of a class containers whose children have keys.
+
+    Args:
+        nodetype: The class.
+        flatten_with_keys: Returns ``(pairs (key, child), auxiliary data)`` of an object.
+        unflatten_func: Makes an object from the auxiliary data and a tuple of children.
+        flatten_func: The same without keys, where that can be had with less work.
+
+    Raises:
+        TreeRegistrationError: The class is a container already, or is not a class.
+    """
+
+    def without_keys(x: Any) -> tuple[Sequence[Any], Any]:
+        pairs, aux = flatten_with_keys(x)
+        return [child for _, child in pairs], aux
+
+    tree.register(nodetype, flatten_func or without_keys, unflatten_func, flatten_with_keys)
+
+
+def register_pytree_node_class(cls: _Class) -> _Class:
+    """As a decorator: use the class's ``tree_flatten`` and its classmethod ``tree_unflatten``.
+
+    Example:
+        >>> @register_pytree_node_class
+        ... class Pair:
+        ...     def __init__(self, x, y):
+        ...         self.x, self.y = x, y
+        ...
+        ...     def tree_flatten(self):
+        ...         return (self.x, self.y), None
+        ...
+        ...     @classmethod
+        ...     def tree_unflatten(cls, aux, children):
+        ...         return cls(*children)
+        >>> tree_leaves(Pair(1, [2, 3]))
+        [1, 2, 3]
+    """
+    tree.register(cls, cls.tree_flatten, cls.tree_unflatten)
+    return cls
+
+
+def register_pytree_with_keys_class(cls: _Class) -> _Class:
+    """As a decorator: use ``tree_flatten_with_keys`` and the classmethod ``tree_unflatten``.
+
+    Where the class has ``tree_flatten`` too, that is used where keys are not asked for.
+    """
+    register_pytree_with_keys(
+        cls, cls.tree_flatten_with_keys, cls.tree_unflatten, getattr(cls, "tree_flatten", None)
+    )
+    return cls
+
+
+def register_dataclass(
+    nodetype: Any = None,
+    data_fields: Sequence[str] | None = None,
+    meta_fields: Sequence[str] | None = None,
+) -> Any:
+    """Make the objects of a dataclass containers; as `functrace.tree.register_dataclass`.
+
+    Args:
+        nodetype: The dataclass; without it, a decorator is returned.
+        data_fields: The names of the fields that are children.
+        meta_fields: The names of the fields that are part of the structure.
+
+    Raises:
+        TreeRegistrationError: The class is a container already, is not a dataclass, or cannot be
+            rebuilt from the fields named.
+    """
+    return tree.register_dataclass(nodetype, data_fields=data_fields, meta_fields=meta_fields)
+
+
+def register_static(cls: _Class) -> _Class:
+    """As a decorator: objects of the class have no leaves; they are part of the structure.
+
+    They must be hashable and comparable.
+
+    Example:
+        >>> @register_static
+        ... class Mode(str):
+        ...     pass
+        >>> tree_leaves({"mode": Mode("fast"), "x": 1.0})
+        [1.0]
+    """
+    tree.register(cls, lambda x: ((), x), lambda aux, children: aux)
+    return cls
+
+
+class Partial(functools.partial[Any]):
+    """A `functools.partial` whose arguments are leaves; the function is part of the structure.
+
+    So a function together with the arrays that it needs can be handed to a transformed function.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.grad(lambda f: f(3.0))(Partial(np.multiply, 2.0)).args
+        (np.float64(3.0),)
+    """
+
+
+add_kind(
+    Kind(
+        Partial,
+        lambda p: ((p.args, p.keywords), p.func),
+        lambda function, children: Partial(function, *children[0], **children[1]),
+        entries=lambda aux, count: (GetAttrKey("args"), GetAttrKey("keywords")),
+    )
+)
