@@ -20,8 +20,6 @@ SCALARS += [np.bool_(True), np.int8(-3), np.uint64(2**64 - 1), np.float16(0.1), 
 SCALARS += [np.float64(x) for x in PARTS] + [np.float32(x) for x in PARTS[:-1]]
 SCALARS += [np.complex128(complex(x, y)) for x, y in product(PARTS, PARTS)]
 SCALARS += [np.complex64(1 - 0.5j)]
-if np.dtype(np.longdouble) != np.float64:  # on some systems they are one dtype with one name
-    SCALARS += [np.longdouble("1.1"), np.clongdouble("1.1-2j")]
 
 ARRAYS = [
     np.array(2.5),
@@ -34,8 +32,11 @@ ARRAYS = [
     np.arange(12, dtype=np.int16).reshape(3, 2, 2),
     np.array([2**64 - 1], np.uint64),
     np.array([0.1], np.float32),
-    np.array(["1.1", "nan"], np.longdouble),
 ]
+
+if np.dtype(np.longdouble) != np.float64:  # on some systems they are one dtype with one name
+    SCALARS += [np.longdouble("1.1"), np.clongdouble("1.1-2j")]
+    ARRAYS += [np.array(["1.1", "nan"], np.longdouble)]
 
 
 def copying(value):
