@@ -448,7 +448,10 @@ class Adjugate(OfMatrices):
     """The transposed matrix of cofactors: the determinant times the inverse, where there is one."""
 
     def run(self, a: Any) -> Any:
-        """Multiply all singular values but one: exact to rounding for singular matrices too."""
+        """Multiply all singular values but one, where the inverse would be inexact or is none."""
+        by_inverse = _well_conditioned_adjugate(a)
+        if by_inverse is not None:
+            return by_inverse
         u, s, vh = np.linalg.svd(a, full_matrices=False)
         others = _product_of_others(s)
         phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
@@ -484,6 +487,23 @@ class Adjugate(OfMatrices):
         own = others @ diagonal(seen)[..., None]
         middle = own * eye - others * seen
         return np.where(is_singular, phase * (adjoint(vh) @ middle @ adjoint(u)), regular)
+
+
+LARGEST_CONDITION = 1e4
+"""Up to this condition number the adjugate is computed by the inverse."""
+
+
+def _well_conditioned_adjugate(a: Any) -> Any:
+    """The determinant times the inverse, which is several times as fast; None if inexact."""
+    try:
+        inverse = np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.abs(a).sum(-2).max(-1, initial=0) * np.abs(inverse).sum(-2).max(-1, initial=0)
+        if not (sizes < LARGEST_CONDITION).all():
+            return None
+    return np.linalg.det(a)[..., None, None] * inverse
 
 
 def _zeros_and_rest(s: Any) -> tuple[Any, Any, Any]:
