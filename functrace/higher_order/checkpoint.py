@@ -170,7 +170,7 @@ class RematPlan:
         needed = equations_for(forward, residuals, kept)
         outputs = [*forward.outputs[:count], *needed.kept]
         self.forward = Program(
-            forward.inputs, equations_for(forward, outputs, ()).equations, outputs
+            forward.inputs, equations_for(forward, outputs, (), effects=True).equations, outputs
         )
         with ProgramRecording() as recording:
             inputs = [recording.input(v.type) for v in forward.inputs]
@@ -198,15 +198,19 @@ class Recomputation(NamedTuple):
 
 
 def equations_for(
-    program: Program, wanted: Sequence[Any], kept: Sequence[Variable]
+    program: Program, wanted: Sequence[Any], kept: Sequence[Variable], *, effects: bool = False
 ) -> Recomputation:
-    """The equations that compute these values from the inputs and the kept values."""
+    """The equations that compute these values from the inputs and the kept values.
+
+    With ``effects`` those that do something beside computing stay as well.
+    """
     sought = {atom for atom in wanted if isinstance(atom, Variable)}
     is_kept = set(kept)
     equations: list[Equation] = []
     used: set[Variable] = sought & is_kept
     for equation in reversed(program.equations):
-        if not any(v in sought and v not in is_kept for v in equation.outputs):
+        is_sought = any(v in sought and v not in is_kept for v in equation.outputs)
+        if not is_sought and not (effects and equation.has_effect):
             continue
         equations.append(equation)
         reads = {atom for atom in equation.inputs if isinstance(atom, Variable)}

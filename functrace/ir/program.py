@@ -107,6 +107,16 @@ class Equation:
         self.outputs = outputs
         self.source = source
 
+    @property
+    def has_effect(self) -> bool:
+        """Whether it must stay though nothing uses its outputs: it prints, or a Program in it."""
+        return self.primitive.has_effect or any(
+            equation.has_effect
+            for parameter in self.params.values()
+            if isinstance(parameter, Program)
+            for equation in parameter.equations
+        )
+
     def __repr__(self) -> str:
         return f"<equation {self.primitive.name}>"
 

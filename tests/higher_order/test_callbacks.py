@@ -30,6 +30,11 @@ def noisy(x):
     return y
 
 
+def quiet(x):
+    ft.jit(lambda x: ft.debug.print("here {}", x))(x)
+    return x * x
+
+
 @pytest.mark.parametrize(
     ("f", "expected"),
     [
@@ -42,6 +47,10 @@ def noisy(x):
         (lambda: ft.jit(ft.grad(noisy))(2.0), ["first 2.0", "then 4.0"]),
         (lambda: ft.jvp(ft.jit(noisy), (2.0,), (1.0,)), ["first 2.0", "then 4.0"]),
         (lambda: ft.grad(ft.grad(noisy))(2.0), ["first 2.0", "then 4.0"]),
+        (lambda: ft.grad(ft.checkpoint(noisy))(2.0), ["first 2.0", "then 4.0"]),
+        (lambda: ft.grad(ft.checkpoint(quiet))(2.0), ["here 2.0"]),
+        (lambda: ft.linearize(noisy, 2.0)[1](1.0), ["first 2.0", "then 4.0"]),
+        (lambda: ft.hessian(noisy)(2.0), ["first 2.0", "then 4.0"]),
         (lambda: ft.grad(ft.jit(ft.grad(noisy)))(2.0), ["first 2.0", "then 4.0"]),
         (lambda: ft.jit(ft.grad(ft.jit(ft.grad(noisy))))(2.0), ["first 2.0", "then 4.0"]),
         (
