@@ -243,7 +243,9 @@ def _common_carry_type(
     """The type that a carry has in each trip; a Python scalar takes on the other's dtype."""
     dtype = result_dtype(before, after)
     strong = [type for type in (before, after) if not type.weak]
-    if before.shape != after.shape or any(type.dtype != dtype for type in strong):
+    is_boolean = (before.dtype.kind == "b", after.dtype.kind == "b")
+    fits = before.shape == after.shape and is_boolean[0] == is_boolean[1]
+    if not fits or any(type.dtype != dtype for type in strong):
         raise CarryError(
             f"The carry{tree.keystr(path)} of {name} has the type {before} before a trip and "
             f"{after} after it.",
@@ -359,8 +361,8 @@ def while_loop(
         goes_on = cond_fun(value)
         if innermost_value(goes_on) is UNKNOWN:
             return _while_recorded(cond_fun, body_fun, value)
-        if np.shape(goes_on) != ():
-            raise _condition_error(type_of(as_operand(goes_on)))
+        if not isinstance(goes_on, bool):
+            _require_condition(goes_on)
         if not goes_on:
             return value
         after = body_fun(value)
@@ -414,6 +416,14 @@ def _while_in_segments(
         return length + np.int64(grows), value
 
     return _while_recorded(lambda state: cond_fun(state[1]), segment, (stride, value))[1]
+
+
+def _require_condition(goes_on: Any) -> None:
+    """Check that a condition that is known is one boolean."""
+    leaves, structure = tree.flatten(goes_on)
+    types = [type_of(as_operand(x)) for x in leaves]
+    if structure is not tree.LEAF or types[0].shape or types[0].dtype.kind != "b":
+        raise _condition_error(types[0] if structure is tree.LEAF else None)
 
 
 def _condition_error(type: ArrayType | None) -> ArgumentError:

@@ -605,3 +605,16 @@ def test_an_error_in_a_body_leaves_nothing_behind():
         with pytest.raises(RuntimeError, match="from the body"):
             ft.grad(ft.jit(lambda x: ft.scan(fails, x, ROWS)[0]))(1.0)
     assert ft.grad(lambda x: ft.scan(lambda c, r: (c * x, None), x, ROWS)[0])(2.0) == 32.0
+
+
+@pytest.mark.parametrize(
+    "condition", [lambda c: (True, True), lambda c: 1.0, lambda c: np.float32(1), lambda c: None]
+)
+def test_a_known_condition_that_is_no_boolean_is_refused(condition):
+    with pytest.raises(errors.ArgumentError, match="must return a boolean scalar"):
+        ft.while_loop(condition, lambda c: c, 0.0)
+
+
+def test_a_number_that_becomes_a_boolean_is_refused():
+    with pytest.raises(errors.CarryError, match=r"\[1\].*float32 before.*bool after"):
+        ft.while_loop(lambda c: True, lambda c: (True, True), (True, np.float32(0)))
