@@ -93,6 +93,8 @@ def transpose_program(
     for equation in program.equations:
         primitive = equation.primitive
         if any(atom in linear for atom in equation.inputs):
+            if primitive.has_effect and not equation.outputs:
+                continue  # it would print a value that the transpose never computes
             if primitive.locally_constant:
                 raise NonlinearRuleError(
                     f"A function that must be linear applies {primitive.name} to its input.",

@@ -179,6 +179,20 @@ def test_operations_without_outputs_are_printed_and_read_back():
     assert all(e.primitive.has_effect == (not e.outputs) for e in program.equations)
 
 
+def test_a_transposed_function_prints_nothing(capsys):
+    def matvec(x):
+        ft.debug.print("x {}", x)
+        return 2.0 * x
+
+    def solution(b):
+        return ft.custom_linear_solve(matvec, b, lambda f, b: b / 2, lambda f, b: b / 2)
+
+    assert ft.grad(solution)(4.0) == 0.5  # the transpose never computes an x
+    assert lines(capsys) == []
+    assert ft.linear_transpose(matvec, 1.0)(3.0) == (6.0,)
+    assert lines(capsys) == []
+
+
 def test_no_examples_print_nothing(capsys):
     ft.vmap(noisy)(np.zeros(0))
     assert lines(capsys) == []
