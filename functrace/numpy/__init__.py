@@ -23,9 +23,11 @@ from functrace.numpy import contracting as contracting
 from functrace.numpy import elementwise as elementwise
 from functrace.numpy import indexing as indexing
 from functrace.numpy import inspecting as inspecting
+from functrace.numpy import interpolating as interpolating
 from functrace.numpy import joining as joining
 from functrace.numpy import linear_algebra as linear_algebra
 from functrace.numpy import norms as norms
+from functrace.numpy import quantiles as quantiles
 from functrace.numpy import reducing as reducing
 from functrace.numpy import reshaping as reshaping
 from functrace.numpy import sorting as sorting

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.ir.types import WEAK_KINDS, type_of
 from functrace.primitives.elementwise import (
     angle_primitive,
     imag,
@@ -65,6 +66,42 @@ def clip(
     if lower is not None:
         a = np.maximum(a, lower)
     return a if upper is None else np.minimum(a, upper)
+
+
+@implements(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """As `numpy.nan_to_num`; what is replaced has derivative zero."""
+    kind = dtype_of(x).kind
+    if kind == "c":
+        parts = (np.nan_to_num(part(x), True, nan, posinf, neginf) for part in (np.real, np.imag))
+        re, im = parts
+        result = re + 1j * im
+    elif kind == "f":
+        limits = np.finfo(dtype_of(x))
+        result = np.where(np.isnan(x), nan, x)
+        result = np.where(x == np.inf, limits.max if posinf is None else posinf, result)
+        result = np.where(x == -np.inf, limits.min if neginf is None else neginf, result)
+        result = cast_to(result, dtype_of(x))
+    else:
+        result = x.copy()
+    if copy:
+        return result
+    x[...] = result
+    return x
+
+
+def heaviside(x: Any, at_zero: Any) -> Any:
+    """As `numpy.heaviside`: a step, with derivative zero, also where it jumps."""
+    types = (type_of(x), type_of(at_zero))
+    operands = tuple(WEAK_KINDS[t.dtype.kind] if t.weak else t.dtype for t in types)
+    dtype = ufunc_dtype(np.heaviside, operands)
+    step = np.where(np.isnan(x), np.nan, np.greater(x, 0))
+    return cast_to(np.where(np.equal(x, 0), at_zero, step), dtype)
+
+
+UFUNCS[np.heaviside] = heaviside
 
 
 # Parts of complex numbers

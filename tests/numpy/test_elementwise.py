@@ -8,6 +8,7 @@ import pytest
 import functrace as ft
 from functrace.errors import ViewWriteError
 from functrace.testing import check_grads
+from tests.agreement import assert_like_numpy
 
 Z = np.array([0.3 + 0.4j, -1.2 + 0.7j, 0.8 - 0.5j])
 
@@ -49,3 +50,29 @@ def test_divmod():
     x = np.array([2.3, -1.7])
     check_grads(divmod, (x, np.array([1.0, 2.0])), order=1)
     check_grads(lambda x: divmod(5.0, x), (x,), order=1)
+
+
+def test_nan_to_num():
+    x = np.array([1.5, np.nan, np.inf, -np.inf])
+    for dtype in (np.float64, np.float32, np.complex128):
+        assert_like_numpy(np.nan_to_num, x.astype(dtype))
+    assert_like_numpy(lambda x: np.nan_to_num(x, nan=2.0, posinf=3.0, neginf=-3.0), x)
+    assert_like_numpy(np.nan_to_num, np.array([1, 2]))
+    gradient = ft.grad(lambda x: np.sum(np.nan_to_num(x, posinf=1.0, neginf=0.0) ** 2))(x)
+    np.testing.assert_array_equal(gradient, [3.0, 0, 0, 0])
+
+    def in_place(x):
+        y = x * 1.0
+        np.nan_to_num(y, copy=False, posinf=1.0, neginf=0.0)
+        return y
+
+    assert_like_numpy(in_place, x)
+
+
+def test_heaviside():
+    x = np.array([-1.0, 0.0, 2.0, np.nan])
+    assert_like_numpy(np.heaviside, x, np.array(0.5))
+    assert_like_numpy(lambda x: np.heaviside(x, 1), x.astype(np.float32))
+    gx, gy = ft.grad(lambda x, y: np.sum(np.heaviside(x, y)), argnums=(0, 1))(x, 0.5)
+    np.testing.assert_array_equal(gx, np.zeros(4))
+    assert gy == 1.0
