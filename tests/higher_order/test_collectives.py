@@ -272,3 +272,14 @@ def test_what_does_not_fit():
         named(lambda x: co.psum_scatter(x, "i"))(np.ones((4, 3)))
     with pytest.raises(errors.ArgumentError, match="all_to_all was asked for axis"):
         named(lambda x: co.all_to_all(x, "i", 3, 0))(np.ones((4, 3)))
+
+
+def test_functions_with_rules_of_their_own():
+    @ft.custom_vjp
+    def f(x):
+        return co.psum(x * x, "i")
+
+    f.defvjp(lambda x: (f(x), x), lambda x, ct: (2 * x * co.psum(ct, "i"),))
+    assert_same(named(f)(X), every(np.sum(X * X)))
+    assert_same(named(ft.grad(f))(X), 8 * X)
+    assert_same(named(ft.grad(ft.checkpoint(lambda x: co.psum(x * x, "i"))))(X), 8 * X)
