@@ -205,11 +205,15 @@ class GetItem(Linear):
     ) -> Sequence[Any]:
         """The transpose; of an ordinary array by a shorter way, as most functions read elements."""
         x = inputs[0]
-        if len(inputs) > 1 or type(x) is not np.ndarray or type(cotangent) is Tracer:
+        if type(x) is not np.ndarray or type(cotangent) is Tracer:
             return super().vjp(cotangent, inputs, output, needed, **params)
         result = np.zeros(x.shape, cotangent.dtype)
-        result[params["index"]] = cotangent
-        return (result,)
+        if len(inputs) == 1:
+            result[params["index"]] = cotangent
+            return (result,)
+        if not self.accumulate(result, cotangent, inputs, **params):
+            return super().vjp(cotangent, inputs, output, needed, **params)
+        return (result, *(None,) * (len(inputs) - 1))
 
     def accumulate(
         self,
@@ -289,11 +293,12 @@ class ScatterAdd(Linear):
     def run(self, x: Any, *arrays: Any, index: Index, shape: Shape, unique: bool = False) -> Any:
         """Add into zeros; repeated indices add up."""
         result = np.zeros(shape, dtype_of(x))
-        index = _filled(index, arrays)
-        if arrays and not unique:
-            add_at(result, index, x)
-        else:
+        if not arrays:
             result[index] = x
+        elif unique:
+            result[_filled(index, arrays)] = x
+        else:
+            add_at(result, _filled(index, arrays), x)
         return result
 
     def infer(

@@ -83,17 +83,18 @@ def lined_up(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
 
 
 _LARGE = 10_000
-"""From so many elements on, a view of one number is cheaper to make than an array of it."""
+"""From so many elements on, a view that repeats them is cheaper to make than an array."""
 
 
 def spread(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     """Repeat what a reduction left along the reduced axes: the transpose of the sum."""
-    is_number = axes is None and not keepdims and isinstance(x, np.generic)
-    if is_number and math.prod(shape) < _LARGE:
-        # The commonest case: the derivative of a loss that is a sum or a mean.
+    if shape and isinstance(x, np.generic | np.ndarray) and math.prod(shape) < _LARGE:
         whole = np.empty(shape, x.dtype)
-        whole.fill(x)
-        return whole if shape else x
+        if keepdims or axes is None:
+            whole[...] = x
+        else:
+            whole[...] = x.reshape(reduced_shape(shape, axes, True))
+        return whole
     return np.broadcast_to(lined_up(x, shape, axes, keepdims), shape)
 
 
@@ -286,10 +287,33 @@ class Extreme(WeightedReduction):
 
     def factors(self, x: Any, output: Any, axes: Axes) -> Any:
         """One divided by the number of winners; zero for the others."""
+        wins, count = self._winners(x, output, axes)
+        return cast_to(wins / count, dtype_of(x))
+
+    def _winners(self, x: Any, output: Any, axes: Axes) -> tuple[Any, Any]:
+        """Which elements are the largest (or smallest), and how many of them there are."""
         # The extreme of numbers with a nan among them is nan; then each nan is a winner.
         wins = np.logical_or(np.equal(x, output), np.not_equal(x, x))
-        count = np.add.reduce(wins, axis=axes, keepdims=True)
-        return cast_to(wins / count, dtype_of(x))
+        return wins, np.add.reduce(wins, axis=axes, keepdims=True)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        axes: Axes,
+        keepdims: bool,
+    ) -> Sequence[Any]:
+        """The cotangent, shared among the winners."""
+        (x,) = inputs
+        shape, dtype = shape_of(x), dtype_of(x)
+        wins, count = self._winners(x, lined_up(output, shape, axes, keepdims), axes)
+        share = lined_up(cotangent, shape, axes, keepdims) / count
+        if share.dtype != dtype:
+            share = cast_to(share, dtype)
+        return (np.where(wins, share, 0),)
 
 
 max_primitive = Extreme("max", np.maximum)

@@ -179,7 +179,8 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                     continue
                 cotangents[variable] = None
             try:
-                if primitive.accumulates and variables[0] in summed:
+                accumulates = primitive.accumulates
+                if accumulates and variables[0] in summed:
                     total = cotangents[variables[0]]
                     if (
                         type(total) is np.ndarray
@@ -211,7 +212,7 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 sum_so_far = cotangents[number]
                 if sum_so_far is None:
                     cotangents[number] = part
-                    if primitive.accumulates:  # the rule made it anew
+                    if accumulates:  # the rule made it anew
                         summed.add(number)
                 elif number in summed and _fits_into(part, sum_so_far):
                     np.add(sum_so_far, part, sum_so_far)
