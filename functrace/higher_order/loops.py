@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from functrace import tree
-from functrace.errors import ArgumentError, CarryError
+from functrace.errors import ArgumentError, CarryError, OperandError, ShapeMismatchError
 from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.checkpoint import checkpoint as remat
 from functrace.higher_order.looping import scan_primitive, while_primitive
@@ -215,7 +215,27 @@ def _scan_values(
                 after, results[trip] = _pair(f(carry_structure.unflatten(fitted), row))
         carry = after
     _require_same(first, carry, "scan")
-    return carry, tree.map(lambda *parts: np.stack(parts), *results)
+    return carry, tree.map(_stacked_rows, *results)
+
+
+def _stacked_rows(*rows: Any) -> Any:
+    """The rows of one leaf of a result as one array."""
+    try:
+        operands = [as_operand(x) for x in rows]
+    except (OperandError, ValueError, TypeError):
+        raise OperandError(
+            f"The function under scan returned a {type(rows[0]).__qualname__}, which is no array "
+            "and no number.",
+            source_of(user_place(2)),
+            "Return arrays, numbers, and containers of them.",
+        ) from None
+    shapes = {type_of(x).shape: None for x in operands}
+    if len(shapes) > 1:
+        found = " and ".join(map(str, shapes))
+        raise ShapeMismatchError(
+            f"The rows that scan is to stack differ in shape: {found}.", source_of(user_place(2))
+        )
+    return np.stack(operands)
 
 
 def _require_same(before: Any, after: Any, name: str) -> list[ArrayType]:
@@ -276,6 +296,7 @@ def _recorded_body(
             given.append(row_structure.unflatten(leaves[count:]))
         return f(*given)
 
+    flat.__name__ = f"The function under {name}"  # for the message where it returns no arrays
     types = [type_of(x) for x in carry]
     while True:
         inputs = tree.structure(tuple(range(len(types) + len(row_types))))

@@ -597,6 +597,19 @@ def test_errors_name_the_line_and_what_differs():
         ft.fori_loop(0, 2.5, lambda i, c: c, 0.0)
 
 
+def test_rows_that_are_no_arrays_or_differ():
+    x = np.ones(2)
+    for run in (ft.scan, ft.jit(ft.scan, static_argnums=0)):
+        with pytest.raises(errors.OperandError, match=r"under scan.* returned a str") as caught:
+            run(lambda c, r: (c, "x"), 0.0, x)
+        assert "flat" not in str(caught.value)
+    with pytest.raises(errors.ShapeMismatchError, match=r"\(1,\) and \(2,\)") as caught:
+        ft.scan(lambda c, r: (c + 1, np.ones(int(c) + 1)), 0.0, x)
+    assert "test_loops.py" in str(caught.value)
+    with pytest.raises(errors.TreeStructureError):
+        ft.scan(lambda c, r: (c + 1, [0] * int(c)), 0.0, x)
+
+
 def test_an_error_in_a_body_leaves_nothing_behind():
     def fails(c, r):
         raise RuntimeError("from the body")
