@@ -21,7 +21,7 @@ from functrace.numpy.reducing import (
 )
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
-from functrace.tracing import Tracer, bind, implements, reject_out
+from functrace.tracing import Tracer, as_operand, bind, implements, reject_out, unsupported
 
 # Moments
 
@@ -280,3 +280,52 @@ def nanmin(
 ) -> Any:
     """As `numpy.nanmin`."""
     return _nan_extreme(-1, a, axis, out, keepdims, initial, where)
+
+
+# Covariances
+
+
+@implements(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
+    """As `numpy.cov`, without weights."""
+    if fweights is not None or aweights is not None:
+        raise unsupported("numpy.cov with fweights= or aweights=")
+    samples = _variables_by_rows(m, rowvar)
+    if y is not None:
+        samples = np.concatenate([samples, _variables_by_rows(y, rowvar)])
+    kind = np.result_type(dtype_of(samples), np.float64) if dtype is None else np.dtype(dtype)
+    samples = cast_to(samples, kind)
+    deviations = samples - np.mean(samples, axis=1, keepdims=True)
+    if ddof is None:
+        ddof = 0 if bias else 1
+    count = max(shape_of(samples)[1] - ddof, 0)
+    return np.squeeze(divided(deviations @ np.conjugate(deviations.T), count))
+
+
+def _variables_by_rows(x: Any, rowvar: bool) -> Any:
+    x = as_operand(x)
+    if np.ndim(x) > 2:
+        raise ValueError("m has more than 2 dimensions")
+    if np.ndim(x) < 2:
+        return np.reshape(x, (1, -1))
+    return x if rowvar else np.transpose(x)
+
+
+@implements(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """As `numpy.corrcoef`, without its clipping to [-1, 1], which only removes rounding."""
+    covariance = np.cov(x, y, rowvar, dtype=dtype)
+    if np.ndim(covariance) == 0:
+        return covariance / covariance
+    size = np.sqrt(np.real(np.diagonal(covariance)))
+    return covariance / size[:, np.newaxis] / size

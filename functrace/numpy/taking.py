@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.errors import ArrayWriteError, UnknownValueError
 from functrace.ir.types import Shape
@@ -17,7 +17,9 @@ from functrace.tracing import (
     bind,
     implements,
     reject_out,
+    share_memory,
     source_of,
+    unsupported,
     user_place,
 )
 
@@ -274,3 +276,32 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     order = np.insert(np.arange(length), place, numbers)
     joined = np.concatenate([arr, cast_to(new, dtype_of(arr))], axis)
     return np.take(joined, order, axis)
+
+
+# Windows
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """As `numpy.lib.stride_tricks.sliding_window_view`, though the windows hold copies."""
+    if writeable:
+        raise unsupported("sliding_window_view with writeable=True")
+    lengths = tuple(np.atleast_1d(window_shape).tolist())
+    if any(length < 0 for length in lengths):
+        raise ValueError("`window_shape` cannot contain negative values")
+    if axis is None:
+        axis = range(np.ndim(x))
+    axes = normalize_axis_tuple(axis, np.ndim(x), allow_duplicate=True)
+    if len(axes) != len(lengths):
+        raise ValueError("Must provide one length of the window for each axis.")
+    windows = x
+    for place, length in zip(axes, lengths, strict=True):
+        count = shape_of(windows)[place] - length + 1
+        if count < 1:
+            raise ValueError("window shape cannot be larger than input array shape")
+        indices = np.arange(count)[:, np.newaxis] + np.arange(length)
+        windows = np.moveaxis(np.take(windows, indices, axis=place), place + 1, -1)
+    share_memory(x, windows)  # writing either must not pass the other by
+    return windows

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.errors import UnsupportedFunctionError
 from functrace.testing import check_grads
-from tests.agreement import assert_like_numpy
+from tests.agreement import assert_like_numpy, check
 
 
 def test_complex_moments():
@@ -55,3 +56,17 @@ def test_a_masked_maximum_lets_no_nan_through():
     with np.errstate(divide="ignore"):
         gradient = ft.grad(lambda x: np.where(x[0] > 5, np.log(np.max(x) - 2.0), 0.0))(x)
     np.testing.assert_array_equal(gradient, [0, 0])
+
+
+def test_covariances_and_correlations():
+    x = np.array([[1.0, -2.0, 3.0, 0.5], [0.5, 4.0, -1.0, 2.0], [0.3, 0.1, 2.0, -1.0]])
+    for options in ({}, {"rowvar": False}, {"bias": True}, {"ddof": 2}, {"dtype": np.float32}):
+        assert_like_numpy(lambda x, options=options: np.cov(x, **options), x)
+    check(lambda x, y: np.cov(x, y), x, x[0] ** 2)
+    check(np.corrcoef, x)
+    check(lambda x: np.corrcoef(x[0], x[1])[0, 1], x)
+    for y in (x[0], x.astype(np.float32), x + 1j * x[::-1], np.array([[1, 2], [3, 5]])):
+        assert_like_numpy(np.cov, y)
+        assert_like_numpy(np.corrcoef, y)
+    with pytest.raises(UnsupportedFunctionError, match="aweights"):
+        ft.vjp(lambda x: np.cov(x, aweights=np.ones(4)), x)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.errors import ArrayWriteError
-from tests.agreement import agrees
+from functrace.errors import ArrayWriteError, ViewWriteError
+from tests.agreement import agrees, assert_like_numpy, check, real
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
 M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
@@ -62,3 +62,23 @@ def test_ordinary_arrays_are_not_written():
     ):
         with pytest.raises((ArrayWriteError, TypeError)):
             ft.grad(write)(V)
+
+
+def test_sliding_windows():
+    windows = np.lib.stride_tricks.sliding_window_view
+    check(lambda x: windows(x, 3), real(5))
+    check(lambda x: windows(x, (2, 3)), real(4, 5))
+    check(lambda x: windows(x, 2, axis=0), real(4, 5))
+    check(lambda x: windows(x, (2, 2), axis=(1, 1)), real(2, 5))
+    assert_like_numpy(lambda x: windows(x, 3), real(3))
+    with pytest.raises(ValueError, match="larger"):
+        ft.grad(lambda x: np.sum(windows(x, 4)))(real(3))
+
+    def write_beneath(x):
+        y = x * 1.0
+        view = windows(y, 2)
+        y[0] = 0.0  # in NumPy this changes the view
+        return np.sum(view)
+
+    with pytest.raises(ViewWriteError):
+        ft.grad(write_beneath)(real(3))
