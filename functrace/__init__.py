@@ -49,4 +49,6 @@ from functrace.transforms.reverse import grad as grad
 from functrace.transforms.reverse import value_and_grad as value_and_grad
 from functrace.transforms.reverse import vjp as vjp
 
+remat = checkpoint
+
 __version__ = "0.1.0"

@@ -189,11 +189,26 @@ def cond(
 ) -> Any:
     """As `functrace.cond`; a single operand may also be given by keyword.
 
+    JAX's older form ``cond(pred, true_operand, true_fun, false_operand, false_fun)``, where each
+    function has an operand of its own, is understood as well.
+
     Example:
         >>> from functrace import lax
         >>> lax.cond(True, lambda x: x + 1, lambda x: x - 1, operand=3)
         4
+        >>> lax.cond(False, 3, lambda x: x + 1, 5, lambda x: x - 1)
+        4
     """
+    if len(operands) == 2 and not (callable(true_fun) and callable(false_fun)):
+        first: Any = true_fun
+        true_operand, true_fun, false_operand, false_fun = first, false_fun, *operands
+        return _cond(
+            pred,
+            lambda own, _: true_fun(own),
+            lambda _, own: false_fun(own),
+            true_operand,
+            false_operand,
+        )
     return _cond(pred, true_fun, false_fun, *_with_keyword(operands, operand))
 
 

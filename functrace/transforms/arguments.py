@@ -261,11 +261,15 @@ def checked_cotangents(
 ) -> list[Any]:
     """The leaves of a cotangent given to a pullback, once they are known to fit.
 
+    A leaf that is None is a zero cotangent, and the only one that integers have.
+
     Raises:
         CotangentError: The structure, a shape or a dtype differs from the output's.
     """
     leaves, given = tree.flatten(cotangent)
     if given != structure:
+        leaves = _leaves_or_none(cotangent, structure)
+    if leaves is None:
         difference = tree.first_difference(structure, cotangent)
         raise CotangentError(
             f"The pullback got a cotangent whose structure is not the output's. {difference}",
@@ -273,6 +277,9 @@ def checked_cotangents(
         )
     checked: list[Any] = []
     for leaf, expected, path in zip(leaves, types, structure.paths(), strict=True):
+        if leaf is None:
+            checked.append(None)
+            continue
         try:
             actual = type_of(leaf)
         except TypeError:
@@ -291,6 +298,16 @@ def checked_cotangents(
         weak = actual is not None and actual.weak and not isinstance(leaf, Tracer)
         checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
     return checked
+
+
+def _leaves_or_none(cotangent: Any, structure: tree.Structure) -> list[Any] | None:
+    """The leaves of a tree in which None may stand for a leaf; None if it has another structure."""
+    try:
+        parts = structure.flatten_up_to(cotangent)
+    except TreeStructureError:
+        return None
+    fits = all(part is None or tree.structure(part) is tree.LEAF for part in parts)
+    return parts if fits else None
 
 
 def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Structure) -> list[Any]:

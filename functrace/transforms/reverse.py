@@ -294,7 +294,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         given = checked_cotangents(cotangent, out_structure, types)
         cotangents: list[Any] = [None] * tape.variables
         for variable, part in zip(out_variables, given, strict=True):
-            if variable is not None:
+            if variable is not None and part is not None:
                 so_far = cotangents[variable]
                 cotangents[variable] = part if so_far is None else so_far + part
         backward(reversed(tape.rows), cotangents)

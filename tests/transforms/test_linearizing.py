@@ -74,3 +74,14 @@ def test_what_is_not_linear_is_refused():
     for f in (lambda x: x * x, np.sin, lambda x: np.floor(x), lambda x: x / (1 + x)):
         with pytest.raises(errors.NonlinearRuleError):
             ft.linear_transpose(f, 1.0)(1.0)
+
+
+def test_linearize_through_loops_and_branches():
+    def f(x):
+        last, rows = ft.scan(lambda c, row: (np.sin(c) * row, c * row), x, x * np.arange(1.0, 4.0))
+        return ft.jit(lambda y: np.sum(y) * ft.cond(x > 0, np.cos, np.sin, x))(rows) * last
+
+    for transform in (lambda f: f, ft.jit, ft.checkpoint):
+        output, pushforward = ft.linearize(transform(f), 0.7)
+        assert output == pytest.approx(f(0.7), rel=1e-14)
+        assert pushforward(2.0) == pytest.approx(2 * ft.grad(f)(0.7), rel=1e-12)

@@ -459,3 +459,11 @@ def test_an_integer_output_is_refused():
 def test_a_leaf_that_is_no_float_is_named(leaf, says):
     with pytest.raises(errors.NonFloatLeafError, match=says):
         ft.grad(lambda p: 1.0)({"w": [leaf]})
+
+
+def test_none_is_a_zero_cotangent():
+    _, pullback = ft.vjp(lambda x: {"a": x, "n": 3, "b": (x * 2, x)}, 1.0)
+    assert pullback({"a": 1.0, "n": None, "b": (None, 10.0)}) == (11.0,)
+    assert pullback({"a": None, "n": None, "b": (None, None)}) == (0.0,)
+    with pytest.raises(errors.CotangentError, match="structure"):
+        pullback({"a": 1.0, "n": None, "b": None})
