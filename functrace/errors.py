@@ -169,7 +169,8 @@ class ArrayConversionError(FunctraceError, TypeError):
 
     advice = (
         "In place of np.array([a, b]) write np.stack([a, b]) or functrace.numpy.array([a, b]); "
-        "in place of np.asarray(a) write functrace.numpy.asarray(a), or just a."
+        "in place of np.asarray(a) write functrace.numpy.asarray(a), or just a; in place of "
+        "np.float64(a) write a.astype(float)."
     )
 
 

@@ -674,10 +674,21 @@ class Tracer:
             raise _not_ordinary(np.ma.MaskedArray)
         library = _library_function(caller)
         if library is not None:
-            raise UnsupportedFunctionError(
-                f"{library} makes an ordinary array of a traced {self.type}, and functrace has no "
-                "rule for it.",
+            name = library.partition("'s ")[2]
+            what = f"{library} makes an ordinary array of a traced {self.type}, and "
+            if getattr(np, name, None) in FUNCTIONS:
+                raise UnsupportedFunctionError(
+                    f"{what}NumPy does not hand this argument over to functrace.",
+                    source_of(place),
+                    f"Write functrace.numpy.{name}, which takes traced values everywhere.",
+                )
+            raise UnsupportedFunctionError(f"{what}functrace has no rule for it.", source_of(place))
+        if _reads_an_item(place):
+            raise ArrayConversionError(
+                f"An ordinary NumPy array is indexed by a traced {self.type}.",
                 source_of(place),
+                "In place of a[i] write functrace.numpy.take(a, i, axis=0), or give the array to "
+                "the function as an argument, so that it is traced too.",
             )
         raise ArrayConversionError(
             f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
@@ -1232,6 +1243,18 @@ def _stores_an_item(place: Place | None) -> bool:
         return False
     code, instruction = place
     return dis.opname[code.co_code[instruction]].startswith("STORE_S")
+
+
+def _reads_an_item(place: Place | None) -> bool:
+    """Whether the instruction at a place is a subscript such as ``array[index]``."""
+    if place is None or place[1] < 0:
+        return False
+    bytecode, instruction = place[0].co_code, place[1]
+    name = dis.opname[bytecode[instruction]]
+    subscript = 26  # an operator among the others from Python 3.14 on
+    return name == "BINARY_SUBSCR" or (
+        name == "BINARY_OP" and bytecode[instruction + 1] == subscript
+    )
 
 
 def _adds_in_place(place: Place | None) -> bool:

@@ -290,6 +290,7 @@ elementwise("absolute", REALS, dtypes=COMPLEX)
 elementwise("fabs", REALS)
 elementwise("hypot", REALS, REALS)
 elementwise("copysign", REALS, REALS, in_programs=False, why="jumps")
+elementwise("heaviside", REALS, REALS, in_programs=False, why="jumps")
 
 # elementwise.py: exponentials and logarithms
 

@@ -430,6 +430,28 @@ def asarray_under_make_ir():
 
 
 @case(
+    errors.ArrayConversionError,
+    TypeError,
+    r"An ordinary NumPy array is indexed by a traced int64\[2\]\.",
+    "In place of a[i] write functrace.numpy.take(a, i, axis=0)",
+    where=HERE,
+)
+def a_table_under_jit():
+    ft.jit(lambda i: THREE[i])(np.array([0, 2]))
+
+
+@case(
+    errors.UnsupportedFunctionError,
+    TypeError,
+    r"numpy's take makes an ordinary array of a traced int64, and NumPy does not hand .*",
+    "Write functrace.numpy.take, which takes traced values everywhere.",
+    where=HERE,
+)
+def np_take_from_a_table():
+    ft.vmap(lambda i: np.take(THREE, i))(np.array([0, 2]))
+
+
+@case(
     errors.ArrayWriteError,
     TypeError,
     r"A traced float64\[3\] is written into an ordinary NumPy array\.",

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.types import WEAK_KINDS, type_of
 from functrace.primitives.elementwise import (
     angle_primitive,
     imag,
@@ -90,18 +89,6 @@ def nan_to_num(
         return result
     x[...] = result
     return x
-
-
-def heaviside(x: Any, at_zero: Any) -> Any:
-    """As `numpy.heaviside`: a step, with derivative zero, also where it jumps."""
-    types = (type_of(x), type_of(at_zero))
-    operands = tuple(WEAK_KINDS[t.dtype.kind] if t.weak else t.dtype for t in types)
-    dtype = ufunc_dtype(np.heaviside, operands)
-    step = np.where(np.isnan(x), np.nan, np.greater(x, 0))
-    return cast_to(np.where(np.equal(x, 0), at_zero, step), dtype)
-
-
-UFUNCS[np.heaviside] = heaviside
 
 
 # Parts of complex numbers

@@ -24,14 +24,15 @@ def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function of arrays that also takes lists of traced values in their place.
 
     NumPy looks for tracers among the arguments, but not inside lists: ``np.mean([t, t])`` would
-    make an array of the list.
+    make an array of the list. Nor does it look at every argument: of ``np.take(table, t)`` it
+    sees the table only.
     """
     implementation = FUNCTIONS[function]
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for x in args:
-            if isinstance(x, list | tuple) and holds_tracer(x):
+            if holds_tracer(x):
                 return implementation(*map(_as_array, args), **kwargs)
         return function(*args, **kwargs)
 

@@ -94,6 +94,7 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     return array(a, dtype, copy=None, ndmin=1)
 
 
+@implements(np.full)
 def full(
     shape: Any,
     fill_value: Any,

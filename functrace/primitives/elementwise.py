@@ -295,6 +295,11 @@ copysign = of_ufunc(
     lambda t, out, x, y: t * (np.sign(x) * np.copysign(1, y).astype(t.dtype)),
     lambda t, out, x, y: t * 0,
 )
+heaviside = of_ufunc(
+    np.heaviside,
+    lambda t, out, x, y: t * 0,
+    lambda t, out, x, y: np.where(np.equal(x, 0), t, 0),
+)
 
 # Exponentials and logarithms
 

@@ -82,3 +82,13 @@ def test_sliding_windows():
 
     with pytest.raises(ViewWriteError):
         ft.grad(write_beneath)(real(3))
+
+
+def test_a_table_that_is_not_traced():
+    table = real(4, 2)
+    rows = np.array([3, 0, 3])
+    for f in (ft.jit, ft.vmap):
+        found = f(lambda i: ft.numpy.take(table, i, axis=0))(rows)
+        np.testing.assert_array_equal(found, table[rows])
+    filled = ft.vmap(lambda t: ft.numpy.full(2, t))(table[:, 0])
+    np.testing.assert_array_equal(filled, np.stack([table[:, 0]] * 2, axis=1))
