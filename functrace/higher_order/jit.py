@@ -24,6 +24,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import as_operand, bind
+from functrace.transforms.batch import axes_in_scope
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue
 
@@ -169,7 +170,7 @@ def jit(
         except (OperandError, ValueError, TypeError):
             raise _not_an_array(f, leaves, structure) from None
         types = tuple(type_of(leaf) for leaf in leaves)
-        key = (structure, types, static)
+        key = (structure, types, static, axes_in_scope())
         recorded = cache.get(key)
         if recorded is None:
             called = _of_args_and_kwargs(function)

@@ -462,7 +462,7 @@ def fori_loop(
     """Repeat a function of a counter and a carry.
 
     Args:
-        lower: The first value of the counter, an integer.
+        lower: The first value of the counter, an integer (a float makes the counter a float).
         upper: The counter stays below this integer.
         body_fun: Takes the counter and the carry; returns the next carry, of the same structure,
             shapes and dtypes.
@@ -480,10 +480,18 @@ def fori_loop(
         >>> ft.fori_loop(1, 5, lambda i, product: product * i, 1.0)
         24.0
     """
+    is_whole = True
     for bound in (lower, upper):
         type = type_of(as_operand(bound))
-        if type.shape != () or type.dtype.kind not in "biu":
+        if type.shape != () or type.dtype.kind not in "biuf":
             raise ArgumentError(f"The bounds of fori_loop must be integers, not of type {type}.")
+        is_whole = is_whole and type.dtype.kind != "f"
+    if not is_whole:  # as JAX allows: the counter goes up by one from wherever it begins
+        return while_loop(
+            lambda pair: pair[0] < upper,
+            lambda pair: (pair[0] + 1.0, body_fun(pair[0], pair[1])),
+            (lower * 1.0, init_val),
+        )[1]
     known = innermost_value(lower), innermost_value(upper)
     if UNKNOWN not in known:
         first, last = map(int, known)

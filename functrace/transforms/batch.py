@@ -66,6 +66,14 @@ def named_axis(name: Hashable) -> NamedAxis:
     return axes[name]
 
 
+def axes_in_scope() -> tuple[tuple[Hashable, int], ...]:
+    """The names of the axes that the running maps have, with their lengths.
+
+    A function may ask for these lengths, so what was recorded of it holds for them alone.
+    """
+    return tuple((name, axis.size) for name, axis in _named_axes.get().items())
+
+
 def batch_program(
     program: Program, size: int, inputs: Sequence[Any], axes: Sequence[int | None]
 ) -> tuple[list[Any], list[int | None]]:

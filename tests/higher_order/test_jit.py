@@ -129,3 +129,9 @@ def test_an_error_leaves_nothing_behind():
     with pytest.raises(NameError):
         f(np.ones(2))
     assert f(2.0) == 2.0
+
+
+def test_a_recording_holds_for_the_lengths_of_named_axes_that_it_was_made_under():
+    f = ft.jit(lambda x: x * ft.lax.axis_size("i"))
+    for size in (2, 5):
+        np.testing.assert_array_equal(ft.vmap(f, axis_name="i")(np.ones(size)), np.full(size, size))

@@ -594,7 +594,8 @@ def test_errors_name_the_line_and_what_differs():
     with pytest.raises(errors.ArgumentError, match="has no rows"):
         ft.scan(lambda c, r: (c, None), 0.0, 1.0)
     with pytest.raises(errors.ArgumentError, match="must be integers"):
-        ft.fori_loop(0, 2.5, lambda i, c: c, 0.0)
+        ft.fori_loop(0, 2.5j, lambda i, c: c, 0.0)
+    assert ft.fori_loop(0, 2.5, lambda i, c: c + 1, 0.0) == 3.0
 
 
 def test_rows_that_are_no_arrays_or_differ():
