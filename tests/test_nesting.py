@@ -111,12 +111,16 @@ def test_the_definition_itself(name, order):
         assert exact(x) == pytest.approx(numerical, rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-@pytest.mark.parametrize(
-    "names",
-    [names for depth in (1, 2, 3) for names in itertools.product(TRANSFORMATIONS, repeat=depth)],
-    ids="-".join,
-)
+def compositions():
+    """Every function under up to three transformations; all but one under three is slow."""
+    for depth in (1, 2, 3):
+        for names in itertools.product(TRANSFORMATIONS, repeat=depth):
+            for name in FUNCTIONS:
+                marks = [pytest.mark.slow] if depth == 3 and name != "with_a_branch" else []
+                yield pytest.param(name, names, id=f"{'-'.join(names)}-{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "names"), [*compositions()])
 def test_every_composition(name, names):
     f = FUNCTIONS[name]
     order = 0
