@@ -107,8 +107,8 @@ class Tape(Recording):
             if type(value) is Tracer:
                 is_nested = True
         values, variables = tuple(found), tuple(known_as)
-        rule = primitive
-        if primitive.holds_programs:
+        rule = primitive  # whose vjp the walk back will call
+        if primitive.holds_programs:  # a loop, say, which keeps what its own walk back will need
             output, rule = primitive.keep_residuals(values, variables, params)
             require_further_out(output, self)
         elif is_nested:
@@ -118,7 +118,7 @@ class Tape(Recording):
                 output = primitive.run(*values, **params)
             except (ValueError, TypeError, IndexError) as error:
                 raise_explained(error, primitive, values, params)
-        if primitive.locally_constant:
+        if primitive.locally_constant:  # derivative zero: nothing to walk back through
             return output
         place = user_place(3)
         variable = self.variables
@@ -126,6 +126,7 @@ class Tape(Recording):
             self.variables += len(output)
             numbers = tuple(range(variable, self.variables))
             self.rows.append((rule, values, variables, params, output, numbers, place))
+            # Whole numbers have no derivative, so they are handed on as they are.
             outputs = tuple(
                 Tracer(self, value, number, place) if type_of(value).is_inexact else value
                 for value, number in zip(output, numbers, strict=True)
@@ -163,7 +164,7 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
             the inputs are left in it; all others are let go as soon as they were used.
     """
     summed: set[int] = set()  # variables whose cotangent is a sum made here, and nobody else's
-    # A rule may divide by zero where the cotangent is zero, and scale() then drops the result:
+    # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
     # what the forward pass computed has given its warnings already.
     with np.errstate(divide="ignore", invalid="ignore"):
         for primitive, inputs, variables, params, output, variable, place in rows:
@@ -179,6 +180,8 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                     continue
                 cotangents[variable] = None
             try:
+                # Of x[0] + x[1] + ... each term's cotangent is zero but in one place: it is added
+                # there, where an array of zeros for each term would cost the square of the length.
                 accumulates = primitive.accumulates
                 if accumulates and variables[0] in summed:
                     total = cotangents[variables[0]]
@@ -206,8 +209,10 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 raise _wrong_number(primitive, parts, len(variables), place)
             if len(parts) != len(variables):
                 raise _wrong_number(primitive, parts, len(variables), place)
+            # A variable that was used several times is given a part by each use; the chain rule
+            # adds them.
             for number, part in zip(variables, parts):  # noqa: B905  (counted above)
-                if number is None or part is None:
+                if number is None or part is None:  # an input that is constant, or a part of zero
                     continue
                 sum_so_far = cotangents[number]
                 if sum_so_far is None:
@@ -369,7 +374,7 @@ def value_and_grad(
         seed = seed_of(value, f, holomorphic)
         cotangents: list[Any] = [None] * tape.variables
         if variable is not None:
-            cotangents[variable] = seed
+            cotangents[variable] = seed  # d(value)/d(value) = 1: from here the walk goes back
             backward(consumed(tape.rows), cotangents)
         gradient = structure.unflatten(gradients(leaves, is_active, cotangents, ()))
         return ((value, aux), gradient) if has_aux else (value, gradient)
