@@ -9,10 +9,10 @@ import numpy as np
 
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
-from functrace.tracing import ProgramRecording, as_operand
-from functrace.transforms.arguments import checked_cotangents, checked_tangents
+from functrace.tracing import ProgramRecording, Tracer, as_operand
+from functrace.transforms.arguments import checked_cotangents, checked_tangents, owned
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.reverse import vjp
+from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import transpose_program
 
 
@@ -38,43 +38,33 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     """
     leaves, structure = tree.flatten(primals)
     types = [type_of(x) for x in leaves]
-    # The pullback is linear, and its transpose is the pushforward. Forward mode alone would not
-    # do: an operation that holds a Program computes output and tangent together.
-    output, pullback, *aux = vjp(f, *primals, has_aux=has_aux)
-    out_leaves, out_structure = tree.flatten(output)
-    out_types = [type_of(x).strong for x in out_leaves]
     with ProgramRecording() as recording:
-        cotangents = [recording.input(t) if t.is_inexact else None for t in out_types]
-        parts = structure.flatten_up_to(pullback(out_structure.unflatten(cotangents)))
-        backward = recording.program([part for part in parts if part is not None])
-    is_active = [part is not None for part in parts]
-    with ProgramRecording() as recording:
-        inputs = [
-            recording.input(type.strong) for type, on in zip(types, is_active, strict=True) if on
-        ]
-        found = transpose_program(backward, inputs)
-        program = recording.program(
-            [
-                _zeros(type) if part is None else part
-                for part, type in zip(found, filter(_is_inexact, out_types), strict=True)
-            ]
-        )
+        tangents = [recording.input(type.strong) if type.is_inexact else None for type in types]
+        output, pushed, *aux = jvp(f, primals, structure.unflatten(tangents), has_aux=has_aux)
+        results, result_structure = tree.flatten((output, *aux))
+        out_structure = tree.structure(output)
+        parts = out_structure.flatten_up_to(pushed)
+        program = recording.program([part for part in parts if part is not None])
+        # A loop computes values and tangents together, so its values are in the Program as well.
+        unknown = [isinstance(x, Tracer) and x.recording is recording for x in results]
+        values = recording.program([x for x, is_in in zip(results, unknown, strict=True) if is_in])
+    inexact = [type for type in types if type.is_inexact]
+    found = iter(run_program(values, [_zeros(type) for type in inexact]) if any(unknown) else ())
+    results = [next(found) if is_in else x for x, is_in in zip(results, unknown, strict=True)]
+    has_tangent = [part is not None for part in parts]
 
     def pushforward(*tangents: Any) -> Any:
         given = checked_tangents(tuple(tangents), leaves, structure)
         full = [
             _zeros(type) if x is None else x
-            for x, type, on in zip(given, types, is_active, strict=True)
-            if on
+            for x, type in zip(given, types, strict=True)
+            if type.is_inexact
         ]
         pushed = iter(run_program(program, full))
-        return out_structure.unflatten([next(pushed) if t.is_inexact else None for t in out_types])
+        return out_structure.unflatten([next(pushed) if on else None for on in has_tangent])
 
+    output, *aux = result_structure.unflatten([owned(x) for x in results])
     return (output, pushforward, *aux)
-
-
-def _is_inexact(type: ArrayType) -> bool:
-    return type.is_inexact
 
 
 def _zeros(type: ArrayType) -> Any:
