@@ -103,7 +103,7 @@ def test_gradients_vanish_and_remedies_help(out: Path) -> None:
 
 
 def test_implicit_gradients_are_right_and_small(out: Path) -> None:
-    found = load("implicit").main(["--steps", "20", "--out", str(out)])
+    found = load("implicit").main(["--steps", "3", "--out", str(out)])
     for name in ("Newton, implicit", "Newton, through 8 steps", "equilibrium, implicit"):
         assert found[name].error < 1e-6
     assert found["equilibrium, through 5 steps"].error > 1e-3
