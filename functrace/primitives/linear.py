@@ -60,7 +60,7 @@ def conform(cotangent: Any, primal: Any) -> Any:
     elif (
         kind is primal_kind is np.ndarray
         and cotangent.shape == primal.shape
-        and cotangent.dtype == primal.dtype
+        and cotangent.dtype is primal.dtype
     ):
         return cotangent
     shape = shape_of(primal)

@@ -49,9 +49,12 @@ class SelectedArguments:
         self._args = args
         self._kwargs = kwargs
         self.is_single = isinstance(argnums, int)
-        if isinstance(argnums, int):
+        if type(argnums) is int and 0 <= argnums < len(args):  # the commonest call
+            self._places: list[int | str] = [argnums]
+            self.selected: Any = args[argnums]
+        elif isinstance(argnums, int):
             self._places = [_place(f, argnums, args, kwargs)]
-            self.selected: Any = self._value(self._places[0])
+            self.selected = self._value(self._places[0])
         else:
             self._places = [_place(f, argnum, args, kwargs) for argnum in argnums]
             if len(set(self._places)) != len(self._places):
@@ -64,14 +67,18 @@ class SelectedArguments:
     def call(self, replacements: Any) -> Any:
         """Call the function with these in place of the selected arguments."""
         args: list[Any] = list(self._args)
-        kwargs: dict[Any, Any] = dict(self._kwargs)
+        kwargs = self._kwargs
         if self.is_single:
+            place = self._places[0]
+            if isinstance(place, int):
+                args[place] = replacements
+                return self._f(*args, **kwargs)
             replacements = (replacements,)
         for place, replacement in zip(self._places, replacements, strict=True):
             if isinstance(place, int):
                 args[place] = replacement
             else:
-                kwargs[place] = replacement
+                kwargs = {**kwargs, place: replacement}
         return self._f(*args, **kwargs)
 
     def leaf_name(self, path: Sequence[Any]) -> str:
@@ -126,7 +133,9 @@ def require_inexact(
         NonFloatLeafError: A leaf is no array, or holds integers without ``allow_int``.
     """
     return [
-        _is_inexact(leaf, index, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        # Of most leaves the first two looks tell.
+        (type(leaf) is np.ndarray and leaf.dtype.kind == "f" and not holomorphic)
+        or _is_inexact(leaf, index, name_of, holomorphic=holomorphic, allow_int=allow_int)
         for index, leaf in enumerate(leaves)
     ]
 
