@@ -107,7 +107,6 @@ class Elementwise(Primitive):
         inputs: Sequence[Any],
         output: Any,
         needed: Sequence[Any],
-        **params: Any,
     ) -> Sequence[Any]:
         """Each map applied to the cotangent, and fitted to the input."""
         partials = self.partials
@@ -251,7 +250,7 @@ positive = of_ufunc(np.positive, lambda t, out, x: t, run=operator.pos)
 def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:
     if type(y) is int or type(y) is float:  # a known exponent, which is never differentiated
         if y == 2:
-            return t * (2 * x)
+            return t * (x + x)  # exactly 2 x; a sum is faster than a product with a number
         if y >= 1:
             return t * (y * x ** (y - 1))
         if y == 0:
@@ -269,7 +268,7 @@ def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
 power = of_ufunc(np.power, _power_by_base, _power_by_exponent, run=operator.pow)
 
 
-square = of_ufunc(np.square, lambda t, out, x: t * (2 * x))
+square = of_ufunc(np.square, lambda t, out, x: t * (x + x))
 reciprocal = of_ufunc(
     np.reciprocal, lambda t, out, x: -product_or_zero(quotient_or_zero(t, x), out)
 )

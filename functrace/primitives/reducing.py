@@ -88,7 +88,7 @@ _LARGE = 10_000
 
 def spread(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     """Repeat what a reduction left along the reduced axes: the transpose of the sum."""
-    if shape and isinstance(x, np.generic | np.ndarray) and math.prod(shape) < _LARGE:
+    if shape and isinstance(x, (np.generic, np.ndarray)) and math.prod(shape) < _LARGE:
         whole = np.empty(shape, x.dtype)
         if keepdims or axes is None:
             whole[...] = x

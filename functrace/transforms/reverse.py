@@ -115,7 +115,8 @@ class Tape(Recording):
             output = bind(primitive, *values, **params)
         else:
             try:
-                output = primitive.run(*values, **params)
+                # Most have no parameters, and calls without keywords are faster.
+                output = primitive.run(*values, **params) if params else primitive.run(*values)
             except (ValueError, TypeError, IndexError) as error:
                 raise_explained(error, primitive, values, params)
         if primitive.locally_constant:  # derivative zero: nothing to walk back through
@@ -193,7 +194,10 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                     ):
                         continue
                 try:
-                    parts = primitive.vjp(cotangent, inputs, output, variables, **params)
+                    if params:
+                        parts = primitive.vjp(cotangent, inputs, output, variables, **params)
+                    else:
+                        parts = primitive.vjp(cotangent, inputs, output, variables)
                 except MissingRuleError as error:
                     if not error.is_of(primitive.name, "vjp"):
                         raise

@@ -44,7 +44,7 @@ def test_the_gradient_is_a_program_too():
         "def program(a: float64):\n"
         "    b: float64 = sin(a)\n"
         "    c: float64 = power(b, 2)\n"
-        "    d: float64 = multiply(2, b)\n"
+        "    d: float64 = add(b, b)\n"
         "    e: float64 = multiply(float64(1.0), d)\n"
         "    f: float64 = cos(a)\n"
         "    g: float64 = multiply(e, f)\n"
