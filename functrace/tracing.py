@@ -200,6 +200,17 @@ def explained(
     )
 
 
+class ValueRecording(Recording):
+    """A recording that follows values: each output is computed one recording further out."""
+
+    def value_of(self, x: Any) -> Any:
+        """What a value returned by the function is, one recording further out."""
+        if not isinstance(x, Tracer):
+            return x
+        require_usable(x)
+        return x.value if x.recording is self else x
+
+
 class ProgramRecording(Recording):
     """Records a Program from types alone; the values stay unknown.
 

@@ -30,12 +30,11 @@ from functrace.higher_order.programs import (
     transposed,
     with_axis,
     with_interface,
-    zeros_of_type,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ANY_LENGTH, ArrayType, result_dtype, type_of
-from functrace.primitives.linear import cast_to
+from functrace.primitives.linear import cast_to, zeros_for
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
@@ -161,7 +160,7 @@ class Switch(Primitive):
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             full = [
-                zeros_like(x) if cotangent is None else cotangent
+                zeros_for(x) if cotangent is None else cotangent
                 for cotangent, x, takes_it in zip(cotangents, outputs, takes, strict=True)
                 if takes_it
             ]
@@ -206,7 +205,7 @@ class Switch(Primitive):
                 )
             )
         given = [
-            zeros_like(x) if part is None else part
+            zeros_for(x) if part is None else part
             for part, x in zip(cotangent, output, strict=True)
         ]
         known = [x for x, linear in zip(inputs[1:], is_linear, strict=True) if not linear]
@@ -273,11 +272,6 @@ def _numbers_within(own: Mask, union: Mask) -> list[int]:
             numbers.append(number)
         number += any_of_them
     return numbers
-
-
-def zeros_like(x: Any) -> Any:
-    """A zero cotangent for an output."""
-    return zeros_of_type(type_of(x).strong)
 
 
 class SwitchEach(Switch):

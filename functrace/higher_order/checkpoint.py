@@ -19,13 +19,12 @@ from functrace.higher_order.programs import (
     derived,
     record_program,
     residual_form,
-    zeros_of_type,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract
-from functrace.primitives.linear import Copy
+from functrace.primitives.linear import Copy, zeros_of_type
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.evaluate import run_program
 

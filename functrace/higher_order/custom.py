@@ -29,11 +29,11 @@ from functrace.higher_order.programs import (
     closed,
     output_types,
     record_program,
-    zeros_of_type,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
+from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.tracing import (
     UNKNOWN,
     ProgramRecording,
@@ -438,7 +438,7 @@ class _Call:
 
     def jvp(self, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         given = [
-            zeros_of_type(type_of(x).strong)
+            zeros_for(x)
             if tangent is None and type_of(x).is_inexact and not self.custom._symbolic_zeros
             else tangent
             for x, tangent in zip(leaves, tangents, strict=True)

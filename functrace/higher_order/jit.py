@@ -18,11 +18,11 @@ from functrace.higher_order.programs import (
     record_program,
     residual_form,
     transposed,
-    zeros_of_type,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
+from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import as_operand, bind
 from functrace.transforms.batch import axes_in_scope
 from functrace.transforms.evaluate import run_program

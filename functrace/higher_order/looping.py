@@ -29,12 +29,12 @@ from functrace.higher_order.programs import (
     residual_form,
     stacked,
     with_axis,
-    zeros_of_type,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Constant, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
+from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program

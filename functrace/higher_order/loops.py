@@ -18,7 +18,7 @@ from functrace import tree
 from functrace.errors import ArgumentError, CarryError, OperandError, ShapeMismatchError
 from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.checkpoint import checkpoint as remat
-from functrace.higher_order.looping import scan_primitive, while_primitive
+from functrace.higher_order.looping import row_type, scan_primitive, while_primitive
 from functrace.higher_order.programs import (
     Recorded,
     closed_together,
@@ -97,7 +97,7 @@ def _scan_recorded(
     """Scan as one operation."""
     rows, row_structure = tree.flatten(xs)
     carry, carry_structure = tree.flatten(init)
-    row_types = [ArrayType(type_of(x).shape[1:], type_of(x).dtype) for x in rows]
+    row_types = [row_type(type_of(x)) for x in rows]
     carry, recorded, pair = _recorded_body(
         lambda carry, row: _pair(f(carry, row)),
         carry,

@@ -17,6 +17,7 @@ from functrace.errors import OperandError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType
+from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
@@ -361,11 +362,6 @@ def transposed(program: Program, is_linear: Mask) -> tuple[Program, Mask]:
 def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:
     """The type of ``size`` values of a type, counted along an axis."""
     return ArrayType((*type.shape[:axis], size, *type.shape[axis:]), type.dtype)
-
-
-def zeros_of_type(type: ArrayType) -> Any:
-    """Zeros of a type; none along an axis whose length is not known."""
-    return np.zeros([max(length, 0) for length in type.shape], type.dtype)[()]
 
 
 def stacked(values: Sequence[Any], type: ArrayType) -> Any:

@@ -28,11 +28,11 @@ from functrace.higher_order.programs import (
     transposed,
     with_axis,
     with_interface,
-    zeros_of_type,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
-from functrace.ir.types import ArrayType, type_of
+from functrace.ir.types import ArrayType
+from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.tracing import bind
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue
@@ -163,10 +163,7 @@ def _pulled_constants(
 
 
 def _instantiated(cotangents: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    return [
-        zeros_of_type(type_of(x).strong) if ct is None else ct
-        for ct, x in zip(cotangents, like, strict=True)
-    ]
+    return [zeros_for(x) if ct is None else ct for ct, x in zip(cotangents, like, strict=True)]
 
 
 def full_transpose(program: Program, constants: int) -> Program:

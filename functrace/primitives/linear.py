@@ -89,9 +89,14 @@ def widen(tangent: Any, output: Any) -> Any:
     return tangent if tangent.dtype == dtype else cast_to(tangent, dtype)
 
 
+def zeros_of_type(type: ArrayType) -> Any:
+    """Zeros of a type; none along an axis whose length is not known."""
+    return np.zeros([max(length, 0) for length in type.shape], type.dtype)[()]
+
+
 def zeros_for(x: Any) -> Any:
     """A zero tangent or cotangent for a value."""
-    return np.zeros(shape_of(x), dtype_of(x))[()]
+    return zeros_of_type(type_of(x))
 
 
 def add_tangents(x: Any, y: Any) -> Any:

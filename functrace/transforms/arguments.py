@@ -183,6 +183,25 @@ def _is_inexact(
     )
 
 
+def differentiated_arguments(
+    f: Callable[..., Any],
+    argnums: Argnums,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    holomorphic: bool,
+    allow_int: bool,
+) -> tuple[SelectedArguments, list[Any], tree.Structure, list[bool]]:
+    """The selected arguments and their leaves, once they are known to carry derivatives."""
+    arguments = SelectedArguments(f, argnums, args, kwargs)
+    leaves, structure = tree.flatten(arguments.selected)
+
+    def name_of(index: int) -> str:
+        return arguments.leaf_name(structure.paths()[index])
+
+    is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
+    return arguments, leaves, structure, is_active
+
+
 # Outputs and cotangents
 
 

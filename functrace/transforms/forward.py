@@ -13,19 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from functrace import tree
 from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
+from functrace.primitives.linear import zeros_for
 from functrace.tracing import (
-    Recording,
     Tracer,
+    ValueRecording,
     bind,
     leaked,
     require_further_out,
-    require_usable,
     share_memory,
     source_of,
     user_place,
@@ -38,7 +36,7 @@ from functrace.transforms.arguments import (
 from functrace.transforms.transpose import jvp_from_vjp
 
 
-class TangentRecording(Recording):
+class TangentRecording(ValueRecording):
     """Pushes tangents forward. What it knows a tracer by is the tracer's tangent."""
 
     def lift(self, value: Any) -> Tracer:
@@ -97,13 +95,6 @@ class TangentRecording(Recording):
             share_memory(inputs[0], tracer)
         return tracer
 
-    def value_of(self, x: Any) -> Any:
-        """What a value returned by the function is, one recording further out."""
-        if not isinstance(x, Tracer):
-            return x
-        require_usable(x)
-        return x.value if x.recording is self else x
-
     def tangent_of(self, x: Any) -> Any:
         """The tangent of a value returned by the function; zeros for a constant."""
         if isinstance(x, Tracer) and x.recording is self:
@@ -113,8 +104,7 @@ class TangentRecording(Recording):
 
 def zeros_of(x: Any) -> Any:
     """The zero tangent of a value; None for a value that can have no tangent."""
-    type = type_of(x)
-    return np.zeros(type.shape, type.dtype)[()] if type.is_inexact else None
+    return zeros_for(x) if type_of(x).is_inexact else None
 
 
 def jvp(

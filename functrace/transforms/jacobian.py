@@ -16,9 +16,8 @@ from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.transforms.arguments import (
     Argnums,
-    SelectedArguments,
+    differentiated_arguments,
     require_differentiable_output,
-    require_inexact,
 )
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
@@ -64,7 +63,7 @@ def jacrev(
 
     @wraps(f)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
-        arguments, leaves, structure, is_active = _differentiated(
+        arguments, leaves, structure, is_active = differentiated_arguments(
             f, argnums, args, kwargs, holomorphic, allow_int
         )
         output, pullback, *aux = vjp(arguments.call, arguments.selected, has_aux=has_aux)
@@ -119,7 +118,7 @@ def jacfwd(
 
     @wraps(f)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
-        arguments, leaves, structure, _ = _differentiated(
+        arguments, leaves, structure, _ = differentiated_arguments(
             f, argnums, args, kwargs, holomorphic, False
         )
         types = [type_of(x) for x in leaves]
@@ -205,25 +204,6 @@ def hvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         array([6., 2.])
     """
     return lambda x, v: jvp(grad(f), (x,), (v,))[1]
-
-
-def _differentiated(
-    f: Callable[..., Any],
-    argnums: Argnums,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    holomorphic: bool,
-    allow_int: bool,
-) -> tuple[SelectedArguments, list[Any], tree.Structure, list[bool]]:
-    """The selected arguments and their leaves, once they are known to carry derivatives."""
-    arguments = SelectedArguments(f, argnums, args, kwargs)
-    leaves, structure = tree.flatten(arguments.selected)
-
-    def name_of(index: int) -> str:
-        return arguments.leaf_name(structure.paths()[index])
-
-    is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
-    return arguments, leaves, structure, is_active
 
 
 def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from functrace import tree
-from functrace.ir.types import ArrayType, type_of
+from functrace.ir.types import type_of
+from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.arguments import checked_cotangents, checked_tangents, owned
 from functrace.transforms.evaluate import run_program
@@ -49,14 +48,16 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
         unknown = [isinstance(x, Tracer) and x.recording is recording for x in results]
         values = recording.program([x for x, is_in in zip(results, unknown, strict=True) if is_in])
     inexact = [type for type in types if type.is_inexact]
-    found = iter(run_program(values, [_zeros(type) for type in inexact]) if any(unknown) else ())
+    found = iter(
+        run_program(values, [zeros_of_type(type) for type in inexact]) if any(unknown) else ()
+    )
     results = [next(found) if is_in else x for x, is_in in zip(results, unknown, strict=True)]
     has_tangent = [part is not None for part in parts]
 
     def pushforward(*tangents: Any) -> Any:
         given = checked_tangents(tuple(tangents), leaves, structure)
         full = [
-            _zeros(type) if x is None else x
+            zeros_of_type(type) if x is None else x
             for x, type in zip(given, types, strict=True)
             if type.is_inexact
         ]
@@ -65,10 +66,6 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
 
     output, *aux = result_structure.unflatten([owned(x) for x in results])
     return (output, pushforward, *aux)
-
-
-def _zeros(type: ArrayType) -> Any:
-    return np.zeros(type.shape, type.dtype)[()]
 
 
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], Any]:
@@ -104,7 +101,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
         parts = transpose_program(program, given)
         return structure.unflatten(
             [
-                _zeros(type) if part is None else part
+                zeros_of_type(type) if part is None else part
                 for part, type in zip(parts, types, strict=True)
             ]
         )

@@ -26,23 +26,23 @@ from functrace import tree
 from functrace.errors import MissingRuleError, NonlinearRuleError, RuleOutputError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
+from functrace.primitives.linear import zeros_for
 from functrace.tracing import (
     Place,
-    Recording,
     Tracer,
+    ValueRecording,
     bind,
     leaked,
     raise_explained,
     require_further_out,
-    require_usable,
     share_memory,
     source_of,
     user_place,
 )
 from functrace.transforms.arguments import (
     Argnums,
-    SelectedArguments,
     checked_cotangents,
+    differentiated_arguments,
     owned,
     require_inexact,
     seed_of,
@@ -64,7 +64,7 @@ No part is a list: the garbage collector looks at every list again and again, wh
 takes as long as all the rest, but loses interest in tuples of numbers and arrays."""
 
 
-class Tape(Recording):
+class Tape(ValueRecording):
     """Records operations together with their values. Its variables are numbers.
 
     Attributes:
@@ -143,13 +143,6 @@ class Tape(Recording):
         if primitive.makes_views:
             share_memory(inputs[0], tracer)
         return tracer
-
-    def value_of(self, x: Any) -> Any:
-        """What a value returned by the function is, one recording further out."""
-        if not isinstance(x, Tracer):
-            return x
-        require_usable(x)
-        return x.value if x.recording is self else x
 
     def variable_of(self, x: Any) -> int | None:
         """The variable of a value returned by the function; None for a constant."""
@@ -361,13 +354,9 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]:
-        arguments = SelectedArguments(f, argnums, args, kwargs)
-        leaves, structure = tree.flatten(arguments.selected)
-
-        def name_of(index: int) -> str:
-            return arguments.leaf_name(structure.paths()[index])
-
-        is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        arguments, leaves, structure, is_active = differentiated_arguments(
+            f, argnums, args, kwargs, holomorphic, allow_int
+        )
         with Tape() as tape:
             inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
             output, aux = split_aux(arguments.call(structure.unflatten(inputs)), has_aux)
@@ -440,8 +429,7 @@ def gradients(
         gradient = cotangents[number]
         number += 1
         if gradient is None:
-            type_ = type_of(primal)
-            gradient = np.zeros(type_.shape, type_.dtype)[()]
+            gradient = zeros_for(primal)
         elif gradient.shape != getattr(primal, "shape", ()):
             raise RuleOutputError(
                 f"A vjp rule gave a gradient of shape {np.shape(gradient)} for an argument of "
