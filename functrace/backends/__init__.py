@@ -1,0 +1,1 @@
+"""Execution of Programs: from a Program to a function of plain arrays."""

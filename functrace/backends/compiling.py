@@ -1,0 +1,40 @@
+"""From a recorded Program to a function of plain arrays: the seam behind which backends stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from functrace.ir.program import Program
+from functrace.transforms.evaluate import run_program
+
+
+class Executable(NamedTuple):
+    """A Program made ready to run.
+
+    Attributes:
+        run: Takes the Program's inputs, plain arrays or scalars that fit their types, and returns
+            the outputs as a tuple. It writes no input but those that were donated, and no output
+            shares memory with an input or another output.
+        program: The Program that it runs: the given one, simplified.
+        source: What runs, as text that a person can read.
+    """
+
+    run: Callable[..., tuple[Any, ...]]
+    program: Program
+    source: str
+
+
+def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Executable:
+    """Make a Program ready to run; once for each Program and donation.
+
+    Args:
+        program: A Program without captured tracers.
+        donated: The numbers of the inputs whose memory may be overwritten and returned.
+    """
+    key = ("compiled", donated)
+    if key not in program.derived:
+        program.derived[key] = Executable(
+            lambda *inputs: tuple(run_program(program, inputs)), program, str(program)
+        )
+    return program.derived[key]
