@@ -211,6 +211,12 @@ class ValueRecording(Recording):
         return x.value if x.recording is self else x
 
 
+def is_silent() -> bool:
+    """Whether NumPy is told to ignore divisions by zero and invalid values."""
+    state = np.geterr()
+    return state["divide"] == "ignore" == state["invalid"]
+
+
 class ProgramRecording(Recording):
     """Records a Program from types alone; the values stay unknown.
 
@@ -224,6 +230,7 @@ class ProgramRecording(Recording):
         self.inputs: list[Variable] = []
         self.equations: list[Equation] = []
         self._constants: dict[int, Constant] = {}
+        self._is_silent_outside = is_silent()
 
     def input(self, type: ArrayType) -> Tracer:
         """A tracer for a new input of the Program."""
@@ -260,7 +267,10 @@ class ProgramRecording(Recording):
             raise leaked(inputs)
         output_types = inferred if primitive.multiple_outputs else (inferred,)
         variables = [Variable(type) for type in output_types]
-        self.equations.append(Equation(primitive, atoms, params, variables, source_of(place)))
+        silent = is_silent() and not self._is_silent_outside
+        self.equations.append(
+            Equation(primitive, atoms, params, variables, source_of(place), silent)
+        )
         outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
         if primitive.makes_views:
             for output in outputs:

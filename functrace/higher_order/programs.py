@@ -15,7 +15,7 @@ import numpy as np
 from functrace import tree
 from functrace.errors import OperandError
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
@@ -77,10 +77,7 @@ def _closed_over(program: Program, captured: dict[Any, Tracer]) -> Program:
             return inputs[_identity(atom.value)]
         return atom
 
-    equations = [
-        Equation(e.primitive, [close(a) for a in e.inputs], e.params, e.outputs, e.source)
-        for e in program.equations
-    ]
+    equations = [e.replaced(inputs=[close(a) for a in e.inputs]) for e in program.equations]
     outputs = [close(atom) for atom in program.outputs]
     return Program([*program.inputs, *inputs.values()], equations, outputs)
 

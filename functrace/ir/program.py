@@ -89,9 +89,19 @@ Atom = Variable | Constant
 
 
 class Equation:
-    """One application of a primitive."""
+    """One application of a primitive.
 
-    __slots__ = ("inputs", "outputs", "params", "primitive", "source")
+    Attributes:
+        primitive: What is applied.
+        inputs: To what.
+        params: The primitive's parameters.
+        outputs: The variables that it writes.
+        source: The place in the user's code.
+        is_silent: Whether it was recorded where NumPy's warnings of divisions by zero and invalid
+            values are ignored, as the rules of derivatives are.
+    """
+
+    __slots__ = ("inputs", "is_silent", "outputs", "params", "primitive", "source")
 
     def __init__(
         self,
@@ -100,12 +110,32 @@ class Equation:
         params: dict[str, Any],
         outputs: Sequence[Variable],
         source: Source | None = None,
+        is_silent: bool = False,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.outputs = outputs
         self.source = source
+        self.is_silent = is_silent
+
+    def replaced(
+        self,
+        *,
+        primitive: Primitive | None = None,
+        inputs: Sequence[Atom] | None = None,
+        params: dict[str, Any] | None = None,
+        outputs: Sequence[Variable] | None = None,
+    ) -> Equation:
+        """An equation from the same place, with some parts replaced by others."""
+        return Equation(
+            self.primitive if primitive is None else primitive,
+            self.inputs if inputs is None else inputs,
+            self.params if params is None else params,
+            self.outputs if outputs is None else outputs,
+            self.source,
+            self.is_silent,
+        )
 
     @property
     def has_effect(self) -> bool:

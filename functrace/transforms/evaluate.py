@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Program, Variable
@@ -113,7 +115,13 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
 
     for equation, ending in zip(program.equations, program.last_uses(), strict=True):
         try:
-            output = bind(equation.primitive, *map(read, equation.inputs), **equation.params)
+            if equation.is_silent:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    output = bind(
+                        equation.primitive, *map(read, equation.inputs), **equation.params
+                    )
+            else:
+                output = bind(equation.primitive, *map(read, equation.inputs), **equation.params)
         except FunctraceError as error:
             if equation.source is not None and error.where is None:
                 error.add_note(f"recorded at {equation.source}")

@@ -214,3 +214,18 @@ def test_evaluating_tracers_records_again():
     program = ft.make_ir(lambda x: np.sin(x) * 2.0)(X)
     gradient = ft.grad(lambda x: ft.evaluate(program, x)[0].sum())(X)
     np.testing.assert_allclose(gradient, 2 * np.cos(X))
+
+
+def test_a_jitted_gradient_is_as_silent_as_the_gradient():
+    def f(x):
+        return np.sum(np.where(x > 0, np.sqrt(np.where(x > 0, x, 0)), 0))
+
+    x = np.array([0.0, 1.0])
+    program = ft.make_ir(ft.grad(f))(x)
+    assert [e.is_silent for e in program.equations if e.primitive.name == "sqrt"] == [False]
+    assert all(e.is_silent for e in program.equations if e.primitive.name == "quotient_or_zero")
+    # Warnings are errors in this test suite.
+    np.testing.assert_array_equal(ft.jit(ft.grad(f))(x), [0.0, 0.5])
+    np.testing.assert_array_equal(ft.jit(ft.jit(ft.grad(f)))(x), [0.0, 0.5])
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        ft.jit(ft.value_and_grad(lambda x: np.sum(np.log(x) + x)))(x)
