@@ -24,7 +24,7 @@ from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import as_operand, bind
-from functrace.transforms.batch import axes_in_scope
+from functrace.transforms.batch import axes_in_scope, named_axis, names_of_indices
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue
 
@@ -119,12 +119,12 @@ class Entry(NamedTuple):
     Attributes:
         program: The recorded function.
         structure: The structure of its output.
-        captured: The tracers that the function captured, which the Program takes as inputs.
+        captured: The names of the axes of which the Program takes the numbers of the examples.
     """
 
     program: Program
     structure: tree.Structure
-    captured: list[Any]
+    captured: tuple[Hashable, ...]
 
 
 def jit(
@@ -176,10 +176,15 @@ def jit(
             called = _of_args_and_kwargs(function)
             body, out_structure = record_program(called, structure, types)
             program, captured = closed(body)
-            recorded = Entry(program, out_structure, captured)
-            if not recorded.captured:  # captured values belong to this call alone
+            # Captured values belong to this call alone, but for the numbers of examples: another
+            # call finds its own under the same names.
+            names_of_captured = names_of_indices(captured)
+            recorded = Entry(program, out_structure, names_of_captured or ())
+            if names_of_captured is not None:
                 cache[key] = recorded
-        outputs = bind(call, *leaves, *recorded.captured, program=recorded.program)
+        else:
+            captured = [named_axis(name).index for name in recorded.captured]
+        outputs = bind(call, *leaves, *captured, program=recorded.program)
         return recorded.structure.unflatten(list(outputs))
 
     return compiled

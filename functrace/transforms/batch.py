@@ -66,6 +66,19 @@ def named_axis(name: Hashable) -> NamedAxis:
     return axes[name]
 
 
+def names_of_indices(tracers: Sequence[Tracer]) -> tuple[Hashable, ...] | None:
+    """The names by which these numbers of examples are found here; None if one is not found so.
+
+    What was recorded with such a number may be used again in another call of the vmap, whose own
+    number has the same name.
+    """
+    found = {axis.index.variable: name for name, axis in _named_axes.get().items()}
+    variables = [tracer.variable for tracer in tracers]
+    if not all(isinstance(variable, Variable) and variable in found for variable in variables):
+        return None
+    return tuple(found[variable] for variable in variables)
+
+
 def axes_in_scope() -> tuple[tuple[Hashable, int], ...]:
     """The names of the axes that the running maps have, with their lengths.
 

@@ -283,3 +283,52 @@ def test_functions_with_rules_of_their_own():
     assert_same(named(f)(X), every(np.sum(X * X)))
     assert_same(named(ft.grad(f))(X), 8 * X)
     assert_same(named(ft.grad(ft.checkpoint(lambda x: co.psum(x * x, "i"))))(X), 8 * X)
+
+
+def test_jit_within_a_named_map_records_once():
+    counts = []
+
+    @ft.jit
+    def centred(x):
+        counts.append(co.axis_size("i"))
+        return x - co.pmean(x, "i") + co.axis_index("i")
+
+    expected = X - np.mean(X) + np.arange(X.size)
+    for _ in range(2):
+        assert_same(named(centred)(X), expected)
+        assert_same(named(ft.jit(lambda x: centred(x)))(X), expected)
+        by_all = 2 * (expected - np.mean(expected))
+        assert_same(named(ft.grad(lambda x: centred(x) ** 2))(X), by_all)
+    assert counts == [X.size]
+    # Another length, another order of names, or an axis within one of the same name: other records.
+    assert_same(named(centred)(X[:2]), X[:2] - np.mean(X[:2]) + np.arange(2))
+    assert counts == [X.size, 2]
+    m = np.cos(np.arange(12.0)).reshape(3, 4)
+    for _ in range(2):
+        both = named(named(centred))(m)
+        assert_same(both, m - m.mean(1, keepdims=True) + np.arange(4))
+
+
+def test_jit_does_not_keep_a_number_that_its_name_does_not_find():
+    m = np.cos(np.arange(12.0)).reshape(3, 4)
+    record = {}
+
+    @ft.jit
+    def added(x):
+        return x + record["row"] * 10 + co.axis_index("i")
+
+    def by_row(row):
+        record["row"] = co.axis_index("i")
+        return named(added)(row)
+
+    expected = m + np.arange(3)[:, None] * 10 + np.arange(4)
+    for _ in range(2):
+        assert_same(named(by_row)(m), expected)
+
+
+def test_jit_captures_a_tangent_within_a_named_map():
+    def f(x):
+        return ft.jit(lambda y: y * x + co.psum(x, "i"))(2.0)
+
+    found = named(lambda x: ft.jvp(f, (x,), (x,))[1])(X)
+    assert_same(found, 2 * X + np.sum(X))
