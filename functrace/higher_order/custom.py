@@ -9,24 +9,32 @@ value is not known the function is recorded first.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
 from functrace import tree
 from functrace.errors import (
     ArgumentError,
+    AxisNameError,
     CustomRuleError,
     FunctraceError,
     MissingRuleError,
     NonlinearRuleError,
+    UnknownValueError,
 )
 from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.programs import (
     Pullback,
+    batched,
     closed,
+    closed_together,
+    in_front,
     output_types,
     record_program,
 )
@@ -43,27 +51,62 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.batch import vmap
+from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.transpose import transpose_program
+from functrace.transforms.transpose import LinearValue, transpose_program
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class CustomVJPPrimal:
+    """What ``fwd`` takes for each leaf of the arguments under ``defvjp(..., symbolic_zeros=True)``.
+
+    Attributes:
+        value: The leaf.
+        perturbed: Whether a derivative by it is asked for.
+    """
+
+    value: Any
+    perturbed: bool
+
+
+PullBack = Callable[[Sequence[Any], Sequence[Any]], "list[Any]"]
+"""Takes the residuals and the outputs' cotangents; gives a cotangent for each leaf, None for zero.
+"""
+
+
+class Residuals(NamedTuple):
+    """What the forward half of a reverse rule keeps.
+
+    Attributes:
+        traced: The residuals that are traced values: those that a map maps.
+        pull_back: The backward half; it holds the other residuals.
+        is_opaque: Whether it holds objects that may hold traced values unseen, as functions do.
+    """
+
+    traced: list[Any]
+    pull_back: PullBack
+    is_opaque: bool
+
+
 class Application:
     """A function with its rules, for arguments of one structure: everything in terms of leaves.
 
+    The leaves are those of the arguments, and after them hidden ones: values that the function or
+    its rules took from around them, and the numbers of the examples of named maps. There is no
+    derivative by hidden leaves.
+
     Attributes:
         name: The function's name, for messages.
-        run: Takes the leaves of the arguments, returns those of the output.
+        run: Takes the leaves, returns those of the output.
         jvp: Takes the leaves and their tangents, returns the output's leaves and their tangents;
             None if the user gave no such rule.
-        forward: Takes the leaves, returns the output's leaves and the residuals, a tree.
-        backward: Takes the residuals and the output's cotangents, returns one cotangent for each
-            leaf, None for zero.
-        captured: How many of the leaves, the last ones, are values that the function took from
-            around it. Its rules cannot know of them.
+        forward: Takes the leaves, and which of them are differentiated; returns the output's
+            leaves and the `Residuals`.
+        hidden: How many of the leaves, the last ones, are hidden.
+        numbers: The positions of the hidden leaves that are numbers of examples.
     """
 
     def __init__(
@@ -71,38 +114,37 @@ class Application:
         name: str,
         run: Callable[..., Any],
         jvp: Callable[..., Any] | None,
-        forward: Callable[..., Any] | None,
-        backward: Callable[..., Any] | None,
-        captured: int = 0,
+        forward: Callable[[Sequence[Any], Sequence[bool]], tuple[Any, Residuals]] | None,
+        hidden: int = 0,
+        numbers: frozenset[int] = frozenset(),
     ) -> None:
         self.name = name
         self.run = run
         self.jvp = jvp
         self.forward = forward
-        self.backward = backward
-        self.captured = captured
-        self._types: dict[Any, tuple[ArrayType, ...]] = {}
+        self.hidden = hidden
+        self.numbers = numbers
+        self._programs: dict[Any, Program] = {}
 
     def __str__(self) -> str:
         return f"<function {self.name}>"
 
     def require_constant(self, derivatives: Sequence[Any]) -> None:
-        """Check that nothing is asked of the captured leaves.
+        """Check that nothing is asked of the hidden leaves.
 
         Raises:
             CustomRuleError: One of them is differentiated.
         """
-        count = len(derivatives) - self.captured
+        count = len(derivatives) - self.hidden
         if any(derivative is not None for derivative in derivatives[count:]):
             raise captured_error(self.name)
 
-    def output_types(self, types: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
-        """The types of the output's leaves."""
-        if types not in self._types:
+    def program(self, types: tuple[ArrayType, ...]) -> Program:
+        """The function as a Program; it may capture tracers."""
+        if types not in self._programs:
             arguments = tree.structure((0,) * len(types))
-            recorded = record_program(self.run, arguments, types)
-            self._types[types] = output_types(recorded.program)
-        return self._types[types]
+            self._programs[types] = record_program(self.run, arguments, types).program
+        return self._programs[types]
 
 
 def captured_error(name: str) -> CustomRuleError:
@@ -127,7 +169,7 @@ class CustomCall(Primitive):
 
     def infer(self, *types: ArrayType, function: Application) -> Any:
         """Record the function and look at its outputs."""
-        return function.output_types(types)
+        return output_types(function.program(types))
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -138,18 +180,17 @@ class CustomCall(Primitive):
         if function.jvp is not None:
             outputs, pushed = function.jvp(inputs, tangents)
             return tuple(outputs), tuple(pushed)
-        if function.forward is None or function.backward is None:
+        if function.forward is None:
             raise MissingRuleError.of(function.name, "jvp")
-        outputs, residuals = function.forward(*inputs)
+        outputs, residuals = function.forward(inputs, [t is not None for t in tangents])
         types = [type_of(x).strong for x in outputs]
         active = [number for number, type in enumerate(types) if type.is_inexact]
-        backward = function.backward
 
         def pullback(*cotangents: Any) -> Sequence[Any]:
             full: list[Any] = [None] * len(types)
             for number, cotangent in zip(active, cotangents, strict=True):
                 full[number] = cotangent
-            parts = backward(residuals, full)
+            parts = residuals.pull_back(residuals.traced, full)
             return [
                 0.0 if part is None else part
                 for part, tangent in zip(parts, tangents, strict=True)
@@ -169,10 +210,10 @@ class CustomCall(Primitive):
         """Call the forward half of the vjp rule, or record the jvp rule, to be transposed."""
         function: Application = params["function"]
         function.require_constant(needed)
-        if function.forward is not None and function.backward is not None:
-            backward = function.backward
-            outputs, residuals = function.forward(*inputs)
-            return tuple(outputs), Pullback(self.name, lambda cts: backward(residuals, cts))
+        if function.forward is not None:
+            outputs, residuals = function.forward(inputs, [need is not None for need in needed])
+            traced, pull_back = residuals.traced, residuals.pull_back
+            return tuple(outputs), Pullback(self.name, lambda cts: pull_back(traced, cts))
         if function.jvp is None:
             raise MissingRuleError.of(function.name, "vjp")
         jvp = function.jvp
@@ -193,7 +234,7 @@ class CustomCall(Primitive):
             function, "jvp", pushforward, [type_of(inputs[n]).strong for n in active]
         )
 
-        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+        def pull_back_jvp(cotangents: Sequence[Any]) -> Sequence[Any]:
             given = [
                 ct if type.is_inexact else None for ct, type in zip(cotangents, types, strict=True)
             ]
@@ -203,15 +244,48 @@ class CustomCall(Primitive):
                 parts[number] = part
             return parts
 
-        return tuple(outputs), Pullback(self.name, pull_back)
+        return tuple(outputs), Pullback(self.name, pull_back_jvp)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose of the function itself, where it is applied to tangents, say."""
+        function: Application = params["function"]
+        types = tuple(x.type if isinstance(x, LinearValue) else type_of(x) for x in inputs)
+        program, captured = closed(function.program(types))
+        known = {
+            variable: x
+            for variable, x in zip(program.inputs, [*inputs, *captured], strict=True)
+            if not isinstance(x, LinearValue)
+        }
+        parts = iter(transpose_program(program, cotangent, known))
+        return [next(parts) if isinstance(x, LinearValue) else None for x in inputs]
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Call the function for all examples, with rules for all examples."""
-        function = _batched(params["function"], size, tuple(axes))
-        outputs = bind(self, *inputs, function=function)
-        return outputs, (0,) * len(outputs)
+        function: Application = params["function"]
+        outputs = bind(self, *inputs, function=_batched(function, size, tuple(axes)))
+        if any(axis is not None and n not in function.numbers for n, axis in enumerate(axes)):
+            return outputs, (0,) * len(outputs)
+        # Examples can only differ here by their numbers. An output that is the same for all, as a
+        # sum over examples is, stays one; by the contract its derivative is the same, too.
+        types = tuple(
+            type if axis is None else _of_one(type, axis)
+            for type, axis in zip(map(type_of, inputs), axes, strict=True)
+        )
+        program, captured = closed(function.program(types))
+        found = batched(program, size, (*axes, *[None] * len(captured))).axes
+        return (
+            tuple(x[0] if axis is None else x for x, axis in zip(outputs, found, strict=True)),
+            tuple(None if axis is None else 0 for axis in found),
+        )
 
 
 custom_call = CustomCall("custom_call")
@@ -228,7 +302,7 @@ def _recorded_linear(
         with ProgramRecording() as recording:
             inputs = [recording.input(type) for type in types]
             return recording.program(f(*inputs))
-    except (NonlinearRuleError, CustomRuleError):
+    except (NonlinearRuleError, CustomRuleError, ArgumentError, AxisNameError):
         raise
     except FunctraceError as error:
         raise NonlinearRuleError(
@@ -240,7 +314,6 @@ def _recorded_linear(
 
 def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> Application:
     """The function and its rules for many examples, with outputs' examples along axis 0."""
-    mapped = [axis is not None for axis in axes]
 
     def run(*leaves: Any) -> Any:
         return vmap(lambda *xs: list(function.run(*xs)), axes, 0, axis_size=size)(*leaves)
@@ -258,57 +331,161 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
         tangent_axes = [axis for axis, on in zip(axes, present, strict=True) if on]
         return vmap(one, (list(axes), tangent_axes), 0, axis_size=size)(list(leaves), given)
 
-    def forward(*leaves: Any) -> Any:
-        return vmap(function.forward, axes, 0, axis_size=size)(*leaves)  # pyright: ignore[reportArgumentType]
+    def forward(leaves: Sequence[Any], perturbed: Sequence[bool]) -> tuple[Any, Residuals]:
+        kept: list[Residuals] = []
 
-    def backward(residuals: Any, cotangents: Sequence[Any]) -> Any:
-        present = [cotangent is not None for cotangent in cotangents]
+        def one(*leaves: Any) -> list[Any]:
+            outputs, residuals = function.forward(leaves, perturbed)  # pyright: ignore[reportOptionalCall]
+            if residuals.is_opaque:
+                residuals = _transparent(residuals, [type_of(x).strong for x in outputs])
+            kept.append(residuals)
+            return [*outputs, *residuals.traced]
 
-        def one(residuals: Any, given: Any) -> Any:
-            found = iter(given)
-            full = [next(found) if on else None for on in present]
-            return function.backward(residuals, full)  # pyright: ignore[reportOptionalCall]
-
-        given = [cotangent for cotangent in cotangents if cotangent is not None]
-        parts = vmap(one, (0, 0), 0, axis_size=size)(residuals, given)
-        return [
-            part
-            if part is None
-            else np.moveaxis(part, 0, axis)
-            if is_mapped and axis is not None
-            else np.sum(part, axis=0)
-            for part, axis, is_mapped in zip(parts, axes, mapped, strict=True)
+        values, value_axes = _mapped(one, size, leaves, axes)
+        residuals = kept[0]
+        count = len(values) - len(residuals.traced)
+        outputs = [
+            in_front(x, axis, size)
+            for x, axis in zip(values[:count], value_axes[:count], strict=True)
         ]
+        traced_axes = value_axes[count:]
 
-    has_vjp = function.backward is not None
+        def pull_back(traced: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+            present = [cotangent is not None for cotangent in cotangents]
+            given = [cotangent for cotangent in cotangents if cotangent is not None]
+            has_part: list[bool] = []
+
+            def one(*inputs: Any) -> list[Any]:
+                found = iter(inputs[len(traced) :])
+                parts = residuals.pull_back(
+                    inputs[: len(traced)], [next(found) if on else None for on in present]
+                )
+                has_part[:] = [part is not None for part in parts]
+                return [part for part in parts if part is not None]
+
+            found, found_axes = _mapped(
+                one, size, [*traced, *given], [*traced_axes, *[0] * len(given)]
+            )
+            each = iter(in_front(x, axis, size) for x, axis in zip(found, found_axes, strict=True))
+            parts = [next(each) if on else None for on in has_part]
+            return [
+                part
+                if part is None
+                else np.sum(part, axis=0)
+                if axis is None
+                else np.moveaxis(part, 0, axis)
+                for part, axis in zip(parts, axes, strict=True)
+            ]
+
+        return outputs, Residuals(values[count:], pull_back, is_opaque=False)
+
     return Application(
         function.name,
         run,
         None if function.jvp is None else jvp,
-        forward if has_vjp else None,
-        backward if has_vjp else None,
-        function.captured,
+        None if function.forward is None else forward,
+        function.hidden,
+        function.numbers,
     )
+
+
+def _mapped(
+    f: Callable[..., list[Any]], size: int, inputs: Sequence[Any], axes: Sequence[int | None]
+) -> tuple[list[Any], list[int | None]]:
+    """Map a function of leaves; of each output, its batch axis too, None where all are the same."""
+    with ProgramRecording() as recording:
+        given = [
+            x if axis is None else recording.input(_of_one(type_of(x), axis))
+            for x, axis in zip(inputs, axes, strict=True)
+        ]
+        program = recording.program([as_operand(x) for x in f(*given)])
+    batched_inputs = [x for x, axis in zip(inputs, axes, strict=True) if axis is not None]
+    return batch_program(program, size, batched_inputs, [axis for axis in axes if axis is not None])
+
+
+def _of_one(type: ArrayType, axis: int) -> ArrayType:
+    """The type of one example."""
+    return ArrayType((*type.shape[:axis], *type.shape[axis + 1 :]), type.dtype)
+
+
+def _transparent(residuals: Residuals, types: Sequence[ArrayType]) -> Residuals:
+    """The same residuals as traced values and a Program, which outlive the recording around."""
+    pull_back = residuals.pull_back
+    body, captured, present = _recorded_pull_back(
+        lambda cotangents: pull_back(residuals.traced, cotangents), types
+    )
+    return Residuals(captured, _pull_back_by(body, present, types), is_opaque=False)
+
+
+def _recorded_pull_back(
+    pull_back: Callable[[Sequence[Any]], Sequence[Any]], types: Sequence[ArrayType]
+) -> tuple[Program, list[Any], list[bool]]:
+    """Record a pullback.
+
+    Returns:
+        A Program that takes the cotangents, of those outputs that can have one, and what it
+        captured; what it captured; and for which leaves it gives cotangents.
+    """
+    with ProgramRecording() as recording:
+        cotangents = [recording.input(type) if type.is_inexact else None for type in types]
+        parts = pull_back(cotangents)
+        program = recording.program([part for part in parts if part is not None])
+    body, captured = closed(program)
+    return body, captured, [part is not None for part in parts]
+
+
+def _pull_back_by(body: Program, present: Sequence[bool], types: Sequence[ArrayType]) -> PullBack:
+    """The pullback that such a Program computes."""
+
+    def pull_back(traced: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+        given = [
+            zeros_of_type(type) if cotangent is None else cotangent
+            for cotangent, type in zip(cotangents, types, strict=True)
+            if type.is_inexact
+        ]
+        found = iter(run_program(body, [*given, *traced]))
+        return [next(found) if on else None for on in present]
+
+    return pull_back
+
+
+class UsesYoungerValue(Exception):  # noqa: N818  (a signal, which the user never sees)
+    """Arguments are known, but the function takes a value from a younger recording around it."""
 
 
 class CustomFunction(Generic[P, R]):
     """A function with derivative rules that the user gives."""
 
-    def __init__(self, f: Callable[P, R], nondiff_argnums: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        f: Callable[P, R],
+        nondiff_argnums: int | Sequence[int] = (),
+        nondiff_argnames: str | Sequence[str] = (),
+    ) -> None:
         """Wrap the function.
 
         Args:
             f: The function, of trees of arrays.
             nondiff_argnums: The positions of arguments that are no arrays, or are never
                 differentiated: functions, strings, options. Rules get them first.
+            nondiff_argnames: The names of more such arguments.
+
+        Raises:
+            ArgumentError: The function has no parameter of such a name.
         """
         update_wrapper(self, f)
         self._f = f
-        self._static = tuple(nondiff_argnums)
+        numbers = [nondiff_argnums] if isinstance(nondiff_argnums, int) else nondiff_argnums
+        names = [nondiff_argnames] if isinstance(nondiff_argnames, str) else nondiff_argnames
+        self._static = (*numbers, *(_position(f, name) for name in names))
         self._jvp: Callable[..., Any] | None = None
         self._forward: Callable[..., Any] | None = None
         self._backward: Callable[..., Any] | None = None
-        self._symbolic_zeros = False
+        self._symbolic_tangents = False
+        self._symbolic_cotangents = False
+
+    def __repr__(self) -> str:
+        return f"<{_name_of(self._f)}, a function with derivative rules of its own>"
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Give the forward rule; usable as a decorator.
@@ -323,7 +500,7 @@ class CustomFunction(Generic[P, R]):
             The rule.
         """
         self._jvp = jvp
-        self._symbolic_zeros = symbolic_zeros
+        self._symbolic_tangents = symbolic_zeros
         return jvp
 
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
@@ -332,21 +509,42 @@ class CustomFunction(Generic[P, R]):
         Args:
             jvps: ``jvp(tangent, output, *primals)`` returns the output's tangent for a tangent of
                 that argument; None where the derivative is zero.
+
+        Raises:
+            ArgumentError: The function has arguments that are not differentiated, or it is called
+                with another number of arguments than there are rules.
         """
+        if self._static:
+            raise ArgumentError(
+                f"{_name_of(self._f)} has arguments that are not differentiated, which defjvps "
+                "cannot pass on.",
+                advice="Give the rule with defjvp.",
+            )
 
         def jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
             function: Any = self
+            if len(jvps) != len(primals):
+                raise ArgumentError(
+                    f"{_name_of(self._f)} has {len(primals)} arguments, but defjvps was given "
+                    f"{len(jvps)} rules."
+                )
             output = function(*primals)
             total: Any = None
             for rule, tangent in zip(jvps, tangents, strict=True):
-                if rule is not None:
+                if rule is not None and tangent is not None:
                     part = rule(tangent, output, *primals)
                     total = part if total is None else tree.map(np.add, total, part)
             return output, tree.map(np.zeros_like, output) if total is None else total
 
-        self._jvp = jvp
+        self.defjvp(jvp)
 
-    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+    def defvjp(
+        self,
+        fwd: Callable[..., Any],
+        bwd: Callable[..., Any],
+        symbolic_zeros: bool = False,
+        optimize_remat: bool = False,
+    ) -> None:
         """Give the reverse rule.
 
         Args:
@@ -354,9 +552,15 @@ class CustomFunction(Generic[P, R]):
                 of whatever ``bwd`` will need.
             bwd: ``bwd(*nondiff, residuals, cotangent)`` returns a tuple with one cotangent for
                 each argument that is not in ``nondiff_argnums``, a tree like the argument; None
-                stands for zero.
+                stands for zero, for the argument or for any part of it.
+            symbolic_zeros: Whether ``fwd`` takes a `CustomVJPPrimal` for each leaf of the
+                arguments, which says whether it is differentiated, and ``bwd`` cotangents that
+                are zero as None, not as arrays of zeros.
+            optimize_remat: For programs written for JAX, where it lets ``checkpoint`` call the
+                function in place of ``fwd`` if both give the same output. It changes nothing here.
         """
         self._forward, self._backward = fwd, bwd
+        self._symbolic_cotangents = symbolic_zeros
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # As functions do: accessed on an object, a method with the object as first argument.
@@ -370,7 +574,7 @@ class CustomFunction(Generic[P, R]):
             MissingRuleError: It has no derivative rule yet.
             CustomRuleError: A rule returned a wrong structure, shape or dtype.
         """
-        name = getattr(self._f, "__name__", "custom function")
+        name = _name_of(self._f)
         if self._jvp is None and self._backward is None:
             raise MissingRuleError(
                 f"{name} has no derivative rule yet.",
@@ -382,101 +586,267 @@ class CustomFunction(Generic[P, R]):
         dynamic = tuple(x for n, x in enumerate(positional) if n not in static)
         leaves, structure = tree.flatten(dynamic)
         leaves = [as_operand(leaf) for leaf in leaves]
-        call = _Call(self, name, positional, static, fixed, structure)
-        body: Program | None = None
-        captured: list[Any] = []
-        if any(innermost_value(x) is UNKNOWN for x in leaves):
-            arguments = tree.structure((0,) * len(leaves))
-            recorded = record_program(call.run, arguments, [type_of(x) for x in leaves])
-            body, captured = closed(recorded.program)
-        application = Application(
-            name,
-            call.run if body is None else partial(_run_body, body),
-            None if self._jvp is None else call.without_captured(call.jvp, len(captured)),
-            None if self._backward is None else call.forward_without(len(captured)),
-            None if self._backward is None else call.backward_without(len(captured)),
-            len(captured),
-        )
-        outputs = bind(custom_call, *leaves, *captured, function=application)
-        return call.structure.unflatten(list(outputs))
+        call = _Call(self, name, len(positional), static, fixed, structure)
+        if call.traced_fixed or any(innermost_value(x) is UNKNOWN for x in leaves):
+            return call.record(leaves)
+        traced = [x.recording.birth for x in leaves if isinstance(x, Tracer)]
+        if traced and named_axes():
+            try:  # the function, or a rule, may combine the examples of a map around it
+                return call.record(leaves)
+            except UnknownValueError:  # it needs the values, so it is called on them
+                pass
+        call.youngest = max(traced, default=None)
+        try:
+            return call.apply(leaves)
+        except UsesYoungerValue:
+            return call.record(leaves)
 
 
-def _run_body(body: Program, *leaves: Any) -> list[Any]:
-    return run_program(body, leaves)
+_no_functions: tuple[Any, ...] = ()
+_being_recorded: ContextVar[tuple[Any, ...]] = ContextVar("_being_recorded", default=_no_functions)
+"""The custom functions whose rules are being recorded."""
 
 
 class _Call:
-    """One call of a custom function: its rules in terms of leaves, with their results checked."""
+    """One call of a custom function: its rules in terms of leaves, with their results checked.
+
+    Attributes:
+        traced_fixed: The traced values among the arguments that are not differentiated. They are
+            hidden leaves.
+        youngest: The birth of the youngest recording of an argument, if the call is not recorded.
+    """
 
     def __init__(
         self,
         custom: Any,
         name: str,
-        positional: Sequence[Any],
+        count: int,
         static: set[int],
         fixed: Sequence[Any],
         arguments: tree.Structure,
     ) -> None:
         self.custom = custom
         self.name = name
-        self.count = len(positional)
+        self.count = count
         self.static = static
-        self.fixed = list(fixed)
+        self.fixed, self.fixed_structure = tree.flatten(list(fixed))
+        self.places = [n for n, x in enumerate(self.fixed) if innermost_value(x) is UNKNOWN]
+        self.traced_fixed = [self.fixed[n] for n in self.places]
         self.arguments = arguments
         self.structure = tree.LEAF
-        self.input_types: list[ArrayType] = []
-        self.output_types: list[ArrayType] = []
+        self.expected: tuple[ArrayType, ...] | None = None
+        self.axes: list[tuple[Hashable, int]] = []
+        self.youngest: int | None = None
 
-    def all_arguments(self, leaves: Sequence[Any]) -> list[Any]:
+    def apply(self, leaves: Sequence[Any]) -> Any:
+        """Call the function on values."""
+        application = Application(
+            self.name,
+            self.run,
+            None if self.custom._jvp is None else self.jvp,
+            None if self.custom._backward is None else self.forward,
+        )
+        outputs = bind(custom_call, *leaves, function=application)
+        return self.structure.unflatten(list(outputs))
+
+    def record(self, leaves: Sequence[Any]) -> Any:
+        """Record the function, and make what it captures, and its rules, hidden leaves."""
+        self.youngest = None
+        visible = [*leaves, *self.traced_fixed]
+        types = [type_of(x) for x in visible]
+        recorded = record_program(self.run, tree.structure((0,) * len(visible)), types)
+        structure = self.structure  # of the output, as the function returned it just now
+        self.expected = output_types(recorded.program)
+        axes = named_axes()
+        numbers = [axis.index for axis in axes.values()]
+        captured = closed(recorded.program)[1]
+        jvp: _RecordedJvp | None = None
+        reverse: _RecordedReverse | None = None
+        custom, active = self.custom, _being_recorded.get()
+        is_closure = any(all(x.variable is not n.variable for n in numbers) for x in captured)
+        if is_closure and custom not in active:
+            # The rules will be called when what is captured can no longer be used, so they are
+            # recorded as well. They may call the function, which is then recorded without them.
+            before = _being_recorded.set((*active, custom))
+            try:
+                jvp, reverse = self.recorded_jvp(types), self.recorded_reverse(types)
+            finally:
+                _being_recorded.reset(before)
+        rules = [rule.program for rule in (jvp, reverse) if rule is not None]
+        (body, *programs), captured = closed_together([recorded.program, *rules])
+        self.axes = [(name, axis.size) for name, axis in axes.items()]
+        hidden = [*self.traced_fixed, *captured, *numbers]
+        is_number = [any(x.variable is n.variable for n in numbers) for x in hidden]
+        closed_rules = iter(programs)
+        has_jvp, has_vjp = self.custom._jvp is not None, self.custom._backward is not None
+        application = Application(
+            self.name,
+            partial(_run_body, body),
+            partial(jvp.call, next(closed_rules)) if jvp else self.jvp if has_jvp else None,
+            partial(reverse.call, next(closed_rules))
+            if reverse
+            else self.forward
+            if has_vjp
+            else None,
+            len(hidden),
+            frozenset(len(leaves) + n for n, on in enumerate(is_number) if on),
+        )
+        outputs = bind(custom_call, *leaves, *hidden, function=application)
+        return structure.unflatten(list(outputs))
+
+    def recorded_jvp(self, types: Sequence[ArrayType]) -> _RecordedJvp | None:
+        """The jvp rule as a Program; None if there is none, or it cannot be recorded."""
+        if self.custom._jvp is None:
+            return None
+        active = [n for n in range(self.arguments.num_leaves) if types[n].is_inexact]
+        try:
+            with ProgramRecording() as recording:
+                inputs = [recording.input(type) for type in types]
+                tangents: list[Any] = [None] * len(types)
+                for number in active:
+                    tangents[number] = recording.input(types[number].strong)
+                outputs, pushed = self.jvp(inputs, tangents)
+                present = [part is not None for part in pushed]
+                program = recording.program([*outputs, *(x for x in pushed if x is not None)])
+        except Exception:  # noqa: BLE001  (the rule may never be called; if it is, it fails then)
+            return None
+        return _RecordedJvp(program, list(types), active, present)
+
+    def recorded_reverse(self, types: Sequence[ArrayType]) -> _RecordedReverse | None:
+        """The vjp rule as a Program; None if there is none, or it cannot be recorded."""
+        if self.custom._backward is None:
+            return None
+        try:
+            with ProgramRecording() as recording:
+                inputs = [recording.input(type) for type in types]
+                outputs, residuals = self.forward(inputs, [type.is_inexact for type in types])
+                out_types = [type_of(x).strong for x in outputs]
+                body, kept, present = _recorded_pull_back(
+                    partial(residuals.pull_back, residuals.traced), out_types
+                )
+                program = recording.program([*outputs, *kept])
+        except Exception:  # noqa: BLE001  (as above)
+            return None
+        return _RecordedReverse(program, len(types), body, present, out_types)
+
+    def scope(self, numbers: Sequence[Any]) -> AbstractContextManager[None]:
+        """The named axes around the call, with these numbers of the example."""
+        if not self.axes or not numbers:
+            return nullcontext()
+        axes = {
+            name: NamedAxis(number, size)
+            for (name, size), number in zip(self.axes, numbers, strict=True)
+        }
+        return with_named_axes(axes)
+
+    def fixed_arguments(self, traced: Sequence[Any]) -> list[Any]:
+        """The arguments that are not differentiated, with these values for the traced ones."""
+        fixed = list(self.fixed)
+        for place, x in zip(self.places, traced, strict=True):
+            fixed[place] = x
+        return self.fixed_structure.unflatten(fixed)
+
+    def divided(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """The leaves of the arguments, the values in fixed arguments, the numbers of examples."""
+        count, end = self.arguments.num_leaves, self.arguments.num_leaves + len(self.places)
+        numbers = inputs[len(inputs) - len(self.axes) :] if len(inputs) > end else []
+        return list(inputs[:count]), list(inputs[count:end]), list(numbers)
+
+    def all_arguments(self, leaves: Sequence[Any], traced: Sequence[Any]) -> list[Any]:
         dynamic = iter(self.arguments.unflatten(list(leaves)))
-        fixed = iter(self.fixed)
+        fixed = iter(self.fixed_arguments(traced))
         return [next(fixed if n in self.static else dynamic) for n in range(self.count)]
 
-    def run(self, *leaves: Any) -> list[Any]:
-        outputs, self.structure = tree.flatten(self.custom._f(*self.all_arguments(leaves)))
+    def run(self, *inputs: Any) -> list[Any]:
+        leaves, traced, _ = self.divided(inputs)
+        outputs, self.structure = tree.flatten(self.custom._f(*self.all_arguments(leaves, traced)))
         return [as_operand(x) for x in outputs]
 
-    def jvp(self, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        leaves, traced, numbers = self.divided(inputs)
         given = [
             zeros_for(x)
-            if tangent is None and type_of(x).is_inexact and not self.custom._symbolic_zeros
+            if tangent is None and type_of(x).is_inexact and not self.custom._symbolic_tangents
             else tangent
-            for x, tangent in zip(leaves, tangents, strict=True)
+            for x, tangent in zip(leaves, tangents[: len(leaves)], strict=True)
         ]
-        result = self.custom._jvp(
-            *self.fixed, self.arguments.unflatten(list(leaves)), self.arguments.unflatten(given)
-        )
-        if not isinstance(result, tuple | list) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
-            raise self.wrong("jvp", f"a {type(result).__qualname__}", "a pair (output, tangent)")  # pyright: ignore[reportUnknownArgumentType]
-        output, pushed = result
-        outputs, self.structure = tree.flatten(output)
-        outputs = [as_operand(x) for x in outputs]
+        with self.scope(numbers):
+            result = self.custom._jvp(
+                *self.fixed_arguments(traced),
+                self.arguments.unflatten(leaves),
+                self.arguments.unflatten(given),
+            )
+        output, pushed = self.pair("jvp", result, "(output, tangent)")
+        outputs, structure = self.outputs("jvp", output)
         try:
-            parts = self.structure.flatten_up_to(pushed)
+            parts = structure.flatten_up_to(pushed)
         except FunctraceError:
             raise self.wrong(
-                "jvp", f"a tangent like {tree.structure(pushed)}", f"one like {self.structure}"
+                "jvp", f"a tangent like {tree.structure(pushed)}", f"one like {structure}"
             ) from None
+        self.require_older(parts, given)
         types = [type_of(x) for x in outputs]
-        return outputs, self.checked("jvp", parts, types, self.structure, "the output")
+        return outputs, self.checked("jvp", parts, types, structure, "the output")
 
-    def forward(self, *leaves: Any) -> tuple[list[Any], Any]:
-        result = self.custom._forward(*self.all_arguments(leaves))
-        if not isinstance(result, tuple | list) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
-            raise self.wrong("fwd", f"a {type(result).__qualname__}", "a pair (output, residuals)")  # pyright: ignore[reportUnknownArgumentType]
-        output, residuals = result
-        outputs, self.structure = tree.flatten(output)
-        outputs = [as_operand(x) for x in outputs]
-        self.input_types = [type_of(x) for x in leaves]
-        self.output_types = [type_of(x) for x in outputs]
-        return outputs, residuals
+    def forward(
+        self, inputs: Sequence[Any], perturbed: Sequence[bool]
+    ) -> tuple[list[Any], Residuals]:
+        leaves, traced, numbers = self.divided(inputs)
+        input_types = [type_of(x) for x in leaves]
+        given = leaves
+        if self.custom._symbolic_cotangents:
+            given = [
+                CustomVJPPrimal(x, on and type.is_inexact)
+                for x, on, type in zip(leaves, perturbed, input_types)  # noqa: B905  (hidden ones)
+            ]
+        with self.scope(numbers):
+            result = self.custom._forward(*self.all_arguments(given, traced))
+        output, kept = self.pair("fwd", result, "(output, residuals)")
+        outputs, structure = self.outputs("fwd", output)
+        output_types = [type_of(x) for x in outputs]
+        residuals, residual_structure = tree.flatten(kept)
+        self.require_older(residuals)
+        places = [n for n, x in enumerate(residuals) if isinstance(x, Tracer)]
+        hidden = len(inputs) - len(leaves)
 
-    def backward(self, residuals: Any, cotangents: Sequence[Any]) -> list[Any]:
+        def pull_back(values: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+            full = list(residuals)
+            for place, x in zip(places, values):  # noqa: B905  (the other values come after them)
+                full[place] = x
+            rest = values[len(places) :]
+            parts = self.backward(
+                residual_structure.unflatten(full),
+                cotangents,
+                (structure, output_types, input_types),
+                (rest[: len(traced)], rest[len(traced) :]),
+            )
+            return [*parts, *[None] * hidden]
+
+        return outputs, Residuals(
+            [*(residuals[n] for n in places), *traced, *numbers],
+            pull_back,
+            any(not isinstance(x, _TRANSPARENT) for x in residuals),
+        )
+
+    def backward(
+        self,
+        residuals: Any,
+        cotangents: Sequence[Any],
+        known: tuple[tree.Structure, Sequence[ArrayType], Sequence[ArrayType]],
+        hidden: tuple[Sequence[Any], Sequence[Any]],
+    ) -> list[Any]:
+        structure, output_types, input_types = known
+        traced, numbers = hidden
         full = [
-            zeros_of_type(type.strong) if cotangent is None and type.is_inexact else cotangent
-            for cotangent, type in zip(cotangents, self.output_types, strict=True)
+            zeros_of_type(type.strong)
+            if cotangent is None and type.is_inexact and not self.custom._symbolic_cotangents
+            else cotangent
+            for cotangent, type in zip(cotangents, output_types, strict=True)
         ]
-        found = self.custom._backward(*self.fixed, residuals, self.structure.unflatten(full))
+        with self.scope(numbers):
+            found = self.custom._backward(
+                *self.fixed_arguments(traced), residuals, structure.unflatten(full)
+            )
         expected = self.arguments.num_children
         if not isinstance(found, tuple | list):
             raise self.wrong("bwd", f"a {type(found).__qualname__}", f"a tuple of {expected}")
@@ -486,18 +856,66 @@ class _Call:
         for number, (part, child) in enumerate(
             zip(found, self.arguments.children(), strict=True)  # pyright: ignore[reportUnknownArgumentType]
         ):
-            if part is None:
-                parts += [None] * child.num_leaves
-                continue
             try:
-                parts += child.flatten_up_to(part)
+                parts += _parts_of(part, child)
             except FunctraceError:
                 raise self.wrong(
                     "bwd",
                     f"for argument {number} a cotangent like {tree.structure(part)}",
                     f"one like {child}",
                 ) from None
-        return self.checked("bwd", parts, self.input_types, self.arguments, "the argument")
+        return self.checked("bwd", parts, input_types, self.arguments, "the argument")
+
+    def pair(self, rule: str, result: Any, what: str) -> tuple[Any, Any]:
+        """What a rule returned, once it is known to be two things."""
+        if not isinstance(result, tuple | list) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
+            raise self.wrong(rule, f"a {type(result).__qualname__}", f"a pair {what}")  # pyright: ignore[reportUnknownArgumentType]
+        first, second = result
+        return first, second
+
+    def outputs(self, rule: str, output: Any) -> tuple[list[Any], tree.Structure]:
+        """The leaves of an output that a rule returned, once they are known to fit."""
+        leaves, structure = tree.flatten(output)
+        leaves = [as_operand(x) for x in leaves]
+        self.require_older(leaves)
+        if self.expected is None:
+            self.structure = structure
+            return leaves, structure
+        if structure != self.structure:
+            raise self.wrong(
+                rule, f"an output like {structure}", f"one like the function's, {self.structure}"
+            )
+        for number, (x, expected) in enumerate(zip(leaves, self.expected, strict=True)):
+            given = type_of(x)
+            if not _fits(given, expected):
+                path = tree.keystr(structure.paths()[number])
+                raise self.wrong(
+                    rule, f"{given} for the output{path}", f"{expected}, as the function returns"
+                )
+        return leaves, structure
+
+    def require_older(self, values: Sequence[Any], given: Sequence[Any] = ()) -> None:
+        """Check that a rule used no value of a recording younger than those of the arguments.
+
+        Args:
+            values: What the rule returned.
+            given: What it was given beside the arguments, which may be younger.
+
+        Raises:
+            UsesYoungerValue: It used one that is not known, of a map for example, and can be
+                recorded there.
+            CustomRuleError: It used one that is differentiated.
+        """
+        if self.youngest is None:
+            return
+        others = {x.recording for x in given if isinstance(x, Tracer)}
+        for x in values:
+            if not isinstance(x, Tracer) or x.recording in others:
+                continue
+            if x.recording.birth > self.youngest:
+                if innermost_value(x) is UNKNOWN:
+                    raise UsesYoungerValue
+                raise captured_error(self.name)
 
     def checked(
         self,
@@ -509,7 +927,7 @@ class _Call:
     ) -> list[Any]:
         """Tangents or cotangents, once they are known to fit."""
         checked: list[Any] = []
-        for part, expected, path in zip(parts, types, structure.paths(), strict=True):
+        for number, (part, expected) in enumerate(zip(parts, types, strict=True)):
             if part is None or not expected.is_inexact:
                 checked.append(None)
                 continue
@@ -517,9 +935,9 @@ class _Call:
                 given = type_of(part)
             except TypeError:
                 raise self.wrong(rule, f"a {type(part).__qualname__}", f"{expected}") from None
-            fits = given.shape == expected.shape and (given.weak or given.dtype == expected.dtype)
-            if not fits:
-                raise self.wrong(rule, f"{given} for {of}{tree.keystr(path)}", f"{expected.strong}")
+            if not _fits(given, expected):
+                path = tree.keystr(structure.paths()[number])
+                raise self.wrong(rule, f"{given} for {of}{path}", f"{expected.strong}")
             plain = given.weak and not isinstance(part, Tracer)
             checked.append(expected.dtype.type(part) if plain else as_operand(part))
         return checked
@@ -529,23 +947,91 @@ class _Call:
             f"The {rule} rule of {self.name} returned {given}; expected {expected}."
         )
 
-    # Captured values come after the leaves of the arguments; rules know nothing of them.
 
-    def without_captured(self, rule: Callable[..., Any], captured: int) -> Callable[..., Any]:
-        if not captured:
-            return rule
+_TRANSPARENT = (Tracer, np.ndarray, np.generic, np.dtype, bool, int, float, complex, str, bytes)
+"""Residuals that hold no traced values unseen."""
 
-        def jvp(leaves: Sequence[Any], tangents: Sequence[Any]) -> Any:
-            count = len(leaves) - captured
-            return rule(leaves[:count], tangents[:count])
 
-        return jvp
+class _RecordedJvp(NamedTuple):
+    """A jvp rule as a Program of the leaves, of tangents for the active ones, and of captures."""
 
-    def forward_without(self, captured: int) -> Callable[..., Any]:
-        return lambda *leaves: self.forward(*leaves[: len(leaves) - captured])
+    program: Program
+    types: list[ArrayType]
+    active: list[int]
+    present: list[bool]
 
-    def backward_without(self, captured: int) -> Callable[..., Any]:
-        return lambda kept, cts: [*self.backward(kept, cts), *[None] * captured]
+    def call(self, program: Program, inputs: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        """Run the Program, once it is closed, as a rule in terms of leaves."""
+        count = len(self.types)
+        given = [
+            zeros_of_type(self.types[n].strong) if tangents[n] is None else tangents[n]
+            for n in self.active
+        ]
+        captured = inputs[count : len(program.inputs) - len(given)]
+        results = run_program(program, [*inputs[:count], *given, *captured])
+        outputs = len(results) - sum(self.present)
+        pushed = iter(results[outputs:])
+        return results[:outputs], [next(pushed) if on else None for on in self.present]
+
+
+class _RecordedReverse(NamedTuple):
+    """A vjp rule as two Programs: one of leaves and captures, one of cotangents and residuals."""
+
+    program: Program
+    count: int
+    body: Program
+    present: list[bool]
+    types: list[ArrayType]
+
+    def call(
+        self, program: Program, inputs: Sequence[Any], perturbed: Sequence[bool]
+    ) -> tuple[Any, Residuals]:
+        """Run the Program, once it is closed, as a forward half in terms of leaves."""
+        results = run_program(program, inputs[: len(program.inputs)])
+        present = [*self.present, *[False] * (len(inputs) - self.count)]
+        outputs = len(self.types)
+        pull_back = _pull_back_by(self.body, present, self.types)
+        return results[:outputs], Residuals(results[outputs:], pull_back, is_opaque=False)
+
+
+def _run_body(body: Program, *leaves: Any) -> list[Any]:
+    return run_program(body, leaves[: len(body.inputs)])
+
+
+def _fits(given: ArrayType, expected: ArrayType) -> bool:
+    """Whether a value can stand where one of the expected type must."""
+    return given.shape == expected.shape and (given.weak or given.dtype == expected.dtype)
+
+
+def _parts_of(cotangent: Any, argument: tree.Structure) -> list[Any]:
+    """The leaves of an argument's cotangent; None for those of a part that is None.
+
+    Raises:
+        TreeStructureError: It has another structure.
+    """
+    leaves, prefix = tree.flatten(cotangent, is_leaf=lambda x: x is None)
+    if prefix == argument:
+        return leaves
+    parts: list[Any] = []
+    subtrees = prefix.flatten_up_to(argument.unflatten(range(argument.num_leaves)))
+    for leaf, subtree in zip(leaves, subtrees, strict=True):
+        below = tree.structure(subtree)
+        if leaf is not None:
+            below.flatten_up_to(leaf)
+        parts += [leaf] * below.num_leaves
+    return parts
+
+
+def _name_of(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", "custom function")
+
+
+def _position(f: Callable[..., Any], name: str) -> int:
+    """The position of the parameter of this name."""
+    parameters = list(inspect.signature(f).parameters)
+    if name not in parameters:
+        raise ArgumentError(f"{_name_of(f)} has no parameter {name!r}.")
+    return parameters.index(name)
 
 
 def _positional(
@@ -560,21 +1046,26 @@ def _positional(
                 "This function has no signature, so its arguments cannot be passed by keyword."
             ) from None
         return args
-    bound.apply_defaults()
     if bound.kwargs:
         raise ArgumentError(
             f"The keyword-only arguments {sorted(bound.kwargs)} cannot be differentiated.",
             advice="Make them positional parameters, or bind them with functools.partial.",
         )
+    bound.apply_defaults()  # those of keyword-only parameters are left to the function
     return bound.args
 
 
-def custom_jvp(fun: Callable[P, R], nondiff_argnums: Sequence[int] = ()) -> CustomFunction[P, R]:
+def custom_jvp(
+    fun: Callable[P, R],
+    nondiff_argnums: int | Sequence[int] = (),
+    nondiff_argnames: str | Sequence[str] = (),
+) -> CustomFunction[P, R]:
     """Make a function whose forward rule is given by ``defjvp``; reverse mode transposes it.
 
     Args:
         fun: The function, of trees of arrays.
         nondiff_argnums: The positions of arguments that are not differentiated.
+        nondiff_argnames: The names of more such arguments.
 
     Example:
         >>> import numpy as np
@@ -589,15 +1080,20 @@ def custom_jvp(fun: Callable[P, R], nondiff_argnums: Sequence[int] = ()) -> Cust
         >>> ft.grad(log1pexp)(0.0)
         np.float64(0.5)
     """
-    return CustomFunction(fun, nondiff_argnums)
+    return CustomFunction(fun, nondiff_argnums, nondiff_argnames)
 
 
-def custom_vjp(fun: Callable[P, R], nondiff_argnums: Sequence[int] = ()) -> CustomFunction[P, R]:
+def custom_vjp(
+    fun: Callable[P, R],
+    nondiff_argnums: int | Sequence[int] = (),
+    nondiff_argnames: str | Sequence[str] = (),
+) -> CustomFunction[P, R]:
     """Make a function whose reverse rule is given by ``defvjp``; forward mode transposes it.
 
     Args:
         fun: The function, of trees of arrays.
         nondiff_argnums: The positions of arguments that are not differentiated.
+        nondiff_argnames: The names of more such arguments.
 
     Example:
         >>> import numpy as np
@@ -612,4 +1108,4 @@ def custom_vjp(fun: Callable[P, R], nondiff_argnums: Sequence[int] = ()) -> Cust
         >>> ft.grad(lambda x: clip_gradient(-1.0, 1.0, x) * 5)(2.0)
         np.float64(1.0)
     """
-    return CustomFunction(fun, nondiff_argnums)
+    return CustomFunction(fun, nondiff_argnums, nondiff_argnames)

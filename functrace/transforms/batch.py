@@ -7,7 +7,8 @@ operation for all examples at once. An operation that depends on no mapped argum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec
@@ -64,6 +65,21 @@ def named_axis(name: Hashable) -> NamedAxis:
             source_of(user_place(2)),
         )
     return axes[name]
+
+
+def named_axes() -> Mapping[Hashable, NamedAxis]:
+    """The axes of all maps with a name that are calling their functions, outermost first."""
+    return _named_axes.get()
+
+
+@contextmanager
+def with_named_axes(axes: Mapping[Hashable, NamedAxis]) -> Generator[None]:
+    """Let these axes be in scope, and no others: where a rule is called after its map has ended."""
+    before = _named_axes.set(axes)
+    try:
+        yield
+    finally:
+        _named_axes.reset(before)
 
 
 def names_of_indices(tracers: Sequence[Tracer]) -> tuple[Hashable, ...] | None:
@@ -196,11 +212,8 @@ def vmap(
             names = _named_axes.get()
             if axis_name is not None:
                 names = {**names, axis_name: NamedAxis(recording.input(_NUMBER), size)}
-            before = _named_axes.set(names)
-            try:
+            with with_named_axes(names):
                 outputs, out_structure = tree.flatten(example(*traced_args, **traced_kwargs))
-            finally:
-                _named_axes.reset(before)
             program = recording.program([as_operand(x) for x in outputs])
         batched = [
             (leaf, axis) for leaf, axis in zip(leaves, axes, strict=True) if axis is not None
