@@ -21,6 +21,7 @@ from functrace.higher_order.checkpoint import checkpoint_name as checkpoint_name
 from functrace.higher_order.checkpoint import checkpoint_policies as checkpoint_policies
 from functrace.higher_order.custom import custom_jvp as custom_jvp
 from functrace.higher_order.custom import custom_vjp as custom_vjp
+from functrace.higher_order.explaining import explain_cache_misses as explain_cache_misses
 from functrace.higher_order.implicit import custom_linear_solve as custom_linear_solve
 from functrace.higher_order.implicit import custom_root as custom_root
 from functrace.higher_order.implicit import fixed_point as fixed_point
@@ -29,6 +30,8 @@ from functrace.higher_order.loops import associative_scan as associative_scan
 from functrace.higher_order.loops import fori_loop as fori_loop
 from functrace.higher_order.loops import scan as scan
 from functrace.higher_order.loops import while_loop as while_loop
+from functrace.higher_order.recordings import clear_caches as clear_caches
+from functrace.higher_order.recordings import disable_jit as disable_jit
 from functrace.ir.checking import check as check
 from functrace.ir.parsing import parse as parse
 from functrace.ir.program import Program as Program

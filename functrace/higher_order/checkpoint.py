@@ -11,7 +11,7 @@ from functools import partial, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from functrace import tree
-from functrace.higher_order.jit import Call
+from functrace.higher_order.call import Call
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
@@ -20,6 +20,7 @@ from functrace.higher_order.programs import (
     record_program,
     residual_form,
 )
+from functrace.higher_order.static_arguments import named_parameters, separated, with_static
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
@@ -108,6 +109,14 @@ def _has_name(names: frozenset[str], equation: Equation) -> bool:
 
 class Remat(Call):
     """Run a Program, and in reverse mode run it twice. Parameters: ``program``, ``policy``."""
+
+    def run(self, *inputs: Any, **params: Any) -> Any:
+        """Evaluate the Program: it is recorded for this call alone, so compiling does not pay."""
+        return tuple(run_program(params["program"], inputs))
+
+    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
+        """Nothing: what is computed again must not be shared with what was computed before."""
+        return None
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
@@ -255,21 +264,14 @@ def checkpoint(
         np.float64(1.0)
     """
     keep = checkpoint_policies.nothing_saveable if policy is None else policy
-    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    parameters = named_parameters(fun, static_argnums, None, "static_argnums")
 
     @wraps(fun)
     def rematerialised(*args: P.args, **kwargs: P.kwargs) -> R:
-        fixed = {n % len(args): args[n] for n in static}
-        dynamic = tuple(x for n, x in enumerate(args) if n not in fixed)
-        leaves, structure = tree.flatten((dynamic, kwargs))
+        static, *dynamic = separated(parameters, args, kwargs)
+        leaves, structure = tree.flatten(tuple(dynamic))
         leaves = [as_operand(leaf) for leaf in leaves]
-
-        def called(dynamic: tuple[Any, ...], options: dict[str, Any]) -> Any:
-            rest = iter(dynamic)
-            merged: Any = [fixed[n] if n in fixed else next(rest) for n in range(len(args))]
-            function: Callable[..., Any] = fun
-            return function(*merged, **options)
-
+        called = with_static(fun, static)
         recorded = record_program(called, structure, [type_of(leaf) for leaf in leaves])
         program, captured = closed(recorded.program)
         outputs = bind(remat, *leaves, *captured, program=program, policy=keep)

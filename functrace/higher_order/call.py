@@ -1,0 +1,107 @@
+"""The primitive that runs a Program: what a jitted function is where its arguments are traced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from functrace.backends.compiling import compiled
+from functrace.higher_order.programs import (
+    Pullback,
+    batched,
+    output_types,
+    pushed_forward,
+    residual_form,
+    transposed,
+)
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Program
+from functrace.ir.types import ArrayType
+from functrace.primitives.linear import zeros_of_type
+from functrace.tracing import bind
+from functrace.transforms.transpose import LinearValue
+
+
+class Call(Primitive):
+    """Run a Program that is kept as one operation. Parameter: ``program``."""
+
+    multiple_outputs = True
+    holds_programs = True
+
+    def run(self, *inputs: Any, **params: Any) -> Any:
+        """Run what the Program is compiled to."""
+        return compiled(params["program"]).run(*inputs)
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The types of the Program's outputs."""
+        return output_types(params["program"])
+
+    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
+        """The Program."""
+        return params["program"]
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Run the Program in forward mode."""
+        program: Program = params["program"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        pushed = pushed_forward(program, is_active)
+        given = [tangent for tangent in tangents if tangent is not None]
+        results = bind(self, *inputs, *given, **{**params, "program": pushed.program})
+        count = len(program.outputs)
+        found = iter(results[count:])
+        return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Run the forward half of the Program; the backward half waits in a pullback."""
+        program: Program = params["program"]
+        form = residual_form(program, tuple(need is not None for need in needed))
+        results = bind(self, *inputs, program=form.forward)
+        count = len(program.outputs)
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            given = [
+                zeros_of_type(atom.type) if cotangent is None else cotangent
+                for cotangent, atom, takes in zip(
+                    cotangents, program.outputs, form.takes_cotangent, strict=True
+                )
+                if takes
+            ]
+            found = iter(bind(self, *results[count:], *given, program=form.backward))
+            return [next(found) if gives else None for gives in form.gives_cotangent]
+
+        return results[:count], Pullback(self.name, pull_back)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose, where the Program is linear in the inputs whose values are not known."""
+        program: Program = params["program"]
+        is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
+        body, mask = transposed(program, is_linear)
+        given = [
+            zeros_of_type(atom.type) if part is None else part
+            for part, atom in zip(cotangent, program.outputs, strict=True)
+        ]
+        known = [x for x, linear in zip(inputs, is_linear, strict=True) if not linear]
+        found = iter(bind(self, *known, *given, **{**params, "program": body}))
+        parts = iter([next(found) if present else None for present in mask])
+        return [next(parts) if linear else None for linear in is_linear]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Run the Program for all examples at once."""
+        form = batched(params["program"], size, axes)
+        return bind(self, *inputs, **{**params, "program": form.program}), form.axes
+
+
+call = Call("jit")

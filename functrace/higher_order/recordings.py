@@ -1,0 +1,387 @@
+"""What a jitted function keeps of its calls: recordings by kinds of calls, and guards for them.
+
+A call goes one of three ways. The guard that passed the last call is asked first; then those that
+passed calls before it. Where none passes the call, its arguments are flattened, and what was
+recorded is looked up by their structure and types; that, too, may have to be recorded first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+import numpy as np
+
+from functrace import tree
+from functrace.backends.compiling import Executable, compiled
+from functrace.errors import ArgumentError, OperandError
+from functrace.higher_order.call import call
+from functrace.higher_order.donating import fit_for_donation
+from functrace.higher_order.explaining import explain_capture, explain_miss, is_explaining
+from functrace.higher_order.guards import MISS, Guard, is_disabled, make_guard
+from functrace.higher_order.programs import closed, record_program
+from functrace.higher_order.static_arguments import (
+    NamedParameters,
+    dynamic_positions,
+    require_hashable,
+    separated,
+    with_static,
+)
+from functrace.ir.program import Program
+from functrace.ir.types import ArrayType, type_of
+from functrace.tracing import Tracer, as_operand, bind, user_place
+from functrace.transforms.batch import axes_in_scope, named_axis, names_of_indices
+
+MOST_RECORDINGS = 256
+"""How many recordings one function keeps; beyond these, the least recently used one goes."""
+
+MOST_GUARDS_ASKED = 8
+"""How many guards are asked before a call is looked up: they cost less than that."""
+
+MOST_GUARDS = 8
+"""How many guards there are for one recording: for arguments whose Python types differ, but not
+their array types (an array of no axes, a NumPy scalar)."""
+
+
+class Key(NamedTuple):
+    """What a recording holds for.
+
+    Attributes:
+        structure: Of the pair of positional and keyword arguments that are not static.
+        types: Of their leaves.
+        static: Position or name, type and value of each static argument.
+        axes: The named axes in scope, and their lengths.
+    """
+
+    structure: tree.Structure
+    types: tuple[ArrayType, ...]
+    static: tuple[tuple[int | str, type, Any], ...]
+    axes: tuple[tuple[Hashable, int], ...]
+
+
+class Entry:
+    """What is kept for one kind of calls.
+
+    Attributes:
+        key: What kind.
+        program: The recorded function.
+        structure: The structure of its output.
+        captured: The names of the axes of which the Program takes the numbers of the examples.
+        donated: The numbers of the leaves whose memory may be reused.
+        guards: By the leaves' Python types; None where these types can have none.
+    """
+
+    def __init__(
+        self,
+        key: Key,
+        program: Program,
+        structure: tree.Structure,
+        captured: tuple[Hashable, ...],
+        donated: frozenset[int],
+    ) -> None:
+        self.key = key
+        self.program = program
+        self.structure = structure
+        self.captured = captured
+        self.donated = donated
+        self.guards: dict[tuple[type, ...], Guard | None] = {}
+        self._executable: Executable | None = None
+        self._run: Callable[..., tuple[Any, ...]] | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def executable(self) -> Executable:
+        """What the Program is compiled to, when it is first needed."""
+        with self._lock:
+            if self._executable is None:
+                self._executable = compiled(self.program, self.donated)
+            return self._executable
+
+    @property
+    def run(self) -> Callable[..., tuple[Any, ...]]:
+        """Takes plain leaves, returns the leaves of the output."""
+        if self._run is None:
+            run = self.executable.run
+            self._run = fit_for_donation(run, self.program, self.donated) if self.donated else run
+        return self._run
+
+    def guard(self, leaves: Sequence[Any]) -> Guard | None:
+        """The guard for calls with leaves like these, which may be made now."""
+        kinds = tuple(map(type, leaves))
+        if kinds not in self.guards and len(self.guards) < MOST_GUARDS:
+            key = self.key
+            self.guards[kinds] = (
+                None
+                if key.axes
+                else make_guard(self.run, leaves, key.structure, self.structure, key.static)
+            )
+        return self.guards.get(kinds)
+
+
+class CacheInfo(NamedTuple):
+    """How a jitted function's recordings stand. Calls that need none are not counted.
+
+    Attributes:
+        misses: How often the function was recorded.
+        maxsize: How many recordings are kept at most.
+        currsize: How many there are.
+    """
+
+    misses: int
+    maxsize: int
+    currsize: int
+
+
+def _none_yet(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return MISS
+
+
+class _InTheMaking:
+    """A recording that a thread is making, for which others wait."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.done = threading.Event()
+
+
+_waiting: dict[int, _InTheMaking] = {}
+"""For which recording a thread waits. Functions that call each other must not wait in a circle."""
+
+_waiting_lock = threading.Lock()
+
+
+class Recordings:
+    """The recordings of one function, and its calls.
+
+    Attributes:
+        first: The guard that passed the last call.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], static: NamedParameters, donated: NamedParameters
+    ) -> None:
+        self.function = f
+        self.static = static
+        self.donated = donated
+        self.first: Guard = _none_yet
+        self._recent: tuple[tuple[Guard, Entry], ...] = ()
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._making: dict[Key, _InTheMaking] = {}
+        self._misses = 0
+        # Static arguments are compared while it is held, and their class may call anything.
+        self._lock = threading.RLock()
+        _all.add(self)
+
+    # Calls
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the function; the first guard was asked already."""
+        if is_disabled and _is_disabled_here.get():
+            return self.function(*args, **kwargs)
+        for pair in self._recent[1:]:
+            result = pair[0](args, kwargs)
+            if result is not MISS:
+                self._recent = (pair, *[other for other in self._recent if other is not pair])
+                self.first = pair[0]
+                return result
+        static, dynamic_args, dynamic_kwargs = separated(self.static, args, kwargs)
+        given, structure = tree.flatten((dynamic_args, dynamic_kwargs))
+        leaves = self._operands(given, structure)
+        key = Key(structure, tuple(map(type_of, leaves)), static, axes_in_scope())
+        entry, captured = self.entry(key)
+        if captured or any(type(leaf) is Tracer for leaf in leaves):
+            outputs = bind(call, *leaves, *captured, program=entry.program)
+        else:
+            outputs = entry.run(*leaves)
+            guard = entry.guard(given)
+            if guard is not None:
+                self._put_first(guard, entry)
+        return entry.structure.unflatten(list(outputs))
+
+    def _operands(self, leaves: Sequence[Any], structure: tree.Structure) -> list[Any]:
+        try:
+            return [as_operand(leaf) for leaf in leaves]
+        except (OperandError, ValueError, TypeError):
+            raise _not_an_array(self.function, leaves, structure) from None
+
+    def _put_first(self, guard: Guard, entry: Entry) -> None:
+        """Let a guard be asked first; those that are asked count as used more recently."""
+        with self._lock:
+            others = [pair for pair in self._recent if pair[0] is not guard]
+            for _, other in reversed(others[MOST_GUARDS_ASKED - 1 :]):
+                if other.key in self._entries:
+                    self._entries.move_to_end(other.key)
+            self._recent = ((guard, entry), *others[: MOST_GUARDS_ASKED - 1])
+            self.first = guard
+
+    # Recordings
+
+    def entry(self, key: Key) -> tuple[Entry, list[Any]]:
+        """The recording for a kind of calls, and the tracers that it captured.
+
+        Where another thread is making it, this one waits.
+        """
+        try:
+            hash(key.static)
+        except TypeError:
+            require_hashable(key.static)
+            raise
+        while True:
+            with self._lock:
+                entry = self._entries.get(key)
+                if entry is not None:
+                    self._entries.move_to_end(key)
+                    return entry, [named_axis(name).index for name in entry.captured]
+                making = self._making.get(key)
+                if making is None:
+                    making = self._making[key] = _InTheMaking()
+                    break
+            if not _wait_for(making):
+                # It waits for this thread, or is this thread: both record.
+                return self._recorded(key)
+        try:
+            return self._recorded(key)
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
+            making.done.set()
+
+    def _recorded(self, key: Key) -> tuple[Entry, list[Any]]:
+        if is_explaining():
+            with self._lock:
+                earlier = list(self._entries)
+            explain_miss(self.function, key, earlier, user_place(2))
+        called = with_static(self.function, key.static)
+        body, structure = record_program(called, key.structure, key.types)
+        program, captured = closed(body)
+        # Captured values belong to this call alone, but for the numbers of examples: another call
+        # finds its own under the same names.
+        names = names_of_indices(captured)
+        donated = frozenset() if captured else self._donated_leaves(key)
+        entry = Entry(key, program, structure, names or (), donated)
+        with self._lock:
+            self._misses += 1
+            if names is not None:
+                self._entries[key] = entry
+                asked = [entry for _, entry in self._recent]
+                if len(self._entries) > MOST_RECORDINGS:
+                    del self._entries[next(k for k, e in self._entries.items() if e not in asked)]
+        if names is None and is_explaining():
+            explain_capture(self.function, captured, user_place(2))
+        return entry, captured
+
+    def _donated_leaves(self, key: Key) -> frozenset[int]:
+        """The numbers of the leaves of the donated arguments; a scalar has no memory to reuse."""
+        if not self.donated.positions and not self.donated.names:
+            return frozenset()
+        args, kwargs = key.structure.children()
+        positions = dynamic_positions(key.static, args.num_children)
+        in_all = args.num_children + sum(isinstance(place, int) for place, _, _ in key.static)
+        donated_positions = self.donated.positions_of(in_all)
+        is_donated: list[bool] = []
+        for position, part in zip(positions, args.children(), strict=True):
+            is_donated += [position in donated_positions] * part.num_leaves
+        for name, part in zip(kwargs.node[1], kwargs.children(), strict=True):
+            is_donated += [name in self.donated.names] * part.num_leaves
+        return frozenset(
+            number
+            for number, (donated, type) in enumerate(zip(is_donated, key.types, strict=True))
+            if donated and type.shape
+        )
+
+    # Inspection
+
+    def info(self) -> CacheInfo:
+        """How the recordings stand."""
+        return CacheInfo(self._misses, MOST_RECORDINGS, len(self._entries))
+
+    def clear(self) -> None:
+        """Forget all recordings."""
+        with self._lock:
+            self._entries.clear()
+            self._recent = ()
+            self.first = _none_yet
+            self._misses = 0
+
+
+def _wait_for(making: _InTheMaking) -> bool:
+    """Wait until a recording is made, or could not be; False if that would never be."""
+    me = threading.get_ident()
+    with _waiting_lock:
+        waited_for: _InTheMaking | None = making
+        while waited_for is not None:
+            if waited_for.thread == me:
+                return False
+            waited_for = _waiting.get(waited_for.thread)
+        _waiting[me] = making
+    try:
+        making.done.wait()
+    finally:
+        with _waiting_lock:
+            del _waiting[me]
+    return True
+
+
+def _not_an_array(
+    f: Callable[..., Any], leaves: Sequence[Any], structure: tree.Structure
+) -> ArgumentError:
+    for leaf, path in zip(leaves, structure.paths(), strict=True):
+        try:
+            as_operand(leaf)
+        except (OperandError, ValueError, TypeError):
+            dtype = f" of dtype {leaf.dtype}" if isinstance(leaf, np.ndarray) else ""
+            return ArgumentError(
+                f"{getattr(f, '__name__', 'A function')} under jit was called with a "
+                f"{type(leaf).__qualname__}{dtype} at {tree.keystr(path)} of (args, kwargs), which "
+                "is no array and no number.",
+                advice="Name the argument by static_argnums or static_argnames.",
+            )
+    raise AssertionError("one of the leaves was no operand")
+
+
+# For all functions together
+
+_all: WeakSet[Recordings] = WeakSet()
+_is_disabled_here: ContextVar[bool] = ContextVar("is_disabled", default=False)
+
+
+def clear_caches() -> None:
+    """Forget the recordings of all jitted functions.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.clear_caches()
+    """
+    for recordings in list(_all):
+        recordings.clear()
+
+
+@contextmanager
+def disable_jit(disable: bool = True) -> Generator[None, None, None]:
+    """Within this context, and in this thread, jitted functions run as plain Python.
+
+    Printing and debuggers then show values, not tracers.
+
+    Args:
+        disable: False restores `jit` inside such a context.
+
+    Example:
+        >>> import functrace as ft
+        >>> shown = ft.jit(print)
+        >>> with ft.disable_jit():
+        ...     shown(1.0)
+        1.0
+    """
+    before = _is_disabled_here.set(disable)
+    # Guards of all threads let no call pass meanwhile; those of other threads are then looked up.
+    is_disabled.append(None)
+    try:
+        yield
+    finally:
+        is_disabled.pop()
+        _is_disabled_here.reset(before)

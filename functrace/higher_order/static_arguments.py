@@ -1,0 +1,150 @@
+"""Parameters that options name by position or by name, and arguments that are not traced."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple
+
+from functrace.errors import ArgumentError
+
+
+class NamedParameters(NamedTuple):
+    """The parameters that an option such as ``static_argnums`` names.
+
+    Attributes:
+        positions: Where they stand among positional arguments; negative ones count from the end
+            of a call's arguments.
+        names: Under which names they are found among keyword arguments.
+    """
+
+    positions: frozenset[int]
+    names: frozenset[str]
+
+    def positions_of(self, count: int) -> list[int]:
+        """Their positions among so many positional arguments, in order."""
+        return sorted({p % count for p in self.positions if -count <= p < count})
+
+
+def named_parameters(
+    f: Callable[..., Any],
+    argnums: int | Iterable[int] | None,
+    argnames: str | Iterable[str] | None,
+    option: str,
+) -> NamedParameters:
+    """The parameters of a function that are named by position or name; by both where possible.
+
+    Args:
+        f: The function.
+        argnums: Positions.
+        argnames: Names.
+        option: What the positions are called, for a message.
+
+    Raises:
+        ArgumentError: The function has no parameter at a position.
+    """
+    positions = {argnums} if isinstance(argnums, int) else set(argnums or ())
+    names = {argnames} if isinstance(argnames, str) else set(argnames or ())
+    if not positions and not names:
+        return NamedParameters(frozenset(), frozenset())
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return NamedParameters(frozenset(positions), frozenset(names))
+    by_position = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    for position in list(positions):
+        if -len(by_position) <= position < len(by_position) and not (takes_any and position < 0):
+            positions.discard(position)
+            positions.add(position % len(by_position))
+            names.add(by_position[position])
+        elif not takes_any:
+            raise ArgumentError(
+                f"{option} names argument {position}, but "
+                f"{getattr(f, '__name__', 'the function')} has {len(by_position)}."
+            )
+    positions.update(index for index, name in enumerate(by_position) if name in names)
+    return NamedParameters(frozenset(positions), frozenset(names))
+
+
+class Separated(NamedTuple):
+    """A call's arguments, the static ones apart from the others.
+
+    Attributes:
+        static: Position or name, type and value of each static argument.
+        args: The other positional arguments.
+        kwargs: The other keyword arguments.
+    """
+
+    static: tuple[tuple[int | str, type, Any], ...]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def separated(
+    parameters: NamedParameters, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Separated:
+    """Separate the static arguments of a call from the others."""
+    if not parameters.names and not parameters.positions:
+        return Separated((), args, kwargs)
+    positions = parameters.positions_of(len(args))
+    names = sorted(name for name in parameters.names if name in kwargs)
+    given: list[tuple[int | str, Any]] = [(position, args[position]) for position in positions]
+    given += [(name, kwargs[name]) for name in names]
+    return Separated(
+        tuple((place, type(value), value) for place, value in given),
+        tuple(x for position, x in enumerate(args) if position not in positions),
+        {name: x for name, x in kwargs.items() if name not in names},
+    )
+
+
+def dynamic_positions(static: Sequence[tuple[int | str, type, Any]], count: int) -> list[int]:
+    """Where among all positional arguments ``count`` ones that are not static stand."""
+    fixed = {place for place, _, _ in static}
+    positions = (position for position in range(count + len(fixed)) if position not in fixed)
+    return [position for position, _ in zip(positions, range(count), strict=False)]
+
+
+def with_static(
+    f: Callable[..., Any], static: Sequence[tuple[int | str, type, Any]]
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    """The function of the other arguments, given as a tuple and a dict."""
+    by_position = {place: value for place, _, value in static if isinstance(place, int)}
+    by_name = {place: value for place, _, value in static if isinstance(place, str)}
+
+    @wraps(f)
+    def called(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        rest = iter(args)
+        merged = [
+            by_position[position] if position in by_position else next(rest)
+            for position in range(len(args) + len(by_position))
+        ]
+        return f(*merged, **kwargs, **by_name)
+
+    return called
+
+
+def require_hashable(static: Sequence[tuple[int | str, type, Any]]) -> None:
+    """Check that static arguments can be looked up.
+
+    Raises:
+        ArgumentError: One of them cannot be hashed.
+    """
+    unhashable = [str(place) for place, _, value in static if not _is_hashable(value)]
+    if unhashable:
+        raise ArgumentError(
+            f"The static argument {', '.join(unhashable)} cannot be hashed.",
+            advice="Give static arguments as tuples, strings or numbers, not as lists, dicts or "
+            "arrays.",
+        )
+
+
+def _is_hashable(x: Hashable) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
