@@ -491,6 +491,17 @@ case(
     dtypes=COMPLEX,
 )
 case(
+    "index_add",
+    *(
+        variant(shape, values, *arrays, index=index)
+        for (shape, arrays, index), values in zip(_GATHERED, _GATHERED_SHAPES, strict=True)
+    ),
+    variant((4,), (2,), index=(slice(1, 3),)),
+    variant((2, 3), (), index=(1, 1)),
+    variant((4,), (2,), Input(value=np.array([3, 1])), index=("indices",), unique=True),
+    dtypes=COMPLEX,
+)
+case(
     "index_update",
     *(variant(shape, (), *arrays, index=index) for shape, arrays, index in _GATHERED),
     variant((2, 3, 4), (4, 1), _COLUMN, _REPEATED, index=("indices", slice(1, None), "indices")),

@@ -41,6 +41,7 @@ class Primitive:
         makes_views: Whether NumPy's result shares the memory of the first input.
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
+        constant_outputs: The numbers of outputs that no derivative passes, of one application.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
     """
 
@@ -50,6 +51,7 @@ class Primitive:
     locally_constant: bool = False
     makes_views: bool = False
     has_effect: bool = False
+    constant_outputs: frozenset[int] = frozenset()
     accumulates: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
@@ -132,6 +134,17 @@ class Primitive:
             Whether it was done; if not, `vjp` is asked.
         """
         return False
+
+    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
+        """The Program that running this is, where it is nothing else; None where it is more.
+
+        Once derivatives have been taken, the Program's equations may stand in its place.
+
+        Args:
+            types: The types of the inputs.
+            params: The primitive's parameters.
+        """
+        return None
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

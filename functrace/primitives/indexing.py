@@ -2,7 +2,8 @@
 
 One primitive class reads (`GetItem`), in three instances: ``element`` for one element, ``getitem``
 for basic indices, whose result is a view, and ``gather`` for arrays of indices. `ScatterAdd`, which
-adds values into zeros at an index, is its adjoint; `IndexUpdate` is what ``x[index] = value`` does.
+adds values into zeros at an index, is its adjoint; `IndexAdd` adds them into an array, and
+`IndexUpdate` is what ``x[index] = value`` does.
 An index is the parameter ``index``, a tuple of integers, slices, None and Ellipsis; where it has
 the word "indices" it takes the next further input, an array of integers, which may be traced.
 """
@@ -25,6 +26,7 @@ from functrace.primitives.linear import (
     in_front,
     move_batch_axis,
     shape_of,
+    widen,
     zeros_for,
 )
 from functrace.tracing import Tracer, bind
@@ -339,30 +341,135 @@ class ScatterAdd(Linear):
     ) -> Any:
         """Add into a batch of zeros."""
         x, *arrays = inputs
-        x_axis, *array_axes = axes
-        found = layout(index, len(shape))
-        if all(axis is None for axis in array_axes):
-            index = (slice(None), *index)
-            target = 0
-            if arrays and layout(index, len(shape) + 1).is_moved:
-                target = max(map(np.ndim, arrays))
-            x = np.moveaxis(x, x_axis or 0, target)
-        else:
-            x = in_each(size, x, x_axis)
-            index, arrays, inner = _batched_indices(size, index, arrays, array_axes)
-            targets = range(1, inner + 1)
-            x = np.moveaxis(x, [found.start + axis for axis in targets], targets)
+        index, x, arrays = _batched_values(size, index, len(shape), x, axes[0], arrays, axes[1:])
         return bind(self, x, *arrays, index=index, shape=(size, *shape), unique=unique), 0
 
 
 scatter_add = ScatterAdd("scatter_add")
 
 
+class IndexAdd(Primitive):
+    """``x`` with values added at an index: the sum of it and a `ScatterAdd`; linear in both.
+
+    Simplification makes it, so that sums over many places need no array of zeros for each. Where
+    ``unique`` is set, no element is met twice.
+    """
+
+    def run(self, x: Any, values: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
+        """Add into a copy; repeated indices add up."""
+        # In row-major order, in which `add_at` counts positions.
+        result = np.array(x, np.result_type(dtype_of(x), dtype_of(values)), order="C")
+        if arrays:
+            add_at(result, _filled(index, arrays), values, unique)
+        else:
+            result[index] += values
+        return result
+
+    def infer(
+        self,
+        x: ArrayType,
+        values: ArrayType,
+        *arrays: ArrayType,
+        index: Index,
+        unique: bool = False,
+    ) -> ArrayType:
+        """The array's shape, if the values fit into what the index reads of it."""
+        expected = indexed_type(x, index, arrays).shape
+        if expected != values.shape:
+            raise ValueError(
+                f"values of shape {values.shape} do not fit the indexed shape {expected}"
+            )
+        return ArrayType(x.shape, np.result_type(x.dtype, values.dtype))
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """Add the values' tangent to that of the array."""
+        if tangents[0] is None and tangents[1] is None:
+            return None
+        x, values = (
+            zeros_for(x) if tangent is None else tangent
+            for x, tangent in zip(inputs[:2], tangents[:2], strict=True)
+        )
+        return widen(bind(self, x, values, *inputs[2:], **params), output)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        index: Index,
+        unique: bool = False,
+    ) -> Sequence[Any]:
+        """The array gets the cotangent as it is, and the values what stands at the index."""
+        x, values, *arrays = inputs
+        result: list[Any] = [None] * len(inputs)
+        if needed[0] is not None:
+            result[0] = conform(cotangent, x)
+        if needed[1] is not None:
+            result[1] = conform(read(cotangent, index, arrays, unique), values)
+        return result
+
+    def batch(
+        self,
+        size: int,
+        inputs: Sequence[Any],
+        axes: Sequence[int | None],
+        *,
+        index: Index,
+        unique: bool = False,
+    ) -> Any:
+        """Add into all examples."""
+        x, values, *arrays = inputs
+        x = in_each(size, x, axes[0])
+        index, values, arrays = _batched_values(
+            size, index, np.ndim(x) - 1, values, axes[1], arrays, axes[2:]
+        )
+        return bind(self, x, values, *arrays, index=index, unique=unique), 0
+
+
+index_add = IndexAdd("index_add")
+
+
+def _batched_values(
+    size: int,
+    index: Index,
+    rank: int,
+    values: Any,
+    axis: int | None,
+    arrays: Sequence[Any],
+    axes: Sequence[int | None],
+) -> tuple[Index, Any, Sequence[Any]]:
+    """What adds values to each example of a batch: the index, the values and the arrays.
+
+    Args:
+        size: The number of examples.
+        index: The index into one example.
+        rank: The number of axes of one example.
+        values: The values.
+        axis: Their batch axis.
+        arrays: The index's arrays.
+        axes: Their batch axes.
+    """
+    found = layout(index, rank)
+    values = in_each(size, values, axis)
+    if all(axis is None for axis in axes):
+        index = (slice(None), *index)
+        if arrays and layout(index, rank + 1).is_moved:
+            values = np.moveaxis(values, 0, max(map(np.ndim, arrays)))
+        return index, values, arrays
+    index, arrays, inner = _batched_indices(size, index, arrays, axes)
+    targets = range(1, inner + 1)
+    return index, np.moveaxis(values, [found.start + axis for axis in targets], targets), arrays
+
+
 def add_at(total: Any, index: Index, values: Any, unique: bool = False) -> None:
     """``total[index] += values`` in place; where an element is met twice, both values count.
 
     Args:
-        total: An ordinary array of the values' dtype.
+        total: An ordinary array of the values' dtype, in row-major order.
         index: An index with arrays in it.
         values: What to add.
         unique: Whether no element is met twice.

@@ -1,0 +1,64 @@
+"""Simplification: the same values and effects, with fewer and cheaper equations.
+
+Simplified Programs are for running: derivatives have been taken before. `simplify` runs all
+passes; each pass is a function from Program to Program, in a file of its own.
+"""
+
+from __future__ import annotations
+
+from functrace.ir.program import Program
+from functrace.transforms.simplify.algebra import simplify_algebra as simplify_algebra
+from functrace.transforms.simplify.dead_code import remove_dead_code as remove_dead_code
+from functrace.transforms.simplify.folding import fold_constants as fold_constants
+from functrace.transforms.simplify.inlining import inline as inline
+from functrace.transforms.simplify.nested import simplify_nested as simplify_nested
+from functrace.transforms.simplify.subexpressions import (
+    share_subexpressions as share_subexpressions,
+)
+
+ROUNDS = 6
+"""How often the passes are run at most. They end earlier where nothing changes any more."""
+
+
+def simplify(program: Program) -> Program:
+    """Simplify a Program, and all Programs in it.
+
+    Its inputs, and the types of its outputs, stay; so do the values, but for the rounding of
+    the last digits, and all effects in their order. What is derived from a simplified Program is
+    not what is derived from the original: transform first, and simplify then.
+
+    Args:
+        program: The Program.
+
+    Returns:
+        The simplified Program. It is kept, so that simplifying once more costs nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> program = ft.make_ir(ft.grad(lambda x: np.sum(x**2)))(np.ones(3))
+        >>> print(ft.to_text(simplify(program), sources=False))
+        def program(a: float64[3]):
+            b: float64[3] = add(a, a)
+            return b
+    """
+    found = program.derived.get("simplified")
+    if found is None:
+        found = _simplified(program)
+        program.derived["simplified"] = found
+        found.derived["simplified"] = found
+    return found
+
+
+def _simplified(program: Program) -> Program:
+    for _ in range(ROUNDS):
+        before = program
+        program = remove_dead_code(inline(program))
+        program = simplify_nested(program, simplify)
+        program = fold_constants(program)
+        program = simplify_algebra(program)
+        program = share_subexpressions(program)
+        program = remove_dead_code(program)
+        if program is before:
+            break
+    return program

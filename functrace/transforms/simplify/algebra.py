@@ -1,0 +1,587 @@
+"""Laws of arithmetic and of shapes, as far as they hold exactly.
+
+A rule is a function of an equation and the `Scope`. It returns the atom that stands for the
+equation's output, or an equation that makes the same output in another way, or None where it does
+not apply. `RULES` lists the rules of each primitive; `ELEMENTWISE` holds for the whole family. A
+rule need not check the type of what it returns: `simplify_algebra` takes nothing that has another
+shape, dtype or weakness than the output. The line after a rule's name says why it is exact.
+
+"Exact" is meant for each bit of a value, signed zeros, infinities and nans included, but not for
+the sign and the payload of a nan. Three rules are exact only up to rounding, and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import Atom, Constant, Equation, Program
+from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
+from functrace.primitives.elementwise import Elementwise
+from functrace.transforms.simplify.rewriting import (
+    Scope,
+    has_unknown_length,
+    inferred_type,
+    is_known,
+    rewrite,
+)
+
+Rule = Callable[[Equation, Scope], "Equation | Atom | None"]
+
+LARGEST_POWER = 8
+"""Up to this exponent a power is written as products."""
+
+LARGEST_NEGATED = 4096
+"""A constant with more elements is not negated beforehand, which takes memory."""
+
+_ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
+
+
+def simplify_algebra(program: Program) -> Program:
+    """Apply the rules of this file to each equation.
+
+    Args:
+        program: The Program.
+
+    Returns:
+        The simplified Program; the same Program, if no rule applies. Equations that nothing uses
+        any more are still in it.
+    """
+    return rewrite(program, _simplified)
+
+
+def _simplified(equation: Equation, scope: Scope) -> None:
+    for _ in range(_ATTEMPTS):
+        better = _improved(equation, scope)
+        if better is None:
+            break
+        if not isinstance(better, Equation):
+            scope.replace(equation.outputs[0], better)
+            return
+        equation = better
+    scope.append(equation)
+
+
+def _improved(equation: Equation, scope: Scope) -> Equation | Atom | None:
+    """What the first rule that applies makes of an equation."""
+    for rule in _rules_of(equation.primitive):
+        better = rule(equation, scope)
+        if better is None:
+            continue
+        if isinstance(better, Equation):
+            type = inferred_type(better.primitive, better.inputs, better.params)
+        else:
+            type = better.type
+        if type == equation.outputs[0].type:
+            return better
+    return None
+
+
+_known_rules: dict[Primitive, tuple[Rule, ...]] = {}
+
+
+def _rules_of(primitive: Primitive) -> tuple[Rule, ...]:
+    rules = _known_rules.get(primitive)
+    if rules is None:
+        rules = tuple(RULES.get(primitive, ()))
+        if isinstance(primitive, Elementwise):
+            rules = (*ELEMENTWISE, *rules)
+        elif isinstance(primitive, linear.Copy):
+            rules = (*rules, _same_values)
+        _known_rules[primitive] = rules
+    return rules
+
+
+# What constants are
+
+
+def _number(atom: Atom, scope: Scope) -> Any:
+    """The value of a constant all of whose elements are the same; None for any other atom."""
+    found = scope.uniform(atom)
+    return None if found is None else found.value
+
+
+def _is_one(atom: Atom, scope: Scope) -> bool:
+    value = _number(atom, scope)
+    return value is not None and bool(value == 1)
+
+
+def _is_zero(atom: Atom, scope: Scope, *, negative: bool) -> bool:
+    """Whether a constant is the integer 0, or the floating-point zero with this sign."""
+    value = _number(atom, scope)
+    if value is None or value != 0 or isinstance(value, complex | np.complexfloating):
+        return False
+    return not isinstance(value, float | np.floating) or bool(np.signbit(value)) is negative
+
+
+def _is_finite_nonzero(atom: Atom) -> bool:
+    """Whether a constant has neither zeros, nor infinities, nor nans."""
+    if not isinstance(atom, Constant) or not is_known(atom):
+        return False
+    return bool(np.all(np.isfinite(atom.value)) and np.all(atom.value))
+
+
+def _has_no_zeros(atom: Atom) -> bool:
+    return isinstance(atom, Constant) and is_known(atom) and bool(np.all(atom.value))
+
+
+def _negated(atom: Atom) -> Constant | None:
+    """The negative of a constant of real floating-point numbers."""
+    if not isinstance(atom, Constant) or not is_known(atom):
+        return None
+    if atom.type.dtype.kind != "f" or atom.type.size > LARGEST_NEGATED:
+        return None
+    return Constant(-atom.value, atom.type)
+
+
+def _other_inputs(equation: Equation, number: int, atom: Atom) -> list[Atom]:
+    """The inputs of an equation with one of them replaced."""
+    inputs = list(equation.inputs)
+    inputs[number] = atom
+    return inputs
+
+
+# All elementwise primitives
+
+
+def _scalar_constants(equation: Equation, scope: Scope) -> Equation | None:
+    """Each element meets the same number as before; the other inputs already give the shape."""
+    if len(equation.inputs) == 1:
+        return None
+    for number, atom in enumerate(equation.inputs):
+        if isinstance(atom, Constant) and atom.type.shape:
+            scalar = scope.uniform(atom)
+            if scalar is not None:
+                better = equation.replaced(inputs=_other_inputs(equation, number, scalar))
+                if _has_output_type(better):
+                    return better
+    return None
+
+
+def _without_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
+    """The primitive broadcasts its inputs by itself, in the same way."""
+    if len(equation.inputs) == 1:
+        return None
+    for number, atom in enumerate(equation.inputs):
+        made = scope.made_by(atom, shaping.broadcast_to_primitive)
+        if made is not None:
+            better = equation.replaced(inputs=_other_inputs(equation, number, made.inputs[0]))
+            if _has_output_type(better):
+                return better
+    return None
+
+
+def _has_output_type(equation: Equation) -> bool:
+    found = inferred_type(equation.primitive, equation.inputs, equation.params)
+    return found == equation.outputs[0].type
+
+
+# Arithmetic
+
+
+def _times_one(equation: Equation, scope: Scope) -> Atom | None:
+    """``x * 1`` is x, but for complex x: there ``inf * (1 + 0j)`` has a nan in it."""
+    if equation.outputs[0].type.dtype.kind != "c":
+        for factor, x in (equation.inputs, equation.inputs[::-1]):
+            if _is_one(factor, scope):
+                return x
+    return None
+
+
+def _over_one(equation: Equation, scope: Scope) -> Atom | None:
+    """``x / 1`` is x, but for complex x."""
+    x, divisor = equation.inputs
+    return x if equation.outputs[0].type.dtype.kind != "c" and _is_one(divisor, scope) else None
+
+
+def _to_the_one(equation: Equation, scope: Scope) -> Atom | None:
+    """``x**1`` is x."""
+    x, exponent = equation.inputs
+    return x if equation.outputs[0].type.dtype.kind != "c" and _is_one(exponent, scope) else None
+
+
+def _minus_zero(equation: Equation, scope: Scope) -> Atom | None:
+    """``x - 0.0`` is x, -0.0 included; ``x - (-0.0)`` makes 0.0 of -0.0."""
+    x, zero = equation.inputs
+    return x if _is_zero(zero, scope, negative=False) else None
+
+
+def _plus_zero(equation: Equation, scope: Scope) -> Atom | None:
+    """``x + (-0.0)`` is x, as is ``x + 0`` of integers; ``x + 0.0`` makes 0.0 of -0.0."""
+    kind = equation.outputs[0].type.dtype.kind
+    for zero, x in (equation.inputs, equation.inputs[::-1]):
+        if kind in "iub":
+            if _is_zero(zero, scope, negative=False):
+                return x
+        elif kind == "f" and zero.type.dtype.kind == "f" and _is_zero(zero, scope, negative=True):
+            return x
+    return None
+
+
+def _minuend(atom: Atom, equation: Equation, scope: Scope) -> Atom | None:
+    """What was negated to give this atom, in the dtype of the equation's output.
+
+    In another dtype it would be something else: the negative of an unsigned 1 is 255.
+    """
+    made = scope.made_by(atom, elementwise.negative)
+    if made is None or atom.type.dtype != equation.outputs[0].type.dtype:
+        return None
+    return made.inputs[0]
+
+
+def _negated_product(atom: Atom, equation: Equation, scope: Scope) -> Atom | None:
+    """The product x * y where the atom is (-x) * y, which is its negative exactly."""
+    made = scope.used_once_by(atom, elementwise.multiply)
+    if made is None or atom.type != equation.outputs[0].type or atom.type.dtype.kind != "f":
+        return None
+    for number, factor in enumerate(made.inputs):
+        taken = _minuend(factor, equation, scope)
+        if taken is not None:
+            inputs = _other_inputs(made, number, taken)
+            if inferred_type(made.primitive, inputs, {}) == atom.type:
+                return scope.emit(made, made.primitive, *inputs)
+    return None
+
+
+def _plus_negative(equation: Equation, scope: Scope) -> Equation | None:
+    """``x + (-y)`` is ``x - y``: so IEEE 754 defines subtraction, and integers wrap around."""
+    for x, y in (equation.inputs, equation.inputs[::-1]):
+        taken = _minuend(y, equation, scope) or _negated_product(y, equation, scope)
+        if taken is not None:
+            return equation.replaced(primitive=elementwise.subtract, inputs=[x, taken])
+    return None
+
+
+def _minus_negative(equation: Equation, scope: Scope) -> Equation | None:
+    """``x - (-y)`` is ``x + y``, as above."""
+    x, y = equation.inputs
+    taken = _minuend(y, equation, scope) or _negated_product(y, equation, scope)
+    if taken is None:
+        return None
+    return equation.replaced(primitive=elementwise.add, inputs=[x, taken])
+
+
+def _double_negative(equation: Equation, scope: Scope) -> Atom | None:
+    """``-(-x)`` is x: a bit is flipped twice, and integers wrap around."""
+    return _minuend(equation.inputs[0], equation, scope)
+
+
+def _negative_factor(equation: Equation, scope: Scope) -> Equation | None:
+    """``(-x) * c`` is ``x * (-c)``, as are quotients: signs are apart from magnitudes."""
+    x, y = equation.inputs
+    for negated, constant, is_swapped in ((x, y, False), (y, x, True)):
+        taken = _minuend(negated, equation, scope)
+        factor = None if taken is None else _negated(constant)
+        if taken is not None and factor is not None:
+            inputs = [factor, taken] if is_swapped else [taken, factor]
+            return equation.replaced(inputs=inputs)
+    return None
+
+
+def _negative_of_product(equation: Equation, scope: Scope) -> Equation | None:
+    """``-(x * c)`` is ``x * (-c)``, as are quotients: rounding is the same for both signs."""
+    made = scope.used_once_by(equation.inputs[0], elementwise.multiply) or scope.used_once_by(
+        equation.inputs[0], elementwise.divide
+    )
+    if made is None or made.outputs[0].type.dtype.kind != "f":
+        return None
+    for number, atom in enumerate(made.inputs):
+        factor = _negated(atom)
+        if factor is not None:
+            return equation.replaced(
+                primitive=made.primitive, inputs=_other_inputs(made, number, factor)
+            )
+    return None
+
+
+def _as_products(equation: Equation, scope: Scope) -> Equation | None:
+    """``x**2`` is ``x * x``; higher powers are so up to the rounding of at most three products.
+
+    Integers wrap around in the same way. NumPy's own power is slower by an order of magnitude, and
+    products are shared with those in the derivative.
+    """
+    x, exponent = equation.inputs
+    value = _number(exponent, scope)
+    type = equation.outputs[0].type
+    if value is None or isinstance(value, complex | np.complexfloating) or exponent.type.shape:
+        return None
+    if x.type != type or not 2 <= value <= LARGEST_POWER or value != int(value):
+        return None
+    if type.dtype.kind == "b" or (value > 2 and (type.dtype.kind == "c" or type.dtype == "e")):
+        return None
+    return _power(equation, scope, x, int(value))
+
+
+def _power(equation: Equation, scope: Scope, x: Atom, exponent: int) -> Equation:
+    """Multiply the squares, squares of squares, ... that the exponent's bits name."""
+    factors: list[Atom] = []
+    square = factor = x
+    while exponent > 1:
+        if exponent % 2:
+            factors.insert(0, square)
+        exponent //= 2
+        factor = square
+        if exponent > 1 or factors:
+            square = scope.emit(equation, elementwise.multiply, factor, factor)
+    inputs: list[Atom] = [square, factors.pop(0)] if factors else [factor, factor]
+    while factors:
+        inputs = [scope.emit(equation, elementwise.multiply, *inputs), factors.pop(0)]
+    return equation.replaced(primitive=elementwise.multiply, inputs=inputs)
+
+
+def _square(equation: Equation, scope: Scope) -> Equation:
+    """NumPy squares by x * x."""
+    x = equation.inputs[0]
+    return equation.replaced(primitive=elementwise.multiply, inputs=[x, x])
+
+
+# Products and quotients that keep zeros. Where nothing is infinite or nan, they are the plain ones;
+# where something is, the sign of a zero that they keep is not stated.
+
+
+def _plain_product(equation: Equation, scope: Scope) -> Equation | None:
+    """Times a finite constant, or of a constant without zeros, no zero needs to be kept."""
+    t, factor = equation.inputs
+    if _has_no_zeros(t) or _is_finite_nonzero(factor):
+        return equation.replaced(primitive=elementwise.multiply)
+    return None
+
+
+def _plain_quotient(equation: Equation, scope: Scope) -> Equation | None:
+    """By a finite constant other than zero, or of a constant without zeros."""
+    t, divisor = equation.inputs
+    if _has_no_zeros(t) or _is_finite_nonzero(divisor):
+        return equation.replaced(primitive=elementwise.divide)
+    return None
+
+
+# Choices
+
+
+def _known_choice(equation: Equation, scope: Scope) -> Atom | None:
+    """Where the condition is known, or both alternatives are one, there is no choice."""
+    condition, x, y = equation.inputs
+    if x is y and not has_unknown_length(equation.outputs[0].type):
+        return x
+    value = _number(condition, scope)
+    return None if value is None else x if value else y
+
+
+def _same_choice(equation: Equation, scope: Scope) -> Equation | None:
+    """The second choice by one condition is made as the first was."""
+    condition, x, y = equation.inputs
+    if has_unknown_length(equation.outputs[0].type):
+        return None
+    for number, atom in ((1, x), (2, y)):
+        made = scope.made_by(atom, elementwise.select)
+        if made is not None and made.inputs[0] is condition:
+            chosen = made.inputs[number]
+            if chosen.type.dtype == atom.type.dtype:
+                return equation.replaced(inputs=_other_inputs(equation, number, chosen))
+    return None
+
+
+def _opposite_choice(equation: Equation, scope: Scope) -> Equation | None:
+    """``where(not c, x, y)`` is ``where(c, y, x)``."""
+    condition, x, y = equation.inputs
+    made = scope.made_by(condition, PRIMITIVES["logical_not"])
+    if made is None or made.inputs[0].type.dtype.kind != "b":
+        return None
+    return equation.replaced(inputs=[made.inputs[0], y, x])
+
+
+# Shapes
+
+
+def _same_values(equation: Equation, scope: Scope) -> Atom:
+    """A copy has the values of the original, and no equation writes into either."""
+    return equation.inputs[0]
+
+
+def _same_shape(equation: Equation, scope: Scope) -> Atom | None:
+    """A reshape, broadcast or cast to the type that a value has already changes nothing."""
+    return equation.inputs[0]
+
+
+def _merged_reshapes(equation: Equation, scope: Scope) -> Equation | None:
+    """The order of elements stays in each reshape, hence in both together."""
+    return _of_same_primitive(equation, scope)
+
+
+def _merged_broadcasts(equation: Equation, scope: Scope) -> Equation | None:
+    """What is repeated twice is repeated."""
+    return _of_same_primitive(equation, scope)
+
+
+def _of_same_primitive(equation: Equation, scope: Scope) -> Equation | None:
+    made = scope.made_by(equation.inputs[0], equation.primitive)
+    return None if made is None else equation.replaced(inputs=made.inputs)
+
+
+def _cast_back(equation: Equation, scope: Scope) -> Atom | None:
+    """A cast to a floating dtype that holds all values of the former, and back."""
+    made = scope.made_by(equation.inputs[0], linear.cast)
+    if made is None:
+        return None
+    (x,) = made.inputs
+    holds_all = np.can_cast(x.type.dtype, made.params["dtype"], "safe")
+    return x if x.type.dtype.kind in "fc" and holds_all else None
+
+
+def _identity_transpose(equation: Equation, scope: Scope) -> Atom | None:
+    """All axes stay where they are."""
+    permutation = equation.params["permutation"]
+    return equation.inputs[0] if permutation == tuple(range(len(permutation))) else None
+
+
+def _merged_transposes(equation: Equation, scope: Scope) -> Equation | None:
+    """Axis i is the inner transpose's axis p[i], which is its input's axis q[p[i]]."""
+    made = scope.made_by(equation.inputs[0], equation.primitive)
+    if made is None:
+        return None
+    inner = made.params["permutation"]
+    permutation = tuple(inner[axis] for axis in equation.params["permutation"])
+    return equation.replaced(inputs=made.inputs, params={"permutation": permutation})
+
+
+def _transposed_contraction(equation: Equation, scope: Scope) -> Equation | None:
+    """A contraction names the axes of its output in any order."""
+    made = scope.used_once_by(equation.inputs[0], contracting.contract)
+    if made is None:
+        return None
+    operands, _, output = made.params["subscripts"].partition("->")
+    permuted = "".join(output[axis] for axis in equation.params["permutation"])
+    return made.replaced(params={"subscripts": f"{operands}->{permuted}"}, outputs=equation.outputs)
+
+
+def _contraction_of_transposes(equation: Equation, scope: Scope) -> Equation | None:
+    """A contraction names the axes of its operands in any order."""
+    operands, _, output = equation.params["subscripts"].partition("->")
+    labels = operands.split(",")
+    inputs = list(equation.inputs)
+    for number, atom in enumerate(inputs):
+        made = scope.made_by(atom, shaping.transpose_primitive)
+        if made is not None:
+            order = made.params["permutation"]
+            inner = sorted(range(len(order)), key=order.__getitem__)
+            labels[number] = "".join(labels[number][axis] for axis in inner)
+            inputs[number] = made.inputs[0]
+    if inputs == list(equation.inputs):
+        return None
+    return equation.replaced(
+        inputs=inputs, params={"subscripts": f"{labels[0]},{labels[1]}->{output}"}
+    )
+
+
+def _whole_range(equation: Equation, scope: Scope) -> Atom | None:
+    """Slices from the beginning to the end, by steps of one."""
+    (x,) = equation.inputs
+    axis = 0
+    for item in equation.params["index"]:
+        if item is Ellipsis:
+            axis += x.type.ndim - len(equation.params["index"]) + 1
+            continue
+        if not isinstance(item, slice):
+            return None
+        length = x.type.shape[axis]
+        if item != slice(None) and (length < 0 or item.indices(length) != (0, length, 1)):
+            return None
+        axis += 1
+    return x
+
+
+def _sum_of_broadcast(equation: Equation, scope: Scope) -> Equation | None:
+    """Equal terms are one term times n, up to rounding; 0.0 is added, as no sum is -0.0."""
+    made = scope.made_by(equation.inputs[0], shaping.broadcast_to_primitive)
+    output = equation.outputs[0]
+    if made is None or output.type.dtype != made.outputs[0].type.dtype:
+        return None
+    if equation.params["dtype"] is not None or output.type.dtype.kind not in "fi":
+        return None
+    (x,) = made.inputs
+    shape = made.params["shape"]
+    extra = len(shape) - x.type.ndim
+    axes = equation.params["axes"]
+    summed = set(range(len(shape)) if axes is None else axes)
+    repeated = {
+        axis
+        for axis, length in enumerate(shape)
+        if axis < extra or x.type.shape[axis - extra] != length
+    }
+    count = int(np.prod([shape[axis] for axis in repeated]))
+    if not repeated <= summed or count == 0 or output.type.dtype == np.float16:
+        return None
+    own = tuple(axis - extra for axis in sorted(summed - repeated))
+    if own:
+        x = scope.emit(equation, reducing.sum_primitive, x, axes=own, keepdims=True, dtype=None)
+    if x.type.shape != output.type.shape or x.type.weak:
+        x = scope.emit(equation, shaping.reshape_primitive, x, shape=output.type.shape)
+    number = Constant(output.type.dtype.type(count))
+    if output.type.dtype.kind == "i" or own:
+        return equation.replaced(primitive=elementwise.multiply, inputs=[x, number], params={})
+    product = scope.emit(equation, elementwise.multiply, x, number)
+    zero = Constant(output.type.dtype.type(0))
+    return equation.replaced(primitive=elementwise.add, inputs=[product, zero], params={})
+
+
+# Adding at an index
+
+
+def _sum_of_scatters(equation: Equation, scope: Scope) -> Equation | None:
+    """At one index: what both add is added first, up to the order where an index is repeated."""
+    first, second = (scope.used_once_by(x, indexing.scatter_add) for x in equation.inputs)
+    if first is None or second is None or first.params != second.params:
+        return None
+    if first.inputs[0].type.dtype != second.inputs[0].type.dtype:
+        return None
+    if not _are_same(first.inputs[1:], second.inputs[1:]):
+        return None
+    total = scope.emit(equation, elementwise.add, first.inputs[0], second.inputs[0])
+    return first.replaced(inputs=[total, *first.inputs[1:]], outputs=equation.outputs)
+
+
+def _added_at_index(equation: Equation, scope: Scope) -> Equation | None:
+    """Adding zeros changes nothing but the sign of a zero, as where reverse mode adds in place."""
+    x, y = equation.inputs
+    for whole, part in ((x, y), (y, x)):
+        made = scope.used_once_by(part, indexing.scatter_add)
+        if made is not None and whole.type == part.type == equation.outputs[0].type:
+            params = {name: value for name, value in made.params.items() if name != "shape"}
+            return equation.replaced(
+                primitive=indexing.index_add, inputs=[whole, *made.inputs], params=params
+            )
+    return None
+
+
+def _are_same(first: Sequence[Atom], second: Sequence[Atom]) -> bool:
+    return len(first) == len(second) and all(x is y for x, y in zip(first, second, strict=True))
+
+
+ELEMENTWISE: tuple[Rule, ...] = (_scalar_constants, _without_broadcasting)
+"""The rules of all elementwise primitives."""
+
+RULES: dict[Primitive, tuple[Rule, ...]] = {
+    elementwise.add: (_plus_zero, _plus_negative, _sum_of_scatters, _added_at_index),
+    elementwise.subtract: (_minus_zero, _minus_negative),
+    elementwise.multiply: (_times_one, _negative_factor),
+    elementwise.divide: (_over_one, _negative_factor),
+    elementwise.negative: (_double_negative, _negative_of_product),
+    elementwise.positive: (_same_values,),
+    elementwise.power: (_to_the_one, _as_products),
+    elementwise.square: (_square,),
+    elementwise.product_or_zero_primitive: (_times_one, _plain_product),
+    elementwise.quotient_or_zero_primitive: (_over_one, _plain_quotient),
+    elementwise.select: (_known_choice, _same_choice, _opposite_choice),
+    linear.cast: (_same_shape, _cast_back),
+    linear.cast_to_whole: (_same_shape,),
+    shaping.reshape_primitive: (_same_shape, _merged_reshapes),
+    shaping.transpose_primitive: (_identity_transpose, _merged_transposes, _transposed_contraction),
+    shaping.broadcast_to_primitive: (_same_shape, _merged_broadcasts),
+    indexing.getitem_primitive: (_whole_range,),
+    reducing.sum_primitive: (_sum_of_broadcast,),
+    contracting.contract: (_contraction_of_transposes,),
+}
+"""For each primitive its rules, in the order in which they are tried."""
