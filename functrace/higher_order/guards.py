@@ -42,7 +42,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.ir.types import WEAK_DTYPES
-from functrace.transforms.batch import axes_in_scope
+from functrace.transforms.batch import named_axes
 from functrace.tree.kinds import (
     DEFAULTDICT,
     DICT,
@@ -77,7 +77,7 @@ _FILE: Final = os.path.join(os.path.dirname(__file__), "<guard>")  # noqa: PTH11
 _GLOBALS: Final[dict[str, Any]] = {
     "MISS": MISS,
     "is_disabled": is_disabled,
-    "named_axes": axes_in_scope,
+    "named_axes": named_axes,
     "ndarray": np.ndarray,
     "OrderedDict": OrderedDict,
     "defaultdict": defaultdict,
