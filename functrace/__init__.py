@@ -19,6 +19,8 @@ from functrace.higher_order.callbacks import pure_callback as pure_callback
 from functrace.higher_order.checkpoint import checkpoint as checkpoint
 from functrace.higher_order.checkpoint import checkpoint_name as checkpoint_name
 from functrace.higher_order.checkpoint import checkpoint_policies as checkpoint_policies
+from functrace.higher_order.closures import closure_convert as closure_convert
+from functrace.higher_order.closures import custom_gradient as custom_gradient
 from functrace.higher_order.custom import custom_jvp as custom_jvp
 from functrace.higher_order.custom import custom_vjp as custom_vjp
 from functrace.higher_order.explaining import explain_cache_misses as explain_cache_misses

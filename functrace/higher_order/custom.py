@@ -220,6 +220,7 @@ class CustomCall(Primitive):
         active = [number for number, need in enumerate(needed) if need is not None]
         outputs: list[Any] = []
         types: list[ArrayType] = []
+        constant: set[int] = set()
 
         def pushforward(*tangents: Any) -> Sequence[Any]:
             full: list[Any] = [None] * len(inputs)
@@ -228,6 +229,7 @@ class CustomCall(Primitive):
             primal, pushed = jvp(inputs, full)
             outputs.extend(primal)
             types.extend(type_of(x).strong for x in primal)
+            constant.update(number for number, part in enumerate(pushed) if part is None)
             return [0.0 if part is None else part for part in pushed]
 
         program = _recorded_linear(
@@ -244,7 +246,7 @@ class CustomCall(Primitive):
                 parts[number] = part
             return parts
 
-        return tuple(outputs), Pullback(self.name, pull_back_jvp)
+        return tuple(outputs), Pullback(self.name, pull_back_jvp, frozenset(constant))
 
     def vjp(
         self,

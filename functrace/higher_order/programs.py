@@ -123,10 +123,16 @@ class Pullback(Primitive):
 
     multiple_outputs = True
 
-    def __init__(self, name: str, pull_back: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        pull_back: Callable[[Sequence[Any]], Sequence[Any]],
+        constant_outputs: frozenset[int] = frozenset(),
+    ) -> None:
         """Keep the function; it is no primitive that a Program could name."""
         self.name = name
         self.pull_back = pull_back
+        self.constant_outputs = constant_outputs
 
     def vjp(
         self,

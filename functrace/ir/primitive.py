@@ -42,6 +42,7 @@ class Primitive:
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
         constant_outputs: The numbers of outputs that no derivative passes, of one application.
+        constant_outputs: The numbers of outputs that no derivative passes, of one application.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
     """
 
@@ -51,6 +52,7 @@ class Primitive:
     locally_constant: bool = False
     makes_views: bool = False
     has_effect: bool = False
+    constant_outputs: frozenset[int] = frozenset()
     constant_outputs: frozenset[int] = frozenset()
     accumulates: ClassVar[bool] = False
 

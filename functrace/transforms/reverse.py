@@ -129,7 +129,9 @@ class Tape(ValueRecording):
             self.rows.append((rule, values, variables, params, output, numbers, place))
             # Whole numbers have no derivative, so they are handed on as they are.
             outputs = tuple(
-                Tracer(self, value, number, place) if type_of(value).is_inexact else value
+                Tracer(self, value, number, place)
+                if type_of(value).is_inexact and number - variable not in rule.constant_outputs
+                else value
                 for value, number in zip(output, numbers, strict=True)
             )
             if primitive.makes_views:

@@ -306,3 +306,15 @@ def test_a_rule_whose_output_differs_from_the_functions_shows_both(wrap):
     f.defvjp(lambda x: (np.zeros(3, np.float32), None), lambda _, ct: (ct[0],))
     with pytest.raises(errors.CustomRuleError, match=r"fwd rule.*float32\[3\]"):
         ft.grad(loss)(np.float32(1.0))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit, once])
+def test_an_output_whose_tangent_is_zero_is_constant(wrap):
+    def rule(primals, tangents):
+        assert tangents[1] is None
+        return primals[1], tangents[1]
+
+    f = with_forward(lambda x, y: y, rule, symbolic_zeros=True)
+    g = wrap(lambda x: f(x, f(x, 1.0)) + x)
+    assert ft.grad(g)(2.0) == ft.jvp(g, (2.0,), (1.0,))[1] == 1.0
+    np.testing.assert_allclose(ft.grad(lambda x: np.sum(ft.vmap(g)(x)))(X), np.ones(3))
