@@ -15,10 +15,10 @@ from typing import Any
 
 import autograd
 import numpy as np
-from harness import command_line, progress
 from tabulate import tabulate
 
 import functrace as ft
+from benchmarks.harness import command_line, progress
 
 LENGTHS = (10**4, 10**5, 10**6)
 LONGEST_FOR_AUTOGRAD = 10**5

@@ -18,11 +18,11 @@ from typing import Any
 import autograd
 import autograd.numpy
 import numpy as np
-from harness import Contestants, Suite
 from numpy.random import default_rng
 from scipy.optimize import rosen, rosen_der
 
 import functrace as ft
+from benchmarks.harness import Contestants, Suite
 
 SMALL = 1 / 3
 LARGE = 1.0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Contestants, Suite, command_line, measure, progress, table
 
 import functrace as ft
+from benchmarks.harness import Contestants, Suite, command_line, measure, progress, table
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,8 +9,12 @@ What the harness does, and why the numbers can be trusted on a machine that does
   and their quartiles. It does not change when the machine is slower in one round than in the next.
 - Before anything is timed, the contestants' results must agree.
 - The garbage collector stays on, because what an implementation allocates is part of what it
-  costs. It is run before each sample, so that nobody pays for what another left behind.
-- BLAS runs on one thread: how it shares the cores with others is not what is measured here.
+  costs. It is run before each sample, so that nobody pays for what another left behind; the
+  objects of imported modules are frozen, so that nobody pays for a large library beside it.
+- BLAS runs on one thread where no other library has threads of its own: how it shares the cores
+  with others is not what is measured there. Beside JAX and PyTorch every library, NumPy's BLAS
+  among them, has the threads that it takes by itself.
+- A contestant that needs more than a second for a call is timed in the first rounds only.
 
 A workload is a function that makes the contestants: a dict from names to functions without
 arguments. The first contestant is the one that the ratios are about.
@@ -19,8 +23,12 @@ arguments. The first contestant is the one that the ratios are about.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import gc
+import importlib.metadata
 import math
+import os
+import platform
 import re
 import statistics
 import sys
@@ -31,16 +39,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
-from threadpoolctl import threadpool_limits
+from tabulate import tabulate, tabulate_formats
+from threadpoolctl import threadpool_info, threadpool_limits
 from tqdm import tqdm
 
+import functrace as ft
 from functrace import tree
 
 OUTPUT = Path(__file__).parent / "output"
+README = Path(__file__).parent / "README.md"
+LIBRARIES = {
+    "numpy": "NumPy",
+    "jax": "JAX",
+    "torch": "PyTorch",
+    "autograd": "autograd",
+}
 SAMPLE_SECONDS = 0.01
 WORKLOAD_SECONDS = 12.0  # a workload ends after this time, once it has had MINIMUM_ROUNDS
 MINIMUM_ROUNDS = 5
+SLOW_SECONDS = 1.0  # a contestant whose call takes longer is timed in SLOW_ROUNDS only
+SLOW_ROUNDS = 3
 
 Contestants = dict[str, Callable[[], Any]]
 
@@ -54,12 +72,14 @@ class Workload:
         contestants: Makes the contestants; inputs are made here, outside what is timed.
         target: The share of the second contestant's time that the first aims to stay below.
         tolerance: How closely the results must agree.
+        compares: Whether the contestants compute the same, so that the results must agree.
     """
 
     name: str
     contestants: Callable[[], Contestants]
     target: float | None = None
     tolerance: float = 1e-9
+    compares: bool = True
 
 
 @dataclass
@@ -76,10 +96,14 @@ class Result:
     seconds: dict[str, list[float]]
     failures: dict[str, str] = field(default_factory=dict)
 
+    def median(self, name: str) -> float:
+        """A contestant's median time."""
+        return statistics.median(self.seconds[name])
+
     def ratios(self, peer: str) -> list[float]:
-        """The first contestant's time as a share of a peer's, in each round."""
+        """The first contestant's time as a share of a peer's, in each round that both had."""
         ours, *_ = self.seconds.values()
-        return [own / other for own, other in zip(ours, self.seconds[peer], strict=True)]
+        return [own / other for own, other in zip(ours, self.seconds[peer], strict=False)]
 
 
 class Suite:
@@ -102,15 +126,14 @@ class Suite:
     def main(self, title: str, description: str | None) -> None:
         """Read the command line, run the workloads, and show what was measured."""
         arguments = command_line(description)
-        pattern = re.compile(arguments.only, re.IGNORECASE)
-        chosen = [workload for workload in self.workloads if pattern.search(workload.name)]
-        if not chosen:
-            names = "\n  ".join(workload.name for workload in self.workloads)
-            sys.exit(f"No workload's name matches {arguments.only!r}. There are:\n  {names}")
-        results = [measure(workload, arguments.rounds) for workload in progress(chosen, title)]
-        print(f"\n{title}\n\n{table(results)}")
+        chosen = matching(self.workloads, arguments.only)
+        results = [
+            measure(workload, arguments.rounds, arguments.threads or 1)
+            for workload in progress(chosen, title)
+        ]
+        print(f"\n{title}\n\n{table(results, arguments.format)}")
         if arguments.plot:
-            print(f"\nDrawn in {plot(results, title)}")
+            print(f"\nDrawn in {plot(results, title, arguments.plot)}")
         broken = [result for result in results if next(iter(result.failures), None) == "functrace"]
         if broken:
             sys.exit(f"{len(broken)} workloads failed in functrace itself.")
@@ -123,8 +146,35 @@ def command_line(description: str | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=15, help="samples of each contestant")
     parser.add_argument("--only", default="", metavar="PATTERN", help="workloads that match this")
-    parser.add_argument("--plot", action="store_true", help="draw the ratios into output/")
+    parser.add_argument(
+        "--format", default="github", choices=tabulate_formats, help="of the tables", metavar="NAME"
+    )
+    parser.add_argument(
+        "--plot",
+        nargs="?",
+        type=Path,
+        const=OUTPUT,
+        metavar="FOLDER",
+        help="draw the ratios into this folder, or into output/",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="of every library (by itself one; beside JAX and PyTorch as many as each takes)",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="put the results into README.md, where it has a place"
+    )
     return parser.parse_args()
+
+
+def matching(items: Sequence[Any], pattern: str) -> list[Any]:
+    """The items whose names match a pattern; if there is none, the program ends and lists them."""
+    chosen = [item for item in items if re.search(pattern, item.name, re.IGNORECASE)]
+    if not chosen:
+        names = "\n  ".join(item.name for item in items)
+        sys.exit(f"No workload's name matches {pattern!r}. There are:\n  {names}")
+    return chosen
 
 
 def progress(items: Sequence[Any], title: str) -> Iterable[Any]:
@@ -135,23 +185,37 @@ def progress(items: Sequence[Any], title: str) -> Iterable[Any]:
 # Measuring
 
 
-def measure(workload: Workload, rounds: int) -> Result:
-    """Check that the contestants agree, then time them in turn."""
+def measure(workload: Workload, rounds: int, threads: int | None = 1) -> Result:
+    """Check that the contestants agree, then time them in turn.
+
+    Args:
+        workload: What to compute.
+        rounds: How many samples to take of each contestant.
+        threads: How many threads BLAS may take; None for as many as it takes by itself.
+    """
     contestants, failures = agreeing(workload)
+    freeze()
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants)
     if "functrace" in failures or not order:
         return Result(workload, {}, failures)
-    with threadpool_limits(1):
+    with threadpool_limits(threads):
         repeats = {name: repeats_for(call) for name, call in contestants.items()}
         end = time.perf_counter() + WORKLOAD_SECONDS
         for number in range(rounds):
             if number >= MINIMUM_ROUNDS and time.perf_counter() > end:
                 break
             for name in order:
-                seconds[name].append(sample(contestants[name], repeats[name]))
+                if number < SLOW_ROUNDS or seconds[name][0] < SLOW_SECONDS:
+                    seconds[name].append(sample(contestants[name], repeats[name]))
             order.append(order.pop(0))
     return Result(workload, seconds, failures)
+
+
+def freeze() -> None:
+    """Take what is there now out of the garbage collector's sight."""
+    gc.collect()
+    gc.freeze()
 
 
 def agreeing(workload: Workload) -> tuple[Contestants, dict[str, str]]:
@@ -166,6 +230,8 @@ def agreeing(workload: Workload) -> tuple[Contestants, dict[str, str]]:
             failures[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             continue
         able[name] = call
+        if not workload.compares:
+            continue
         expected = expected or leaves
         for actual, desired in zip(leaves, expected, strict=True):
             scale = float(np.max(np.abs(desired), initial=0.0))
@@ -201,8 +267,8 @@ def sample(call: Callable[[], Any], repeats: int) -> float:
 # Showing
 
 
-def table(results: Sequence[Result]) -> str:
-    """The results as a table in Markdown: times, ratios with quartiles, and the targets."""
+def table(results: Sequence[Result], form: str = "github") -> str:
+    """The results as a table: times, ratios with quartiles, and the targets."""
     names = list(dict.fromkeys(name for result in results for name in all_contestants(result)))
     ours, *peers = names
     rows = [
@@ -215,14 +281,23 @@ def table(results: Sequence[Result]) -> str:
         for result in results
     ]
     headers = ["workload", *names, *(f"{ours} / {peer}" for peer in peers), "target"]
+    return "\n".join([aligned(rows, headers, form), *shown_failures(results)])
+
+
+def aligned(rows: Sequence[Sequence[Any]], headers: Sequence[str], form: str) -> str:
+    """A table whose first column is text, and whose others are numbers."""
     alignment = ["left"] + ["right"] * (len(headers) - 1)
-    shown = tabulate(rows, headers, tablefmt="github", colalign=alignment)
+    return tabulate(rows, headers, tablefmt=form, colalign=alignment, disable_numparse=True)
+
+
+def shown_failures(results: Sequence[Result]) -> list[str]:
+    """A line for each contestant that could not do a workload, after an empty one."""
     failures = [
         f"{result.workload.name}: {name} fails with {message}"
         for result in results
         for name, message in result.failures.items()
     ]
-    return "\n".join([shown, *([""] if failures else []), *failures])
+    return [*([""] if failures else []), *failures]
 
 
 def all_contestants(result: Result) -> list[str]:
@@ -230,12 +305,11 @@ def all_contestants(result: Result) -> list[str]:
     return [*result.seconds, *result.failures]
 
 
-def shown_time(result: Result, name: str) -> str:
+def shown_time(result: Result, name: str, missing: str = "") -> str:
     """The median time of a contestant, with a unit."""
     if name in result.failures:
         return "fails"
-    times = result.seconds.get(name)
-    return "" if times is None else with_unit(statistics.median(times))
+    return with_unit(result.median(name)) if name in result.seconds else missing
 
 
 def with_unit(seconds: float) -> str:
@@ -246,11 +320,15 @@ def with_unit(seconds: float) -> str:
     return f"{seconds / 1e-9:.0f} ns"
 
 
-def shown_ratio(result: Result, peer: str) -> str:
+def shown_ratio(result: Result, peer: str, missing: str = "") -> str:
     """The median ratio to a peer, with quartiles."""
-    if peer not in result.seconds:
-        return ""
-    ratios = result.ratios(peer)
+    if not result.seconds or peer not in result.seconds:
+        return missing
+    return with_quartiles(result.ratios(peer))
+
+
+def with_quartiles(ratios: Sequence[float]) -> str:
+    """The median of ratios, with quartiles."""
     if len(ratios) < 2:
         return f"{ratios[0]:.2f}"
     low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
@@ -266,33 +344,144 @@ def shown_target(result: Result, peers: Sequence[str]) -> str:
     return f"{'met' if met else 'MISSED'}: {target:.2f}"
 
 
-def plot(results: Sequence[Result], title: str) -> Path:
-    """Draw the ratio to each peer in every round, and return the file's path."""
+def plot(
+    results: Sequence[Result], title: str, folder: Path, peers: Sequence[str] | None = None
+) -> Path:
+    """Draw the median ratio to each peer, with quartiles, and return the file's path."""
+    timed = [result for result in results if result.seconds][::-1]
+    if peers is None:
+        peers = list(dict.fromkeys(peer for result in timed for peer in list(result.seconds)[1:]))
+    ours = next(iter(timed[0].seconds), "")
+    series = {
+        f"beside {peer}": [
+            result.ratios(peer) if peer in result.seconds else [] for result in timed
+        ]
+        for peer in peers
+    }
+    names = [result.workload.name for result in timed]
+    return draw(series, names, title, f"ratio of times (left of 1: {ours} is faster)", folder)
+
+
+def draw(
+    series: dict[str, list[list[float]]],
+    names: Sequence[str],
+    title: str,
+    meaning: str,
+    folder: Path,
+    middle: float | None = 1.0,
+) -> Path:
+    """Draw samples as medians with quartiles, a row for each name, on a logarithmic axis."""
     import matplotlib as mpl  # noqa: PLC0415  (only --plot needs it)
 
     mpl.use("agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415  (after the choice of backend)
 
-    timed = [result for result in results if result.seconds][::-1]
-    peers = list(dict.fromkeys(peer for result in timed for peer in list(result.seconds)[1:]))
-    figure, axes = plt.subplots(figsize=(9, 1.5 + 0.3 * len(timed)), layout="constrained")
-    for number, peer in enumerate(peers):
-        for row, result in enumerate(timed):
-            if peer in result.seconds:
-                ratios = result.ratios(peer)
-                heights = [row + 0.2 * number] * len(ratios)
-                label = f"time as a share of {peer}'s" if row == len(timed) - 1 else None
-                axes.plot(ratios, heights, ".", color=f"C{number}", alpha=0.5, label=label)
-                middle = statistics.median(ratios)
-                axes.plot(middle, row + 0.2 * number, "|", color=f"C{number}", markersize=12)
-    axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.axvline(1 / 3, color="gray", linewidth=0.8, linestyle=":")
+    spread = 0.16
+    height = 1.6 + len(names) * (0.2 + 0.07 * len(series))
+    figure, axes = plt.subplots(figsize=(9, height), layout="constrained")
+    for number, (label, samples) in enumerate(series.items()):
+        found = [(row, values) for row, values in enumerate(samples) if values]
+        if not found:
+            continue
+        quartiles = np.array([np.percentile(values, (25, 50, 75)) for _, values in found])
+        rows = np.array([row for row, _ in found]) - spread * (number - (len(series) - 1) / 2)
+        low, median, high = quartiles.T
+        axes.errorbar(
+            median,
+            rows,
+            xerr=(median - low, high - median),
+            fmt="osD^v<>p"[number % 8],
+            markersize=4,
+            color=f"C{number}",
+            label=label,
+        )
+    if middle is not None:
+        axes.axvline(middle, color="black", linewidth=0.8)
+    for row in range(len(names) - 1):
+        axes.axhline(row + 0.5, color="lightgray", linewidth=0.6)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(timed)), [result.workload.name for result in timed])
-    axes.set_xlabel("ratio of times (left of 1: functrace is faster)")
+    axes.set_ylim(-0.5, len(names) - 0.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel(meaning)
     axes.set_title(title)
-    axes.legend(loc="lower right")
-    OUTPUT.mkdir(exist_ok=True)
-    path = OUTPUT / (re.sub(r"\W+", "_", title).strip("_").lower() + ".png")
+    figure.legend(loc="outside lower center", ncols=2)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (re.sub(r"\W+", "_", title).strip("_").lower() + ".png")
     figure.savefig(path, dpi=120)
+    plt.close(figure)
     return path
+
+
+# What the README quotes
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that is said of functrace, and how it is measured.
+
+    Attributes:
+        name: The script's name, and that of its place in the README.
+        description: What is claimed, for the command line.
+        report: Measures it, with the options of the command line, and tells the results in
+            Markdown.
+    """
+
+    name: str
+    description: str | None
+    report: Callable[[argparse.Namespace], str]
+
+    def main(self, arguments: argparse.Namespace | None = None) -> None:
+        """Measure, print, and write into the README where that is asked for."""
+        arguments = arguments or command_line(self.description)
+        load_before = load()
+        results = self.report(arguments)
+        text = f"{circumstances(load_before, arguments.threads)}\n\n{results}"
+        print(f"\n{self.name}: {text}\n", flush=True)
+        if arguments.write:
+            write_into_readme(self.name, text)
+
+
+def write_into_readme(name: str, text: str) -> None:
+    """Replace what stands between the marks of a name."""
+    begin, end = f"<!-- results: {name} -->", "<!-- end of results -->"
+    before, mark, rest = README.read_text().partition(begin)
+    if not mark:
+        raise LookupError(f"{README} has no line {begin}")
+    _, _, after = rest.partition(end)
+    README.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def load() -> str:
+    """What else the machine does, where the system tells it."""
+    return f" (load average {os.getloadavg()[0]:.1f})" if hasattr(os, "getloadavg") else ""
+
+
+def circumstances(load_before: str, threads: int | None) -> str:
+    """The date, the machine, the versions and the threads."""
+    today = dt.datetime.now().astimezone()
+    parts = [f"{today.day} {today:%B %Y}", f"{os.cpu_count()} cores of {processor()}{load_before}"]
+    parts += [platform.system(), f"Python {platform.python_version()}"]
+    parts.append(f"functrace {ft.__version__}")
+    for name, shown in LIBRARIES.items():
+        if name in sys.modules:
+            parts.append(f"{shown} {importlib.metadata.version(name)}")
+    pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    if threads:
+        parts.append(f"every library on {threads} thread{'' if threads == 1 else 's'}")
+    elif pools:
+        parts.append(f"NumPy's BLAS with up to {max(pools)} threads")
+        if "torch" in sys.modules:
+            own = sys.modules["torch"].get_num_threads()
+            parts.append(f"PyTorch with {own}, its default")
+    return ", ".join(parts) + "."
+
+
+def processor() -> str:
+    """The processor's name, which Linux tells in a file."""
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -17,10 +17,10 @@ from typing import Any
 import autograd
 import autograd.numpy as anp
 import numpy as np
-from harness import Contestants, Suite
 from tabulate import tabulate
 
 import functrace as ft
+from benchmarks.harness import Contestants, Suite
 
 suite = Suite()
 
