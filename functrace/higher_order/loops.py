@@ -1,8 +1,8 @@
 """Loops under JAX's names: scan, while_loop, fori_loop, associative_scan, and map (map_rows here).
 
 Where nothing is traced they are Python loops. On traced values the body is recorded once, and the
-loop is one operation; only `while_loop` and `fori_loop` stay Python loops as long as the condition
-is known, as under `grad` without `jit`.
+loop is one operation; only `while_loop` and `fori_loop` stay Python loops as long as the carry and
+the condition are known, as under `grad` without `jit`.
 """
 
 from __future__ import annotations
@@ -379,6 +379,9 @@ def while_loop(
     if checkpoint is not None:
         return _while_in_segments(cond_fun, body_fun, value, checkpoint)
     while True:
+        # An unknown carry is found before the condition is called, which would record it twice.
+        if any(innermost_value(x) is UNKNOWN for x in tree.leaves(value)):
+            return _while_recorded(cond_fun, body_fun, value)
         goes_on = cond_fun(value)
         if innermost_value(goes_on) is UNKNOWN:
             return _while_recorded(cond_fun, body_fun, value)
@@ -553,6 +556,9 @@ def associative_scan(
     Returns:
         A tree like ``elems``: entry k is the result over the entries up to k.
 
+    Raises:
+        ArgumentError: An array does not have the axis, or the lengths differ.
+
     Source: Blelloch, Prefix sums and their applications, CMU-CS-90-190 (1990).
 
     Example:
@@ -562,7 +568,15 @@ def associative_scan(
         array([ 1.,  2.,  6., 24.])
     """
     leaves, structure = tree.flatten(elems)
-    leaves = [np.moveaxis(as_operand(x), axis, 0) for x in leaves]
+    leaves = [as_operand(x) for x in leaves]
+    for x, path in zip(leaves, structure.paths(), strict=True):
+        rank = type_of(x).ndim
+        if not -rank <= axis < rank:
+            raise ArgumentError(
+                f"associative_scan was asked for axis {axis} of elems{tree.keystr(path)}, "
+                f"which has {rank} axes."
+            )
+    leaves = [np.moveaxis(x, axis, 0) for x in leaves]
     if reverse:
         leaves = [np.flip(x, 0) for x in leaves]
     lengths = {x.shape[0] for x in leaves}

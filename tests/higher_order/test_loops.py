@@ -632,3 +632,33 @@ def test_a_known_condition_that_is_no_boolean_is_refused(condition):
 def test_a_number_that_becomes_a_boolean_is_refused():
     with pytest.raises(errors.CarryError, match=r"\[1\].*float32 before.*bool after"):
         ft.while_loop(lambda c: True, lambda c: (True, True), (True, np.float32(0)))
+
+
+def test_the_condition_of_a_recorded_loop_is_recorded_once():
+    seen = []
+
+    def goes_on(x):
+        ft.debug.callback(lambda x: seen.append(float(x)), x)
+        return x < 8.0
+
+    f = lambda x: ft.while_loop(goes_on, lambda x: x + 1.0, x)
+    for run in (f, ft.jit(f), ft.jit(lambda x: f(x + 0.0))):
+        seen.clear()
+        assert run(5.0) == 8.0
+        assert seen == [5.0, 6.0, 7.0, 8.0]
+
+
+def test_a_known_counter_beside_an_unknown_carry_is_one_operation():
+    def f(x):
+        return ft.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * x), (0, x))[1]
+
+    assert len(ft.make_ir(f)(2.0).equations) == 1
+    assert ft.jit(f)(2.0) == f(2.0) == 16.0
+    assert ft.jit(ft.grad(f))(2.0) == 32.0
+
+
+def test_associative_scan_of_arrays_without_the_axis():
+    with pytest.raises(errors.ArgumentError, match=r"axis 1 of elems\['a'\], which has 1 axes"):
+        ft.associative_scan(np.add, {"a": np.ones(3)}, axis=1)
+    with pytest.raises(errors.ArgumentError, match="axis 0 of elems, which has 0 axes"):
+        ft.associative_scan(np.add, 1.0)
