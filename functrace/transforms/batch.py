@@ -189,8 +189,11 @@ def vmap(
     @wraps(f)
     def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
-        leaves = [as_operand(leaf) for leaf in leaves]
         axes = _input_axes(f, in_axes, args, kwargs)
+        leaves = [  # what is not mapped may be anything, a function for instance
+            leaf if axis is None else as_operand(leaf)
+            for leaf, axis in zip(leaves, axes, strict=True)
+        ]
 
         def name_of(index: int) -> str:
             top, position, *rest = structure.paths()[index]
@@ -199,7 +202,7 @@ def vmap(
             return f"{name}{tree.keystr(tuple(rest))}"
 
         axes = [
-            _checked_axis(axis, type_of(leaf), name_of, index)
+            None if axis is None else _checked_axis(axis, type_of(leaf), name_of, index)
             for index, (axis, leaf) in enumerate(zip(axes, leaves, strict=True))
         ]
         size = _batch_size(leaves, axes, axis_size, name_of)
@@ -261,12 +264,8 @@ def _input_axes(
     return [*positional, *(0 for _ in tree.leaves(kwargs))]
 
 
-def _checked_axis(
-    axis: Any, type: ArrayType, name_of: Callable[[int], str], index: int
-) -> int | None:
-    if axis is None:
-        return None
-    if not isinstance(axis, int):
+def _checked_axis(axis: Any, type: ArrayType, name_of: Callable[[int], str], index: int) -> int:
+    if not isinstance(axis, int) or isinstance(axis, bool):
         raise BatchAxisError(f"in_axes must hold integers and None, not {axis!r}.")
     if not -type.ndim <= axis < type.ndim:
         raise BatchAxisError(
@@ -329,7 +328,7 @@ def _placed(value: Any, axis: int | None, wanted: Any, size: int, number: int) -
                 f"Output {number} depends on the example, but out_axes asks for it just once."
             )
         return value
-    if not isinstance(wanted, int):
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
         raise BatchAxisError(f"out_axes must hold integers and None, not {wanted!r}.")
     rank = np.ndim(value) + (axis is None)
     if not -rank <= wanted < rank:

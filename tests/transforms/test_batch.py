@@ -121,3 +121,21 @@ def test_contractions_of_every_batching():
         y = b if b_axis == 0 else b[0]
         result = ft.vmap(np.matmul, (a_axis, b_axis))(x, y)
         np.testing.assert_allclose(result, np.matmul(x, y), rtol=1e-13)
+
+
+def test_what_is_not_mapped_may_be_anything():
+    xs = np.arange(3.0)
+    found = ft.vmap(lambda f, x: f(x), (None, 0))(np.sin, xs)
+    np.testing.assert_array_equal(found, np.sin(xs))
+    options = {"name": "double", "by": 2.0}
+    f = lambda options, x: x * options["by"] if options["name"] == "double" else x
+    np.testing.assert_array_equal(ft.vmap(f, (None, 0))(options, xs), 2 * xs)
+    with pytest.raises(errors.BatchAxisError, match="different lengths"):
+        ft.vmap(lambda x, y, f: f(x, y), (0, 0, None))(xs, np.ones(2), np.add)
+
+
+def test_booleans_are_no_axes():
+    with pytest.raises(errors.BatchAxisError, match="not False"):
+        ft.vmap(np.sin, in_axes=False)(np.ones(3))
+    with pytest.raises(errors.BatchAxisError, match="not True"):
+        ft.vmap(np.sin, out_axes=True)(np.ones((3, 2)))
