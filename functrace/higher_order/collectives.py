@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from functrace.errors import ArgumentError, AxisNameError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType
+from functrace.primitives.indexing import INDICES, gather
 from functrace.primitives.linear import Linear, cast_to, dtype_of, in_front, shape_of
 from functrace.primitives.reducing import sum_dtype
 from functrace.tracing import as_operand, bind, source_of, user_place
@@ -30,6 +31,9 @@ from functrace.transforms.batch import NamedAxis, named_axis
 
 AxisName = Hashable
 """A name, or a tuple of names, of which the first counts slowest."""
+
+Groups = Sequence[Sequence[int]] | None
+"""The numbers of the examples that belong together, in lists of one length; None: all do."""
 
 
 class Collective(Primitive):
@@ -249,6 +253,50 @@ def _over_each(primitive: Primitive, x: Any, axis_name: AxisName) -> Any:
     return tree.map(apply, x)
 
 
+class Group(NamedTuple):
+    """The examples that are combined with this one.
+
+    Attributes:
+        size: How many they are.
+        position: The number of this one among them, traced.
+        members: Their numbers along the axis, traced; None where they are all that there are.
+    """
+
+    size: int
+    position: Any
+    members: Any
+
+
+def _own_group(axis_name: AxisName, groups: Groups) -> Group:
+    """The group of the example."""
+    size = axis_size(axis_name)
+    if groups is None:
+        return Group(size, axis_index(axis_name), None)
+    table = [[int(number) for number in group] for group in groups]
+    lengths = {len(group) for group in table}
+    if (
+        sorted(number for group in table for number in group) != list(range(size))
+        or len(lengths) > 1
+    ):
+        raise ArgumentError(
+            f"axis_index_groups must hold each of {size} examples once, in groups of one length, "
+            f"unlike {table}."
+        )
+    members = np.array(table, dtype=np.int64)
+    order = np.argsort(np.ravel(members))
+    index = axis_index(axis_name)
+    number, position = (
+        bind(gather, column, index, index=(INDICES,)) for column in divmod(order, members.shape[1])
+    )
+    return Group(members.shape[1], position, bind(gather, members, number, index=(INDICES,)))
+
+
+def _of_group(x: Any, axis_name: AxisName, group: Group) -> Any:
+    """The values of the group, along a new axis in front."""
+    everybody = all_gather(as_operand(x), axis_name)
+    return everybody if group.members is None else np.take(everybody, group.members, axis=0)
+
+
 def axis_size(axis_name: AxisName) -> int:
     """The number of examples of a named axis.
 
@@ -289,35 +337,42 @@ def axis_index(axis_name: AxisName) -> Any:
     return result
 
 
-def psum(x: Any, axis_name: AxisName) -> Any:
+def psum(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The sum over all examples.
 
     Args:
         x: A tree of arrays. Python numbers are multiplied by the number of examples, and stay
             Python numbers.
         axis_name: The name that `vmap` was given, or a tuple of such names.
+        axis_index_groups: Lists of the numbers of examples, of which only those in the same list
+            are combined. The lists have one length, and hold each number once.
 
     Raises:
         AxisNameError: No vmap around this has the name.
+        ArgumentError: The groups do not divide the examples.
 
     Example:
         >>> import numpy as np
         >>> import functrace as ft
         >>> ft.vmap(lambda x: x / psum(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
         array([0.25, 0.75])
+        >>> pairs = lambda x: psum(x, "i", axis_index_groups=[[0, 1], [2, 3]])
+        >>> ft.vmap(pairs, axis_name="i")(np.array([1.0, 2.0, 3.0, 4.0]))
+        array([3., 3., 7., 7.])
     """
-    size = axis_size(axis_name)
-    return tree.map(
-        lambda leaf: (
-            leaf * size
-            if isinstance(leaf, bool | int | float | complex) and not isinstance(leaf, np.generic)
-            else _over_each(psum_primitive, leaf, axis_name)
-        ),
-        x,
-    )
+    group = _own_group(axis_name, axis_index_groups)
+
+    def total(leaf: Any) -> Any:
+        if isinstance(leaf, bool | int | float | complex) and not isinstance(leaf, np.generic):
+            return leaf * group.size
+        if group.members is None:
+            return _over_each(psum_primitive, leaf, axis_name)
+        return np.sum(_of_group(leaf, axis_name, group), axis=0)
+
+    return tree.map(total, x)
 
 
-def pmean(x: Any, axis_name: AxisName) -> Any:
+def pmean(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The mean over all examples; as `psum`.
 
     Example:
@@ -326,11 +381,12 @@ def pmean(x: Any, axis_name: AxisName) -> Any:
         >>> ft.vmap(lambda x: x - pmean(x, "i"), axis_name="i")(np.array([1.0, 3.0]))
         array([-1.,  1.])
     """
-    size = axis_size(axis_name)
-    return tree.map(lambda total: total / size, psum(x, axis_name))
+    size = _own_group(axis_name, axis_index_groups).size
+    totals = psum(x, axis_name, axis_index_groups=axis_index_groups)
+    return tree.map(lambda total: total / size, totals)
 
 
-def pmax(x: Any, axis_name: AxisName) -> Any:
+def pmax(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The maximum over all examples; as `psum`. Examples that are equal share the derivative.
 
     Example:
@@ -339,25 +395,41 @@ def pmax(x: Any, axis_name: AxisName) -> Any:
         >>> ft.vmap(lambda x: pmax(x, "i"), axis_name="i", out_axes=None)(np.array([1.0, 3.0]))
         np.float64(3.0)
     """
-    return _over_each(pmax_primitive, x, axis_name)
+    return _extreme(pmax_primitive, x, axis_name, axis_index_groups)
 
 
-def pmin(x: Any, axis_name: AxisName) -> Any:
+def pmin(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The minimum over all examples; as `pmax`."""
-    return _over_each(pmin_primitive, x, axis_name)
+    return _extreme(pmin_primitive, x, axis_name, axis_index_groups)
 
 
-def all_gather(x: Any, axis_name: AxisName, *, axis: int = 0, tiled: bool = False) -> Any:
+def _extreme(primitive: Pextreme, x: Any, axis_name: AxisName, groups: Groups) -> Any:
+    if groups is None:
+        return _over_each(primitive, x, axis_name)
+    group = _own_group(axis_name, groups)
+    return tree.map(lambda leaf: primitive.reduce(_of_group(leaf, axis_name, group), axis=0), x)
+
+
+def all_gather(
+    x: Any,
+    axis_name: AxisName,
+    *,
+    axis_index_groups: Groups = None,
+    axis: int = 0,
+    tiled: bool = False,
+) -> Any:
     """The values of all examples, in every one of them.
 
     Args:
         x: A tree of arrays.
         axis_name: The name that `vmap` was given, or a tuple of such names.
+        axis_index_groups: As for `psum`: who gets whose values.
         axis: Where the examples are counted.
         tiled: Whether to join along this axis, which is there already, in place of a new one.
 
     Raises:
         AxisNameError: No vmap around this has the name.
+        ArgumentError: There is no such axis, or the groups do not divide the examples.
 
     Example:
         >>> import numpy as np
@@ -367,31 +439,40 @@ def all_gather(x: Any, axis_name: AxisName, *, axis: int = 0, tiled: bool = Fals
                [3., 9.]])
     """
     axes = _axes(axis_name)
-    count = prod(axis.size for _, axis in axes)
+    group = None if axis_index_groups is None else _own_group(axis_name, axis_index_groups)
+    count = group.size if group else prod(axis.size for _, axis in axes)
 
-    def gather(leaf: Any) -> Any:
+    def gathered(leaf: Any) -> Any:
         leaf = as_operand(leaf)
         shape = shape_of(leaf)
         rank = len(shape) + (not tiled)
         if not -rank <= axis < rank:
             raise ArgumentError(f"all_gather was asked for axis {axis} of {rank} axes.")
         place = axis % rank
-        for name, (index, size) in reversed(axes):
-            leaf = bind(
-                all_gather_primitive, leaf, index, axis_name=name, axis_size=size, axis=place
-            )
+        if group:
+            leaf = np.moveaxis(_of_group(leaf, axis_name, group), 0, place)
+        else:
+            for name, (index, size) in reversed(axes):
+                leaf = bind(
+                    all_gather_primitive, leaf, index, axis_name=name, axis_size=size, axis=place
+                )
         if tiled:
             joined = count * shape[place]
             return np.reshape(leaf, (*shape[:place], joined, *shape[place + 1 :]))
-        if len(axes) == 1:
+        if group or len(axes) == 1:
             return leaf
         return np.reshape(leaf, (*shape[:place], count, *shape[place:]))
 
-    return tree.map(gather, x)
+    return tree.map(gathered, x)
 
 
 def psum_scatter(
-    x: Any, axis_name: AxisName, *, scatter_dimension: int = 0, tiled: bool = False
+    x: Any,
+    axis_name: AxisName,
+    *,
+    scatter_dimension: int = 0,
+    axis_index_groups: Groups = None,
+    tiled: bool = False,
 ) -> Any:
     """The sum over all examples, of which each keeps its own part.
 
@@ -399,22 +480,24 @@ def psum_scatter(
         x: A tree of arrays.
         axis_name: The name that `vmap` was given, or a tuple of such names.
         scatter_dimension: The axis along which the parts lie.
+        axis_index_groups: As for `psum`: who shares a sum.
         tiled: Whether the axis stays, with the length of one part; else its length is the number
             of examples, and it goes.
 
     Raises:
         AxisNameError: No vmap around this has the name.
-        ArgumentError: The axis cannot be divided so.
+        ArgumentError: The axis, or the examples, cannot be divided so.
     """
+    group = _own_group(axis_name, axis_index_groups)
     return tree.map(
-        lambda total: _own_part(total, axis_name, scatter_dimension, tiled, "psum_scatter"),
-        psum(tree.map(as_operand, x), axis_name),
+        lambda total: _own_part(total, group, scatter_dimension, tiled, "psum_scatter"),
+        psum(tree.map(as_operand, x), axis_name, axis_index_groups=axis_index_groups),
     )
 
 
-def _own_part(x: Any, axis_name: AxisName, axis: int, tiled: bool, name: str) -> Any:
+def _own_part(x: Any, group: Group, axis: int, tiled: bool, name: str) -> Any:
     """The part of an array that belongs to the example."""
-    size, shape = axis_size(axis_name), shape_of(x)
+    size, shape = group.size, shape_of(x)
     if not -len(shape) <= axis < len(shape):
         raise ArgumentError(f"{name} was asked for axis {axis} of an array of shape {shape}.")
     axis %= len(shape)
@@ -422,11 +505,10 @@ def _own_part(x: Any, axis_name: AxisName, axis: int, tiled: bool, name: str) ->
         raise ArgumentError(
             f"{name} cannot divide axis {axis} of an array of shape {shape} among {size} examples."
         )
-    index = axis_index(axis_name)
     if not tiled:
-        return np.take(x, index, axis)
+        return np.take(x, group.position, axis)
     split = np.reshape(x, (*shape[:axis], size, shape[axis] // size, *shape[axis + 1 :]))
-    return np.take(split, index, axis)
+    return np.take(split, group.position, axis)
 
 
 def ppermute(x: Any, axis_name: Hashable, perm: Sequence[tuple[int, int]]) -> Any:
@@ -482,7 +564,13 @@ def pshuffle(x: Any, axis_name: Hashable, perm: Sequence[int]) -> Any:
 
 
 def all_to_all(
-    x: Any, axis_name: AxisName, split_axis: int, concat_axis: int, *, tiled: bool = False
+    x: Any,
+    axis_name: AxisName,
+    split_axis: int,
+    concat_axis: int,
+    *,
+    axis_index_groups: Groups = None,
+    tiled: bool = False,
 ) -> Any:
     """Every example divides its value among all, and joins what it gets from them.
 
@@ -492,19 +580,21 @@ def all_to_all(
         split_axis: The axis that is divided.
         concat_axis: The axis along which parts are joined: a new one, or one that is there
             already if ``tiled``.
+        axis_index_groups: As for `psum`: who hands parts to whom.
         tiled: Whether parts keep the divided axis; else its length must be the number of examples,
             and it goes.
 
     Raises:
         AxisNameError: No vmap around this has the name.
-        ArgumentError: The axis cannot be divided so.
+        ArgumentError: The axis, or the examples, cannot be divided so.
     """
+    group = _own_group(axis_name, axis_index_groups)
 
     def exchange(leaf: Any) -> Any:
-        gathered = all_gather(leaf, axis_name)
+        gathered = _of_group(leaf, axis_name, group)
         rank = len(shape_of(gathered)) - 1
         place = split_axis % rank if -rank <= split_axis < rank else rank
-        part = _own_part(gathered, axis_name, place + 1, tiled, "all_to_all")
+        part = _own_part(gathered, group, place + 1, tiled, "all_to_all")
         if not tiled:
             return np.moveaxis(part, 0, concat_axis)
         axis = concat_axis % rank

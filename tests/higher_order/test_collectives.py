@@ -332,3 +332,62 @@ def test_jit_captures_a_tangent_within_a_named_map():
 
     found = named(lambda x: ft.jvp(f, (x,), (x,))[1])(X)
     assert_same(found, 2 * X + np.sum(X))
+
+
+GROUPS = [[0, 2], [3, 1]]
+"""Of four examples; the second group counts backwards."""
+
+GROUPED = {
+    # Of the values of one group, in its order: what each member gets.
+    "psum": (lambda x, g: co.psum(x, "i", axis_index_groups=g), lambda m: [m.sum(0)] * 2),
+    "pmean": (lambda x, g: co.pmean(x, "i", axis_index_groups=g), lambda m: [m.mean(0)] * 2),
+    "pmax": (lambda x, g: co.pmax(x, "i", axis_index_groups=g), lambda m: [m.max(0)] * 2),
+    "pmin": (lambda x, g: co.pmin(x, "i", axis_index_groups=g), lambda m: [m.min(0)] * 2),
+    "all_gather": (
+        lambda x, g: co.all_gather(x, "i", axis_index_groups=g, axis=1),
+        lambda m: [m.T] * 2,
+    ),
+    "all_gather tiled": (
+        lambda x, g: co.all_gather(x, "i", axis_index_groups=g, tiled=True),
+        lambda m: [np.ravel(m)] * 2,
+    ),
+    "psum_scatter": (
+        lambda x, g: co.psum_scatter(x, "i", axis_index_groups=g),
+        lambda m: list(m.sum(0)),
+    ),
+    "all_to_all": (
+        lambda x, g: co.all_to_all(x, "i", 0, 0, axis_index_groups=g),
+        lambda m: list(m.T),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_groups_of_examples(name):
+    f, of_group = GROUPED[name]
+    m = np.cos(np.arange(8.0)).reshape(4, 2)
+
+    def whole(m):
+        found = [None] * 4
+        for group in GROUPS:
+            for number, x in zip(group, of_group(np.stack([m[k] for k in group])), strict=True):
+                found[number] = x
+        return np.stack(found)
+
+    mapped = named(lambda x: f(x, GROUPS))
+    for run in (mapped, ft.jit(mapped), named(ft.jit(lambda x: f(x, GROUPS)))):
+        assert_same(run(m), whole(m))
+    check_grads(mapped, (m,), modes=("fwd", "rev"))
+    loss = lambda x: np.sum(np.sin(f(x, GROUPS)))
+    assert_same(named(ft.grad(loss))(m), ft.grad(lambda m: np.sum(np.sin(whole(m))))(m))
+    both = np.stack([m, 2 * m, -m], 1)
+    expected = np.stack([whole(both[:, k]) for k in range(3)], 1)
+    assert_same(named(ft.vmap(lambda x: f(x, GROUPS)))(both), expected)
+
+
+def test_groups_that_do_not_divide_the_examples():
+    for groups in ([[0, 1], [2]], [[0, 1]], [[0, 1], [1, 2]], [[0, 1, 2], [3]]):
+        with pytest.raises(errors.ArgumentError, match="each of 4 examples once"):
+            named(lambda x, groups=groups: co.psum(x, "i", axis_index_groups=groups))(np.ones(4))
+    doubled = lambda x: x * co.psum(1, "i", axis_index_groups=GROUPS)
+    assert_same(named(doubled)(np.ones(4)), np.full(4, 2.0))
