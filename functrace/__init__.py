@@ -34,6 +34,7 @@ from functrace.higher_order.loops import scan as scan
 from functrace.higher_order.loops import while_loop as while_loop
 from functrace.higher_order.recordings import clear_caches as clear_caches
 from functrace.higher_order.recordings import disable_jit as disable_jit
+from functrace.higher_order.shapes import eval_shape as eval_shape
 from functrace.ir.checking import check as check
 from functrace.ir.parsing import parse as parse
 from functrace.ir.program import Program as Program

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 
-VMAP_METHODS = (None, "sequential", "expand_dims", "broadcast_all")
+VMAP_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 """What `pure_callback` can do under `vmap`."""
 
 
@@ -39,8 +40,25 @@ class ShapeDtypeStruct:
     dtype: np.dtype[Any]
 
     def __init__(self, shape: Sequence[int], dtype: Any) -> None:
+        if dtype is None:
+            raise ArgumentError("A ShapeDtypeStruct needs a dtype.")
         object.__setattr__(self, "shape", tuple(shape))
         object.__setattr__(self, "dtype", np.dtype(dtype))
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
 
 
 class PureCallback(Primitive):
@@ -95,7 +113,7 @@ class PureCallback(Primitive):
                 "it. Give 'sequential', or, where it takes arrays with a leading axis, "
                 "'expand_dims' or 'broadcast_all'."
             )
-        if vmap_method == "sequential":
+        if vmap_method.startswith("sequential"):
             given, many = list(inputs), one_by_one(callback, size, axes)
         else:
             length = size if vmap_method == "broadcast_all" else 1
@@ -179,7 +197,8 @@ def _as_said(x: Any, type: ArrayType, name: str) -> Any:
     return array.astype(type.dtype)[()] if is_number else array[()]
 
 
-def _has_shape_and_dtype(x: Any) -> bool:
+def has_shape_and_dtype(x: Any) -> bool:
+    """Whether an object tells what an array is like."""
     return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
@@ -201,7 +220,8 @@ def pure_callback(
         result_shape_dtypes: A tree of objects with a shape and a dtype: arrays, or
             `ShapeDtypeStruct`.
         args: Trees of arrays.
-        vmap_method: What `vmap` does. "sequential": call it for one example after the other.
+        vmap_method: What `vmap` does. "sequential": call it for one example after the other; so
+            does "sequential_unrolled".
             "expand_dims": call it once, with an axis of examples in front of each argument, which
             has length 1 where the argument is not mapped. "broadcast_all": the same, with the
             number of examples as the length of each. None: raise.
@@ -229,7 +249,7 @@ def pure_callback(
             f"vmap_method must be one of {VMAP_METHODS}, not {vmap_method!r}.",
             source_of(user_place(2)),
         )
-    said, result_structure = tree.flatten(result_shape_dtypes, is_leaf=_has_shape_and_dtype)
+    said, result_structure = tree.flatten(result_shape_dtypes, is_leaf=has_shape_and_dtype)
     types = [ArrayType(tuple(x.shape), np.dtype(x.dtype)) for x in said]
     leaves, structure = tree.flatten((args, kwargs))
     name = getattr(callback, "__name__", "callback")

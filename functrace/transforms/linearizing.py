@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from functrace import tree
-from functrace.ir.types import type_of
+from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.arguments import checked_cotangents, checked_tangents, owned
@@ -73,7 +75,8 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
 
     Args:
         f: A function that is linear in its arguments together; trees of arrays.
-        primals: Arguments of which only structure, shapes and dtypes count.
+        primals: Arguments of which only structure, shapes and dtypes count: arrays, numbers, or
+            anything else that has a ``shape`` and a ``dtype``, as `ShapeDtypeStruct`.
 
     Returns:
         A function of a tree like the output of ``f``. It returns a tuple with one tree for each
@@ -89,7 +92,12 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
         (array([10.,  2.]),)
     """
     leaves, structure = tree.flatten(primals)
-    types = [type_of(as_operand(x)).strong for x in leaves]
+    types = [
+        ArrayType(tuple(x.shape), np.dtype(x.dtype))
+        if hasattr(x, "shape") and hasattr(x, "dtype")
+        else type_of(as_operand(x)).strong
+        for x in leaves
+    ]
     with ProgramRecording() as recording:
         inputs = [recording.input(type) for type in types]
         outputs, out_structure = tree.flatten(f(*structure.unflatten(inputs)))
@@ -97,7 +105,11 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
     out_types = [atom.type for atom in program.outputs]
 
     def transposed(cotangent: Any) -> Any:
-        given = checked_cotangents(cotangent, out_structure, out_types)
+        checked = checked_cotangents(cotangent, out_structure, out_types)
+        given = [  # rules expect NumPy's numbers; integers too have a transpose
+            type.dtype.type(x) if isinstance(x, bool | int) else x
+            for x, type in zip(checked, out_types, strict=True)
+        ]
         parts = transpose_program(program, given)
         return structure.unflatten(
             [

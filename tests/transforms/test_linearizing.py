@@ -85,3 +85,12 @@ def test_linearize_through_loops_and_branches():
         output, pushforward = ft.linearize(transform(f), 0.7)
         assert output == pytest.approx(f(0.7), rel=1e-14)
         assert pushforward(2.0) == pytest.approx(2 * ft.grad(f)(0.7), rel=1e-12)
+
+
+def test_the_transpose_of_shapes_and_of_integers():
+    shape = ft.ShapeDtypeStruct((3,), np.float32)
+    cotangent = np.arange(3, dtype=np.float32)
+    (found,) = ft.linear_transpose(lambda x: 2 * x, shape)(cotangent)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, 2 * cotangent)
+    assert ft.linear_transpose(lambda x: 2 * x, 1)(3) == (6,)
