@@ -10,11 +10,14 @@ A call none of whose arguments is traced runs at once: under `jit` that is while
 
 from __future__ import annotations
 
+import string
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from functrace.errors import ArgumentError
 from functrace.higher_order.callbacks import debug_callback
+from functrace.tracing import source_of, user_place
 
 
 def callback(callback: Callable[..., Any], *args: Any, ordered: bool = True, **kwargs: Any) -> None:
@@ -42,6 +45,27 @@ def callback(callback: Callable[..., Any], *args: Any, ordered: bool = True, **k
     debug_callback(callback, args, kwargs)
 
 
+class _Checker(string.Formatter):
+    """Looks for the places that a text has for its values, without writing any of them."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return ""
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        return value
+
+    def check_unused_args(
+        self, used_args: set[int | str], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        names = [key for key in (*range(len(args)), *kwargs) if key not in used_args]
+        if names:
+            raise ArgumentError(
+                f"The text of debug.print has no place for {', '.join(map(repr, names))}.",
+                source_of(user_place(2)),
+                "Write {} or a name in braces for each value, and no f before the text.",
+            )
+
+
 def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
     """Print the values of traced arrays.
 
@@ -52,6 +76,9 @@ def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
         args: Values, for ``{}`` and ``{0}``.
         ordered: Taken for the sake of JAX's signature; the lines are always in order.
         kwargs: Values by name.
+
+    Raises:
+        ArgumentError: A value has no place in the text, as where that is an f-string by mistake.
 
     Example:
         >>> import functrace as ft
@@ -64,6 +91,7 @@ def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
         x = 2.00
         5.0
     """
+    _Checker().format(fmt, *args, **kwargs)
 
     def shown(*args: Any, **kwargs: Any) -> None:
         sys.stdout.write(fmt.format(*args, **kwargs) + "\n")

@@ -295,3 +295,25 @@ def test_results_that_are_not_what_was_said():
         f = ft.jit(lambda x, r=result: ft.pure_callback(lambda x: r, shape_of(x), x))
         with pytest.raises(ArgumentError, match=words):
             f(2.0)
+
+
+def test_vmap_one_after_the_other_by_both_names():
+    shape = ft.ShapeDtypeStruct((), np.float64)
+    for method in ("sequential", "sequential_unrolled"):
+        f = lambda x, method=method: ft.pure_callback(np.sin, shape, x, vmap_method=method)
+        np.testing.assert_array_equal(ft.vmap(f)(np.arange(3.0)), np.sin(np.arange(3.0)))
+
+
+def test_values_without_a_place_in_the_text_are_refused(capsys):
+    for text, args, kwargs in (
+        ("x", (1.0,), {}),
+        ("{}", (1.0, 2.0), {}),
+        ("x = {x}", (), {"x": 1.0, "y": 2.0}),
+    ):
+        with pytest.raises(ArgumentError, match="has no place for"):
+            ft.debug.print(text, *args, **kwargs)
+    with pytest.raises(ArgumentError, match="no f before the text"):
+        ft.jit(lambda x: ft.debug.print(f"x = {x}", x=x))(1.0)
+    assert capsys.readouterr().out == ""
+    ft.jit(lambda x: ft.debug.print("{0[0]:.1f} {x.shape} {x!r}", x, x=x))(np.ones(2))
+    assert capsys.readouterr().out == "1.0 (2,) array([1., 1.])\n"
