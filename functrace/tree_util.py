@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from functrace import tree
 from functrace.tree import DictKey, FlattenedIndexKey, GetAttrKey, KeyPath, SequenceKey, keystr
@@ -239,10 +239,30 @@ def register_static(cls: _Class) -> _Class:
     return cls
 
 
+class _Boxed:
+    """A `functools.partial` that another one takes for an ordinary function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return self.function == (other.function if isinstance(other, _Boxed) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.function)
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+
 class Partial(functools.partial[Any]):
     """A `functools.partial` whose arguments are leaves; the function is part of the structure.
 
     So a function together with the arrays that it needs can be handed to a transformed function.
+    What a `functools.partial` has that is given as the function stays part of the structure.
 
     Example:
         >>> import numpy as np
@@ -250,6 +270,12 @@ class Partial(functools.partial[Any]):
         >>> ft.grad(lambda f: f(3.0))(Partial(np.multiply, 2.0)).args
         (np.float64(3.0),)
     """
+
+    def __new__(cls, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Self:
+        """Make one, without merging another partial's arguments into the leaves."""
+        if isinstance(func, functools.partial) and not isinstance(func, Partial):
+            func = _Boxed(func)
+        return super().__new__(cls, func, *args, **kwargs)
 
 
 add_kind(

@@ -22,7 +22,7 @@ def test_all_names_are_listed():
         for name, value in vars(tu).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
-    helpers = {"Any", "TypeVar", "Callable", "Iterable", "Sequence", "Kind", "add_kind"}
+    helpers = {"Any", "Self", "TypeVar", "Callable", "Iterable", "Sequence", "Kind", "add_kind"}
     assert set(tu.__all__) == public - helpers - {"structure_of", "annotations"}
     assert ft.tree_util is tu
 
@@ -208,3 +208,38 @@ def test_partial():
     nested = tu.Partial(tu.Partial(np.add, 1.0), 2.0)
     assert nested() == 3.0
     assert tu.tree_leaves(nested) == [1.0, 2.0]
+
+
+def test_partial_of_a_partial_keeps_its_arguments_out_of_the_leaves():
+    function = functools.partial(int, base=2)
+    first, second = tu.Partial(function, "101"), tu.Partial(function, "101")
+    assert first() == 5
+    assert tu.tree_leaves(first) == ["101"]
+    assert first.func == function == second.func == first.func
+    assert hash(first.func) == hash(second.func)
+    assert tu.tree_structure(first) == tu.tree_structure(second)
+    assert repr(first.func) == repr(function)
+    nested = tu.Partial(tu.Partial(max, 1), 2)
+    assert tu.tree_leaves(nested) == [1, 2]
+
+
+def test_is_leaf_that_takes_the_path():
+    deep = ((1, 2), [3, {"a": 4}])
+    is_leaf = lambda path, node: len(path) >= 2
+    expected = [
+        ((tu.SequenceKey(0), tu.SequenceKey(0)), 1),
+        ((tu.SequenceKey(0), tu.SequenceKey(1)), 2),
+        ((tu.SequenceKey(1), tu.SequenceKey(0)), 3),
+        ((tu.SequenceKey(1), tu.SequenceKey(1)), {"a": 4}),
+    ]
+    pairs, structure = tu.tree_flatten_with_path(deep, is_leaf, is_leaf_takes_path=True)
+    assert pairs == expected == tu.tree_leaves_with_path(deep, is_leaf, is_leaf_takes_path=True)
+    assert structure.num_leaves == 4
+    sizes = tu.tree_map_with_path(
+        lambda path, x, y: (len(path), x, y),
+        deep,
+        deep,
+        is_leaf=lambda path, node: isinstance(node, list),
+        is_leaf_takes_path=True,
+    )
+    assert sizes == (((2, 1, 1), (2, 2, 2)), (1, deep[1], deep[1]))

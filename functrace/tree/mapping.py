@@ -53,15 +53,21 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = N
 
 
 def map_with_path(
-    f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = None
+    f: Callable[..., Any],
+    tree: Any,
+    *rest: Any,
+    is_leaf: Callable[..., bool] | None = None,
+    is_leaf_takes_path: bool = False,
 ) -> Any:
     """As :func:`map`, with the key path of each leaf as the first argument of the function.
+
+    ``is_leaf`` is as for :func:`flatten_with_path`.
 
     >>> from functrace.tree import keystr
     >>> map_with_path(lambda path, leaf: keystr(path), {"a": 1, "b": [2]})
     {'a': "['a']", 'b': ["['b'][0]"]}
     """
-    pairs, structure = flatten_with_path(tree, is_leaf)
+    pairs, structure = flatten_with_path(tree, is_leaf, is_leaf_takes_path)
     columns = _columns(structure, rest, "map_with_path")
     paths = [path for path, _ in pairs]
     first = [leaf for _, leaf in pairs]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from functrace.errors import TreeStructureError
@@ -209,9 +209,12 @@ def structure(tree: Any, is_leaf: IsLeaf | None = None) -> Structure:
 
 
 def flatten_with_path(
-    tree: Any, is_leaf: IsLeaf | None = None
+    tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
 ) -> tuple[list[tuple[KeyPath, Any]], Structure]:
     """As :func:`flatten`, with the key path of each leaf.
+
+    Where ``is_leaf_takes_path`` is set, ``is_leaf`` is called with the path of the node as well,
+    before the node.
 
     >>> pairs, _ = flatten_with_path({"W1": [1.0, 2.0]})
     >>> [(keystr(path), leaf) for path, leaf in pairs]
@@ -219,17 +222,22 @@ def flatten_with_path(
     """
     pairs: list[tuple[KeyPath, Any]] = []
     try:
-        node = _flatten_paths(tree, (), pairs, is_leaf)
+        node = _flatten_paths(tree, (), pairs, is_leaf, is_leaf_takes_path)
     except RecursionError as error:
-        _explain_recursion(tree, is_leaf, error)
+        _explain_recursion(tree, None if is_leaf_takes_path else is_leaf, error)
         raise
     return pairs, LEAF if node is LEAF_NODE else Structure(node, len(pairs))
 
 
 def _flatten_paths(
-    tree: Any, path: KeyPath, pairs: list[tuple[KeyPath, Any]], is_leaf: IsLeaf | None
+    tree: Any,
+    path: KeyPath,
+    pairs: list[tuple[KeyPath, Any]],
+    is_leaf: Callable[..., bool] | None,
+    takes_path: bool,
 ) -> Node:
-    opened = None if is_leaf is not None and is_leaf(tree) else open_with_keys(tree)
+    stops = is_leaf is not None and (is_leaf(path, tree) if takes_path else is_leaf(tree))
+    opened = None if stops else open_with_keys(tree)
     if opened is None:
         pairs.append((path, tree))
         return LEAF_NODE
@@ -237,7 +245,7 @@ def _flatten_paths(
     nodes: list[Any] = [kind, aux, len(children)]
     only_leaves = True
     for entry, child in zip(entries, children):
-        node = _flatten_paths(child, (*path, entry), pairs, is_leaf)
+        node = _flatten_paths(child, (*path, entry), pairs, is_leaf, takes_path)
         nodes.append(node)
         if node is not LEAF_NODE:
             only_leaves = False
@@ -246,10 +254,12 @@ def _flatten_paths(
     return tuple(nodes)
 
 
-def leaves_with_path(tree: Any, is_leaf: IsLeaf | None = None) -> list[tuple[KeyPath, Any]]:
+def leaves_with_path(
+    tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
+) -> list[tuple[KeyPath, Any]]:
     """The key paths and leaves of a tree. See :func:`flatten_with_path`.
 
     >>> leaves_with_path((1.0, None))
     [((SequenceKey(idx=0),), 1.0)]
     """
-    return flatten_with_path(tree, is_leaf)[0]
+    return flatten_with_path(tree, is_leaf, is_leaf_takes_path)[0]
