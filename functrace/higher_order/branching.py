@@ -90,6 +90,12 @@ class Switch(Primitive):
         """The types of the Programs' outputs, which are the same for all."""
         return joint_types(branches_of(params))
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the branch that takes most."""
+        return max(branch.operations for branch in branches_of(params))
+
     def bind_like(
         self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
     ) -> Any:
@@ -303,6 +309,12 @@ class SwitchEach(Switch):
         """The types of the Programs' outputs, with the axis of examples in front."""
         size = params["examples"]
         return tuple(with_axis(type, size, 0) for type in joint_types(branches_of(params)))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the branch that takes most, for each example."""
+        return params["examples"] * super().operations(inputs, outputs, **params)
 
     def bind_like(
         self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]

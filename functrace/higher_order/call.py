@@ -36,6 +36,12 @@ class Call(Primitive):
         """The types of the Program's outputs."""
         return output_types(params["program"])
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the Program."""
+        return params["program"].operations
+
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """The Program."""
         return params["program"]

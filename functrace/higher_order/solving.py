@@ -117,6 +117,13 @@ class Implicit(Primitive):
         """The types of the solver's outputs."""
         return _solver_types(params["solve"])
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the solver, where it is recorded; as far as its loops tell."""
+        solve = params["solve"]
+        return solve.operations if isinstance(solve, Program) else 0
+
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:

@@ -42,7 +42,6 @@ class Primitive:
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
         constant_outputs: The numbers of outputs that no derivative passes, of one application.
-        constant_outputs: The numbers of outputs that no derivative passes, of one application.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
     """
 
@@ -52,7 +51,6 @@ class Primitive:
     locally_constant: bool = False
     makes_views: bool = False
     has_effect: bool = False
-    constant_outputs: frozenset[int] = frozenset()
     constant_outputs: frozenset[int] = frozenset()
     accumulates: ClassVar[bool] = False
 
@@ -85,6 +83,20 @@ class Primitive:
             TypeError: The dtypes do not fit the operation.
         """
         raise MissingRuleError.of(self.name, "infer")
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """How many operations on numbers it takes: one for each element of the outputs, or none.
+
+        A view computes nothing. An axis whose length is not known counts as one of length 1.
+
+        Args:
+            inputs: The types of the inputs.
+            outputs: The types of the outputs.
+            params: The primitive's parameters.
+        """
+        return 0 if self.makes_views else sum(abs(type.size) for type in outputs)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -145,6 +157,20 @@ class Primitive:
         Args:
             types: The types of the inputs.
             params: The primitive's parameters.
+        """
+        return None
+
+    def improve(self, equation: Any, used: Sequence[bool], scope: Any) -> Any:
+        """Write a better application of a primitive that holds Programs.
+
+        Args:
+            equation: The application, an Equation.
+            used: Which of its outputs something uses.
+            scope: Where to write: a `functrace.transforms.simplify.rewriting.Scope`.
+
+        Returns:
+            What stands for each output, None where nothing uses it; None in place of all where
+            the application cannot be improved.
         """
         return None
 

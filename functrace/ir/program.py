@@ -147,6 +147,15 @@ class Equation:
             for equation in parameter.equations
         )
 
+    @property
+    def operations(self) -> int:
+        """How many operations on numbers it takes, as its primitive says."""
+        return self.primitive.operations(
+            [atom.type for atom in self.inputs],
+            [variable.type for variable in self.outputs],
+            **self.params,
+        )
+
     def __repr__(self) -> str:
         return f"<equation {self.primitive.name}>"
 
@@ -203,6 +212,11 @@ class Program:
             self.derived["last uses"] = uses
         return self.derived["last uses"]
 
+    @property
+    def operations(self) -> int:
+        """How many operations on numbers it takes."""
+        return sum(equation.operations for equation in self.equations)
+
     def __str__(self) -> str:
         return to_text(self)
 
@@ -233,6 +247,14 @@ def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> st
         The text, which ``functrace.parse`` reads back.
     """
     return "\n".join(_Printer(sources, elide).definition("program", program, ""))
+
+
+def equation_texts(program: Program) -> list[str]:
+    """What `to_text` writes for each equation, without the Programs that it holds."""
+    printer = _Printer(sources=False, elide=True)
+    for variable in program.inputs:
+        printer.name(variable)
+    return [[*printer.equation(equation, "")][-1] for equation in program.equations]
 
 
 SPECIAL_NUMBERS = {

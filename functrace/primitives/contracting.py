@@ -11,6 +11,7 @@ up and runs it: nothing about a string is computed twice.
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -210,6 +211,18 @@ class Contract(Primitive):
                 lengths[label] = known if length == 1 else length
         shape = tuple(lengths[label] for label in plan.output)
         return ArrayType(shape, result_dtype(x, y))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], *, subscripts: str
+    ) -> int:
+        """A product for all labels together, and where axes are summed, an addition to each."""
+        plan = plan_of(subscripts)
+        lengths: dict[str, int] = {}
+        for labels, type in zip((plan.first, plan.second), inputs, strict=True):
+            for label, length in zip(labels, type.shape, strict=True):
+                lengths[label] = abs(length) if length != 1 else lengths.get(label, 1)
+        is_sum = set(lengths) != set(plan.output)
+        return math.prod(lengths.values()) * (2 if is_sum else 1)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, subscripts: str

@@ -18,7 +18,8 @@ Pereyra, The differentiation of pseudo-inverses (SIAM J. Numer. Anal. 10, 1973).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,28 @@ def _reciprocal_differences(squares: Any) -> Any:
     return np.where(is_zero, 0, 1 / np.where(is_zero, 1, differences))
 
 
+def _counted(types: Sequence[ArrayType], operations: Callable[[int, int], float]) -> int:
+    """The operations for a stack of matrices, from a formula in the larger and the smaller side.
+
+    The formulas are those of Golub and Van Loan, Matrix Computations, 4th edition.
+    """
+    *leading, rows, columns = map(abs, types[0].shape)
+    large, small = max(rows, columns), min(rows, columns)
+    return math.prod(leading) * round(operations(large, small))
+
+
+def _of_lu(m: int, n: int) -> float:
+    return 2 / 3 * n**3
+
+
+def _of_thin_svd(m: int, n: int) -> float:
+    return 14 * m * n**2 + 8 * n**3
+
+
+def _of_eigh(m: int, n: int) -> float:
+    return 9 * n**3
+
+
 class OfMatrices(Primitive):
     """A function of one stack of matrices. Its examples are one more leading axis."""
 
@@ -138,6 +161,14 @@ class Solve(Primitive):
         if rows != size:
             raise ValueError(f"the matrix has {size} rows, the right-hand side {rows}")
         return ArrayType((*broadcast_shapes(stack, other), size, columns), factor_dtype(a, b))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """A factorization (section 3.4), and two substitutions for each right-hand side."""
+        *leading, size, columns = map(abs, outputs[0].shape)
+        solving = math.prod(leading) * 2 * size**2 * columns
+        return _counted(inputs, _of_lu) + solving
 
     def vjp(
         self,
@@ -222,6 +253,12 @@ class Inverse(OfMatrices):
         _require_square(a)
         return ArrayType(a.shape, factor_dtype(a))
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 3.4."""
+        return _counted(inputs, lambda m, n: 2 * n**3)
+
     def vjp(
         self,
         cotangent: Any,
@@ -246,6 +283,12 @@ class Cholesky(OfMatrices):
         """The same shape."""
         _require_square(a)
         return ArrayType(a.shape, factor_dtype(a))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 4.2."""
+        return _counted(inputs, lambda m, n: n**3 / 3)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -278,6 +321,12 @@ class Eigh(OfMatrices):
         _require_square(a)
         dtype = factor_dtype(a)
         return ArrayType(a.shape[:-1], real_dtype(dtype)), ArrayType(a.shape, dtype)
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 8.3: the symmetric QR algorithm, with eigenvectors."""
+        return _counted(inputs, _of_eigh)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, lower: bool
@@ -315,6 +364,14 @@ class Svd(OfMatrices):
             ArrayType((*stack, count), real_dtype(dtype)),
             ArrayType((*stack, columns if full else count, columns), dtype),
         )
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 8.6: the algorithm of Golub and Reinsch."""
+        if params["full"]:
+            return _counted(inputs, lambda m, n: 4 * m**2 * n + 8 * m * n**2 + 9 * n**3)
+        return _counted(inputs, _of_thin_svd)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, full: bool
@@ -369,6 +426,18 @@ class Qr(OfMatrices):
         dtype = factor_dtype(a)
         return ArrayType((*stack, rows, count), dtype), ArrayType((*stack, count, columns), dtype)
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 5.2: Householder's reflections, and the first factor from them."""
+        *_, rows, columns = map(abs, inputs[0].shape)
+        count = min(rows, columns)
+        if params["full"]:
+            second = 4 * (rows**2 * count - rows * count**2 + count**3 / 3)
+        else:
+            second = 2 * count**2 * (rows - count / 3)
+        return _counted(inputs, lambda m, n: 2 * n**2 * (m - n / 3) + second)
+
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, full: bool
     ) -> Any:
@@ -415,6 +484,12 @@ class SignAndLogDeterminant(OfMatrices):
         dtype = factor_dtype(a)
         return ArrayType(stack, dtype), ArrayType(stack, real_dtype(dtype))
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """A factorization (section 3.4), and a logarithm for each pivot."""
+        return _counted(inputs, lambda m, n: _of_lu(m, n) + 2 * n)
+
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
     ) -> Any:
@@ -436,6 +511,12 @@ class Determinant(OfMatrices):
         """A number for each matrix."""
         stack, _ = _require_square(a)
         return ArrayType(stack, factor_dtype(a))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """A factorization (section 3.4), and a product for each pivot."""
+        return _counted(inputs, lambda m, n: _of_lu(m, n) + n)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -463,6 +544,12 @@ class Adjugate(OfMatrices):
         """The same shape."""
         _require_square(a)
         return ArrayType(a.shape, factor_dtype(a))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """That of the inverse, which it takes unless that is inexact, and a product."""
+        return _counted(inputs, lambda m, n: 2 * n**3 + n**2)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -547,6 +634,13 @@ class PseudoInverse(OfMatrices):
         stack, rows, columns = _require_matrix(a)
         return ArrayType((*stack, columns, rows), factor_dtype(a))
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """A singular value decomposition (section 8.6), and a product of matrices."""
+        decomposed = _of_eigh if params["hermitian"] else _of_thin_svd
+        return _counted(inputs, lambda m, n: decomposed(m, n) + 2 * m * n**2)
+
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
     ) -> Any:
@@ -571,6 +665,12 @@ class MatrixRank(OfMatrices, LocallyConstant):
         stack, _, _ = _require_matrix(a)
         factor_dtype(a)
         return ArrayType(stack, np.dtype(np.intp))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 8.6: the singular values alone."""
+        return _counted(inputs, lambda m, n: 4 * m * n**2 - 4 / 3 * n**3)
 
 
 solve = Solve("solve")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,13 @@ class ArgSort(LocallyConstant):
         """One index for each element."""
         normalize_axis_index(axis, x.ndim)
         return ArrayType(x.shape, np.dtype(np.intp))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """About as many comparisons as a merge sort has: n log2(n) of n elements."""
+        length = abs(inputs[0].shape[params["axis"]])
+        return abs(inputs[0].size) * math.ceil(math.log2(max(length, 2)))
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int, kind: Any
@@ -48,6 +56,13 @@ class SearchSorted(LocallyConstant):
         if a.ndim != 1:
             raise ValueError("object of too small depth for desired array")
         return ArrayType(v.shape, np.dtype(np.intp))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """The comparisons of a binary search for each value."""
+        steps = math.ceil(math.log2(max(abs(inputs[0].size), 1) + 1))
+        return abs(inputs[1].size) * steps
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, side: str

@@ -130,6 +130,12 @@ class Sum(Linear):
         """The shape without the axes; small integers widen as in NumPy."""
         return ArrayType(reduced_shape(x.shape, axes, keepdims), dtype or sum_dtype(x.dtype))
 
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """An addition for each element."""
+        return abs(inputs[0].size)
+
     def share(self, cotangent: Any, shape: Shape, axes: Axes) -> Any:
         """The cotangent of each element that went into one sum."""
         return cotangent
@@ -230,6 +236,12 @@ class Reduction(Primitive):
                 "identity"
             )
         return ArrayType(reduced_shape(x.shape, axes, keepdims), self.dtype(x.dtype))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """One for each element."""
+        return abs(inputs[0].size)
 
     def dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """The dtype of the output from the input's."""
@@ -380,6 +392,12 @@ class LogSumExp(WeightedReduction):
     def infer(self, x: ArrayType, *, axes: Axes, keepdims: bool) -> ArrayType:
         """The shape without the axes."""
         return ArrayType(reduced_shape(x.shape, axes, keepdims), x.dtype)
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """For each element a comparison, a difference, an exponential and an addition."""
+        return 4 * abs(inputs[0].size)
 
     def factors(self, x: Any, output: Any, axes: Axes) -> Any:
         """The softmax. Infinities that are the largest elements share it equally."""
