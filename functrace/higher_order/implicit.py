@@ -72,6 +72,7 @@ class _Solver:
         self.types = types
         self.has_aux = has_aux
         self.aux_structure = tree.structure(None)
+        self.takes_tracers = False  # whether it was seen to use traced values from around it
 
     def __call__(self, function: Callable[..., Any], leaves: Sequence[Any]) -> list[Any]:
         result, aux = self.solve(function, self.structure.unflatten(leaves)), None
@@ -102,10 +103,36 @@ class _Solver:
                 return self.structure.unflatten(results)
 
             found = self(of_tree, inputs[constants:])
+            self.takes_tracers = any(isinstance(x, Tracer) for x in found)
             # What the solver itself took from around it has no part in the derivative.
             return [known_value(x) for x in found]
 
         return HostFunction(self.name, called, self.types)
+
+    def keep_values(
+        self, host: HostFunction, f: Callable[..., Any], function: Program, constants: int
+    ) -> None:
+        """Let the function of `on_values` work when the values around it can no longer be used.
+
+        A pullback calls a solver late. What the solver took from around it is kept as values.
+
+        Args:
+            host: The function.
+            f: The function that is solved for.
+            function: The same, recorded.
+            constants: How many values it captured.
+        """
+        body = self.recorded(f)
+        if body is None:
+            return
+        (_, closed), captured = _closed([function, body])
+        extra = [known_value(x) for x in captured[constants:]]
+
+        def called(*inputs: Any) -> list[Any]:
+            given = [*inputs[:constants], *extra, *inputs[constants:]]
+            return [known_value(x) for x in run_program(closed, given)]
+
+        host.function = called
 
     def result(self, outputs: Sequence[Any]) -> Any:
         """What the user gets."""
@@ -306,12 +333,12 @@ def custom_linear_solve(
     elif transpose_solve is not None:
         other = _Solver(name, transpose_solve, structure, types)
     bodies: list[Program | None] = [None, None]
+
+    def vecmat(x: Any) -> Any:
+        leaves = [as_operand(leaf) for leaf in tree.leaves(x)]
+        return structure.unflatten(run_program(full_transpose(recorded, 0), leaves))
+
     if any(innermost_value(x) is UNKNOWN for x in (*right, *_captured([recorded]))):
-
-        def vecmat(x: Any) -> Any:
-            leaves = [as_operand(leaf) for leaf in tree.leaves(x)]
-            return structure.unflatten(run_program(full_transpose(recorded, 0), leaves))
-
         bodies = [solver.recorded(matvec), other and other.recorded(vecmat)]
     closed, captured = _closed([recorded, *(body for body in bodies if body is not None)])
     function, *rest = closed
@@ -331,6 +358,10 @@ def custom_linear_solve(
         transpose_solve=solvers[1],
         constants=count,
     )
+    if solver.takes_tracers:
+        for one, host, f in zip((solver, other), solvers, (matvec, vecmat), strict=True):
+            if one is not None and isinstance(host, HostFunction):
+                one.keep_values(host, f, recorded, count)
     return solver.result(outputs)
 
 

@@ -308,9 +308,9 @@ def _without_axis(type: ArrayType, axis: int) -> ArrayType:
 
 
 def _output_axes(out_axes: Axes, structure: tree.Structure) -> list[Any]:
-    if isinstance(out_axes, list):
-        out_axes = tuple(out_axes)
     full = structure.unflatten(range(structure.num_leaves))
+    if isinstance(out_axes, list) and not isinstance(full, list):
+        out_axes = tuple(out_axes)
     try:
         return tree.broadcast_prefix(out_axes, full, is_leaf=_is_none)
     except TreeStructureError as error:

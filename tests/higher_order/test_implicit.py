@@ -186,6 +186,29 @@ def by_gradients_in_python(matrix, b):
     )
 
 
+def by_factor(matrix, b):
+    factor = np.linalg.cholesky(matrix)  # the solver closes over it
+
+    def solve(f, b):
+        return np.linalg.solve(factor.T, np.linalg.solve(factor, b))
+
+    return ft.custom_linear_solve(lambda x: matrix @ x, b, solve, symmetric=True)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit, ft.checkpoint])
+def test_a_solver_may_close_over_a_differentiated_factor(wrap):
+    f = wrap(lambda m, b: by_factor(m @ m.T, b))
+    check_grads(f, (MATRIX, B), order=2, modes=BOTH, rtol=1e-5)
+    jacobian = ft.jacrev(by_factor)(MATRIX @ MATRIX.T, B)
+    np.testing.assert_allclose(jacobian, ft.jacrev(np.linalg.solve)(MATRIX @ MATRIX.T, B))
+    each = lambda m: np.sum(ft.vmap(f)(m, np.stack([B, -B])))
+    expected = lambda m: np.sum(
+        ft.vmap(lambda m, b: np.linalg.solve(m @ m.T, b))(m, np.stack([B, -B]))
+    )
+    many = np.stack([MATRIX, 2 * MATRIX])
+    np.testing.assert_allclose(ft.grad(each)(many), ft.grad(expected)(many))
+
+
 @pytest.mark.parametrize(
     ("f", "matrix"),
     [(by_matrix, MATRIX), (by_gradients, SYMMETRIC), (by_gradients_in_python, SYMMETRIC)],

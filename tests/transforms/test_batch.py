@@ -76,6 +76,8 @@ def test_outputs_that_do_not_depend_on_the_example():
     pair[1][0, 0] = 5.0  # an array of its own
     with pytest.raises(errors.BatchAxisError, match="depends on the example"):
         ft.vmap(lambda x: x, out_axes=None)(x)
+    pair = ft.vmap(lambda x: [x, 2.0], out_axes=[0, None])(x)  # a list, where the output is one
+    assert pair[1] == 2.0
 
 
 def test_no_examples_and_no_mapped_argument():
