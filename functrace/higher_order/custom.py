@@ -9,11 +9,12 @@ value is not known the function is recorded first.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, update_wrapper
+from types import CellType, FunctionType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -170,6 +171,10 @@ class CustomCall(Primitive):
     def infer(self, *types: ArrayType, function: Application) -> Any:
         """Record the function and look at its outputs."""
         return output_types(function.program(types))
+
+    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
+        """The recorded function: its rules are needed no more."""
+        return params["function"].program(tuple(types))
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -592,12 +597,15 @@ class CustomFunction(Generic[P, R]):
         if call.traced_fixed or any(innermost_value(x) is UNKNOWN for x in leaves):
             return call.record(leaves)
         traced = [x.recording.birth for x in leaves if isinstance(x, Tracer)]
-        if traced and named_axes():
-            try:  # the function, or a rule, may combine the examples of a map around it
+        call.youngest = max(traced, default=None)
+        is_around = call.youngest is not None and any(
+            x.recording.birth > call.youngest for x in call.taken()
+        )
+        if is_around or (traced and named_axes()):
+            try:  # the function or a rule takes values of a map around, or combines its examples
                 return call.record(leaves)
             except UnknownValueError:  # it needs the values, so it is called on them
-                pass
-        call.youngest = max(traced, default=None)
+                call.youngest = max(traced)
         try:
             return call.apply(leaves)
         except UsesYoungerValue:
@@ -606,7 +614,11 @@ class CustomFunction(Generic[P, R]):
 
 _no_functions: tuple[Any, ...] = ()
 _being_recorded: ContextVar[tuple[Any, ...]] = ContextVar("_being_recorded", default=_no_functions)
-"""The custom functions whose rules are being recorded."""
+"""The custom functions whose rules are being recorded, once for each time."""
+
+RECORDED_ORDERS = 2
+"""How many derivatives there are of rules that close over the values of a map and call their
+function. Each records the rule once more."""
 
 
 class _Call:
@@ -665,10 +677,12 @@ class _Call:
         jvp: _RecordedJvp | None = None
         reverse: _RecordedReverse | None = None
         custom, active = self.custom, _being_recorded.get()
-        is_closure = any(all(x.variable is not n.variable for n in numbers) for x in captured)
-        if is_closure and custom not in active:
+        is_closure = any(
+            all(x.variable is not n.variable for n in numbers) for x in (*captured, *self.taken())
+        )
+        if is_closure and active.count(custom) < RECORDED_ORDERS:
             # The rules will be called when what is captured can no longer be used, so they are
-            # recorded as well. They may call the function, which is then recorded without them.
+            # recorded as well. They may call the function, whose rules are recorded there again.
             before = _being_recorded.set((*active, custom))
             try:
                 jvp, reverse = self.recorded_jvp(types), self.recorded_reverse(types)
@@ -695,6 +709,13 @@ class _Call:
         )
         outputs = bind(custom_call, *leaves, *hidden, function=application)
         return structure.unflatten(list(outputs))
+
+    def taken(self) -> list[Tracer]:
+        """The unknown values that the rules close over, as far as can be seen without a call."""
+        custom = self.custom
+        found: list[Tracer] = []
+        _find_taken([custom._jvp, custom._forward, custom._backward], found, set())
+        return found
 
     def recorded_jvp(self, types: Sequence[ArrayType]) -> _RecordedJvp | None:
         """The jvp rule as a Program; None if there is none, or it cannot be recorded."""
@@ -948,6 +969,28 @@ class _Call:
         return CustomRuleError(
             f"The {rule} rule of {self.name} returned {given}; expected {expected}."
         )
+
+
+def _find_taken(values: Iterable[Any], found: list[Tracer], seen: set[int]) -> None:
+    """Add the unknown tracers among these values, and among those that functions hold."""
+    for x in values:
+        if isinstance(x, Tracer):
+            if innermost_value(x) is UNKNOWN:
+                found.append(x)
+        elif isinstance(x, FunctionType) and x.__closure__ and id(x) not in seen:
+            seen.add(id(x))
+            cells = [cell.cell_contents for cell in x.__closure__ if _is_filled(cell)]
+            _find_taken(cells, found, seen)
+        elif isinstance(x, partial):
+            _find_taken((x.func, *x.args, *x.keywords.values()), found, seen)
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  (asked for the error)
+    except ValueError:  # of a name that has no value yet
+        return False
+    return True
 
 
 _TRANSPARENT = (Tracer, np.ndarray, np.generic, np.dtype, bool, int, float, complex, str, bytes)

@@ -120,6 +120,42 @@ def test_a_rule_that_calls_its_function_may_close_over_the_example_of_a_map():
     loss = lambda y: np.sum(ft.vmap(of_example)(X, y))
     np.testing.assert_allclose(ft.grad(loss)(X), 5 * X)
 
+    def of_square(x, y):
+        f = ft.custom_jvp(lambda y: x * y**2)
+        f.defjvp(lambda primals, tangents: (f(*primals), 2 * x * primals[0] * tangents[0]))
+        return f(y)
+
+    loss = lambda y: np.sum(ft.vmap(of_square)(X, y))
+    np.testing.assert_allclose(ft.hessian(loss)(X), np.diag(2 * X))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_rules_alone_may_close_over_the_example_of_a_map(wrap, mapped):
+    def by_backward(x, y):
+        scale = functools.partial(np.multiply, x)
+        return with_reverse(lambda y: y, lambda y: (y, None), lambda _, ct: (scale(ct),))(y)
+
+    def by_tangent(x, y):
+        return with_forward(lambda y: y, lambda p, t: (p[0], x * t[0]))(y)
+
+    for f in (by_backward, by_tangent):
+        loss = wrap(lambda y, f=f: np.sum(ft.vmap(f, (0, 0 if mapped else None))(X, y)))
+        y = np.ones(3) if mapped else 1.0
+        np.testing.assert_allclose(ft.grad(loss)(y), X if mapped else 6.0)
+        np.testing.assert_allclose(ft.jvp(loss, (y,), (y,))[1], 6.0)
+
+
+def test_functions_and_rules_within_a_named_map_may_need_the_values():
+    f = with_reverse(
+        lambda x: 2 * x if x > 0 else x,
+        lambda x: (2 * x if x > 0 else x, x > 0),
+        lambda positive, ct: (5 * ct if positive else ct,),
+    )
+    loss = lambda w: np.sum(ft.vmap(lambda x: x * f(w), axis_name="i")(X))
+    assert ft.grad(loss)(2.0) == 30.0
+    assert ft.grad(loss)(-2.0) == 6.0
+
 
 def test_a_mapped_argument_may_be_one_that_is_not_differentiated():
     f = ft.custom_jvp(lambda x, y: x * y, nondiff_argnums=0)
