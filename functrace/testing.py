@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functrace import tree
+from functrace.backends.numpy_source import Written
 from functrace.errors import ArgumentError, MissingRuleError
 from functrace.ir.checking import check
 from functrace.ir.parsing import parse
@@ -453,13 +454,17 @@ def _fail(what: str, **details: str) -> NoReturn:
 
 # Checking the rules of primitives
 
-CHECKS = ("run", "infer", "record", "text", "jvp", "vjp", "transpose", "second order", "batch")
+CHECKS = (
+    "run", "infer", "record", "text", "source", "jvp", "vjp", "transpose", "second order", "batch",
+)  # fmt: skip
 """What `check_rules` checks:
 
 - run: the inputs are not written, and the output is no view of them (but for ``makes_views``);
 - infer: shape, dtype and weakness of the output;
 - record: the recorded Program passes the checker and evaluates to the same;
 - text: that Program, printed and parsed, prints the same and evaluates to the same;
+- source: what it is compiled to gives the same, writes no input but those that it may, and
+  returns memory of its own;
 - jvp: forward mode against finite differences, one input at a time and all together;
 - vjp: reverse mode against finite differences, and the types of the cotangents;
 - transpose: the two modes against each other;
@@ -672,6 +677,28 @@ class _RuleChecker:
         if (again := to_text(parsed, sources=False, elide=False)) != text:
             self.fail("text", "the parsed Program prints differently.", first=text, again=again)
         self.require_same("text", "evaluated from the text", evaluate(parsed, *inputs))
+
+    def check_source(self) -> None:
+        program = make_ir(self.apply)(*self.inputs)
+        written = Written(program, frozenset(), "program")
+        outputs = written.run(*self.inputs)
+        self.require_same("source", f"of\n{written.source}", outputs)
+        self.require_separate(outputs)
+        donated = frozenset(range(len(self.inputs)))
+        written = Written(program, donated, "program")
+        given = [x.copy() if isinstance(x, np.ndarray) else x for x in self.inputs]
+        self.require_same("source", f"of\n{written.source}", written.run(*given))
+
+    def require_separate(self, outputs: Sequence[Any]) -> None:
+        """Require arrays that share no memory with an input or another output."""
+        arrays = [y for y in outputs if isinstance(y, np.ndarray)]
+        others = [x for x in self.inputs if isinstance(x, np.ndarray)]
+        for number, y in enumerate(arrays):
+            for other in [*others, *arrays[number + 1 :]]:
+                if np.may_share_memory(y, other):
+                    self.fail("source", "an output shares memory with an input or an output.")
+            if not y.flags.writeable:
+                self.fail("source", "an output cannot be written.")
 
     def pushed(self, tangents: Sequence[Any]) -> list[Any]:
         """The jvp rule's tangents, once their types are known to fit; zeros for None."""

@@ -23,7 +23,7 @@ ROOT = Path(functrace.__file__).parent
 
 FLOORS = [
     ["errors", "tree"],
-    ["ir.types", "ir.primitive", "ir.program", "ir.parsing", "ir.checking"],
+    ["ir.types", "ir.emission", "ir.primitive", "ir.program", "ir.parsing", "ir.checking"],
     ["tracing"],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",

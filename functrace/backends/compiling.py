@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from functrace.backends.numpy_source import Written
 from functrace.ir.program import Program
-from functrace.transforms.evaluate import run_program
 
 
 class Executable(NamedTuple):
@@ -34,7 +34,6 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Executa
     """
     key = ("compiled", donated)
     if key not in program.derived:
-        program.derived[key] = Executable(
-            lambda *inputs: tuple(run_program(program, inputs)), program, str(program)
-        )
+        written = Written(program, donated, "program")
+        program.derived[key] = Executable(written.run, program, written.source)
     return program.derived[key]

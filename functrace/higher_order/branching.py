@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
+from functrace.backends.memory import Value
+from functrace.backends.numpy_source import Writer
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.higher_order.collectives import combines_examples
 from functrace.higher_order.programs import (
@@ -80,6 +82,7 @@ class Switch(Primitive):
 
     multiple_outputs = True
     holds_programs = True
+    writes_itself = True
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
@@ -95,6 +98,27 @@ class Switch(Primitive):
     ) -> int:
         """Those of the branch that takes most."""
         return max(branch.operations for branch in branches_of(params))
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """An if statement, with a branch written under each of its conditions."""
+        branches = branches_of(params)
+        index = writer.name()
+        writer.line(f"{index} = int({inputs[0].text})")
+        names = [writer.name() for _ in outputs]
+        for number, branch in enumerate(branches):
+            if number == len(branches) - 1:
+                opening = "else:" if number else "if True:"
+            else:
+                opening = f"{'elif' if number else 'if'} {index} <= {number}:"
+            with writer.indented(opening):
+                writer.assign(names, writer.block(branch, inputs[1:]))
+        return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
 
     def bind_like(
         self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
@@ -285,6 +309,8 @@ class SwitchEach(Switch):
 
     Parameters: ``examples``, their number; ``operand_axes``, for each operand 0 or None.
     """
+
+    writes_itself = False
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Run each Program on the examples that chose it."""

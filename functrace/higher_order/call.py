@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from functrace.backends.compiling import compiled
+from functrace.backends.memory import Value
+from functrace.backends.numpy_source import Writer
 from functrace.higher_order.programs import (
     Pullback,
     batched,
@@ -27,6 +29,17 @@ class Call(Primitive):
 
     multiple_outputs = True
     holds_programs = True
+    writes_itself = True
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """The statements of the Program."""
+        return writer.inlined(params["program"], inputs)
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run what the Program is compiled to."""

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from functrace.backends.memory import Value
+from functrace.backends.numpy_source import Writer
 from functrace.higher_order.branching import choose_each, switch_primitive
 from functrace.higher_order.programs import (
     Mask,
@@ -93,6 +95,7 @@ class Scan(Primitive):
 
     multiple_outputs = True
     holds_programs = True
+    writes_itself = True
 
     def split(self, x: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Inputs, or what belongs to each, as constants, carries and rows."""
@@ -142,6 +145,60 @@ class Scan(Primitive):
         """Those of the body, once for each trip."""
         length: int | None = params["length"]
         return params["body"].operations * (1 if length is None else length)
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """A for loop, with the body written inside it."""
+        body: Program = params["body"]
+        constants, carry, rows = self.split(inputs, params)
+        carries = carried(writer, carry, body.inputs[len(constants) :])
+        types = output_types(body)[len(carry) :]
+        length = params["length"]
+        count = f"len({rows[0].text})" if length is None else str(length)
+        if length is None and types:
+            count, text = writer.name(), count
+            writer.line(f"{count} = {text}")
+        stacks = [writer.name() for _ in types]
+        for stack, type in zip(stacks, types, strict=True):
+            if ANY_LENGTH in type.shape:
+                writer.line(f"{stack} = [None] * {count}")
+            else:
+                shape = ", ".join(map(str, (count, *type.shape)))
+                dtype = writer.constant(type.dtype)
+                writer.line(f"{stack} = np.empty(({shape},), {dtype})")
+        trip = writer.name()
+        order = f"reversed(range({count}))" if params["reverse"] else f"range({count})"
+        with writer.indented(f"for {trip} in {order}:"):
+            trip_rows: list[Value] = []
+            for row in rows:
+                name = writer.name()
+                writer.line(f"{name} = {row.text}[{trip}]")
+                trip_rows.append(Value(name, row_type(row.type), row.storage))
+            results = writer.block(body, [*constants, *carries, *trip_rows])
+            lists = [
+                result if ANY_LENGTH in type.shape else None
+                for result, type in zip(results[len(carry) :], types, strict=True)
+            ]
+            for stack, result, kept in zip(stacks, results[len(carry) :], lists, strict=True):
+                if kept is None:
+                    writer.line(f"{stack}[{trip}] = {result.text}")
+            kept_lists = [stack for stack, kept in zip(stacks, lists, strict=True) if kept]
+            targets = [
+                *(value.text for value in carries),
+                *(f"{stack}[{trip}]" for stack in kept_lists),
+            ]
+            writer.assign(targets, [*results[: len(carry)], *filter(None, lists)])
+        for stack, type in zip(stacks, types, strict=True):
+            if ANY_LENGTH in type.shape:
+                join = writer.function("stacked", stacked)
+                writer.line(f"{stack} = {join}({stack}, {writer.constant(type)})")
+        names = [*(value.text for value in carries), *stacks]
+        return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -302,6 +359,16 @@ class Scan(Primitive):
         )
         stack_axes = [1 if on else None for on in wanted[count:]]
         return results, (*zero_or_none(carry_mask), *stack_axes)
+
+
+def carried(writer: Writer, values: Sequence[Value], variables: Sequence[Variable]) -> list[Value]:
+    """Write names for what a loop hands from trip to trip, with memory of its own."""
+    carries: list[Value] = []
+    for value, variable in zip(values, variables, strict=False):
+        name = writer.name()
+        writer.line(f"{name} = {writer.copied(value)}")
+        carries.append(writer.made(name, variable.type))
+    return carries
 
 
 def zero_or_none(mask: Mask) -> tuple[int | None, ...]:
@@ -609,6 +676,7 @@ class While(Primitive):
 
     multiple_outputs = True
     holds_programs = True
+    writes_itself = True
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the two Programs in turn."""
@@ -634,6 +702,39 @@ class While(Primitive):
     ) -> int:
         """Those of one trip: how many there are is known only when it has run."""
         return params["condition"].operations + params["body"].operations
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """A while loop, with the condition and the body written inside it."""
+        condition, body, first = params["condition"], params["body"], params["constants"]
+        constants, carry = inputs[:first], inputs[first:]
+        carries = carried(writer, carry, body.inputs[first:])
+        types = output_types(body)[len(carry) :]
+        stacks = [writer.name() for _ in types]
+        for stack in stacks:
+            writer.line(f"{stack} = []")
+        with writer.indented("while True:"):
+            with writer.held(carries):
+                (goes_on,) = writer.block(condition, [*constants, *carries])
+            with writer.indented(f"if not {goes_on.text}:"):
+                writer.line("break")
+            writer.leave([goes_on])
+            results = writer.block(body, [*constants, *carries])
+            parts = [writer.name() for _ in types]
+            names = [value.text for value in carries]
+            writer.assign([*names, *parts], [*results[: len(carry)], *results[len(carry) :]])
+            for stack, part in zip(stacks, parts, strict=True):
+                writer.line(f"{stack}.append({part})")
+        for stack, type in zip(stacks, types, strict=True):
+            join = writer.function("stacked", stacked)
+            writer.line(f"{stack} = {join}({stack}, {writer.constant(type)})")
+        texts = [*(value.text for value in carries), *stacks]
+        return [writer.made(name, type) for name, type in zip(texts, outputs, strict=True)]
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from functrace.errors import MissingRuleError, PrimitiveError
+from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.types import ArrayType
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -21,6 +22,11 @@ _BUILT_IN: set[str] = set()
 def protect_names() -> None:
     """Keep the names that are there now: functrace's own. Users may redefine theirs."""
     _BUILT_IN.update(PRIMITIVES)
+
+
+def is_built_in(primitive: Primitive) -> bool:
+    """Whether a primitive is functrace's own."""
+    return primitive.name in _BUILT_IN and PRIMITIVES.get(primitive.name) is primitive
 
 
 class Primitive:
@@ -43,6 +49,9 @@ class Primitive:
             stay in a Program though nothing uses these.
         constant_outputs: The numbers of outputs that no derivative passes, of one application.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
+        warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
+            although all inputs are finite.
+        writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
     """
 
     name: str
@@ -53,6 +62,8 @@ class Primitive:
     has_effect: bool = False
     constant_outputs: frozenset[int] = frozenset()
     accumulates: ClassVar[bool] = False
+    warns: bool = True
+    writes_itself: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -97,6 +108,43 @@ class Primitive:
             params: The primitive's parameters.
         """
         return 0 if self.makes_views else sum(abs(type.size) for type in outputs)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The operation as Python source over NumPy; None where `run` is to be called.
+
+        Args:
+            names: Gives names to constants and functions.
+            inputs: The types of the inputs, and the values of those that are constants.
+            outputs: The types of the outputs.
+            params: The primitive's parameters.
+        """
+        return None
+
+    def write_numpy(
+        self,
+        writer: Any,
+        inputs: Sequence[Any],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Any]:
+        """Write the operation as several statements: loops, branches, the bodies of Programs.
+
+        Args:
+            writer: The `functrace.backends.numpy_source.Writer`.
+            inputs: What the inputs are in the source.
+            outputs: The types of the outputs.
+            params: The primitive's parameters.
+
+        Returns:
+            What the outputs are in the source.
+        """
+        raise MissingRuleError.of(self.name, "write_numpy")
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import ArrayType, Shape, result_dtype
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, result_dtype
 from functrace.primitives.linear import add_tangents, conform, shape_of, widen
 from functrace.tracing import (
     bind,
@@ -177,6 +178,103 @@ def _permutation(labels: str, wanted: list[str]) -> tuple[int, ...] | None:
     return None if order == tuple(range(len(order))) else order
 
 
+# How it is written: the same for shapes that are known
+
+
+def contraction_code(
+    first: str, second: str, output: str, x: ArrayType, y: ArrayType, result: ArrayType
+) -> Code | None:
+    """The code of a contraction; None where an operand may have to be broadcast.
+
+    Args:
+        first: The labels of the first operand.
+        second: The labels of the second operand.
+        output: The labels of the output.
+        x: The type of the first operand.
+        y: The type of the second operand.
+        result: The type of the output.
+    """
+    lengths = dict(zip(output, result.shape, strict=True)) | dict(zip(first, x.shape, strict=True))
+    if any(lengths[label] != n for label, n in zip(second, y.shape, strict=True)) or any(
+        lengths[label] != n for label, n in zip(output, result.shape, strict=True)
+    ):
+        return None
+    batch = [label for label in output if label in first and label in second]
+    rows = [label for label in output if label in first and label not in second]
+    columns = [label for label in output if label in second and label not in first]
+    summed = [label for label in first if label in second and label not in output]
+    if not summed:
+        left, right = _lined_up("{0}", first, output), _lined_up("{1}", second, output)
+        if not output:
+            return Code("{0} * {1}")
+        return Code(f"{left} * {right}", f"np.multiply({left}, {right}, {{out}})")
+    a, b = "{0}", "{1}"
+    if rows and columns and output.index(columns[-1]) < output.index(rows[-1]):
+        first, second, rows, columns, a, b = second, first, columns, rows, b, a
+    left = _as_matrices(a, first, batch, rows, summed, lengths)
+    right = _as_matrices(b, second, batch, summed, columns, lengths)
+    shape = result.shape
+    natural = batch + rows + columns
+    merged = [*(lengths[label] for label in batch)]
+    if rows:
+        merged.append(prod(lengths[label] for label in rows))
+    if columns:
+        merged.append(prod(lengths[label] for label in columns))
+    needs_reshape = tuple(merged) != tuple(lengths[label] for label in natural)
+    permutation = _permutation("".join(natural), list(output))
+    if batch:
+        # Stacks of matrices: vectors need the axis that matmul expects.
+        if not rows:
+            left = f"{left}[..., None, :]"
+        if not columns:
+            right = f"{right}[..., None]"
+        expression = f"np.matmul({left}, {right})"
+        if not rows or not columns:
+            needs_reshape = True
+    else:
+        expression = f"{left}.dot({right})"
+    if needs_reshape:
+        expression += f".reshape({tuple(lengths[label] for label in natural)})"
+    if permutation is not None:
+        expression += f".transpose({permutation})"
+    if needs_reshape or permutation is not None or not shape:
+        return Code(expression, is_contiguous=permutation is None)
+    into = f"{expression[:-1]}, {{out}})"
+    return Code(expression, into, needs_contiguous=True, is_contiguous=True)
+
+
+def _lined_up(text: str, labels: str, output: str) -> str:
+    """An operand with the axes of the output, those that it lacks of length 1."""
+    order = _permutation(labels, [label for label in output if label in labels])
+    if order is not None:
+        text += ".T" if order == (1, 0) else f".transpose({order})"
+    if len(labels) == len(output):
+        return text
+    return f"{text}[{', '.join(':' if label in labels else 'None' for label in output)}]"
+
+
+def _as_matrices(
+    text: str,
+    labels: str,
+    batch: list[str],
+    rows: list[str],
+    columns: list[str],
+    lengths: dict[str, int],
+) -> str:
+    """An operand as (stacks of) matrices; vectors where there are no rows or no columns."""
+    order = _permutation(labels, batch + rows + columns)
+    if order is not None:
+        text += ".T" if order == (1, 0) else f".transpose({order})"
+    if len(rows) <= 1 and len(columns) <= 1:
+        return text
+    shape = [lengths[label] for label in batch]
+    if rows:
+        shape.append(prod(lengths[label] for label in rows))
+    if columns:
+        shape.append(prod(lengths[label] for label in columns))
+    return f"{text}.reshape({tuple(shape)})"
+
+
 # The primitive
 
 
@@ -186,6 +284,8 @@ class Contract(Primitive):
     Axes that have one label have one length. Only where the label stands in all three places may
     one operand have length 1 there, which is broadcast.
     """
+
+    warns = False
 
     def run(self, x: Any, y: Any, *, subscripts: str) -> Any:
         """Run the plan."""
@@ -223,6 +323,21 @@ class Contract(Primitive):
                 lengths[label] = abs(length) if length != 1 else lengths.get(label, 1)
         is_sum = set(lengths) != set(plan.output)
         return math.prod(lengths.values()) * (2 if is_sum else 1)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The product of matrices that `Plan.run` runs, with the shapes written out."""
+        if any(ANY_LENGTH in operand.type.shape for operand in inputs):
+            return None
+        plan = plan_of(params["subscripts"])
+        return contraction_code(
+            plan.first, plan.second, plan.output, inputs[0].type, inputs[1].type, outputs[0]
+        )
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, subscripts: str

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.ir.emission import Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import (
     ArrayType,
@@ -41,6 +42,38 @@ from functrace.primitives.linear import (
     widen,
 )
 from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind
+
+SYMBOLS: dict[Any, str] = {
+    operator.add: "+",
+    operator.sub: "-",
+    operator.mul: "*",
+    operator.truediv: "/",
+    operator.mod: "%",
+    operator.neg: "-",
+    operator.pos: "+",
+    operator.pow: "**",
+    operator.abs: "abs",
+    operator.floordiv: "//",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.eq: "==",
+    operator.ne: "!=",
+    operator.and_: "&",
+    operator.or_: "|",
+    operator.xor: "^",
+    operator.invert: "~",
+    operator.lshift: "<<",
+    operator.rshift: ">>",
+}
+"""How Python writes its operators."""
+
+WARNING = frozenset({
+    "divide", "remainder", "fmod", "floor_divide", "power", "reciprocal", "sqrt", "root", "log",
+    "log2", "log10", "log1p", "arcsin", "arccos", "arccosh", "arctanh", "tan",
+})  # fmt: skip
+"""Where NumPy may warn of divisions by zero and invalid values although all inputs are finite."""
 
 PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
@@ -78,6 +111,7 @@ class Elementwise(Primitive):
         self.locally_constant = not partials
         self.run: Callable[..., Any] = run
         self.keeps_weak = keeps_weak
+        self.warns = name in WARNING or (run is not dtype_of and run not in SYMBOLS)
 
     def infer(self, *types: ArrayType) -> ArrayType:
         """The broadcast shape, and the dtype that the ufunc chooses."""
@@ -85,6 +119,54 @@ class Elementwise(Primitive):
         weak = all(type.weak for type in types)
         operands = tuple(type.dtype if weak else promotion_operand(type) for type in types)
         return ArrayType(shape, ufunc_dtype(self.ufunc, operands), weak and self.keeps_weak)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The operator or the ufunc, on arrays with an array to write to."""
+        symbol = SYMBOLS.get(self.run)
+        ufunc = self.ufunc
+        if symbol is None and self.run is not ufunc:
+            return None
+        places = [f"{{{number}}}" for number in range(len(inputs))]
+        function = f"np.{ufunc.__name__}"
+        if symbol is None:
+            expression = f"{function}({', '.join(places)})"
+        elif len(places) == 1:
+            expression = f"{symbol}({places[0]})" if symbol == "abs" else f"{symbol}{places[0]}"
+        else:
+            expression = f"{places[0]} {symbol} {places[1]}"
+        (type,) = outputs
+        if not type.shape:
+            return Code(expression)
+        if self.name != "power":  # whose operator knows the exponents 2, 1/2 and -1
+            arrays = [self._constant(names, inputs, number) for number in range(len(inputs))]
+            if any(arrays):
+                places = [array or place for array, place in zip(arrays, places, strict=True)]
+                expression = f"{function}({', '.join(places)})"
+        elif inputs[1].is_scalar_constant:
+            return Code(expression, is_contiguous=None)
+        # NumPy asks for the keyword where a third array could be meant as one more to compare.
+        keyword = "out=" if self.name in ("maximum", "minimum") else ""
+        return Code(
+            expression,
+            f"{function}({', '.join(places)}, {keyword}{{out}})",
+            in_place=True,
+            is_contiguous=None,
+        )
+
+    def _constant(self, names: Namer, inputs: Sequence[Operand], number: int) -> str | None:
+        """A number among the inputs as NumPy would convert it; None where it stays as it is."""
+        if not inputs[number].is_scalar_constant:
+            return None
+        operands = tuple(promotion_operand(operand.type) for operand in inputs)
+        return array_constant(
+            names, inputs[number].value, input_dtypes(self.ufunc, operands)[number]
+        )
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -151,8 +233,19 @@ _NOT_WEAK_IN_PROMOTION = {bool: np.dtype(np.bool_)}
 @lru_cache(maxsize=4096)
 def ufunc_dtype(ufunc: np.ufunc, operands: tuple[Any, ...]) -> np.dtype[Any]:
     """The dtype of a ufunc's (first) output for operands given as dtypes or Python types."""
+    return resolved_dtypes(ufunc, operands)[ufunc.nin]
+
+
+@lru_cache(maxsize=4096)
+def input_dtypes(ufunc: np.ufunc, operands: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
+    """The dtypes to which a ufunc converts operands given as dtypes or Python types."""
+    return resolved_dtypes(ufunc, operands)[: ufunc.nin]
+
+
+def resolved_dtypes(ufunc: np.ufunc, operands: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
+    """The dtypes of the loop that a ufunc runs: of its inputs, then of its outputs."""
     operands = tuple(_NOT_WEAK_IN_PROMOTION.get(operand, operand) for operand in operands)
-    return ufunc.resolve_dtypes((*operands, *(None,) * ufunc.nout))[ufunc.nin]
+    return ufunc.resolve_dtypes((*operands, *(None,) * ufunc.nout))
 
 
 def of_ufunc(
@@ -195,14 +288,52 @@ def _run_quotient_or_zero(t: Any, divisor: Any) -> Any:
     return quotient if all_finite(quotient) else np.where(t == 0, 0, quotient)[()]
 
 
-product_or_zero_primitive = Elementwise(
+def _scalar_product_or_zero(t: Any, factor: Any) -> Any:
+    if t or math.isfinite(factor):
+        return t * factor
+    with np.errstate(invalid="ignore"):
+        return _run_product_or_zero(t, factor)
+
+
+def _scalar_quotient_or_zero(t: Any, divisor: Any) -> Any:
+    if divisor and math.isfinite(divisor):
+        return t / divisor
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _run_quotient_or_zero(t, divisor)
+
+
+_SCALAR = {
+    "product_or_zero": _scalar_product_or_zero,
+    "quotient_or_zero": _scalar_quotient_or_zero,
+}
+
+
+class OrZero(Elementwise):
+    """A product or a quotient that is zero wherever the first input is."""
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The function; for scalars one that needs no care about warnings."""
+        if outputs[0].shape or outputs[0].dtype.kind != "f":
+            name = names.function(self.name, self.run)
+            return Code(f"{name}({{0}}, {{1}})", is_contiguous=None)
+        name = names.function(f"scalar_{self.name}", _SCALAR[self.name])
+        return Code(f"{name}({{0}}, {{1}})")
+
+
+product_or_zero_primitive = OrZero(
     "product_or_zero",
     np.multiply,
     lambda t, out, x, factor: product_or_zero(t, factor),
     lambda t, out, x, factor: product_or_zero(x, t),
     run=_run_product_or_zero,
 )
-quotient_or_zero_primitive = Elementwise(
+quotient_or_zero_primitive = OrZero(
     "quotient_or_zero",
     np.true_divide,
     lambda t, out, x, divisor: quotient_or_zero(t, divisor),
@@ -448,6 +579,16 @@ class Select(Elementwise):
         shape = broadcast_shapes(*(type.shape for type in types))
         return ArrayType(shape, result_dtype(*types[1:]))
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """NumPy's function."""
+        return Code("np.where({0}, {1}, {2})")
+
 
 select = Select(
     "select",
@@ -457,6 +598,9 @@ select = Select(
     lambda t, out, condition, x, y: np.where(condition, 0, t),
     run=np.where,
 )
+
+
+select.warns = False
 
 
 # Locally constant functions

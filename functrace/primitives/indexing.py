@@ -10,14 +10,16 @@ the word "indices" it takes the next further input, an array of integers, which 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import ArrayType, Shape, type_of
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, type_of
 from functrace.primitives.linear import (
     Linear,
     conform,
@@ -35,6 +37,27 @@ Index = tuple[Any, ...]
 
 INDICES = "indices"
 """Stands in an index for the next array among the inputs."""
+
+
+def index_code(index: Index, first: int = 1) -> str:
+    """An index as Python writes it between brackets.
+
+    Args:
+        index: The index.
+        first: The number of the first array of indices among the inputs.
+    """
+    numbers = itertools.count(first)
+    parts = [_item_code(item, numbers) for item in index]
+    return ", ".join(parts) or "()"
+
+
+def _item_code(item: Any, numbers: Iterator[int]) -> str:
+    if isinstance(item, str):
+        return f"{{{next(numbers)}}}"
+    if isinstance(item, slice):
+        ends = ["" if end is None else str(end) for end in (item.start, item.stop)]
+        return ":".join(ends if item.step is None else [*ends, str(item.step)])
+    return "..." if item is Ellipsis else repr(item)
 
 
 # What NumPy's rules make of an index
@@ -185,6 +208,20 @@ class GetItem(Linear):
             return x[index] if isinstance(x, np.ndarray) else np.asarray(x)[index]
         return np.asarray(x)[_filled(index, arrays)]
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Python's brackets."""
+        if not inputs[0].type.shape:
+            return None
+        # Arrays of indices that have no axes are whole numbers to NumPy, which makes a view then.
+        is_view = bool(outputs[0].shape) and not any(operand.type.shape for operand in inputs[1:])
+        return Code(f"{{0}}[{index_code(params['index'])}]", is_view=is_view)
+
     def infer(
         self, x: ArrayType, *arrays: ArrayType, index: Index, unique: bool = False
     ) -> ArrayType:
@@ -302,6 +339,32 @@ class ScatterAdd(Linear):
         else:
             add_at(result, _filled(index, arrays), x)
         return result
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Zeros, written or added to at the index."""
+        (type,) = outputs
+        if ANY_LENGTH in type.shape:
+            return None
+        index = index_code(params["index"])
+        if len(inputs) == 1 or params.get("unique"):
+            write = f"{{out}}[{index}] = {{0}}"
+        elif any(isinstance(item, slice) or item is Ellipsis for item in params["index"]):
+            return None
+        else:
+            add = names.function("add_at", add_at)
+            write = f"{add}({{out}}, ({index},), {{0}})"
+        return Code(
+            f"np.zeros({type.shape}, {names.constant(type.dtype)})",
+            "{out}.fill(0)",
+            then=(write,),
+            is_contiguous=True,
+        )
 
     def infer(
         self,
@@ -509,6 +572,8 @@ class IndexUpdate(Primitive):
     complex value for a real array, the real part.
     """
 
+    warns = False
+
     def run(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Write into a copy."""
         result = np.array(x)
@@ -516,6 +581,20 @@ class IndexUpdate(Primitive):
             value = value.real
         result[_filled(index, arrays)] = value
         return result
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Writing, into a copy where the array is still needed."""
+        x, value = inputs[:2]
+        if not x.type.shape or (x.type.dtype.kind != "c" and value.type.dtype.kind == "c"):
+            return None
+        index = index_code(params["index"], 2)
+        return Code("{0}.copy()", takes_over=True, then=(f"{{out}}[{index}] = {{1}}",))
 
     def infer(
         self,

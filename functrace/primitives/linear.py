@@ -13,6 +13,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import MissingRuleError
+from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.tracing import UNKNOWN, Tracer, bind, require_usable
@@ -130,6 +131,8 @@ class Linear(Primitive):
     derivative is stated once.
     """
 
+    warns = False
+
     def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
         """The adjoint of the primitive, applied to a cotangent.
 
@@ -198,6 +201,16 @@ class Copy(Linear):
         """The same type."""
         return x
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Memory of its own where an array is to be written, else nothing to do."""
+        return Code("{0}.copy()") if inputs[0].type.shape else None
+
     def transpose(self, cotangent: Any, input: ArrayType) -> Any:
         """The cotangent as it is."""
         return cotangent
@@ -227,6 +240,19 @@ class Cast(Linear):
         """The same shape, and the dtype."""
         return ArrayType(x.shape, dtype)
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """NumPy's conversion."""
+        dtype = params["dtype"]
+        if not inputs[0].type.shape or (dtype.kind != "c" and inputs[0].type.dtype.kind == "c"):
+            return None
+        return Code(f"{{0}}.astype({names.constant(dtype)})", is_contiguous=None)
+
     def transpose(self, cotangent: Any, input: ArrayType, *, dtype: np.dtype[Any]) -> Any:
         """Cast back; integers take no cotangent."""
         return bind(self, cotangent, dtype=input.dtype) if input.is_inexact else None
@@ -241,6 +267,7 @@ class Cast(Linear):
 class CastToWhole(Cast):
     """Another dtype that cannot carry a derivative: integers and booleans."""
 
+    warns = True  # of values that are no whole numbers at all
     locally_constant = True
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import AxisRangeError
+from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import ArrayType, Shape
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.linear import Linear, LocallyConstant, cast_to, dtype_of, shape_of
 from functrace.tracing import (
@@ -116,6 +117,27 @@ def batch_reduction(
     return output, place - gone
 
 
+def reduction_code(
+    ufunc: str,
+    type: ArrayType,
+    names: Namer,
+    *,
+    axes: Axes,
+    keepdims: bool,
+    dtype: Any = None,
+) -> Code | None:
+    """The code of a reduction by a ufunc."""
+    if not type.shape:
+        return None
+    axis = axes[0] if axes is not None and len(axes) == 1 else axes
+    kind = "None" if dtype is None else names.constant(dtype)
+    call = f"{ufunc}.reduce({{0}}, {axis}"
+    expression = f"{call}, {kind}, None, True)" if keepdims else f"{call}, {kind})"
+    if keepdims is False and dtype is None:
+        expression = f"{call})"
+    return Code(expression, f"{call}, {kind}, {{out}}, {keepdims})")
+
+
 # Sums
 
 
@@ -135,6 +157,16 @@ class Sum(Linear):
     ) -> int:
         """An addition for each element."""
         return abs(inputs[0].size)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The ufunc's method, which is a shorter way than the array's."""
+        return reduction_code("np.add", inputs[0].type, names, **params)
 
     def share(self, cotangent: Any, shape: Shape, axes: Axes) -> Any:
         """The cotangent of each element that went into one sum."""
@@ -194,10 +226,29 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 class Mean(Sum):
     """The mean over axes, accumulated in ``dtype`` (None: the input's, which is no integer)."""
 
+    warns = True  # of the mean of nothing
+
     def run(self, x: Any, *, axes: Axes, keepdims: bool, dtype: Any) -> Any:
         """Add up and divide."""
         total = _add_up(x, axes, dtype, None, keepdims)
         return total / (np.size(x) if axes is None else reduced_count(np.shape(x), axes))
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The sum, divided by the number of elements."""
+        type, axes = inputs[0].type, params["axes"]
+        if ANY_LENGTH in type.shape:
+            return None
+        count = reduced_count(type.shape, axes)
+        code = reduction_code("np.add", type, names, **params)
+        if code is None:
+            return None
+        return Code(f"{code.expression} / {count}")
 
     def share(self, cotangent: Any, shape: Shape, axes: Axes) -> Any:
         """One part of as many as there are elements."""
@@ -227,6 +278,18 @@ class Reduction(Primitive):
     def run(self, x: Any, *, axes: Axes, keepdims: bool) -> Any:
         """Reduce."""
         return self._reduce(x, axes, None, None, keepdims)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The ufunc's method."""
+        if self.run.__func__ is not Reduction.run:
+            return None
+        return reduction_code(f"np.{self.ufunc.__name__}", inputs[0].type, names, **params)
 
     def infer(self, x: ArrayType, *, axes: Axes, keepdims: bool) -> ArrayType:
         """The shape without the axes, and the ufunc's dtype."""

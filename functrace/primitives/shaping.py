@@ -6,6 +6,7 @@ splitting, padding and slicing, taking a diagonal and making a diagonal matrix.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from functrace.ir.emission import Code, Namer, Operand, view
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import ArrayType, Shape
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.linear import (
     Linear,
     cast_to,
@@ -32,6 +34,9 @@ from functrace.tracing import (
 )
 
 Axes = tuple[int, ...]
+
+_LARGE = 10_000
+"""From so many elements on, a view that repeats them is cheaper to make than an array."""
 
 
 # Reshape
@@ -51,6 +56,19 @@ class Reshape(Linear):
         if math.prod(shape) != x.size or min(shape, default=0) < 0:
             raise ValueError(f"cannot reshape array of size {x.size} into shape {shape}")
         return ArrayType(shape, x.dtype)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The method; scalars have none."""
+        shape = params["shape"]
+        if not inputs[0].type.shape:
+            return view(f"np.reshape({{0}}, {shape})")
+        return Code(f"{{0}}.reshape({shape})", is_view=True, is_contiguous=None)
 
     def transpose(self, cotangent: Any, input: ArrayType, *, shape: Shape) -> Any:
         """Reshape back."""
@@ -85,6 +103,20 @@ class Transpose(Linear):
                 f"axes {permutation} are no permutation of the axes of shape {x.shape}"
             )
         return ArrayType(tuple(x.shape[axis] for axis in permutation), x.dtype)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The method, or the attribute for all axes reversed."""
+        order = params["permutation"]
+        if not order:
+            return None
+        is_reversed = order == tuple(reversed(range(len(order))))
+        return view("{0}.T" if is_reversed else f"{{0}}.transpose({order})")
 
     def transpose(self, cotangent: Any, input: ArrayType, *, permutation: Axes) -> Any:
         """The inverse permutation."""
@@ -126,6 +158,25 @@ class BroadcastTo(Linear):
             raise ValueError(f"shape {x.shape} does not broadcast to {shape}")
         return ArrayType(shape, x.dtype)
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Small arrays are filled, which takes less time than making such a view."""
+        (type,) = outputs
+        if ANY_LENGTH in type.shape or not type.shape:
+            return None
+        if type.size < _LARGE:
+            return Code(
+                f"np.empty({type.shape}, {names.constant(type.dtype)})",
+                then=("{out}[...] = {0}",),
+                is_contiguous=True,
+            )
+        return Code(f"np.broadcast_to({{0}}, {type.shape})", is_view=True, is_writable=False)
+
     def transpose(self, cotangent: Any, input: ArrayType, *, shape: Shape) -> Any:
         """Sum over what was repeated."""
         return sum_to_shape(cotangent, input.shape)
@@ -158,6 +209,20 @@ class Flip(Linear):
         """The same type."""
         normalize_axis_tuple(reverse, x.ndim)
         return ArrayType(x.shape, x.dtype)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """A slice with a negative step."""
+        reverse = {axis % inputs[0].type.ndim for axis in params["reverse"]}
+        if not reverse:
+            return None
+        steps = ["::-1" if axis in reverse else ":" for axis in range(max(reverse) + 1)]
+        return view(f"{{0}}[{', '.join(steps)}]")
 
     def transpose(self, cotangent: Any, input: ArrayType, *, reverse: Axes) -> Any:
         """Flip back."""
@@ -207,6 +272,8 @@ roll_primitive = Roll("roll")
 
 class Joining(Primitive):
     """A function that puts its inputs side by side: linear in all of them."""
+
+    warns = False
 
     def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
         """For each input, what takes its part out of the output."""
@@ -258,6 +325,20 @@ class Concatenate(Joining):
         """Concatenate."""
         return np.concatenate(inputs, axis)
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """NumPy's function."""
+        parts = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
+        joined = f"({parts},), {params['axis']}"
+        if not all(operand.type.shape for operand in inputs):
+            return None
+        return Code(f"np.concatenate({joined})", f"np.concatenate({joined}, {{out}})")
+
     def infer(self, *types: ArrayType, axis: int) -> ArrayType:
         """The shapes of all, with the lengths along the axis added up."""
         first = types[0].shape
@@ -297,6 +378,28 @@ class Stack(Joining):
         if not shape_of(inputs[0]):
             return np.array(inputs)
         return np.stack(inputs, axis)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """An array of scalars at once; else rows written one by one, as NumPy's own loop does."""
+        (type,) = outputs
+        if ANY_LENGTH in type.shape:
+            return None
+        dtype = names.constant(type.dtype)
+        parts = [f"{{{number}}}" for number in range(len(inputs))]
+        if type.ndim == 1:
+            return Code(f"np.array(({', '.join(parts)},), {dtype})", is_contiguous=True)
+        before = ":, " * params["axis"]
+        return Code(
+            f"np.empty({type.shape}, {dtype})",
+            then=tuple(f"{{out}}[{before}{number}] = {part}" for number, part in enumerate(parts)),
+            is_contiguous=True,
+        )
 
     def infer(self, *types: ArrayType, axis: int) -> ArrayType:
         """The common shape with the new axis."""
@@ -362,6 +465,19 @@ class Split(Separating):
 
     makes_views = True
 
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Slices."""
+        before = ":, " * params["axis"]
+        stops = [0, *params["boundaries"], ""]
+        parts = [f"{{0}}[{before}{start}:{stop}]" for start, stop in itertools.pairwise(stops)]
+        return view(f"({', '.join(parts)},)")
+
     def indices(self, shape: Shape, *, boundaries: tuple[int, ...], axis: int) -> Sequence[Any]:
         """Slices."""
         before = (slice(None),) * axis
@@ -390,6 +506,20 @@ class Unstack(Separating):
     """The rows along an axis, as outputs of their own."""
 
     makes_views = True
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The rows themselves; of scalars none is a view."""
+        before = ":, " * params["axis"]
+        parts = [f"{{0}}[{before}{number}]" for number in range(len(outputs))]
+        if not parts:
+            return Code("()")
+        return Code(f"({', '.join(parts)},)", is_view=bool(outputs[0].shape))
 
     def indices(self, shape: Shape, *, axis: int) -> Sequence[Any]:
         """Whole numbers."""
@@ -434,6 +564,29 @@ class Pad(Linear):
             before + n + after for n, (before, after) in zip(x.shape, padding, strict=True)
         )
         return ArrayType(shape, x.dtype)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Zeros, and the input written into them."""
+        (type,) = outputs
+        padding = params["padding"]
+        if ANY_LENGTH in type.shape or min((n for pair in padding for n in pair), default=0) < 0:
+            return None
+        inside = [
+            f"{start}:{start + length}"
+            for (start, _), length in zip(padding, inputs[0].type.shape, strict=True)
+        ]
+        return Code(
+            f"np.zeros({type.shape}, {names.constant(type.dtype)})",
+            "{out}.fill(0)",
+            then=(f"{{out}}[{', '.join(inside) or '...'}] = {{0}}",),
+            is_contiguous=True,
+        )
 
     def transpose(
         self, cotangent: Any, input: ArrayType, *, padding: tuple[tuple[int, int], ...]

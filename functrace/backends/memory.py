@@ -1,0 +1,90 @@
+"""Which names in generated source stand for which memory, and who may write it.
+
+Several variables of a Program may share memory: views of one array, or a result that was written
+over an input which nobody needs any more. They have one `Storage`. Memory is let go, or written
+over, when the last of them is no longer needed.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
+
+Key = tuple[Shape, str]
+"""What two arrays must have in common for one to be written over the other."""
+
+SMALL = 4096
+"""Bytes. Arrays below that are not let go one by one: a line of source would cost more."""
+
+
+class Storage:
+    """Memory that one or several variables share.
+
+    Attributes:
+        is_owned: Whether the generated function made it and may write it.
+        users: How many variables still need it.
+        names: The names in the source that keep it alive.
+        size: Its bytes.
+    """
+
+    __slots__ = ("is_owned", "names", "size", "users")
+
+    def __init__(self, is_owned: bool, size: int) -> None:
+        self.is_owned = is_owned
+        self.users = 0
+        self.names: list[str] = []
+        self.size = size
+
+
+class Value:
+    """What a variable is in the source.
+
+    Attributes:
+        text: Its name, or the literal that it is.
+        type: Its type.
+        storage: Its memory; None for what cannot be written, NumPy's and Python's scalars.
+        is_writable: Whether it may be written where its storage may.
+        is_contiguous: Whether its elements are known to lie in row-major order.
+    """
+
+    __slots__ = ("is_contiguous", "is_writable", "storage", "text", "type")
+
+    def __init__(
+        self,
+        text: str,
+        type: ArrayType,
+        storage: Storage | None = None,
+        is_writable: bool = True,
+        is_contiguous: bool = False,
+    ) -> None:
+        self.text = text
+        self.type = type
+        self.storage = storage
+        self.is_writable = is_writable
+        self.is_contiguous = is_contiguous
+
+
+class Free(NamedTuple):
+    """An array that nobody needs any more.
+
+    Attributes:
+        value: The array.
+        until: The number of the equation that will be the last to have a use for it.
+    """
+
+    value: Value
+    until: int
+
+
+def size_of(type: ArrayType) -> int:
+    """The bytes of an array; 0 where a length is not known."""
+    return max(prod(type.shape), 0) * type.dtype.itemsize
+
+
+def key_of(type: ArrayType) -> Key | None:
+    """What an array must have to be written over one of this type; None where nothing fits."""
+    if not type.shape or ANY_LENGTH in type.shape:
+        return None
+    return type.shape, type.dtype.str

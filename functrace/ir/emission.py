@@ -1,0 +1,110 @@
+"""How a primitive says what it is in NumPy's own words.
+
+A backend that writes Python source asks each primitive for a `Code`: templates in which ``{0}``,
+``{1}``, ... stand for the inputs and ``{out}`` for memory that the result may be written to. Where
+a result is written, and when memory is let go, is the backend's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from functrace.ir.types import ArrayType
+
+
+class Unknown:
+    """The value of an operand that is no constant."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = Unknown()
+
+
+class Operand(NamedTuple):
+    """An input as a primitive sees it when it writes its code.
+
+    Attributes:
+        type: Its type.
+        value: The value of a constant, else `UNKNOWN`.
+    """
+
+    type: ArrayType
+    value: Any = UNKNOWN
+
+    @property
+    def is_scalar_constant(self) -> bool:
+        """Whether it is a number that is known now."""
+        return not self.type.shape and self.value is not UNKNOWN
+
+
+class Code(NamedTuple):
+    """What computes one application of a primitive.
+
+    Attributes:
+        expression: Computes the output, or the tuple of outputs.
+        into: A statement that computes the output into ``{out}``, an array of its type.
+        in_place: Whether ``{out}`` may be one of the inputs.
+        needs_contiguous: Whether ``{out}`` must lie in row-major order.
+        then: Statements that follow, and write to ``{out}``: the value of ``expression``.
+        takes_over: Whether ``expression`` merely copies the first input, so that it can be left
+            out where nobody needs that any more.
+        is_view: Whether the output shares memory with the first input.
+        is_writable: Whether the output may be written.
+        is_fresh: Whether the output shares memory with nothing else.
+        is_contiguous: Whether the output's elements lie in row-major order, one after another;
+            None where they lie as those of the inputs do.
+    """
+
+    expression: str
+    into: str | None = None
+    in_place: bool = False
+    needs_contiguous: bool = False
+    then: tuple[str, ...] = ()
+    takes_over: bool = False
+    is_view: bool = False
+    is_writable: bool = True
+    is_fresh: bool = True
+    is_contiguous: bool | None = False
+
+
+class Namer(Protocol):
+    """What gives names to values that the source refers to."""
+
+    def constant(self, value: Any) -> str:
+        """A name or a literal for a value."""
+        ...
+
+    def function(self, name: str, value: Callable[..., Any]) -> str:
+        """A name for a function, like the given one."""
+        ...
+
+    def parameter(self, value: Any) -> str:
+        """A literal for a parameter where Python has one, else a name."""
+        ...
+
+
+def view(expression: str) -> Code:
+    """The code of a primitive whose output is a view of its first input."""
+    return Code(expression, is_view=True)
+
+
+def array_constant(names: Namer, value: Any, dtype: np.dtype[Any]) -> str | None:
+    """A number as an array without axes, which NumPy combines with arrays in half the time.
+
+    Args:
+        names: Gives the name.
+        value: A Python or NumPy scalar.
+        dtype: What NumPy would convert it to.
+
+    Returns:
+        The name, or None where the dtype does not hold the value.
+    """
+    try:
+        return names.constant(np.array(value, dtype))
+    except OverflowError:
+        return None

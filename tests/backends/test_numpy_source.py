@@ -1,0 +1,327 @@
+"""Generated NumPy source: what it computes, what it writes, what it keeps, and how it fails."""
+
+from __future__ import annotations
+
+import traceback
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import functrace as ft
+from functrace.backends.numpy_source import Written
+from functrace.errors import ProgramCheckError
+from functrace.extend import Primitive
+from functrace.ir.types import ArrayType
+from tests.strategies import programs
+from tests.test_random_programs import WRAPPINGS, costly, thorough
+
+
+def written(f, *args, donated=()):
+    return Written(ft.make_ir(f)(*args), frozenset(donated), "program")
+
+
+def body_of(source):
+    """The statements between the generated function's first lines and its last ones."""
+    lines = source.splitlines()[2:-3]
+    return [line.partition("  #")[0].strip() for line in lines]
+
+
+def require_same(program, inputs):
+    """The generated function gives what evaluation does, and shares no memory."""
+    expected = ft.evaluate(program, *inputs)
+    before = [np.array(x) for x in inputs]
+    outputs = Written(program, frozenset(), "program").run(*inputs)
+    for x, y in zip(outputs, expected, strict=True):
+        assert np.shape(x) == np.shape(y)
+        assert np.asarray(x).dtype == np.asarray(y).dtype
+        np.testing.assert_array_equal(x, y)
+    for x, y in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(x, y)
+    arrays = [x for x in (*outputs, *inputs) if isinstance(x, np.ndarray)]
+    for number, x in enumerate(arrays):
+        assert not any(np.may_share_memory(x, y) for y in arrays[number + 1 :])
+
+
+@thorough
+@given(programs())
+def test_random_programs(drawn):
+    require_same(*drawn)
+
+
+@thorough
+@given(programs())
+def test_gradients_of_random_programs(drawn):
+    program, inputs = drawn
+
+    def loss(*xs):
+        return sum(np.sum(np.sin(y)) for y in ft.evaluate(program, *xs))
+
+    gradient = ft.value_and_grad(loss, tuple(range(len(inputs))))
+    require_same(ft.make_ir(gradient)(*inputs), inputs)
+
+
+@pytest.mark.parametrize("outer", WRAPPINGS)
+@settings(costly, max_examples=6)
+@given(drawn=programs(max_steps=8), inner=st.sampled_from(sorted(WRAPPINGS)))
+def test_programs_that_contain_programs(outer, drawn, inner):
+    program, inputs = drawn
+    plain = lambda *xs: list(ft.evaluate(program, *xs))
+    wrapped = WRAPPINGS[outer](lambda *xs: list(WRAPPINGS[inner](plain)(*xs)))
+    require_same(ft.make_ir(wrapped)(*inputs), inputs)
+
+    def loss(*xs):
+        return sum(np.sum(np.sin(y)) for y in wrapped(*xs))
+
+    gradient = ft.make_ir(ft.grad(loss, tuple(range(len(inputs)))))(*inputs)
+    require_same(gradient, inputs)
+
+
+# What it writes to
+
+
+def test_results_are_written_over_what_nobody_needs():
+    def f(x):
+        y = x * 2.0
+        z = np.tanh(y)
+        return z + y
+
+    source = written(f, np.ones(3)).source
+    assert body_of(source) == [
+        "b = np.multiply(a, k0)",
+        "c = np.tanh(b)",
+        "np.add(c, b, c)",
+        "return (c,)",
+    ]
+
+
+def test_an_array_that_is_still_needed_is_not_written():
+    def f(x):
+        y = x + 1.0
+        return np.exp(y), np.sin(y), y
+
+    program = ft.make_ir(f)(np.ones(3))
+    require_same(program, [np.arange(3.0)])
+
+
+def test_views_stay_views_and_are_not_written_while_their_base_is_needed():
+    def f(x):
+        y = x * 1.5
+        head = y[:2]
+        z = head * 2.0
+        return z, y, np.exp(head)
+
+    program = ft.make_ir(f)(np.ones(3))
+    assert "c = b[:2]" in body_of(Written(program, frozenset(), "program").source)
+    require_same(program, [np.arange(3.0)])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x,
+        lambda x: (x, x),
+        lambda x: x.T,
+        lambda x: (x * 2.0)[0],
+        lambda x: np.broadcast_to(np.sum(x), (3, 3)),
+        lambda x: np.broadcast_to(x[:, None], (3, 200, 3)) if x.ndim == 2 else x,
+        lambda x: np.ones(2),
+        lambda x: [y := x + 1.0, y[::-1], y],
+        lambda x: np.reshape(x, (9,)),
+        lambda x: np.diagonal(x),
+        lambda x: [np.split(x, 3), np.split(x + 1.0, 3)],
+    ],
+)
+def test_outputs_share_no_memory(f):
+    x = np.arange(9.0).reshape(3, 3)
+    require_same(ft.make_ir(f)(x), [x])
+    for output in written(f, x).run(x):
+        assert not isinstance(output, np.ndarray) or output.flags.writeable
+
+
+@pytest.mark.parametrize("x", [np.array(2.0), np.float64(2.0), 2.0])
+def test_scalars_of_each_kind(x):
+    for f in (lambda x: x, lambda x: np.reshape(x, ()), lambda x: x * 2 + 1, lambda x: (x, x)):
+        program = ft.make_ir(f)(x)
+        outputs = Written(program, frozenset(), "program").run(x)
+        for output, expected in zip(outputs, ft.evaluate(program, x), strict=True):
+            assert type(output) is type(expected)
+            assert output == expected
+            assert output is not x or not isinstance(x, np.ndarray)
+
+
+def test_index_updates_of_one_array_are_made_in_place():
+    def f(x):
+        y = x * 0.0
+        for i in range(5):
+            y[i] = x[i] + i
+        return y
+
+    x = np.arange(5.0)
+    body = body_of(written(f, x).source)
+    assert sum(".copy()" in line for line in body) == 0
+    require_same(ft.make_ir(f)(x), [x])
+
+
+def test_donated_inputs_may_be_written():
+    def step(w, g):
+        return w - 0.1 * g
+
+    w, g = np.ones(5), np.ones(5)
+    run = written(step, w, g, donated=[0]).run
+    (new,) = run(w, g)
+    assert np.shares_memory(new, w)
+    np.testing.assert_array_equal(new, np.full(5, 0.9))
+    np.testing.assert_array_equal(g, np.ones(5))
+
+
+def test_memory_is_let_go_as_early_as_by_hand():
+    n = 100_000
+
+    def f(x):
+        for _ in range(30):
+            x = np.sin(x) * np.cos(x)
+        return np.sum(x)
+
+    x = np.ones(n)
+    run = written(f, x).run
+    tracemalloc.start()
+    run(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.2 * x.nbytes  # the sine and the cosine
+
+
+def test_carries_that_change_places():
+    def f(a, b):
+        return ft.fori_loop(0, 5, lambda i, c: (c[1] * 2.0, c[0] + 1.0), (a, b))
+
+    require_same(ft.make_ir(f)(np.ones(2), np.zeros(2)), [np.arange(2.0), np.ones(2)])
+
+    def g(a, b):
+        return ft.scan(lambda c, x: ((c[1], c[0]), (c[0], x)), (a, b), np.arange(6.0).reshape(3, 2))
+
+    require_same(ft.make_ir(g)(np.ones(2), np.zeros(2)), [np.arange(2.0), np.ones(2)])
+
+
+def test_a_carry_may_be_what_a_row_was():
+    def f(rows):
+        return ft.scan(lambda c, row: (row, c), np.zeros(2), rows)
+
+    rows = np.arange(6.0).reshape(3, 2)
+    require_same(ft.make_ir(f)(rows), [rows])
+
+
+def test_branches_that_return_operands_and_constants():
+    constant = np.arange(3.0)
+
+    def f(i, x):
+        y = x + 1.0
+        z = ft.switch(i, [lambda y: y, lambda y: constant, lambda y: y * 2.0], y)
+        return z * 2.0, y
+
+    for i in (-1, 0, 1, 2, 7):
+        require_same(ft.make_ir(f)(0, np.ones(3)), [i, np.arange(3.0)])
+
+
+def test_loops_nested_deeper_than_python_allows():
+    def nested(depth, x):
+        if depth == 0:
+            return np.sin(x) * 0.5
+        return ft.fori_loop(0, 1, lambda i, c: nested(depth - 1, c), x)
+
+    x = np.ones(2)
+    require_same(ft.make_ir(lambda x: nested(25, x))(x), [x])
+
+
+# What a person reads
+
+
+def test_each_statement_has_the_users_line():
+    def f(x):
+        return np.sin(x) + 1.0
+
+    line = f.__code__.co_firstlineno + 1
+    source = written(f, np.ones(3)).source
+    assert source.count(f"# test_numpy_source.py:{line}") == 2
+
+
+def test_warnings_are_ignored_where_the_rules_of_derivatives_ignore_them():
+    source = written(ft.value_and_grad(lambda x: np.sum(np.log(x))), np.ones(3)).source
+    loud, silent = source.split("with np.errstate")
+    assert "np.log" in loud
+    assert "quotient_or_zero" in silent
+    source = written(ft.grad(lambda x: np.sum(np.tanh(x))), np.ones(3)).source
+    assert "errstate" not in source  # nothing there divides
+
+
+# How it fails
+
+
+def test_errors_point_at_the_users_line():
+    def f(x):
+        y = x + 1.0
+        return np.linalg.inv(y * 0.0)
+
+    run = written(f, np.eye(2)).run
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        run(np.eye(2))
+    line = f.__code__.co_firstlineno + 2
+    assert any(f"test_numpy_source.py:{line} in f" in note for note in caught.value.__notes__)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "inverse(" in text  # the generated statement
+    assert f"test_numpy_source.py:{line}" in text
+
+
+def test_an_index_out_of_range_is_an_error():
+    def f(x, i):
+        return x[i]
+
+    run = written(f, np.ones(3), np.array([0, 1])).run
+    with pytest.raises(IndexError) as caught:
+        run(np.ones(3), np.array([0, 3]))
+    assert "test_numpy_source.py" in caught.value.__notes__[0]
+
+
+def test_a_constant_that_the_text_left_out():
+    program = ft.parse(str(ft.make_ir(lambda x: x * np.arange(20.0))(np.ones(20))))
+    with pytest.raises(ProgramCheckError, match="is not in the text"):
+        Written(program, frozenset(), "program")
+
+
+# Primitives that say nothing about their source
+
+
+def test_a_users_primitive_may_return_its_input():
+    class Same(Primitive):
+        def run(self, x):
+            return x
+
+        def infer(self, x):
+            return ArrayType(x.shape, x.dtype)
+
+    same = Same("returns_its_input")
+    from functrace.extend import PRIMITIVES, bind
+
+    try:
+
+        def f(x):
+            y = x + 1.0
+            z = bind(same, y)
+            return z * 2.0, z, y
+
+        require_same(ft.make_ir(f)(np.ones(3)), [np.arange(3.0)])
+        require_same(ft.make_ir(lambda x: bind(same, x))(np.ones(3)), [np.arange(3.0)])
+    finally:
+        del PRIMITIVES["returns_its_input"]
+
+
+def test_long_programs():
+    def f(x):
+        for _ in range(5_000):
+            x = np.sin(x) * 2.0
+        return x
+
+    require_same(ft.make_ir(f)(np.ones(2)), [np.ones(2)])
