@@ -182,6 +182,7 @@ def _structure_differences(key: CallKey, other: CallKey) -> Iterator[str]:
 
 def _structure_difference(name: str, new: tree.Structure, old: tree.Structure) -> str:
     difference = in_words(node_difference(old.node, new.node)).removesuffix(".")
+    difference = difference.removeprefix("At the root, ")
     return f"{name} has another structure: {difference[0].lower()}{difference[1:]}"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overloa
 from functrace.errors import ArgumentError
 from functrace.higher_order.guards import MISS
 from functrace.higher_order.recordings import CacheInfo, Recordings
+from functrace.higher_order.stages import Cost, Lowered, lower
 from functrace.higher_order.static_arguments import named_parameters
 
 P = ParamSpec("P")
@@ -38,6 +39,18 @@ class Jitted(Protocol[P, R_co]):
     ) -> Callable[Rest, R_co]: ...
     @overload
     def __get__(self, instance: None, owner: type[Any], /) -> Jitted[P, R_co]: ...
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered[R_co]:
+        """Record the function for such arguments; `ShapeDtypeStruct` may stand for arrays."""
+        ...
+
+    def source(self, *args: Any, **kwargs: Any) -> str:
+        """The text of what runs for such arguments."""
+        ...
+
+    def cost(self, *args: Any, **kwargs: Any) -> Cost:
+        """How many operations and bytes what runs for such arguments takes, by equation."""
+        ...
 
     def cache_info(self) -> CacheInfo:
         """How many recordings there are, and how often one was made."""
@@ -141,6 +154,9 @@ def jit(
         return recordings.call(args, kwargs) if result is MISS else result
 
     function = cast("Any", jitted)
+    function.lower = lambda *args, **kwargs: lower(recordings, args, kwargs)
+    function.source = lambda *args, **kwargs: function.lower(*args, **kwargs).compile().source
+    function.cost = lambda *args, **kwargs: function.lower(*args, **kwargs).compile().cost()
     function.cache_info = recordings.info
     function.clear_cache = recordings.clear
     return function

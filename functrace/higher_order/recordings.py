@@ -203,6 +203,24 @@ class Recordings:
                 self._put_first(guard, entry)
         return entry.structure.unflatten(list(outputs))
 
+    def key(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        described: Callable[[Any], ArrayType | None],
+    ) -> Key:
+        """What kind of call one is whose leaves may be described in place of given."""
+        static, dynamic_args, dynamic_kwargs = separated(self.static, args, kwargs)
+        leaves, structure = tree.flatten((dynamic_args, dynamic_kwargs))
+        types = [described(leaf) for leaf in leaves]
+        stand_in = np.zeros(())
+        given = [
+            leaf if type is None else stand_in for leaf, type in zip(leaves, types, strict=True)
+        ]
+        found = map(type_of, self._operands(given, structure))
+        known = tuple(type or own for type, own in zip(types, found, strict=True))
+        return Key(structure, known, static, axes_in_scope())
+
     def _operands(self, leaves: Sequence[Any], structure: tree.Structure) -> list[Any]:
         try:
             return [as_operand(leaf) for leaf in leaves]
