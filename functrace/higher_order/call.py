@@ -17,10 +17,12 @@ from functrace.higher_order.programs import (
     transposed,
 )
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Program
+from functrace.ir.program import Equation, Program
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import bind
+from functrace.transforms.simplify.loops import reduced
+from functrace.transforms.simplify.rewriting import Scope
 from functrace.transforms.transpose import LinearValue
 
 
@@ -54,6 +56,15 @@ class Call(Primitive):
     ) -> int:
         """Those of the Program."""
         return params["program"].operations
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out outputs that nothing uses, and inputs that are constants or not read."""
+        found = reduced([equation.params["program"]], equation.inputs, used)
+        if found is None:
+            return None
+        inputs = [equation.inputs[number] for number in found.kept]
+        params = {**equation.params, "program": found.programs[0]}
+        return found.atoms(scope.emit_all(equation, self, inputs, params))
 
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """The Program."""

@@ -33,13 +33,15 @@ from functrace.higher_order.programs import (
     with_axis,
 )
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Constant, Program, Variable
+from functrace.ir.program import Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
+from functrace.transforms.simplify.loops import Loop, improved
+from functrace.transforms.simplify.rewriting import Scope
 from functrace.transforms.transpose import LinearValue, transpose_program
 
 
@@ -138,6 +140,23 @@ class Scan(Primitive):
         results = output_types(body)
         size = ANY_LENGTH if length is None else length
         return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out what nothing uses, and compute before the loop what all trips share."""
+        params = equation.params
+        length = params["length"]
+        constants, carries, rows = map(list, self.split(equation.inputs, params))
+        loop = Loop(
+            constants, carries, rows, params["body"], length=length, needs_row=length is None
+        )
+        found = improved(loop, used, equation, scope)
+        if found is None:
+            return None
+        loop = found.loop
+        inputs = [*loop.constants, *loop.carries, *loop.rows]
+        counts = {"constants": len(loop.constants), "carries": len(loop.carries)}
+        made = scope.emit_all(equation, self, inputs, {**params, "body": loop.body, **counts})
+        return found.atoms(made)
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
@@ -696,6 +715,25 @@ class While(Primitive):
         results = output_types(params["body"])
         count = len(types) - params["constants"]
         return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out what nothing uses, and compute before the loop what all trips share."""
+        params = equation.params
+        first = params["constants"]
+        constants, carries = list(equation.inputs[:first]), list(equation.inputs[first:])
+        loop = Loop(constants, carries, [], params["body"], params["condition"])
+        found = improved(loop, used, equation, scope)
+        if found is None:
+            return None
+        loop = found.loop
+        inputs = [*loop.constants, *loop.carries]
+        made = scope.emit_all(
+            equation,
+            self,
+            inputs,
+            {"condition": loop.condition, "body": loop.body, "constants": len(loop.constants)},
+        )
+        return found.atoms(made)
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

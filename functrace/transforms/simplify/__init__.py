@@ -11,6 +11,7 @@ from functrace.transforms.simplify.algebra import simplify_algebra as simplify_a
 from functrace.transforms.simplify.dead_code import remove_dead_code as remove_dead_code
 from functrace.transforms.simplify.folding import fold_constants as fold_constants
 from functrace.transforms.simplify.inlining import inline as inline
+from functrace.transforms.simplify.loops import improve_loops as improve_loops
 from functrace.transforms.simplify.nested import simplify_nested as simplify_nested
 from functrace.transforms.simplify.subexpressions import (
     share_subexpressions as share_subexpressions,
@@ -55,6 +56,7 @@ def _simplified(program: Program) -> Program:
         before = program
         program = remove_dead_code(inline(program))
         program = simplify_nested(program, simplify)
+        program = improve_loops(program)
         program = fold_constants(program)
         program = simplify_algebra(program)
         program = share_subexpressions(program)

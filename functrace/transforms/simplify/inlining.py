@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import cast, cast_to_whole
 from functrace.transforms.simplify.rewriting import Scope, is_known, rewrite
@@ -33,23 +33,13 @@ def _inlined(equation: Equation, scope: Scope) -> None:
         _fitted(atom, variable.type, equation, scope)
         for atom, variable in zip(equation.inputs, inner.inputs, strict=True)
     ]
-    known: dict[Atom, Atom] = {}
-    for variable, atom in zip(inner.inputs, given, strict=True):
-        if atom is None:
-            scope.append(equation)
-            return
-        known[variable] = atom
-    inner = inline(inner)
-    for each in inner.equations:
-        outputs = [Variable(variable.type) for variable in each.outputs]
-        copied = each.replaced(
-            inputs=[known.get(atom, atom) for atom in each.inputs], outputs=outputs
-        )
-        copied.is_silent = each.is_silent or equation.is_silent
-        known.update(zip(each.outputs, outputs, strict=True))
-        scope.append(copied)
-    for variable, atom in zip(equation.outputs, inner.outputs, strict=True):
-        scope.replace(variable, known.get(atom, atom))
+    fitting = [atom for atom in given if atom is not None]
+    if len(fitting) < len(given):
+        scope.append(equation)
+        return
+    outputs = scope.insert(equation, inline(inner), fitting)
+    for variable, atom in zip(equation.outputs, outputs, strict=True):
+        scope.replace(variable, atom)
 
 
 def _fitted(atom: Atom, type: ArrayType, equation: Equation, scope: Scope) -> Atom | None:

@@ -69,6 +69,39 @@ class Scope:
         self.uses[output] = 1
         return output
 
+    def emit_all(
+        self, like: Equation, primitive: Primitive, inputs: Sequence[Atom], params: dict[str, Any]
+    ) -> list[Variable]:
+        """Write a new equation with several outputs, in place of another."""
+        types = primitive.infer(*(atom.type for atom in inputs), **params)
+        outputs = [Variable(type) for type in types]
+        self.append(
+            like.replaced(primitive=primitive, inputs=inputs, params=params, outputs=outputs)
+        )
+        return outputs
+
+    def insert(self, like: Equation, program: Program, inputs: Sequence[Atom]) -> list[Atom]:
+        """Write the equations of a Program, in place of an equation that runs it.
+
+        Args:
+            like: That equation.
+            program: The Program.
+            inputs: What is given for its inputs, of their types.
+
+        Returns:
+            What stands for the Program's outputs.
+        """
+        known: dict[Atom, Atom] = dict(zip(program.inputs, inputs, strict=True))
+        for equation in program.equations:
+            outputs = [Variable(variable.type) for variable in equation.outputs]
+            copied = equation.replaced(
+                inputs=[known.get(atom, atom) for atom in equation.inputs], outputs=outputs
+            )
+            copied.is_silent = equation.is_silent or like.is_silent
+            known.update(zip(equation.outputs, outputs, strict=True))
+            self.append(copied)
+        return [known.get(atom, atom) for atom in program.outputs]
+
     def made_by(self, atom: Atom, primitive: Primitive) -> Equation | None:
         """The equation that made a variable, if it applied this primitive."""
         equation = self.definitions.get(atom)
