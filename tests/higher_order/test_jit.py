@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -135,3 +138,98 @@ def test_a_recording_holds_for_the_lengths_of_named_axes_that_it_was_made_under(
     f = ft.jit(lambda x: x * ft.lax.axis_size("i"))
     for size in (2, 5):
         np.testing.assert_array_equal(ft.vmap(f, axis_name="i")(np.ones(size)), np.full(size, size))
+
+
+def test_as_a_decorator():
+    @ft.jit
+    def plain(x):
+        """Double."""
+        return x * 2
+
+    @ft.jit(static_argnames="n")
+    def named(x, n):
+        return x**n
+
+    @partial(ft.jit, static_argnums=(1,))
+    def positional(x, n):
+        return x**n
+
+    assert plain.__doc__ == "Double."
+    assert plain.__wrapped__(3.0) == plain(3.0) == 6.0
+    assert named(3.0, 2) == named(3.0, n=2) == positional(3.0, 2) == 9.0
+    assert str(inspect.signature(named)) == "(x, n)"
+
+
+class Model:
+    def __init__(self, scale):
+        self.scale = scale
+
+    @partial(ft.jit, static_argnums=0)
+    def static(self, x):
+        return x * self.scale
+
+    @ft.jit
+    def traced(self, x):
+        return x * self.scale
+
+
+ft.tree.register(Model, lambda m: ((m.scale,), None), lambda aux, scale: Model(*scale))
+
+
+def test_methods():
+    model, other = Model(2.0), Model(3.0)
+    for _ in range(3):
+        assert (model.static(5.0), other.static(5.0)) == (10.0, 15.0)
+        assert (model.traced(5.0), other.traced(5.0)) == (10.0, 15.0)
+    assert Model.static.cache_info().currsize == 2  # self is a key, by its identity
+    assert Model.traced.cache_info().currsize == 1
+    assert ft.grad(lambda m: m.traced(5.0))(model).scale == 5.0
+
+    class Unregistered:
+        @ft.jit
+        def method(self, x):
+            return x
+
+    with pytest.raises(errors.ArgumentError, match=r"Unregistered at \[0\]\[0\]"):
+        Unregistered().method(1.0)
+
+
+def test_static_arguments_of_any_number():
+    f = ft.jit(lambda *args: args[0] * len(args[-1]), static_argnums=-1)
+    assert f(2.0, "four") == 8.0
+    assert f(2.0, 3.0, "four") == 8.0
+    assert f.cache_info().currsize == 2
+    with_default = ft.jit(lambda x, n=3: x * n, static_argnums=(1,))
+    assert with_default(2.0) == 6.0
+    g = ft.jit(lambda x, n: x * len(n), static_argnums=1)
+    for _ in range(2):
+        assert g(2.0, (1, 2)) == 4.0
+        with pytest.raises(errors.ArgumentError, match="1 cannot be hashed"):
+            g(2.0, [1, 2])
+
+
+def test_dtypes_of_other_byte_orders_and_dtypes_without_numbers():
+    f = ft.jit(lambda x: x + 1)
+    for dtype in (">f8", "<f8", ">i4", "f8"):
+        for _ in range(2):
+            result = f(np.zeros(2, dtype))
+            np.testing.assert_array_equal(result, np.ones(2))
+            assert result.dtype == (np.zeros(2, dtype) + 1).dtype
+    for dtype in (object, "U3", [("a", float)], "M8[s]"):
+        with pytest.raises(errors.ArgumentError, match=r"at \[0\]\[0\] of \(args, kwargs\)"):
+            f(np.zeros(2, dtype))
+
+
+def test_the_order_of_keys_does_not_count():
+    f, calls = counting(lambda p: p["a"] - p["b"])
+    assert f({"a": 3.0, "b": 1.0}) == f({"b": 1.0, "a": 3.0}) == 2.0
+    assert len(calls) == 1
+
+
+def test_results_are_the_callers_own():
+    f = ft.jit(lambda x: {"x": x, "again": x})
+    x = np.ones(3)
+    for _ in range(3):
+        result = f(x)
+        result["x"] += 1
+        np.testing.assert_array_equal(x, np.ones(3))
