@@ -165,7 +165,10 @@ def command_line(description: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--write", action="store_true", help="put the results into README.md, where it has a place"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.write and (arguments.only or arguments.format not in ("github", "pipe")):
+        parser.error("--write is for whole tables in Markdown: without --only and --format.")
+    return arguments
 
 
 def matching(items: Sequence[Any], pattern: str) -> list[Any]:
