@@ -189,3 +189,14 @@ def test_the_leaves_that_are_handed_on():
     run(a, a, 1.0)
     assert seen[1][0] is a
     assert seen[1][1] is not a
+
+
+def test_the_real_executables_reuse_memory():
+    f = ft.jit(lambda p, g: {name: p[name] - 0.1 * g[name] for name in p}, donate_argnums=0)
+    p, g = {"W": np.ones((300, 200)), "b": np.zeros(2000)}, {"W": 1.0, "b": np.ones(2000)}
+    first = dict(p)
+    for _ in range(4):
+        p = f(p, g)
+    assert all(p[name] is first[name] for name in p)
+    np.testing.assert_allclose(p["W"], 0.6)
+    np.testing.assert_allclose(p["b"], -0.4)
