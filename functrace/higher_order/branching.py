@@ -9,7 +9,8 @@ it: a branch that is valid only for its own examples never sees another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import compress
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,13 +37,14 @@ from functrace.higher_order.programs import (
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ANY_LENGTH, ArrayType, result_dtype, type_of
-from functrace.primitives.linear import cast_to, zeros_for
+from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue
 
-# Parameters: branch0, branch1, ... are the Programs.
+# Parameters: branch0, branch1, ... are the Programs. Where these combine examples, and derivatives
+# are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Choice`.
 
 
 def branches_of(params: dict[str, Any]) -> list[Program]:
@@ -71,6 +73,50 @@ def joint_types(branches: Sequence[Program]) -> tuple[ArrayType, ...]:
         for types in zip(first, *others, strict=True)
         for shapes in [list(zip(*(type.shape for type in types), strict=True))]
     )
+
+
+class Choice(NamedTuple):
+    """What is chosen where each of many examples chooses for itself, and branches combine them.
+
+    Then every branch sees all examples, those too that do not choose it. For these the outputs
+    that are *chosen* do not count; other outputs are added up, as residuals are, of which each
+    belongs to one branch. In the same way an input that is chosen is zero there, as the cotangent
+    of a chosen output is. So the derivatives are those of `np.where` between the branches.
+
+    Attributes:
+        inputs: For each input of the Programs, whether it is chosen.
+        outputs: For each output.
+    """
+
+    inputs: Mask
+    outputs: Mask
+
+    def unless(self, apart: bool) -> Choice:
+        """What goes without saying, if examples have a part in their own branches only."""
+        if not apart:
+            return self
+        return Choice((False,) * len(self.inputs), (True,) * len(self.outputs))
+
+
+def choice_of(params: dict[str, Any]) -> Choice:
+    """What is chosen by these parameters; without a word of it all outputs, and no inputs."""
+    first = params["branch0"]
+    return Choice(
+        params.get("chosen_inputs", (False,) * len(first.inputs)),
+        params.get("chosen_outputs", (True,) * len(first.outputs)),
+    )
+
+
+def choice_params(choice: Choice) -> dict[str, Any]:
+    """The parameters that say what is chosen, where that does not go without saying."""
+    if all(choice.outputs) and not any(choice.inputs):
+        return {}
+    return {"chosen_inputs": choice.inputs, "chosen_outputs": choice.outputs}
+
+
+def sees_all(params: dict[str, Any]) -> bool:
+    """Whether each branch must see all examples, those too that do not choose it."""
+    return "chosen_outputs" in params or any(map(combines_examples, branches_of(params)))
 
 
 def _union(masks: Sequence[Mask]) -> Mask:
@@ -121,10 +167,15 @@ class Switch(Primitive):
         return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
 
     def bind_like(
-        self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
+        self,
+        index: Any,
+        inputs: Sequence[Any],
+        branches: Sequence[Program],
+        params: dict[str, Any],
+        choice: Choice,
     ) -> Any:
         """Choose among other Programs as this application chooses among its own."""
-        return bind(self, index, *inputs, **as_params(branches))
+        return bind(self, index, *inputs, **as_params(branches), **choice_params(choice))
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -135,7 +186,12 @@ class Switch(Primitive):
         mask = _union([pushed_forward(branch, is_active).has_tangent for branch in branches])
         pushed = [pushed_forward(branch, is_active, mask).program for branch in branches]
         given = [tangent for tangent in tangents[1:] if tangent is not None]
-        results = self.bind_like(inputs[0], [*inputs[1:], *given], pushed, params)
+        chosen = choice_of(params)
+        choice = Choice(
+            (*chosen.inputs, *compress(chosen.inputs, is_active)),
+            (*chosen.outputs, *compress(chosen.outputs, mask)),
+        )
+        results = self.bind_like(inputs[0], [*inputs[1:], *given], pushed, params, choice)
         count = len(branches[0].outputs)
         found = iter(results[count:])
         return results[:count], tuple(next(found) if on else None for on in mask)
@@ -185,8 +241,16 @@ class Switch(Primitive):
                     given,
                 )
             )
-        results = self.bind_like(inputs[0], inputs[1:], forward, params)
+        chosen = choice_of(params)
+        # Residuals are chosen where examples that do not choose a branch have no part in it.
+        apart = not sees_all(params)
+        kept_choice = Choice(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
+        results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
         outputs, residuals = results[:count], results[count:]
+        choice = Choice(
+            (*(False for _ in residual_types), *compress(chosen.outputs, takes)),
+            tuple(compress(chosen.inputs, gives)),
+        ).unless(apart)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             full = [
@@ -194,7 +258,8 @@ class Switch(Primitive):
                 for cotangent, x, takes_it in zip(cotangents, outputs, takes, strict=True)
                 if takes_it
             ]
-            found = iter(self.bind_backward(inputs, [*residuals, *full], backward, gives, params))
+            given = [*residuals, *full]
+            found = iter(self.bind_backward(inputs, given, backward, gives, params, choice))
             return [None, *(next(found) if gives_it else None for gives_it in gives)]
 
         return outputs, Pullback(self.name, pull_back)
@@ -206,9 +271,10 @@ class Switch(Primitive):
         branches: Sequence[Program],
         gives: Mask,
         params: dict[str, Any],
+        choice: Choice,
     ) -> Any:
         """Run the backward half that belongs to the branch that was chosen."""
-        return self.bind_like(inputs[0], given, branches, params)
+        return self.bind_like(inputs[0], given, branches, params, choice)
 
     def vjp(
         self,
@@ -238,8 +304,14 @@ class Switch(Primitive):
             zeros_for(x) if part is None else part
             for part, x in zip(cotangent, output, strict=True)
         ]
-        known = [x for x, linear in zip(inputs[1:], is_linear, strict=True) if not linear]
-        found = iter(self.bind_like(inputs[0], [*known, *given], adapted, params))
+        is_known = [not linear for linear in is_linear]
+        known = list(compress(inputs[1:], is_known))
+        chosen = choice_of(params)
+        choice = Choice(
+            (*compress(chosen.inputs, is_known), *chosen.outputs),
+            tuple(compress(compress(chosen.inputs, is_linear), mask)),
+        ).unless(not sees_all(params))
+        found = iter(self.bind_like(inputs[0], [*known, *given], adapted, params, choice))
         parts = iter([next(found) if present else None for present in mask])
         return [None, *(next(parts) if linear else None for linear in is_linear)]
 
@@ -253,44 +325,73 @@ class Switch(Primitive):
             forms = [batched(branch, size, operand_axes) for branch in branches]
             mask = _union([tuple(axis is not None for axis in form.axes) for form in forms])
             programs = [batched(branch, size, operand_axes, mask).program for branch in branches]
-            outputs = bind(self, *inputs, **as_params(programs))
+            choice = choice_params(choice_of(params))
+            outputs = bind(self, *inputs, **as_params(programs), **choice)
             return outputs, tuple(0 if on else None for on in mask)
-        outputs = choose_each(size, inputs, axes, branches)
-        return outputs, (0,) * len(outputs)
+        return choose_each(size, inputs, axes, params)
 
 
 def choose_each(
-    size: int, inputs: Sequence[Any], axes: Sequence[int | None], branches: Sequence[Program]
-) -> Sequence[Any]:
-    """Choose for each of many examples; the outputs have their examples along axis 0.
+    size: int,
+    inputs: Sequence[Any],
+    axes: Sequence[int | None],
+    params: dict[str, Any],
+) -> tuple[Sequence[Any], Sequence[int | None]]:
+    """Choose for each of many examples.
 
     A branch that combines examples must see all of them: then all branches are run on all, and
-    the outputs are chosen afterwards.
+    the outputs are chosen afterwards, where `Choice` does not say something else.
+
+    Returns:
+        The outputs, and the axis of the examples in each: 0, or None where it is not chosen and
+        the same for all.
     """
     moved = [
         x if axis is None else np.moveaxis(x, axis, 0) for x, axis in zip(inputs, axes, strict=True)
     ]
     operand_axes = tuple(None if axis is None else 0 for axis in axes[1:])
-    if not any(map(combines_examples, branches)):
-        return bind(
-            switch_each, *moved, **as_params(branches), examples=size, operand_axes=operand_axes
-        )
-    index, *operands = moved
-    outputs: list[Any] = []
+    branches = branches_of(params)
+    if not sees_all(params):
+        each = {"examples": size, "operand_axes": operand_axes}
+        results = bind(switch_each, *moved, **as_params(branches), **each)
+        return results, (0,) * len(results)
+    chosen = choice_of(params)
+    last = len(branches) - 1
+    index = moved[0]
+    found: list[tuple[Any, int | None]] = []
     for number, branch in enumerate(branches):
-        values, value_axes = batch_program(branch, size, operands, operand_axes)
-        full = [in_front(x, axis, size) for x, axis in zip(values, value_axes, strict=True)]
-        is_first = number == 0
-        takes = index == number if number < len(branches) - 1 else index >= number
-        outputs = (
-            full
-            if is_first
-            else [
-                np.where(np.reshape(takes, (size, *(1,) * (np.ndim(x) - 1))), x, other)
-                for x, other in zip(full, outputs, strict=True)
-            ]
-        )
-    return outputs
+        takes = index <= 0 if number == 0 else index >= last if number == last else index == number
+        operands = list(moved[1:])
+        given_axes = list(operand_axes)
+        for place, is_chosen in enumerate(chosen.inputs):
+            if is_chosen:
+                x = in_front(operands[place], operand_axes[place], size)
+                operands[place], given_axes[place] = _where(takes, x, _zero_of(x)), 0
+        values, value_axes = batch_program(branch, size, operands, given_axes)
+        own: list[tuple[Any, int | None]] = []
+        for place, (x, axis, is_chosen) in enumerate(
+            zip(values, value_axes, chosen.outputs, strict=True)
+        ):
+            before, axis_before = found[place] if number else (None, None)
+            if is_chosen or axis is not None or axis_before is not None:
+                x, axis = in_front(x, axis, size), 0  # noqa: PLW2901
+                before = in_front(before, axis_before, size) if number else None
+            if number:
+                x = _where(takes, x, before) if is_chosen else x + before  # noqa: PLW2901
+            own.append((x, axis))
+        found = own
+    return [x for x, _ in found], [axis for _, axis in found]
+
+
+def _zero_of(x: Any) -> Any:
+    """A zero of the dtype of an array."""
+    return np.zeros((), dtype_of(x))
+
+
+def _where(takes: Any, x: Any, other: Any) -> Any:
+    """The values of those examples that choose, and else the others; examples lie along axis 0."""
+    shape = (*shape_of(takes), *(1,) * (len(shape_of(x)) - 1))
+    return np.where(np.reshape(takes, shape), x, other)
 
 
 def _numbers_within(own: Mask, union: Mask) -> list[int]:
@@ -343,7 +444,12 @@ class SwitchEach(Switch):
         return params["examples"] * super().operations(inputs, outputs, **params)
 
     def bind_like(
-        self, index: Any, inputs: Sequence[Any], branches: Sequence[Program], params: dict[str, Any]
+        self,
+        index: Any,
+        inputs: Sequence[Any],
+        branches: Sequence[Program],
+        params: dict[str, Any],
+        choice: Choice,
     ) -> Any:
         """Choose for each example; what came from the operands' own axes tells the new ones."""
         size = params["examples"]
@@ -360,9 +466,10 @@ class SwitchEach(Switch):
         branches: Sequence[Program],
         gives: Mask,
         params: dict[str, Any],
+        choice: Choice,
     ) -> Any:
         """As for one choice; the cotangents of operands that examples share are summed."""
-        found = self.bind_like(inputs[0], given, branches, params)
+        found = self.bind_like(inputs[0], given, branches, params, choice)
         shared = [
             axis is None for axis, on in zip(params["operand_axes"], gives, strict=True) if on
         ]

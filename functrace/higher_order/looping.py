@@ -19,7 +19,7 @@ import numpy as np
 
 from functrace.backends.memory import Value
 from functrace.backends.numpy_source import Writer
-from functrace.higher_order.branching import choose_each, switch_primitive
+from functrace.higher_order.branching import as_params, choose_each, switch_primitive
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
@@ -910,7 +910,7 @@ def each_goes_on(
         with ProgramRecording() as recording:
             inputs = [recording.input(type) for type in types]
             (goes_on,), _ = batch_program(condition, size, inputs, axes)
-            outputs = choose_each(size, [goes_on, *inputs], (0, *axes), [stays, body])
+            outputs, _ = choose_each(size, [goes_on, *inputs], (0, *axes), as_params([stays, body]))
             new_body = recording.program(outputs)
         return new_condition, new_body
 

@@ -391,3 +391,42 @@ def test_groups_that_do_not_divide_the_examples():
             named(lambda x, groups=groups: co.psum(x, "i", axis_index_groups=groups))(np.ones(4))
     doubled = lambda x: x * co.psum(1, "i", axis_index_groups=GROUPS)
     assert_same(named(doubled)(np.ones(4)), np.full(4, 2.0))
+
+
+BRANCHES = {
+    "the sum": lambda x: co.psum(x, "i"),
+    "the sum of squares": lambda x: co.psum(x * x, "i"),
+    "a share": lambda x: x / co.psum(np.exp(x), "i"),
+    "the mean's sine": lambda x: np.sin(co.pmean(x, "i") * x) + 1.0,
+    "the maximum": lambda x: co.pmax(x, "i"),
+    "all": lambda x: np.dot(co.all_gather(x, "i"), np.array([1.0, 10.0, 100.0])) * x,
+    "another": lambda x: co.ppermute(np.sin(x), "i", [(0, 1), (1, 2), (2, 0)]),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_the_gradient_of_each_through_a_batched_choice_is_that_of_all(name):
+    f = lambda x: ft.cond(x > 0, BRANCHES[name], lambda x: 2 * x * x, x)
+    x = np.array([1.0, -2.0, 3.0])
+    by_all = ft.grad(lambda x: np.sum(named(f)(x)))(x)
+    for g in (
+        ft.grad(f),
+        ft.grad(ft.jit(f)),
+        ft.jit(ft.grad(f)),
+        lambda x: ft.vjp(f, x)[1](1.0)[0],
+    ):
+        assert_same(named(g)(x), by_all)
+    assert_same(ft.jit(named(ft.grad(f)))(x), by_all)
+    check_grads(named(f), (x,), modes=("fwd", "rev"))
+    # Of the derivative again, within and outside of the map.
+    weighted = lambda g: lambda x: np.sum(np.sin(named(g)(x)))
+    expected = ft.grad(lambda x: np.sum(np.sin(ft.grad(lambda x: np.sum(named(f)(x)))(x))))(x)
+    assert_same(ft.grad(weighted(ft.grad(f)))(x), expected)
+    within = named(ft.grad(lambda x: np.sin(ft.grad(f)(x))))
+    assert_same(within(x), expected)
+    along = np.array([0.5, -1.0, 2.0])
+    tangents = named(lambda x, t: ft.jvp(ft.grad(f), (x,), (t,))[1])(x, along)
+    assert_same(tangents, ft.jvp(named(ft.grad(f)), (x,), (along,))[1])
+    both = np.stack([x, -x], 1)
+    expected = np.stack([named(ft.grad(f))(x), named(ft.grad(f))(-x)], 1)
+    assert_same(named(ft.vmap(ft.grad(f)))(both), expected)
