@@ -105,8 +105,7 @@ class Functrace(Peer):
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] == "functrace":
                 for value in list(vars(module).values()):
-                    # The class is private to functools; lru_cache and cache both return it.
-                    if isinstance(value, functools._lru_cache_wrapper):
+                    if callable(getattr(value, "cache_clear", None)):
                         value.cache_clear()
 
     @override
