@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Program
+from functrace.transforms.simplify import simplify
 
 
 class Executable(NamedTuple):
@@ -34,6 +35,7 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Executa
     """
     key = ("compiled", donated)
     if key not in program.derived:
-        written = Written(program, donated, "program")
-        program.derived[key] = Executable(written.run, program, written.source)
+        simple = simplify(program)
+        written = Written(simple, donated, "program")
+        program.derived[key] = Executable(written.run, simple, written.source)
     return program.derived[key]

@@ -418,6 +418,8 @@ class IndexAdd(Primitive):
     ``unique`` is set, no element is met twice.
     """
 
+    warns = False
+
     def run(self, x: Any, values: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Add into a copy; repeated indices add up."""
         # In row-major order, in which `add_at` counts positions.
@@ -427,6 +429,27 @@ class IndexAdd(Primitive):
         else:
             result[index] += values
         return result
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """Adding in place, into a copy where the array is still needed."""
+        index = params["index"]
+        if not outputs[0].shape or outputs[0].dtype != inputs[0].type.dtype:
+            return None
+        text = index_code(index, 2)
+        if len(inputs) == 2 or params.get("unique"):
+            statement = f"{{out}}[{text}] += {{1}}"
+        elif any(isinstance(item, slice) or item is Ellipsis for item in index):
+            return None
+        else:
+            add = names.function("add_at", add_at)
+            statement = f"{add}({{out}}, ({text},), {{1}})"
+        return Code("{0}.copy()", takes_over=True, then=(statement,))
 
     def infer(
         self,
