@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from functrace import tree
@@ -23,21 +24,24 @@ class EquationCost(NamedTuple):
         text: The equation.
         source: The user's line.
         operations: How many operations on numbers it takes.
-        bytes: How many bytes it reads and writes. A view is neither read nor written.
+        bytes: How many bytes its inputs and outputs have; none where the output is a view.
+        inside: The costs of the Programs that it holds, such as the body of a loop, run once each.
     """
 
     text: str
     source: Source | None
     operations: int
     bytes: int
+    inside: tuple[Cost, ...]
 
 
 class Cost:
     """What a Program costs, equation by equation; it prints as a table.
 
-    The numbers are counted, not measured. They do not say what a compiled Program saves by joining
-    equations, whose values between then need not be written. For a ``while_loop`` they hold for one
-    trip, and for a choice they are those of the dearest branch.
+    The numbers are counted, not measured: how many operations a primitive takes, its
+    ``operations`` says. Those of a ``scan`` are of all trips; those of a ``while_loop`` are of one,
+    and those of a choice of the dearest branch. The equations inside these are shown further to
+    the right, for one trip each; they are part of the number above them.
 
     Attributes:
         equations: The cost of each equation.
@@ -57,7 +61,9 @@ class Cost:
 
     def __init__(self, program: Program) -> None:
         self.equations = [
-            EquationCost(text, equation.source, equation.operations, _bytes(equation))
+            EquationCost(
+                text, equation.source, equation.operations, _bytes(equation), _inside(equation)
+            )
             for text, equation in zip(equation_texts(program), program.equations, strict=True)
         ]
 
@@ -72,29 +78,38 @@ class Cost:
         return sum(cost.bytes for cost in self.equations)
 
     def __str__(self) -> str:
-        rows = [("operations", "bytes", "equation")]
-        for cost in self.equations:
-            text = cost.text
-            if cost.source is not None:
-                file = cost.source.file.replace("\\", "/").rpartition("/")[2]
-                text += f"  # {file}:{cost.source.line}"
-            rows.append((f"{cost.operations:,}", f"{cost.bytes:,}", text))
+        rows = [("operations", "bytes", "equation"), *self._rows("")]
         rows.append((f"{self.operations:,}", f"{self.bytes:,}", "in total"))
         first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
         return "\n".join(f"{a:>{first}}  {b:>{second}}  {text}" for a, b, text in rows)
+
+    def _rows(self, indent: str) -> Iterator[tuple[str, str, str]]:
+        for cost in self.equations:
+            text = indent + cost.text
+            if cost.source is not None:
+                file = cost.source.file.replace("\\", "/").rpartition("/")[2]
+                text += f"  # {file}:{cost.source.line}"
+            yield f"{cost.operations:,}", f"{cost.bytes:,}", text
+            for inside in cost.inside:
+                yield from inside._rows(indent + "    ")
 
     def __repr__(self) -> str:
         return f"<cost: {self.operations:,} operations, {self.bytes:,} bytes>"
 
 
 def _bytes(equation: Equation) -> int:
-    """What an equation reads and writes; loops and choices do so for each trip."""
+    """What an equation reads and writes, as it is seen from outside."""
     if equation.primitive.makes_views:
         return 0
     return sum(
         abs(atom.type.size) * atom.type.dtype.itemsize
         for atom in (*equation.inputs, *equation.outputs)
     )
+
+
+def _inside(equation: Equation) -> tuple[Cost, ...]:
+    """The costs of the Programs that an equation holds."""
+    return tuple(Cost(part) for part in equation.params.values() if isinstance(part, Program))
 
 
 class Compiled(Generic[R_co]):

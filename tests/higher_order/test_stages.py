@@ -102,4 +102,11 @@ def test_views_and_loops_in_the_cost():
     assert [row.operations for row in cost.equations] == [0, 4 * (6 + 1)]
     assert cost.equations[0].bytes == 0
     assert "def body" not in cost.equations[1].text
+    (body,) = cost.equations[1].inside
+    assert body.operations == 7
+    lines = str(cost).split("\n")
+    assert len(lines) == 2 + 2 + 2
+    assert all(
+        "    " + row.text in line for row, line in zip(body.equations, lines[3:5], strict=True)
+    )
     assert ft.jit(f).cost(np.ones((3, 4))).operations > 0
