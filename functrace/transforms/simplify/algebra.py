@@ -146,10 +146,13 @@ def _other_inputs(equation: Equation, number: int, atom: Atom) -> list[Atom]:
 
 # All elementwise primitives
 
+_UNLIKE_SCALARS = {elementwise.power}
+"""What NumPy computes in other ways for scalars: ``x**0.5`` of -inf is nan in an array, else inf."""
+
 
 def _scalar_constants(equation: Equation, scope: Scope) -> Equation | None:
     """Each element meets the same number as before; the other inputs already give the shape."""
-    if len(equation.inputs) == 1:
+    if len(equation.inputs) == 1 or equation.primitive in _UNLIKE_SCALARS:
         return None
     for number, atom in enumerate(equation.inputs):
         if isinstance(atom, Constant) and atom.type.shape:
@@ -172,6 +175,28 @@ def _without_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
             if _has_output_type(better):
                 return better
     return None
+
+
+def _before_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
+    """What is repeated is computed once before. Complex scalars are rounded otherwise."""
+    if equation.primitive in _UNLIKE_SCALARS or any(
+        atom.type.dtype.kind == "c" for atom in (*equation.inputs, *equation.outputs)
+    ):
+        return None
+    inputs: list[Atom] = []
+    for atom in equation.inputs:
+        made = scope.made_by(atom, shaping.broadcast_to_primitive)
+        inputs.append(atom if made is None else made.inputs[0])
+    output = equation.outputs[0].type
+    if inputs == list(equation.inputs) or has_unknown_length(output):
+        return None
+    type = inferred_type(equation.primitive, inputs, equation.params)
+    if type is None or type.size >= output.size or type != output._replace(shape=type.shape):
+        return None
+    once = scope.emit(equation, equation.primitive, *inputs, **equation.params)
+    return equation.replaced(
+        primitive=shaping.broadcast_to_primitive, inputs=[once], params={"shape": output.shape}
+    )
 
 
 def _has_output_type(equation: Equation) -> bool:
@@ -272,6 +297,8 @@ def _double_negative(equation: Equation, scope: Scope) -> Atom | None:
 def _negative_factor(equation: Equation, scope: Scope) -> Equation | None:
     """``(-x) * c`` is ``x * (-c)``, as are quotients: signs are apart from magnitudes."""
     x, y = equation.inputs
+    if equation.outputs[0].type.dtype.kind != "f":
+        return None  # of a complex zero only both signs together can change
     for negated, constant, is_swapped in ((x, y, False), (y, x, True)):
         taken = _minuend(negated, equation, scope)
         factor = None if taken is None else _negated(constant)
@@ -306,12 +333,12 @@ def _as_products(equation: Equation, scope: Scope) -> Equation | None:
     x, exponent = equation.inputs
     value = _number(exponent, scope)
     type = equation.outputs[0].type
-    if value is None or isinstance(value, complex | np.complexfloating) or exponent.type.shape:
+    if value is None or isinstance(value, complex | np.complexfloating):
         return None
     if x.type != type or not 2 <= value <= LARGEST_POWER or value != int(value):
         return None
-    if type.dtype.kind == "b" or (value > 2 and (type.dtype.kind == "c" or type.dtype == "e")):
-        return None
+    if type.dtype.kind not in "fiu" or (value > 2 and type.dtype == np.float16):
+        return None  # NumPy squares complex zeros with other signs, and rounds half floats once
     return _power(equation, scope, x, int(value))
 
 
@@ -332,9 +359,11 @@ def _power(equation: Equation, scope: Scope, x: Atom, exponent: int) -> Equation
     return equation.replaced(primitive=elementwise.multiply, inputs=inputs)
 
 
-def _square(equation: Equation, scope: Scope) -> Equation:
-    """NumPy squares by x * x."""
+def _square(equation: Equation, scope: Scope) -> Equation | None:
+    """NumPy squares by ``x * x``, but for the signs of complex zeros."""
     x = equation.inputs[0]
+    if x.type.dtype.kind == "c":
+        return None
     return equation.replaced(primitive=elementwise.multiply, inputs=[x, x])
 
 
@@ -560,7 +589,11 @@ def _are_same(first: Sequence[Atom], second: Sequence[Atom]) -> bool:
     return len(first) == len(second) and all(x is y for x, y in zip(first, second, strict=True))
 
 
-ELEMENTWISE: tuple[Rule, ...] = (_scalar_constants, _without_broadcasting)
+ELEMENTWISE: tuple[Rule, ...] = (
+    _scalar_constants,
+    _without_broadcasting,
+    _before_broadcasting,
+)
 """The rules of all elementwise primitives."""
 
 RULES: dict[Primitive, tuple[Rule, ...]] = {

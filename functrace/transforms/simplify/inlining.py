@@ -20,7 +20,9 @@ def inline(program: Program) -> Program:
     Returns:
         The Program without such calls. Effects keep their order.
     """
-    return rewrite(program, _inlined)
+    if "inlined" not in program.derived:
+        program.derived["inlined"] = rewrite(program, _inlined)
+    return program.derived["inlined"]
 
 
 def _inlined(equation: Equation, scope: Scope) -> None:

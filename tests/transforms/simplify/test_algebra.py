@@ -230,6 +230,19 @@ REWRITTEN = {
         "c: float64[2, 3] = maximum(a, b)",
         "c",
     ),
+    "function of a broadcast": (
+        "a: float64[3]",
+        (
+            "b: float64[2, 3] = broadcast_to(a, shape=(2, 3))\n"
+            "c: float64[2, 3] = multiply(b, 2.0)\nd: float64[2, 3] = sin(c)"
+        ),
+        "d",
+        (
+            "b: float64[3] = multiply(a, 2.0)\nc: float64[3] = sin(b)\n"
+            "d: float64[2, 3] = broadcast_to(c, shape=(2, 3))"
+        ),
+        "d",
+    ),
     "two broadcasts": (
         "a: float64[3]",
         (
@@ -395,6 +408,7 @@ UNCHANGED = {
     "a fractional exponent": ("a: float64[3]", "b: float64[3] = power(a, 0.5)"),
     "a large exponent": ("a: float64[3]", "b: float64[3] = power(a, 9)"),
     "an infinite exponent": ("a: float64[3]", "b: float64[3] = power(a, inf)"),
+    "a complex square": ("a: complex128[3]", "b: complex128[3] = power(a, 2)"),
     "a boolean squared": ("a: bool[3]", "b: int64[3] = power(a, 2)"),
     "the square in another dtype": ("a: float32[3]", "b: float64[3] = power(a, float64(2.0))"),
     "a product with zeros in it": (
@@ -413,10 +427,6 @@ UNCHANGED = {
     "a cast that loses digits": (
         "a: float64[3]",
         "b: float32[3] = cast(a, dtype=float32)\nc: float64[3] = cast(b, dtype=float64)",
-    ),
-    "a broadcast that gives the shape": (
-        "a: float64[3], b: float64[3]",
-        "c: float64[2, 3] = broadcast_to(a, shape=(2, 3))\nd: float64[2, 3] = add(c, b)",
     ),
     "a sum of nothing": (
         "a: float64[3]",
