@@ -54,9 +54,11 @@ def simplify(program: Program) -> Program:
 def _simplified(program: Program) -> Program:
     for _ in range(ROUNDS):
         before = program
-        program = remove_dead_code(inline(program))
-        program = simplify_nested(program, simplify)
-        program = improve_loops(program)
+        if any(equation.primitive.holds_programs for equation in program.equations):
+            program = remove_dead_code(inline(program))
+            program = simplify_nested(program, simplify)
+            program = improve_loops(program)
+        program = remove_dead_code(program)
         program = fold_constants(program)
         program = simplify_algebra(program)
         program = share_subexpressions(program)

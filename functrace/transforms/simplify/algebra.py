@@ -50,7 +50,7 @@ def simplify_algebra(program: Program) -> Program:
         The simplified Program; the same Program, if no rule applies. Equations that nothing uses
         any more are still in it.
     """
-    return rewrite(program, _simplified)
+    return rewrite(program, _simplified, counts_uses=True)
 
 
 def _simplified(equation: Equation, scope: Scope) -> None:
@@ -147,7 +147,7 @@ def _other_inputs(equation: Equation, number: int, atom: Atom) -> list[Atom]:
 # All elementwise primitives
 
 _UNLIKE_SCALARS = {elementwise.power}
-"""What NumPy computes in other ways for scalars: ``x**0.5`` of -inf is nan in an array, else inf."""
+"""What NumPy computes in other ways for scalars: ``x**0.5`` of -inf is nan in arrays, else inf."""
 
 
 def _scalar_constants(equation: Equation, scope: Scope) -> Equation | None:

@@ -8,7 +8,10 @@ New equations have the source, and the silence about warnings, of the one that t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -25,24 +28,26 @@ class Scope:
     Attributes:
         equations: The equations so far.
         definitions: For each variable that an equation so far made, this equation.
-        uses: How often each variable is read; after replacements at most so often.
+        standing: What stands for variables of the original Program.
+        uses: How often each variable is read; after replacements at most so often. Empty where
+            nobody asks for it.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, counts_uses: bool = False) -> None:
         self.original = program
         self.equations: list[Equation] = []
         self.definitions: dict[Atom, Equation] = {}
-        self.uses = use_counts(program)
-        self._standing: dict[Atom, Atom] = {}
+        self.uses: dict[Atom, int] = use_counts(program) if counts_uses else {}
+        self.standing: dict[Atom, Atom] = {}
         self._uniform: dict[int, tuple[Constant, Constant | None]] = {}
 
     def read(self, atom: Atom) -> Atom:
         """What stands for an atom of the original Program."""
-        return self._standing.get(atom, atom)
+        return self.standing.get(atom, atom)
 
     def replace(self, variable: Variable, atom: Atom) -> None:
         """Let an atom stand for a variable from now on."""
-        self._standing[variable] = atom
+        self.standing[variable] = atom
         if isinstance(atom, Variable):
             self.uses[atom] = self.uses.get(atom, 0) + self.uses.get(variable, 0)
 
@@ -124,48 +129,43 @@ class Scope:
         """The Program as it was written; the original one, if nothing has changed."""
         original = self.original
         if (
-            not self._standing
+            not self.standing
             and len(self.equations) == len(original.equations)
-            and all(map(_same, self.equations, original.equations))
+            and all(map(is_, self.equations, original.equations))
         ):
             return original
         return Program(original.inputs, self.equations, [self.read(x) for x in original.outputs])
 
 
-def _same(x: object, y: object) -> bool:
-    return x is y
-
-
-def rewrite(program: Program, step: Callable[[Equation, Scope], None]) -> Program:
+def rewrite(
+    program: Program, step: Callable[[Equation, Scope], None], *, counts_uses: bool = False
+) -> Program:
     """Write a Program anew.
 
     Args:
         program: The Program.
         step: Called for each equation in order. It appends the equation, or what it makes of it,
             and says by `Scope.replace` what stands for outputs that are not made any more.
+        counts_uses: Whether the step asks how often a variable is used.
 
     Returns:
         The new Program; the given one, if nothing has changed.
     """
-    scope = Scope(program)
+    scope = Scope(program, counts_uses=counts_uses)
+    replaced = scope.standing.keys()
     for equation in program.equations:
-        inputs = [scope.read(atom) for atom in equation.inputs]
-        if all(map(_same, inputs, equation.inputs)):
+        if replaced.isdisjoint(equation.inputs):
             step(equation, scope)
         else:
+            inputs = [scope.read(atom) for atom in equation.inputs]
             step(equation.replaced(inputs=inputs), scope)
     return scope.program()
 
 
 def use_counts(program: Program) -> dict[Atom, int]:
     """How often each atom is read by equations, and as an output."""
-    counts: dict[Atom, int] = {}
-    for equation in program.equations:
-        for atom in equation.inputs:
-            counts[atom] = counts.get(atom, 0) + 1
-    for atom in program.outputs:
-        counts[atom] = counts.get(atom, 0) + 1
-    return counts
+    inputs = (equation.inputs for equation in program.equations)
+    return Counter(chain(chain.from_iterable(inputs), program.outputs))
 
 
 def inferred_type(primitive: Primitive, inputs: Sequence[Atom], params: dict[str, Any]) -> Any:
