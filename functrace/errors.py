@@ -109,6 +109,21 @@ class ProgramCheckError(FunctraceError, ValueError):
     advice = "Whatever made this Program is wrong: a transformation, or a primitive's infer rule."
 
 
+class SaveError(FunctraceError, TypeError):
+    """A Program holds something that cannot be written to a file."""
+
+    advice = (
+        "Record the Program without it: a file holds array operations and constants, no Python "
+        "functions and no traced values."
+    )
+
+
+class LoadError(FunctraceError, ValueError):
+    """A file is not a Program that functrace saved, or it is damaged."""
+
+    advice = "Save the Program again, program.save(path), and copy the file as binary data."
+
+
 # Operations on traced values
 
 

@@ -23,7 +23,10 @@ ROOT = Path(functrace.__file__).parent
 
 FLOORS = [
     ["errors", "tree"],
-    ["ir.types", "ir.emission", "ir.primitive", "ir.program", "ir.parsing", "ir.checking"],
+    [
+        "ir.types", "ir.emission", "ir.primitive", "ir.program", "ir.parsing", "ir.checking",
+        "ir.saving",
+    ],
     ["tracing"],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
@@ -43,7 +46,7 @@ FLOORS = [
 """From the lowest. A file imports files of lower floors, and of its own those listed before it;
 files of a folder that is listed as a whole may import each other."""
 
-LATE = {"scipy", "llvmlite", "dataclasses"}
+LATE = {"scipy", "llvmlite", "dataclasses", "zipfile"}
 """What may be imported inside a function, each at one place: optional packages, and what takes
 longer to import than functrace itself."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import math
 import pickle
 import re
@@ -190,6 +191,25 @@ def a_text_that_is_not_python():
 def a_program_with_a_wrong_type():
     a, b = (Variable(ArrayType((n,), np.dtype(float))) for n in (3, 2))
     check(Program([a], [Equation(ft.extend.PRIMITIVES["sin"], [a], {}, [b])], [b]))
+
+
+@case(
+    errors.SaveError,
+    TypeError,
+    r"debug_callback has as its parameter 'callback' an object \(HostFunction.*\), which cannot .*",
+    where="printed here",
+)
+def saving_a_call_of_python():
+    def f(x: Any) -> Any:
+        ft.debug.print("{}", x)  # printed here
+        return x
+
+    ft.make_ir(f)(1.0).save(io.BytesIO())
+
+
+@case(errors.LoadError, ValueError, r"The file is no saved Program, or it is damaged: .*zip file")
+def loading_something_else():
+    Program.load(io.BytesIO(b"something else"))
 
 
 # Operations on traced values

@@ -8,7 +8,7 @@ it: a branch that is valid only for its own examples never sees another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -138,6 +138,13 @@ class Switch(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
         return joint_types(branches_of(params))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """All take the operands, and return the like."""
+        branches = branches_of(params)
+        return [(branch, types[1:], output_types(branches[0])) for branch in branches]
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
@@ -436,6 +443,17 @@ class SwitchEach(Switch):
         """The types of the Programs' outputs, with the axis of examples in front."""
         size = params["examples"]
         return tuple(with_axis(type, size, 0) for type in joint_types(branches_of(params)))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """All take one example's operands, and return the like."""
+        branches = branches_of(params)
+        operands = [
+            type if axis is None else ArrayType(type.shape[1:], type.dtype)
+            for type, axis in zip(types[1:], params["operand_axes"], strict=True)
+        ]
+        return [(branch, operands, output_types(branches[0])) for branch in branches]
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

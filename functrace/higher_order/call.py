@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from functrace.backends.compiling import compiled
@@ -50,6 +50,12 @@ class Call(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Program's outputs."""
         return output_types(params["program"])
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """The Program takes the inputs."""
+        return [(params["program"], types, None)]
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

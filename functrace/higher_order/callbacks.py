@@ -68,6 +68,7 @@ class PureCallback(Primitive):
     """
 
     multiple_outputs = True
+    calls_python = True
 
     def run(self, *inputs: Any, callback: HostFunction, vmap_method: str | None) -> Any:
         """Call it, and look at what it returns."""
@@ -141,6 +142,7 @@ class DebugCallback(Primitive):
     """Call a function for what it does. It has no outputs. Parameter: ``callback``."""
 
     multiple_outputs = True
+    calls_python = True
     has_effect = True
     locally_constant = True  # so recordings that follow values call it at once, and once only
 

@@ -114,6 +114,12 @@ class Remat(Call):
         """Evaluate the Program: it is recorded for this call alone, so compiling does not pay."""
         return tuple(run_program(params["program"], inputs))
 
+    def portable(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> tuple[Primitive, dict[str, Any]]:
+        """The Program without the policy, which is Python."""
+        return self, {**params, "policy": None}
+
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """Nothing: what is computed again must not be shared with what was computed before."""
         return None
@@ -157,7 +163,7 @@ class RematPlan:
         gives_cotangent: Which inputs get a cotangent.
     """
 
-    def __init__(self, program: Program, is_active: Mask, policy: Policy) -> None:
+    def __init__(self, program: Program, is_active: Mask, policy: Policy | None) -> None:
         """Divide the work."""
         form = residual_form(program, is_active)
         self.takes_cotangent = form.takes_cotangent
@@ -170,7 +176,7 @@ class RematPlan:
         kept = [
             v
             for e in forward.equations
-            if policy(e)
+            if policy is not None and policy(e)
             for v in (e.inputs if e.primitive is name_primitive else e.outputs)
             if isinstance(v, Variable) and v not in forward.inputs
         ]
@@ -229,7 +235,7 @@ def equations_for(
     return Recomputation([v for v in kept if v in used and v not in rewritten], equations)
 
 
-def remat_plan(program: Program, is_active: Mask, policy: Policy) -> RematPlan:
+def remat_plan(program: Program, is_active: Mask, policy: Policy | None) -> RematPlan:
     """The plan for a Program, the inputs that need cotangents, and a policy."""
     key = ("remat", is_active, policy)
     return derived(program, key, lambda: RematPlan(program, is_active, policy))

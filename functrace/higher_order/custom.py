@@ -39,6 +39,7 @@ from functrace.higher_order.programs import (
     output_types,
     record_program,
 )
+from functrace.higher_order.ruleless import ruleless
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
@@ -162,6 +163,7 @@ class CustomCall(Primitive):
     """Call a function that has derivative rules of its own. Parameter: ``function``."""
 
     multiple_outputs = True
+    calls_python = True
     holds_programs = True
 
     def run(self, *inputs: Any, function: Application) -> Any:
@@ -175,6 +177,14 @@ class CustomCall(Primitive):
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """The recorded function: its rules are needed no more."""
         return params["function"].program(tuple(types))
+
+    def portable(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> tuple[Primitive, dict[str, Any]]:
+        """The recorded function, without its rules."""
+        function: Application = params["function"]
+        name = "".join(c if c.isalnum() else "_" for c in function.name)
+        return ruleless, {"program": function.program(tuple(types)), "function": name}
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

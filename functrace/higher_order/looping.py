@@ -12,13 +12,14 @@ next, then the rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from functrace.backends.memory import Value
 from functrace.backends.numpy_source import Writer
+from functrace.errors import ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
 from functrace.higher_order.programs import (
     Mask,
@@ -140,6 +141,18 @@ class Scan(Primitive):
         results = output_types(body)
         size = ANY_LENGTH if length is None else length
         return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """The body takes a row of each stack, and returns carries like those that it takes."""
+        constants, carries, rows = self.split(types, params)
+        length = ANY_LENGTH if params["length"] is None else params["length"]
+        known = (length, ANY_LENGTH)
+        if not all(row.shape and (length < 0 or row.shape[0] in known) for row in rows):
+            raise ProgramCheckError("The rows of a scan are not as many as its trips.")
+        row_types = [ArrayType(type.shape[1:], type.dtype) for type in rows]
+        return [(params["body"], [*constants, *carries, *row_types], carries)]
 
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
         """Leave out what nothing uses, and compute before the loop what all trips share."""
@@ -715,6 +728,14 @@ class While(Primitive):
         results = output_types(params["body"])
         count = len(types) - params["constants"]
         return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """Both take all inputs; the condition returns a bool, the body carries."""
+        carries = types[params["constants"] :]
+        truth = [ArrayType((), np.dtype(bool))]
+        return [(params["condition"], types, truth), (params["body"], types, carries)]
 
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
         """Leave out what nothing uses, and compute before the loop what all trips share."""

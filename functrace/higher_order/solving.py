@@ -10,7 +10,7 @@ al., Efficient and modular implicit differentiation (arXiv:2105.15183).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,13 @@ class Implicit(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the solver's outputs."""
         return _solver_types(params["solve"])
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """The solver takes all inputs."""
+        solve = params["solve"]
+        return [(solve, types, None)] if isinstance(solve, Program) else []
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

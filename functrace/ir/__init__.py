@@ -1,1 +1,3 @@
 """The Program and its parts: data that other floors read and write; nothing here runs."""
+
+from functrace.ir import saving as saving  # which makes itself Program.save and Program.load

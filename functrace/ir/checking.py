@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from functrace.errors import ProgramCheckError
 from functrace.ir.program import Constant, Equation, Program, Variable
-from functrace.ir.types import ArrayType
+from functrace.ir.types import ANY_LENGTH, ArrayType
 
 
 def check(program: Program) -> Program:
@@ -12,7 +14,7 @@ def check(program: Program) -> Program:
 
     Every variable is written once and before it is read; every equation's primitive infers from
     its inputs' types the types that its outputs have; the same holds inside the Programs that
-    parameters hold.
+    parameters hold, and these take what their equations give them.
 
     Raises:
         ProgramCheckError: Something of this does not hold; the message names the equation.
@@ -39,6 +41,7 @@ def _check(program: Program, outer: set[Variable]) -> None:
         for parameter in equation.params.values():
             if isinstance(parameter, Program):
                 _check(parameter, known)
+        _check_bodies(equation, where)
         expected = inferred_types(equation)
         actual = tuple(variable.type for variable in equation.outputs)
         if expected != actual:
@@ -54,6 +57,32 @@ def _check(program: Program, outer: set[Variable]) -> None:
             raise ProgramCheckError("An output is never written.", "the outputs")
 
 
+def _check_bodies(equation: Equation, where: str) -> None:
+    """Check that the Programs in an equation take what they are given, and give what is said."""
+    types = [atom.type for atom in equation.inputs]
+    for program, given, expected in equation.primitive.bodies(types, equation.params):
+        taken = [variable.type for variable in program.inputs]
+        if not _alike(given, taken):
+            raise ProgramCheckError(
+                f"A Program takes {_types(taken)}, but is given {_types(given)}.", where
+            )
+        made = [atom.type for atom in program.outputs]
+        if expected is not None and not _alike(made[: len(expected)], expected):
+            raise ProgramCheckError(
+                f"A Program makes {_types(made)}, but must make {_types(expected)}.", where
+            )
+
+
+def _alike(given: Sequence[ArrayType], taken: Sequence[ArrayType]) -> bool:
+    """Whether values of these types can be taken for values of those; all but weakness counts."""
+    return len(given) == len(taken) and all(
+        x.dtype == y.dtype
+        and len(x.shape) == len(y.shape)
+        and all(n == m or ANY_LENGTH in (n, m) for n, m in zip(x.shape, y.shape, strict=True))
+        for x, y in zip(given, taken, strict=True)
+    )
+
+
 def inferred_types(equation: Equation) -> tuple[ArrayType, ...]:
     """The types of an equation's outputs as its primitive infers them."""
     primitive = equation.primitive
@@ -61,5 +90,5 @@ def inferred_types(equation: Equation) -> tuple[ArrayType, ...]:
     return tuple(inferred) if primitive.multiple_outputs else (inferred,)
 
 
-def _types(types: tuple[ArrayType, ...]) -> str:
+def _types(types: Sequence[ArrayType]) -> str:
     return ", ".join(map(str, types)) or "none"

@@ -7,13 +7,13 @@ Types of variables written by an equation are inferred again and must agree with
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from functrace.errors import ParseError
-from functrace.ir.primitive import PRIMITIVES
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import (
     SPECIAL_NUMBERS,
     Atom,
@@ -47,85 +47,174 @@ def parse(text: str) -> Program:
             b: float64[3] = sin(a)
             return b
     """
-    try:
-        module = ast.parse(text.strip("\n"))
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise ParseError(f"This text is not a Program: {error}.") from error
-    if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
-        raise ParseError("A Program is written as one definition, `def program(...):`.")
-    return _definition(module.body[0], {})
+    return Reader(PRIMITIVES).read(text)
 
 
-def _fail(node: ast.AST, message: str) -> ParseError:
+class Reader:
+    """Reads a text.
+
+    Args:
+        primitives: What the text may name.
+        is_closed: Whether a Program within another may not use the variables around it.
+
+    Attributes:
+        equations: What was read, in the order of the text: those of a Program within an equation
+            come before it.
+    """
+
+    def __init__(self, primitives: Mapping[str, Primitive], is_closed: bool = False) -> None:
+        self.primitives = primitives
+        self.is_closed = is_closed
+        self.equations: list[Equation] = []
+
+    def read(self, text: str) -> Program:
+        """Read a Program from its text.
+
+        Raises:
+            ParseError: The text is no Program.
+        """
+        try:
+            module = ast.parse(text.strip("\n"))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ParseError(f"This text is not a Program: {error}.") from error
+        if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
+            raise ParseError("A Program is written as one definition, `def program(...):`.")
+        return self._definition(module.body[0], {})
+
+    def constant(self, node: ast.Call, kind: str, number: Any, type: ArrayType) -> Constant:
+        """A constant that the text has by number; a text that stands alone has none."""
+        raise parse_error(node, f"there is no {kind} {number!r}.")
+
+    def before_inference(
+        self,
+        node: ast.Call,
+        primitive: Primitive,
+        inputs: Sequence[Atom],
+        params: dict[str, Any],
+        outputs: int,
+    ) -> None:
+        """Check an equation before the types of its outputs are inferred; here, nothing."""
+
+    def _definition(self, node: ast.FunctionDef, outer: dict[str, Variable]) -> Program:
+        scope = dict(outer)
+        inputs: list[Variable] = []
+        for argument in node.args.args:
+            if argument.annotation is None:
+                raise parse_error(node, f"the input {argument.arg!r} has no type.")
+            _require_new(node, argument.arg, scope)
+            scope[argument.arg] = variable = Variable(_type(argument.annotation))
+            inputs.append(variable)
+        programs: dict[str, Program] = {}
+        declared: dict[str, ArrayType] = {}
+        equations: list[Equation] = []
+        for statement in node.body:
+            match statement:
+                case ast.FunctionDef():
+                    programs[statement.name] = self._definition(
+                        statement, {} if self.is_closed else scope
+                    )
+                case ast.AnnAssign(target=ast.Name(id=name), value=None):
+                    declared[name] = _type(statement.annotation)
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call):
+                    declared[name] = _type(statement.annotation)
+                    equations.append(self._equation(call, [name], declared, scope, programs))
+                case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Call() as call):
+                    names = [target.id for target in targets if isinstance(target, ast.Name)]
+                    equations.append(self._equation(call, names, declared, scope, programs))
+                case ast.Return(value=value):
+                    atoms = value.elts if isinstance(value, ast.Tuple) else [value]
+                    if statement is not node.body[-1]:
+                        raise parse_error(statement, "`return` must be the last line.")
+                    return Program(
+                        inputs, equations, [self._atom(atom, scope) for atom in atoms if atom]
+                    )
+                case _:
+                    raise parse_error(statement, f"`{ast.unparse(statement)}` is no equation.")
+        raise parse_error(node, "the definition has no `return`.")
+
+    def _equation(
+        self,
+        call: ast.Call,
+        names: Sequence[str],
+        declared: dict[str, ArrayType],
+        scope: dict[str, Variable],
+        programs: dict[str, Program],
+    ) -> Equation:
+        if not isinstance(call.func, ast.Name) or call.func.id not in self.primitives:
+            raise parse_error(call, f"there is no primitive {ast.unparse(call.func)!r}.")
+        primitive = self.primitives[call.func.id]
+        inputs = [self._atom(argument, scope) for argument in call.args]
+        if len({keyword.arg for keyword in call.keywords} - {None}) != len(call.keywords):
+            raise parse_error(call, "a parameter is given twice.")
+        params = {
+            keyword.arg or "": programs[keyword.value.id]
+            if isinstance(keyword.value, ast.Name) and keyword.value.id in programs
+            else _parameter(keyword.value)
+            for keyword in call.keywords
+        }
+        self.before_inference(call, primitive, inputs, params, len(names))
+        try:
+            inferred = primitive.infer(*(atom.type for atom in inputs), **params)
+        except (TypeError, ValueError, IndexError) as error:
+            raise parse_error(
+                call, f"{primitive.name} does not take these inputs: {error}"
+            ) from error
+        types = tuple(inferred) if primitive.multiple_outputs else (inferred,)
+        if len(types) != len(names):
+            raise parse_error(call, f"{primitive.name} has {len(types)} outputs, not {len(names)}.")
+        outputs: list[Variable] = []
+        for name, type in zip(names, types, strict=True):
+            if declared.get(name) != type:
+                raise parse_error(
+                    call, f"{name} has the type {type}, but the text says {declared.get(name)}."
+                )
+            _require_new(call, name, scope)
+            scope[name] = variable = Variable(type)
+            outputs.append(variable)
+        equation = Equation(primitive, inputs, params, outputs)
+        self.equations.append(equation)
+        return equation
+
+    def _atom(self, node: ast.expr, scope: dict[str, Variable]) -> Atom:
+        match node:
+            case ast.Name(id=name) if name in scope:
+                return scope[name]
+            case ast.Call(func=ast.Name(id="array"), args=[values, type_node]):
+                type = _type(type_node)
+                value = _parameter(values)
+                if value is Ellipsis:
+                    return Constant(ElidedValue(type, False), type)
+                return Constant(_converted(node, lambda: np.array(value, type.dtype), type.shape))
+            case ast.Call(
+                func=ast.Name(id="constant" | "scalar" | "number" as kind),
+                args=[ast.Constant(value=number), type_node],
+            ):
+                return self.constant(node, kind, number, _type(type_node))
+            case ast.Call(func=ast.Name(id="captured"), args=[type_node]):
+                type = _type(type_node)
+                return Constant(ElidedValue(type, True), type)
+            case ast.Call(func=ast.Name(id=name), args=[value]):
+                scalar = _dtype(node, name).type
+                return Constant(_converted(node, lambda: scalar(_parameter(value)), ()))
+            case ast.Name(id=name) if name not in SPECIAL_NUMBERS:
+                raise parse_error(node, f"{name} is read before it is written.")
+            case _:
+                value = _parameter(node)
+                if not isinstance(value, bool | int | float | complex):
+                    raise parse_error(
+                        node, f"`{ast.unparse(node)}` is neither a variable nor a constant."
+                    )
+                return Constant(value)
+
+
+def parse_error(node: ast.AST, message: str) -> ParseError:
+    """The error for a part of the text."""
     return ParseError(f"Line {getattr(node, 'lineno', '?')}: {message}")
 
 
-def _definition(node: ast.FunctionDef, outer: dict[str, Variable]) -> Program:
-    scope = dict(outer)
-    inputs: list[Variable] = []
-    for argument in node.args.args:
-        if argument.annotation is None:
-            raise _fail(node, f"the input {argument.arg!r} has no type.")
-        scope[argument.arg] = variable = Variable(_type(argument.annotation))
-        inputs.append(variable)
-    programs: dict[str, Program] = {}
-    declared: dict[str, ArrayType] = {}
-    equations: list[Equation] = []
-    for statement in node.body:
-        match statement:
-            case ast.FunctionDef():
-                programs[statement.name] = _definition(statement, scope)
-            case ast.AnnAssign(target=ast.Name(id=name), value=None):
-                declared[name] = _type(statement.annotation)
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call):
-                declared[name] = _type(statement.annotation)
-                equations.append(_equation(call, [name], declared, scope, programs))
-            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Call() as call):
-                names = [target.id for target in targets if isinstance(target, ast.Name)]
-                equations.append(_equation(call, names, declared, scope, programs))
-            case ast.Return(value=value):
-                atoms = value.elts if isinstance(value, ast.Tuple) else [value]
-                if statement is not node.body[-1]:
-                    raise _fail(statement, "`return` must be the last line.")
-                return Program(inputs, equations, [_atom(atom, scope) for atom in atoms if atom])
-            case _:
-                raise _fail(statement, f"`{ast.unparse(statement)}` is no equation.")
-    raise _fail(node, "the definition has no `return`.")
-
-
-def _equation(
-    call: ast.Call,
-    names: Sequence[str],
-    declared: dict[str, ArrayType],
-    scope: dict[str, Variable],
-    programs: dict[str, Program],
-) -> Equation:
-    if not isinstance(call.func, ast.Name) or call.func.id not in PRIMITIVES:
-        raise _fail(call, f"there is no primitive {ast.unparse(call.func)!r}.")
-    primitive = PRIMITIVES[call.func.id]
-    inputs = [_atom(argument, scope) for argument in call.args]
-    params = {
-        keyword.arg or "": programs[keyword.value.id]
-        if isinstance(keyword.value, ast.Name) and keyword.value.id in programs
-        else _parameter(keyword.value)
-        for keyword in call.keywords
-    }
-    try:
-        inferred = primitive.infer(*(atom.type for atom in inputs), **params)
-    except (TypeError, ValueError, IndexError) as error:
-        raise _fail(call, f"{primitive.name} does not take these inputs: {error}") from error
-    types = tuple(inferred) if primitive.multiple_outputs else (inferred,)
-    if len(types) != len(names):
-        raise _fail(call, f"{primitive.name} has {len(types)} outputs, not {len(names)}.")
-    outputs: list[Variable] = []
-    for name, type in zip(names, types, strict=True):
-        if declared.get(name) != type:
-            raise _fail(
-                call, f"{name} has the type {type}, but the text says {declared.get(name)}."
-            )
-        scope[name] = variable = Variable(type)
-        outputs.append(variable)
-    return Equation(primitive, inputs, params, outputs)
+def _require_new(node: ast.AST, name: str, scope: dict[str, Variable]) -> None:
+    if name in scope:
+        raise parse_error(node, f"{name} is written twice.")
 
 
 def _type(node: ast.expr) -> ArrayType:
@@ -141,9 +230,9 @@ def _type(node: ast.expr) -> ArrayType:
         ]
         shape = tuple(value for value in values if isinstance(value, int))
         if len(shape) != len(lengths):
-            raise _fail(node, f"`{ast.unparse(node)}` is no type.")
+            raise parse_error(node, f"`{ast.unparse(node)}` is no type.")
     if not isinstance(name, ast.Name):
-        raise _fail(node, f"`{ast.unparse(node)}` is no type.")
+        raise parse_error(node, f"`{ast.unparse(node)}` is no type.")
     return ArrayType(shape, _dtype(node, name.id.removeprefix("weak_")), name.id[:5] == "weak_")
 
 
@@ -151,35 +240,10 @@ def _dtype(node: ast.expr, name: str) -> np.dtype[Any]:
     try:
         dtype = np.dtype(name)
     except TypeError:
-        raise _fail(node, f"there is no dtype {name!r}.") from None
+        raise parse_error(node, f"there is no dtype {name!r}.") from None
     if dtype.kind not in "biufc":
-        raise _fail(node, f"the dtype {name!r} is not numeric.")
+        raise parse_error(node, f"the dtype {name!r} is not numeric.")
     return dtype
-
-
-def _atom(node: ast.expr, scope: dict[str, Variable]) -> Atom:
-    match node:
-        case ast.Name(id=name) if name in scope:
-            return scope[name]
-        case ast.Call(func=ast.Name(id="array"), args=[values, type_node]):
-            type = _type(type_node)
-            value = _parameter(values)
-            if value is Ellipsis:
-                return Constant(ElidedValue(type, False), type)
-            return Constant(_converted(node, lambda: np.array(value, type.dtype), type.shape))
-        case ast.Call(func=ast.Name(id="captured"), args=[type_node]):
-            type = _type(type_node)
-            return Constant(ElidedValue(type, True), type)
-        case ast.Call(func=ast.Name(id=name), args=[value]):
-            scalar = _dtype(node, name).type
-            return Constant(_converted(node, lambda: scalar(_parameter(value)), ()))
-        case ast.Name(id=name) if name not in SPECIAL_NUMBERS:
-            raise _fail(node, f"{name} is read before it is written.")
-        case _:
-            value = _parameter(node)
-            if not isinstance(value, bool | int | float | complex):
-                raise _fail(node, f"`{ast.unparse(node)}` is neither a variable nor a constant.")
-            return Constant(value)
 
 
 def _converted(node: ast.expr, convert: Callable[[], Any], shape: Shape) -> Any:
@@ -187,7 +251,7 @@ def _converted(node: ast.expr, convert: Callable[[], Any], shape: Shape) -> Any:
         value = convert()
         return value.reshape(shape) if isinstance(value, np.ndarray) else value
     except (TypeError, ValueError, OverflowError) as error:
-        raise _fail(node, f"`{ast.unparse(node)}` is no constant: {error}.") from error
+        raise parse_error(node, f"`{ast.unparse(node)}` is no constant: {error}.") from error
 
 
 def _parameter(node: ast.expr) -> Any:
@@ -212,11 +276,11 @@ def _parameter(node: ast.expr) -> Any:
         case ast.Name(id=name):
             return SPECIAL_NUMBERS[name] if name in SPECIAL_NUMBERS else _dtype(node, name)
         case _:
-            raise _fail(node, f"`{ast.unparse(node)}` is not a parameter's value.")
+            raise parse_error(node, f"`{ast.unparse(node)}` is not a parameter's value.")
 
 
 def _number(node: ast.expr) -> Any:
     value = _parameter(node)
     if not isinstance(value, int | float | complex):
-        raise _fail(node, f"`{ast.unparse(node)}` is no number.")
+        raise parse_error(node, f"`{ast.unparse(node)}` is no number.")
     return value

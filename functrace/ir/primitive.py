@@ -6,7 +6,7 @@ primitive is a subclass with one instance. ``docs/add_a_primitive.md`` shows how
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from functrace.errors import MissingRuleError, PrimitiveError
@@ -27,6 +27,12 @@ def protect_names() -> None:
 def is_built_in(primitive: Primitive) -> bool:
     """Whether a primitive is functrace's own."""
     return primitive.name in _BUILT_IN and PRIMITIVES.get(primitive.name) is primitive
+
+
+def is_protected(name: str) -> bool:
+    """Whether this is the name of a primitive of functrace's own, which users may not redefine."""
+    module = type(PRIMITIVES.get(name)).__module__
+    return name in _BUILT_IN or module.startswith("functrace.higher_order.")
 
 
 class Primitive:
@@ -52,6 +58,7 @@ class Primitive:
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
         writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
+        calls_python: Whether a parameter is a Python function, so that no file can hold it.
     """
 
     name: str
@@ -64,6 +71,7 @@ class Primitive:
     accumulates: ClassVar[bool] = False
     warns: bool = True
     writes_itself: ClassVar[bool] = False
+    calls_python: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -73,8 +81,7 @@ class Primitive:
         """
         if not name.isidentifier():
             raise PrimitiveError(f"A primitive's name must be an identifier; {name!r} is not.")
-        known = type(PRIMITIVES.get(name)).__module__
-        if name in _BUILT_IN or known.startswith("functrace.higher_order"):
+        if is_protected(name):
             raise PrimitiveError(f"The name {name!r} belongs to a primitive of functrace.")
         self.name = name
         PRIMITIVES[name] = self
@@ -145,6 +152,36 @@ class Primitive:
             What the outputs are in the source.
         """
         raise MissingRuleError.of(self.name, "write_numpy")
+
+    def portable(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> tuple[Primitive, dict[str, Any]]:
+        """What is written to a file in place of an application: parameters without functions.
+
+        Args:
+            types: The types of the inputs.
+            params: The primitive's parameters.
+
+        Returns:
+            A primitive with the same outputs, and parameters that are numbers, strings, dtypes,
+            Programs, None, slices, and tuples of these.
+        """
+        return self, params
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Any, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """The Programs among the parameters, and what each is given.
+
+        Args:
+            types: The types of the inputs.
+            params: The primitive's parameters.
+
+        Returns:
+            For each Program the types of its inputs, and of its first outputs as far as they are
+            given: those that are its inputs in the next trip of a loop, say.
+        """
+        return ()
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any

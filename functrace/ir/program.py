@@ -13,11 +13,12 @@ data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` r
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import count, product
 from keyword import iskeyword
+from os import PathLike
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -160,6 +161,16 @@ class Equation:
         return f"<equation {self.primitive.name}>"
 
 
+class Storage(NamedTuple):
+    """How Programs are written to files and read: what ``ir/saving.py`` does.
+
+    It needs what stands above this file, so it enters itself as ``Program.storage``.
+    """
+
+    save: Callable[[Program, str | PathLike[str] | BinaryIO], None]
+    load: Callable[[str | PathLike[str] | BinaryIO, Iterable[Primitive]], Program]
+
+
 class Program:
     """A recorded function: straight-line, typed, without side effects.
 
@@ -171,6 +182,8 @@ class Program:
     """
 
     __slots__ = ("derived", "equations", "inputs", "outputs")
+
+    storage: ClassVar[Storage]
 
     def __init__(
         self,
@@ -217,6 +230,58 @@ class Program:
         """How many operations on numbers it takes."""
         return sum(equation.operations for equation in self.equations)
 
+    def save(self, file: str | PathLike[str] | BinaryIO) -> None:
+        """Write the Program to a file, which `load` reads on any machine that has functrace.
+
+        The file is a zip of the Program's text, its constants as ``.npy``, and a manifest; nothing
+        in it is pickled. Of the user's files, the names (without folders) and lines of the
+        equations are kept. A file that is there is replaced at the end, in one step.
+
+        What is Python is not saved. A function with a derivative rule of the user's keeps its
+        values and loses the rule: the loaded Program can be run and mapped, but not differentiated
+        there. Of `checkpoint` the policy is lost: a loaded one keeps nothing.
+
+        Args:
+            file: A path, or a file open for writing bytes.
+
+        Raises:
+            SaveError: The Program calls Python functions, or holds traced values.
+
+        Example:
+            >>> import io
+            >>> import numpy as np
+            >>> import functrace as ft
+            >>> file = io.BytesIO()
+            >>> ft.make_ir(ft.grad(np.sin))(0.0).save(file)
+            >>> ft.evaluate(ft.Program.load(file), 0.0)
+            [np.float64(1.0)]
+        """
+        self.storage.save(self, file)
+
+    @staticmethod
+    def load(
+        file: str | PathLike[str] | BinaryIO, *, primitives: Iterable[Primitive] = ()
+    ) -> Program:
+        """Read a Program that `save` has written.
+
+        Nothing in the file is executed, and it can name no operations but functrace's own: what is
+        loaded can do nothing but compute with arrays. It may still compute for long and fill the
+        memory when it is run, as any Program may.
+
+        Args:
+            file: A path, or a seekable file open for reading bytes.
+            primitives: Primitives of your own that the Program may use.
+
+        Returns:
+            The Program, checked: each equation's types were inferred again.
+
+        Raises:
+            LoadError: This is no saved Program; it is damaged, or it was saved by a newer version,
+                or on a machine whose numbers this one does not have.
+            OSError: The file cannot be read.
+        """
+        return Program.storage.load(file, primitives)
+
     def __str__(self) -> str:
         return to_text(self)
 
@@ -246,12 +311,12 @@ def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> st
     Returns:
         The text, which ``functrace.parse`` reads back.
     """
-    return "\n".join(_Printer(sources, elide).definition("program", program, ""))
+    return "\n".join(Printer(sources, elide).definition("program", program, ""))
 
 
 def equation_texts(program: Program) -> list[str]:
     """What `to_text` writes for each equation, without the Programs that it holds."""
-    printer = _Printer(sources=False, elide=True)
+    printer = Printer(sources=False, elide=True)
     for variable in program.inputs:
         printer.name(variable)
     return [[*printer.equation(equation, "")][-1] for equation in program.equations]
@@ -276,7 +341,9 @@ def variable_names() -> Iterator[str]:
                 yield joined
 
 
-class _Printer:
+class Printer:
+    """Prints a Program, with a name for each variable."""
+
     def __init__(self, sources: bool, elide: bool) -> None:
         self.sources = sources
         self.elide = elide
@@ -284,11 +351,13 @@ class _Printer:
         self.fresh = variable_names()
 
     def name(self, variable: Variable) -> str:
+        """The variable's name, a new one at its first use."""
         if variable not in self.names:
             self.names[variable] = next(self.fresh)
         return self.names[variable]
 
     def definition(self, title: str, program: Program, indent: str) -> Iterator[str]:
+        """The lines of a Program."""
         inputs = ", ".join(f"{self.name(v)}: {v.type}" for v in program.inputs)
         yield f"{indent}def {title}({inputs}):"
         inner = indent + "    "
@@ -301,13 +370,14 @@ class _Printer:
             yield f"{inner}return ({outputs})"
 
     def equation(self, equation: Equation, indent: str) -> Iterator[str]:
+        """The lines of an equation: the Programs that it holds, and then its own."""
         arguments = [self.atom(atom) for atom in equation.inputs]
         for key, value in equation.params.items():
             if isinstance(value, Program):
                 yield from self.definition(key, value, indent)
                 arguments.append(f"{key}={key}")
             else:
-                arguments.append(f"{key}={_literal(value)}")
+                arguments.append(f"{key}={self.parameter(equation, key, value)}")
         call = f"{equation.primitive.name}({', '.join(arguments)})"
         outputs = [(self.name(v), v.type) for v in equation.outputs]
         if len(outputs) == 1 and not equation.primitive.multiple_outputs:
@@ -322,19 +392,26 @@ class _Printer:
             text += f"  # {source.file.replace(chr(92), '/').rpartition('/')[2]}:{source.line}"
         yield text
 
+    def parameter(self, equation: Equation, key: str, value: Any) -> str:
+        """The value of a parameter that is no Program."""
+        return literal(value)
+
     def atom(self, atom: Atom) -> str:
-        if isinstance(atom, Variable):
-            return self.name(atom)
-        value, type = atom.value, atom.type
+        """A variable's name, or a constant."""
+        return self.name(atom) if isinstance(atom, Variable) else self.constant(atom)
+
+    def constant(self, constant: Constant) -> str:
+        """A constant's value, or what stands for it."""
+        value, type = constant.value, constant.type
         if isinstance(value, np.generic):
-            return f"{type.dtype.name}({_literal(value)})"
+            return f"{type.dtype.name}({literal(value)})"
         if isinstance(value, np.ndarray):
             if self.elide and type.size > LARGEST_PRINTED_ARRAY:
                 return f"array(..., {type})"
-            values = _literal(_tuples(value.tolist()))
+            values = literal(_tuples(value.tolist()))
             return f"array({values}, {type})"
         if type.weak and isinstance(value, bool | int | float | complex):
-            return _literal(value)
+            return literal(value)
         if isinstance(value, ElidedValue) and not value.captured:
             return f"array(..., {type})"
         return f"captured({type})"
@@ -344,20 +421,20 @@ def _tuples(nested: Any) -> Any:
     return tuple(map(_tuples, nested)) if isinstance(nested, list) else nested
 
 
-def _literal(value: Any) -> str:
-    """A parameter or a scalar as Python syntax."""
+def literal(value: Any) -> str:
+    """A parameter or a scalar as Python syntax; of other objects what they print, as a string."""
     if isinstance(value, tuple):
-        items = [_literal(item) for item in value]
+        items = [literal(item) for item in value]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, np.generic):
         item = value.item()  # of long double no number of Python's, hence a string
-        return repr(str(item)) if isinstance(item, np.generic) else _literal(item)
+        return repr(str(item)) if isinstance(item, np.generic) else literal(item)
     if value is Ellipsis:
         return "..."
     if isinstance(value, slice):
-        return f"slice({_literal(value.start)}, {_literal(value.stop)}, {_literal(value.step)})"
+        return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
     if value is None or isinstance(value, bool | int | float | complex | str):
         return repr(value)
     return repr(f"{value}")

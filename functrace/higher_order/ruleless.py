@@ -1,0 +1,41 @@
+"""What is left of a function with derivative rules of the user's when a Program is saved.
+
+Rules are Python functions, which files do not hold. The function itself is recorded and saved; to
+differentiate that instead of using the rule would give other derivatives without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from functrace.errors import MissingRuleError
+from functrace.higher_order.call import Call
+from functrace.ir.primitive import Primitive
+
+
+class Ruleless(Call):
+    """Run a Program that has no derivative. Parameters: ``program``; ``function``, its name."""
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """There is none."""
+        raise _no_rule(params)
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """There is none."""
+        raise _no_rule(params)
+
+
+def _no_rule(params: dict[str, Any]) -> MissingRuleError:
+    return MissingRuleError(
+        f"{params['function']} has a derivative rule of its own, which is Python and was not saved "
+        "with the Program.",
+        advice="Save the Program of the derivative: functrace.make_ir(functrace.grad(f))(...).",
+    )
+
+
+ruleless = Ruleless("ruleless")

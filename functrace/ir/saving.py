@@ -1,0 +1,530 @@
+"""Programs in files: computed on one machine, run on another.
+
+A file is a zip without compression: ``manifest.json``, ``program.txt`` with the Program's text, and
+``constants/0.npy``, ... In the text a constant is ``constant(0, float64[3])`` for an array,
+``scalar(0, float64)`` for a NumPy scalar, ``number(0, weak_float64)`` for a number of Python's that
+has no exact literal. Everything has its dtype by name and size, so that nothing depends on a
+machine's default integers or byte order.
+
+A file may come from anyone. Reading it builds data: the text must consist of the few tokens that
+printing a Program makes, before Python's parser sees it; operations are looked up among functrace's
+own; parameters are numbers, strings, dtypes and tuples of these. Nothing is allocated that the file
+does not have the bytes for.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from keyword import iskeyword
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+
+from functrace.errors import LoadError, SaveError
+from functrace.ir.checking import check
+from functrace.ir.parsing import Reader, parse_error
+from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.program import (
+    Atom,
+    Constant,
+    ElidedValue,
+    Equation,
+    Printer,
+    Program,
+    Source,
+    Storage,
+    literal,
+)
+from functrace.ir.types import ArrayType
+
+FORMAT = "functrace program"
+VERSION = 1
+"""The version of the format. A file of a newer one is refused."""
+
+LARGEST_TEXT = 2**24
+"""The most bytes of the text and of the manifest: a quarter of a million equations. Python's parser
+takes a hundred times the memory."""
+DEEPEST_BRACKETS = 30
+LONGEST_NUMBER = 1000
+LONGEST_NAME = 200
+
+File = str | PathLike[str] | BinaryIO
+
+TEMPLATE = compile("", "", "exec")
+"""An empty code object: with another file and line it says where an equation was recorded."""
+
+
+def _zip() -> Any:
+    import zipfile  # noqa: PLC0415  (it would take a third of the time that importing takes)
+
+    return zipfile
+
+
+# Writing
+
+
+def save(program: Program, file: File) -> None:
+    """Write a Program to a file; see `Program.save`."""
+    writer = _Writer()
+    text = "\n".join(writer.definition("program", program, "")) + "\n"
+    equations = list(_equations(program))
+    sources = list(dict.fromkeys(_place(equation) for equation in equations))
+    numbers = {source: number for number, source in enumerate(sources)}
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "functrace": str(getattr(sys.modules.get("functrace"), "__version__", "")),
+        "numpy": np.__version__,
+        "integer": np.dtype(np.int_).name,
+        "long double": np.finfo(np.longdouble).nmant,
+        "sources": sources,
+        "places": [numbers[_place(equation)] for equation in equations],
+        "silent": [number for number, e in enumerate(equations) if e.is_silent],
+    }
+    members = [(MANIFEST, json.dumps(manifest).encode()), (TEXT, text.encode())]
+    for name, content in members:
+        if len(content) > LARGEST_TEXT:
+            raise SaveError(
+                f"The {name} of this Program of {len(equations)} equations has {len(content)} "
+                f"bytes; {LARGEST_TEXT} are the limit.",
+                advice="Write its loops with functrace.scan or functrace.fori_loop.",
+            )
+    if (fault := _fault(text)) is not None:
+        raise SaveError(f"The Program's text could not be read back: {fault}.")
+    if isinstance(file, str | PathLike):
+        _replace(file, lambda stream: _write(stream, members, writer.arrays))
+    else:
+        _write(file, members, writer.arrays)
+
+
+MANIFEST, TEXT = "manifest.json", "program.txt"
+
+
+def _member(number: int) -> str:
+    return f"constants/{number}.npy"
+
+
+def _write(
+    stream: BinaryIO, members: Sequence[tuple[str, bytes]], arrays: Sequence[np.ndarray]
+) -> None:
+    zipfile = _zip()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members:
+            archive.writestr(zipfile.ZipInfo(name), content)  # dated 1980: equal files for equals
+        for number, array in enumerate(arrays):
+            info = zipfile.ZipInfo(_member(number))
+            with archive.open(info, "w", force_zip64=array.nbytes > 2**30) as member:
+                np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
+
+
+def _replace(file: str | PathLike[str], write: Callable[[BinaryIO], None]) -> None:
+    """Write a file beside the one that is meant, and put it in its place when it is whole."""
+    path = Path(file).resolve()  # of a link, what it points to is replaced
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _equations(program: Program) -> Iterator[Equation]:
+    """All equations in the order of the text: those of a Program within one come before it."""
+    for equation in program.equations:
+        _, params = _portable(equation)
+        for parameter in params.values():
+            if isinstance(parameter, Program):
+                yield from _equations(parameter)
+        yield equation
+
+
+def _portable(equation: Equation) -> tuple[Primitive, dict[str, Any]]:
+    types = [atom.type for atom in equation.inputs]
+    return equation.primitive.portable(types, equation.params)
+
+
+def _place(equation: Equation) -> tuple[str, int, str] | None:
+    """The name of the user's file, the line, and the function; the user's folders stay private."""
+    source = equation.source
+    if source is None:
+        return None
+    names = source.file.replace("\\", "/").rpartition("/")[2], source.code.co_name
+    file, function = (re.sub(r"\W", _unless_printable, name)[:LONGEST_NAME] for name in names)
+    return file, source.line, function
+
+
+def _unless_printable(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else "?"
+
+
+class _Writer(Printer):
+    """Prints a Program whose constants stand in other files, and refuses what cannot be saved."""
+
+    def __init__(self) -> None:
+        super().__init__(sources=False, elide=False)
+        self.arrays: list[np.ndarray] = []
+        self.numbers: dict[int, int] = {}
+        self.values: list[Any] = []  # keeps alive whatever `numbers` knows by its id
+        self.where: Source | None = None
+
+    def equation(self, equation: Equation, indent: str) -> Iterator[str]:
+        self.where = equation.source
+        primitive, params = _portable(equation)
+        if PRIMITIVES.get(primitive.name) is not primitive:
+            raise SaveError(
+                f"The primitive {primitive.name!r} is not the one that is registered under this "
+                "name.",
+                equation.source,
+            )
+        yield from super().equation(equation.replaced(primitive=primitive, params=params), indent)
+        self.where = None
+
+    def parameter(self, equation: Equation, key: str, value: Any) -> str:
+        if not _is_plain(value) or (
+            is_protected(equation.primitive.name) and not _is_harmless(value)
+        ):
+            raise SaveError(
+                f"{equation.primitive.name} has as its parameter {key!r} "
+                f"{_described(value)}, which cannot be written to a file.",
+                equation.source,
+            )
+        return literal(value)
+
+    def constant(self, constant: Constant) -> str:
+        value, type = constant.value, constant.type
+        if value.__class__ in (bool, int, float) and type.weak:
+            text = literal(value)
+            if (value.__class__ is not float or np.isfinite(value)) and len(text) < LONGEST_NUMBER:
+                return text
+        kinds = {bool: "number", int: "number", float: "number", complex: "number"}
+        kind = "scalar" if isinstance(value, np.generic) else kinds.get(value.__class__, "constant")
+        is_array = isinstance(value, np.ndarray | np.generic) or kind == "number"
+        if not is_array or type.dtype.kind not in "biufc":
+            raise SaveError(
+                f"The Program holds {_described(value)} of type {type} as a constant, which "
+                "cannot be written to a file.",
+                self.where,
+            )
+        return f"{kind}({self._number(value, type)}, {type})"
+
+    def _number(self, value: Any, type: ArrayType) -> int:
+        """The number of a constant; those that share a value share it in the file."""
+        if id(value) not in self.numbers:
+            try:
+                array = np.asarray(value, type.dtype.newbyteorder("="))
+            except OverflowError:
+                raise SaveError(f"The number {value} is too large.", self.where) from None
+            self.numbers[id(value)] = len(self.arrays)
+            self.values.append(value)
+            self.arrays.append(array)
+        return self.numbers[id(value)]
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, ElidedValue):
+        return "a constant that the text it was parsed from leaves out"
+    kind = "a traced value" if isinstance(getattr(value, "type", None), ArrayType) else "an object"
+    return f"{kind} ({type(value).__qualname__}: {str(value)[:60]})"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a parameter is read back as it is from its literal."""
+    if type(value) in (tuple, slice):
+        parts = value if type(value) is tuple else (value.start, value.stop, value.step)
+        return all(map(_is_plain, parts))
+    if isinstance(value, np.dtype):
+        return value.kind in "biufc" and value.isnative
+    if isinstance(value, np.generic):
+        return value.dtype.kind in "biufcU" and not isinstance(value.item(), np.generic)
+    return value is None or value is ... or type(value) in (bool, int, float, complex, str)
+
+
+HARMLESS = re.compile(r"[\w ,>.-]*")
+
+
+def _is_harmless(value: Any) -> bool:
+    """Whether the strings in a parameter could not be code, wherever they were written.
+
+    Primitives of functrace take labels, names and options only.
+    """
+    if type(value) is tuple:
+        return all(map(_is_harmless, value))
+    return not isinstance(value, str) or HARMLESS.fullmatch(value) is not None
+
+
+# Reading
+
+
+def load(file: File, primitives: Iterable[Primitive] = ()) -> Program:
+    """Read a Program from a file; see `Program.load`."""
+    known = {name: primitive for name, primitive in PRIMITIVES.items() if is_protected(name)}
+    known.update((primitive.name, primitive) for primitive in primitives)
+    if isinstance(file, str | PathLike):
+        with Path(file).open("rb") as stream:
+            return _load(stream, str(file), known)
+    return _load(file, getattr(file, "name", "The file"), known)
+
+
+def _load(stream: BinaryIO, name: str, known: Mapping[str, Primitive]) -> Program:
+    try:
+        return _read(stream, known)
+    except LoadError:
+        raise
+    # What a damaged zip, number or parameter can raise, in zipfile, in json, and in the rules of
+    # primitives, is not known beforehand, and the file's author may have chosen it.
+    except Exception as error:
+        what = str(error).partition("\n")[0][:300] or type(error).__name__
+        raise LoadError(f"{name} is no saved Program, or it is damaged: {what}") from error
+
+
+def _read(stream: BinaryIO, known: Mapping[str, Primitive]) -> Program:
+    zipfile = _zip()
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    with zipfile.ZipFile(stream) as archive:
+        infos = {info.filename: info for info in archive.infolist()}
+        expected = {MANIFEST, TEXT, *map(_member, range(len(infos) - 2))}
+        _require(set(infos) == expected, "it has other members than a saved Program has")
+        _require(len(infos) == len(archive.infolist()), "it has two members of one name")
+        _require(
+            all(i.compress_type == zipfile.ZIP_STORED and i.file_size == i.compress_size
+                for i in infos.values()),
+            "it has compressed members",
+        )  # fmt: skip
+        _require(sum(i.file_size for i in infos.values()) <= size, "it is larger than its file")
+        for name in (MANIFEST, TEXT):
+            _require(infos[name].file_size <= LARGEST_TEXT, f"{name} is too long")
+        manifest = _manifest(archive.read(MANIFEST))
+        text = archive.read(TEXT).decode()
+        arrays = [_array(archive, infos[_member(number)]) for number in range(len(infos) - 2)]
+    fault = _fault(text)
+    _require(fault is None, f"{TEXT}, {fault}")
+    reader = _Reader(known, arrays, manifest)
+    try:
+        program = check(reader.read(text))
+    except Exception as error:
+        here = np.dtype(np.int_).name
+        if here == manifest.integer:
+            raise
+        what = str(error).partition("\n")[0]
+        raise LoadError(
+            f"The Program was saved where NumPy's integers are {manifest.integer}, and does not "
+            f"fit this machine, where they are {here}: {what}",
+            advice="Give integers a dtype, x.astype(np.int64), before the Program is recorded.",
+        ) from error
+    _require(len(reader.equations) == len(manifest.places), "its equations were not all recorded")
+    for equation, place in zip(reader.equations, manifest.places, strict=True):
+        equation.source = manifest.sources[place]
+    for number in manifest.silent:
+        reader.equations[number].is_silent = True
+    return program
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise LoadError(f"This is no saved Program, or it is damaged: {what}.")
+
+
+class _Manifest(NamedTuple):
+    integer: str
+    long_double: int
+    sources: list[Source | None]
+    places: list[int]
+    silent: list[int]
+
+
+def _manifest(content: bytes) -> _Manifest:
+    found: Any = json.loads(content)
+    _require(found.get("format") == FORMAT, f"{MANIFEST} is of another kind")
+    version = found["version"]
+    _require(version.__class__ is int and version > 0, "it has no version")
+    if version > VERSION:
+        raise LoadError(
+            f"The Program was saved by functrace {found.get('functrace')!s:.40} in version "
+            f"{version} of the format; this functrace reads version {VERSION}.",
+            advice="Update functrace: pip install --upgrade functrace.",
+        )
+    sources = [None if source is None else _source(*source) for source in found["sources"]]
+    places, silent = found["places"], found["silent"]
+    _require(
+        all(number.__class__ is int and number >= 0 for number in (*places, *silent)),
+        "an equation's number is none",
+    )
+    return _Manifest(str(found["integer"])[:40], int(found["long double"]), sources, places, silent)
+
+
+def _source(file: str, line: int, function: str) -> Source:
+    # Sources stand in comments of generated code: none may begin a line.
+    _require(
+        all(name.isprintable() and len(name) <= LONGEST_NAME for name in (file, function)),
+        "the name of a file is none",
+    )
+    code = TEMPLATE.replace(
+        co_filename=file, co_firstlineno=line, co_name=function, co_qualname=function
+    )
+    return Source(code, -1)
+
+
+# The header of a .npy file of version 1, as NumPy has written it since there is this format.
+HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype>[<>|][biufc][0-9]{1,2})', "
+    rb"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>[0-9, ]*)\), \} *\n",
+    re.DOTALL,
+)
+
+
+def _array(archive: Any, info: Any) -> np.ndarray:
+    """A constant; memory is taken only when the member is known to be as large."""
+    with archive.open(info) as member:
+        start = member.read(10)
+        start += member.read(int.from_bytes(start[8:10], "little"))
+        header = HEADER.fullmatch(start)
+        _require(header is not None, f"{info.filename} is no array of numbers")
+        assert header is not None
+        dtype = np.dtype(header["dtype"].decode())
+        shape = tuple(int(length) for length in header["shape"].split(b",") if length.strip())
+        count = 1
+        for length in shape:
+            count *= length
+        _require(
+            dtype.kind in "biufc" and count * dtype.itemsize == info.file_size - len(start),
+            f"{info.filename} is not as long as its shape says",
+        )
+        flat = np.empty(count, dtype)
+        view, position = memoryview(flat.view(np.uint8).data), 0
+        while chunk := member.read(2**20):
+            view[position : position + len(chunk)] = chunk
+            position += len(chunk)
+        _require(position == flat.nbytes, f"{info.filename} is too short")
+    if dtype.kind == "b":  # a byte other than 0 and 1 is no bool of NumPy's
+        _require(not np.any(flat.view(np.uint8) > 1), f"{info.filename} has bools that are none")
+    array = flat.reshape(shape, order="F" if header["order"] == b"True" else "C")
+    return array if dtype.isnative else array.astype(dtype.newbyteorder("="), order="K")
+
+
+TOKEN = re.compile(
+    r"""
+    (?P<string> '(?:[^'\\]|\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*'
+              | "(?:[^"\\]|\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*" )
+  | (?P<number> (?: [0-9]+\.?[0-9]* | \.[0-9]+ ) (?:e[+-]?[0-9]+)? j? (?!\w) )
+  | (?P<name> [^\W\d]\w* (?!['"]) )
+  | (?P<dots> \.\.\. )
+  | (?P<open> [(\[] )
+  | (?P<close> [)\]] )
+  | (?P<sign> [+-] )
+  | (?P<between> [=,:;] )
+  | (?P<space> [ ] )
+    """,
+    re.VERBOSE,
+)
+
+
+def _fault(text: str) -> str | None:
+    """What is in a text that printing a Program does not write, None if there is nothing.
+
+    What is left can be handed to Python's parser, which otherwise can run out of stack or memory:
+    brackets and signs are counted, and calls are not called.
+    """
+    for line_number, line in enumerate(text.split("\n"), 1):
+        depth = position = signs = 0
+        last = "space"
+        while position < len(line):
+            token = TOKEN.match(line, position)
+            here = f"line {line_number}, column {position + 1}"
+            if token is None:
+                return f"{here}: unexpected {line[position : position + 20]!r}"
+            kind, position = str(token.lastgroup), token.end()
+            if kind == "space":
+                continue
+            if kind == "name" and iskeyword(token[0]):
+                if token[0] not in ("def", "return", "None", "True", "False"):
+                    return f"{here}: unexpected {token[0]!r}"
+            elif kind == "number" and len(token[0]) > LONGEST_NUMBER:
+                return f"{here}: a number of {len(token[0])} digits"
+            elif kind == "open":
+                depth += 1
+                if depth > DEEPEST_BRACKETS or last in ("close", "string", "number", "dots"):
+                    return f"{here}: unexpected bracket"
+            elif kind == "close":
+                depth -= 1
+                if depth < 0:
+                    return f"{here}: unexpected bracket"
+            signs = signs + 1 if kind == "sign" else 0 if kind in ("between", "open") else signs
+            if signs > 2:
+                return f"{here}: unexpected {token[0]!r}"
+            last = kind
+        if depth:
+            return f"line {line_number}: a bracket that is not closed"
+    return None
+
+
+class _Reader(Reader):
+    """Reads a text whose constants stand in other files."""
+
+    def __init__(
+        self,
+        primitives: Mapping[str, Primitive],
+        arrays: Sequence[np.ndarray],
+        manifest: _Manifest,
+    ) -> None:
+        super().__init__(primitives, is_closed=True)
+        self.arrays = arrays
+        self.manifest = manifest
+        self.constants: dict[tuple[str, int], Constant] = {}
+
+    def constant(self, node: ast.Call, kind: str, number: Any, type: ArrayType) -> Constant:
+        if number.__class__ is not int or not 0 <= number < len(self.arrays):
+            raise parse_error(node, f"there is no {kind} {number!r}.")
+        array = self.arrays[number]
+        found = ArrayType(array.shape, array.dtype, type.weak)
+        if found != type or type.weak != (kind == "number") or (array.shape and kind != "constant"):
+            raise parse_error(node, f"the {kind} {number} has the type {found}, not {type}.")
+        if type.dtype.char in "gG" and np.finfo(np.longdouble).nmant != self.manifest.long_double:
+            raise LoadError(
+                f"The Program has a constant of type {type}, which is another format on this "
+                "machine.",
+                advice="Record the Program with float64 in place of long double.",
+            )
+        if (kind, number) not in self.constants:
+            values = {"constant": lambda: array, "scalar": lambda: array[()], "number": array.item}
+            self.constants[kind, number] = Constant(values[kind](), type)
+        return self.constants[kind, number]
+
+    def before_inference(
+        self,
+        node: ast.Call,
+        primitive: Primitive,
+        inputs: Sequence[Atom],
+        params: dict[str, Any],
+        outputs: int,
+    ) -> None:
+        if primitive.calls_python:
+            raise parse_error(node, f"{primitive.name} calls Python.")
+        for atom in inputs:
+            if isinstance(atom, Constant) and isinstance(atom.value, ElidedValue):
+                raise parse_error(node, "the value of a constant is left out.")
+        for key, value in params.items():
+            if is_protected(primitive.name) and not _is_harmless(value):
+                raise parse_error(node, f"{key} has a text that is no name.")
+        if not isinstance(params.get("dtype"), np.dtype | None):
+            raise parse_error(node, f"{params['dtype']!r} is no dtype.")
+        if primitive.name == "unstack":  # which would make as many types as the axis is long
+            length = inputs[0].type.shape[params["axis"]]
+            if length != outputs:
+                raise parse_error(node, f"unstack has {length} outputs, not {outputs}.")
+
+
+Program.storage = Storage(save, load)
