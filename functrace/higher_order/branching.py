@@ -35,12 +35,14 @@ from functrace.higher_order.programs import (
     with_interface,
 )
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Program
+from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ANY_LENGTH, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
+from functrace.transforms.simplify.loops import reduced
+from functrace.transforms.simplify.rewriting import Scope, is_known
 from functrace.transforms.transpose import LinearValue
 
 # Parameters: branch0, branch1, ... are the Programs. Where these combine examples, and derivatives
@@ -138,6 +140,25 @@ class Switch(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
         return joint_types(branches_of(params))
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out what nothing uses or is constant; of a known choice all but what is chosen."""
+        branches, (index, *operands) = branches_of(equation.params), equation.inputs
+        if isinstance(index, Constant) and is_known(index) and not index.type.shape:
+            chosen = branches[min(max(int(index.value), 0), len(branches) - 1)]
+            if type(self) is Switch and _fit(chosen, operands, equation):
+                return scope.insert(equation, chosen, operands)
+        if "chosen_outputs" in equation.params:
+            return None
+        found = reduced(branches, operands, used)
+        if found is None:
+            return None
+        params = {**equation.params, **as_params(found.programs)}
+        if "operand_axes" in params:
+            axes = params["operand_axes"]
+            params["operand_axes"] = tuple(axes[number] for number in found.kept)
+        inputs = [index, *(operands[number] for number in found.kept)]
+        return found.atoms(scope.emit_all(equation, self, inputs, params))
 
     def bodies(
         self, types: Sequence[ArrayType], params: dict[str, Any]
@@ -410,6 +431,13 @@ def _numbers_within(own: Mask, union: Mask) -> list[int]:
             numbers.append(number)
         number += any_of_them
     return numbers
+
+
+def _fit(program: Program, operands: Sequence[Atom], equation: Equation) -> bool:
+    """Whether a Program takes these operands, and returns what an equation does, types and all."""
+    given = tuple(atom.type for atom in operands)
+    made = tuple(variable.type for variable in equation.outputs)
+    return given == input_types(program) and made == output_types(program)
 
 
 class SwitchEach(Switch):
