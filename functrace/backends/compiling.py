@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Program
+from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify import simplify
+
+OFTEN = 16
+"""From so many runs on compiling a Program takes less time than evaluating it each time."""
 
 
 class Executable(NamedTuple):
@@ -39,3 +43,20 @@ def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Executa
         written = Written(simple, donated, "program")
         program.derived[key] = Executable(written.run, simple, written.source)
     return program.derived[key]
+
+
+def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:
+    """What runs a Program that is about to be run some times: evaluation, unless that is often.
+
+    Args:
+        program: A Program without captured tracers.
+        runs: How often; what was said before counts as well.
+
+    Returns:
+        A function of the Program's inputs, plain arrays or scalars.
+    """
+    so_far = program.derived.get("runs", 0) + runs
+    program.derived["runs"] = so_far
+    if so_far >= OFTEN:
+        return compiled(program).run
+    return lambda *inputs: run_program(program, inputs)

@@ -13,6 +13,7 @@ import itertools
 import linecache
 import math
 import weakref
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -539,11 +540,11 @@ class _Block:
         ):
             return False
         waiting = self.free.setdefault(key, [])
-        taken = len(waiting)
-        later = [n for n in self.wanted.get(key, ()) if n > number][: taken + 1]
-        if len(later) <= taken or (later[-1] - number > NEAR and storage.size >= SMALL):
+        wanted = self.wanted.get(key, [])
+        place = bisect_right(wanted, number) + len(waiting)  # the others that wait come first
+        if place >= len(wanted) or (wanted[place] - number > NEAR and storage.size >= SMALL):
             return False
-        waiting.append(Free(value, later[-1] + 1))
+        waiting.append(Free(value, wanted[place] + 1))
         return True
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace import tree
+from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
 from functrace.backends.numpy_source import Writer
 from functrace.errors import ArgumentError, BranchOutputError
@@ -40,7 +41,6 @@ from functrace.ir.types import ANY_LENGTH, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
 from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
-from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify.loops import reduced
 from functrace.transforms.simplify.rewriting import Scope, is_known
 from functrace.transforms.transpose import LinearValue
@@ -135,7 +135,8 @@ class Switch(Primitive):
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
         branches = branches_of(params)
-        return tuple(run_program(branches[min(max(int(index), 0), len(branches) - 1)], inputs))
+        chosen = branches[min(max(int(index), 0), len(branches) - 1)]
+        return tuple(runner(chosen, 1)(*inputs))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""

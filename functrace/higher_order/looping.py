@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
 from functrace.backends.numpy_source import Writer
 from functrace.errors import ProgramCheckError
@@ -120,8 +121,9 @@ class Scan(Primitive):
             else np.empty((length, *type.shape), type.dtype)
             for type in types
         ]
+        run = runner(body, length)
         for trip in reversed(range(length)) if params["reverse"] else range(length):
-            results = run_program(body, [*constants, *carry, *(x[trip] for x in rows)])
+            results = run(*constants, *carry, *(x[trip] for x in rows))
             carry = results[:count]
             for stack, result in zip(stacks, results[count:], strict=True):
                 stack[trip] = result
@@ -716,8 +718,8 @@ class While(Primitive):
         constants, carry = inputs[:first], list(inputs[first:])
         count = len(carry)
         found: list[list[Any]] = [[] for _ in body.outputs[count:]]
-        while run_program(condition, [*constants, *carry])[0]:
-            results = run_program(body, [*constants, *carry])
+        while runner(condition, 1)(*constants, *carry)[0]:
+            results = runner(body, 1)(*constants, *carry)
             carry = results[:count]
             for column, result in zip(found, results[count:], strict=True):
                 column.append(result)
