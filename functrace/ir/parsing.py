@@ -7,7 +7,7 @@ Types of variables written by an equation are inferred again and must agree with
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,11 @@ class Reader:
             raise ParseError(f"This text is not a Program: {error}.") from error
         if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
             raise ParseError("A Program is written as one definition, `def program(...):`.")
-        return self._definition(module.body[0], {})
+        return self.definition(module.body[0], {})
+
+    def body(self, node: ast.FunctionDef) -> Iterable[ast.stmt]:
+        """The statements of a definition."""
+        return node.body
 
     def constant(self, node: ast.Call, kind: str, number: Any, type: ArrayType) -> Constant:
         """A constant that the text has by number; a text that stands alone has none."""
@@ -95,9 +99,14 @@ class Reader:
     ) -> None:
         """Check an equation before the types of its outputs are inferred; here, nothing."""
 
-    def _definition(self, node: ast.FunctionDef, outer: dict[str, Variable]) -> Program:
+    def definition(self, node: ast.FunctionDef, outer: dict[str, Variable]) -> Program:
+        """Read a Program from its definition, which may use the variables around it."""
         scope = dict(outer)
         inputs: list[Variable] = []
+        given = node.args
+        others = given.posonlyargs, given.vararg, given.kwonlyargs, given.kwarg, given.defaults
+        if any(others) or node.decorator_list or node.returns:
+            raise parse_error(node, "the inputs of a Program are names with types.")
         for argument in node.args.args:
             if argument.annotation is None:
                 raise parse_error(node, f"the input {argument.arg!r} has no type.")
@@ -107,10 +116,13 @@ class Reader:
         programs: dict[str, Program] = {}
         declared: dict[str, ArrayType] = {}
         equations: list[Equation] = []
-        for statement in node.body:
+        result: Program | None = None
+        for statement in self.body(node):
+            if result is not None:
+                raise parse_error(statement, "`return` must be the last line.")
             match statement:
                 case ast.FunctionDef():
-                    programs[statement.name] = self._definition(
+                    programs[statement.name] = self.definition(
                         statement, {} if self.is_closed else scope
                     )
                 case ast.AnnAssign(target=ast.Name(id=name), value=None):
@@ -123,14 +135,13 @@ class Reader:
                     equations.append(self._equation(call, names, declared, scope, programs))
                 case ast.Return(value=value):
                     atoms = value.elts if isinstance(value, ast.Tuple) else [value]
-                    if statement is not node.body[-1]:
-                        raise parse_error(statement, "`return` must be the last line.")
-                    return Program(
-                        inputs, equations, [self._atom(atom, scope) for atom in atoms if atom]
-                    )
+                    outputs = [self._atom(atom, scope) for atom in atoms if atom]
+                    result = Program(inputs, equations, outputs)
                 case _:
                     raise parse_error(statement, f"`{ast.unparse(statement)}` is no equation.")
-        raise parse_error(node, "the definition has no `return`.")
+        if result is None:
+            raise parse_error(node, "the definition has no `return`.")
+        return result
 
     def _equation(
         self,

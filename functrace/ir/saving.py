@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from keyword import iskeyword
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 from uuid import uuid4
 
 import numpy as np
 
-from functrace.errors import LoadError, SaveError
+from functrace.errors import LoadError, ParseError, SaveError
 from functrace.ir.checking import check
 from functrace.ir.parsing import Reader, parse_error
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
@@ -51,8 +51,7 @@ VERSION = 1
 """The version of the format. A file of a newer one is refused."""
 
 LARGEST_TEXT = 2**24
-"""The most bytes of the text and of the manifest: a quarter of a million equations. Python's parser
-takes a hundred times the memory."""
+"""The most bytes of the text and of the manifest: a quarter of a million equations."""
 DEEPEST_BRACKETS = 30
 LONGEST_NUMBER = 1000
 LONGEST_NAME = 200
@@ -77,7 +76,8 @@ def save(program: Program, file: File) -> None:
     writer = _Writer()
     text = "\n".join(writer.definition("program", program, "")) + "\n"
     equations = list(_equations(program))
-    sources = list(dict.fromkeys(_place(equation) for equation in equations))
+    places = _places(equations)
+    sources = list(dict.fromkeys(places))
     numbers = {source: number for number, source in enumerate(sources)}
     manifest = {
         "format": FORMAT,
@@ -87,7 +87,7 @@ def save(program: Program, file: File) -> None:
         "integer": np.dtype(np.int_).name,
         "long double": np.finfo(np.longdouble).nmant,
         "sources": sources,
-        "places": [numbers[_place(equation)] for equation in equations],
+        "places": [numbers[place] for place in places],
         "silent": [number for number, e in enumerate(equations) if e.is_silent],
     }
     members = [(MANIFEST, json.dumps(manifest).encode()), (TEXT, text.encode())]
@@ -156,14 +156,27 @@ def _portable(equation: Equation) -> tuple[Primitive, dict[str, Any]]:
     return equation.primitive.portable(types, equation.params)
 
 
-def _place(equation: Equation) -> tuple[str, int, str] | None:
-    """The name of the user's file, the line, and the function; the user's folders stay private."""
-    source = equation.source
-    if source is None:
-        return None
-    names = source.file.replace("\\", "/").rpartition("/")[2], source.code.co_name
-    file, function = (re.sub(r"\W", _unless_printable, name)[:LONGEST_NAME] for name in names)
-    return file, source.line, function
+Place = tuple[str, int, str]
+
+
+def _places(equations: Sequence[Equation]) -> list[Place | None]:
+    """For each equation the name of the user's file, the line, and the function.
+
+    Folders are left out: they are the user's own business.
+    """
+    known: dict[tuple[int, int], Place] = {}
+    found: list[Place | None] = []
+    for source in [equation.source for equation in equations]:
+        if source is None:
+            found.append(None)
+            continue
+        key = (id(source.code), source.instruction)
+        if key not in known:
+            names = source.file.replace("\\", "/").rpartition("/")[2], source.code.co_name
+            file, function = (re.sub(r"\W", _unless_printable, n)[:LONGEST_NAME] for n in names)
+            known[key] = file, source.line, function
+        found.append(known[key])
+    return found
 
 
 def _unless_printable(found: re.Match[str]) -> str:
@@ -472,7 +485,11 @@ def _fault(text: str) -> str | None:
 
 
 class _Reader(Reader):
-    """Reads a text whose constants stand in other files."""
+    """Reads a text whose constants stand in other files, a line at a time.
+
+    Python's syntax trees take a hundred times the memory of their text; each line's is gone when
+    the next is read.
+    """
 
     def __init__(
         self,
@@ -484,6 +501,40 @@ class _Reader(Reader):
         self.arrays = arrays
         self.manifest = manifest
         self.constants: dict[tuple[str, int], Constant] = {}
+        self.lines: list[str] = []
+        self.position = 0
+
+    def read(self, text: str) -> Program:
+        self.lines, self.position = text.removesuffix("\n").split("\n"), 0
+        try:
+            (node,) = self._statements(0)
+            _require(isinstance(node, ast.FunctionDef), f"{TEXT} is no definition")
+            program = self.definition(cast("ast.FunctionDef", node), {})
+            _require(self.position == len(self.lines), f"{TEXT} goes on after its end")
+        except (ParseError, SyntaxError) as error:
+            what = str(error).partition("\n")[0].removeprefix("Line 1: ")
+            raise LoadError(f"{TEXT}, line {self.position}: {what}") from error
+        return program
+
+    def body(self, node: ast.FunctionDef) -> Iterator[ast.stmt]:
+        while self.position < len(self.lines):
+            line = self.lines[self.position]
+            if len(line) - len(line.lstrip(" ")) <= node.col_offset:
+                break
+            yield from self._statements(node.col_offset + 4)
+
+    def _statements(self, indent: int) -> list[ast.stmt]:
+        """The next line; of a definition only its head."""
+        line = self.lines[self.position]
+        self.position += 1
+        start = len(line) - len(line.lstrip(" "))
+        is_head = line[start : start + 4] == "def "
+        if start != indent or (is_head and line[-2:] != "):"):
+            raise parse_error(ast.Pass(lineno=1), "this is not indented as a Program's text is.")
+        statements = ast.parse(line[start:] + " pass" * is_head).body
+        for statement in statements:
+            statement.col_offset = start
+        return statements
 
     def constant(self, node: ast.Call, kind: str, number: Any, type: ArrayType) -> Constant:
         if number.__class__ is not int or not 0 <= number < len(self.arrays):
