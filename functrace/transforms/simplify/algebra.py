@@ -7,7 +7,8 @@ rule need not check the type of what it returns: `simplify_algebra` takes nothin
 shape, dtype or weakness than the output. The line after a rule's name says why it is exact.
 
 "Exact" is meant for each bit of a value, signed zeros, infinities and nans included, but not for
-the sign and the payload of a nan. Three rules are exact only up to rounding, and say so.
+the sign and the payload of a nan. Rules that hold up to rounding, or but for the sign of a zero, say
+so: powers, sums of what is repeated, adding at an index, and the order in which contractions add.
 """
 
 from __future__ import annotations
@@ -291,7 +292,17 @@ def _minus_negative(equation: Equation, scope: Scope) -> Equation | None:
 
 def _double_negative(equation: Equation, scope: Scope) -> Atom | None:
     """``-(-x)`` is x: a bit is flipped twice, and integers wrap around."""
-    return _minuend(equation.inputs[0], equation, scope)
+    (x,) = equation.inputs
+    return _minuend(x, equation, scope) or _negated_product(x, equation, scope)
+
+
+def _negative_factors(equation: Equation, scope: Scope) -> Equation | None:
+    """``(-x) * (-y)`` is ``x * y``, as are quotients: signs are apart from magnitudes."""
+    if equation.outputs[0].type.dtype.kind != "f":
+        return None
+    given = [_minuend(atom, equation, scope) for atom in equation.inputs]
+    inputs = [atom for atom in given if atom is not None]
+    return equation.replaced(inputs=inputs) if len(inputs) == len(given) else None
 
 
 def _negative_factor(equation: Equation, scope: Scope) -> Equation | None:
@@ -477,7 +488,7 @@ def _merged_transposes(equation: Equation, scope: Scope) -> Equation | None:
 
 
 def _transposed_contraction(equation: Equation, scope: Scope) -> Equation | None:
-    """A contraction names the axes of its output in any order."""
+    """A contraction names the axes of its output in any order; only its rounding may differ."""
     made = scope.used_once_by(equation.inputs[0], contracting.contract)
     if made is None:
         return None
@@ -487,7 +498,7 @@ def _transposed_contraction(equation: Equation, scope: Scope) -> Equation | None
 
 
 def _contraction_of_transposes(equation: Equation, scope: Scope) -> Equation | None:
-    """A contraction names the axes of its operands in any order."""
+    """A contraction names the axes of its operands in any order; only its rounding may differ."""
     operands, _, output = equation.params["subscripts"].partition("->")
     labels = operands.split(",")
     inputs = list(equation.inputs)
@@ -599,8 +610,8 @@ ELEMENTWISE: tuple[Rule, ...] = (
 RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.add: (_plus_zero, _plus_negative, _sum_of_scatters, _added_at_index),
     elementwise.subtract: (_minus_zero, _minus_negative),
-    elementwise.multiply: (_times_one, _negative_factor),
-    elementwise.divide: (_over_one, _negative_factor),
+    elementwise.multiply: (_times_one, _negative_factors, _negative_factor),
+    elementwise.divide: (_over_one, _negative_factors, _negative_factor),
     elementwise.negative: (_double_negative, _negative_of_product),
     elementwise.positive: (_same_values,),
     elementwise.power: (_to_the_one, _as_products),

@@ -167,6 +167,23 @@ REWRITTEN = {
         "b: float64[3] = divide(a, -2.0)",
         "b",
     ),
+    "negative of a negated product": (
+        "a: float64[3], b: float64[3]",
+        (
+            "c: float64[3] = negative(a)\nd: float64[3] = multiply(b, c)\n"
+            "e: float64[3] = negative(d)"
+        ),
+        "e",
+        "c: float64[3] = multiply(b, a)",
+        "c",
+    ),
+    "quotient of negatives": (
+        "a: float64[3], b: float64[3]",
+        ("c: float64[3] = negative(a)\nd: float64[3] = negative(b)\ne: float64[3] = divide(c, d)"),
+        "e",
+        "c: float64[3] = divide(a, b)",
+        "c",
+    ),
     "negative of a product": (
         "a: float64[2]",
         "b: float64[2] = multiply(array((1.0, -0.0), float64[2]), a)\nc: float64[2] = negative(b)",
