@@ -7,8 +7,9 @@ rule need not check the type of what it returns: `simplify_algebra` takes nothin
 shape, dtype or weakness than the output. The line after a rule's name says why it is exact.
 
 "Exact" is meant for each bit of a value, signed zeros, infinities and nans included, but not for
-the sign and the payload of a nan. Rules that hold up to rounding, or but for the sign of a zero, say
-so: powers, sums of what is repeated, adding at an index, and the order in which contractions add.
+the sign and the payload of a nan. Rules that hold up to rounding, or but for the sign of a zero,
+say so: powers, sums of what is repeated, adding at an index, and the order in which contractions
+add.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
 from functrace.primitives.elementwise import Elementwise
@@ -90,7 +91,7 @@ def _rules_of(primitive: Primitive) -> tuple[Rule, ...]:
         rules = tuple(RULES.get(primitive, ()))
         if isinstance(primitive, Elementwise):
             rules = (*ELEMENTWISE, *rules)
-        elif isinstance(primitive, linear.Copy):
+        elif isinstance(primitive, linear.Copy) and is_protected(primitive.name):
             rules = (*rules, _same_values)
         _known_rules[primitive] = rules
     return rules

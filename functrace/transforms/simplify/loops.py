@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from functrace.ir.primitive import is_built_in
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, indexing, linear, reducing, shaping
@@ -452,7 +453,7 @@ def is_total(equation: Equation) -> bool:
     """
     primitive = equation.primitive
     types = [atom.type for atom in (*equation.inputs, *equation.outputs)]
-    if any(map(has_unknown_length, types)):
+    if not is_built_in(primitive) or any(map(has_unknown_length, types)):
         return False
     if any(type.weak for type in types) and any(
         isinstance(atom, Variable) and atom.type.weak for atom in equation.inputs

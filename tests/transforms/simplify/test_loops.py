@@ -283,3 +283,30 @@ def test_loops_of_no_trips_give_what_they_were_given():
         assert_same_bits(
             ft.evaluate(ft.check(simplify(program)), *inputs), ft.evaluate(program, *inputs)
         )
+
+
+def test_operations_of_the_user_stay_in_the_loop():
+    class Checked(ft.extend.Elementwise):
+        """Raises where an element is negative."""
+
+        def __init__(self):
+            super().__init__("checked", np.sqrt, run=self.checked)
+
+        def checked(self, x):
+            if np.any(x < 0):
+                raise ValueError("negative")
+            return np.sqrt(x)
+
+    Checked()
+    program = ft.parse(
+        """
+def program(a: float64, b: float64):
+    def body(c: float64, d: float64):
+        e: float64 = checked(c)
+        f: float64 = add(d, e)
+        return f
+    c: float64; (c,) = scan(b, a, body=body, constants=1, carries=1, length=0, reverse=False)
+    return c
+"""
+    )
+    assert ft.evaluate(simplify(program), np.float64(1.0), np.float64(-2.0)) == [1.0]
