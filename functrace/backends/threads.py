@@ -3,9 +3,10 @@
 NumPy hands matrix products to a BLAS library, which divides all but the smallest among threads, one
 for each core. Waking the threads and waiting for the last of them is worth it on cores that have
 nothing else to do. Where another process has a core, the product waits until the scheduler gives
-the thread on that core its turn, which takes milliseconds: a training step of 0.3 ms was measured
-to take 11 ms in the mean. A product that one thread finishes in microseconds has little to win and
-all of that to lose, so calls whose products are all small are made on one thread.
+the thread on that core its turn, which takes milliseconds: training steps that take 0.3 ms on one
+thread, and 0.2 ms on two with quiet cores, were measured to take 20 ms in the mean. A product that
+one thread finishes in microseconds has little to win and all of that to lose, so calls whose
+products are all small are made on one thread.
 
 BLAS libraries are asked by their own functions, through ctypes. In OpenBLAS built with threads of
 its own (NumPy's wheels) the number of threads belongs to the process; in MKL, and in OpenBLAS built
@@ -32,9 +33,9 @@ SMALL_PRODUCT = 2**21
 
 Measured with OpenBLAS 0.3.31 on two cores. One thread needs 40 µs for it in float32 and 84 µs in
 float64; two threads on quiet cores, half of that. (Below 64 * 64 * 64 OpenBLAS itself uses one.)
-With one core kept busy, two threads need 5 to 50 ms in the mean, a thousand times of what they can
-win. At 256 * 256 * 256 the ratio is still a hundred, but there a machine of many cores would lose
-most of its speed; from 512 * 512 * 512 a product takes as long as the scheduler's time slice.
+With one core kept busy, two threads need 5 ms in the mean, a hundred times of what they can win,
+and for 160 * 160 * 160 they need 40 ms. Much larger products lose as much by waiting, but there a
+machine of many cores, if they are quiet, would lose most of its speed.
 """
 
 
@@ -68,7 +69,7 @@ class BlasThreads(NamedTuple):
     Attributes:
         library: What it is: ``openblas``, ``openblas with openmp`` or ``mkl``.
         exchange: Takes a number of threads, makes it the one that counts, and returns the one that
-            did before. It takes less than a quarter of a microsecond.
+            did before. It takes 0.15 µs.
     """
 
     library: str

@@ -25,7 +25,6 @@ from keyword import iskeyword
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
-from uuid import uuid4
 
 import numpy as np
 
@@ -129,7 +128,7 @@ def _write(
 def _replace(file: str | PathLike[str], write: Callable[[BinaryIO], None]) -> None:
     """Write a file beside the one that is meant, and put it in its place when it is whole."""
     path = Path(file).resolve()  # of a link, what it points to is replaced
-    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("xb") as stream:
             write(stream)
