@@ -264,7 +264,7 @@ def _is_plain(value: Any) -> bool:
     return value is None or value is ... or type(value) in (bool, int, float, complex, str)
 
 
-HARMLESS = re.compile(r"[\w ,>.-]*")
+HARMLESS = r"[\w ,>.-]*"  # compiled when first needed, as the patterns below
 
 
 def _is_harmless(value: Any) -> bool:
@@ -274,7 +274,7 @@ def _is_harmless(value: Any) -> bool:
     """
     if type(value) is tuple:
         return all(map(_is_harmless, value))
-    return not isinstance(value, str) or HARMLESS.fullmatch(value) is not None
+    return not isinstance(value, str) or re.fullmatch(HARMLESS, value) is not None
 
 
 # Reading
@@ -391,10 +391,9 @@ def _source(file: str, line: int, function: str) -> Source:
 
 
 # The header of a .npy file of version 1, as NumPy has written it since there is this format.
-HEADER = re.compile(
+HEADER = (
     rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype>[<>|][biufc][0-9]{1,2})', "
-    rb"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>[0-9, ]*)\), \} *\n",
-    re.DOTALL,
+    rb"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>[0-9, ]*)\), \} *\n"
 )
 
 
@@ -403,7 +402,7 @@ def _array(archive: Any, info: Any) -> np.ndarray:
     with archive.open(info) as member:
         start = member.read(10)
         start += member.read(int.from_bytes(start[8:10], "little"))
-        header = HEADER.fullmatch(start)
+        header = re.fullmatch(HEADER, start, re.DOTALL)
         _require(header is not None, f"{info.filename} is no array of numbers")
         assert header is not None
         dtype = np.dtype(header["dtype"].decode())
@@ -427,8 +426,7 @@ def _array(archive: Any, info: Any) -> np.ndarray:
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="), order="K")
 
 
-TOKEN = re.compile(
-    r"""
+TOKENS = r"""
     (?P<string> '(?:[^'\\]|\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*'
               | "(?:[^"\\]|\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*" )
   | (?P<number> (?: [0-9]+\.?[0-9]* | \.[0-9]+ ) (?:e[+-]?[0-9]+)? j? (?!\w) )
@@ -439,9 +437,7 @@ TOKEN = re.compile(
   | (?P<sign> [+-] )
   | (?P<between> [=,:;] )
   | (?P<space> [ ] )
-    """,
-    re.VERBOSE,
-)
+"""
 
 
 def _fault(text: str) -> str | None:
@@ -450,11 +446,12 @@ def _fault(text: str) -> str | None:
     What is left can be handed to Python's parser, which otherwise can run out of stack or memory:
     brackets and signs are counted, and calls are not called.
     """
+    token_at = re.compile(TOKENS, re.VERBOSE).match
     for line_number, line in enumerate(text.split("\n"), 1):
         depth = position = signs = 0
         last = "space"
         while position < len(line):
-            token = TOKEN.match(line, position)
+            token = token_at(line, position)
             here = f"line {line_number}, column {position + 1}"
             if token is None:
                 return f"{here}: unexpected {line[position : position + 20]!r}"
