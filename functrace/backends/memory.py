@@ -7,8 +7,11 @@ over, when the last of them is no longer needed.
 
 from __future__ import annotations
 
+from enum import Enum
 from math import prod
 from typing import NamedTuple
+
+import numpy as np
 
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 
@@ -38,6 +41,14 @@ class Storage:
         self.size = size
 
 
+class Form(Enum):
+    """In what objects the source holds a value."""
+
+    NUMPY = "an array or a scalar, as the type says"
+    PYTHON = "a number of Python, with which arithmetic takes a third of the time"
+    DOUBLES = "an array.array of numbers, which hands out and takes those of Python"
+
+
 class Value:
     """What a variable is in the source.
 
@@ -47,9 +58,10 @@ class Value:
         storage: Its memory; None for what cannot be written, NumPy's and Python's scalars.
         is_writable: Whether it may be written where its storage may.
         is_contiguous: Whether its elements are known to lie in row-major order.
+        form: In what objects it is held.
     """
 
-    __slots__ = ("is_contiguous", "is_writable", "storage", "text", "type")
+    __slots__ = ("form", "is_contiguous", "is_writable", "storage", "text", "type")
 
     def __init__(
         self,
@@ -58,12 +70,14 @@ class Value:
         storage: Storage | None = None,
         is_writable: bool = True,
         is_contiguous: bool = False,
+        form: Form = Form.NUMPY,
     ) -> None:
         self.text = text
         self.type = type
         self.storage = storage
         self.is_writable = is_writable
         self.is_contiguous = is_contiguous
+        self.form = form
 
 
 class Free(NamedTuple):
@@ -81,6 +95,11 @@ class Free(NamedTuple):
 def size_of(type: ArrayType) -> int:
     """The bytes of an array; 0 where a length is not known."""
     return max(prod(type.shape), 0) * type.dtype.itemsize
+
+
+def is_double(type: ArrayType) -> bool:
+    """Whether values are single numbers that Python's float holds."""
+    return not type.shape and type.dtype == np.float64
 
 
 def key_of(type: ArrayType) -> Key | None:

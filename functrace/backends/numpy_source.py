@@ -13,6 +13,7 @@ import itertools
 import linecache
 import math
 import weakref
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,17 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.memory import SMALL, Free, Key, Storage, Value, key_of, size_of
+from functrace.backends.memory import (
+    SMALL,
+    Form,
+    Free,
+    Key,
+    Storage,
+    Value,
+    is_double,
+    key_of,
+    size_of,
+)
 from functrace.errors import FunctraceError, ProgramCheckError
 from functrace.ir.emission import UNKNOWN, Code, Operand
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_built_in
@@ -41,10 +52,24 @@ from functrace.ir.types import ArrayType
 NEAR = 24
 """For so many equations an array that is free waits for one that can be written over it."""
 
+SEVERAL = 4
+"""From so many operations on single numbers on these are Python's floats: to convert them for the
+first operation, and back after the last one, takes as long as two operations of NumPy's."""
+
 DEEPEST = 12
 """Loops and branches nested deeper than this are functions of their own: Python allows 20."""
 
-_RESERVED = frozenset(PRIMITIVES) | {"np", "range", "len", "error", "locate", "reversed", "min"}
+_RESERVED = frozenset(PRIMITIVES) | {
+    "np",
+    "math",
+    "float",
+    "range",
+    "len",
+    "error",
+    "locate",
+    "reversed",
+    "min",
+}
 _numbers = itertools.count(1)
 
 
@@ -69,6 +94,7 @@ def _made(name: str, source: str, writer: Writer) -> Callable[..., tuple[Any, ..
     places = writer.places
     namespace: dict[str, Any] = {
         "np": np,
+        "math": math,
         **writer.globals,
         "locate": partial(locate, file, places),
     }
@@ -103,6 +129,7 @@ class Writer:
         places: For each line the place in the user's code.
         globals: What the source refers to by name.
         values: What the variables are that are needed now.
+        prefers_python: Whether numbers are held as Python's floats.
     """
 
     def __init__(self) -> None:
@@ -116,6 +143,7 @@ class Writer:
         self._fresh = (name for name in variable_names() if name not in _RESERVED)
         self._constants: dict[Any, str] = {}
         self.values: dict[Variable, Value] = {}
+        self.prefers_python = False
 
     # Text
 
@@ -200,10 +228,14 @@ class Writer:
 
     def function_of(self, program: Program, donated: frozenset[int], name: str) -> str:
         """The source of a function that runs a Program."""
+        self.prefers_python = count_of_numbers(program) >= SEVERAL
         inputs: list[Value] = []
         for number, variable in enumerate(program.inputs):
             storage = Storage(number in donated, size_of(variable.type))
-            inputs.append(Value(self.name(), variable.type, storage))
+            value = Value(self.name(), variable.type, storage)
+            if variable.type.weak and is_double(variable.type):
+                value.form, value.storage = Form.PYTHON, None
+            inputs.append(value)
         with self.indented(f"def {name}({', '.join(value.text for value in inputs)}):"):
             with self.indented("try:"):
                 outputs = self.block(program, inputs)
@@ -227,8 +259,8 @@ class Writer:
 
     def _separated(self, value: Value, taken: set[Storage]) -> str:
         storage = value.storage
-        if storage is None:
-            return value.text
+        if storage is None or value.form is Form.DOUBLES:
+            return self.numpy(value)
         shared = not storage.is_owned or storage in taken or not value.is_writable
         taken.add(storage)
         if not value.type.shape:
@@ -259,27 +291,73 @@ class Writer:
         self.leave(outputs)
         return outputs
 
-    def assign(self, names: Sequence[str], values: Sequence[Value]) -> None:
-        """Give names to the outputs of a block, each with memory of its own."""
+    def numpy(self, value: Value) -> str:
+        """A text for a value as NumPy's array or scalar, or as Python's where its type is weak."""
+        if value.form is Form.PYTHON and not value.type.weak:
+            kind = "np.bool_" if value.type.dtype.kind == "b" else "np.float64"
+            return f"{kind}({value.text})"
+        if value.form is Form.DOUBLES:
+            name = self.name()
+            self.line(f"{name} = {self.function('as_array', as_array)}({value.text})")
+            value.text, value.form = name, Form.NUMPY
+        return value.text
+
+    def python(self, value: Value) -> str:
+        """A text for a value as Python's number, if it is a number that Python's float holds."""
+        if value.form is Form.NUMPY and is_double(value.type):
+            name = self.name()
+            self.line(f"{name} = float({value.text})")
+            value.text, value.form, value.storage = name, Form.PYTHON, None
+        return value.text
+
+    def preferred(self, values: Sequence[Value]) -> None:
+        """Bring values into the form that blocks are to find them in, before these begin."""
+        for value in values:
+            if value.form is Form.DOUBLES:
+                self.numpy(value)
+            elif self.prefers_python:
+                self.python(value)
+
+    def form_of(self, type: ArrayType) -> Form:
+        """The form in which blocks hand on values of a type."""
+        is_python = is_double(type) and (type.weak or self.prefers_python)
+        return Form.PYTHON if is_python else Form.NUMPY
+
+    def assign(
+        self, names: Sequence[str], values: Sequence[Value], leaving: Sequence[Value] | None = None
+    ) -> None:
+        """Give names to outputs of a block, each with memory of its own, in preferred form.
+
+        Args:
+            names: The names.
+            values: What they are given to.
+            leaving: All outputs of the block, if there are more.
+        """
         texts = self.separate(values)
-        self.leave(values)
+        for number, value in enumerate(values):
+            if self.form_of(value.type) is Form.PYTHON:
+                is_python = value.form is Form.PYTHON
+                texts[number] = value.text if is_python else f"float({value.text})"
+        self.leave(values if leaving is None else leaving)
         pairs = [(name, text) for name, text in zip(names, texts, strict=True) if name != text]
         if pairs:
             targets, sources = zip(*pairs, strict=True)
             self.line(f"{', '.join(targets)} = {', '.join(sources)}")
 
     def copied(self, value: Value) -> str:
-        """A text for a value with memory of its own."""
+        """A text for a value with memory of its own, in preferred form."""
+        if self.form_of(value.type) is Form.PYTHON:
+            return value.text if value.form is Form.PYTHON else f"float({value.text})"
         if value.storage is None:
-            return value.text
+            return self.numpy(value)
         if value.type.shape:
-            return f"{value.text}.copy()"
+            return f"{self.numpy(value)}.copy()"
         return f"{self.function('fresh', fresh)}({value.text})"
 
     def made(self, name: str, type: ArrayType) -> Value:
-        """What a name is that was given to memory of its own."""
+        """What a name is that was given to memory of its own, in preferred form."""
         if not type.shape:
-            return Value(name, type)
+            return Value(name, type, form=self.form_of(type))
         storage = Storage(True, size_of(type))
         storage.names.append(name)
         return Value(name, type, storage)
@@ -305,8 +383,11 @@ class Writer:
                 "Program was parsed.",
                 advice="Print the Program with functrace.to_text(program, elide=False).",
             )
+        if self.prefers_python and isinstance(value, np.float64):
+            return Value(self.constant(float(value)), atom.type, form=Form.PYTHON)
         storage = Storage(False, 0) if isinstance(value, np.ndarray) else None
-        return Value(self.constant(value), atom.type, storage)
+        form = Form.PYTHON if isinstance(value, float) and atom.type.weak else Form.NUMPY
+        return Value(self.constant(value), atom.type, storage, form=form)
 
     def enter(self, variable: Variable, value: Value) -> None:
         """Note what a variable is."""
@@ -366,7 +447,7 @@ class _Block:
         for number, (equation, code) in enumerate(
             zip(self.program.equations, self.codes, strict=True)
         ):
-            if may_warn(equation):
+            if self._may_warn(equation, code):
                 if is_silent and not equation.is_silent:
                     writer.close()
                     is_silent = False
@@ -383,9 +464,18 @@ class _Block:
         if is_silent:
             writer.close()
 
+    def _may_warn(self, equation: Equation, code: Code | None) -> bool:
+        """Whether NumPy may warn here of divisions by zero and invalid values."""
+        is_python = code is not None and code.python is not None and self.writer.prefers_python
+        if is_python and not any(atom.type.shape for atom in equation.inputs):
+            return False  # Python's numbers give no warnings
+        return may_warn(equation)
+
     def _structured(self, equation: Equation, ending: Sequence[Variable], number: int) -> None:
         writer = self.writer
         inputs = [writer.value(atom) for atom in equation.inputs]
+        if not equation.primitive.takes_doubles:
+            writer.preferred(inputs)
         outputs = equation.primitive.write_numpy(
             writer, inputs, [v.type for v in equation.outputs], equation.params
         )
@@ -398,7 +488,19 @@ class _Block:
     ) -> None:
         writer = self.writer
         inputs = [writer.value(atom) for atom in equation.inputs]
-        texts = [value.text for value in inputs]
+        if self._is_python(code, inputs, equation):
+            texts = [writer.python(value) for value in inputs]
+            assert code.python is not None
+            (variable,) = equation.outputs
+            name = writer.name()
+            writer.line(f"{name} = {code.python.format(*texts)}")
+            writer.enter(variable, Value(name, variable.type, form=Form.PYTHON))
+            self._let_go(ending, number)
+            return
+        texts = [
+            value.text if _may_stay(value, code, inputs) else writer.numpy(value)
+            for value in inputs
+        ]
         if len(equation.outputs) != 1 or equation.primitive.multiple_outputs:
             self._several(equation, code, inputs, texts)
         else:
@@ -406,6 +508,19 @@ class _Block:
             target = self._target(code, inputs, variable.type, ending, number)
             writer.enter(variable, self._one(code, inputs, texts, variable.type, target))
         self._let_go(ending, number)
+
+    def _is_python(self, code: Code, inputs: Sequence[Value], equation: Equation) -> bool:
+        """Whether a number is to be computed with Python's numbers."""
+        if code.python is None or not self.writer.prefers_python:
+            return False
+        return all(
+            value.type.shape
+            or value.form is Form.PYTHON
+            or is_double(value.type)
+            or value.type.dtype.kind == "b"
+            or (value.type.weak and value.type.dtype.kind == "i")
+            for value in inputs
+        )
 
     def _one(
         self,
@@ -486,6 +601,7 @@ class _Block:
                     storage is not None
                     and storage.is_owned
                     and value.is_writable
+                    and value.form is Form.NUMPY
                     and dying.get(storage) == storage.users
                     and key_of(value.type) == key
                     and 2 * size_of(type) >= storage.size
@@ -536,6 +652,7 @@ class _Block:
             key is None
             or not storage.is_owned
             or not value.is_writable
+            or value.form is not Form.NUMPY
             or size_of(value.type) != storage.size
         ):
             return False
@@ -546,6 +663,15 @@ class _Block:
             return False
         waiting.append(Free(value, wanted[place] + 1))
         return True
+
+
+def _may_stay(value: Value, code: Code, inputs: Sequence[Value]) -> bool:
+    """Whether a number of Python's may stand where NumPy's is meant: if it changes no dtype."""
+    if value.form is not Form.PYTHON:
+        return value.form is Form.NUMPY
+    if code.takes_python or value.type.weak:
+        return True
+    return code.in_place and all(other.type.dtype == value.type.dtype for other in inputs)
 
 
 def _are_contiguous(inputs: Sequence[Value], type: ArrayType) -> bool:
@@ -566,6 +692,20 @@ def may_warn(equation: Equation) -> bool:
     )
 
 
+def count_of_numbers(program: Program) -> int:
+    """How many operations make single numbers of numbers, those of nested Programs included."""
+    count = 0
+    for equation in program.equations:
+        if all(not atom.type.shape for atom in equation.inputs) and any(
+            is_double(variable.type) for variable in equation.outputs
+        ):
+            count += 1
+        for inner in equation.params.values():
+            if isinstance(inner, Program):
+                count += count_of_numbers(inner)
+    return count
+
+
 def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, Any]) -> Code:
     """The code of a primitive that says nothing itself: a call of its `run`."""
     name = writer.function(primitive.name, primitive.run)
@@ -577,6 +717,21 @@ def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, A
         is_writable=not primitive.makes_views,
         is_fresh=is_built_in(primitive) and not primitive.holds_programs,
     )
+
+
+def doubles(length: int) -> array[float]:
+    """Memory for numbers, which are read and written one by one."""
+    return array("d", bytes(8 * length))
+
+
+def from_array(x: Any) -> array[float]:
+    """The numbers of an array, in memory from which they are read one by one."""
+    return array("d", x.tobytes())
+
+
+def as_array(numbers: array[float]) -> Any:
+    """The same memory as an array of NumPy."""
+    return np.frombuffer(numbers) if numbers else np.empty(0)
 
 
 def fresh(x: Any) -> Any:

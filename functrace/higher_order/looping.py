@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.compiling import runner
-from functrace.backends.memory import Value
-from functrace.backends.numpy_source import Writer
+from functrace.backends.memory import Form, Value
+from functrace.backends.numpy_source import Writer, doubles, from_array
 from functrace.errors import ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
 from functrace.higher_order.programs import (
@@ -100,6 +100,7 @@ class Scan(Primitive):
     multiple_outputs = True
     holds_programs = True
     writes_itself = True
+    takes_doubles = True
 
     def split(self, x: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Inputs, or what belongs to each, as constants, carries and rows."""
@@ -190,6 +191,7 @@ class Scan(Primitive):
         """A for loop, with the body written inside it."""
         body: Program = params["body"]
         constants, carry, rows = self.split(inputs, params)
+        writer.preferred(constants)
         carries = carried(writer, carry, body.inputs[len(constants) :])
         types = output_types(body)[len(carry) :]
         length = params["length"]
@@ -197,42 +199,37 @@ class Scan(Primitive):
         if length is None and types:
             count, text = writer.name(), count
             writer.line(f"{count} = {text}")
-        stacks = [writer.name() for _ in types]
-        for stack, type in zip(stacks, types, strict=True):
-            if ANY_LENGTH in type.shape:
-                writer.line(f"{stack} = [None] * {count}")
-            else:
-                shape = ", ".join(map(str, (count, *type.shape)))
-                dtype = writer.constant(type.dtype)
-                writer.line(f"{stack} = np.empty(({shape},), {dtype})")
+        sources = [row_source(writer, row) for row in rows]
+        stacks = [Stack(writer, type, count) for type in types]
         trip = writer.name()
         order = f"reversed(range({count}))" if params["reverse"] else f"range({count})"
         with writer.indented(f"for {trip} in {order}:"):
             trip_rows: list[Value] = []
-            for row in rows:
+            for row, source in zip(rows, sources, strict=True):
                 name = writer.name()
-                writer.line(f"{name} = {row.text}[{trip}]")
-                trip_rows.append(Value(name, row_type(row.type), row.storage))
+                writer.line(f"{name} = {source}[{trip}]")
+                type = row_type(row.type)
+                storage = row.storage if type.shape else None  # a number is no view
+                trip_rows.append(Value(name, type, storage, form=writer.form_of(type)))
             results = writer.block(body, [*constants, *carries, *trip_rows])
-            lists = [
-                result if ANY_LENGTH in type.shape else None
-                for result, type in zip(results[len(carry) :], types, strict=True)
-            ]
-            for stack, result, kept in zip(stacks, results[len(carry) :], lists, strict=True):
-                if kept is None:
-                    writer.line(f"{stack}[{trip}] = {result.text}")
-            kept_lists = [stack for stack, kept in zip(stacks, lists, strict=True) if kept]
-            targets = [
-                *(value.text for value in carries),
-                *(f"{stack}[{trip}]" for stack in kept_lists),
-            ]
-            writer.assign(targets, [*results[: len(carry)], *filter(None, lists)])
-        for stack, type in zip(stacks, types, strict=True):
-            if ANY_LENGTH in type.shape:
-                join = writer.function("stacked", stacked)
-                writer.line(f"{stack} = {join}({stack}, {writer.constant(type)})")
-        names = [*(value.text for value in carries), *stacks]
-        return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
+            kept = [stack for stack in stacks if stack.is_list]
+            stacked_results = results[len(carry) :]
+            for stack, result in zip(stacks, stacked_results, strict=True):
+                if not stack.is_list:
+                    text = writer.numpy(result) if result.type.shape else result.text
+                    writer.line(f"{stack.name}[{trip}] = {text}")
+            writer.assign(
+                [*(value.text for value in carries), *(f"{x.name}[{trip}]" for x in kept)],
+                [
+                    *results[: len(carry)],
+                    *selected(stacked_results, [stack.is_list for stack in stacks]),
+                ],
+                leaving=results,
+            )
+        return [
+            *(writer.made(value.text, type) for value, type in zip(carries, outputs, strict=False)),
+            *(stack.value(type) for stack, type in zip(stacks, outputs[len(carry) :], strict=True)),
+        ]
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -393,6 +390,55 @@ class Scan(Primitive):
         )
         stack_axes = [1 if on else None for on in wanted[count:]]
         return results, (*zero_or_none(carry_mask), *stack_axes)
+
+
+def row_source(writer: Writer, row: Value) -> str:
+    """What a loop reads its rows from: numbers one by one from memory made for that."""
+    type = row_type(row.type)
+    if writer.form_of(type) is Form.NUMPY:
+        return writer.numpy(row)
+    if row.form is Form.DOUBLES:
+        return row.text
+    name = writer.name()
+    writer.line(f"{name} = {writer.function('from_array', from_array)}({row.text})")
+    return name
+
+
+class Stack:
+    """Where a loop in generated source puts one of its outputs, trip by trip.
+
+    Attributes:
+        name: Its name.
+        type: The type of the output of one trip.
+        is_list: Whether it is a list, since the lengths of the outputs are not known.
+        is_doubles: Whether it takes numbers of Python's.
+    """
+
+    def __init__(self, writer: Writer, type: ArrayType, count: str) -> None:
+        """Write what makes the memory."""
+        self.writer = writer
+        self.name = writer.name()
+        self.type = type
+        self.is_list = ANY_LENGTH in type.shape
+        self.is_doubles = writer.form_of(type.strong) is Form.PYTHON
+        if self.is_list:
+            writer.line(f"{self.name} = [None] * {count}")
+        elif self.is_doubles:
+            writer.line(f"{self.name} = {writer.function('doubles', doubles)}({count})")
+        else:
+            shape = ", ".join(map(str, (count, *type.shape)))
+            writer.line(f"{self.name} = np.empty(({shape},), {writer.constant(type.dtype)})")
+
+    def value(self, type: ArrayType) -> Value:
+        """What it is after the loop, an array of a type."""
+        if self.is_list:
+            join = self.writer.function("stacked", stacked)
+            joined = f"{join}({self.name}, {self.writer.constant(self.type)})"
+            self.writer.line(f"{self.name} = {joined}")
+        value = self.writer.made(self.name, type)
+        if self.is_doubles:
+            value.form = Form.DOUBLES
+        return value
 
 
 def carried(writer: Writer, values: Sequence[Value], variables: Sequence[Variable]) -> list[Value]:

@@ -48,6 +48,8 @@ class Code(NamedTuple):
     Attributes:
         expression: Computes the output, or the tuple of outputs.
         into: A statement that computes the output into ``{out}``, an array of its type.
+        python: Computes the output, a number, where all inputs that are numbers are Python's.
+        takes_python: Whether numbers among the inputs may be Python's in all templates.
         in_place: Whether ``{out}`` may be one of the inputs.
         needs_contiguous: Whether ``{out}`` must lie in row-major order.
         then: Statements that follow, and write to ``{out}``: the value of ``expression``.
@@ -62,6 +64,8 @@ class Code(NamedTuple):
 
     expression: str
     into: str | None = None
+    python: str | None = None
+    takes_python: bool = False
     in_place: bool = False
     needs_contiguous: bool = False
     then: tuple[str, ...] = ()

@@ -58,6 +58,7 @@ class Primitive:
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
         writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
+        takes_doubles: Whether that takes arrays of numbers in the form ``DOUBLES`` too.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
     """
 
@@ -71,6 +72,7 @@ class Primitive:
     accumulates: ClassVar[bool] = False
     warns: bool = True
     writes_itself: ClassVar[bool] = False
+    takes_doubles: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:

@@ -75,6 +75,44 @@ WARNING = frozenset({
 })  # fmt: skip
 """Where NumPy may warn of divisions by zero and invalid values although all inputs are finite."""
 
+PYTHON = {
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "({0} / {1} if {1} else divided({0}, {1}))",
+    "negative": "-{0}",
+    "positive": "+{0}",
+    "absolute": "abs({0})",
+    "square": "{0} * {0}",
+    "reciprocal": "(1.0 / {0} if {0} else divided(1.0, {0}))",
+    "exp": "(math.exp({0}) if {0} < 709.0 else float(np_({0})))",
+    "expm1": "(math.expm1({0}) if {0} < 709.0 else float(np_({0})))",
+    "log": "(math.log({0}) if {0} > 0.0 else float(np_({0})))",
+    "log1p": "(math.log1p({0}) if {0} > -1.0 else float(np_({0})))",
+    "sqrt": "(math.sqrt({0}) if {0} >= 0.0 else float(np_({0})))",
+    "sin": "(math.sin({0}) if -1e300 < {0} < 1e300 else float(np_({0})))",
+    "cos": "(math.cos({0}) if -1e300 < {0} < 1e300 else float(np_({0})))",
+    "tan": "(math.tan({0}) if -1e300 < {0} < 1e300 else float(np_({0})))",
+    "tanh": "math.tanh({0})",
+    "sinh": "(math.sinh({0}) if -700.0 < {0} < 700.0 else float(np_({0})))",
+    "cosh": "(math.cosh({0}) if -700.0 < {0} < 700.0 else float(np_({0})))",
+    "arctan": "math.atan({0})",
+    "arctan2": "math.atan2({0}, {1})",
+    "maximum": "({0} if {0} >= {1} or {0} != {0} else {1})",
+    "minimum": "({0} if {0} <= {1} or {0} != {0} else {1})",
+    "less": "{0} < {1}",
+    "less_equal": "{0} <= {1}",
+    "greater": "{0} > {1}",
+    "greater_equal": "{0} >= {1}",
+    "equal": "{0} == {1}",
+    "not_equal": "{0} != {1}",
+    "logical_and": "bool({0} and {1})",
+    "logical_or": "bool({0} or {1})",
+    "logical_not": "not {0}",
+}
+"""What Python's own numbers do instead, a third of the time. The ufunc is ``np_``, for values at
+which Python raises an error; the results differ by rounding only."""
+
 PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
 
@@ -142,7 +180,7 @@ class Elementwise(Primitive):
             expression = f"{places[0]} {symbol} {places[1]}"
         (type,) = outputs
         if not type.shape:
-            return Code(expression)
+            return Code(expression, python=self._python(names))
         if self.name != "power":  # whose operator knows the exponents 2, 1/2 and -1
             arrays = [self._constant(names, inputs, number) for number in range(len(inputs))]
             if any(arrays):
@@ -158,6 +196,17 @@ class Elementwise(Primitive):
             in_place=True,
             is_contiguous=None,
         )
+
+    def _python(self, names: Namer) -> str | None:
+        """The operation on Python's numbers, which never raises and gives what NumPy gives."""
+        template = PYTHON.get(self.name)
+        if template is None:
+            return None
+        if "np_" in template:
+            template = template.replace("np_", f"np.{self.ufunc.__name__}")
+        if "divided" in template:
+            template = template.replace("divided", names.function("divided", divided))
+        return template
 
     def _constant(self, names: Namer, inputs: Sequence[Operand], number: int) -> str | None:
         """A number among the inputs as NumPy would convert it; None where it stays as it is."""
@@ -289,6 +338,7 @@ def _run_quotient_or_zero(t: Any, divisor: Any) -> Any:
 
 
 def _scalar_product_or_zero(t: Any, factor: Any) -> Any:
+    # Numbers of Python's may come as well.
     if t or math.isfinite(factor):
         return t * factor
     with np.errstate(invalid="ignore"):
@@ -299,13 +349,24 @@ def _scalar_quotient_or_zero(t: Any, divisor: Any) -> Any:
     if divisor and math.isfinite(divisor):
         return t / divisor
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _run_quotient_or_zero(t, divisor)
+        return _run_quotient_or_zero(np.float64(t), divisor)
 
 
 _SCALAR = {
     "product_or_zero": _scalar_product_or_zero,
     "quotient_or_zero": _scalar_quotient_or_zero,
 }
+
+
+_PYTHON_OR_ZERO = {
+    "product_or_zero": "({{0}} * {{1}} if {{0}} or math.isfinite({{1}}) else 0.0)",
+    "quotient_or_zero": "({{0}} / {{1}} if {{1}} and {{1}} == {{1}} else float({0}({{0}}, {{1}})))",
+}
+
+
+def divided(x: float, y: float) -> float:
+    """Python's quotient of NumPy: by zero it is infinite or nan."""
+    return float(np.float64(x) / np.float64(y))
 
 
 class OrZero(Elementwise):
@@ -323,7 +384,7 @@ class OrZero(Elementwise):
             name = names.function(self.name, self.run)
             return Code(f"{name}({{0}}, {{1}})", is_contiguous=None)
         name = names.function(f"scalar_{self.name}", _SCALAR[self.name])
-        return Code(f"{name}({{0}}, {{1}})")
+        return Code(f"{name}({{0}}, {{1}})", python=_PYTHON_OR_ZERO[self.name].format(name))
 
 
 product_or_zero_primitive = OrZero(
@@ -586,8 +647,9 @@ class Select(Elementwise):
         outputs: Sequence[ArrayType],
         **params: Any,
     ) -> Code | None:
-        """NumPy's function."""
-        return Code("np.where({0}, {1}, {2})")
+        """NumPy's function; of numbers Python's choice."""
+        python = None if outputs[0].shape else "({1} if {0} else {2})"
+        return Code("np.where({0}, {1}, {2})", python=python)
 
 
 select = Select(

@@ -220,7 +220,11 @@ class GetItem(Linear):
             return None
         # Arrays of indices that have no axes are whole numbers to NumPy, which makes a view then.
         is_view = bool(outputs[0].shape) and not any(operand.type.shape for operand in inputs[1:])
-        return Code(f"{{0}}[{index_code(params['index'])}]", is_view=is_view)
+        index = index_code(params["index"])
+        python = None
+        if outputs[0] == ArrayType((), np.dtype(np.float64)) and self is element:
+            python = f"{{0}}.item({index})"
+        return Code(f"{{0}}[{index}]", python=python, is_view=is_view)
 
     def infer(
         self, x: ArrayType, *arrays: ArrayType, index: Index, unique: bool = False
@@ -362,6 +366,7 @@ class ScatterAdd(Linear):
         return Code(
             f"np.zeros({type.shape}, {names.constant(type.dtype)})",
             "{out}.fill(0)",
+            takes_python=True,
             then=(write,),
             is_contiguous=True,
         )
@@ -449,7 +454,7 @@ class IndexAdd(Primitive):
         else:
             add = names.function("add_at", add_at)
             statement = f"{add}({{out}}, ({text},), {{1}})"
-        return Code("{0}.copy()", takes_over=True, then=(statement,))
+        return Code("{0}.copy()", takes_python=True, takes_over=True, then=(statement,))
 
     def infer(
         self,
@@ -617,7 +622,12 @@ class IndexUpdate(Primitive):
         if not x.type.shape or (x.type.dtype.kind != "c" and value.type.dtype.kind == "c"):
             return None
         index = index_code(params["index"], 2)
-        return Code("{0}.copy()", takes_over=True, then=(f"{{out}}[{index}] = {{1}}",))
+        return Code(
+            "{0}.copy()",
+            takes_python=True,
+            takes_over=True,
+            then=(f"{{out}}[{index}] = {{1}}",),
+        )
 
     def infer(
         self,

@@ -172,6 +172,7 @@ class BroadcastTo(Linear):
         if type.size < _LARGE:
             return Code(
                 f"np.empty({type.shape}, {names.constant(type.dtype)})",
+                takes_python=True,
                 then=("{out}[...] = {0}",),
                 is_contiguous=True,
             )
@@ -393,7 +394,8 @@ class Stack(Joining):
         dtype = names.constant(type.dtype)
         parts = [f"{{{number}}}" for number in range(len(inputs))]
         if type.ndim == 1:
-            return Code(f"np.array(({', '.join(parts)},), {dtype})", is_contiguous=True)
+            joined = f"np.array(({', '.join(parts)},), {dtype})"
+            return Code(joined, takes_python=True, is_contiguous=True)
         before = ":, " * params["axis"]
         return Code(
             f"np.empty({type.shape}, {dtype})",
