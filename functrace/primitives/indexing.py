@@ -560,14 +560,14 @@ def add_at(total: Any, index: Index, values: Any, unique: bool = False) -> None:
     """``total[index] += values`` in place; where an element is met twice, both values count.
 
     Args:
-        total: An ordinary array of the values' dtype, in row-major order.
+        total: An ordinary array of the values' dtype.
         index: An index with arrays in it.
         values: What to add.
         unique: Whether no element is met twice.
     """
     if unique:
         total[index] += values
-    elif all(type(item) is np.ndarray for item in index):
+    elif all(type(item) is np.ndarray for item in index) or not total.flags.c_contiguous:
         np.add.at(total, index[0] if len(index) == 1 else index, values)
     else:
         # With slices np.add.at is slow, so that it is handed positions in flat memory.

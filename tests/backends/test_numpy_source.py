@@ -426,3 +426,13 @@ def test_choices_between_numbers_of_both_kinds():
     program = ft.make_ir(f)(np.float64(1.0), np.ones(3))
     for x in (0.1, 3.0):
         require_same(program, [np.float64(x), np.arange(3.0)])
+
+
+def test_adding_at_an_index_in_place_keeps_columns_that_lie_one_after_another():
+    def loss(x, w):
+        return np.sum(np.sin(x) * w) + np.sum(x[0, np.array([0, 1, 1])] ** 2)
+
+    x, w = (np.asfortranarray(np.arange(12.0).reshape(3, 4) + start) for start in (0, 1))
+    gradient = ft.jit(ft.grad(loss))
+    assert "add_at" in gradient.source(x, w)
+    np.testing.assert_allclose(gradient(x, w), ft.grad(loss)(x, w), rtol=1e-15)
