@@ -166,14 +166,27 @@ def _scalar_constants(equation: Equation, scope: Scope) -> Equation | None:
     return None
 
 
+def _repeated(atom: Atom, equation: Equation, scope: Scope) -> Atom | None:
+    """What was broadcast to give this atom.
+
+    A Python scalar has a dtype of its own when it was broadcast, and takes on that of the others
+    where it was not. In comparisons that does not show in the output's dtype.
+    """
+    made = scope.made_by(atom, shaping.broadcast_to_primitive)
+    if made is None:
+        return None
+    (x,) = made.inputs
+    return None if x.type.weak and atom.type.dtype != equation.outputs[0].type.dtype else x
+
+
 def _without_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
     """The primitive broadcasts its inputs by itself, in the same way."""
     if len(equation.inputs) == 1:
         return None
     for number, atom in enumerate(equation.inputs):
-        made = scope.made_by(atom, shaping.broadcast_to_primitive)
-        if made is not None:
-            better = equation.replaced(inputs=_other_inputs(equation, number, made.inputs[0]))
+        repeated = _repeated(atom, equation, scope)
+        if repeated is not None:
+            better = equation.replaced(inputs=_other_inputs(equation, number, repeated))
             if _has_output_type(better):
                 return better
     return None
@@ -187,8 +200,8 @@ def _before_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
         return None
     inputs: list[Atom] = []
     for atom in equation.inputs:
-        made = scope.made_by(atom, shaping.broadcast_to_primitive)
-        inputs.append(atom if made is None else made.inputs[0])
+        repeated = _repeated(atom, equation, scope)
+        inputs.append(atom if repeated is None else repeated)
     output = equation.outputs[0].type
     if inputs == list(equation.inputs) or has_unknown_length(output):
         return None

@@ -452,6 +452,10 @@ UNCHANGED = {
             "c: float64[3] = sum(b, axes=(0,), keepdims=False, dtype=None)"
         ),
     ),
+    "a comparison with a repeated Python scalar, which has a dtype": (
+        "a: weak_float64, b: float32[3]",
+        "c: float64[3] = broadcast_to(a, shape=(3,))\nd: bool[3] = less(c, b)",
+    ),
     "a part of a range": (
         "a: float64[3]",
         "b: float64[3] = getitem(a, index=(slice(None, None, -1),))",
