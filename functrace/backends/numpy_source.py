@@ -34,6 +34,7 @@ from functrace.backends.memory import (
     key_of,
     size_of,
 )
+from functrace.backends.threads import team_for
 from functrace.errors import FunctraceError, ProgramCheckError
 from functrace.ir.emission import UNKNOWN, Code, Operand
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_built_in
@@ -130,6 +131,7 @@ class Writer:
         globals: What the source refers to by name.
         values: What the variables are that are needed now.
         prefers_python: Whether numbers are held as Python's floats.
+        products: The sizes of the matrix products.
     """
 
     def __init__(self) -> None:
@@ -144,6 +146,7 @@ class Writer:
         self._constants: dict[Any, str] = {}
         self.values: dict[Variable, Value] = {}
         self.prefers_python = False
+        self.products: list[tuple[int, int, int]] = []
 
     # Text
 
@@ -237,6 +240,7 @@ class Writer:
                 value.form, value.storage = Form.PYTHON, None
             inputs.append(value)
         with self.indented(f"def {name}({', '.join(value.text for value in inputs)}):"):
+            start = len(self.lines)
             with self.indented("try:"):
                 outputs = self.block(program, inputs)
                 self._source = None
@@ -245,6 +249,13 @@ class Writer:
             with self.indented("except Exception as error:"):
                 self.line("locate(error)")
                 self.line("raise")
+            team = team_for(self.products, program.operations) if self.products else None
+            if team is not None and takes_as_long_each_time(program):
+                self.globals["team"] = team
+                self.lines.insert(start, f"{self._indent}entered = team.enter()")
+                self.places.insert(start, None)
+                with self.indented("finally:"):
+                    self.line("team.leave(entered)")
         return "\n".join(self.lines) + "\n"
 
     def separate(self, values: Sequence[Value]) -> list[str]:
@@ -437,6 +448,8 @@ class _Block:
         ]
         types = [variable.type for variable in equation.outputs]
         code = primitive.numpy_code(self.writer, operands, types, **equation.params)
+        if code is not None and code.product is not None:
+            self.writer.products.append(code.product)
         return code or called(self.writer, primitive, len(operands), equation.params)
 
     def write(self) -> None:
@@ -689,6 +702,20 @@ def may_warn(equation: Equation) -> bool:
         for program in equation.params.values()
         if isinstance(program, Program)
         for inner in program.equations
+    )
+
+
+def takes_as_long_each_time(program: Program) -> bool:
+    """Whether all calls do the same, as far as one can see: no loop ends by a condition."""
+    return all(
+        equation.primitive.name != "while_loop"
+        and not equation.has_effect
+        and all(
+            takes_as_long_each_time(inner)
+            for inner in equation.params.values()
+            if isinstance(inner, Program)
+        )
+        for equation in program.equations
     )
 
 

@@ -1,12 +1,17 @@
-"""Keeping small matrix products on one thread.
+"""Keeping matrix products on one thread while other processes have the cores.
 
 NumPy hands matrix products to a BLAS library, which divides all but the smallest among threads, one
 for each core. Waking the threads and waiting for the last of them is worth it on cores that have
 nothing else to do. Where another process has a core, the product waits until the scheduler gives
-the thread on that core its turn, which takes milliseconds: training steps that take 0.3 ms on one
-thread, and 0.2 ms on two with quiet cores, were measured to take 20 ms in the mean. A product that
-one thread finishes in microseconds has little to win and all of that to lose, so calls whose
-products are all small are made on one thread.
+the thread on that core its turn, which takes milliseconds. The gradient of a small network was
+measured (two cores, OpenBLAS 0.3.31, float64, milliseconds a call):
+
+| | one thread | two threads |
+|---|---|---|
+| both cores quiet | 0.31 | 0.20 |
+| one core kept busy | 0.3 to 0.9 | 2 to 37 |
+
+So neither is right always, and a `Team` finds out at each call which is.
 
 BLAS libraries are asked by their own functions, through ctypes. In OpenBLAS built with threads of
 its own (NumPy's wheels) the number of threads belongs to the process; in MKL, and in OpenBLAS built
@@ -18,49 +23,14 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache, wraps
+from functools import cache
 from itertools import product
+from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-SMALL_PRODUCT = 2**21
-"""The most multiplications of a matrix product that one thread is to do, 128 * 128 * 128.
-
-Measured with OpenBLAS 0.3.31 on two cores. One thread needs 40 µs for it in float32 and 84 µs in
-float64; two threads on quiet cores, half of that. (Below 64 * 64 * 64 OpenBLAS itself uses one.)
-With one core kept busy, two threads need 5 ms in the mean, a hundred times of what they can win,
-and for 160 * 160 * 160 they need 40 ms. Much larger products lose as much by waiting, but there a
-machine of many cores, if they are quiet, would lose most of its speed.
-"""
-
-
-def products_are_small(sizes: Iterable[tuple[int, int, int]]) -> bool:
-    """Whether matrix products are all so small that one thread is to do them.
-
-    Args:
-        sizes: For each product the lengths m, n, k: (m, k) @ (k, n). A vector has m or n of 1; of
-            stacked matrices, those of one matrix count, since NumPy multiplies one after the other.
-            An unknown length is -1.
-
-    Returns:
-        False too if there is no product at all, or if a length is unknown: then the threads are to
-        be left alone.
-
-    Example:
-        >>> products_are_small([(128, 128, 64), (128, 10, 64)])
-        True
-        >>> products_are_small([(128, 128, 64), (256, 512, 784)])
-        False
-    """
-    found = list(sizes)
-    return bool(found) and all(
-        min(m, n, k) >= 0 and m * n * k <= SMALL_PRODUCT for m, n, k in found
-    )
 
 
 class BlasThreads(NamedTuple):
@@ -80,7 +50,7 @@ class BlasThreads(NamedTuple):
 def blas_threads() -> BlasThreads | None:
     """NumPy's BLAS library, or None if it cannot be asked.
 
-    Generated code does with it what `on_one_thread` does::
+    It is used in this way::
 
         previous = exchange(1)
         try:
@@ -104,32 +74,78 @@ def blas_threads() -> BlasThreads | None:
     return None
 
 
-def on_one_thread(f: Callable[P, R]) -> Callable[P, R]:
-    """Make a function that keeps BLAS on one thread while it runs, or return it as it is.
+WAKING = 64**3
+"""From so many multiplications on OpenBLAS divides a product among threads."""
+
+SLICE = 512**3
+"""From so many multiplications on a product takes so long that threads are always worth it."""
+
+
+class Team:
+    """Decides, call by call, whether the products of a generated function use BLAS's threads.
+
+    They do, as products in NumPy written by hand would, and so with the same rounding, until a
+    call takes far longer than such a call has taken: then the processor cores are busy with
+    something else, and threads wait for each other. For fifty times what was lost the function
+    runs on one thread; then it tries again. So at most a fiftieth of the time is lost.
+
+    Calls of many Python threads may use one Team: its numbers are only estimates.
+
+    Attributes:
+        best: The shortest time of a call with threads, in seconds.
+        expected: What a call takes at most, even on a slow machine.
+        alone_until: Up to what time products stay on one thread.
+    """
+
+    __slots__ = ("alone_until", "best", "clock", "exchange", "expected")
+
+    def __init__(
+        self,
+        exchange: Callable[[int], int],
+        operations: int,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        """Take the function of `BlasThreads`, and how many operations on numbers a call takes."""
+        self.exchange = exchange
+        self.clock = clock
+        self.best = inf
+        self.expected = 2e-3 + operations / 2e9
+        self.alone_until = 0.0
+
+    def enter(self) -> tuple[float, int]:
+        """Begin a call: the time, and the number of threads that `leave` is to restore, or -1."""
+        now = self.clock()
+        return (now, self.exchange(1)) if now < self.alone_until else (now, -1)
+
+    def leave(self, entered: tuple[float, int]) -> None:
+        """End a call."""
+        start, previous = entered
+        if previous >= 0:
+            if previous != 1:
+                self.exchange(previous)
+            return
+        now = self.clock()
+        taken = now - start
+        self.best = min(self.best, taken)
+        if taken > min(3 * self.best + 1e-4, self.expected):
+            lost = taken - min(self.best, self.expected / 10)
+            self.alone_until = now + min(max(50 * lost, 0.01), 10.0)
+        else:
+            self.best *= 1.001  # so that a faster machine of yesterday does not count for ever
+
+
+def team_for(sizes: Iterable[tuple[int, int, int]], operations: int) -> Team | None:
+    """What watches a function with these products; None where there is nothing to decide.
 
     Args:
-        f: Any function. It is returned itself where nothing is to be done: BLAS cannot be asked.
-
-    Example:
-        >>> import numpy as np
-        >>> on_one_thread(np.dot)(np.ones(2), np.ones(2))
-        np.float64(2.0)
+        sizes: For each product the lengths m, n, k, as of `products_are_small`.
+        operations: How many operations on numbers a call takes.
     """
+    largest = max((m * n * k if min(m, n, k) >= 0 else SLICE for m, n, k in sizes), default=0)
+    if not WAKING <= largest < SLICE:
+        return None
     threads = blas_threads()
-    if threads is None:
-        return f
-    exchange = threads.exchange
-
-    @wraps(f)
-    def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-        previous = exchange(1)
-        try:
-            return f(*args, **kwargs)
-        finally:
-            if previous != 1:
-                exchange(previous)
-
-    return limited
+    return None if threads is None else Team(threads.exchange, operations)
 
 
 # Finding the library

@@ -58,6 +58,8 @@ class Code(NamedTuple):
         is_view: Whether the output shares memory with the first input.
         is_writable: Whether the output may be written.
         is_fresh: Whether the output shares memory with nothing else.
+        product: The lengths m, n, k of the matrix product (m, k) @ (k, n) that it is, -1 where a
+            length is not known; None where it is none.
         is_contiguous: Whether the output's elements lie in row-major order, one after another;
             None where they lie as those of the inputs do.
     """
@@ -74,6 +76,7 @@ class Code(NamedTuple):
     is_writable: bool = True
     is_fresh: bool = True
     is_contiguous: bool | None = False
+    product: tuple[int, int, int] | None = None
 
 
 class Namer(Protocol):

@@ -213,6 +213,8 @@ def contraction_code(
         first, second, rows, columns, a, b = second, first, columns, rows, b, a
     left = _as_matrices(a, first, batch, rows, summed, lengths)
     right = _as_matrices(b, second, batch, summed, columns, lengths)
+    m, n, k = (prod(lengths[label] for label in labels) for labels in (rows, columns, summed))
+    sizes = (m, n, k)
     shape = result.shape
     natural = batch + rows + columns
     merged = [*(lengths[label] for label in batch)]
@@ -238,9 +240,9 @@ def contraction_code(
     if permutation is not None:
         expression += f".transpose({permutation})"
     if needs_reshape or permutation is not None or not shape:
-        return Code(expression, is_contiguous=permutation is None)
+        return Code(expression, is_contiguous=permutation is None, product=sizes)
     into = f"{expression[:-1]}, {{out}})"
-    return Code(expression, into, needs_contiguous=True, is_contiguous=True)
+    return Code(expression, into, needs_contiguous=True, is_contiguous=True, product=sizes)
 
 
 def _lined_up(text: str, labels: str, output: str) -> str:

@@ -219,7 +219,9 @@ class GetItem(Linear):
         if not inputs[0].type.shape:
             return None
         # Arrays of indices that have no axes are whole numbers to NumPy, which makes a view then.
-        is_view = bool(outputs[0].shape) and not any(operand.type.shape for operand in inputs[1:])
+        # So it does of a number that an index with an ellipsis reads.
+        is_number = not outputs[0].shape and Ellipsis not in params["index"]
+        is_view = not is_number and not any(operand.type.shape for operand in inputs[1:])
         index = index_code(params["index"])
         python = None
         if outputs[0] == ArrayType((), np.dtype(np.float64)) and self is element:

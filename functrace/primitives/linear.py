@@ -232,7 +232,7 @@ class Cast(Linear):
 
     def run(self, x: Any, *, dtype: np.dtype[Any]) -> Any:
         """Cast."""
-        if dtype.kind != "c" and dtype_of(x).kind == "c":
+        if dtype.kind not in "cb" and dtype_of(x).kind == "c":
             x = x.real
         return x.astype(dtype) if isinstance(x, np.ndarray) else dtype.type(x)
 
@@ -249,7 +249,9 @@ class Cast(Linear):
     ) -> Code | None:
         """NumPy's conversion."""
         dtype = params["dtype"]
-        if not inputs[0].type.shape or (dtype.kind != "c" and inputs[0].type.dtype.kind == "c"):
+        if not inputs[0].type.shape or (
+            dtype.kind not in "cb" and inputs[0].type.dtype.kind == "c"
+        ):
             return None
         return Code(f"{{0}}.astype({names.constant(dtype)})", is_contiguous=None)
 

@@ -139,6 +139,7 @@ def test_views_stay_views_and_are_not_written_while_their_base_is_needed():
         lambda x: [y := x + 1.0, y[::-1], y],
         lambda x: np.reshape(x, (9,)),
         lambda x: np.diagonal(x),
+        lambda x: (x[0, 0, ...], [y := x * 2.0, y[..., 0, 0], (y + 1.0) * 2.0][1:]),
         lambda x: [np.split(x, 3), np.split(x + 1.0, 3)],
     ],
 )
@@ -158,6 +159,21 @@ def test_scalars_of_each_kind(x):
             assert type(output) is type(expected)
             assert output == expected
             assert output is not x or not isinstance(x, np.ndarray)
+
+
+def test_a_number_read_with_an_ellipsis_is_a_view():
+    def f(x):
+        y = x * 2.0
+        return y[..., 0], (y + 1.0) * 2.0
+
+    require_same(ft.make_ir(f)(np.ones(3)), [np.ones(3)])
+
+
+def test_complex_numbers_are_true_where_only_their_imaginary_part_is_not_zero():
+    f = lambda x: x.astype(bool)
+    for x in (np.array([1j, 0.0, 1.0]), np.complex128(1j)):
+        np.testing.assert_array_equal(f(x), ft.jit(f)(x))
+        assert f(x).dtype == ft.jit(f)(x).dtype
 
 
 def test_index_updates_of_one_array_are_made_in_place():

@@ -1,23 +1,21 @@
-"""BLAS on one thread: what is found, that it is restored, and what counts as small."""
+"""BLAS on one thread: what is found, that it is restored, and when it is done."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import threading
 import time
+from functools import wraps
 from itertools import permutations
 
 import numpy as np
 import pytest
 
+import functrace as ft
 from functrace.backends import threads
-from functrace.backends.threads import (
-    SMALL_PRODUCT,
-    blas_threads,
-    on_one_thread,
-    products_are_small,
-)
+from functrace.backends.threads import Team, blas_threads, team_for
 
 found = blas_threads()
 needs_blas = pytest.mark.skipif(found is None, reason="this BLAS cannot be asked")
@@ -37,15 +35,20 @@ def now(exchange):
     return count
 
 
-def test_what_is_small():
-    assert products_are_small([(128, 128, 64), (1, 1000, 1000), (0, 5, 5)])
-    assert products_are_small([(SMALL_PRODUCT, 1, 1)])
-    assert not products_are_small([(SMALL_PRODUCT + 1, 1, 1)])
-    assert not products_are_small([(2, 2, 2), (256, 512, 784)])
-    assert not products_are_small([])
-    assert not products_are_small([(-1, 2, 2)])
-    assert not products_are_small([(-1, -1, 2)])
-    assert products_are_small(iter([(2, 2, 2)]))
+def on_one_thread(f):
+    """The function as a `Team` runs it while the cores are busy."""
+    team = Team(found.exchange, 0)
+    team.alone_until = math.inf
+
+    @wraps(f)
+    def limited(*args):
+        entered = team.enter()
+        try:
+            return f(*args)
+        finally:
+            team.leave(entered)
+
+    return limited
 
 
 def test_the_blas_of_numpys_wheels_is_found():
@@ -233,7 +236,7 @@ def test_nothing_is_done_for_other_libraries(monkeypatch):
     single = {"openblas_get_parallel": lambda: 0}
     assert with_library(monkeypatch, single) is None
     monkeypatch.setattr(threads, "blas_threads", lambda: None)
-    assert on_one_thread(now) is now
+    assert team_for([(100, 100, 100)], 2_000_000) is None
 
 
 def test_a_numpy_without_the_module_is_left_alone(monkeypatch):
@@ -243,10 +246,100 @@ def test_a_numpy_without_the_module_is_left_alone(monkeypatch):
 
 def test_a_fresh_process_can_use_it():
     script = (
-        "from functrace.backends.threads import on_one_thread; import numpy as np; "
-        "print(on_one_thread(lambda: (np.ones((300, 300)) @ np.ones((300, 300))).sum())())"
+        "import functrace as ft, numpy as np; x = np.ones((100, 100)); "
+        "f = ft.jit(lambda x: x @ x); assert 'team.enter' in f.source(x); print(f(x).sum())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert float(done.stdout) == 300.0**3
+    assert float(done.stdout) == 100.0**3
+
+
+# When threads are used
+
+
+class Machine:
+    """A clock, and calls that take the time they are told to."""
+
+    def __init__(self, operations=0):
+        self.now = 100.0
+        self.threads = 4
+        self.team = Team(self.exchange, operations, lambda: self.now)
+
+    def exchange(self, count):
+        previous, self.threads = self.threads, count
+        return previous
+
+    def call(self, seconds):
+        """One call; returns on how many threads it ran."""
+        entered = self.team.enter()
+        used = self.threads
+        self.now += seconds
+        self.team.leave(entered)
+        assert self.threads == 4
+        return used
+
+
+def test_quiet_cores_are_used():
+    machine = Machine()
+    assert {machine.call(200e-6 * (1 + number % 3 / 4)) for number in range(1000)} == {4}
+
+
+def test_a_call_that_waits_is_followed_by_calls_on_one_thread():
+    machine = Machine()
+    for _ in range(10):
+        machine.call(200e-6)
+    assert machine.call(20e-3) == 4
+    used = [machine.call(300e-6) for _ in range(5000)]
+    assert used[0] == 1
+    alone = used.index(4) * 300e-6
+    assert 0.9 < alone < 1.1  # fifty times of what was lost
+    assert set(used[used.index(4) :]) == {4}
+
+
+def test_at_most_a_fiftieth_of_the_time_is_lost_on_busy_cores():
+    machine = Machine()
+    machine.call(200e-6)
+    start, calls = machine.now, 0
+    while machine.now < start + 60:
+        machine.call(20e-3 if machine.now >= machine.team.alone_until else 300e-6)
+        calls += 1
+    assert (machine.now - start) / calls < 1.05 * 300e-6
+
+
+def test_cores_that_are_busy_from_the_beginning():
+    machine = Machine(operations=14_000_000)
+    assert machine.call(20e-3) == 4  # more than so many operations can take
+    assert machine.call(300e-6) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "watches"),
+    [
+        ([], False),
+        ([(32, 16, 8)], False),  # too small for threads
+        ([(128, 128, 64), (2, 2, 2)], True),
+        ([(128, 128, 64), (1000, 1000, 1000)], False),  # too large to wait for
+        ([(-1, 2, 2)], False),
+    ],
+)
+def test_which_functions_are_watched(monkeypatch, sizes, watches):
+    state = State()
+    monkeypatch.setattr(
+        threads, "blas_threads", lambda: threads.BlasThreads("openblas", state.both)
+    )
+    assert (team_for(sizes, 0) is not None) == watches
+
+
+def test_functions_that_do_not_take_as_long_each_time_are_not_watched():
+    x = np.ones((100, 100))
+    f = ft.jit(lambda x: ft.while_loop(lambda c: np.sum(c) < 5.0, lambda c: c @ x, x))
+    assert "team" not in f.source(x)
+
+
+def test_watched_functions_give_the_same_and_let_errors_through():
+    x = np.random.default_rng(0).normal(size=(100, 100))
+    f = ft.jit(lambda x: np.linalg.inv((x @ x) * 0.0))
+    with pytest.raises(np.linalg.LinAlgError):
+        f(x)
+    np.testing.assert_allclose(ft.jit(lambda x: x @ x)(x), x @ x)
