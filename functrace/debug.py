@@ -5,7 +5,8 @@ recorded, and shows no values. What stands here runs when the values are there, 
 under `jit` on every call, in loops on every trip, under `vmap` for one example after the other,
 under `grad` and `jvp` once, in the forward pass. The order is that of the code.
 
-A call none of whose arguments is traced runs at once: under `jit` that is while recording.
+A call none of whose arguments is traced keeps its place in that order: under `jit` it runs on every
+call too.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import operator
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from itertools import count
 from typing import Any, NoReturn, Self, TypeVar, cast, final
 
@@ -223,14 +224,28 @@ class ProgramRecording(Recording):
     Attributes:
         inputs: The Program's inputs so far.
         equations: The equations so far.
+        holds_effects: Whether what is done for its effect waits for the Program to run, even where
+            none of its inputs is traced. If not, the function is running on values as well, and
+            it is done at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, holds_effects: bool = True) -> None:
         super().__init__()
+        self.holds_effects = holds_effects
         self.inputs: list[Variable] = []
         self.equations: list[Equation] = []
         self._constants: dict[int, Constant] = {}
         self._is_silent_outside = is_silent()
+
+    def __enter__(self) -> Self:
+        if self.holds_effects:
+            self._before = _effects.set(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.holds_effects:
+            _effects.reset(self._before)
+        self.is_open = False
 
     def input(self, type: ArrayType) -> Tracer:
         """A tracer for a new input of the Program."""
@@ -285,6 +300,14 @@ class ProgramRecording(Recording):
     def program(self, outputs: Sequence[Any]) -> Program:
         """The Program from the inputs to these outputs."""
         return Program(self.inputs, self.equations, [self.atom(x) for x in outputs])
+
+
+_effects: ContextVar[ProgramRecording | None] = ContextVar("effects", default=None)
+
+
+def recording_of_effects() -> ProgramRecording | None:
+    """The innermost running recording whose Program is to have the effects; None if none runs."""
+    return _effects.get()
 
 
 # Memory: which traced arrays are views of one another

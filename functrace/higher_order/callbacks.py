@@ -20,7 +20,15 @@ from functrace.higher_order.programs import with_axis
 from functrace.higher_order.solving import HostFunction, one_by_one
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, type_of
-from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import (
+    Tracer,
+    ValueRecording,
+    as_operand,
+    bind,
+    recording_of_effects,
+    source_of,
+    user_place,
+)
 
 VMAP_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 """What `pure_callback` can do under `vmap`."""
@@ -147,8 +155,12 @@ class DebugCallback(Primitive):
     locally_constant = True  # so recordings that follow values call it at once, and once only
 
     def run(self, *inputs: Any, callback: HostFunction) -> Any:
-        """Call it."""
-        callback.function(*inputs)
+        """Call it; where a function is being recorded, let its Program call it, each time."""
+        recording = recording_of_effects()
+        if recording is None:
+            callback.function(*inputs)
+        else:  # copies: arrays may be written before the Program runs
+            recording.record(self, [np.copy(x)[()] for x in inputs], {"callback": callback})
         return ()
 
     def infer(self, *types: ArrayType, callback: HostFunction) -> Any:
@@ -294,4 +306,18 @@ def debug_callback(callback: Callable[..., Any], args: Any, kwargs: Any) -> None
         return []
 
     host = HostFunction(getattr(callback, "__name__", "callback"), called, ())
-    bind(debug_callback_primitive, *(leaves[number] for number in traced), callback=host)
+    inputs = [_innermost(leaves[number]) for number in traced]
+    recording = recording_of_effects()
+    births = [x.recording.birth for x in inputs if isinstance(x, Tracer)]
+    if recording is not None and births and max(births) < recording.birth:
+        # What is captured from further out is shown here too each time that this runs.
+        recording.record(debug_callback_primitive, inputs, {"callback": host})
+    else:
+        bind(debug_callback_primitive, *inputs, callback=host)
+
+
+def _innermost(x: Any) -> Any:
+    """What a traced value is in the innermost recording that does not follow values."""
+    while isinstance(x, Tracer) and isinstance(x.recording, ValueRecording):
+        x = x.recording.value_of(x)
+    return x

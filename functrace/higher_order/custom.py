@@ -316,7 +316,7 @@ def _recorded_linear(
 ) -> Program:
     """Record the rule that was given, to be transposed into the one that was not."""
     try:
-        with ProgramRecording() as recording:
+        with ProgramRecording(holds_effects=False) as recording:
             inputs = [recording.input(type) for type in types]
             return recording.program(f(*inputs))
     except (NonlinearRuleError, CustomRuleError, ArgumentError, AxisNameError):

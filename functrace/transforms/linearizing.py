@@ -39,7 +39,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     """
     leaves, structure = tree.flatten(primals)
     types = [type_of(x) for x in leaves]
-    with ProgramRecording() as recording:
+    with ProgramRecording(holds_effects=False) as recording:
         tangents = [recording.input(type.strong) if type.is_inexact else None for type in types]
         output, pushed, *aux = jvp(f, primals, structure.unflatten(tangents), has_aux=has_aux)
         results, result_structure = tree.flatten((output, *aux))
@@ -98,7 +98,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
         else type_of(as_operand(x)).strong
         for x in leaves
     ]
-    with ProgramRecording() as recording:
+    with ProgramRecording(holds_effects=False) as recording:
         inputs = [recording.input(type) for type in types]
         outputs, out_structure = tree.flatten(f(*structure.unflatten(inputs)))
         program = recording.program([as_operand(x) for x in outputs])

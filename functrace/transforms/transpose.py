@@ -148,7 +148,7 @@ def transpose_program(
 
 def record_linear(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Program:
     """Record a rule, as a function of the tangents or cotangents that it is linear in."""
-    with ProgramRecording() as recording:
+    with ProgramRecording(holds_effects=False) as recording:
         inputs = [recording.input(ArrayType(type.shape, type.dtype)) for type in types]
         return recording.program(f(*inputs))
 

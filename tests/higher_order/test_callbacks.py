@@ -145,6 +145,75 @@ def test_what_is_not_traced_is_printed_as_it_is(capsys):
     assert lines(capsys) == ["text 1.0 [np.float64(1.0)]", "text 2.0 [np.float64(1.0)]"]
 
 
+def plain(x):
+    ft.debug.print("begin")
+    ft.debug.print("x {}", x)
+    ft.debug.print("end {}", 1)
+    return x * x
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda f: f,
+        ft.jit,
+        ft.grad,
+        ft.checkpoint,
+        lambda f: ft.jit(ft.grad(f)),
+        lambda f: ft.grad(ft.jit(f)),
+        lambda f: ft.grad(ft.checkpoint(f)),
+        lambda f: ft.jit(ft.hessian(f)),
+        lambda f: ft.jit(lambda x: ft.jvp(f, (x,), (1.0,))),
+        lambda f: ft.jit(lambda x: ft.linearize(f, x)[1](1.0)),
+        lambda f: lambda x: ft.linearize(f, x)[1](1.0),
+        lambda f: lambda x: ft.vmap(f)(np.array([x])),
+        lambda f: ft.jit(lambda x: ft.vmap(ft.grad(f))(np.stack([x]))),
+        lambda f: lambda x: ft.cond(x > 0, f, lambda x: x, x),
+        lambda f: ft.jit(lambda x: ft.cond(x > 0, f, lambda x: x, x)),
+        lambda f: ft.grad(ft.jit(lambda x: ft.cond(x > 0, f, lambda x: x, x))),
+        lambda f: ft.jit(lambda x: x + f(1.0)),
+        lambda f: ft.jit(lambda x: x + ft.jit(f)(1.0)),
+        lambda f: ft.jit(lambda x: x + ft.grad(f)(1.0)),
+    ],
+)
+def test_what_is_not_traced_keeps_its_place_in_every_call(capsys, transform):
+    g = transform(plain)
+    for _ in range(3):
+        g(1.0)
+        assert lines(capsys) == ["begin", "x 1.0", "end 1"]
+
+
+def test_what_is_not_traced_is_printed_in_every_trip(capsys):
+    def f(x, captured):
+        def body(c, row):
+            ft.debug.print("trip")
+            ft.debug.print("captured {}", captured)
+            return c + row * captured, None
+
+        return ft.scan(body, x, X[:2])[0]
+
+    for g in (
+        f,
+        ft.jit(f),
+        ft.grad(f),
+        ft.grad(f, 1),
+        ft.jit(ft.grad(f, (0, 1))),
+        ft.grad(ft.jit(f), 1),
+        ft.jit(lambda x, captured: x + f(1.0, captured)),
+    ):
+        g(2.0, 3.0)
+        assert lines(capsys) == ["trip", "captured 3.0"] * 2
+    ft.vmap(f, (0, None))(X, 3.0)  # it does not depend on the example
+    assert lines(capsys) == ["trip", "captured 3.0"] * 2
+
+
+def test_what_is_only_described_prints_nothing(capsys):
+    ft.eval_shape(plain, 1.0)
+    ft.make_ir(plain)(1.0)
+    ft.jit(plain).lower(1.0)
+    assert lines(capsys) == []
+
+
 def test_a_write_after_the_call_is_not_seen(capsys):
     @ft.jit
     def f(x):
