@@ -752,11 +752,11 @@ class Tracer:
 
     def _rows(self) -> Iterator[Any]:
         """The elements, taken at once: a derivative for each of them alone would cost a pass."""
-        variable = self.variable
+        variable, value = self.variable, self.value
         rows = bind(PRIMITIVES["unstack"], self, axis=0) if len(self) else ()
         for index, row in enumerate(rows):
             # An array that is written meanwhile gives the elements that it has then.
-            yield row if self.variable is variable else self[index]
+            yield row if self.variable is variable and self.value is value else self[index]
 
     def __contains__(self, x: Any) -> bool:
         return bool(FUNCTIONS[np.any](self == x))

@@ -65,8 +65,10 @@ def closed_together(programs: Sequence[Program]) -> tuple[list[Program], list[An
 def _identity(tracer: Tracer) -> Any:
     """What two tracers for the same value have in common."""
     variable = tracer.variable
-    name = variable if isinstance(variable, int | Variable) else id(variable)
-    return tracer.recording.birth, name
+    if isinstance(variable, int | Variable):
+        return tracer.recording.birth, variable
+    # In forward mode it is a tangent, which x and x + 1 share.
+    return tracer.recording.birth, id(tracer.value), id(variable)
 
 
 def _closed_over(program: Program, captured: dict[Any, Tracer]) -> Program:

@@ -151,3 +151,35 @@ def test_a_rule_that_cannot_be_traced_is_refused():
     assert ft.grad(opaque)(0.5) == 2.0
     with pytest.raises(errors.NonlinearRuleError, match=r"cannot be traced.*float\(\)"):
         ft.jvp(opaque, (0.5,), (1.0,))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda f: ft.jit(f)(),
+        lambda f: ft.checkpoint(f)(),
+        lambda f: ft.cond(True, f, f),
+        lambda f: ft.scan(lambda carry, _: (carry, f()), 0.0, None, 1)[1][0],
+    ],
+    ids=["jit", "checkpoint", "cond", "scan"],
+)
+def test_values_with_one_tangent_are_told_apart_where_they_are_captured(held):
+    def f(x):
+        shifted = x - 0.5
+        return held(lambda: x**3 * shifted)
+
+    assert ft.jvp(f, (1.0,), (1.0,)) == (0.5, 2.5)
+    assert ft.hessian(f)(1.0) == 9.0
+
+
+def test_iterating_over_an_array_that_is_shifted_meanwhile():
+    def f(x):
+        x = x.copy()
+        found = []
+        for element in x:
+            found.append(element)
+            x += 1
+        return ft.numpy.array(found)
+
+    x = np.arange(3.0)
+    np.testing.assert_array_equal(ft.jvp(f, (x,), (x,)), (f(x), x))
