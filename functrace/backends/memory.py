@@ -7,9 +7,10 @@ over, when the last of them is no longer needed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,13 @@ SMALL = 4096
 """Bytes. Arrays below that are not let go one by one: a line of source would cost more."""
 
 
+LARGE = 64 * 1024
+"""Bytes. Arrays from that size on are kept from call to call, where they are not handed out."""
+
+MOST_KEPT = 128 * 1024 * 1024
+"""Bytes. A function that would keep more keeps nothing."""
+
+
 class Storage:
     """Memory that one or several variables share.
 
@@ -30,15 +38,47 @@ class Storage:
         users: How many variables still need it.
         names: The names in the source that keep it alive.
         size: Its bytes.
+        escapes: Whether it is handed out: of the function, or to the next trip of a loop.
+        kept_as: The type of the array of the `Workspace` that it is; None if it is none.
     """
 
-    __slots__ = ("is_owned", "names", "size", "users")
+    __slots__ = ("escapes", "is_owned", "kept_as", "names", "size", "users")
 
     def __init__(self, is_owned: bool, size: int) -> None:
         self.is_owned = is_owned
         self.users = 0
         self.names: list[str] = []
         self.size = size
+        self.escapes = False
+        self.kept_as: ArrayType | None = None
+
+
+class Workspace:
+    """Large arrays that a generated function writes to in each call, and keeps for the next one.
+
+    Memory that is given back to the system and asked for again costs more time than arithmetic on
+    it. Calls that overlap have arrays of their own.
+
+    Attributes:
+        types: The types of the arrays.
+    """
+
+    def __init__(self, types: Sequence[ArrayType]) -> None:
+        """Note the types; the arrays are made in the first call."""
+        self.types = tuple(types)
+        self._idle: list[tuple[Any, ...]] = []
+
+    def take(self) -> tuple[Any, ...]:
+        """The arrays, for one call."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return tuple([np.empty(type.shape, type.dtype) for type in self.types])
+
+    def give(self, arrays: tuple[Any, ...]) -> None:
+        """Hand the arrays back at the end of a call."""
+        if not self._idle:
+            self._idle.append(arrays)
 
 
 class Form(Enum):

@@ -24,12 +24,15 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.memory import (
+    LARGE,
+    MOST_KEPT,
     SMALL,
     Form,
     Free,
     Key,
     Storage,
     Value,
+    Workspace,
     is_double,
     key_of,
     size_of,
@@ -85,6 +88,10 @@ class Written:
     def __init__(self, program: Program, donated: frozenset[int], name: str) -> None:
         writer = Writer()
         self.source = writer.function_of(program, donated, name)
+        kept = writer.worth_keeping()
+        if kept:
+            writer = Writer(kept)
+            self.source = writer.function_of(program, donated, name)
         self.run = _made(name, self.source, writer)
 
 
@@ -134,7 +141,13 @@ class Writer:
         products: The sizes of the matrix products.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: frozenset[int] = frozenset()) -> None:
+        """Begin.
+
+        Args:
+            kept: The numbers of the large arrays that are kept from call to call. A first
+                `Writer` finds them out: which arrays are handed out is known at the end only.
+        """
         self.lines: list[str] = []
         self.places: list[Source | None] = []
         self.globals: dict[str, Any] = {}
@@ -147,6 +160,10 @@ class Writer:
         self.values: dict[Variable, Value] = {}
         self.prefers_python = False
         self.products: list[tuple[int, int, int]] = []
+        self._kept = kept
+        self._large: list[Storage] = []
+        self._workspace: list[tuple[str, ArrayType]] = []
+        self._idle: dict[Key, list[str]] = {}
 
     # Text
 
@@ -245,18 +262,65 @@ class Writer:
                 outputs = self.block(program, inputs)
                 self._source = None
                 texts = self.separate(outputs)
+                if self._workspace:
+                    self.line(f"workspace.give(({self._workspace_names()}))")
                 self.line(f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})")
             with self.indented("except Exception as error:"):
                 self.line("locate(error)")
                 self.line("raise")
+            if self._workspace:
+                self.globals["workspace"] = Workspace([type for _, type in self._workspace])
+                self.insert(start, f"{self._workspace_names()} = workspace.take()")
             team = team_for(self.products, program.operations) if self.products else None
             if team is not None and takes_as_long_each_time(program):
                 self.globals["team"] = team
-                self.lines.insert(start, f"{self._indent}entered = team.enter()")
-                self.places.insert(start, None)
+                self.insert(start, "entered = team.enter()")
                 with self.indented("finally:"):
                     self.line("team.leave(entered)")
         return "\n".join(self.lines) + "\n"
+
+    def insert(self, number: int, text: str) -> None:
+        """Write a line before others that are there already, as deep as the next one."""
+        self.lines.insert(number, self._indent + text)
+        self.places.insert(number, None)
+
+    def _workspace_names(self) -> str:
+        return "".join(f"{name}, " for name, _ in self._workspace).rstrip()
+
+    def worth_keeping(self) -> frozenset[int]:
+        """The numbers of the large arrays that are not handed out, if they are not too large."""
+        inner = [number for number, s in enumerate(self._large) if not s.escapes]
+        total = sum(self._large[number].size for number in inner)
+        return frozenset(inner) if total <= MOST_KEPT else frozenset()
+
+    def kept(self, type: ArrayType) -> str | None:
+        """A name for an array of the workspace, if the next large array is to be one."""
+        key = key_of(type)
+        if key is None or size_of(type) < LARGE or len(self._large) not in self._kept:
+            return None
+        idle = self._idle.get(key)
+        if idle:
+            return idle.pop()
+        name = self.name()
+        self._workspace.append((name, type))
+        return name
+
+    def new_storage(self, type: ArrayType, name: str, is_kept: bool = False) -> Storage:
+        """Memory that the function made, under a name."""
+        storage = Storage(True, size_of(type))
+        storage.names.append(name)
+        storage.kept_as = type if is_kept else None
+        if key_of(type) is not None and storage.size >= LARGE:
+            self._large.append(storage)
+        return storage
+
+    def released(self, storage: Storage) -> list[str]:
+        """The names to delete once nothing needs memory any more."""
+        key = None if storage.kept_as is None else key_of(storage.kept_as)
+        if key is not None:
+            self._idle.setdefault(key, []).append(storage.names[0])
+            return []
+        return storage.names if storage.size >= SMALL and storage.is_owned else []
 
     def separate(self, values: Sequence[Value]) -> list[str]:
         """Texts for values of which none shares memory with another, nor with an input."""
@@ -279,6 +343,7 @@ class Writer:
         # A small part of large memory would keep all of it.
         if shared or 2 * size_of(value.type) < storage.size:
             return f"{value.text}.copy()"
+        storage.escapes = True
         return value.text
 
     # Programs
@@ -369,9 +434,7 @@ class Writer:
         """What a name is that was given to memory of its own, in preferred form."""
         if not type.shape:
             return Value(name, type, form=self.form_of(type))
-        storage = Storage(True, size_of(type))
-        storage.names.append(name)
-        return Value(name, type, storage)
+        return Value(name, type, self.new_storage(type, name))
 
     @contextmanager
     def held(self, values: Sequence[Value]) -> Generator[None]:
@@ -553,15 +616,19 @@ class _Block:
                 writer.line(code.into.format(*texts, out=target.text))
             result = Value(target.text, type, target.storage, is_contiguous=target.is_contiguous)
         else:
-            name = writer.name()
-            writer.line(f"{name} = {code.expression.format(*texts)}")
-            storage = self._storage(code, inputs, type)
-            contiguous = code.is_contiguous
+            is_new = code.is_fresh and not code.is_view
+            kept = writer.kept(type) if is_new and code.into is not None else None
+            if kept is not None and code.into is not None:
+                name = kept
+                writer.line(code.into.format(*texts, out=name))
+            else:
+                name = writer.name()
+                writer.line(f"{name} = {code.expression.format(*texts)}")
+            storage = self._storage(code, inputs, type, name, kept is not None)
+            contiguous = True if kept is not None else code.is_contiguous
             if contiguous is None:
                 contiguous = _are_contiguous(inputs, type)
             result = Value(name, type, storage, code.is_writable, contiguous)
-            if storage is not None:
-                storage.names.append(name)
         for statement in code.then:
             writer.line(statement.format(*texts, out=result.text))
         return result
@@ -577,18 +644,25 @@ class _Block:
         else:
             writer.line(call)
         for variable, name in zip(equation.outputs, names, strict=True):
-            storage = self._storage(code, inputs, variable.type)
-            if storage is not None:
-                storage.names.append(name)
+            storage = self._storage(code, inputs, variable.type, name)
             writer.enter(variable, Value(name, variable.type, storage, code.is_writable))
 
-    def _storage(self, code: Code, inputs: Sequence[Value], type: ArrayType) -> Storage | None:
+    def _storage(
+        self,
+        code: Code,
+        inputs: Sequence[Value],
+        type: ArrayType,
+        name: str,
+        is_kept: bool = False,
+    ) -> Storage | None:
         """The memory of a new result."""
-        if code.is_view:
-            return inputs[0].storage if inputs else Storage(False, 0)
-        if not code.is_fresh:
-            return Storage(False, 0)
-        return Storage(True, size_of(type)) if type.shape else None
+        storage = inputs[0].storage if code.is_view and inputs else None
+        if storage is None and (code.is_view or not code.is_fresh):
+            storage = Storage(False, 0)
+        if storage is not None:
+            storage.names.append(name)
+            return storage
+        return self.writer.new_storage(type, name, is_kept) if type.shape else None
 
     def _target(
         self,
@@ -645,16 +719,14 @@ class _Block:
                 continue
             if self._waits(value, storage, number):
                 continue
-            if storage.size >= SMALL and storage.is_owned:
-                gone += storage.names
+            gone += self.writer.released(storage)
         for key, waiting in list(self.free.items()):
             late = [free for free in waiting if free.until <= number]
             if late:
                 self.free[key] = [free for free in waiting if free.until > number]
                 for free in late:
-                    storage = free.value.storage
-                    if storage is not None and storage.size >= SMALL:
-                        gone += storage.names
+                    if free.value.storage is not None:
+                        gone += self.writer.released(free.value.storage)
         if gone:
             self.writer.line(f"del {', '.join(dict.fromkeys(gone))}")
 

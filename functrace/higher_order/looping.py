@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.compiling import runner
-from functrace.backends.memory import Form, Value
+from functrace.backends.memory import Form, Storage, Value
 from functrace.backends.numpy_source import Writer, doubles, from_array
 from functrace.errors import ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
@@ -200,7 +200,7 @@ class Scan(Primitive):
             count, text = writer.name(), count
             writer.line(f"{count} = {text}")
         sources = [row_source(writer, row) for row in rows]
-        stacks = [Stack(writer, type, count) for type in types]
+        stacks = [Stack(writer, type, count, length) for type in types]
         trip = writer.name()
         order = f"reversed(range({count}))" if params["reverse"] else f"range({count})"
         with writer.indented(f"for {trip} in {order}:"):
@@ -414,18 +414,23 @@ class Stack:
         is_doubles: Whether it takes numbers of Python's.
     """
 
-    def __init__(self, writer: Writer, type: ArrayType, count: str) -> None:
+    def __init__(self, writer: Writer, type: ArrayType, count: str, length: int | None) -> None:
         """Write what makes the memory."""
         self.writer = writer
-        self.name = writer.name()
         self.type = type
         self.is_list = ANY_LENGTH in type.shape
         self.is_doubles = writer.form_of(type.strong) is Form.PYTHON
+        known = with_axis(type, length, 0) if length is not None else None
+        kept = None if known is None or self.is_doubles else writer.kept(known)
+        self.name = writer.name() if kept is None else kept
+        self.storage: Storage | None = None
+        if known is not None:
+            self.storage = writer.new_storage(known, self.name, kept is not None)
         if self.is_list:
             writer.line(f"{self.name} = [None] * {count}")
         elif self.is_doubles:
             writer.line(f"{self.name} = {writer.function('doubles', doubles)}({count})")
-        else:
+        elif kept is None:
             shape = ", ".join(map(str, (count, *type.shape)))
             writer.line(f"{self.name} = np.empty(({shape},), {writer.constant(type.dtype)})")
 
@@ -435,10 +440,10 @@ class Stack:
             join = self.writer.function("stacked", stacked)
             joined = f"{join}({self.name}, {self.writer.constant(self.type)})"
             self.writer.line(f"{self.name} = {joined}")
-        value = self.writer.made(self.name, type)
-        if self.is_doubles:
-            value.form = Form.DOUBLES
-        return value
+        if self.storage is None:
+            self.storage = self.writer.new_storage(type, self.name)
+        form = Form.DOUBLES if self.is_doubles else Form.NUMPY
+        return Value(self.name, type, self.storage, is_contiguous=not self.is_list, form=form)
 
 
 def carried(writer: Writer, values: Sequence[Value], variables: Sequence[Variable]) -> list[Value]:

@@ -318,13 +318,20 @@ def of_ufunc(
 # so that where(x > 0, sqrt(x), 0) has the derivative 0 at 0, and not 0 * inf = nan.
 
 
+_PIECE = 8192
+"""Of more numbers at once BLAS would divide the sum among threads, and wait for them."""
+
+
 def all_finite(x: Any) -> bool:
     """Whether no element is infinite or nan; may say no where the squares overflow."""
     if isinstance(x, float):
         return math.isfinite(x)
     # One pass by BLAS, without a temporary array; infinities and nans survive the sum.
     flat = x.ravel("K")
-    return cmath.isfinite(flat.dot(flat))
+    if flat.size <= _PIECE:
+        return cmath.isfinite(flat.dot(flat))
+    pieces = (flat[start : start + _PIECE] for start in range(0, flat.size, _PIECE))
+    return all(cmath.isfinite(piece.dot(piece)) for piece in pieces)
 
 
 def _run_product_or_zero(t: Any, factor: Any) -> Any:

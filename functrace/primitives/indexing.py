@@ -456,7 +456,13 @@ class IndexAdd(Primitive):
         else:
             add = names.function("add_at", add_at)
             statement = f"{add}({{out}}, ({text},), {{1}})"
-        return Code("{0}.copy()", takes_python=True, takes_over=True, then=(statement,))
+        return Code(
+            "{0}.copy()",
+            "np.copyto({out}, {0})",
+            takes_python=True,
+            takes_over=True,
+            then=(statement,),
+        )
 
     def infer(
         self,
@@ -626,6 +632,7 @@ class IndexUpdate(Primitive):
         index = index_code(params["index"], 2)
         return Code(
             "{0}.copy()",
+            "np.copyto({out}, {0})",
             takes_python=True,
             takes_over=True,
             then=(f"{{out}}[{index}] = {{1}}",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -452,3 +453,102 @@ def test_adding_at_an_index_in_place_keeps_columns_that_lie_one_after_another():
     gradient = ft.jit(ft.grad(loss))
     assert "add_at" in gradient.source(x, w)
     np.testing.assert_allclose(gradient(x, w), ft.grad(loss)(x, w), rtol=1e-15)
+
+
+# Large arrays that are kept from call to call
+
+N = 20_000
+
+
+def chain(x):
+    y = np.sin(x) * x
+    z = np.cos(y) + x * 2.0
+    w = np.exp(-z * z)
+    return z, w[::2], np.sum(y), np.cumsum(w) * y
+
+
+def test_what_was_returned_is_not_written_by_later_calls():
+    function = written(chain, np.ones(N))
+    assert "workspace.take()" in function.source
+    first, second = np.linspace(0, 1, N), np.linspace(1, 2, N)
+    outputs = function.run(first)
+    copies = [np.array(x) for x in outputs]
+    others = function.run(second)
+    for x, copy, y, expected in zip(outputs, copies, others, chain(second), strict=True):
+        np.testing.assert_array_equal(x, copy)
+        np.testing.assert_allclose(y, expected, rtol=1e-12)
+        assert not np.may_share_memory(x, y) or not np.ndim(x)
+
+
+def test_calls_that_overlap_have_arrays_of_their_own():
+    x = np.linspace(0, 1, N)
+    seen = []
+
+    def look(y):
+        if len(seen) < 3:
+            seen.append(1)
+            inner.extend(function.run(y))
+        return y
+
+    def f(x):
+        y = np.sin(x) * x
+        z = ft.pure_callback(look, ft.ShapeDtypeStruct((N,), np.float64), np.cos(x))
+        return y * z + np.exp(y)
+
+    inner = []
+    function = written(f, x)
+    (result,) = function.run(x)
+    np.testing.assert_allclose(result, np.sin(x) * x * np.cos(x) + np.exp(np.sin(x) * x))
+
+
+def test_threads_have_arrays_of_their_own():
+    function = written(chain, np.ones(N))
+    inputs = [np.linspace(k, k + 1, N) for k in range(4)]
+
+    def work(x):
+        expected = chain(x)
+        for _ in range(25):
+            for found, y in zip(function.run(x), expected, strict=True):
+                np.testing.assert_allclose(found, y, rtol=1e-12)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, inputs))
+
+
+def test_an_error_leaves_the_next_call_as_it_was():
+    def f(x, i):
+        y = np.sin(x) * 2.0
+        return np.sum(y[i]) + y[0]
+
+    x = np.ones(N)
+    function = written(f, x, np.array([0]))
+    (expected,) = function.run(x, np.array([1]))
+    with pytest.raises(IndexError):
+        function.run(x, np.array([N]))
+    assert function.run(x, np.array([1])) == (expected,)
+
+
+def test_residuals_of_loops_are_kept_and_carries_are_not():
+    def f(w, xs):
+        def step(h, x):
+            h = np.tanh(h * w + x)
+            return h, np.sin(h) * x
+
+        h, ys = ft.scan(step, xs[0], xs)
+        return np.sum(ys * ys) + np.sum(h)
+
+    w, xs = np.linspace(0, 1, N), np.linspace(0, 1, 4 * N).reshape(4, N)
+    program = ft.make_ir(ft.grad(f, (0, 1)))(w, xs)
+    assert "workspace.take()" in Written(program, frozenset(), "program").source
+    require_same(program, [w, xs])
+    function = Written(program, frozenset(), "program")
+    first = function.run(w, xs)
+    copies = [x.copy() for x in first]
+    function.run(w * 2, xs - 1)
+    for x, copy in zip(first, copies, strict=True):
+        np.testing.assert_array_equal(x, copy)
+
+
+def test_no_more_is_kept_than_there_may_be(monkeypatch):
+    monkeypatch.setattr("functrace.backends.numpy_source.MOST_KEPT", 8 * N)
+    assert "workspace" not in written(chain, np.ones(N)).source
