@@ -6,7 +6,7 @@ the pullback runs the function once more from these, recording this time, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -24,7 +24,7 @@ from functrace.higher_order.static_arguments import named_parameters, separated,
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
-from functrace.primitives.contracting import contract
+from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy, zeros_of_type
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.evaluate import run_program
@@ -97,14 +97,53 @@ class checkpoint_policies:  # noqa: N801  (JAX's name)
         """Keep the results of contractions, which cost most to compute again."""
         return equation.primitive is contract
 
+    checkpoint_dots = dots_saveable
+
     @staticmethod
-    def save_only_these_names(*names: str) -> Policy:
+    def dots_with_no_batch_dims_saveable(equation: Equation) -> bool:
+        """Keep the results of contractions that are not one for each of many examples."""
+        if equation.primitive is not contract:
+            return False
+        plan = plan_of(equation.params["subscripts"])
+        return not set(plan.first) & set(plan.second) & set(plan.output)
+
+    checkpoint_dots_with_no_batch_dims = dots_with_no_batch_dims_saveable
+
+    @staticmethod
+    def save_only_these_names(*names_which_can_be_saved: str) -> Policy:
         """Keep the values that were named so by `checkpoint_name`."""
-        return partial(_has_name, frozenset(names))
+        return partial(_has_name, frozenset(names_which_can_be_saved))
+
+    @staticmethod
+    def save_any_names_but_these(*names_not_to_save: str) -> Policy:
+        """Keep the values that were named by `checkpoint_name`, but for these."""
+        return partial(_has_another_name, frozenset(names_not_to_save))
+
+    @staticmethod
+    def save_anything_except_these_names(*names_not_to_save: str) -> Policy:
+        """Keep all values, but for those that were named so by `checkpoint_name`."""
+        return partial(_has_no_such_name, frozenset(names_not_to_save))
+
+    @staticmethod
+    def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
+        """Keep what one of two policies keeps, or the other."""
+        return partial(_is_kept_by_one, policy_1, policy_2)
 
 
 def _has_name(names: frozenset[str], equation: Equation) -> bool:
     return equation.primitive is name_primitive and equation.params["name"] in names
+
+
+def _has_another_name(names: frozenset[str], equation: Equation) -> bool:
+    return equation.primitive is name_primitive and equation.params["name"] not in names
+
+
+def _has_no_such_name(names: frozenset[str], equation: Equation) -> bool:
+    return not _has_name(names, equation)
+
+
+def _is_kept_by_one(policy_1: Policy, policy_2: Policy, equation: Equation) -> bool:
+    return policy_1(equation) or policy_2(equation)
 
 
 class Remat(Call):
@@ -244,9 +283,10 @@ def remat_plan(program: Program, is_active: Mask, policy: Policy | None) -> Rema
 def checkpoint(
     fun: Callable[P, R],
     *,
+    prevent_cse: bool = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
-    prevent_cse: bool = True,
+    static_argnames: str | Iterable[str] = (),
 ) -> Callable[P, R]:
     """Make a function whose intermediate values are not kept for reverse mode.
 
@@ -255,9 +295,10 @@ def checkpoint(
 
     Args:
         fun: A function of trees of arrays. It is recorded, so it must not look at values.
+        prevent_cse: Taken for the sake of JAX's signature; it does not change the result.
         policy: Which values are kept all the same, one of `checkpoint_policies`; by default none.
         static_argnums: The positions of arguments that are not traced.
-        prevent_cse: Taken for the sake of JAX's signature; it does not change the result.
+        static_argnames: The names of arguments that are not traced.
 
     Returns:
         A function with the arguments and results of ``fun``.
@@ -270,7 +311,7 @@ def checkpoint(
         np.float64(1.0)
     """
     keep = checkpoint_policies.nothing_saveable if policy is None else policy
-    parameters = named_parameters(fun, static_argnums, None, "static_argnums")
+    parameters = named_parameters(fun, static_argnums, static_argnames, "static_argnums")
 
     @wraps(fun)
     def rematerialised(*args: P.args, **kwargs: P.kwargs) -> R:

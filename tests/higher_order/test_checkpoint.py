@@ -10,12 +10,20 @@ import pytest
 import functrace as ft
 from functrace import errors
 
+KEEP = ft.checkpoint_policies
 POLICIES = {
     "default": None,
-    "everything": ft.checkpoint_policies.everything_saveable,
-    "nothing": ft.checkpoint_policies.nothing_saveable,
-    "dots": ft.checkpoint_policies.dots_saveable,
-    "names": ft.checkpoint_policies.save_only_these_names("hidden"),
+    "everything": KEEP.everything_saveable,
+    "nothing": KEEP.nothing_saveable,
+    "dots": KEEP.dots_saveable,
+    "dots of all": KEEP.dots_with_no_batch_dims_saveable,
+    "names": KEEP.save_only_these_names("hidden"),
+    "all names": KEEP.save_any_names_but_these("another"),
+    "other names": KEEP.save_any_names_but_these("hidden"),
+    "but for names": KEEP.save_anything_except_these_names("hidden"),
+    "dots or names": KEEP.save_from_both_policies(
+        KEEP.dots_saveable, KEEP.save_only_these_names("hidden")
+    ),
 }
 RNG = np.random.default_rng(0)
 PARAMS = {"w": RNG.normal(size=(3, 3)), "b": RNG.normal(size=3)}
@@ -65,6 +73,35 @@ def test_policies_decide_what_is_run_again():
     assert "tanh" not in kept_by("names")
     assert "tanh" not in kept_by("everything")
     assert kept_by("dots").count("contract") < kept_by("nothing").count("contract")
+
+
+def test_policies_by_other_names_and_of_two():
+    policies = ft.checkpoint_policies
+    assert policies.checkpoint_dots is policies.dots_saveable
+    no_batch = policies.dots_with_no_batch_dims_saveable
+    assert policies.checkpoint_dots_with_no_batch_dims is no_batch
+    assert kept_by("nothing").count("tanh") == kept_by("other names").count("tanh") == 1
+    assert "tanh" not in kept_by("all names")
+    assert "sin" not in kept_by("but for names")
+    assert "tanh" not in kept_by("dots or names")
+    assert kept_by("dots or names").count("contract") == kept_by("dots").count("contract")
+    assert kept_by("dots of all").count("contract") == kept_by("dots").count("contract")
+
+
+def test_a_contraction_for_each_example_is_one_of_a_batch():
+    (plain,) = ft.make_ir(lambda w, x: w @ x)(PARAMS["w"], X).equations
+    many = ft.make_ir(ft.vmap(lambda w, x: w @ x))(np.ones((2, 3, 3)), np.ones((2, 3))).equations
+    (batched,) = [e for e in many if e.primitive.name == "contract"]
+    no_batch = ft.checkpoint_policies.dots_with_no_batch_dims_saveable
+    assert no_batch(plain)
+    assert not no_batch(batched)
+    assert ft.checkpoint_policies.dots_saveable(batched)
+
+
+def test_static_arguments_by_name():
+    f = ft.checkpoint(lambda x, kind: np.sin(x) if kind == "sin" else x, static_argnames="kind")
+    assert ft.grad(f)(0.0, kind="sin") == 1.0
+    assert ft.grad(f)(0.0, "sin") == 1.0
 
 
 def test_captured_values_and_static_arguments():
