@@ -35,8 +35,8 @@ class CallKey(Protocol):
         ...
 
     @property
-    def static(self) -> tuple[tuple[int | str, type, Any], ...]:
-        """Position or name, type and value of each static argument."""
+    def static(self) -> tuple[tuple[int | str, Any, Any], ...]:
+        """Position or name, kind and value of each static argument."""
         ...
 
     @property
@@ -151,7 +151,7 @@ def _static_differences(key: CallKey, other: CallKey) -> Iterator[str]:
             yield f"the static argument {name} is given"
         elif old[place] != (kind, value):
             before = old[place][1]
-            types = "" if repr(before) != repr(value) else f" of type {kind.__qualname__}"
+            types = "" if repr(before) != repr(value) else f" of type {type(value).__qualname__}"
             yield f"the static argument {name} is {value!r:.200}{types}; before, {before!r:.200}"
     for place in old:
         if place not in new:

@@ -41,6 +41,7 @@ from typing import Any, Final
 import numpy as np
 
 from functrace import tree
+from functrace.higher_order.static_arguments import kind_of
 from functrace.ir.types import WEAK_DTYPES
 from functrace.transforms.batch import named_axes
 from functrace.tree.kinds import (
@@ -81,6 +82,7 @@ _GLOBALS: Final[dict[str, Any]] = {
     "ndarray": np.ndarray,
     "OrderedDict": OrderedDict,
     "defaultdict": defaultdict,
+    "kind_of": kind_of,
 }
 
 DEEPEST: Final = 40
@@ -102,7 +104,7 @@ def make_guard(
     leaves: Sequence[Any],
     arguments: tree.Structure,
     output: tree.Structure,
-    static: Sequence[tuple[int | str, type, Any]] = (),
+    static: Sequence[tuple[int | str, Any, Any]] = (),
 ) -> Guard | None:
     """Generate the guard for calls like this one.
 
@@ -112,7 +114,7 @@ def make_guard(
         arguments: The structure of the pair of positional and keyword arguments that are not
             static.
         output: The structure of the output.
-        static: Position or name, type and value of each static argument.
+        static: Position or name, kind and value of each static argument.
 
     Returns:
         The guard; None if there can be none.
@@ -158,7 +160,7 @@ class _Writer:
         leaves: Sequence[Any],
         arguments: Node,
         output: Node,
-        static: Sequence[tuple[int | str, type, Any]],
+        static: Sequence[tuple[int | str, Any, Any]],
     ) -> str:
         """The source of a function that makes the guard from ``run`` and the constants."""
         args, kwargs = child_nodes(arguments)
@@ -190,7 +192,7 @@ class _Writer:
         )
 
     def _take_call(
-        self, args: Node, kwargs: Node, static: Sequence[tuple[int | str, type, Any]]
+        self, args: Node, kwargs: Node, static: Sequence[tuple[int | str, Any, Any]]
     ) -> None:
         fixed = {place: (kind, value) for place, kind, value in static}
         count = args[2] + sum(isinstance(place, int) for place in fixed)
@@ -202,8 +204,13 @@ class _Writer:
             self.lines.append(f"{', '.join(names)}, = args")
         for place, (kind, value) in fixed.items():
             name = names[place] if isinstance(place, int) else f"kwargs[{place!r}]"
-            self._require_not(f"type({name}) is not {self._constant(kind)}")
-            self._require_equal(name, value)
+            if isinstance(kind, type):
+                self._require_not(f"type({name}) is not {self._constant(kind)}")
+                self._require_equal(name, value)
+            else:
+                known = self._constant(value)
+                equal = f"{name} == {known} and kind_of({name}) == {self._constant(kind)}"
+                self._require_not(f"not ({name} is {known} or ({equal}))")
         dynamic = [name for position, name in enumerate(names) if position not in fixed]
         for name, node in zip(dynamic, child_nodes(args), strict=True):
             self._take(name, node)

@@ -54,13 +54,13 @@ class Key(NamedTuple):
     Attributes:
         structure: Of the pair of positional and keyword arguments that are not static.
         types: Of their leaves.
-        static: Position or name, type and value of each static argument.
+        static: Position or name, kind and value of each static argument.
         axes: The named axes in scope, and their lengths.
     """
 
     structure: tree.Structure
     types: tuple[ArrayType, ...]
-    static: tuple[tuple[int | str, type, Any], ...]
+    static: tuple[tuple[int | str, Any, Any], ...]
     axes: tuple[tuple[Hashable, int], ...]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from functrace.errors import ArgumentError
 
 
@@ -74,12 +76,12 @@ class Separated(NamedTuple):
     """A call's arguments, the static ones apart from the others.
 
     Attributes:
-        static: Position or name, type and value of each static argument.
+        static: Position or name, kind (as in `kind_of`) and value of each static argument.
         args: The other positional arguments.
         kwargs: The other keyword arguments.
     """
 
-    static: tuple[tuple[int | str, type, Any], ...]
+    static: tuple[tuple[int | str, Any, Any], ...]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -95,13 +97,31 @@ def separated(
     given: list[tuple[int | str, Any]] = [(position, args[position]) for position in positions]
     given += [(name, kwargs[name]) for name in names]
     return Separated(
-        tuple((place, type(value), value) for place, value in given),
+        tuple((place, kind_of(value), value) for place, value in given),
         tuple(x for position, x in enumerate(args) if position not in positions),
         {name: x for name, x in kwargs.items() if name not in names},
     )
 
 
-def dynamic_positions(static: Sequence[tuple[int | str, type, Any]], count: int) -> list[int]:
+def kind_of(value: Any) -> Any:
+    """What equal values must have in common to be the same for a function.
+
+    It is the type, since 1 == 1.0 == True. In tuples and frozen sets that holds for the items, and
+    zeros have a sign.
+    """
+    kind: type = type(value)
+    if isinstance(value, tuple):
+        items: Any = value
+        return (kind, *map(kind_of, items))
+    if kind is frozenset:
+        return kind, frozenset((item, kind_of(item)) for item in value)
+    is_signed = isinstance(value, complex | np.complexfloating) or (
+        isinstance(value, float | np.floating) and not value
+    )
+    return (kind, repr(value)) if is_signed else kind
+
+
+def dynamic_positions(static: Sequence[tuple[int | str, Any, Any]], count: int) -> list[int]:
     """Where among all positional arguments ``count`` ones that are not static stand."""
     fixed = {place for place, _, _ in static}
     positions = (position for position in range(count + len(fixed)) if position not in fixed)
@@ -109,7 +129,7 @@ def dynamic_positions(static: Sequence[tuple[int | str, type, Any]], count: int)
 
 
 def with_static(
-    f: Callable[..., Any], static: Sequence[tuple[int | str, type, Any]]
+    f: Callable[..., Any], static: Sequence[tuple[int | str, Any, Any]]
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
     """The function of the other arguments, given as a tuple and a dict."""
     by_position = {place: value for place, _, value in static if isinstance(place, int)}
@@ -127,7 +147,7 @@ def with_static(
     return called
 
 
-def require_hashable(static: Sequence[tuple[int | str, type, Any]]) -> None:
+def require_hashable(static: Sequence[tuple[int | str, Any, Any]]) -> None:
     """Check that static arguments can be looked up.
 
     Raises:
