@@ -39,6 +39,7 @@ from functrace.ir.checking import check as check
 from functrace.ir.parsing import parse as parse
 from functrace.ir.program import Program as Program
 from functrace.ir.program import to_text as to_text
+from functrace.lax import map as map
 from functrace.primitives.linear import stop_gradient as stop_gradient
 from functrace.transforms.batch import vmap as vmap
 from functrace.transforms.evaluate import evaluate as evaluate

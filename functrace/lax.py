@@ -5,15 +5,15 @@ a place that is computed, operations across the examples of a named `functrace.v
 takes plain arrays as well as traced ones.
 
 Differences: operands broadcast and promote as in NumPy, and reductions have the dtypes that NumPy
-gives them. ``precision`` and similar options of JAX, which choose how a number is computed, are
-missing.
+gives them. Of the options that choose how a number is computed ``precision`` is taken and has no
+effect, because NumPy computes as precisely as the dtype is; others are missing.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum
 from math import prod
 from typing import Any
 
@@ -47,6 +47,7 @@ from functrace.transforms.batch import vmap
 
 __all__ = [
     "DotDimensionNumbers",
+    "Precision",
     "RoundingMethod",
     "abs",
     "acos",
@@ -127,6 +128,7 @@ __all__ = [
     "mul",
     "ne",
     "neg",
+    "optimization_barrier",
     "pad",
     "pmax",
     "pmean",
@@ -136,14 +138,17 @@ __all__ = [
     "pshuffle",
     "psum",
     "psum_scatter",
+    "pswapaxes",
     "real",
     "reciprocal",
+    "reduce",
     "reduce_and",
     "reduce_max",
     "reduce_min",
     "reduce_or",
     "reduce_prod",
     "reduce_sum",
+    "reduce_xor",
     "rem",
     "reshape",
     "rev",
@@ -162,6 +167,7 @@ __all__ = [
     "slice_in_dim",
     "sort",
     "sort_key_val",
+    "split",
     "sqrt",
     "square",
     "squeeze",
@@ -170,6 +176,7 @@ __all__ = [
     "switch",
     "tan",
     "tanh",
+    "tile",
     "top_k",
     "transpose",
     "while_loop",
@@ -263,6 +270,25 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     if whole < count:
         parts.append(mapped(tree.map(lambda x: x[whole:], xs)))
     return tree.map(lambda *rows: np.concatenate(rows), *parts)
+
+
+def optimization_barrier(operand: Any) -> Any:
+    """The same values. In JAX the compiler does not look beyond them; here nothing does."""
+    return operand
+
+
+def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = None) -> Any:
+    """Exchange an axis with that of the examples, which has the same length.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> f = lambda x: ft.lax.pswapaxes(x, "i", 0)
+        >>> ft.vmap(f, axis_name="i")(np.arange(4.0).reshape(2, 2))
+        array([[0., 2.],
+               [1., 3.]])
+    """
+    return all_to_all(x, axis_name, axis, axis, axis_index_groups=axis_index_groups)
 
 
 # Choices
@@ -507,30 +533,71 @@ def _at(axis: int, start: Any, operand: Any) -> list[Any]:
 # Products
 
 
-def dot(lhs: Any, rhs: Any) -> Any:
-    """The product of vectors and matrices: of the last axis of one with the first of the other."""
-    lhs, rhs = as_operand(lhs), as_operand(rhs)
-    if not 1 <= len(shape_of(lhs)) <= 2 or not 1 <= len(shape_of(rhs)) <= 2:
-        raise ShapeMismatchError(
-            f"dot takes vectors and matrices, not shapes {shape_of(lhs)} and {shape_of(rhs)}.",
-            advice="Use dot_general or batch_matmul.",
-        )
-    return np.dot(lhs, rhs)
-
-
 DotDimensionNumbers = tuple[
     tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]
 ]
 """((contracted axes of lhs, of rhs), (batch axes of lhs, of rhs))."""
 
 
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: DotDimensionNumbers) -> Any:
+class Precision(Enum):
+    """How precisely JAX computes products on some devices. NumPy's are of the dtype's precision."""
+
+    DEFAULT = 0
+    HIGH = 1
+    HIGHEST = 2
+
+
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: DotDimensionNumbers | None = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
+    """The product of vectors and matrices: of the last axis of one with the first of the other.
+
+    With ``dimension_numbers`` it is `dot_general`, which tells what the options mean.
+    """
+    if dimension_numbers is not None:
+        return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+    lhs, rhs = _in_type_of_product(lhs, rhs, preferred_element_type)
+    if not 1 <= len(shape_of(lhs)) <= 2 or not 1 <= len(shape_of(rhs)) <= 2:
+        raise ShapeMismatchError(
+            f"dot takes vectors and matrices, not shapes {shape_of(lhs)} and {shape_of(rhs)}.",
+            advice="Use dot_general or batch_matmul.",
+        )
+    return _product_in_type(np.dot(lhs, rhs), preferred_element_type)
+
+
+def _in_type_of_product(lhs: Any, rhs: Any, dtype: Any) -> tuple[Any, Any]:
+    """The operands, in the wanted dtype where that holds what they hold and more."""
+    lhs, rhs = as_operand(lhs), as_operand(rhs)
+    if dtype is not None and np.result_type(dtype_of(lhs), dtype_of(rhs), dtype) == dtype:
+        return cast_to(lhs, np.dtype(dtype)), cast_to(rhs, np.dtype(dtype))
+    return lhs, rhs
+
+
+def _product_in_type(product: Any, dtype: Any) -> Any:
+    return product if dtype is None else convert_element_type(product, dtype)
+
+
+def dot_general(
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """The sum of products over contracted axes, for each index of the batch axes.
 
     Args:
         lhs: An array.
         rhs: An array.
         dimension_numbers: ``((lhs contracted, rhs contracted), (lhs batch, rhs batch))``.
+        precision: Taken for the sake of JAX's signature; it does not change the result.
+        preferred_element_type: The dtype of the result, and that in which products are summed, if
+            it is wider than those of the operands.
 
     Returns:
         An array with the batch axes, then the other axes of ``lhs``, then those of ``rhs``.
@@ -541,7 +608,7 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: DotDimensionNumbers) -> A
         >>> lax.dot_general(np.ones((2, 3, 4)), np.ones((2, 4)), (((2,), (1,)), ((0,), (0,)))).shape
         (2, 3)
     """
-    lhs, rhs = as_operand(lhs), as_operand(rhs)
+    lhs, rhs = _in_type_of_product(lhs, rhs, preferred_element_type)
     (lhs_contracted, rhs_contracted), (lhs_batch, rhs_batch) = dimension_numbers
     letters = iter("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     names: list[list[str]] = [[""] * len(shape_of(x)) for x in (lhs, rhs)]
@@ -564,11 +631,12 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: DotDimensionNumbers) -> A
                 own[axis] = next(letters)
                 free.append(own[axis])
     inputs = ",".join("".join(own) for own in names)
-    return np.einsum(f"{inputs}->{''.join(batch + free)}", lhs, rhs)
+    product = np.einsum(f"{inputs}->{''.join(batch + free)}", lhs, rhs)
+    return _product_in_type(product, preferred_element_type)
 
 
-def batch_matmul(lhs: Any, rhs: Any) -> Any:
-    """The product of matrices of the same batch shape."""
+def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
+    """The product of matrices of the same batch shape. ``precision`` does not change it."""
     lhs, rhs = as_operand(lhs), as_operand(rhs)
     if shape_of(lhs)[:-2] != shape_of(rhs)[:-2] or len(shape_of(lhs)) < 2:
         raise ShapeMismatchError(
@@ -625,6 +693,35 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
 def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     """Join along an axis."""
     return np.concatenate([as_operand(x) for x in operands], axis=dimension)
+
+
+def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    """Divide an array along an axis into parts of these sizes.
+
+    Raises:
+        ShapeMismatchError: The sizes do not add up to the length of the axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.split(np.arange(4.0), (1, 3))
+        [array([0.]), array([1., 2., 3.])]
+    """
+    operand = as_operand(operand)
+    length = shape_of(operand)[_axis(axis, operand)]
+    if builtins.min(sizes, default=0) < 0 or sum(sizes) != length:
+        raise ShapeMismatchError(f"The sizes {list(sizes)} do not divide an axis of {length}.")
+    return np.split(operand, np.cumsum(sizes, dtype=np.int64)[:-1].tolist(), axis)
+
+
+def tile(operand: Any, reps: Sequence[int]) -> Any:
+    """Repeat an array along its axes, so many times along each."""
+    if len(reps) < len(shape_of(as_operand(operand))):
+        raise ShapeMismatchError(
+            f"tile was given {len(reps)} numbers of repetitions for an array of shape "
+            f"{shape_of(as_operand(operand))}."
+        )
+    return np.tile(operand, tuple(reps))
 
 
 def reshape(
@@ -756,6 +853,72 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
 # Reductions
 
 
+def reduce(
+    operands: Any,
+    init_values: Any,
+    computation: Callable[[Any, Any], Any],
+    dimensions: Sequence[int],
+) -> Any:
+    """Combine all elements along axes by an associative and commutative function of two.
+
+    It takes a logarithmic number of steps, in each of which all pairs are combined at once.
+
+    Args:
+        operands: An array, or a tree of arrays of one shape.
+        init_values: The scalar, or the tree of scalars, to begin with.
+        computation: Takes two scalars, or trees of scalars, and returns the like.
+        dimensions: The axes that go.
+
+    Returns:
+        A tree like ``operands``.
+
+    Raises:
+        ShapeMismatchError: The shapes of the operands differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce(np.arange(6.0).reshape(2, 3), 0.0, lax.add, (1,))
+        array([ 3., 12.])
+    """
+    leaves, structure = tree.flatten(operands)
+    leaves = [as_operand(x) for x in leaves]
+    shapes = {shape_of(x) for x in leaves}
+    if len(shapes) != 1:
+        raise ShapeMismatchError(f"reduce was given arrays of the shapes {sorted(shapes)}.")
+    (shape,) = shapes
+    axes = [_axis(axis, leaves[0]) for axis in dimensions]
+    kept = [n for axis, n in enumerate(shape) if axis not in axes]
+    count = prod(shape[axis] for axis in axes)
+    firsts = structure.flatten_up_to(init_values)
+    whole = prod(kept)
+    each = vmap(computation)
+
+    def combine(a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
+        """All pairs of two stacks of rows."""
+        rows = shape_of(a[0])[0]
+        flat = [[np.reshape(x, (rows * whole,)) for x in part] for part in (a, b)]
+        found = structure.flatten_up_to(each(*(structure.unflatten(part) for part in flat)))
+        return [
+            np.reshape(convert_element_type(x, dtype_of(leaf)), (rows, whole))
+            for x, leaf in zip(found, leaves, strict=True)
+        ]
+
+    parts = [np.reshape(np.moveaxis(x, axes, range(len(axes))), (count, whole)) for x in leaves]
+    starts = [
+        np.broadcast_to(convert_element_type(first, dtype_of(x)), (1, whole))
+        for first, x in zip(firsts, leaves, strict=True)
+    ]
+    while count > 1:
+        half = count // 2
+        pairs = combine([x[:half] for x in parts], [x[half : 2 * half] for x in parts])
+        rest = [x[2 * half :] for x in parts]
+        parts = [np.concatenate(both) for both in zip(pairs, rest, strict=True)]
+        count -= half
+    found = combine(starts, parts) if count else starts
+    return structure.unflatten([np.reshape(x, tuple(kept))[()] for x in found])
+
+
 def reduce_sum(operand: Any, axes: Sequence[int]) -> Any:
     """The sum over axes."""
     return np.sum(as_operand(operand), axis=tuple(axes))
@@ -784,6 +947,11 @@ def reduce_and(operand: Any, axes: Sequence[int]) -> Any:
 def reduce_or(operand: Any, axes: Sequence[int]) -> Any:
     """Whether any boolean along axes is true."""
     return np.any(_booleans(operand, "reduce_or"), axis=tuple(axes))
+
+
+def reduce_xor(operand: Any, axes: Sequence[int]) -> Any:
+    """The exclusive or, along axes: of booleans, or bit by bit of integers."""
+    return reduce(operand, dtype_of(as_operand(operand)).type(0), bitwise_xor, axes)
 
 
 def _booleans(x: Any, name: str) -> Any:
@@ -857,8 +1025,8 @@ def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = 
     return sort((keys, values), dimension, is_stable)
 
 
-def top_k(operand: Any, k: int) -> tuple[Any, Any]:
-    """The k largest elements along the last axis, from the largest on, and their indices.
+def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
+    """The k largest elements along an axis, from the largest on, and their indices.
 
     Of equal elements the one that comes first is given first; nan counts as the largest.
 
@@ -869,12 +1037,12 @@ def top_k(operand: Any, k: int) -> tuple[Any, Any]:
         (array([3., 3., 2.]), array([0, 2, 3]))
     """
     operand = as_operand(operand)
-    length = shape_of(operand)[-1] if shape_of(operand) else -1
+    length = shape_of(operand)[_axis(axis, operand)] if shape_of(operand) else -1
     if not 0 <= k <= length:
         raise ArgumentError(f"top_k was asked for {k} elements of shape {shape_of(operand)}.")
-    ascending = np.argsort(np.flip(operand, -1), axis=-1, stable=True)
-    indices = (length - 1 - np.flip(ascending, -1))[..., :k]
-    return np.take_along_axis(operand, indices, axis=-1), indices
+    ascending = np.argsort(np.flip(operand, axis), axis=axis, stable=True)
+    indices = slice_in_dim(length - 1 - np.flip(ascending, axis), 0, k, axis=axis)
+    return np.take_along_axis(operand, indices, axis=axis), indices
 
 
 # Arithmetic: NumPy's own functions, under JAX's names

@@ -45,7 +45,17 @@ def assert_works(f, expected, *args):
 
 def test_all_names_are_listed():
     hidden = {"map_rows", "cast_to", "dtype_of", "known_value", "shape_of", "vmap"}
-    imported = {"Any", "Callable", "Sequence", "IntEnum", "prod", "Tracer", "as_operand", "bind"}
+    imported = {
+        "Any",
+        "Callable",
+        "Sequence",
+        "Enum",
+        "IntEnum",
+        "prod",
+        "Tracer",
+        "as_operand",
+        "bind",
+    }
     imported |= {"INDICES", "gather", "index_update", "lexsort", "sigmoid", "annotations"}
     imported |= {"ArgumentError", "ShapeMismatchError"}
     public = {
@@ -219,6 +229,57 @@ def test_products():
             call()
 
 
+def test_options_of_products():
+    precision = lax.Precision.HIGHEST
+    numbers = (((1,), (1,)), ((), ()))
+    assert_works(lambda x: lax.dot(x, V, precision=precision), X @ V, X)
+    assert_works(lambda x: lax.dot(x, x, dimension_numbers=numbers), X @ X.T, X)
+    assert_works(lambda x: lax.dot_general(x, x, numbers, precision), X @ X.T, X)
+    assert_works(lambda x: lax.batch_matmul(x, x.T, precision), X @ X.T, X)
+    small = np.full((1, 40), 100, np.int8)
+    wide = lax.dot_general(small, small, numbers, preferred_element_type=np.int32)
+    assert_same(wide, np.array([[400_000]], np.int32))
+    assert_same(lax.dot(small, small.T, preferred_element_type=np.float64), np.array([[4e5]]))
+    assert_same(
+        lax.dot(X, V, preferred_element_type=np.float32), (X @ V).astype(np.float32), rtol=1e-6
+    )
+
+
+def test_parts_and_repetitions():
+    assert_works(lambda x: lax.split(x, (1, 0, 3), axis=1), [X[:, :1], X[:, 1:1], X[:, 1:]], X)
+    assert_works(lambda x: lax.split(x, [3], axis=-2), [X], X)
+    assert_works(lambda x: lax.tile(x, (2, 3)), np.tile(X, (2, 3)), X)
+    assert_works(lambda x: lax.tile(x, (2, 1, 1)), np.tile(X, (2, 1, 1)), X)
+    assert_works(lax.optimization_barrier, X, X)
+    with pytest.raises(errors.ShapeMismatchError, match="do not divide an axis of 4"):
+        lax.split(X, (1, 2), axis=1)
+    with pytest.raises(errors.ShapeMismatchError, match="1 numbers of repetitions"):
+        lax.tile(X, (2,))
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (-1, 0), ()])
+def test_reduce(axes):
+    total = lambda x: lax.reduce(x, 0.5, lax.add, axes)
+    assert_works(total, X + 0.5 if not axes else np.sum(X, axes) + 0.5, X)
+    largest = lambda x: lax.reduce(x, -np.inf, lambda a, b: lax.select(a > b, a, b), axes)
+    assert_works(largest, np.max(X, axes), X)
+
+
+def test_reduce_of_several_arrays():
+    def largest(a, b):
+        return lax.cond(a[0] >= b[0], lambda: a, lambda: b)
+
+    places = np.broadcast_to(np.arange(4), X.shape)
+    f = lambda x: lax.reduce((x, places), (-np.inf, -1), largest, (1,))
+    assert_works(f, (np.max(X, 1), np.argmax(X, 1)), X)
+    assert_same(lax.reduce(np.zeros((0, 2)), 3.0, lax.add, (0,)), np.full(2, 3.0))
+    assert_same(lax.reduce(np.int8([100, 100]), np.int8(0), lax.add, (0,)), np.int8(-56))
+    assert_same(lax.reduce_xor(np.array([[5, 3], [1, 1]]), (0, 1)), np.int64(6))
+    assert_same(lax.reduce_xor(np.array([True, True, True]), (0,)), np.True_)
+    with pytest.raises(errors.ShapeMismatchError, match="reduce was given arrays of the shapes"):
+        lax.reduce((X, V), (0.0, 0.0), lambda a, b: a, (0,))
+
+
 def test_shapes():
     assert_works(lambda x: lax.broadcast(x, (2, 1)), np.broadcast_to(X, (2, 1, 3, 4)), X)
     f = lambda x: lax.broadcast_in_dim(x, (2, 3, 5, 4), (1, 3))
@@ -338,6 +399,9 @@ def test_order():
     assert_works(lambda x: lax.top_k(x, 3), (descending, np.argsort(-X)[:, :3]), X)
     assert lax.top_k(np.array([1.0, np.nan, np.inf]), 2)[1].tolist() == [1, 2]
     assert lax.top_k(X, 0)[0].shape == (3, 0)
+    columns = (np.sort(X, 0)[::-1][:2], np.argsort(-X, 0)[:2])
+    assert_works(lambda x: lax.top_k(x, 2, axis=0), columns, X)
+    assert_same(lax.top_k(X, 2, axis=-2), columns)
     with pytest.raises(errors.ArgumentError, match="asked for 5"):
         lax.top_k(X, 5)
     with pytest.raises(errors.ArgumentError, match="num_keys=3"):

@@ -14,11 +14,11 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import as_operand
 
 
-def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The shapes and dtypes of what a function returns. Nothing is computed.
 
     Args:
-        f: A function of trees of arrays.
+        fun: A function of trees of arrays.
         args: Its arguments; of arrays only the shape and dtype count, so anything that has a
             ``shape`` and a ``dtype`` stands for one, as `ShapeDtypeStruct` does.
         kwargs: Arguments by keyword.
@@ -27,7 +27,7 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         A tree like the output, with a `ShapeDtypeStruct` for each array.
 
     Raises:
-        UnknownValueError: ``f`` asks Python for the value of an array.
+        UnknownValueError: ``fun`` asks Python for the value of an array.
 
     Example:
         >>> import numpy as np
@@ -43,7 +43,7 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         else type_of(as_operand(x))
         for x in leaves
     ]
-    recorded = record_program(lambda args, kwargs: f(*args, **kwargs), structure, types)
+    recorded = record_program(lambda args, kwargs: fun(*args, **kwargs), structure, types)
     return recorded.structure.unflatten(
         [ShapeDtypeStruct(type.shape, type.dtype) for type in output_types(recorded.program)]
     )

@@ -151,7 +151,7 @@ def batch_program(
 
 
 def vmap(
-    f: Callable[P, Any],
+    fun: Callable[P, Any],
     in_axes: Axes = 0,
     out_axes: Axes = 0,
     axis_name: Hashable = None,
@@ -160,19 +160,19 @@ def vmap(
     """Map a function over an axis of its arguments, as one array operation after another.
 
     Args:
-        f: A function of one example: of trees of arrays, with a tree of arrays as output.
+        fun: A function of one example: of trees of arrays, with a tree of arrays as output.
         in_axes: Which axis of the arguments counts the examples: an integer for all positional
             arguments, or a tuple or list with an entry for each argument, which is an integer,
             None for an argument that all examples share, or a tree prefix of such. Negative axes
             count from the end. Arguments passed by keyword are mapped over axis 0.
         out_axes: Where the examples are counted in the output: an integer, or a tree prefix of
             the output. None gives an output that does not depend on the example just once.
-        axis_name: A name for the axis of examples. Inside ``f`` the functions of
+        axis_name: A name for the axis of examples. Inside ``fun`` the functions of
             ``functrace.lax`` that combine examples, such as ``psum``, take it.
         axis_size: The number of examples, needed where no argument is mapped.
 
     Returns:
-        A function with the arguments of ``f``, each with its axis of examples.
+        A function with the arguments of ``fun``, each with its axis of examples.
 
     Raises:
         BatchAxisError: The axes do not fit the arguments or each other, or an output under
@@ -184,12 +184,12 @@ def vmap(
         >>> ft.vmap(np.dot, in_axes=(0, None))(np.arange(6.0).reshape(3, 2), np.ones(2))
         array([1., 5., 9.])
     """
-    example: Callable[..., Any] = f  # it is called on traced arguments, not on its own
+    example: Callable[..., Any] = fun  # it is called on traced arguments, not on its own
 
-    @wraps(f)
+    @wraps(fun)
     def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
-        axes = _input_axes(f, in_axes, args, kwargs)
+        axes = _input_axes(fun, in_axes, args, kwargs)
         leaves = [  # what is not mapped may be anything, a function for instance
             leaf if axis is None else as_operand(leaf)
             for leaf, axis in zip(leaves, axes, strict=True)
@@ -198,7 +198,7 @@ def vmap(
         def name_of(index: int) -> str:
             top, position, *rest = structure.paths()[index]
             is_keyword = top == tree.SequenceKey(1)
-            name = position.key if is_keyword else parameter_name(f, position.idx)
+            name = position.key if is_keyword else parameter_name(fun, position.idx)
             return f"{name}{tree.keystr(tuple(rest))}"
 
         axes = [

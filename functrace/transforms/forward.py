@@ -108,16 +108,16 @@ def zeros_of(x: Any) -> Any:
 
 
 def jvp(
-    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
     """Evaluate a function and push tangents forward through it.
 
     Args:
-        f: The function; its arguments and its output are trees of arrays.
+        fun: The function; its arguments and its output are trees of arrays.
         primals: Its arguments, as a tuple or list.
         tangents: One for each argument, of the same structure, shapes and dtypes. A leaf that is
             None is a zero tangent, and stands at the leaves that hold integers.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data, which is handed
+        has_aux: Whether ``fun`` returns a pair of the output and auxiliary data, which is handed
             on and not differentiated.
 
     Returns:
@@ -145,7 +145,7 @@ def jvp(
             x if not active or tangent is None else Tracer(recording, x, tangent)
             for x, tangent, active in zip(leaves, given, is_active, strict=True)
         ]
-        output, aux = split_aux(f(*structure.unflatten(inputs)), has_aux)
+        output, aux = split_aux(fun(*structure.unflatten(inputs)), has_aux)
         values = tree.map(recording.value_of, output)
         out_tangents = tree.map(recording.tangent_of, output)
         aux = tree.map(recording.value_of, aux)

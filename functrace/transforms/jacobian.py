@@ -27,7 +27,7 @@ P = ParamSpec("P")
 
 
 def jacrev(
-    f: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -38,16 +38,16 @@ def jacrev(
     It suits functions with more inputs than outputs.
 
     Args:
-        f: A function of trees of arrays whose output is a tree of real arrays (complex under
+        fun: A function of trees of arrays whose output is a tree of real arrays (complex under
             ``holomorphic``).
         argnums: The position, or positions, of the arguments to differentiate.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data.
-        holomorphic: Whether ``f`` is complex differentiable.
+        has_aux: Whether ``fun`` returns a pair of the output and auxiliary data.
+        holomorphic: Whether ``fun`` is complex differentiable.
         allow_int: Whether the differentiated arguments may hold integers, whose derivative is
             None.
 
     Returns:
-        A function with the arguments of ``f``. Its result has the structure of the output, each
+        A function with the arguments of ``fun``. Its result has the structure of the output, each
         leaf replaced by a tree of the argument's structure, with leaves of the shape of the
         output followed by the shape of the argument. Under ``has_aux`` it is the pair of this and
         the auxiliary data.
@@ -61,16 +61,16 @@ def jacrev(
     """
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
-    @wraps(f)
+    @wraps(fun)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         arguments, leaves, structure, is_active = differentiated_arguments(
-            f, argnums, args, kwargs, holomorphic, allow_int
+            fun, argnums, args, kwargs, holomorphic, allow_int
         )
         output, pullback, *aux = vjp(arguments.call, arguments.selected, has_aux=has_aux)
         out_leaves, out_structure = tree.flatten(output)
         types = [type_of(leaf) for leaf in out_leaves]
         for type in types:
-            require_differentiable_output(type, f, holomorphic)
+            require_differentiable_output(type, fun, holomorphic)
         size = sum(type.size for type in types)
 
         def row(cotangents: Sequence[Any]) -> list[Any]:
@@ -97,7 +97,7 @@ def jacrev(
 
 
 def jacfwd(
-    f: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -116,10 +116,10 @@ def jacfwd(
     """
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
-    @wraps(f)
+    @wraps(fun)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         arguments, leaves, structure, _ = differentiated_arguments(
-            f, argnums, args, kwargs, holomorphic, False
+            fun, argnums, args, kwargs, holomorphic, False
         )
         types = [type_of(x) for x in leaves]
         kept: list[Any] = []
@@ -139,7 +139,7 @@ def jacfwd(
         output, *aux = kept
         out_leaves, out_structure = tree.flatten(output)
         for leaf in out_leaves:
-            require_differentiable_output(type_of(leaf), f, holomorphic)
+            require_differentiable_output(type_of(leaf), fun, holomorphic)
         blocks: list[Any] = []
         for leaf, part in zip(out_leaves, out_structure.flatten_up_to(columns), strict=True):
             blocks.append(
@@ -160,7 +160,7 @@ jacobian = jacrev
 
 
 def hessian(
-    f: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -168,13 +168,13 @@ def hessian(
     """Make a function that computes the Hessian: forward mode over reverse mode.
 
     Args:
-        f: A function of trees of arrays; usually its output is one number.
+        fun: A function of trees of arrays; usually its output is one number.
         argnums: The position, or positions, of the arguments to differentiate.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data.
-        holomorphic: Whether ``f`` is complex differentiable.
+        has_aux: Whether ``fun`` returns a pair of the output and auxiliary data.
+        holomorphic: Whether ``fun`` is complex differentiable.
 
     Returns:
-        A function with the arguments of ``f``: the Jacobian of the Jacobian.
+        A function with the arguments of ``fun``: the Jacobian of the Jacobian.
 
     Example:
         >>> import numpy as np
@@ -183,7 +183,7 @@ def hessian(
         array([[6., 2.],
                [2., 0.]])
     """
-    inner = jacrev(f, argnums, has_aux=has_aux, holomorphic=holomorphic)
+    inner = jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic)
     return jacfwd(inner, argnums, has_aux=has_aux, holomorphic=holomorphic)
 
 

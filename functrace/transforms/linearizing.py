@@ -17,18 +17,18 @@ from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import transpose_program
 
 
-def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function, and record its derivative there as a linear function.
 
     Args:
-        f: The function; its arguments and its output are trees of floating-point arrays.
+        fun: The function; its arguments and its output are trees of floating-point arrays.
         primals: Its arguments.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data.
+        has_aux: Whether ``fun`` returns a pair of the output and auxiliary data.
 
     Returns:
         ``(output, pushforward)``, or ``(output, pushforward, auxiliary data)``. The pushforward
         takes one tangent for each primal and returns the output's tangent, without evaluating
-        ``f`` again.
+        ``fun`` again.
 
     Example:
         >>> import numpy as np
@@ -41,7 +41,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     types = [type_of(x) for x in leaves]
     with ProgramRecording(holds_effects=False) as recording:
         tangents = [recording.input(type.strong) if type.is_inexact else None for type in types]
-        output, pushed, *aux = jvp(f, primals, structure.unflatten(tangents), has_aux=has_aux)
+        output, pushed, *aux = jvp(fun, primals, structure.unflatten(tangents), has_aux=has_aux)
         results, result_structure = tree.flatten((output, *aux))
         out_structure = tree.structure(output)
         parts = out_structure.flatten_up_to(pushed)
@@ -70,20 +70,20 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     return (output, pushforward, *aux)
 
 
-def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], Any]:
+def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], Any]:
     """Make the transpose of a linear function.
 
     Args:
-        f: A function that is linear in its arguments together; trees of arrays.
+        fun: A function that is linear in its arguments together; trees of arrays.
         primals: Arguments of which only structure, shapes and dtypes count: arrays, numbers, or
             anything else that has a ``shape`` and a ``dtype``, as `ShapeDtypeStruct`.
 
     Returns:
-        A function of a tree like the output of ``f``. It returns a tuple with one tree for each
+        A function of a tree like the output of ``fun``. It returns a tuple with one tree for each
         argument.
 
     Raises:
-        NonlinearRuleError: ``f`` is not linear.
+        NonlinearRuleError: ``fun`` is not linear.
 
     Example:
         >>> import numpy as np
@@ -100,7 +100,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[[Any], An
     ]
     with ProgramRecording(holds_effects=False) as recording:
         inputs = [recording.input(type) for type in types]
-        outputs, out_structure = tree.flatten(f(*structure.unflatten(inputs)))
+        outputs, out_structure = tree.flatten(fun(*structure.unflatten(inputs)))
         program = recording.program([as_operand(x) for x in outputs])
     out_types = [atom.type for atom in program.outputs]
 

@@ -252,14 +252,14 @@ def consumed(rows: list[Row]) -> Iterator[Row]:
         yield rows.pop()
 
 
-def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function, and make its pullback.
 
     Args:
-        f: The function; its arguments and its output are trees of arrays.
+        fun: The function; its arguments and its output are trees of arrays.
         primals: Its arguments. Cotangents come back for the floating-point leaves; where a leaf
             holds integers its place holds None.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data, which is handed
+        has_aux: Whether ``fun`` returns a pair of the output and auxiliary data, which is handed
             on and not differentiated.
 
     Returns:
@@ -286,7 +286,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     is_active = require_inexact(leaves, name_of, allow_int=True)
     with Tape() as tape:
         inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
-        output = f(*structure.unflatten(inputs))
+        output = fun(*structure.unflatten(inputs))
         output, aux = split_aux(output, has_aux)
         out_leaves, out_structure = tree.flatten(output)
         values = [owned(tape.value_of(x)) for x in out_leaves]
@@ -309,7 +309,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
 
 def value_and_grad(
-    f: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -318,18 +318,18 @@ def value_and_grad(
     """Make a function that computes a value and its gradient.
 
     Args:
-        f: A function of trees of arrays whose output is one real number (one complex number
+        fun: A function of trees of arrays whose output is one real number (one complex number
             under ``holomorphic``).
         argnums: The position, or positions, of the arguments to differentiate. Such an argument
             may also be passed by keyword.
-        has_aux: Whether ``f`` returns a pair of the output and auxiliary data, which is handed
+        has_aux: Whether ``fun`` returns a pair of the output and auxiliary data, which is handed
             on and not differentiated.
-        holomorphic: Whether ``f`` is complex differentiable; then the arguments and the output
+        holomorphic: Whether ``fun`` is complex differentiable; then the arguments and the output
             must be complex, and the gradient is the complex derivative.
         allow_int: Whether the differentiated arguments may hold integers, whose gradient is None.
 
     Returns:
-        A function with the arguments of ``f`` that returns ``(value, gradient)``, or
+        A function with the arguments of ``fun`` that returns ``(value, gradient)``, or
         ``((value, auxiliary data), gradient)``. The gradient has the structure, shapes and
         dtypes of the argument; for several ``argnums`` it is a tuple of such. For a complex
         argument ``x + iy`` and a real output ``f`` it is ``df/dx - i df/dy``, as in JAX and
@@ -354,10 +354,10 @@ def value_and_grad(
     """
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
-    @wraps(f)
+    @wraps(fun)
     def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]:
         arguments, leaves, structure, is_active = differentiated_arguments(
-            f, argnums, args, kwargs, holomorphic, allow_int
+            fun, argnums, args, kwargs, holomorphic, allow_int
         )
         with Tape() as tape:
             inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
@@ -366,7 +366,7 @@ def value_and_grad(
             variable = tape.variable_of(output)
             if has_aux:
                 aux = tree.map(tape.value_of, aux)
-        seed = seed_of(value, f, holomorphic)
+        seed = seed_of(value, fun, holomorphic)
         cotangents: list[Any] = [None] * tape.variables
         if variable is not None:
             cotangents[variable] = seed  # d(value)/d(value) = 1: from here the walk goes back
@@ -378,7 +378,7 @@ def value_and_grad(
 
 
 def grad(
-    f: Callable[P, Any],
+    fun: Callable[P, Any],
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -389,7 +389,7 @@ def grad(
     The arguments, the errors, and the meaning of the gradient are those of `value_and_grad`.
 
     Returns:
-        A function with the arguments of ``f`` that returns the gradient, or
+        A function with the arguments of ``fun`` that returns the gradient, or
         ``(gradient, auxiliary data)`` under ``has_aux``.
 
     Example:
@@ -400,9 +400,9 @@ def grad(
         >>> ft.grad(ft.grad(np.sin))(np.pi / 2)
         np.float64(-1.0)
     """
-    both = value_and_grad(f, argnums, has_aux, holomorphic, allow_int)
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
 
-    @wraps(f)
+    @wraps(fun)
     def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
         value, result = both(*args, **kwargs)
         return (result, value[1]) if has_aux else result

@@ -92,7 +92,7 @@ _nothing: Final[Any] = object()
 
 
 def reduce(
-    f: Callable[[Any, Any], Any],
+    function: Callable[[Any, Any], Any],
     tree: Any,
     initializer: Any = _nothing,
     is_leaf: IsLeaf | None = None,
@@ -100,7 +100,7 @@ def reduce(
     """Combine the leaves of a tree from the first to the last by a function of two arguments.
 
     Args:
-        f: Takes the result so far and the next leaf.
+        function: Takes the result so far and the next leaf.
         tree: The tree.
         initializer: The result so far for the first leaf; without it, the first leaf itself.
         is_leaf: As for :func:`flatten`.
@@ -115,13 +115,13 @@ def reduce(
     """
     found = flatten(tree, is_leaf)[0]
     if initializer is not _nothing:
-        return functools.reduce(f, found, initializer)
+        return functools.reduce(function, found, initializer)
     if not found:
         raise TreeStructureError(
             "A tree without leaves cannot be reduced without an initializer.",
             advice="Give the result for an empty tree as initializer.",
         )
-    return functools.reduce(f, found)
+    return functools.reduce(function, found)
 
 
 def all(tree: Any, *, is_leaf: IsLeaf | None = None) -> bool:
@@ -134,35 +134,40 @@ def all(tree: Any, *, is_leaf: IsLeaf | None = None) -> bool:
 
 
 def transpose(
-    outer: Structure, inner: Structure | None, tree: Any, is_leaf: IsLeaf | None = None
+    outer_treedef: Structure,
+    inner_treedef: Structure | None,
+    pytree_to_transpose: Any,
+    is_leaf: IsLeaf | None = None,
 ) -> Any:
     """Turn a tree of trees inside out.
 
     Args:
-        outer: The structure of the outer tree.
-        inner: The structure of each inner tree; None for that of the first one.
-        tree: A tree of structure ``outer`` whose leaves are trees of structure ``inner``.
-        is_leaf: As for :func:`flatten`, for ``tree``.
+        outer_treedef: The structure of the outer tree.
+        inner_treedef: The structure of each inner tree; None for that of the first one.
+        pytree_to_transpose: A tree of the outer structure whose leaves are trees of the inner.
+        is_leaf: As for :func:`flatten`, for ``pytree_to_transpose``.
 
     Returns:
-        A tree of structure ``inner`` whose leaves are trees of structure ``outer``.
+        A tree of the inner structure whose leaves are trees of the outer.
 
     Raises:
-        TreeStructureError: The tree does not have the structure ``outer.compose(inner)``.
+        TreeStructureError: The tree does not have the structure
+            ``outer_treedef.compose(inner_treedef)``.
 
     >>> from functrace.tree import structure
     >>> pairs = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
     >>> transpose(structure([0, 0]), structure({"x": 0, "y": 0}), pairs)
     {'x': [1, 3], 'y': [2, 4]}
     """
-    found, whole = flatten(tree, is_leaf)
+    outer, inner = outer_treedef, inner_treedef
+    found, whole = flatten(pytree_to_transpose, is_leaf)
     if inner is None:
         if outer.num_leaves == 0:
             raise TreeStructureError(
                 "The inner structure cannot be found where the outer structure has no leaves.",
                 advice="Give the inner structure.",
             )
-        inner = flatten(outer.flatten_up_to(tree)[0], is_leaf)[1]
+        inner = flatten(outer.flatten_up_to(pytree_to_transpose)[0], is_leaf)[1]
     expected = outer.compose(inner)
     if whole != expected:
         raise TreeStructureError(

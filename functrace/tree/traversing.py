@@ -175,7 +175,7 @@ def _explain_recursion(tree: Any, is_leaf: IsLeaf | None, error: RecursionError)
             return
 
 
-def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
+def unflatten(treedef: Structure, leaves: Iterable[Any]) -> Any:
     """Make the tree of a structure that has the given leaves.
 
     Raises:
@@ -184,7 +184,7 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     >>> unflatten(structure({"a": 0, "b": (0, 0)}), [1, 2, 3])
     {'a': 1, 'b': (2, 3)}
     """
-    return structure.unflatten(leaves)
+    return treedef.unflatten(leaves)
 
 
 def leaves(tree: Any, is_leaf: IsLeaf | None = None) -> list[Any]:
