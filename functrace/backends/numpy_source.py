@@ -565,7 +565,10 @@ class _Block:
         writer = self.writer
         inputs = [writer.value(atom) for atom in equation.inputs]
         if self._is_python(code, inputs, equation):
-            texts = [writer.python(value) for value in inputs]
+            texts = [
+                writer.numpy(value) if value.type.shape else writer.python(value)
+                for value in inputs
+            ]
             assert code.python is not None
             (variable,) = equation.outputs
             name = writer.name()
@@ -628,7 +631,8 @@ class _Block:
             contiguous = True if kept is not None else code.is_contiguous
             if contiguous is None:
                 contiguous = _are_contiguous(inputs, type)
-            result = Value(name, type, storage, code.is_writable, contiguous)
+            writable = code.is_writable and (not code.is_view or inputs[0].is_writable)
+            result = Value(name, type, storage, writable, contiguous)
         for statement in code.then:
             writer.line(statement.format(*texts, out=result.text))
         return result
@@ -645,7 +649,8 @@ class _Block:
             writer.line(call)
         for variable, name in zip(equation.outputs, names, strict=True):
             storage = self._storage(code, inputs, variable.type, name)
-            writer.enter(variable, Value(name, variable.type, storage, code.is_writable))
+            writable = code.is_writable and (not code.is_view or inputs[0].is_writable)
+            writer.enter(variable, Value(name, variable.type, storage, writable))
 
     def _storage(
         self,
