@@ -1240,9 +1240,17 @@ def _names_behind(tracer: Tracer) -> list[str]:
     if frame is None or not isinstance(recording, ProgramRecording):
         return []
     named: dict[Variable, str] = {}
-    for name, value in frame.f_locals.items():
-        if isinstance(value, Tracer) and value.recording is recording:
-            named.setdefault(value.variable, name)
+    for name, local in frame.f_locals.items():
+        try:
+            found = tree.flatten_with_path(local)[0]
+        except Exception:  # noqa: BLE001, S112  (no tree: a list in itself, or a broken container)
+            continue
+        for path, leaf in found:
+            value = leaf
+            while isinstance(value, Tracer) and isinstance(value.recording, ValueRecording):
+                value = value.value  # of what is differentiated: its value, one recording out
+            if isinstance(value, Tracer) and value.recording is recording:
+                named.setdefault(value.variable, f"{name}{tree.keystr(path)}")
     made_by = {output: e for e in recording.equations for output in e.outputs}
     generation: list[Variable] = [tracer.variable]
     seen: set[Variable] = set()

@@ -92,6 +92,41 @@ def test_control_flow_on_values_names_the_line_and_the_rewrite():
     assert "np.where" in message
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        ft.jit,
+        lambda f: ft.jit(ft.grad(f)),
+        lambda f: ft.grad(ft.jit(f)),
+        lambda f: ft.jit(ft.hessian(f)),
+        lambda f: ft.jit(lambda x: ft.jvp(f, (x,), (x,))),
+        lambda f: ft.jit(lambda x: ft.linearize(f, x)[1](x)),
+        lambda f: lambda x: ft.vmap(ft.grad(f))(np.stack([x])),
+        lambda f: ft.grad(lambda x: ft.scan(lambda c, _: (f(c), None), x, length=2)[0]),
+    ],
+)
+def test_the_variable_is_named_under_every_transformation(transform):
+    def f(x):
+        y = x * 2.0
+        return y if y > 1.0 else x
+
+    def of_parts(x):
+        parts = {"rate": x, "rest": [1.0]}
+        in_itself = []
+        in_itself.append(in_itself)
+        while parts["rate"] < 10.0:
+            x = x * 2.0
+        return x
+
+    with pytest.raises(errors.UnknownValueError, match="depends on `y`"):
+        transform(f)(np.float64(3.0))
+    with pytest.raises(errors.UnknownValueError, match=r"depends on `(x|parts\['rate'\])`"):
+        transform(of_parts)(np.float64(3.0))
+    parts = r"depends on `p\['a'\]\[1\]`"
+    with pytest.raises(errors.UnknownValueError, match=parts):
+        ft.jit(lambda p: p["a"][0] if p["a"][1] > 0 else 0.0)({"a": (1.0, 2.0)})
+
+
 def test_captured_values_are_not_kept_for_the_next_call():
     def outer(a):
         return inner(2.0, a)
