@@ -10,8 +10,11 @@ from functrace.ir.program import Program
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify import simplify
 
-OFTEN = 16
-"""From so many runs on compiling a Program takes less time than evaluating it each time."""
+OFTEN = 32
+"""From so many runs on compiling an equation takes less time than evaluating it each time."""
+
+FIRST = 150
+"""How many evaluations of an equation take as long as what compiling takes in any case."""
 
 
 class Executable(NamedTuple):
@@ -57,6 +60,17 @@ def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:
     """
     so_far = program.derived.get("runs", 0) + runs
     program.derived["runs"] = so_far
-    if so_far >= OFTEN:
+    count = len(program.equations)
+    if count and so_far >= OFTEN + FIRST / count:
         return compiled(program).run
     return lambda *inputs: run_program(program, inputs)
+
+
+def run_again(program: Program, inputs: Sequence[Any]) -> Sequence[Any]:
+    """Run a Program that a user keeps: compiled from its second time on.
+
+    The first time it may be one of those that are made for one call.
+    """
+    if "runs" in program.derived:
+        return compiled(program).run(*inputs)
+    return runner(program, 1)(*inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from functrace.backends.compiling import OFTEN, runner
+from functrace.backends.compiling import run_again
 from functrace.backends.memory import Value
 from functrace.backends.numpy_source import Writer
 from functrace.higher_order.programs import (
@@ -45,7 +45,7 @@ class Call(Primitive):
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run the Program; compiled from its second time on, as many are made for one call."""
-        return tuple(runner(params["program"], OFTEN // 2)(*inputs))
+        return tuple(run_again(params["program"], inputs))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Program's outputs."""
