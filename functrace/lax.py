@@ -39,6 +39,7 @@ from functrace.higher_order.collectives import (
 from functrace.higher_order.implicit import custom_linear_solve, custom_root
 from functrace.higher_order.loops import associative_scan, fori_loop, map_rows, scan, while_loop
 from functrace.numpy.sorting import lexsort
+from functrace.primitives import special
 from functrace.primitives.elementwise import sigmoid
 from functrace.primitives.indexing import INDICES, gather, index_update
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
@@ -102,6 +103,9 @@ __all__ = [
     "dynamic_update_slice",
     "dynamic_update_slice_in_dim",
     "eq",
+    "erf",
+    "erf_inv",
+    "erfc",
     "exp",
     "exp2",
     "expand_dims",
@@ -1109,6 +1113,21 @@ def div(x: Any, y: Any) -> Any:
     if dtype_of(as_operand(x)).kind in "iu" and dtype_of(as_operand(y)).kind in "iu":
         return np.floor_divide(np.subtract(x, np.fmod(x, y)), y)
     return np.true_divide(x, y)
+
+
+def erf(x: Any) -> Any:
+    """The error function."""
+    return bind(special.erf, as_operand(x))
+
+
+def erfc(x: Any) -> Any:
+    """The complement of the error function, ``1 - erf(x)``, also where that underflows."""
+    return bind(special.erfc, as_operand(x))
+
+
+def erf_inv(x: Any) -> Any:
+    """The inverse of the error function."""
+    return bind(special.erfinv, as_operand(x))
 
 
 def integer_pow(x: Any, y: int) -> Any:

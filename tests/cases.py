@@ -552,6 +552,10 @@ elementwise("xlogy", REALS, POSITIVE)
 elementwise("xlog1py", REALS, OPEN_UNIT)
 elementwise("entr", POSITIVE)
 elementwise("rel_entr", POSITIVE, POSITIVE)
+elementwise("erf", REALS)
+elementwise("erfc", REALS)
+elementwise("erfinv", OPEN_UNIT)
+elementwise("ndtr", REALS)
 
 # reducing.py
 

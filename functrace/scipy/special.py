@@ -73,6 +73,38 @@ def rel_entr(x: Any, y: Any) -> Any:
     return bind(special.rel_entr, as_operand(x), as_operand(y))
 
 
+def erf(x: Any) -> Any:
+    """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``.
+
+    Args:
+        x: An array of real numbers.
+
+    Returns:
+        An array of the shape of ``x``.
+
+    Example:
+        >>> from functrace.scipy.special import erf
+        >>> erf(0.0)
+        np.float64(0.0)
+    """
+    return bind(special.erf, _floating(x))
+
+
+def erfc(x: Any) -> Any:
+    """The complement ``1 - erf(x)``, also where that underflows."""
+    return bind(special.erfc, _floating(x))
+
+
+def erfinv(x: Any) -> Any:
+    """The inverse of `erf`: infinite at 1 and -1, nan outside."""
+    return bind(special.erfinv, _floating(x))
+
+
+def ndtr(x: Any) -> Any:
+    """The probability that a standard normal variable is at most ``x``."""
+    return bind(special.ndtr, _floating(x))
+
+
 def logsumexp(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:

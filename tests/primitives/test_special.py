@@ -14,7 +14,7 @@ POINTS = np.array([
     0, 1e-300, 1e-10, 0.1, 0.3, 0.300001, 0.5, 0.6, 0.9, 1 - 1e-10, 1, 2, 50, 800, np.inf, np.nan,
     -1e-10, -1, -50, -800, -np.inf,
 ])  # fmt: skip
-ONE = ["expit", "logit", "log_expit", "entr"]
+ONE = ["expit", "logit", "log_expit", "entr", "erf", "erfc", "erfinv", "ndtr"]
 TWO = ["xlogy", "xlog1py", "rel_entr"]
 SUMS = ["logsumexp", "softmax", "log_softmax"]
 
@@ -24,6 +24,24 @@ def test_functions_of_one_argument_as_scipy(name):
     with np.errstate(all="ignore"):
         expected = getattr(scipy.special, name)(POINTS)
     np.testing.assert_allclose(getattr(special, name)(POINTS), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("name", "digits"), [("erf", 2e-15), ("erfc", 1e-13), ("ndtr", 4e-13)])
+def test_the_error_function_everywhere(name, digits):
+    """Far out erfc has more digits than SciPy's, which loses some of them there."""
+    x = np.geomspace(1e-8, 26.0, 20_001)
+    x = np.concatenate([-x, x, np.nextafter([0.46875, 4.0, -0.46875, -4.0], 0), [0.46875, 4.0]])
+    found = getattr(special, name)(x)
+    np.testing.assert_allclose(found, getattr(scipy.special, name)(x), rtol=digits)
+    assert getattr(special, name)(x.astype(np.float32)).dtype == np.float32
+    assert getattr(special, name)(0).dtype == np.float64
+
+
+def test_the_inverse_of_the_error_function_everywhere():
+    x = np.concatenate([np.tanh(np.linspace(-18, 18, 20_001)), np.geomspace(1e-300, 0.9, 1001)])
+    np.testing.assert_allclose(special.erfinv(x), scipy.special.erfinv(x), rtol=2e-15)
+    near = np.nextafter(1.0, 0.0)
+    np.testing.assert_allclose(special.erfinv(near), scipy.special.erfinv(near), rtol=2e-15)
 
 
 @pytest.mark.parametrize("name", TWO)
