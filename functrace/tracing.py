@@ -1036,6 +1036,8 @@ class Tracer:
                 elif type(x) not in _PLAIN_SCALARS and not _is_plain(x):
                     inputs = tuple(map(as_operand, inputs))
             primitive = UFUNCS.get(ufunc)
+            if getattr(primitive, "keeps_weak", False) and all(map(_is_weak, inputs)):
+                inputs = (_number(inputs[0]), *inputs[1:])
             if is_alone and isinstance(primitive, Primitive):
                 result = recording.record(primitive, inputs, {})  # what bind would find
             else:
@@ -1331,6 +1333,23 @@ def _library_function(frame: Any) -> str | None:
         name = f"{frame.f_globals['__name__'].partition('.')[0]}'s {frame.f_code.co_qualname}"
         frame = frame.f_back
     return name
+
+
+def _is_weak(x: Any) -> bool:
+    """Whether a value is a Python scalar, or stands for one."""
+    if type(x) is not Tracer:
+        return type(x) in WEAK_DTYPES
+    return type(x.value) is not np.ndarray and x.type.weak
+
+
+def _number(x: Any) -> Any:
+    """A Python scalar as NumPy's functions take it: 1 / 0 is no error, and overflow is infinite."""
+    if isinstance(x, Tracer):
+        return strong(x)
+    try:
+        return WEAK_DTYPES[type(x)].type(x)
+    except OverflowError:
+        return x
 
 
 def strong(x: Any) -> Any:

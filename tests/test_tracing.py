@@ -1029,3 +1029,23 @@ def test_python_functions_of_sequences():
         return math.prod(x)
 
     np.testing.assert_allclose(ft.grad(f)(THREE), [6.0, 3.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.divide(1.0, x),
+        lambda x: np.power(x, -0.5),
+        lambda x: np.floor_divide(x, 0),
+        lambda x: np.power(x + 1e200, 2),
+    ],
+    ids=["divide", "power", "floor_divide", "overflow"],
+)
+def test_functions_of_python_numbers_are_those_of_numpy(f):
+    with np.errstate(all="ignore"):
+        expected = f(0.0)
+        for found in (ft.jit(f)(0.0), ft.jvp(f, (0.0,), (1.0,))[0], ft.value_and_grad(f)(0.0)[0]):
+            np.testing.assert_equal(found, expected)
+            assert type(found) is type(expected)
+        gradient = ft.grad(f)
+        np.testing.assert_equal(ft.jit(gradient)(0.0), gradient(0.0))
