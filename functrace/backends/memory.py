@@ -87,6 +87,7 @@ class Form(Enum):
     NUMPY = "an array or a scalar, as the type says"
     PYTHON = "a number of Python, with which arithmetic takes a third of the time"
     DOUBLES = "an array.array of numbers, which hands out and takes those of Python"
+    TUPLES = "a list of tuples of Python's numbers, with those of other values"
 
 
 class Value:
@@ -99,9 +100,10 @@ class Value:
         is_writable: Whether it may be written where its storage may.
         is_contiguous: Whether its elements are known to lie in row-major order.
         form: In what objects it is held.
+        place: The place in the tuples, and how many these have.
     """
 
-    __slots__ = ("form", "is_contiguous", "is_writable", "storage", "text", "type")
+    __slots__ = ("form", "is_contiguous", "is_writable", "place", "storage", "text", "type")
 
     def __init__(
         self,
@@ -118,6 +120,7 @@ class Value:
         self.is_writable = is_writable
         self.is_contiguous = is_contiguous
         self.form = form
+        self.place: tuple[int, int] = (0, 1)
 
 
 class Free(NamedTuple):

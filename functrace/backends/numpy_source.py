@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -88,9 +88,9 @@ class Written:
     def __init__(self, program: Program, donated: frozenset[int], name: str) -> None:
         writer = Writer()
         self.source = writer.function_of(program, donated, name)
-        kept = writer.worth_keeping()
-        if kept:
-            writer = Writer(kept)
+        insight = writer.insight()
+        if insight.kept or insight.inside:
+            writer = Writer(insight)
             self.source = writer.function_of(program, donated, name)
         self.run = _made(name, self.source, writer)
 
@@ -129,6 +129,19 @@ def locate(file: str, places: Sequence[Source | None], error: Exception) -> None
         error.add_note(f"recorded at {place}")
 
 
+class Insight(NamedTuple):
+    """What can be said of a function only when it has been written, and then helps to write it.
+
+    Attributes:
+        kept: The numbers of the large arrays that are not handed out, in the order in which they
+            are made: they are kept from call to call.
+        inside: The numbers of the loops' outputs that only loops read: they need be no arrays.
+    """
+
+    kept: frozenset[int]
+    inside: frozenset[int]
+
+
 class Writer:
     """Writes the source of one function.
 
@@ -141,13 +154,8 @@ class Writer:
         products: The sizes of the matrix products.
     """
 
-    def __init__(self, kept: frozenset[int] = frozenset()) -> None:
-        """Begin.
-
-        Args:
-            kept: The numbers of the large arrays that are kept from call to call. A first
-                `Writer` finds them out: which arrays are handed out is known at the end only.
-        """
+    def __init__(self, insight: Insight | None = None) -> None:
+        """Begin, with what a first `Writer` of the same Program has found out."""
         self.lines: list[str] = []
         self.places: list[Source | None] = []
         self.globals: dict[str, Any] = {}
@@ -160,8 +168,9 @@ class Writer:
         self.values: dict[Variable, Value] = {}
         self.prefers_python = False
         self.products: list[tuple[int, int, int]] = []
-        self._kept = kept
+        self._insight = insight or Insight(frozenset(), frozenset())
         self._large: list[Storage] = []
+        self._numbers: list[Storage] = []
         self._workspace: list[tuple[str, ArrayType]] = []
         self._idle: dict[Key, list[str]] = {}
 
@@ -287,16 +296,22 @@ class Writer:
     def _workspace_names(self) -> str:
         return "".join(f"{name}, " for name, _ in self._workspace).rstrip()
 
-    def worth_keeping(self) -> frozenset[int]:
-        """The numbers of the large arrays that are not handed out, if they are not too large."""
-        inner = [number for number, s in enumerate(self._large) if not s.escapes]
+    def insight(self) -> Insight:
+        """What is known now that all is written."""
+        inner = [number for number, storage in enumerate(self._large) if not storage.escapes]
         total = sum(self._large[number].size for number in inner)
-        return frozenset(inner) if total <= MOST_KEPT else frozenset()
+        inside = [number for number, value in enumerate(self._numbers) if not value.escapes]
+        return Insight(frozenset(inner if total <= MOST_KEPT else ()), frozenset(inside))
+
+    def stays_inside(self, storage: Storage) -> bool:
+        """Whether only loops read the numbers that a loop puts into this memory."""
+        self._numbers.append(storage)
+        return len(self._numbers) - 1 in self._insight.inside
 
     def kept(self, type: ArrayType) -> str | None:
         """A name for an array of the workspace, if the next large array is to be one."""
         key = key_of(type)
-        if key is None or size_of(type) < LARGE or len(self._large) not in self._kept:
+        if key is None or size_of(type) < LARGE or len(self._large) not in self._insight.kept:
             return None
         idle = self._idle.get(key)
         if idle:
@@ -376,6 +391,8 @@ class Writer:
             name = self.name()
             self.line(f"{name} = {self.function('as_array', as_array)}({value.text})")
             value.text, value.form = name, Form.NUMPY
+            if value.storage is not None:
+                value.storage.escapes = True
         return value.text
 
     def python(self, value: Value) -> str:

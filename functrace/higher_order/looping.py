@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.compiling import runner
-from functrace.backends.memory import Form, Storage, Value
-from functrace.backends.numpy_source import Writer, doubles, from_array
+from functrace.backends.memory import Value
+from functrace.backends.numpy_source import Writer
 from functrace.errors import ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
+from functrace.higher_order.loop_source import ScanParts, write_scan, write_while
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
@@ -45,11 +46,6 @@ from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify.loops import Loop, improved
 from functrace.transforms.simplify.rewriting import Scope
 from functrace.transforms.transpose import LinearValue, transpose_program
-
-
-def row_type(type: ArrayType) -> ArrayType:
-    """The type of one row."""
-    return ArrayType(type.shape[1:], type.dtype)
 
 
 def zeros_as(x: Any) -> Any:
@@ -189,47 +185,13 @@ class Scan(Primitive):
         params: dict[str, Any],
     ) -> Sequence[Value]:
         """A for loop, with the body written inside it."""
-        body: Program = params["body"]
-        constants, carry, rows = self.split(inputs, params)
-        writer.preferred(constants)
-        carries = carried(writer, carry, body.inputs[len(constants) :])
-        types = output_types(body)[len(carry) :]
-        length = params["length"]
-        count = f"len({rows[0].text})" if length is None else str(length)
-        if length is None and types:
-            count, text = writer.name(), count
-            writer.line(f"{count} = {text}")
-        sources = [row_source(writer, row) for row in rows]
-        stacks = [Stack(writer, type, count, length) for type in types]
-        trip = writer.name()
-        order = f"reversed(range({count}))" if params["reverse"] else f"range({count})"
-        with writer.indented(f"for {trip} in {order}:"):
-            trip_rows: list[Value] = []
-            for row, source in zip(rows, sources, strict=True):
-                name = writer.name()
-                writer.line(f"{name} = {source}[{trip}]")
-                type = row_type(row.type)
-                storage = row.storage if type.shape else None  # a number is no view
-                trip_rows.append(Value(name, type, storage, form=writer.form_of(type)))
-            results = writer.block(body, [*constants, *carries, *trip_rows])
-            kept = [stack for stack in stacks if stack.is_list]
-            stacked_results = results[len(carry) :]
-            for stack, result in zip(stacks, stacked_results, strict=True):
-                if not stack.is_list:
-                    text = writer.numpy(result) if result.type.shape else result.text
-                    writer.line(f"{stack.name}[{trip}] = {text}")
-            writer.assign(
-                [*(value.text for value in carries), *(f"{x.name}[{trip}]" for x in kept)],
-                [
-                    *results[: len(carry)],
-                    *selected(stacked_results, [stack.is_list for stack in stacks]),
-                ],
-                leaving=results,
-            )
-        return [
-            *(writer.made(value.text, type) for value, type in zip(carries, outputs, strict=False)),
-            *(stack.value(type) for stack, type in zip(stacks, outputs[len(carry) :], strict=True)),
-        ]
+        parts = ScanParts(
+            params["body"],
+            *self.split(inputs, params),
+            length=params["length"],
+            reverse=params["reverse"],
+        )
+        return write_scan(writer, parts, outputs)
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -390,70 +352,6 @@ class Scan(Primitive):
         )
         stack_axes = [1 if on else None for on in wanted[count:]]
         return results, (*zero_or_none(carry_mask), *stack_axes)
-
-
-def row_source(writer: Writer, row: Value) -> str:
-    """What a loop reads its rows from: numbers one by one from memory made for that."""
-    type = row_type(row.type)
-    if writer.form_of(type) is Form.NUMPY:
-        return writer.numpy(row)
-    if row.form is Form.DOUBLES:
-        return row.text
-    name = writer.name()
-    writer.line(f"{name} = {writer.function('from_array', from_array)}({row.text})")
-    return name
-
-
-class Stack:
-    """Where a loop in generated source puts one of its outputs, trip by trip.
-
-    Attributes:
-        name: Its name.
-        type: The type of the output of one trip.
-        is_list: Whether it is a list, since the lengths of the outputs are not known.
-        is_doubles: Whether it takes numbers of Python's.
-    """
-
-    def __init__(self, writer: Writer, type: ArrayType, count: str, length: int | None) -> None:
-        """Write what makes the memory."""
-        self.writer = writer
-        self.type = type
-        self.is_list = ANY_LENGTH in type.shape
-        self.is_doubles = writer.form_of(type.strong) is Form.PYTHON
-        known = with_axis(type, length, 0) if length is not None else None
-        kept = None if known is None or self.is_doubles else writer.kept(known)
-        self.name = writer.name() if kept is None else kept
-        self.storage: Storage | None = None
-        if known is not None:
-            self.storage = writer.new_storage(known, self.name, kept is not None)
-        if self.is_list:
-            writer.line(f"{self.name} = [None] * {count}")
-        elif self.is_doubles:
-            writer.line(f"{self.name} = {writer.function('doubles', doubles)}({count})")
-        elif kept is None:
-            shape = ", ".join(map(str, (count, *type.shape)))
-            writer.line(f"{self.name} = np.empty(({shape},), {writer.constant(type.dtype)})")
-
-    def value(self, type: ArrayType) -> Value:
-        """What it is after the loop, an array of a type."""
-        if self.is_list:
-            join = self.writer.function("stacked", stacked)
-            joined = f"{join}({self.name}, {self.writer.constant(self.type)})"
-            self.writer.line(f"{self.name} = {joined}")
-        if self.storage is None:
-            self.storage = self.writer.new_storage(type, self.name)
-        form = Form.DOUBLES if self.is_doubles else Form.NUMPY
-        return Value(self.name, type, self.storage, is_contiguous=not self.is_list, form=form)
-
-
-def carried(writer: Writer, values: Sequence[Value], variables: Sequence[Variable]) -> list[Value]:
-    """Write names for what a loop hands from trip to trip, with memory of its own."""
-    carries: list[Value] = []
-    for value, variable in zip(values, variables, strict=False):
-        name = writer.name()
-        writer.line(f"{name} = {writer.copied(value)}")
-        carries.append(writer.made(name, variable.type))
-    return carries
 
 
 def zero_or_none(mask: Mask) -> tuple[int | None, ...]:
@@ -823,30 +721,10 @@ class While(Primitive):
         params: dict[str, Any],
     ) -> Sequence[Value]:
         """A while loop, with the condition and the body written inside it."""
-        condition, body, first = params["condition"], params["body"], params["constants"]
-        constants, carry = inputs[:first], inputs[first:]
-        carries = carried(writer, carry, body.inputs[first:])
-        types = output_types(body)[len(carry) :]
-        stacks = [writer.name() for _ in types]
-        for stack in stacks:
-            writer.line(f"{stack} = []")
-        with writer.indented("while True:"):
-            with writer.held(carries):
-                (goes_on,) = writer.block(condition, [*constants, *carries])
-            with writer.indented(f"if not {goes_on.text}:"):
-                writer.line("break")
-            writer.leave([goes_on])
-            results = writer.block(body, [*constants, *carries])
-            parts = [writer.name() for _ in types]
-            names = [value.text for value in carries]
-            writer.assign([*names, *parts], [*results[: len(carry)], *results[len(carry) :]])
-            for stack, part in zip(stacks, parts, strict=True):
-                writer.line(f"{stack}.append({part})")
-        for stack, type in zip(stacks, types, strict=True):
-            join = writer.function("stacked", stacked)
-            writer.line(f"{stack} = {join}({stack}, {writer.constant(type)})")
-        texts = [*(value.text for value in carries), *stacks]
-        return [writer.made(name, type) for name, type in zip(texts, outputs, strict=True)]
+        first = params["constants"]
+        return write_while(
+            writer, params["condition"], params["body"], inputs[:first], inputs[first:], outputs
+        )
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

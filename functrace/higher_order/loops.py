@@ -18,7 +18,8 @@ from functrace import tree
 from functrace.errors import ArgumentError, CarryError, OperandError, ShapeMismatchError
 from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.checkpoint import checkpoint as remat
-from functrace.higher_order.looping import row_type, scan_primitive, while_primitive
+from functrace.higher_order.loop_source import row_type
+from functrace.higher_order.looping import scan_primitive, while_primitive
 from functrace.higher_order.programs import (
     Recorded,
     closed_together,
