@@ -8,6 +8,7 @@ array([0., 1.])
 
 from functrace import debug as debug
 from functrace import extend as extend
+from functrace import flatten_util as flatten_util
 from functrace import lax as lax
 from functrace import numpy as numpy
 from functrace import tree as tree
@@ -40,6 +41,10 @@ from functrace.ir.parsing import parse as parse
 from functrace.ir.program import Program as Program
 from functrace.ir.program import to_text as to_text
 from functrace.lax import map as map
+from functrace.porting import Array as Array
+from functrace.porting import block_until_ready as block_until_ready
+from functrace.porting import device_get as device_get
+from functrace.porting import device_put as device_put
 from functrace.primitives.linear import stop_gradient as stop_gradient
 from functrace.transforms.batch import vmap as vmap
 from functrace.transforms.evaluate import evaluate as evaluate
