@@ -38,8 +38,14 @@ def einsum(
     path = None
     if isinstance(optimize, list | tuple) and optimize and optimize[0] == "einsum_path":
         path = tuple(tuple(step) for step in optimize[1:])
+    steps = _schedule(text, tuple(map(shape_of, arrays)), path)
+    dtypes = {dtype_of(x) for x in arrays}
+    if len(dtypes) > 1 and (len(steps) > 1 or len(arrays) > 2):
+        # What is summed before it meets the others must not overflow, nor be a boolean.
+        joint = np.result_type(*dtypes)
+        arrays = [x if dtype_of(x) == joint else cast_to(x, joint) for x in arrays]
     values: list[Any] = arrays  # the operands, and behind them the result of each step
-    for step, numbers, parameter in _schedule(text, tuple(map(shape_of, arrays)), path):
+    for step, numbers, parameter in steps:
         values.append(step(*(values[number] for number in numbers), parameter))
     return values[-1]
 

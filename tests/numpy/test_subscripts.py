@@ -97,3 +97,20 @@ def test_errors_of_einsum(text, shapes, message):
 def test_products_of_several_matrices():
     for shapes in [((2, 3), (3, 4), (4, 5)), ((3,), (3, 4), (4,)), ((3, 4), (4,)), ((3,), (3, 2))]:
         check(lambda *xs: np.linalg.multi_dot(xs), *(real(*shape) for shape in shapes))
+
+
+@pytest.mark.parametrize(
+    ("text", "dtypes", "shapes"),
+    [
+        ("ij,k->ik", (bool, float), [(2, 3), (2,)]),
+        ("ij,k", (np.int8, float), [(2, 3), (2,)]),
+        ("ij,jk->ik", (bool, float), [(1, 4), (1, 2)]),
+        ("ij,jk,kl->il", (bool, bool, float), [(2, 3), (3, 2), (2, 2)]),
+        ("i,j->", (np.float16, np.float32), [(3,), (2,)]),
+    ],
+)
+def test_operands_of_different_dtypes_are_converted_before_they_are_summed(text, dtypes, shapes):
+    operands = [
+        np.full(shape, 100).astype(dtype) for dtype, shape in zip(dtypes, shapes, strict=True)
+    ]
+    assert_like_numpy(lambda *xs: np.einsum(text, *xs), *operands)
