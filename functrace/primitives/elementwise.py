@@ -19,7 +19,7 @@ import cmath
 import math
 import operator
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,17 +85,17 @@ PYTHON = {
     "absolute": "abs({0})",
     "square": "{0} * {0}",
     "reciprocal": "(1.0 / {0} if {0} else divided(1.0, {0}))",
-    "exp": "(math.exp({0}) if {0} < 709.0 else float(np_({0})))",
-    "expm1": "(math.expm1({0}) if {0} < 709.0 else float(np_({0})))",
-    "log": "(math.log({0}) if {0} > 0.0 else float(np_({0})))",
-    "log1p": "(math.log1p({0}) if {0} > -1.0 else float(np_({0})))",
-    "sqrt": "(math.sqrt({0}) if {0} >= 0.0 else float(np_({0})))",
-    "sin": "(math.sin({0}) if -1e300 < {0} < 1e300 else float(np_({0})))",
-    "cos": "(math.cos({0}) if -1e300 < {0} < 1e300 else float(np_({0})))",
-    "tan": "(math.tan({0}) if -1e300 < {0} < 1e300 else float(np_({0})))",
+    "exp": "(math.exp({0}) if {0} < 709.0 else numpy_({0}))",
+    "expm1": "(math.expm1({0}) if {0} < 709.0 else numpy_({0}))",
+    "log": "(math.log({0}) if {0} > 0.0 else numpy_({0}))",
+    "log1p": "(math.log1p({0}) if {0} > -1.0 else numpy_({0}))",
+    "sqrt": "(math.sqrt({0}) if {0} >= 0.0 else numpy_({0}))",
+    "sin": "(math.sin({0}) if -1e300 < {0} < 1e300 else numpy_({0}))",
+    "cos": "(math.cos({0}) if -1e300 < {0} < 1e300 else numpy_({0}))",
+    "tan": "(math.tan({0}) if -1e300 < {0} < 1e300 else numpy_({0}))",
     "tanh": "math.tanh({0})",
-    "sinh": "(math.sinh({0}) if -700.0 < {0} < 700.0 else float(np_({0})))",
-    "cosh": "(math.cosh({0}) if -700.0 < {0} < 700.0 else float(np_({0})))",
+    "sinh": "(math.sinh({0}) if -700.0 < {0} < 700.0 else numpy_({0}))",
+    "cosh": "(math.cosh({0}) if -700.0 < {0} < 700.0 else numpy_({0}))",
     "arctan": "math.atan({0})",
     "arctan2": "math.atan2({0}, {1})",
     "maximum": "({0} if {0} >= {1} or {0} != {0} else {1})",
@@ -110,8 +110,8 @@ PYTHON = {
     "logical_or": "bool({0} or {1})",
     "logical_not": "not {0}",
 }
-"""What Python's own numbers do instead, a third of the time. The ufunc is ``np_``, for values at
-which Python raises an error; the results differ by rounding only."""
+"""What Python's own numbers do instead, in a third of the time. Where Python would raise an error,
+``numpy_`` is the ufunc. The results differ by rounding only; there are no warnings."""
 
 PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
@@ -202,8 +202,9 @@ class Elementwise(Primitive):
         template = PYTHON.get(self.name)
         if template is None:
             return None
-        if "np_" in template:
-            template = template.replace("np_", f"np.{self.ufunc.__name__}")
+        if "numpy_" in template:
+            name = names.function(f"numpy_{self.name}", silently(self.ufunc))
+            template = template.replace("numpy_", name)
         if "divided" in template:
             template = template.replace("divided", names.function("divided", divided))
         return template
@@ -356,7 +357,7 @@ def _scalar_quotient_or_zero(t: Any, divisor: Any) -> Any:
     if divisor and math.isfinite(divisor):
         return t / divisor
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _run_quotient_or_zero(np.float64(t), divisor)
+        return _run_quotient_or_zero(np.float64(t) if type(t) is float else t, divisor)
 
 
 _SCALAR = {
@@ -372,8 +373,20 @@ _PYTHON_OR_ZERO = {
 
 
 def divided(x: float, y: float) -> float:
-    """Python's quotient of NumPy: by zero it is infinite or nan."""
-    return float(np.float64(x) / np.float64(y))
+    """NumPy's quotient of Python's numbers: by zero it is infinite or nan."""
+    with np.errstate(all="ignore"):
+        return float(np.float64(x) / np.float64(y))
+
+
+@cache
+def silently(ufunc: np.ufunc) -> Callable[[float], float]:
+    """A ufunc of one number that gives no warnings, as Python's numbers give none."""
+
+    def function(x: float) -> float:
+        with np.errstate(all="ignore"):
+            return float(ufunc(x))
+
+    return function
 
 
 class OrZero(Elementwise):
