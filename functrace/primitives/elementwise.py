@@ -69,6 +69,13 @@ SYMBOLS: dict[Any, str] = {
 }
 """How Python writes its operators."""
 
+ON_INTEGERS = frozenset({
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
+    operator.pow, operator.neg, operator.pos, operator.abs, operator.invert, operator.lshift,
+    operator.rshift,
+})  # fmt: skip
+"""Python's operators for which True is 1 and False is 0: ``True + True`` is 2."""
+
 WARNING = frozenset({
     "divide", "remainder", "fmod", "floor_divide", "power", "reciprocal", "sqrt", "root", "log",
     "log2", "log10", "log1p", "arcsin", "arccos", "arccosh", "arctanh", "tan",
@@ -156,6 +163,8 @@ class Elementwise(Primitive):
         shape = broadcast_shapes(*(type.shape for type in types))
         weak = all(type.weak for type in types)
         operands = tuple(type.dtype if weak else promotion_operand(type) for type in types)
+        if weak and self.run in ON_INTEGERS:
+            operands = tuple(np.dtype(np.int64) if x == np.bool_ else x for x in operands)
         return ArrayType(shape, ufunc_dtype(self.ufunc, operands), weak and self.keeps_weak)
 
     def numpy_code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import product
 
 import mpmath
@@ -336,3 +337,23 @@ def test_python_operators_on_numbers():
         lambda x: x if x > 0.5 else -x,
     ):
         check_grads(f, (x,), order=2)
+
+
+@pytest.mark.parametrize("x", [True, False])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "pow", "lshift", "and_", "neg", "invert"])
+def test_operators_of_python_booleans_are_those_of_python(name, x):
+    apply = getattr(operator, name)
+    count = 1 if name in ("neg", "invert") else 2
+
+    def f(*args):
+        found = apply(*args)
+        return found, found * np.array([3], np.int8)
+
+    args = (x,) * count
+    expected = f(*args)
+    found = ft.jit(f)(*args)
+    assert type(found[0]) is type(expected[0])
+    assert found[0] == expected[0]
+    assert found[1] == expected[1]
+    types = [atom.type.dtype for atom in ft.make_ir(f)(*args).outputs]
+    assert types == [np.asarray(x).dtype for x in expected]
