@@ -207,6 +207,20 @@ def test_what_is_not_traced_is_printed_in_every_trip(capsys):
     assert lines(capsys) == ["trip", "captured 3.0"] * 2
 
 
+def test_a_linearization_prints_the_values_once(capsys):
+    def step(c, _):
+        ft.debug.print("trip {}", c)
+        ft.cond(c > 0, lambda: ft.debug.print("branch"), lambda: None)
+        return c * 1.5, None
+
+    for wrap in (lambda f: f, ft.jit, ft.checkpoint):
+        f = wrap(lambda x: ft.scan(step, x, length=2)[0])
+        y, pushforward = ft.linearize(f, 2.0)
+        assert lines(capsys) == ["trip 2.0", "branch", "trip 3.0", "branch"]
+        assert (y, pushforward(1.0), pushforward(2.0)) == (4.5, 2.25, 4.5)
+        assert lines(capsys) == []
+
+
 def test_what_is_only_described_prints_nothing(capsys):
     ft.eval_shape(plain, 1.0)
     ft.make_ir(plain)(1.0)
