@@ -21,6 +21,7 @@ import numpy as np
 
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import Atom, Constant, Equation, Program
+from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
 from functrace.primitives.elementwise import Elementwise
 from functrace.transforms.simplify.rewriting import (
@@ -208,10 +209,17 @@ def _before_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
     type = inferred_type(equation.primitive, inputs, equation.params)
     if type is None or type.size >= output.size or type != output._replace(shape=type.shape):
         return None
+    if _may_warn_of_overflow(type):
+        return None
     once = scope.emit(equation, equation.primitive, *inputs, **equation.params)
     return equation.replaced(
         primitive=shaping.broadcast_to_primitive, inputs=[once], params={"shape": output.shape}
     )
+
+
+def _may_warn_of_overflow(type: ArrayType) -> bool:
+    """Whether NumPy warns where integers wrap around, as it does of scalars, but not of arrays."""
+    return not type.shape and not type.weak and type.dtype.kind in "iu"
 
 
 def _has_output_type(equation: Equation) -> bool:
@@ -364,6 +372,8 @@ def _as_products(equation: Equation, scope: Scope) -> Equation | None:
         return None
     if type.dtype.kind not in "fiu" or (value > 2 and type.dtype == np.float16):
         return None  # NumPy squares complex zeros with other signs, and rounds half floats once
+    if _may_warn_of_overflow(type):
+        return None
     return _power(equation, scope, x, int(value))
 
 
@@ -387,7 +397,7 @@ def _power(equation: Equation, scope: Scope, x: Atom, exponent: int) -> Equation
 def _square(equation: Equation, scope: Scope) -> Equation | None:
     """NumPy squares by ``x * x``, but for the signs of complex zeros."""
     x = equation.inputs[0]
-    if x.type.dtype.kind == "c":
+    if x.type.dtype.kind == "c" or _may_warn_of_overflow(x.type):
         return None
     return equation.replaced(primitive=elementwise.multiply, inputs=[x, x])
 
@@ -567,6 +577,8 @@ def _sum_of_broadcast(equation: Equation, scope: Scope) -> Equation | None:
     }
     count = int(np.prod([shape[axis] for axis in repeated]))
     if not repeated <= summed or count == 0 or output.type.dtype == np.float16:
+        return None
+    if _may_warn_of_overflow(output.type):
         return None
     own = tuple(axis - extra for axis in sorted(summed - repeated))
     if own:

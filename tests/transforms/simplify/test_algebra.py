@@ -456,6 +456,17 @@ UNCHANGED = {
         "a: weak_float64, b: float32[3]",
         "c: float64[3] = broadcast_to(a, shape=(3,))\nd: bool[3] = less(c, b)",
     ),
+    "a power of a single integer, of whose overflow products would warn": (
+        "a: uint8",
+        "b: uint8 = power(a, 2)",
+    ),
+    "a sum of one integer, as above": (
+        "a: int64",
+        (
+            "b: int64[3] = broadcast_to(a, shape=(3,))\n"
+            "c: int64 = sum(b, axes=None, keepdims=False, dtype=None)"
+        ),
+    ),
     "a part of a range": (
         "a: float64[3]",
         "b: float64[3] = getitem(a, index=(slice(None, None, -1),))",
