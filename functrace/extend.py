@@ -15,6 +15,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import MissingRuleError, OperandError, PrimitiveError, RuleOutputError
+from functrace.ir.emission import Code
 from functrace.ir.primitive import PRIMITIVES, Primitive, protect_names
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.elementwise import Elementwise
@@ -24,6 +25,7 @@ from functrace.tracing import Tracer, as_operand, bind, implements, source_of, u
 __all__ = [
     "PRIMITIVES",
     "ArrayType",
+    "Code",
     "Elementwise",
     "Linear",
     "Primitive",

@@ -55,8 +55,8 @@ def _item_code(item: Any, numbers: Iterator[int]) -> str:
     if isinstance(item, str):
         return f"{{{next(numbers)}}}"
     if isinstance(item, slice):
-        ends = ["" if end is None else str(end) for end in (item.start, item.stop)]
-        return ":".join(ends if item.step is None else [*ends, str(item.step)])
+        ends = ["" if end is None else repr(end) for end in (item.start, item.stop)]
+        return ":".join(ends if item.step is None else [*ends, repr(item.step)])
     return "..." if item is Ellipsis else repr(item)
 
 

@@ -131,11 +131,11 @@ def reduction_code(
         return None
     axis = axes[0] if axes is not None and len(axes) == 1 else axes
     kind = "None" if dtype is None else names.constant(dtype)
-    call = f"{ufunc}.reduce({{0}}, {axis}"
+    call = f"{ufunc}.reduce({{0}}, {axis!r}"
     expression = f"{call}, {kind}, None, True)" if keepdims else f"{call}, {kind})"
     if keepdims is False and dtype is None:
         expression = f"{call})"
-    return Code(expression, f"{call}, {kind}, {{out}}, {keepdims})")
+    return Code(expression, f"{call}, {kind}, {{out}}, {keepdims!r})")
 
 
 # Sums

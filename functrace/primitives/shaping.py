@@ -335,7 +335,7 @@ class Concatenate(Joining):
     ) -> Code | None:
         """NumPy's function."""
         parts = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
-        joined = f"({parts},), {params['axis']}"
+        joined = f"({parts},), {params['axis']!r}"
         if not all(operand.type.shape for operand in inputs):
             return None
         return Code(f"np.concatenate({joined})", f"np.concatenate({joined}, {{out}})")
@@ -476,7 +476,7 @@ class Split(Separating):
     ) -> Code | None:
         """Slices."""
         before = ":, " * params["axis"]
-        stops = [0, *params["boundaries"], ""]
+        stops = ["0", *map(repr, params["boundaries"]), ""]
         parts = [f"{{0}}[{before}{start}:{stop}]" for start, stop in itertools.pairwise(stops)]
         return view(f"({', '.join(parts)},)")
 
