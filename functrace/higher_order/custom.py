@@ -53,6 +53,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
+from functrace.transforms.arguments import fits
 from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue, transpose_program
@@ -920,7 +921,7 @@ class _Call:
             )
         for number, (x, expected) in enumerate(zip(leaves, self.expected, strict=True)):
             given = type_of(x)
-            if not _fits(given, expected):
+            if not fits(given, expected):
                 path = tree.keystr(structure.paths()[number])
                 raise self.wrong(
                     rule, f"{given} for the output{path}", f"{expected}, as the function returns"
@@ -968,7 +969,7 @@ class _Call:
                 given = type_of(part)
             except TypeError:
                 raise self.wrong(rule, f"a {type(part).__qualname__}", f"{expected}") from None
-            if not _fits(given, expected):
+            if not fits(given, expected):
                 path = tree.keystr(structure.paths()[number])
                 raise self.wrong(rule, f"{given} for {of}{path}", f"{expected.strong}")
             plain = given.weak and not isinstance(part, Tracer)
@@ -1051,11 +1052,6 @@ class _RecordedReverse(NamedTuple):
 
 def _run_body(body: Program, *leaves: Any) -> list[Any]:
     return run_program(body, leaves[: len(body.inputs)])
-
-
-def _fits(given: ArrayType, expected: ArrayType) -> bool:
-    """Whether a value can stand where one of the expected type must."""
-    return given.shape == expected.shape and (given.weak or given.dtype == expected.dtype)
 
 
 def _parts_of(cotangent: Any, argument: tree.Structure) -> list[Any]:

@@ -284,6 +284,18 @@ def require_differentiable_output(
         )
 
 
+def fits(given: ArrayType, expected: ArrayType) -> bool:
+    """Whether a tangent or cotangent can stand where one of the expected type must.
+
+    Python numbers take on its dtype, but that complex ones do not become real.
+    """
+    if given.shape != expected.shape:
+        return False
+    if given.weak:
+        return given.dtype.kind != "c" or expected.dtype.kind == "c"
+    return given.dtype == expected.dtype
+
+
 def checked_cotangents(
     cotangent: Any, structure: tree.Structure, types: Sequence[ArrayType]
 ) -> list[Any]:
@@ -312,18 +324,13 @@ def checked_cotangents(
             actual = type_of(leaf)
         except TypeError:
             actual = None
-        fits = (
-            actual is not None
-            and actual.shape == expected.shape
-            and (actual.dtype == expected.dtype or actual.weak)
-        )
-        if not fits:
+        if actual is None or not fits(actual, expected):
             raise CotangentError(
                 f"The pullback got a cotangent of type {actual or type(leaf).__qualname__} for "
                 f"the output{tree.keystr(path)} of type {expected}.",
                 source_of(user_place(2)),
             )
-        weak = actual is not None and actual.weak and not isinstance(leaf, Tracer)
+        weak = actual.weak and not isinstance(leaf, Tracer)
         checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
     return checked
 
@@ -334,8 +341,8 @@ def _leaves_or_none(cotangent: Any, structure: tree.Structure) -> list[Any] | No
         parts = structure.flatten_up_to(cotangent)
     except TreeStructureError:
         return None
-    fits = all(part is None or tree.structure(part) is tree.LEAF for part in parts)
-    return parts if fits else None
+    are_leaves = all(part is None or tree.structure(part) is tree.LEAF for part in parts)
+    return parts if are_leaves else None
 
 
 def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Structure) -> list[Any]:
@@ -362,18 +369,13 @@ def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Stru
             actual = type_of(tangent)
         except TypeError:
             actual = None
-        fits = (
-            actual is not None
-            and expected_type.is_inexact
-            and actual.shape == expected_type.shape
-            and (actual.dtype == expected_type.dtype or actual.weak)
-        )
-        if not fits:
+        takes_one = expected_type.is_inexact
+        if actual is None or not takes_one or not fits(actual, expected_type):
             raise TangentError(
                 f"The leaf tangents{tree.keystr(path)} has the type "
                 f"{actual or type(tangent).__qualname__}, the primal {expected_type}.",
                 source_of(user_place(2)),
             )
-        weak = actual is not None and actual.weak and not isinstance(tangent, Tracer)
+        weak = actual.weak and not isinstance(tangent, Tracer)
         checked.append(expected_type.dtype.type(tangent) if weak else tangent)
     return checked

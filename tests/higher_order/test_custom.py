@@ -215,6 +215,21 @@ def test_a_wrong_vjp_rule_shows_both(backward, says):
         ft.grad(lambda p: np.sum(f(p)))({"a": np.ones(2), "b": np.ones(2)})
 
 
+@pytest.mark.parametrize("x", [1.0, np.float32(1.0)])
+def test_complex_numbers_of_python_do_not_become_real(x):
+    f = ft.custom_vjp(lambda x: x * 2)
+    f.defvjp(lambda x: (x * 2, None), lambda _, ct: (1j,))
+    with pytest.raises(errors.CustomRuleError, match=r"complex128 for .*; expected float"):
+        ft.grad(f)(x)
+    with pytest.raises(errors.CotangentError, match="complex"):
+        ft.vjp(np.sin, x)[1](1j)
+    with pytest.raises(errors.TangentError, match="complex"):
+        ft.jvp(np.sin, (x,), (1j,))
+    with pytest.raises(errors.TangentError, match="complex"):
+        ft.linearize(np.sin, x)[1](1j)
+    assert ft.jvp(np.sin, (1j,), (1,))[1] == np.cos(1j)
+
+
 def test_values_from_around_are_refused_where_they_are_differentiated():
     def outer(a):
         f = ft.custom_vjp(lambda x: x * a)
