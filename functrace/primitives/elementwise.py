@@ -366,7 +366,7 @@ def _scalar_quotient_or_zero(t: Any, divisor: Any) -> Any:
     if divisor and math.isfinite(divisor):
         return t / divisor
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _run_quotient_or_zero(np.float64(t) if type(t) is float else t, divisor)
+        return _run_quotient_or_zero(t if hasattr(t, "dtype") else np.float64(t), divisor)
 
 
 _SCALAR = {

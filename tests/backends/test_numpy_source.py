@@ -583,3 +583,10 @@ def test_residuals_of_loops_are_kept_and_carries_are_not():
 def test_no_more_is_kept_than_there_may_be(monkeypatch):
     monkeypatch.setattr("functrace.backends.numpy_source.MOST_KEPT", 8 * N - 1)
     assert "workspace" not in written(chain, np.ones(N)).source
+
+
+@pytest.mark.parametrize("x", [0.0, np.float64(0.0), np.array(0.0), np.float32(0.0)])
+def test_a_chosen_zero_over_zero_is_zero(x):
+    gradient = ft.jit(ft.grad(lambda x: np.where(x > 0, np.sqrt(x), 0) * 2))
+    assert gradient(x) == 0
+    assert gradient(x).dtype == ft.grad(np.sin)(x).dtype
