@@ -27,7 +27,7 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy, zeros_of_type
 from functrace.tracing import ProgramRecording, as_operand, bind
-from functrace.transforms.evaluate import run_program
+from functrace.transforms.evaluate import run_program, without_effects
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -234,7 +234,7 @@ class RematPlan:
                 if takes
             ]
             again = Program([*forward.inputs, *needed.kept], needed.equations, [*residuals])
-            values = run_program(again, [*inputs, *saved])
+            values = run_program(without_effects(again), [*inputs, *saved])
             self.backward = recording.program(run_program(form.backward, [*values, *given]))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
-from functrace.ir.program import Constant, ElidedValue, Program, Variable
+from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable
 from functrace.ir.types import type_of
 from functrace.tracing import ProgramRecording, as_operand, bind
 
@@ -131,3 +131,24 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
         for variable in ending:
             del values[variable]
     return [read(atom) for atom in program.outputs]
+
+
+def without_effects(program: Program) -> Program:
+    """A Program that computes the same, and prints nothing."""
+    equations: list[Equation] = []
+    for equation in program.equations:
+        if equation.primitive.has_effect and not equation.outputs:
+            continue
+        if equation.has_effect:
+            params = {
+                name: without_effects(value) if isinstance(value, Program) else value
+                for name, value in equation.params.items()
+            }
+            equations.append(equation.replaced(params=params))
+        else:
+            equations.append(equation)
+    if len(equations) == len(program.equations) and all(
+        new is old for new, old in zip(equations, program.equations, strict=True)
+    ):
+        return program
+    return Program(program.inputs, equations, program.outputs)

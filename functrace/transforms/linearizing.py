@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.ir.program import Equation, Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.arguments import checked_cotangents, checked_tangents, owned
-from functrace.transforms.evaluate import run_program
+from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import transpose_program
 
@@ -50,7 +49,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         # A loop computes values and tangents together, so its values are in the Program as well.
         unknown = [isinstance(x, Tracer) and x.recording is recording for x in results]
         values = recording.program([x for x, is_in in zip(results, unknown, strict=True) if is_in])
-    program = _without_effects(program)  # these belong to the values
+    program = without_effects(program)  # these belong to the values
     inexact = [type for type in types if type.is_inexact]
     is_run = any(unknown) or any(equation.has_effect for equation in values.equations)
     found = iter(run_program(values, [zeros_of_type(type) for type in inexact]) if is_run else ())
@@ -69,27 +68,6 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
     output, *aux = result_structure.unflatten([owned(x) for x in results])
     return (output, pushforward, *aux)
-
-
-def _without_effects(program: Program) -> Program:
-    """A Program that computes the same, and prints nothing."""
-    equations: list[Equation] = []
-    for equation in program.equations:
-        if equation.primitive.has_effect and not equation.outputs:
-            continue
-        if equation.has_effect:
-            params = {
-                name: _without_effects(value) if isinstance(value, Program) else value
-                for name, value in equation.params.items()
-            }
-            equations.append(equation.replaced(params=params))
-        else:
-            equations.append(equation)
-    if len(equations) == len(program.equations) and all(
-        new is old for new, old in zip(equations, program.equations, strict=True)
-    ):
-        return program
-    return Program(program.inputs, equations, program.outputs)
 
 
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], Any]:

@@ -221,6 +221,27 @@ def test_a_linearization_prints_the_values_once(capsys):
         assert lines(capsys) == []
 
 
+@pytest.mark.parametrize("checkpoint", [None, 2, "sqrt"])
+def test_what_is_computed_again_is_not_printed_again(capsys, checkpoint):
+    def step(c, _=None):
+        ft.debug.print("trip {:.1f}", c)
+        ft.debug.print("-")
+        return c * 1.5, None
+
+    scanned = lambda x: ft.scan(step, x, length=4, checkpoint=checkpoint)[0]
+    looped = lambda x: ft.while_loop(
+        lambda pair: pair[1] < 4,
+        lambda pair: (step(pair[0])[0], pair[1] + 1),
+        (x, 0),
+        checkpoint=checkpoint,
+    )[0]
+    for f in (scanned, looped, ft.checkpoint(scanned), ft.checkpoint(looped)):
+        for transform in (ft.grad, lambda f: ft.jit(ft.grad(f)), lambda f: ft.grad(ft.jit(f))):
+            transform(f)(1.0)
+            expected = ["trip 1.0", "-", "trip 1.5", "-", "trip 2.2", "-", "trip 3.4", "-"]
+            assert lines(capsys) == expected
+
+
 def test_what_is_only_described_prints_nothing(capsys):
     ft.eval_shape(plain, 1.0)
     ft.make_ir(plain)(1.0)
