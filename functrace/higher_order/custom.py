@@ -214,7 +214,8 @@ class CustomCall(Primitive):
             ]
 
         program = _recorded_linear(function, "vjp", pullback, [types[n] for n in active])
-        found = transpose_program(program, [t for t in tangents if t is not None])
+        given = [tangent for tangent in tangents if tangent is not None]
+        found = _transposed_rule(function, "vjp", program, given)
         pushed: list[Any] = [None] * len(types)
         for number, part in zip(active, found, strict=True):
             pushed[number] = part
@@ -257,7 +258,7 @@ class CustomCall(Primitive):
                 ct if type.is_inexact else None for ct, type in zip(cotangents, types, strict=True)
             ]
             parts: list[Any] = [None] * len(inputs)
-            found = transpose_program(program, given)
+            found = _transposed_rule(function, "jvp", program, given)
             for number, part in zip(active, found, strict=True):
                 parts[number] = part
             return parts
@@ -324,10 +325,25 @@ def _recorded_linear(
         raise
     except FunctraceError as error:
         raise NonlinearRuleError(
-            f"{function.name} has no {'vjp' if rule == 'jvp' else 'jvp'} rule, and its {rule} rule "
-            f"cannot be transposed, because it cannot be traced: {error.what}",
-            error.where,
+            f"{_why_transposed(function, rule)} it cannot be traced: {error.what}", error.where
         ) from error
+
+
+def _transposed_rule(
+    function: Application, rule: str, program: Program, cotangents: Sequence[Any]
+) -> list[Any]:
+    """Apply the transpose of the rule that was given."""
+    try:
+        return transpose_program(program, cotangents)
+    except NonlinearRuleError as error:
+        raise NonlinearRuleError(
+            f"{_why_transposed(function, rule)} it is not linear: {error.what}", error.where
+        ) from error
+
+
+def _why_transposed(function: Application, rule: str) -> str:
+    other = "vjp" if rule == "jvp" else "jvp"
+    return f"{function.name} has no {other} rule, and its {rule} rule cannot be transposed, because"
 
 
 def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> Application:

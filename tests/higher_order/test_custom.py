@@ -215,6 +215,31 @@ def test_a_wrong_vjp_rule_shows_both(backward, says):
         ft.grad(lambda p: np.sum(f(p)))({"a": np.ones(2), "b": np.ones(2)})
 
 
+@pytest.mark.parametrize(
+    "wrap", [lambda f: f, ft.jit, lambda f: lambda x: ft.vmap(f)(np.stack([x]))]
+)
+def test_a_rule_that_cannot_be_transposed_is_named(wrap):
+    @ft.custom_vjp
+    def square(x):
+        return x * x
+
+    square.defvjp(lambda x: (x * x, x), lambda x, ct: (ct * ct * x,))
+    says = "square has no jvp rule, and its vjp rule cannot be transposed, because it is not linear"
+    with pytest.raises(errors.NonlinearRuleError, match=says):
+        wrap(ft.jacfwd(square))(1.0)
+    with pytest.raises(errors.NonlinearRuleError, match=says):
+        wrap(lambda x: ft.scan(lambda c, _: (ft.jacfwd(square)(c), None), x, length=1))(1.0)
+
+    @ft.custom_jvp
+    def cube(x):
+        return x**3
+
+    cube.defjvp(lambda primals, tangents: (cube(*primals), tangents[0] ** 2))
+    says = "cube has no vjp rule, and its jvp rule cannot be transposed, because it is not linear"
+    with pytest.raises(errors.NonlinearRuleError, match=says):
+        wrap(ft.grad(cube))(1.0)
+
+
 @pytest.mark.parametrize("x", [1.0, np.float32(1.0)])
 def test_complex_numbers_of_python_do_not_become_real(x):
     f = ft.custom_vjp(lambda x: x * 2)
