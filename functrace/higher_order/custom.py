@@ -1095,7 +1095,13 @@ def _name_of(f: Callable[..., Any]) -> str:
 
 def _position(f: Callable[..., Any], name: str) -> int:
     """The position of the parameter of this name."""
-    parameters = list(inspect.signature(f).parameters)
+    try:
+        parameters = list(inspect.signature(f).parameters)
+    except ValueError:
+        raise ArgumentError(
+            f"{_name_of(f)} has no signature, and so no parameter {name!r}.",
+            advice="Give the positions of such arguments by nondiff_argnums.",
+        ) from None
     if name not in parameters:
         raise ArgumentError(f"{_name_of(f)} has no parameter {name!r}.")
     return parameters.index(name)

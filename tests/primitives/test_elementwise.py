@@ -339,6 +339,7 @@ def test_python_operators_on_numbers():
         check_grads(f, (x,), order=2)
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # from Python 3.12 on
 @pytest.mark.parametrize("x", [True, False])
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "pow", "lshift", "and_", "neg", "invert"])
 def test_operators_of_python_booleans_are_those_of_python(name, x):
