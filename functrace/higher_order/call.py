@@ -15,6 +15,7 @@ from functrace.higher_order.programs import (
     pushed_forward,
     residual_form,
     transposed,
+    with_zeros,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program
@@ -99,13 +100,7 @@ class Call(Primitive):
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = [
-                zeros_of_type(atom.type) if cotangent is None else cotangent
-                for cotangent, atom, takes in zip(
-                    cotangents, program.outputs, form.takes_cotangent, strict=True
-                )
-                if takes
-            ]
+            given = with_zeros(cotangents, results[:count], form.takes_cotangent)
             found = iter(bind(self, *results[count:], *given, program=form.backward))
             return [next(found) if gives else None for gives in form.gives_cotangent]
 

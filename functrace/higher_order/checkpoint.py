@@ -19,13 +19,14 @@ from functrace.higher_order.programs import (
     derived,
     record_program,
     residual_form,
+    with_zeros,
 )
 from functrace.higher_order.static_arguments import named_parameters, separated, with_static
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
-from functrace.primitives.linear import Copy, zeros_of_type
+from functrace.primitives.linear import Copy
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.evaluate import run_program, without_effects
 
@@ -173,13 +174,7 @@ class Remat(Call):
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = [
-                zeros_of_type(atom.type.strong) if cotangent is None else cotangent
-                for cotangent, atom, takes in zip(
-                    cotangents, program.outputs, plan.takes_cotangent, strict=True
-                )
-                if takes
-            ]
+            given = with_zeros(cotangents, results[:count], plan.takes_cotangent)
             found = iter(
                 bind(self, *inputs, *results[count:], *given, program=plan.backward, policy=policy)
             )

@@ -16,7 +16,8 @@ from functrace import tree
 from functrace.errors import OperandError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Program, Variable
-from functrace.ir.types import ANY_LENGTH, ArrayType
+from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
+from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.batch import batch_program
@@ -367,6 +368,21 @@ def transposed(program: Program, is_linear: Mask) -> tuple[Program, Mask]:
 def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:
     """The type of ``size`` values of a type, counted along an axis."""
     return ArrayType((*type.shape[:axis], size, *type.shape[axis:]), type.dtype)
+
+
+def with_zeros(
+    cotangents: Sequence[Any], outputs: Sequence[Any], takes_cotangent: Sequence[bool]
+) -> list[Any]:
+    """The cotangents that a backward half takes; zeros, as long as the output is, for None."""
+    return [
+        cotangent
+        if cotangent is not None
+        else product_or_zero(0.0, output)
+        if ANY_LENGTH in type_of(output).shape
+        else zeros_of_type(type_of(output))
+        for cotangent, output, takes in zip(cotangents, outputs, takes_cotangent, strict=True)
+        if takes
+    ]
 
 
 def stacked(values: Sequence[Any], type: ArrayType) -> Any:

@@ -191,3 +191,17 @@ def test_memory_of_a_scan_that_keeps_few_carries():
             tracemalloc.stop()
 
     assert peak(loss("sqrt")) < 0.1 * peak(loss(None))
+
+
+@pytest.mark.parametrize("held", [ft.jit, ft.checkpoint, lambda f: ft.checkpoint(ft.jit(f))])
+def test_third_derivatives_of_a_loop_of_unknown_length(held):
+    def f(x):
+        body = lambda state: (state[0] + 1, state[1] * np.cos(state[1]))
+        return ft.while_loop(lambda state: state[0] < 3, body, (0, np.sum(x)))[1]
+
+    def third(f):
+        squares = lambda x: np.sum(ft.grad(f)(x) ** 2)
+        return ft.grad(lambda x: np.sum(ft.grad(squares)(x)))
+
+    x = np.array([0.5, -0.25, 0.125])
+    np.testing.assert_allclose(third(held(f))(x), third(f)(x), rtol=1e-12)
