@@ -233,12 +233,13 @@ class Writer:
             self.globals[name] = value
         return name
 
-    def function(self, name: str, value: Callable[..., Any]) -> str:
-        """A name for a function."""
-        known = self._constants.get(("function", name, value))
+    def function(self, name: str, value: Any) -> str:
+        """A name for a function or another object, like the given one."""
+        key = ("named", name, id(value))
+        known = self._constants.get(key)
         if known is None:
-            known = name if name not in self.globals else f"{name}{len(self.globals)}"
-            self._constants["function", name, value] = known
+            known = name if name not in self.globals else f"{name}_{len(self.globals)}"
+            self._constants[key] = known
             self.globals[known] = value
         return known
 

@@ -75,7 +75,10 @@ def blas_threads() -> BlasThreads | None:
 
 
 WAKING = 64**3
-"""From so many multiplications on OpenBLAS divides a product among threads."""
+"""From so many multiplications on OpenBLAS divides a product of matrices among threads."""
+
+WAKING_VECTOR = 9216
+"""And one of a matrix and a vector."""
 
 SLICE = 512**3
 """From so many multiplications on a product takes so long that threads are always worth it."""
@@ -141,8 +144,12 @@ def team_for(sizes: Iterable[tuple[int, int, int]], operations: int) -> Team | N
         sizes: For each product the lengths m, n, k, as of `products_are_small`.
         operations: How many operations on numbers a call takes.
     """
-    largest = max((m * n * k if min(m, n, k) >= 0 else SLICE for m, n, k in sizes), default=0)
-    if not WAKING <= largest < SLICE:
+    wakes = False
+    for m, n, k in sizes:
+        if min(m, n, k) < 0 or m * n * k >= SLICE:
+            return None
+        wakes = wakes or m * n * k >= (WAKING_VECTOR if min(m, n) == 1 else WAKING)
+    if not wakes:
         return None
     threads = blas_threads()
     return None if threads is None else Team(threads.exchange, operations)

@@ -7,7 +7,6 @@ a result is written, and when memory is let go, is the backend's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -86,8 +85,8 @@ class Namer(Protocol):
         """A name or a literal for a value."""
         ...
 
-    def function(self, name: str, value: Callable[..., Any]) -> str:
-        """A name for a function, like the given one."""
+    def function(self, name: str, value: Any) -> str:
+        """A name for a function or another object, like the given one."""
         ...
 
     def parameter(self, value: Any) -> str:

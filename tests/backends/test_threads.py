@@ -319,6 +319,8 @@ def test_cores_that_are_busy_from_the_beginning():
         ([], False),
         ([(32, 16, 8)], False),  # too small for threads
         ([(128, 128, 64), (2, 2, 2)], True),
+        ([(1, 1000, 10)], True),
+        ([(1, 100, 10)], False),
         ([(128, 128, 64), (1000, 1000, 1000)], False),  # too large to wait for
         ([(-1, 2, 2)], False),
     ],
