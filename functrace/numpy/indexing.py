@@ -21,7 +21,7 @@ from functrace.errors import (
     UnsupportedFunctionError,
 )
 from functrace.ir.primitive import PRIMITIVES
-from functrace.ir.types import Shape, type_of
+from functrace.ir.types import Shape, result_dtype, type_of
 from functrace.primitives.indexing import (
     INDICES,
     Index,
@@ -253,7 +253,7 @@ def _written_where(x: Any, mask: Any, value: Any) -> Any:
 def add_at(x: Any, index: Any, addend: Any) -> Any:
     """The traced array as it is after ``np.add.at(x, index, addend)``: repeated indices add up."""
     addend = as_operand(addend)
-    if not np.can_cast(type_of(addend).dtype, x.dtype, "same_kind"):
+    if not np.can_cast(result_dtype(x.type, type_of(addend)), x.dtype, "same_kind"):
         raise OperandError(
             f"np.add.at adds a {type_of(addend)} to a traced array of dtype {x.dtype}.",
             source_of(user_place(2)),

@@ -17,7 +17,7 @@ from functrace.errors import (
     UnknownValueError,
     ViewWriteError,
 )
-from tests.agreement import agrees
+from tests.agreement import agrees, assert_like_numpy
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
 M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
@@ -437,3 +437,13 @@ def test_writing_through_views_is_right_or_refused():
         change = weights @ (f(x + direction) - f(x.copy()))
         np.testing.assert_allclose(pullback(weights)[0] @ direction, change, err_msg=f"{seed}")
     assert refused < 250
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+def test_python_numbers_are_added_at_an_index_of_any_dtype(dtype):
+    def f(x):
+        counts = x.copy()
+        np.add.at(counts, np.array([0, 0, 2]), 1)
+        return counts
+
+    assert_like_numpy(f, np.zeros(3, dtype))
