@@ -45,6 +45,7 @@ from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify.loops import Loop, improved
 from functrace.transforms.simplify.rewriting import Scope
+from functrace.transforms.simplify.trips import regrouped
 from functrace.transforms.transpose import LinearValue, transpose_program
 
 
@@ -154,14 +155,14 @@ class Scan(Primitive):
         return [(params["body"], [*constants, *carries, *row_types], carries)]
 
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
-        """Leave out what nothing uses, and compute before the loop what all trips share."""
+        """Leave out what nothing uses, and compute outside the loop what need not be in it."""
         params = equation.params
         length = params["length"]
         constants, carries, rows = map(list, self.split(equation.inputs, params))
         loop = Loop(
             constants, carries, rows, params["body"], length=length, needs_row=length is None
         )
-        found = improved(loop, used, equation, scope)
+        found = improved(loop, used, equation, scope) or regrouped(loop, equation, scope)
         if found is None:
             return None
         loop = found.loop

@@ -49,7 +49,7 @@ EXAMPLES = {
     "Rosenbrock": (ft.grad(rosenbrock), (RNG.normal(size=5),), 14),
     "Hessian": (ft.hessian(rosenbrock), (RNG.normal(size=5),), 17),
     "mixture": (ft.grad(mixture), (RNG.normal(size=5),), 20),
-    "recurrent": (ft.grad(recurrent, (0, 1)), (np.eye(4), np.ones((4, 3)), np.ones((6, 3))), 3),
+    "recurrent": (ft.grad(recurrent, (0, 1)), (np.eye(4), np.ones((4, 3)), np.ones((6, 3))), 8),
 }
 """Functions, their arguments, and how many equations there may be."""
 
