@@ -575,6 +575,7 @@ for _name in ("max", "min"):
     case(
         _name,
         variant(Input((2, 3), DISTINCT), axes=None, keepdims=False),
+        variant(Input((40, 3), DISTINCT), axes=(1,), keepdims=True),
         variant(Input((2, 3, 4), DISTINCT), axes=(0, 2), keepdims=True),
         variant(Input((0, 3), DISTINCT), axes=(1,), keepdims=False),
         variant(Input((), DISTINCT), axes=None, keepdims=False),

@@ -316,6 +316,14 @@ mean_primitive = Mean("mean")
 # Other reductions
 
 
+def has_short_rows(shape: Shape, axes: Axes) -> bool:
+    """Whether short rows of a matrix are reduced: faster if they are made columns before.
+
+    Measured for rows of 3 to 25 elements, at 0.05 to 0.8 of the time; from 64 on it is slower.
+    """
+    return len(shape) == 2 and axes == (1,) and 0 < shape[1] <= 25 and shape[0] >= 32
+
+
 class Reduction(Primitive):
     """A reduction by a ufunc.
 
@@ -343,7 +351,12 @@ class Reduction(Primitive):
         """The ufunc's method."""
         if self.run.__func__ is not Reduction.run:
             return None
-        return reduction_code(f"np.{self.ufunc.__name__}", inputs[0].type, names, **params)
+        type, axes, ufunc = inputs[0].type, params["axes"], f"np.{self.ufunc.__name__}"
+        if has_short_rows(type.shape, axes):
+            text = f"{ufunc}.reduce({{0}}.T.copy(), 0)"
+            (output,) = outputs
+            return Code(f"{text}.reshape({output.shape})" if params["keepdims"] else text)
+        return reduction_code(ufunc, type, names, **params)
 
     def infer(self, x: ArrayType, *, axes: Axes, keepdims: bool) -> ArrayType:
         """The shape without the axes, and the ufunc's dtype."""
@@ -500,7 +513,10 @@ class LogSumExp(WeightedReduction):
 
     def run(self, x: Any, *, axes: Axes, keepdims: bool) -> Any:
         """Take the largest element out of the sum."""
-        largest = np.maximum.reduce(x, axis=axes, keepdims=True, initial=-np.inf)
+        if has_short_rows(shape_of(x), axes):
+            largest = np.maximum.reduce(x.T.copy(), axis=0, initial=-np.inf)[:, np.newaxis]
+        else:
+            largest = np.maximum.reduce(x, axis=axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(largest), largest, 0)
         with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
             total = np.log(_add_up(np.exp(x - shift), axes, None, None, True)) + shift
