@@ -107,6 +107,11 @@ def add_tangents(x: Any, y: Any) -> Any:
     return x if y is None else x + y
 
 
+def writable(x: Any) -> Any:
+    """A result that its user may write: views that repeat their elements are copied."""
+    return x.copy() if type(x) is np.ndarray and not x.flags.writeable else x
+
+
 def in_front(x: Any, axis: int | None) -> Any:
     """A batched input with its batch axis in front; one that is not batched as it is."""
     return np.moveaxis(x, axis, 0) if axis else x

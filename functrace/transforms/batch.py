@@ -25,6 +25,7 @@ from functrace.errors import (
 )
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
+from functrace.primitives.linear import writable
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.arguments import parameter_name
 
@@ -228,7 +229,7 @@ def vmap(
         )
         return out_structure.unflatten(
             [
-                _placed(value, axis, wanted, size, number)
+                writable(_placed(value, axis, wanted, size, number))
                 for number, (value, axis, wanted) in enumerate(
                     zip(values, value_axes, _output_axes(out_axes, out_structure), strict=True)
                 )
@@ -338,6 +339,5 @@ def _placed(value: Any, axis: int | None, wanted: Any, size: int, number: int) -
         )
     if axis is None:
         value = np.broadcast_to(value, (size, *np.shape(value)))
-        value = value.copy() if isinstance(value, np.ndarray) else value
         axis = 0
     return value if axis == wanted % rank else np.moveaxis(value, axis, wanted)

@@ -17,7 +17,7 @@ from functrace import tree
 from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
-from functrace.primitives.linear import zeros_for
+from functrace.primitives.linear import writable, zeros_for
 from functrace.tracing import (
     Tracer,
     ValueRecording,
@@ -147,6 +147,6 @@ def jvp(
         ]
         output, aux = split_aux(fun(*structure.unflatten(inputs)), has_aux)
         values = tree.map(recording.value_of, output)
-        out_tangents = tree.map(recording.tangent_of, output)
+        out_tangents = tree.map(lambda x: writable(recording.tangent_of(x)), output)
         aux = tree.map(recording.value_of, aux)
     return (values, out_tangents, aux) if has_aux else (values, out_tangents)

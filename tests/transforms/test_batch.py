@@ -141,3 +141,13 @@ def test_booleans_are_no_axes():
         ft.vmap(np.sin, in_axes=False)(np.ones(3))
     with pytest.raises(errors.BatchAxisError, match="not True"):
         ft.vmap(np.sin, out_axes=True)(np.ones((3, 2)))
+
+
+def test_results_can_be_written():
+    x = np.ones((200, 100))
+    assert ft.vmap(lambda row: np.broadcast_to(row[:, None], (100, 3)))(x).flags.writeable
+    assert ft.vmap(ft.grad(lambda row: np.sin(np.sum(row))))(x).flags.writeable
+    assert ft.vmap(lambda row: np.zeros(3))(x).flags.writeable
+    assert ft.hessian(lambda x: np.sin(np.sum(x)))(np.ones(150)).flags.writeable
+    _, tangent = ft.jvp(ft.grad(lambda x: np.sum(x) ** 2), (x,), (x,))
+    assert tangent.flags.writeable
