@@ -33,17 +33,20 @@ class Executable(NamedTuple):
     source: str
 
 
-def compiled(program: Program, donated: frozenset[int] = frozenset()) -> Executable:
+def compiled(
+    program: Program, donated: frozenset[int] = frozenset(), name: str = "program"
+) -> Executable:
     """Make a Program ready to run; once for each Program and donation.
 
     Args:
         program: A Program without captured tracers.
         donated: The numbers of the inputs whose memory may be overwritten and returned.
+        name: The name of the function in the source, if it can be one.
     """
     key = ("compiled", donated)
     if key not in program.derived:
         simple = simplify(program)
-        written = Written(simple, donated, "program")
+        written = Written(simple, donated, name)
         program.derived[key] = Executable(written.run, simple, written.source)
     return program.derived[key]
 

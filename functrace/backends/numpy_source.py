@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from keyword import iskeyword
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -86,6 +87,8 @@ class Written:
     """
 
     def __init__(self, program: Program, donated: frozenset[int], name: str) -> None:
+        if not name.isidentifier() or iskeyword(name) or name in _RESERVED:
+            name = "program"
         writer = Writer()
         self.source = writer.function_of(program, donated, name)
         insight = writer.insight()
@@ -106,8 +109,9 @@ def _made(name: str, source: str, writer: Writer) -> Callable[..., tuple[Any, ..
         **writer.globals,
         "locate": partial(locate, file, places),
     }
-    exec(code, namespace)  # noqa: S102 (the source was written here, from a checked Program)
-    run = namespace[name]
+    made: dict[str, Any] = {}
+    exec(code, namespace, made)  # noqa: S102 (the source was written here, from a checked Program)
+    run = made[name]
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     weakref.finalize(run, linecache.cache.pop, file, None)
     return run

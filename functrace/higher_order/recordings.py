@@ -73,6 +73,7 @@ class Entry:
         structure: The structure of its output.
         captured: The names of the axes of which the Program takes the numbers of the examples.
         donated: The numbers of the leaves whose memory may be reused.
+        name: The function's name.
         guards: By the leaves' Python types; None where these types can have none.
     """
 
@@ -83,8 +84,10 @@ class Entry:
         structure: tree.Structure,
         captured: tuple[Hashable, ...],
         donated: frozenset[int],
+        name: str,
     ) -> None:
         self.key = key
+        self.name = name
         self.program = program
         self.structure = structure
         self.captured = captured
@@ -99,7 +102,7 @@ class Entry:
         """What the Program is compiled to, when it is first needed."""
         with self._lock:
             if self._executable is None:
-                self._executable = compiled(self.program, self.donated)
+                self._executable = compiled(self.program, self.donated, self.name)
             return self._executable
 
     @property
@@ -281,7 +284,8 @@ class Recordings:
         # finds its own under the same names.
         names = names_of_indices(captured)
         donated = frozenset() if captured else self._donated_leaves(key)
-        entry = Entry(key, program, structure, names or (), donated)
+        name = getattr(self.function, "__name__", "program")
+        entry = Entry(key, program, structure, names or (), donated, name)
         with self._lock:
             self._misses += 1
             if names is not None:

@@ -590,3 +590,16 @@ def test_a_chosen_zero_over_zero_is_zero(x):
     gradient = ft.jit(ft.grad(lambda x: np.where(x > 0, np.sqrt(x), 0) * 2))
     assert gradient(x) == 0
     assert gradient(x).dtype == ft.grad(np.sin)(x).dtype
+
+
+@pytest.mark.parametrize(
+    "name", ["f", "add_at", "program", "k0", "math", "np", "for", "<lambda>", "é"]
+)
+def test_the_function_has_the_users_name_if_it_can(name):
+    f = lambda x: np.sin(x) * 2.0 + 100.0
+    f.__name__ = name
+    fast = ft.jit(f)
+    x = np.ones(3)
+    np.testing.assert_array_equal(fast(x), f(x))
+    expected = name if name in ("f", "add_at", "program", "k0", "é") else "program"
+    assert fast.source(x).startswith(f"def {expected}(")
