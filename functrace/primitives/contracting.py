@@ -264,6 +264,10 @@ def _as_matrices(
     lengths: dict[str, int],
 ) -> str:
     """An operand as (stacks of) matrices; vectors where there are no rows or no columns."""
+    if not batch and rows and columns and list(labels) == columns + rows and len(labels) > 2:
+        # BLAS reads the transpose as it lies; to put its axes in order would copy it.
+        merged = tuple(prod(lengths[label] for label in group) for group in (columns, rows))
+        return f"{text}.reshape({merged}).T"
     order = _permutation(labels, batch + rows + columns)
     if order is not None:
         text += ".T" if order == (1, 0) else f".transpose({order})"
