@@ -18,7 +18,7 @@ def writes(monkeypatch):
     """Executables that write each result into a donated array of its type, and spoil the rest."""
     written = []
 
-    def compiled(program, donated=frozenset()):
+    def compiled(program, donated=frozenset(), name="program"):
         def run(*inputs):
             outputs = run_program(program, [np.copy(x) for x in inputs])
             free = [inputs[number] for number in sorted(donated)]
