@@ -8,8 +8,8 @@ shape, dtype or weakness than the output. The line after a rule's name says why 
 
 "Exact" is meant for each bit of a value, signed zeros, infinities and nans included, but not for
 the sign and the payload of a nan. Rules that hold up to rounding, or but for the sign of a zero,
-say so: powers, sums of what is repeated, adding at an index, and the order in which contractions
-add.
+say so: powers, sums of what is repeated, of multiples and of products, multiples of multiples,
+adding at an index, and the order in which contractions add.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ LARGEST_POWER = 8
 
 LARGEST_NEGATED = 4096
 """A constant with more elements is not negated beforehand, which takes memory."""
+
+MODERATE = 2.0**16
+"""A factor of at most this, and its inverse at least, is moved behind a sum: the sum of what is
+multiplied becomes infinite, or zero, for numbers only that are so near to it."""
+
+LARGEST_SINGLE_SUM = 4096
+"""In single precision BLAS adds up at most so many products."""
 
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
@@ -402,6 +409,65 @@ def _square(equation: Equation, scope: Scope) -> Equation | None:
     return equation.replaced(primitive=elementwise.multiply, inputs=[x, x])
 
 
+def _multiple_of_double(equation: Equation, scope: Scope) -> Equation | None:
+    """``c * (x + x)`` is ``(2 * c) * x``: to double is exact.
+
+    For abs(c) < 1 it differs where x + x is infinite and the product is not: it is finite then.
+    """
+    for factor, double in (equation.inputs, equation.inputs[::-1]):
+        made = scope.used_once_by(double, elementwise.add)
+        if made is None or made.inputs[0] is not made.inputs[1] or not _is_moderate(factor, scope):
+            continue
+        (x, _), type = made.inputs, double.type
+        if type.dtype.kind == "f" and x.type == type == equation.outputs[0].type:
+            value: Any = scope.uniform(factor)
+            twice = Constant(value.value * 2)
+            if factor.type.dtype.kind == "f" and twice.type == value.type:
+                return equation.replaced(inputs=[twice, x])
+    return None
+
+
+def _double_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
+    """``c * x + c * x`` is ``(2 * c) * x``, but for the rounding of the smallest numbers."""
+    first, second = equation.inputs
+    made = scope.made_by(first, elementwise.multiply)
+    if first is not second or made is None or scope.uses.get(first) != 2:
+        return None
+    if first.type.dtype.kind != "f":
+        return None
+    for factor, x in (made.inputs, made.inputs[::-1]):
+        value = scope.uniform(factor) if _is_moderate(factor, scope) else None
+        if value is not None and factor.type.dtype.kind == "f" and x.type == first.type:
+            return made.replaced(inputs=[Constant(value.value * 2), x], outputs=equation.outputs)
+    return None
+
+
+def _negative_of_double(equation: Equation, scope: Scope) -> Equation | None:
+    """``-(x + x)`` is ``-2 * x``: to double is exact."""
+    made = scope.used_once_by(equation.inputs[0], elementwise.add)
+    type = equation.outputs[0].type
+    if made is None or made.inputs[0] is not made.inputs[1] or type.dtype.kind != "f":
+        return None
+    factor = Constant(type.dtype.type(-2))
+    return equation.replaced(primitive=elementwise.multiply, inputs=[factor, made.inputs[0]])
+
+
+def _multiple_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
+    """``c * (d * x)`` is ``(c * d) * x`` up to rounding, for factors of moderate size."""
+    type = equation.outputs[0].type
+    for factor, inner in (equation.inputs, equation.inputs[::-1]):
+        made = scope.used_once_by(inner, elementwise.multiply)
+        if made is None or inner.type != type or type.dtype.kind != "f":
+            continue
+        for other, x in (made.inputs, made.inputs[::-1]):
+            if x.type != type or not all(_is_moderate(c, scope) for c in (factor, other)):
+                continue
+            values = [_number(c, scope) for c in (factor, other)]
+            product = type.dtype.type(float(values[0]) * float(values[1]))
+            return equation.replaced(inputs=[Constant(product), x])
+    return None
+
+
 # Products and quotients that keep zeros. Where nothing is infinite or nan, they are the plain ones;
 # where something is, the sign of a zero that they keep is not stated.
 
@@ -557,6 +623,33 @@ def _whole_range(equation: Equation, scope: Scope) -> Atom | None:
     return x
 
 
+def _reshaped_sum(equation: Equation, scope: Scope) -> Equation | None:
+    """Where the lengths of 1 are taken away again that a sum kept, it need not keep them."""
+    for primitive in (reducing.sum_primitive, reducing.mean_primitive):
+        made = scope.used_once_by(equation.inputs[0], primitive)
+        if made is not None and made.params["keepdims"]:
+            params = {**made.params, "keepdims": False}
+            if inferred_type(primitive, made.inputs, params) == equation.outputs[0].type:
+                return made.replaced(params=params, outputs=equation.outputs)
+    return None
+
+
+def _reshaping_index(equation: Equation, scope: Scope) -> Equation | None:
+    """Where all elements are taken, in their order, or added to zeros, axes come and go only.
+
+    Of a scatter the sign of zeros changes.
+    """
+    if len(equation.inputs) != 1 or any(
+        item is not None and item is not Ellipsis and item != slice(None)
+        for item in equation.params["index"]
+    ):
+        return None
+    shape = equation.outputs[0].type.shape
+    if has_unknown_length(equation.outputs[0].type):
+        return None
+    return equation.replaced(primitive=shaping.reshape_primitive, params={"shape": shape})
+
+
 def _sum_of_broadcast(equation: Equation, scope: Scope) -> Equation | None:
     """Equal terms are one term times n, up to rounding; 0.0 is added, as no sum is -0.0."""
     made = scope.made_by(equation.inputs[0], shaping.broadcast_to_primitive)
@@ -591,6 +684,126 @@ def _sum_of_broadcast(equation: Equation, scope: Scope) -> Equation | None:
     product = scope.emit(equation, elementwise.multiply, x, number)
     zero = Constant(output.type.dtype.type(0))
     return equation.replaced(primitive=elementwise.add, inputs=[product, zero], params={})
+
+
+def _sum_of_negative(equation: Equation, scope: Scope) -> Equation | None:
+    """The sum of -x is that of x with the sign turned, as are the running totals."""
+    made = _summed(equation, elementwise.negative, scope)
+    if made is None or equation.outputs[0].type.dtype.kind not in "fc":
+        return None
+    total = scope.emit(equation, equation.primitive, *made.inputs, **equation.params)
+    return equation.replaced(primitive=elementwise.negative, inputs=[total], params={})
+
+
+def _sum_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
+    """The sum of c * x is c times the sum, up to rounding, for known c of moderate size."""
+    made = _summed(equation, elementwise.multiply, scope)
+    if made is None or equation.outputs[0].type.dtype.kind != "f":
+        return None
+    for factor, x in (made.inputs, made.inputs[::-1]):
+        if _is_moderate(factor, scope) and x.type == made.outputs[0].type:
+            total = scope.emit(equation, equation.primitive, x, **equation.params)
+            return equation.replaced(
+                primitive=elementwise.multiply, inputs=[total, factor], params={}
+            )
+    return None
+
+
+def _summed(equation: Equation, primitive: Primitive, scope: Scope) -> Equation | None:
+    """The equation that made what only this sum reads, if the sum is smaller and of its dtype."""
+    made = scope.used_once_by(equation.inputs[0], primitive)
+    if made is None or equation.params["dtype"] is not None:
+        return None
+    before, after = made.outputs[0].type, equation.outputs[0].type
+    is_smaller = not has_unknown_length(before) and after.size < before.size
+    return made if is_smaller and before.dtype == after.dtype != np.float16 else None
+
+
+def _is_moderate(atom: Atom, scope: Scope) -> bool:
+    """Whether a constant times what is neither very large nor very small is that neither."""
+    value = _number(atom, scope)
+    if value is None or not isinstance(value, int | float | np.floating):
+        return False
+    return bool(1 / MODERATE <= abs(value) <= MODERATE)
+
+
+def _sum_of_products(equation: Equation, scope: Scope) -> Equation | None:
+    """A sum of products is a contraction, up to the order in which its terms are added.
+
+    It holds for plain products of matrices and vectors, which BLAS computes without the memory for
+    the factors' product: no axis that stays may belong to both factors. In single precision BLAS
+    adds up many numbers less precisely than NumPy does, which adds in pairs.
+    """
+    made = _summed(equation, elementwise.multiply, scope)
+    if made is None:
+        return None
+    output, product = equation.outputs[0].type, made.outputs[0].type
+    if output.dtype.kind != "f" or output.dtype.itemsize not in (4, 8):
+        return None
+    if any(x.type.dtype != output.dtype or x.type.weak for x in made.inputs):
+        return None
+    axes = equation.params["axes"]
+    summed = set(range(product.ndim) if axes is None else axes)
+    count = int(np.prod([product.shape[axis] for axis in summed]))
+    if not 1 < count <= (LARGEST_SINGLE_SUM if output.dtype == np.float32 else count):
+        return None
+    if product.ndim > len(contracting.LABELS):
+        return None
+    labels: list[str] = []
+    for x in made.inputs:
+        first = product.ndim - x.type.ndim
+        own = [axis for axis in range(first, product.ndim) if x.type.shape[axis - first] != 1]
+        labels.append("".join(contracting.LABELS[axis] for axis in own))
+    result = "".join(
+        label
+        for axis, label in enumerate(contracting.LABELS[: product.ndim])
+        if axis not in summed and product.shape[axis] != 1
+    )
+    for axis, label in enumerate(contracting.LABELS[: product.ndim]):
+        places = (label in labels[0]) + (label in labels[1])
+        if product.shape[axis] != 1 and places != (2 if axis in summed else 1):
+            return None
+    operands: list[Atom] = []
+    for x in made.inputs:
+        shape = tuple(length for length in x.type.shape if length != 1)
+        is_same = shape == x.type.shape
+        operands.append(
+            x if is_same else scope.emit(made, shaping.reshape_primitive, x, shape=shape)
+        )
+    subscripts = f"{labels[0]},{labels[1]}->{result}"
+    total: Atom = scope.emit(equation, contracting.contract, *operands, subscripts=subscripts)
+    if equation.primitive is reducing.mean_primitive:
+        total = scope.emit(equation, elementwise.divide, total, Constant(output.dtype.type(count)))
+    return equation.replaced(
+        primitive=shaping.reshape_primitive, inputs=[total], params={"shape": output.shape}
+    )
+
+
+def _contraction_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
+    """A factor of moderate size, or a sign, belongs to the operand or to what is made of it.
+
+    It is applied where it is less work; only the rounding differs.
+    """
+    output = equation.outputs[0].type
+    if output.dtype.kind != "f" or has_unknown_length(output) or output.dtype == np.float16:
+        return None
+    for number, atom in enumerate(equation.inputs):
+        if atom.type.dtype != output.dtype or atom.type.size <= output.size:
+            continue
+        negated = scope.used_once_by(atom, elementwise.negative)
+        if negated is not None:
+            inputs = _other_inputs(equation, number, negated.inputs[0])
+            total = scope.emit(equation, equation.primitive, *inputs, **equation.params)
+            return equation.replaced(primitive=elementwise.negative, inputs=[total], params={})
+        made = scope.used_once_by(atom, elementwise.multiply)
+        for factor, x in () if made is None else (made.inputs, made.inputs[::-1]):
+            if _is_moderate(factor, scope) and x.type == atom.type:
+                inputs = _other_inputs(equation, number, x)
+                total = scope.emit(equation, equation.primitive, *inputs, **equation.params)
+                return equation.replaced(
+                    primitive=elementwise.multiply, inputs=[total, factor], params={}
+                )
+    return None
 
 
 # Adding at an index
@@ -634,11 +847,23 @@ ELEMENTWISE: tuple[Rule, ...] = (
 """The rules of all elementwise primitives."""
 
 RULES: dict[Primitive, tuple[Rule, ...]] = {
-    elementwise.add: (_plus_zero, _plus_negative, _sum_of_scatters, _added_at_index),
+    elementwise.add: (
+        _plus_zero,
+        _plus_negative,
+        _sum_of_scatters,
+        _added_at_index,
+        _double_of_multiple,
+    ),
     elementwise.subtract: (_minus_zero, _minus_negative),
-    elementwise.multiply: (_times_one, _negative_factors, _negative_factor),
+    elementwise.multiply: (
+        _times_one,
+        _negative_factors,
+        _negative_factor,
+        _multiple_of_double,
+        _multiple_of_multiple,
+    ),
     elementwise.divide: (_over_one, _negative_factors, _negative_factor),
-    elementwise.negative: (_double_negative, _negative_of_product),
+    elementwise.negative: (_double_negative, _negative_of_product, _negative_of_double),
     elementwise.positive: (_same_values,),
     elementwise.power: (_to_the_one, _as_products),
     elementwise.square: (_square,),
@@ -647,11 +872,18 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.select: (_known_choice, _same_choice, _opposite_choice),
     linear.cast: (_same_shape, _cast_back),
     linear.cast_to_whole: (_same_shape,),
-    shaping.reshape_primitive: (_same_shape, _merged_reshapes),
+    shaping.reshape_primitive: (_same_shape, _merged_reshapes, _reshaped_sum),
     shaping.transpose_primitive: (_identity_transpose, _merged_transposes, _transposed_contraction),
     shaping.broadcast_to_primitive: (_same_shape, _merged_broadcasts),
-    indexing.getitem_primitive: (_whole_range,),
-    reducing.sum_primitive: (_sum_of_broadcast,),
-    contracting.contract: (_contraction_of_transposes,),
+    indexing.getitem_primitive: (_whole_range, _reshaping_index),
+    indexing.scatter_add: (_reshaping_index,),
+    reducing.sum_primitive: (
+        _sum_of_broadcast,
+        _sum_of_negative,
+        _sum_of_multiple,
+        _sum_of_products,
+    ),
+    reducing.mean_primitive: (_sum_of_negative, _sum_of_multiple, _sum_of_products),
+    contracting.contract: (_contraction_of_transposes, _contraction_of_multiple),
 }
 """For each primitive its rules, in the order in which they are tried."""

@@ -368,7 +368,7 @@ class _Sums(_Step):
         if equation is not None and self.uses[atom] == 1:
             parts = list(equation.inputs)
             if all(map(self.can_be_stacked, parts)) and (
-                (equation.primitive is contracting.contract and len(set(parts)) == 2)
+                equation.primitive is contracting.contract
                 or (
                     equation.primitive is reducing.sum_primitive
                     and equation.params["dtype"] is None
@@ -551,7 +551,8 @@ class _Stacks(_Step):
 
     def computing_in_stacks(self, equation: Equation) -> int:
         """What it costs for each trip to apply a primitive to stacks."""
-        return 10_000 // self.length + 8 * equation.outputs[0].type.size
+        size = max(atom.type.size for atom in (*equation.inputs, *equation.outputs))
+        return 10_000 // self.length + 8 * size
 
 
 _Node = Any
@@ -645,13 +646,15 @@ def _stacking(type: ArrayType) -> int:
 
 def _computing(equation: Equation) -> int:
     """What it costs to apply a primitive."""
-    type = equation.outputs[0].type
     if isinstance(
         equation.primitive,
         shaping.Reshape | shaping.Transpose | shaping.BroadcastTo | indexing.GetItem,
     ):
         return 1200
-    return 4000 + 5 * type.size if type.shape else 300
+    types = [atom.type for atom in (*equation.inputs, *equation.outputs)]
+    if not any(type.shape for type in types):
+        return 300
+    return 4000 + 5 * max(type.size for type in types)
 
 
 # What depends on rows only
