@@ -921,11 +921,13 @@ class _RuleChecker:
 
 
 def _nearly_identical(x: Any, y: Any) -> bool:
-    """Whether values differ by rounding only: NumPy's own loops depend on where arrays lie."""
-    if _identical(x, y) or np.asarray(x).dtype.kind not in "fc":
+    """Whether values differ by rounding only, relative to the largest of them."""
+    x, y = np.asarray(x), np.asarray(y)
+    if _identical(x, y) or y.dtype.kind not in "fc":
         return _identical(x, y)
-    tolerance = 16 * np.finfo(np.asarray(x).dtype).eps
-    return bool(np.allclose(x, y, rtol=tolerance, atol=0, equal_nan=True))
+    finite = np.abs(y[np.isfinite(y)])
+    tolerance = 16 * float(np.finfo(y.dtype).eps) * max(finite.max(initial=0), 1)
+    return bool(np.allclose(x, y, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
 def _identical(x: Any, y: Any) -> bool:

@@ -156,20 +156,20 @@ def sum_code(
 ) -> Code | None:
     """The code of a sum: a product with ones, which takes BLAS a fifth of NumPy's time.
 
-    That is so where the first axes are summed, or the last ones, of floating numbers. Measured on
-    arrays from 32 by 16 to 512 by 784; the error is that of NumPy's sum, or less.
+    That is so for floating numbers, where the summed axes are neighbours. Measured on arrays from
+    32 by 16 to 512 by 784, and for the axis between others from 8 by 16 by 32 to 25 by 1,000 by
+    10; the error is that of NumPy's sum, or less.
     """
     shape = type.shape
     rank = len(shape)
     summed = tuple(range(rank)) if axes is None else axes
     count = reduced_count(shape, axes)
-    is_first = summed == tuple(range(len(summed)))
-    is_last = summed == tuple(range(rank - len(summed), rank))
+    are_neighbours = bool(summed) and summed == tuple(range(summed[0], summed[0] + len(summed)))
+    is_first, is_last = summed[:1] == (0,), summed[-1:] == (rank - 1,)
     if (
         dtype is not None
         or ANY_LENGTH in shape
-        or not summed
-        or not (is_first or is_last)
+        or not are_neighbours
         or not 1 < count <= LONGEST.get(type.dtype.char, 0)
         or (len(summed) == rank and count > 8192)  # there BLAS would wake its threads
     ):
@@ -184,9 +184,13 @@ def sum_code(
     elif is_first:
         operand = "{0}" if rank == 2 else f"{{0}}.reshape(({count}, {rest}))"
         call, rest_shape = f"{ones}.dot({operand})", (rest,)
-    else:
+    elif is_last:
         operand = "{0}" if rank == 2 else f"{{0}}.reshape(({rest}, {count}))"
         call, rest_shape = f"{operand}.dot({ones})", (rest,)
+    else:
+        before, after = math.prod(shape[: summed[0]]), math.prod(shape[summed[-1] + 1 :])
+        operand = "{0}" if rank == 3 else f"{{0}}.reshape(({before}, {count}, {after}))"
+        call, rest_shape, rest = f"np.matmul({ones}, {operand})", (before, after), after
     product = (1, rest, count)
     if result != rest_shape:
         reshaped = f"np.full({result}, {call})" if rest_shape == () else f"{call}.reshape({result})"
