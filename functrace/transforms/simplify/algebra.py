@@ -44,6 +44,9 @@ MODERATE = 2.0**16
 """A factor of at most this, and its inverse at least, is moved behind a sum: the sum of what is
 multiplied becomes infinite, or zero, for numbers only that are so near to it."""
 
+SMALLEST_MATRIX = 256
+"""Stacks of matrices with fewer elements are multiplied and summed, not contracted."""
+
 LARGEST_SINGLE_SUM = 4096
 """In single precision BLAS adds up at most so many products."""
 
@@ -634,6 +637,45 @@ def _reshaped_sum(equation: Equation, scope: Scope) -> Equation | None:
     return None
 
 
+def _merged_indices(equation: Equation, scope: Scope) -> Equation | None:
+    """Of a part by slices and numbers, a part by such is a part of the whole."""
+    if len(equation.inputs) != 1:
+        return None
+    made = scope.made_by(equation.inputs[0], indexing.getitem_primitive)
+    if made is None or len(made.inputs) != 1:
+        return None
+    (x,) = made.inputs
+    if has_unknown_length(x.type):
+        return None
+    index = merged_index(x.type.shape, made.params["index"], equation.params["index"])
+    return None if index is None else equation.replaced(inputs=[x], params={"index": index})
+
+
+def _part_of_joined(equation: Equation, scope: Scope) -> Atom | None:
+    """What was joined along an axis is there between its bounds."""
+    if len(equation.inputs) != 1:
+        return None
+    made = scope.made_by(equation.inputs[0], shaping.concatenate_primitive)
+    if made is None:
+        return None
+    axis = made.params["axis"]
+    shape = made.outputs[0].type.shape
+    index = full_index(shape, equation.params["index"])
+    if index is None:
+        return None
+    for number, item in enumerate(index):
+        whole = range(shape[number])
+        taken = whole[item]
+        if not isinstance(taken, range) or (number != axis and taken != whole):
+            return None
+    taken, start = range(shape[axis])[index[axis]], 0
+    for x in made.inputs:
+        if taken == range(start, start + x.type.shape[axis]):
+            return x
+        start += x.type.shape[axis]
+    return None
+
+
 def _reshaping_index(equation: Equation, scope: Scope) -> Equation | None:
     """Where all elements are taken, in their order, or added to zeros, axes come and go only.
 
@@ -730,9 +772,9 @@ def _is_moderate(atom: Atom, scope: Scope) -> bool:
 def _sum_of_products(equation: Equation, scope: Scope) -> Equation | None:
     """A sum of products is a contraction, up to the order in which its terms are added.
 
-    It holds for plain products of matrices and vectors, which BLAS computes without the memory for
-    the factors' product: no axis that stays may belong to both factors. In single precision BLAS
-    adds up many numbers less precisely than NumPy does, which adds in pairs.
+    BLAS computes it without the memory for the factors' product. Where an axis that stays belongs
+    to both factors, it is called for each element of it: there, matrices must not be tiny. In
+    single precision BLAS adds up many numbers less precisely than NumPy does, which adds in pairs.
     """
     made = _summed(equation, elementwise.multiply, scope)
     if made is None:
@@ -759,10 +801,16 @@ def _sum_of_products(equation: Equation, scope: Scope) -> Equation | None:
         for axis, label in enumerate(contracting.LABELS[: product.ndim])
         if axis not in summed and product.shape[axis] != 1
     )
+    free = 1
     for axis, label in enumerate(contracting.LABELS[: product.ndim]):
-        places = (label in labels[0]) + (label in labels[1])
-        if product.shape[axis] != 1 and places != (2 if axis in summed else 1):
+        is_in_both = label in labels[0] and label in labels[1]
+        if axis in summed and product.shape[axis] != 1 and not is_in_both:
             return None
+        if axis not in summed and not is_in_both:
+            free *= product.shape[axis]
+    is_batch = any(label in labels[0] and label in labels[1] for label in result)
+    if is_batch and (free == 1 or free * count < SMALLEST_MATRIX):
+        return None
     operands: list[Atom] = []
     for x in made.inputs:
         shape = tuple(length for length in x.type.shape if length != 1)
@@ -796,7 +844,11 @@ def _contraction_of_multiple(equation: Equation, scope: Scope) -> Equation | Non
             total = scope.emit(equation, equation.primitive, *inputs, **equation.params)
             return equation.replaced(primitive=elementwise.negative, inputs=[total], params={})
         made = scope.used_once_by(atom, elementwise.multiply)
-        for factor, x in () if made is None else (made.inputs, made.inputs[::-1]):
+        pairs = [] if made is None else [made.inputs, made.inputs[::-1]]
+        double = scope.used_once_by(atom, elementwise.add)
+        if double is not None and double.inputs[0] is double.inputs[1]:
+            pairs.append((Constant(output.dtype.type(2)), double.inputs[0]))
+        for factor, x in pairs:
             if _is_moderate(factor, scope) and x.type == atom.type:
                 inputs = _other_inputs(equation, number, x)
                 total = scope.emit(equation, equation.primitive, *inputs, **equation.params)
@@ -804,6 +856,47 @@ def _contraction_of_multiple(equation: Equation, scope: Scope) -> Equation | Non
                     primitive=elementwise.multiply, inputs=[total, factor], params={}
                 )
     return None
+
+
+# Indices
+
+
+def full_index(shape: Sequence[int], index: Sequence[Any]) -> list[Any] | None:
+    """An index by slices and numbers with one item for each axis; None for any other index."""
+    if any(item is None or not isinstance(item, slice | int | type(...)) for item in index):
+        return None
+    if any(isinstance(item, bool) for item in index) or min(shape, default=0) < 0:
+        return None
+    found = list(index)
+    missing = [slice(None)] * (len(shape) - sum(item is not Ellipsis for item in found))
+    place = found.index(Ellipsis) if Ellipsis in found else len(found)
+    return [*found[:place], *missing, *found[place + 1 :]]
+
+
+def merged_index(
+    shape: Sequence[int], first: Sequence[Any], second: Sequence[Any]
+) -> tuple[Any, ...] | None:
+    """The index that does what one does, and then another; None where it cannot be written."""
+    outer = full_index(shape, first)
+    if outer is None:
+        return None
+    left = [range(n)[item] for n, item in zip(shape, outer, strict=True)]
+    inner = full_index([len(x) for x in left if isinstance(x, range)], second)
+    if inner is None:
+        return None
+    items = iter(inner)
+    merged: list[Any] = []
+    for length, taken in zip(shape, left, strict=True):
+        both = taken[next(items)] if isinstance(taken, range) else taken
+        if isinstance(both, int):
+            merged.append(both)
+        elif not both or both.step < 0:
+            return None
+        elif both == range(length):
+            merged.append(slice(None))
+        else:
+            merged.append(slice(both.start, both.stop, None if both.step == 1 else both.step))
+    return tuple(merged)
 
 
 # Adding at an index
@@ -875,7 +968,13 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     shaping.reshape_primitive: (_same_shape, _merged_reshapes, _reshaped_sum),
     shaping.transpose_primitive: (_identity_transpose, _merged_transposes, _transposed_contraction),
     shaping.broadcast_to_primitive: (_same_shape, _merged_broadcasts),
-    indexing.getitem_primitive: (_whole_range, _reshaping_index),
+    indexing.getitem_primitive: (
+        _whole_range,
+        _reshaping_index,
+        _merged_indices,
+        _part_of_joined,
+    ),
+    indexing.element: (_merged_indices,),
     indexing.scatter_add: (_reshaping_index,),
     reducing.sum_primitive: (
         _sum_of_broadcast,

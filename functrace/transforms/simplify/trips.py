@@ -226,6 +226,7 @@ def in_all_trips(
     elif isinstance(primitive, shaping.Reshape | shaping.BroadcastTo):
         params = {**params, "shape": (length, *params["shape"])}
     elif isinstance(primitive, indexing.GetItem):
+        primitive = indexing.getitem_primitive
         params = {**params, "index": (slice(None), *params["index"])}
     return scope.emit(equation, primitive, *given, **params)
 

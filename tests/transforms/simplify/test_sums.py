@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import functrace as ft
 from functrace.transforms.simplify import remove_dead_code, simplify, simplify_algebra
-from functrace.transforms.simplify.algebra import LARGEST_SINGLE_SUM, MODERATE
+from functrace.transforms.simplify.algebra import LARGEST_SINGLE_SUM, MODERATE, merged_index
 from tests.transforms.simplify.helpers import check_pass, special_values
 
 
@@ -228,3 +228,62 @@ def test_random_sums(seed, dtype, special):
         assert np.shape(x) == np.shape(y)
         scale = np.max(np.abs(y), initial=1, where=np.isfinite(y))
         np.testing.assert_allclose(x, y, rtol=precision, atol=precision * scale)
+
+
+def test_stacks_of_matrices_are_contracted_unless_they_are_tiny():
+    f = lambda x, y: np.sum(x[:, :, None] * y, axis=0)
+    assert primitives(f, np.ones((100, 4)), np.ones((100, 4, 5))) == ["contract"]
+    assert "contract" not in primitives(f, np.ones((10, 4)), np.ones((10, 4, 5)))
+    assert "contract" not in primitives(f, np.ones((1000, 4)), np.ones((1000, 4, 1)))
+    args = [np.random.default_rng(0).normal(size=shape) for shape in [(100, 4), (100, 4, 5)]]
+    found = simplify(ft.make_ir(f)(*args))
+    np.testing.assert_allclose(ft.evaluate(found, *args)[0], f(*args), rtol=1e-12)
+
+
+def test_parts_of_parts_are_parts_of_the_whole():
+    check_pass(
+        applied,
+        """
+        def program(a: float64[6, 5], b: float64[2, 5]):
+            c: float64[4, 5] = getitem(a, index=(slice(1, 5, None),))
+            d: float64[2] = getitem(c, index=(slice(None, None, 2), -1))
+            e: float64[8, 5] = concatenate(a, b, axis=0)
+            f: float64[2, 5] = getitem(e, index=(slice(6, None, None), ...))
+            g: float64[3, 5] = getitem(e, index=(slice(5, None, None),))
+            return (d, f, g)
+        """,
+        """
+        def program(a: float64[6, 5], b: float64[2, 5]):
+            c: float64[2] = getitem(a, index=(slice(1, 5, 2), 4))
+            d: float64[8, 5] = concatenate(a, b, axis=0)
+            e: float64[3, 5] = getitem(d, index=(slice(5, None, None),))
+            return (c, b, e)
+        """,
+    )
+
+
+def random_item(rng, length):
+    start, stop = (None if rng.random() < 0.3 else int(rng.integers(-length, length)) for _ in "ab")
+    if rng.random() < 0.25:
+        return int(rng.integers(-length, length))
+    return slice(start, stop, [None, 1, 2, -1, -2, 3][rng.integers(6)])
+
+
+@settings(derandomize=True, deadline=None, max_examples=200, database=None)
+@given(st.integers(0, 2**20))
+def test_merged_indices_take_the_same_elements(seed):
+    rng = np.random.default_rng(seed)
+    x = np.arange(120).reshape(4, 5, 6)
+    first = tuple(random_item(rng, n) for n in x.shape[: rng.integers(4)])
+    if rng.random() < 0.3:
+        first = (..., *first)
+        first = first if len(first) < 4 else first[1:]
+    try:
+        part = x[first]
+        second = tuple(random_item(rng, max(n, 1)) for n in part.shape[: rng.integers(4)])
+        expected = part[second]
+    except IndexError:
+        return
+    merged = merged_index(x.shape, first, second)
+    if merged is not None:
+        np.testing.assert_array_equal(x[merged], expected)
