@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,9 @@ LARGE = 64 * 1024
 
 MOST_KEPT = 128 * 1024 * 1024
 """Bytes. A function that would keep more keeps nothing."""
+
+MOST_KEPT_BY_ALL = 512 * 1024 * 1024
+"""Bytes that all functions together keep."""
 
 
 class Storage:
@@ -57,28 +60,40 @@ class Workspace:
     """Large arrays that a generated function writes to in each call, and keeps for the next one.
 
     Memory that is given back to the system and asked for again costs more time than arithmetic on
-    it. Calls that overlap have arrays of their own.
+    it. Calls that overlap have arrays of their own. What all functions keep has a limit: those that
+    come later let go of their arrays after each call.
 
     Attributes:
         types: The types of the arrays.
+        size: Their bytes.
     """
+
+    kept_by_all: ClassVar[int] = 0
 
     def __init__(self, types: Sequence[ArrayType]) -> None:
         """Note the types; the arrays are made in the first call."""
         self.types = tuple(types)
+        self.size = sum(map(size_of, types))
         self._idle: list[tuple[Any, ...]] = []
 
     def take(self) -> tuple[Any, ...]:
         """The arrays, for one call."""
         try:
-            return self._idle.pop()
+            arrays = self._idle.pop()
         except IndexError:
             return tuple([np.empty(type.shape, type.dtype) for type in self.types])
+        Workspace.kept_by_all -= self.size
+        return arrays
 
     def give(self, arrays: tuple[Any, ...]) -> None:
         """Hand the arrays back at the end of a call."""
-        if not self._idle:
+        if not self._idle and Workspace.kept_by_all + self.size <= MOST_KEPT_BY_ALL:
+            Workspace.kept_by_all += self.size
             self._idle.append(arrays)
+
+    def __del__(self) -> None:
+        """Give up the share of the limit, when the function is gone."""
+        Workspace.kept_by_all -= self.size * len(self._idle)
 
 
 class Form(Enum):
