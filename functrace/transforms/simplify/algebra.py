@@ -50,6 +50,8 @@ SMALLEST_MATRIX = 256
 LARGEST_SINGLE_SUM = 4096
 """In single precision BLAS adds up at most so many products."""
 
+_DEEPEST_PRODUCT = 3  # how many products within products are looked at for a sign
+
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
 
@@ -290,13 +292,20 @@ def _minuend(atom: Atom, equation: Equation, scope: Scope) -> Atom | None:
     return made.inputs[0]
 
 
-def _negated_product(atom: Atom, equation: Equation, scope: Scope) -> Atom | None:
-    """The product x * y where the atom is (-x) * y, which is its negative exactly."""
+def _negated_product(
+    atom: Atom, equation: Equation, scope: Scope, depth: int = _DEEPEST_PRODUCT
+) -> Atom | None:
+    """The product x * y where the atom is (-x) * y, which is its negative exactly.
+
+    The factor may be such a product in turn.
+    """
     made = scope.used_once_by(atom, elementwise.multiply)
     if made is None or atom.type != equation.outputs[0].type or atom.type.dtype.kind != "f":
         return None
     for number, factor in enumerate(made.inputs):
         taken = _minuend(factor, equation, scope)
+        if taken is None and depth:
+            taken = _negated_product(factor, equation, scope, depth - 1)
         if taken is not None:
             inputs = _other_inputs(made, number, taken)
             if inferred_type(made.primitive, inputs, {}) == atom.type:

@@ -287,3 +287,24 @@ def test_merged_indices_take_the_same_elements(seed):
     merged = merged_index(x.shape, first, second)
     if merged is not None:
         np.testing.assert_array_equal(x[merged], expected)
+
+
+def test_signs_within_products_are_taken_out():
+    check_pass(
+        applied,
+        """
+        def program(a: float64[3], b: float64[3], c: float64[3]):
+            d: float64[3] = negative(b)
+            e: float64[3] = multiply(d, c)
+            f: float64[3] = multiply(a, e)
+            g: float64[3] = add(a, f)
+            return g
+        """,
+        """
+        def program(a: float64[3], b: float64[3], c: float64[3]):
+            d: float64[3] = multiply(b, c)
+            e: float64[3] = multiply(a, d)
+            f: float64[3] = subtract(a, e)
+            return f
+        """,
+    )
