@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.emission import Code, Namer, Operand, array_constant
+from functrace.errors import OperandError
+from functrace.ir.emission import UNKNOWN, Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import (
     ArrayType,
@@ -43,15 +44,22 @@ from functrace.primitives.linear import (
 )
 from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind
 
+
+def _run_power(x: Any, y: Any) -> Any:
+    if type(x) is np.ndarray and x.dtype.kind == "b":
+        return np.power(x, y)  # the operator squares where the exponent is 2, which gives an int8
+    return x**y
+
+
 SYMBOLS: dict[Any, str] = {
     operator.add: "+",
     operator.sub: "-",
     operator.mul: "*",
     operator.truediv: "/",
     operator.mod: "%",
+    _run_power: "**",
     operator.neg: "-",
     operator.pos: "+",
-    operator.pow: "**",
     operator.abs: "abs",
     operator.floordiv: "//",
     operator.lt: "<",
@@ -71,7 +79,7 @@ SYMBOLS: dict[Any, str] = {
 
 ON_INTEGERS = frozenset({
     operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
-    operator.pow, operator.neg, operator.pos, operator.abs, operator.invert, operator.lshift,
+    _run_power, operator.neg, operator.pos, operator.abs, operator.invert, operator.lshift,
     operator.rshift,
 })  # fmt: skip
 """Python's operators for which True is 1 and False is 0: ``True + True`` is 2."""
@@ -486,7 +494,48 @@ def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
     return product_or_zero(t, out * np.log(np.where(x == 0, 1, x)))
 
 
-power = of_ufunc(np.power, _power_by_base, _power_by_exponent, run=operator.pow)
+def _python_power(x: Any, y: Any) -> Any:
+    """A power of Python's numbers whose type was recorded before the numbers were known."""
+    result = x**y
+    if type(result) is type(y):  # which is the type of x as well
+        return result
+    if type(x) is int:
+        advice = "Give x as a float."
+    else:
+        advice = "Write np.power(x, y), which gives nan here, or give x as a complex number."
+    raise OperandError(
+        f"{x} ** {y} is {result} in Python, of type {type(result).__name__}, but x ** y was "
+        f"recorded for all numbers of type {type(x).__name__}.",
+        advice=advice,
+    )
+
+
+class Power(Elementwise):
+    """``x ** y``."""
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """The operator, but where what it gives depends on the values."""
+        x, y = inputs
+        (type,) = outputs
+        kinds = x.type.dtype.kind + y.type.dtype.kind
+        if type.weak and kinds in ("ii", "ff"):
+            if y.value is UNKNOWN or y.value < 0 or y.value % 1:
+                return Code(f"{names.function('python_power', _python_power)}({{0}}, {{1}})")
+        elif kinds[0] == "b" and not x.type.weak:
+            return Code("np.power({0}, {1})", is_contiguous=None)
+        return super().numpy_code(names, inputs, outputs, **params)
+
+
+power = Power(
+    "power", np.power, _power_by_base, _power_by_exponent, run=_run_power, keeps_weak=True
+)
+UFUNCS[np.power] = power
 
 
 square = of_ufunc(np.square, lambda t, out, x: t * (x + x))
@@ -730,8 +779,8 @@ class Round(LocallyConstant):
         return np.round(x, decimals)
 
     def infer(self, x: ArrayType, *, decimals: int) -> ArrayType:
-        """The same type."""
-        return ArrayType(x.shape, x.dtype)
+        """The same dtype, except that NumPy makes booleans halves, and refuses them decimals."""
+        return ArrayType(x.shape, np.round(np.zeros(1, x.dtype), decimals).dtype)
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

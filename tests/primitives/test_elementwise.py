@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.errors import OperandError
 from functrace.extend import PRIMITIVES, type_of
 from functrace.testing import check_grads, numerical_gradient
 from functrace.tracing import UFUNCS
+from tests.agreement import assert_like_numpy
 
 # Kinks
 
@@ -358,3 +360,33 @@ def test_operators_of_python_booleans_are_those_of_python(name, x):
     assert found[1] == expected[1]
     types = [atom.type.dtype for atom in ft.make_ir(f)(*args).outputs]
     assert types == [np.asarray(x).dtype for x in expected]
+
+
+def test_powers_of_booleans_have_numpys_dtypes():
+    flags = np.array([True, False])
+    for f in (lambda x: x**2, lambda x: np.power(x, 2), lambda x: x**3, lambda x: x ** np.int16(2)):
+        assert_like_numpy(f, flags)
+        assert ft.jit(f)(flags).dtype == f(flags).dtype
+        assert_like_numpy(f, flags[0])
+    # An exponent that is not known when the types are recorded.
+    for f in (ft.jit(lambda x, y: x**y), ft.jit(lambda x, y: np.power(x, y))):
+        assert f(flags, 2).dtype == np.int64
+
+
+def test_powers_of_python_numbers_keep_the_type_that_was_recorded():
+    root = ft.jit(lambda x: x**0.5)
+    assert root(4.0) == 2.0
+    with pytest.raises(OperandError, match=r"-4\.0 \*\* 0\.5 is (?s:.*)np\.power") as raised:
+        root(-4.0)
+    assert "test_elementwise.py" in raised.value.__notes__[0]
+    with pytest.raises(OperandError, match=r"2 \*\* -1 is 0\.5"):
+        ft.jit(lambda x, y: x**y)(2, -1)
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(ft.jit(lambda x: np.power(x, 0.5))(-4.0))
+    assert ft.jit(lambda x: x**-1)(2) == ft.jit(lambda x: np.add(x**-1, 0))(2) == 0.5
+
+
+def test_rounded_booleans_are_halves():
+    assert_like_numpy(np.round, np.array([True, False]))
+    with pytest.raises(TypeError):
+        ft.jit(lambda x: np.round(x, 1))(np.array([True, False]))
