@@ -837,6 +837,11 @@ class Tracer:
         return other // self, other % self
 
     def __pow__(self, other: Any) -> Any:
+        if self.value is UNKNOWN and type(other) is int:
+            if other == 2 and self.variable.type.dtype.kind == "b" and self.shape:
+                return apply_ufunc(np.square, self)  # as NumPy's operator does: it gives an int8
+            if other < 0 and self.variable.type.weak:
+                other = float(other)  # 2 ** -1 is a float in Python
         return _operator(np.power, self, other)
 
     def __rpow__(self, other: Any) -> Any:
@@ -1358,6 +1363,15 @@ def strong(x: Any) -> Any:
     if kind is np.ndarray or kind is np.float64 or not x.type.weak:
         return x
     return FUNCTIONS[np.astype](x, x.dtype)
+
+
+def strong_operand(x: Any) -> Any:
+    """An operand of a function that makes arrays of Python scalars, in their own dtype."""
+    x = as_operand(x)
+    if isinstance(x, Tracer):
+        return strong(x)
+    weak = WEAK_DTYPES.get(type(x))
+    return x if weak is None else weak.type(x)
 
 
 def reject_out(out: Any) -> None:

@@ -20,6 +20,7 @@ from functrace.tracing import (
     implements,
     reject_out,
     source_of,
+    strong_operand,
     user_place,
 )
 
@@ -82,12 +83,6 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     if 0 in ranks:
         return np.multiply(a, b)
     return bind(contract, a, b, subscripts=_dot_subscripts(*ranks))
-
-
-def strong_operand(x: Any) -> Any:
-    """An operand of a function that makes arrays of Python scalars, in their own dtype."""
-    x = as_operand(x)
-    return dtype_of(x).type(x) if isinstance(x, bool | int | float | complex) else x
 
 
 @implements(np.vdot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -17,7 +18,7 @@ from functrace.primitives.elementwise import (
     ufunc_dtype,
 )
 from functrace.primitives.linear import cast_to, dtype_of
-from functrace.tracing import UFUNCS, Tracer, bind, implements, reject_out
+from functrace.tracing import UFUNCS, Tracer, bind, implements, reject_out, strong_operand
 
 
 @implements(np.astype)
@@ -60,8 +61,16 @@ def clip(
 ) -> Any:
     """As `numpy.clip`; at a bound the derivative is shared with the bound, as by `maximum`."""
     reject_out(out)
+    a = strong_operand(a)
     lower = a_min if min is None else min
     upper = a_max if max is None else max
+    dtype = dtype_of(a)
+    if dtype.kind in "iu":  # bounds outside of what the dtype holds bound nothing
+        limits = np.iinfo(dtype)
+        lower = None if type(lower) is int and lower <= limits.min else lower
+        upper = None if type(upper) is int and upper >= limits.max else upper
+    if lower is None and upper is None:
+        return np.positive(a)
     if lower is not None:
         a = np.maximum(a, lower)
     return a if upper is None else np.minimum(a, upper)
@@ -109,7 +118,8 @@ def imaginary_part(val: Any) -> Any:
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """As `numpy.angle`."""
-    radians = bind(angle_primitive, z if dtype_of(z).kind == "c" else z + 0j)
+    z = strong_operand(z)
+    radians = bind(angle_primitive, z) if dtype_of(z).kind == "c" else np.arctan2(0, z)
     return np.rad2deg(radians) if deg else radians
 
 
@@ -126,11 +136,16 @@ UFUNCS[np.float_power] = float_power
 
 
 def sign(x: Any) -> Any:
-    """As `numpy.sign`; of a complex number ``z / abs(z)``, which does have a derivative."""
+    """As `numpy.sign`; of a complex number ``z / abs(z)``, which does have a derivative.
+
+    It is 0 at zero and at infinity.
+    """
     if dtype_of(x).kind != "c":
         return bind(sign_primitive, x)
     length = np.abs(x)
-    return x / np.where(length == 0, 1, length)
+    ordinary = np.logical_and(length > 0, length < math.inf)
+    safe = np.where(ordinary, x, 1)
+    return np.where(ordinary, safe / np.abs(safe), bind(sign_primitive, x))
 
 
 UFUNCS[np.sign] = sign

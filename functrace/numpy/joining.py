@@ -30,6 +30,7 @@ from functrace.tracing import (
     implements_named,
     reject_out,
     source_of,
+    strong_operand,
     user_place,
 )
 
@@ -58,7 +59,8 @@ def concatenate(
     reject_out(out)
     operands = [as_operand(x) for x in arrays]
     if axis is None:
-        operands, axis = [np.ravel(x) for x in operands], 0
+        own = np.result_type(*operands)  # NumPy takes numbers as weak here, and nowhere else
+        operands, axis = [cast_to(np.ravel(x), own) for x in operands], 0
     elif axis < 0 or not shape_of(operands[0]):
         if not shape_of(operands[0]):
             raise ValueError("zero-dimensional arrays cannot be concatenated")
@@ -75,7 +77,7 @@ def stack(
 ) -> Any:
     """As `numpy.stack`."""
     reject_out(out)
-    operands = [as_operand(x) for x in arrays]
+    operands = [strong_operand(x) for x in arrays]
     if not operands:
         raise ValueError("need at least one array to stack")
     axis = normalize_axis_index(axis, np.ndim(operands[0]) + 1)
@@ -85,7 +87,7 @@ def stack(
 
 
 def _listed(arrays: Any) -> list[Any]:
-    return [as_operand(x) for x in arrays]
+    return [strong_operand(x) for x in arrays]
 
 
 @implements(np.vstack)
@@ -139,6 +141,7 @@ def block(arrays: Any) -> Any:
     def joined(nested: Any, level: int) -> Any:
         if isinstance(nested, list):
             return np.concatenate([joined(item, level - 1) for item in nested], axes - level)
+        nested = strong_operand(nested)
         shape = np.shape(nested)
         return np.reshape(nested, (1,) * (axes - len(shape)) + shape)
 
@@ -148,6 +151,7 @@ def block(arrays: Any) -> Any:
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     """As `numpy.append`."""
+    arr, values = strong_operand(arr), strong_operand(values)
     return np.concatenate((arr, values), axis)
 
 

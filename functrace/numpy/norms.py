@@ -9,8 +9,22 @@ import numpy as np
 
 from functrace.numpy.statistics import squared_size
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.primitives.reducing import normal_axis, reduced_shape, root
+from functrace.primitives.reducing import (
+    normal_axes,
+    normal_axis,
+    reduced_count,
+    reduced_shape,
+    root,
+)
 from functrace.tracing import bind, implements
+
+
+def _largest(sizes: Any, axis: Any, keepdims: bool) -> Any:
+    """The largest of numbers that are not negative; of none it is 0."""
+    axes = normal_axes(axis, len(sizes.shape))
+    if reduced_count(sizes.shape, axes) == 0:
+        return np.zeros(reduced_shape(sizes.shape, axes, keepdims), sizes.dtype)[()]
+    return np.maximum.reduce(sizes, axis=axis, keepdims=keepdims)
 
 
 def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
@@ -18,7 +32,7 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     if order is None or order == 2:
         return bind(root, np.add.reduce(squared_size(x), axis=axis, keepdims=keepdims))
     if order == math.inf:
-        return np.maximum.reduce(np.abs(x), axis=axis, keepdims=keepdims)
+        return _largest(np.abs(x), axis, keepdims)
     if order == -math.inf:
         return np.minimum.reduce(np.abs(x), axis=axis, keepdims=keepdims)
     if order == 0:
@@ -42,17 +56,19 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
         values = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), compute_uv=False)
         if order == "nuc":
             result = np.add.reduce(values, axis=-1)
+        elif order == 2:
+            result = _largest(values, -1, False)
         else:
-            extreme = np.maximum if order == 2 else np.minimum
-            result = extreme.reduce(values, axis=-1)
+            result = np.minimum.reduce(values, axis=-1)
         return np.reshape(result, reduced_shape(x.shape, axes, True)) if keepdims else result
     sums = {1: 0, -1: 0, math.inf: 1, -math.inf: 1}
     if order not in sums:
         raise ValueError("Invalid norm order for matrices.")
     summed = axes[sums[order]]
     totals = np.add.reduce(np.abs(x), axis=summed, keepdims=True)
-    extreme = np.maximum if order > 0 else np.minimum
-    return extreme.reduce(totals, axis=axes, keepdims=keepdims)  # one has length 1 already
+    if order > 0:
+        return _largest(totals, axes, keepdims)  # one of the axes has length 1 already
+    return np.minimum.reduce(totals, axis=axes, keepdims=keepdims)
 
 
 @implements(np.linalg.norm)

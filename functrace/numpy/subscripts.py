@@ -14,10 +14,16 @@ import numpy as np
 
 from functrace.errors import ShapeMismatchError
 from functrace.ir.types import Shape
-from functrace.numpy.contracting import strong_operand
 from functrace.primitives.contracting import LABELS, contract
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.tracing import bind, implements, reject_out, source_of, user_place
+from functrace.tracing import (
+    bind,
+    implements,
+    reject_out,
+    source_of,
+    strong_operand,
+    user_place,
+)
 
 
 @implements(np.einsum)

@@ -151,14 +151,15 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """As `numpy.choose`."""
     reject_out(out)
-    number = known_value(as_operand(a))
+    number = _whole_indices(as_operand(a))
     options = [as_operand(choice) for choice in choices]
+    dtype = np.result_type(*options)
     if mode == "wrap":
         number = number % len(options)
     elif mode == "clip":
         number = np.clip(number, 0, len(options) - 1)
     shape = np.broadcast_shapes(shape_of(number), *map(shape_of, options))
-    stacked = np.stack([np.broadcast_to(option, shape) for option in options])
+    stacked = np.stack([np.broadcast_to(cast_to(option, dtype), shape) for option in options])
     if mode == "raise" and not isinstance(number, Tracer) and np.any(np.less(number, 0)):
         raise ValueError("invalid entry in choice array")
     chosen = np.broadcast_to(number, shape)
@@ -271,6 +272,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if place.ndim == 0:
         values = np.moveaxis(values, 0, axis)
     number = shape_of(values)[axis] if place.size == 1 else place.size
+    extra = np.ndim(values) - len(shape)
+    if extra > 0 and shape_of(values)[:extra] == (1,) * extra:  # as where values are assigned
+        values = np.reshape(values, shape_of(values)[extra:])
     new = np.broadcast_to(values, (*shape[:axis], number, *shape[axis + 1 :]))
     numbers = np.arange(length, length + number)
     order = np.insert(np.arange(length), place, numbers)

@@ -18,6 +18,7 @@ from functrace.tracing import (
     reject_out,
     source_of,
     strong,
+    strong_operand,
     unsupported,
     user_place,
 )
@@ -31,7 +32,7 @@ def call_ufunc(
     if method == "__call__":
         return _call_with_options(ufunc, *map(as_operand, inputs), **options)
     if method == "outer":
-        return _outer(ufunc, *map(as_operand, inputs), **options)
+        return _outer(ufunc, *map(strong_operand, inputs), **options)
     if method == "at":
         return _at(ufunc, *inputs)
     implementation = UFUNC_METHODS.get((ufunc, method))

@@ -134,3 +134,12 @@ def test_convolution(mode):
     assert_like_numpy(lambda a, v: np.convolve(a, v, mode), real(4) + 1j, real(2))
     with pytest.raises(ValueError, match="mode must be"):
         ft.grad(lambda a: np.sum(np.convolve(a, [1.0], "wrong")))(real(3))
+
+
+def test_numbers_are_arrays_in_products():
+    x = np.ones(2, np.float32)
+    for f in (np.dot, np.inner, np.outer, np.kron, np.multiply.outer, np.subtract.outer):
+        for number in (2, 1.5):
+            expected = f(x, number).dtype
+            assert ft.jit(f)(x, number).dtype == expected
+            assert ft.jit(lambda x, f=f, number=number: f(x, number))(x).dtype == expected

@@ -76,3 +76,38 @@ def test_heaviside():
     gx, gy = ft.grad(lambda x, y: np.sum(np.heaviside(x, y)), argnums=(0, 1))(x, 0.5)
     np.testing.assert_array_equal(gx, np.zeros(4))
     assert gy == 1.0
+
+
+def test_angle_is_numpys_for_every_dtype():
+    for dtype in (np.uint8, np.int64, np.float16, np.float32, np.float64, np.complex64, np.bool_):
+        assert_like_numpy(np.angle, np.array([-0.0, 1.0]).astype(dtype))
+    assert_like_numpy(np.angle, np.array([-0.0, -1.5, 2.0]))
+    assert_like_numpy(lambda x: np.angle(x, deg=True), np.array([-0.0, -1.5, 2.0]))
+    assert ft.jit(np.angle)(-0.0) == np.pi
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(np.angle(x)))(np.array([-1.0, 2.0])), 0)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_sign_of_infinite_and_tiny_complex_numbers():
+    infinity = np.inf
+    z = np.array([complex(-infinity, 0), complex(1, -infinity), complex(infinity, infinity), 0, 3j])
+    z = np.concatenate([z, [complex(-0.0, -0.0), 1e308 + 1e308j, complex(np.nan, 1)]])
+    expected = np.sign(z)
+    for got in (ft.jit(np.sign)(z), ft.vmap(np.sign)(z)):
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+    gradient = ft.grad(lambda z: np.sum(np.real(np.sign(z))))(np.append(z[:5], -2.0))
+    np.testing.assert_allclose(gradient, [0, 0, 0, 0, 1 / 3, 0], atol=1e-12)
+
+
+def test_clip_by_bounds_outside_of_the_dtype():
+    x = np.array([0, 3, 255], np.uint8)
+    for bounds in ((-1, 1), (-5, None), (None, 300), (-1, 256), (None, 2)):
+        assert_like_numpy(lambda x, bounds=bounds: np.clip(x, *bounds), x)
+    with pytest.raises(OverflowError):
+        ft.jit(lambda x: np.clip(x, 256, None))(x)
+
+
+def test_clip_of_a_number_takes_it_as_an_array():
+    low, high = np.float32([0, 1]), np.float32([2, 3])
+    assert_like_numpy(lambda low, high: np.clip(2.5, low, high), low, high)
+    assert ft.jit(np.clip)(2.5, low, high).dtype == np.float64

@@ -118,3 +118,20 @@ def test_any_shape(data):
 def test_errors(trace, f, kind, text):
     with pytest.raises(kind, match=text):
         trace(lambda x: np.sum(f(x)))(V)
+
+
+def test_numbers_are_joined_in_numpys_dtypes():
+    x = np.ones(2, np.float32)
+    for f in (
+        lambda x, y: np.concatenate([x, y], axis=None),
+        lambda x, y: np.append(x, y),
+        lambda x, y: np.hstack([x, y]),
+        lambda x, y: np.stack([x[0], y]),
+        lambda x, y: np.block([x, y]),
+    ):
+        for number in (1.5, 2):
+            expected = f(x, number)
+            traced = recorded(f, x, number), recorded(lambda x, f=f, y=number: f(x, y), x)
+            for got in (*traced, ft.jit(f)(x, number)):
+                assert got.dtype == expected.dtype
+                np.testing.assert_array_equal(got, expected)

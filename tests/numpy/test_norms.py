@@ -47,3 +47,9 @@ def test_norm_and_deviation_have_derivative_0_at_their_kink():
     rows = np.array([[3.0, 4.0], [0.0, 0.0]])
     gradient = ft.grad(lambda x: np.sum(np.linalg.norm(x, axis=1)))(rows)
     np.testing.assert_allclose(gradient, [[0.6, 0.8], [0, 0]])
+
+
+def test_norms_of_nothing():
+    for x, order in ((np.zeros(0), np.inf), (np.zeros((0, 2)), 1), (np.zeros((2, 0)), 2)):
+        for keepdims in (False, True):
+            assert_like_numpy(lambda x, o=order, k=keepdims: np.linalg.norm(x, o, keepdims=k), x)

@@ -92,3 +92,26 @@ def test_a_table_that_is_not_traced():
         np.testing.assert_array_equal(found, table[rows])
     filled = ft.vmap(lambda t: ft.numpy.full(2, t))(table[:, 0])
     np.testing.assert_array_equal(filled, np.stack([table[:, 0]] * 2, axis=1))
+
+
+def test_insert_drops_leading_axes_of_length_one():
+    x = np.arange(3.0)
+    for values in ([[5.0]], [[[5.0]]], [[5.0], [6.0]]):
+        assert_like_numpy(lambda x, v=values: np.insert(x, [0], np.array(v).reshape(-1, 1)[:1]), x)
+    with pytest.raises(ValueError, match="broadcast"):
+        ft.jit(lambda x: np.insert(x, 0, [[1.0, 2.0, 3.0]]))(x)
+
+
+def test_choices_that_are_numbers_are_weak():
+    x = np.ones(2, np.float32)
+    for number in (2, 1.5):
+        assert_like_numpy(lambda x, y=number: np.choose([0, 1], [x, y]), x)
+        assert ft.jit(lambda x, y: np.choose([0, 1], [x, y]))(x, number).dtype == np.float32
+
+
+def test_choose_by_booleans():
+    flags = np.array([True, False])
+    assert_like_numpy(lambda a, b: np.choose(flags, [a, b]), np.arange(2.0), np.ones(2))
+    assert_like_numpy(lambda flags: np.choose(flags, [[1, 2], [3, 4]]), flags)
+    with pytest.raises(TypeError):
+        ft.jit(lambda a: np.choose([0.5, 1.0], [a, a]))(np.ones(2))
