@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace import tree
+from functrace.backends.blocks import write_block
 from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
-from functrace.backends.numpy_source import Writer
+from functrace.backends.writer import Writer
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.higher_order.collectives import combines_examples
 from functrace.higher_order.programs import (
@@ -192,7 +193,7 @@ class Switch(Primitive):
             else:
                 opening = f"{'elif' if number else 'if'} {index} <= {number}:"
             with writer.indented(opening):
-                writer.assign(names, writer.block(branch, inputs[1:]))
+                writer.assign(names, write_block(writer, branch, inputs[1:]))
         return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
 
     def bind_like(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from functrace.backends.blocks import write_inlined
 from functrace.backends.compiling import run_again
 from functrace.backends.memory import Value
-from functrace.backends.numpy_source import Writer
+from functrace.backends.writer import Writer
 from functrace.higher_order.programs import (
     Pullback,
     batched,
@@ -42,7 +43,7 @@ class Call(Primitive):
         params: dict[str, Any],
     ) -> Sequence[Value]:
         """The statements of the Program."""
-        return writer.inlined(params["program"], inputs)
+        return write_inlined(writer, params["program"], inputs)
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run the Program; compiled from its second time on, as many are made for one call."""

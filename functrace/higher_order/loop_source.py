@@ -11,8 +11,9 @@ from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
 
+from functrace.backends.blocks import write_block
 from functrace.backends.memory import Form, Storage, Value
-from functrace.backends.numpy_source import Writer, doubles, from_array
+from functrace.backends.writer import Writer, from_array, new_doubles
 from functrace.higher_order.programs import output_types, stacked, with_axis
 from functrace.ir.program import Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType
@@ -61,7 +62,7 @@ def write_scan(writer: Writer, parts: ScanParts, outputs: Sequence[ArrayType]) -
     trip = writer.name()
     order = f"reversed(range({count}))" if reverse else f"range({count})"
     with writer.indented(f"for {trip} in {order}:"):
-        results = writer.block(body, [*constants, *carries, *read_rows(trip)])
+        results = write_block(writer, body, [*constants, *carries, *read_rows(trip)])
         new_carry, stacked_results = results[: len(carry)], results[len(carry) :]
         write_rows(writer, stacks, stacked_results, trip)
         lists = [
@@ -96,11 +97,11 @@ def write_while(
         writer.line(f"{stack} = []")
     with writer.indented("while True:"):
         with writer.held(carries):
-            (goes_on,) = writer.block(condition, [*constants, *carries])
+            (goes_on,) = write_block(writer, condition, [*constants, *carries])
         with writer.indented(f"if not {goes_on.text}:"):
             writer.line("break")
         writer.leave([goes_on])
-        results = writer.block(body, [*constants, *carries])
+        results = write_block(writer, body, [*constants, *carries])
         parts = [writer.name() for _ in types]
         writer.assign([*(value.text for value in carries), *parts], results)
         for stack, part in zip(stacks, parts, strict=True):
@@ -123,7 +124,7 @@ def carried(writer: Writer, values: Sequence[Value], variables: Sequence[Variabl
 
 def write_join(writer: Writer, name: str, type: ArrayType) -> None:
     """Write what makes an array of a list of values of a type."""
-    join = writer.function("stacked", stacked)
+    join = writer.function("stack_values", stacked)
     writer.line(f"{name} = {join}({name}, {writer.constant(type)})")
 
 
@@ -243,7 +244,7 @@ def stacks_for(
         elif memory is not None:
             name = writer.name()
             memory.names.append(name)
-            writer.line(f"{name} = {writer.function('doubles', doubles)}({count})")
+            writer.line(f"{name} = {writer.function('new_doubles', new_doubles)}({count})")
             stacks.append(Stack(writer, name, type, StackKind.DOUBLES, memory))
         elif ANY_LENGTH in type.shape:
             name = writer.name()

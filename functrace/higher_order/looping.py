@@ -19,7 +19,7 @@ import numpy as np
 
 from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
-from functrace.backends.numpy_source import Writer
+from functrace.backends.writer import Writer
 from functrace.errors import ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
 from functrace.higher_order.loop_source import ScanParts, write_scan, write_while

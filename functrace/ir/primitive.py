@@ -145,7 +145,7 @@ class Primitive:
         """Write the operation as several statements: loops, branches, the bodies of Programs.
 
         Args:
-            writer: The `functrace.backends.numpy_source.Writer`.
+            writer: The `functrace.backends.writer.Writer`.
             inputs: What the inputs are in the source.
             outputs: The types of the outputs.
             params: The primitive's parameters.

@@ -223,7 +223,7 @@ class Elementwise(Primitive):
             name = names.function(f"numpy_{self.name}", silently(self.ufunc))
             template = template.replace("numpy_", name)
         if "divided" in template:
-            template = template.replace("divided", names.function("divided", divided))
+            template = template.replace("divided", names.function("numpy_divide", divided))
         return template
 
     def _constant(self, names: Namer, inputs: Sequence[Operand], number: int) -> str | None:

@@ -1,0 +1,367 @@
+"""Writing the equations of a Program, one statement for each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from functrace.backends.memory import (
+    SMALL,
+    Form,
+    Free,
+    Key,
+    Storage,
+    Value,
+    is_double,
+    key_of,
+    size_of,
+)
+from functrace.backends.writer import Writer
+from functrace.ir.emission import UNKNOWN, Code, Operand
+from functrace.ir.primitive import Primitive, is_built_in
+from functrace.ir.program import Constant, Equation, Program, Variable
+from functrace.ir.types import ArrayType
+
+NEAR = 24
+"""For so many equations an array that is free waits for one that can be written over it."""
+
+DEEPEST = 12
+"""Loops and branches nested deeper than this are functions of their own: Python allows 20."""
+
+
+def write_block(writer: Writer, program: Program, inputs: Sequence[Value]) -> list[Value]:
+    """Write the statements of a Program.
+
+    Args:
+        writer: Writes the source.
+        program: The Program.
+        inputs: What its inputs are.
+
+    Returns:
+        What its outputs are. Each still counts as a user of its memory.
+    """
+    _Block(writer, program, inputs).write()
+    return [writer.value(atom) for atom in program.outputs]
+
+
+def write_inlined(writer: Writer, program: Program, inputs: Sequence[Value]) -> list[Value]:
+    """Write the statements of a Program that stands for itself; its outputs may be views."""
+    outputs = write_block(writer, program, inputs)
+    writer.leave(outputs)
+    return outputs
+
+
+class _Block:
+    """Writes the equations of one Program."""
+
+    def __init__(self, writer: Writer, program: Program, inputs: Sequence[Value]) -> None:
+        self.writer = writer
+        self.program = program
+        self.free: dict[Key, list[Free]] = {}
+        self.codes = [self._code(equation) for equation in program.equations]
+        self.wanted: dict[Key, list[int]] = {}
+        for number, (equation, code) in enumerate(zip(program.equations, self.codes, strict=True)):
+            if code is not None and code.into is not None:
+                key = key_of(equation.outputs[0].type)
+                if key is not None:
+                    self.wanted.setdefault(key, []).append(number)
+        used = {atom for equation in program.equations for atom in equation.inputs}
+        used.update(program.outputs)
+        for variable, value in zip(program.inputs, inputs, strict=True):
+            writer.enter(variable, value)
+            if variable not in used:
+                writer.leave([value])
+
+    def _code(self, equation: Equation) -> Code | None:
+        primitive = equation.primitive
+        if primitive.writes_itself and self.writer.depth < DEEPEST:
+            return None
+        operands = [
+            Operand(atom.type, atom.value if isinstance(atom, Constant) else UNKNOWN)
+            for atom in equation.inputs
+        ]
+        types = [variable.type for variable in equation.outputs]
+        code = primitive.numpy_code(self.writer, operands, types, **equation.params)
+        if code is not None and code.product is not None:
+            self.writer.products.append(code.product)
+        return code or called(self.writer, primitive, len(operands), equation.params)
+
+    def write(self) -> None:
+        """Write all equations."""
+        writer = self.writer
+        endings = self.program.last_uses()
+        is_silent = False
+        for number, (equation, code) in enumerate(
+            zip(self.program.equations, self.codes, strict=True)
+        ):
+            if self._may_warn(equation, code):
+                if is_silent and not equation.is_silent:
+                    writer.close()
+                    is_silent = False
+                elif equation.is_silent and not is_silent:
+                    writer.at(None)
+                    writer.open('with np.errstate(divide="ignore", invalid="ignore"):')
+                    is_silent = True
+            writer.at(equation.source)
+            if code is None:
+                self._structured(equation, endings[number], number)
+            else:
+                self._simple(equation, code, endings[number], number)
+        writer.at(None)
+        if is_silent:
+            writer.close()
+
+    def _may_warn(self, equation: Equation, code: Code | None) -> bool:
+        """Whether NumPy may warn here of divisions by zero and invalid values."""
+        is_python = code is not None and code.python is not None and self.writer.prefers_python
+        if is_python and not any(atom.type.shape for atom in equation.inputs):
+            return False  # Python's numbers give no warnings
+        return may_warn(equation)
+
+    def _structured(self, equation: Equation, ending: Sequence[Variable], number: int) -> None:
+        writer = self.writer
+        inputs = [writer.value(atom) for atom in equation.inputs]
+        if not equation.primitive.takes_doubles:
+            writer.preferred(inputs)
+        outputs = equation.primitive.write_numpy(
+            writer, inputs, [v.type for v in equation.outputs], equation.params
+        )
+        for variable, value in zip(equation.outputs, outputs, strict=True):
+            writer.enter(variable, value)
+        self._let_go(ending, number)
+
+    def _simple(
+        self, equation: Equation, code: Code, ending: Sequence[Variable], number: int
+    ) -> None:
+        writer = self.writer
+        inputs = [writer.value(atom) for atom in equation.inputs]
+        if self._is_python(code, inputs, equation):
+            texts = [
+                writer.numpy(value) if value.type.shape else writer.python(value)
+                for value in inputs
+            ]
+            assert code.python is not None
+            (variable,) = equation.outputs
+            name = writer.name()
+            writer.line(f"{name} = {code.python.format(*texts)}")
+            writer.enter(variable, Value(name, variable.type, form=Form.PYTHON))
+            self._let_go(ending, number)
+            return
+        texts = [
+            value.text if _may_stay(value, code, inputs) else writer.numpy(value)
+            for value in inputs
+        ]
+        if len(equation.outputs) != 1 or equation.primitive.multiple_outputs:
+            self._several(equation, code, inputs, texts)
+        else:
+            (variable,) = equation.outputs
+            target = self._target(code, inputs, variable.type, ending, number)
+            writer.enter(variable, self._one(code, inputs, texts, variable.type, target))
+        self._let_go(ending, number)
+
+    def _is_python(self, code: Code, inputs: Sequence[Value], equation: Equation) -> bool:
+        """Whether a number is to be computed with Python's numbers."""
+        if code.python is None or not self.writer.prefers_python:
+            return False
+        return all(
+            value.type.shape
+            or value.form is Form.PYTHON
+            or is_double(value.type)
+            or value.type.dtype.kind == "b"
+            or (value.type.weak and value.type.dtype.kind == "i")
+            for value in inputs
+        )
+
+    def _one(
+        self,
+        code: Code,
+        inputs: Sequence[Value],
+        texts: Sequence[str],
+        type: ArrayType,
+        target: Value | None,
+    ) -> Value:
+        """Write the statement of an operation with one output."""
+        writer = self.writer
+        if target is not None:
+            if code.takes_over and target is inputs[0]:
+                pass
+            else:
+                assert code.into is not None
+                writer.line(code.into.format(*texts, out=target.text))
+            result = Value(target.text, type, target.storage, is_contiguous=target.is_contiguous)
+        else:
+            is_new = code.is_fresh and not code.is_view
+            kept = writer.kept(type) if is_new and code.into is not None else None
+            if kept is not None and code.into is not None:
+                name = kept
+                writer.line(code.into.format(*texts, out=name))
+            else:
+                name = writer.name()
+                writer.line(f"{name} = {code.expression.format(*texts)}")
+            storage = self._storage(code, inputs, type, name, kept is not None)
+            contiguous = True if kept is not None else code.is_contiguous
+            if contiguous is None:
+                contiguous = _are_contiguous(inputs, type)
+            writable = code.is_writable and (not code.is_view or inputs[0].is_writable)
+            result = Value(name, type, storage, writable, contiguous)
+        for statement in code.then:
+            writer.line(statement.format(*texts, out=result.text))
+        return result
+
+    def _several(
+        self, equation: Equation, code: Code, inputs: Sequence[Value], texts: Sequence[str]
+    ) -> None:
+        writer = self.writer
+        names = [writer.name() for _ in equation.outputs]
+        call = code.expression.format(*texts)
+        if names:
+            writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {call}")
+        else:
+            writer.line(call)
+        for variable, name in zip(equation.outputs, names, strict=True):
+            storage = self._storage(code, inputs, variable.type, name)
+            writable = code.is_writable and (not code.is_view or inputs[0].is_writable)
+            writer.enter(variable, Value(name, variable.type, storage, writable))
+
+    def _storage(
+        self,
+        code: Code,
+        inputs: Sequence[Value],
+        type: ArrayType,
+        name: str,
+        is_kept: bool = False,
+    ) -> Storage | None:
+        """The memory of a new result."""
+        storage = inputs[0].storage if code.is_view and inputs else None
+        if storage is None and (code.is_view or not code.is_fresh):
+            storage = Storage(False, 0)
+        if storage is not None:
+            storage.names.append(name)
+            return storage
+        return self.writer.new_storage(type, name, is_kept) if type.shape else None
+
+    def _target(
+        self,
+        code: Code,
+        inputs: Sequence[Value],
+        type: ArrayType,
+        ending: Sequence[Variable],
+        number: int,
+    ) -> Value | None:
+        """An array that the result may be written to: an input that ends here, or a free one."""
+        key = key_of(type)
+        if key is None or not (code.into is not None or code.takes_over):
+            return None
+        if code.takes_over or code.in_place:
+            dying: dict[Storage, int] = {}
+            for variable in ending:
+                value = self.writer.values.get(variable)  # an output has none yet
+                if value is not None and value.storage is not None:
+                    dying[value.storage] = dying.get(value.storage, 0) + 1
+            for value in inputs[:1] if code.takes_over else inputs:
+                storage = value.storage
+                if (
+                    storage is not None
+                    and storage.is_owned
+                    and value.is_writable
+                    and value.form is Form.NUMPY
+                    and dying.get(storage) == storage.users
+                    and key_of(value.type) == key
+                    and 2 * size_of(type) >= storage.size
+                    and not any(
+                        other.storage is storage and other.text != value.text for other in inputs
+                    )
+                ):
+                    return value
+        if code.into is None:
+            return None
+        waiting = self.free.get(key)
+        while waiting:
+            value = waiting.pop().value
+            if value.is_contiguous or not code.needs_contiguous:
+                return value
+        return None
+
+    def _let_go(self, ending: Sequence[Variable], number: int) -> None:
+        """Free the memory of variables that nobody needs after this equation."""
+        gone: list[str] = []
+        for variable in ending:
+            value = self.writer.values.pop(variable)
+            storage = value.storage
+            if storage is None:
+                continue
+            storage.users -= 1
+            if storage.users:
+                continue
+            if self._waits(value, storage, number):
+                continue
+            gone += self.writer.released(storage)
+        for key, waiting in list(self.free.items()):
+            late = [free for free in waiting if free.until <= number]
+            if late:
+                self.free[key] = [free for free in waiting if free.until > number]
+                for free in late:
+                    if free.value.storage is not None:
+                        gone += self.writer.released(free.value.storage)
+        if gone:
+            self.writer.line(f"del {', '.join(dict.fromkeys(gone))}")
+
+    def _waits(self, value: Value, storage: Storage, number: int) -> bool:
+        """Keep an array for a later equation that can be written over it, if one is near."""
+        key = key_of(value.type)
+        if (
+            key is None
+            or not storage.is_owned
+            or not value.is_writable
+            or value.form is not Form.NUMPY
+            or size_of(value.type) != storage.size
+        ):
+            return False
+        waiting = self.free.setdefault(key, [])
+        wanted = self.wanted.get(key, [])
+        place = bisect_right(wanted, number) + len(waiting)  # the others that wait come first
+        if place >= len(wanted) or (wanted[place] - number > NEAR and storage.size >= SMALL):
+            return False
+        waiting.append(Free(value, wanted[place] + 1))
+        return True
+
+
+def _may_stay(value: Value, code: Code, inputs: Sequence[Value]) -> bool:
+    """Whether a number of Python's may stand where NumPy's is meant: if it changes no dtype."""
+    if value.form is not Form.PYTHON:
+        return value.form is Form.NUMPY
+    if code.takes_python or value.type.weak:
+        return True
+    return code.in_place and all(other.type.dtype == value.type.dtype for other in inputs)
+
+
+def _are_contiguous(inputs: Sequence[Value], type: ArrayType) -> bool:
+    """Whether an elementwise result lies in row-major order, as all inputs of its shape do."""
+    full = [value for value in inputs if value.type.shape == type.shape]
+    return bool(full) and all(value.is_contiguous for value in full)
+
+
+def may_warn(equation: Equation) -> bool:
+    """Whether NumPy may warn of divisions by zero and invalid values for finite inputs."""
+    if not equation.primitive.writes_itself:
+        return equation.primitive.warns
+    return any(
+        may_warn(inner)
+        for program in equation.params.values()
+        if isinstance(program, Program)
+        for inner in program.equations
+    )
+
+
+def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, Any]) -> Code:
+    """The code of a primitive that says nothing itself: a call of its `run`."""
+    name = writer.function(primitive.name, primitive.run)
+    arguments = [f"{{{number}}}" for number in range(count)]
+    arguments += [f"{key}={writer.parameter(value)}" for key, value in params.items()]
+    return Code(
+        f"{name}({', '.join(arguments)})",
+        is_view=primitive.makes_views,
+        is_writable=not primitive.makes_views,
+        is_fresh=is_built_in(primitive) and not primitive.holds_programs,
+    )
