@@ -149,7 +149,7 @@ class Writer:
         known = self._constants.get(key)
         if known is None:
             # Variables have names of letters only: an underscore keeps others apart from them.
-            known = name if (name in PRIMITIVES and name in RESERVED) or "_" in name else f"{name}_"
+            known = name if name in OPERATIONS or "_" in name else f"{name}_"
             if known in self.globals:
                 known = f"{known}_{len(self.globals)}"
             self._constants[key] = known
