@@ -41,8 +41,8 @@ LARGEST_NEGATED = 4096
 """A constant with more elements is not negated beforehand, which takes memory."""
 
 MODERATE = 2.0**16
-"""A factor of at most this, and its inverse at least, is moved behind a sum: the sum of what is
-multiplied becomes infinite, or zero, for numbers only that are so near to it."""
+"""Factors from 1 to this are moved: behind a sum, for example. What is infinite after the product
+in its new place was infinite in the old one as well."""
 
 SMALLEST_MATRIX = 256
 """Stacks of matrices with fewer elements are multiplied and summed, not contracted."""
@@ -51,6 +51,8 @@ LARGEST_SINGLE_SUM = 4096
 """In single precision BLAS adds up at most so many products."""
 
 _DEEPEST_PRODUCT = 3  # how many products within products are looked at for a sign
+
+_FULL = (np.dtype(np.float32), np.dtype(np.float64))  # precisions in which factors are moved
 
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
@@ -422,16 +424,16 @@ def _square(equation: Equation, scope: Scope) -> Equation | None:
 
 
 def _multiple_of_double(equation: Equation, scope: Scope) -> Equation | None:
-    """``c * (x + x)`` is ``(2 * c) * x``: to double is exact.
+    """``c * (x + x)`` is ``(2 * c) * x`` for abs(c) >= 1: to double is exact.
 
-    For abs(c) < 1 it differs where x + x is infinite and the product is not: it is finite then.
+    Where x + x is infinite, so are both. (For a smaller c only the first would be.)
     """
     for factor, double in (equation.inputs, equation.inputs[::-1]):
         made = scope.used_once_by(double, elementwise.add)
         if made is None or made.inputs[0] is not made.inputs[1] or not _is_moderate(factor, scope):
             continue
         (x, _), type = made.inputs, double.type
-        if type.dtype.kind == "f" and x.type == type == equation.outputs[0].type:
+        if type.dtype in _FULL and x.type == type == equation.outputs[0].type:
             value: Any = scope.uniform(factor)
             twice = Constant(value.value * 2)
             if factor.type.dtype.kind == "f" and twice.type == value.type:
@@ -445,7 +447,7 @@ def _double_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
     made = scope.made_by(first, elementwise.multiply)
     if first is not second or made is None or scope.uses.get(first) != 2:
         return None
-    if first.type.dtype.kind != "f":
+    if first.type.dtype not in _FULL:
         return None
     for factor, x in (made.inputs, made.inputs[::-1]):
         value = scope.uniform(factor) if _is_moderate(factor, scope) else None
@@ -465,18 +467,22 @@ def _negative_of_double(equation: Equation, scope: Scope) -> Equation | None:
 
 
 def _multiple_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
-    """``c * (d * x)`` is ``(c * d) * x`` up to rounding, for factors of moderate size."""
+    """``c * (d * x)`` is ``(c * d) * x`` up to rounding, for factors of moderate size.
+
+    With abs(c) >= 1 both are infinite where d * x is; with abs(d) <= 1 that never is.
+    """
     type = equation.outputs[0].type
     for factor, inner in (equation.inputs, equation.inputs[::-1]):
         made = scope.used_once_by(inner, elementwise.multiply)
-        if made is None or inner.type != type or type.dtype.kind != "f":
+        if made is None or inner.type != type or type.dtype not in _FULL:
             continue
         for other, x in (made.inputs, made.inputs[::-1]):
-            if x.type != type or not all(_is_moderate(c, scope) for c in (factor, other)):
+            numbers = [_number(c, scope) for c in (factor, other)]
+            if x.type != type or not all(_is_float_within(c, 1 / MODERATE) for c in numbers):
                 continue
-            values = [_number(c, scope) for c in (factor, other)]
-            product = type.dtype.type(float(values[0]) * float(values[1]))
-            return equation.replaced(inputs=[Constant(product), x])
+            c, d = map(float, numbers)
+            if abs(c) >= 1 or abs(d) <= 1:
+                return equation.replaced(inputs=[Constant(type.dtype.type(c * d)), x])
     return None
 
 
@@ -771,11 +777,14 @@ def _summed(equation: Equation, primitive: Primitive, scope: Scope) -> Equation 
 
 
 def _is_moderate(atom: Atom, scope: Scope) -> bool:
-    """Whether a constant times what is neither very large nor very small is that neither."""
-    value = _number(atom, scope)
-    if value is None or not isinstance(value, int | float | np.floating):
-        return False
-    return bool(1 / MODERATE <= abs(value) <= MODERATE)
+    """Whether a constant is a number that may be moved: see `MODERATE`."""
+    return _is_float_within(_number(atom, scope), 1.0)
+
+
+def _is_float_within(value: Any, least: float) -> bool:
+    """Whether a value is a number, not of half precision, of a size between these limits."""
+    is_number = type(value) in (int, float, np.float32, np.float64)
+    return is_number and bool(least <= abs(value) <= MODERATE)
 
 
 def _sum_of_products(equation: Equation, scope: Scope) -> Equation | None:

@@ -32,7 +32,7 @@ def test_sums_of_negatives_and_multiples():
         def program(a: float64[3, 4], b: float64[3, 4]):
             c: float64[3, 4] = negative(a)
             d: float64[4] = sum(c, axes=(0,), keepdims=False, dtype=None)
-            e: float64[3, 4] = multiply(0.5, b)
+            e: float64[3, 4] = multiply(2.5, b)
             f: float64[3, 1] = mean(e, axes=(1,), keepdims=True, dtype=None)
             return (d, f)
         """,
@@ -41,7 +41,7 @@ def test_sums_of_negatives_and_multiples():
             c: float64[4] = sum(a, axes=(0,), keepdims=False, dtype=None)
             d: float64[4] = negative(c)
             e: float64[3, 1] = mean(b, axes=(1,), keepdims=True, dtype=None)
-            f: float64[3, 1] = multiply(e, 0.5)
+            f: float64[3, 1] = multiply(e, 2.5)
             return (d, f)
         """,
     )
@@ -82,14 +82,14 @@ def test_factors_of_operands_are_those_of_small_contractions():
         """
         def program(a: float64[9, 4], b: float64[9, 3]):
             c: float64[9, 4] = negative(a)
-            d: float64[9, 3] = multiply(b, 0.25)
+            d: float64[9, 3] = multiply(b, 4.5)
             e: float64[4, 3] = contract(c, d, subscripts='ab,ac->bc')
             return e
         """,
         """
         def program(a: float64[9, 4], b: float64[9, 3]):
             c: float64[4, 3] = contract(a, b, subscripts='ab,ac->bc')
-            d: float64[4, 3] = multiply(c, -0.25)
+            d: float64[4, 3] = multiply(c, -4.5)
             return d
         """,
     )
@@ -101,7 +101,7 @@ def test_multiples_of_doubles_and_doubles_of_multiples():
         """
         def program(a: float64[3], b: float64[3], c: float64[3], d: float32[3]):
             e: float64[3] = add(a, a)
-            f: float64[3] = multiply(0.25, e)
+            f: float64[3] = multiply(1.25, e)
             g: float64[3] = multiply(b, 3.0)
             h: float64[3] = add(g, g)
             i: float64[3] = add(c, c)
@@ -112,7 +112,7 @@ def test_multiples_of_doubles_and_doubles_of_multiples():
         """,
         """
         def program(a: float64[3], b: float64[3], c: float64[3], d: float32[3]):
-            e: float64[3] = multiply(0.5, a)
+            e: float64[3] = multiply(2.5, a)
             f: float64[3] = multiply(6.0, b)
             g: float64[3] = multiply(float64(-2.0), c)
             h: float32[3] = multiply(float32(0.75), d)
@@ -181,8 +181,31 @@ def test_factors_that_are_not_moderate_stay(factor):
 
 
 def test_a_difference_of_squares_is_one_multiple_of_the_error():
-    loss = lambda x, y: np.mean((x - y) ** 2)
+    loss = lambda x, y: np.sum((x - y) ** 2)
+    assert primitives(ft.grad(loss), np.ones(8), np.zeros(8)) == ["subtract", "add"]
+    loss = lambda x, y: 3.0 * np.sum((x - y) ** 2)
     assert primitives(ft.grad(loss), np.ones(8), np.zeros(8)) == ["subtract", "multiply"]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("c", [0.25, -0.5, 1.0, 3.0, 1000.0])
+@pytest.mark.parametrize("d", [0.25, -0.5, 1.0, 3.0, 1000.0])
+def test_moving_factors_makes_nothing_infinite_or_finite(dtype, c, d):
+    largest = np.finfo(dtype).max
+    x = largest * np.array([1.0, 0.6, 0.4, 1e-3, -1.0, 0.25, np.inf, np.nan, 0.0], dtype)
+    functions = [
+        lambda x: c * (x + x),
+        lambda x: c * (d * x),
+        lambda x: c * x + c * x,
+        lambda x: -(c * x),
+        lambda x: (c * x) * d,
+        lambda x: np.negative(x + x),
+    ]
+    for f in functions:
+        with np.errstate(all="ignore"):
+            expected, found = f(x), ft.jit(f)(x)
+        np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
 
 
 def random_sum(rng):
