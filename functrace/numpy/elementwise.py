@@ -18,7 +18,15 @@ from functrace.primitives.elementwise import (
     ufunc_dtype,
 )
 from functrace.primitives.linear import cast_to, dtype_of
-from functrace.tracing import UFUNCS, Tracer, bind, implements, reject_out, strong_operand
+from functrace.tracing import (
+    UFUNCS,
+    Tracer,
+    as_operand,
+    bind,
+    implements,
+    reject_out,
+    strong_operand,
+)
 
 
 @implements(np.astype)
@@ -46,7 +54,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """As `numpy.where` with three arguments; with one, the condition's value must be known."""
     if x is None and y is None:
         return np.nonzero(condition)
-    return bind(select, condition, x, y)
+    return bind(select, as_operand(condition), as_operand(x), as_operand(y))
 
 
 @implements(np.clip)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from functrace.ir.types import WEAK_KINDS, Shape
-from functrace.primitives.linear import dtype_of, known_value, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
 from functrace.tracing import Tracer, as_operand, implements
 
 # Shapes and dtypes
@@ -111,6 +111,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
     a, b, rtol, atol = (known_value(as_operand(x)) for x in (a, b, rtol, atol))
     if not any(isinstance(x, Tracer) for x in (a, b, rtol, atol)):
         return np.isclose(a, b, rtol, atol, equal_nan)
+    b = cast_to(b, np.result_type(b, 1.0))  # differences of integers might overflow
     is_finite = np.isfinite(b)
     finite = np.where(is_finite, b, 0)  # inf - inf would warn
     close = np.less_equal(np.abs(a - finite), atol + rtol * np.abs(finite)) & is_finite

@@ -230,11 +230,22 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
     """As `numpy.linalg.cond`."""
-    if p in (None, 2, -2):
-        values = svdvals(x)
-        first, last = values[..., 0], values[..., -1]
-        return last / first if p == -2 else first / last
-    return np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(x), p, (-2, -1))
+    x = _matrix(x)
+    if 0 in shape_of(x)[-2:]:
+        raise np.linalg.LinAlgError("cond is not defined on empty arrays")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if p in (None, 2, -2):
+            values = svdvals(x)
+            first, last = values[..., 0], values[..., -1]
+            ratio = last / first if p == -2 else first / last
+        else:
+            # The inverse of a singular matrix would raise. The sign is 0 just where a pivot is.
+            is_singular = np.equal(np.linalg.slogdet(x).sign, 0)[..., None, None]
+            safe = np.where(is_singular, np.eye(shape_of(x)[-1], dtype=dtype_of(x)), x)
+            inverse = np.where(is_singular, np.inf, np.linalg.inv(safe)).astype(dtype_of(x))
+            ratio = np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(inverse, p, (-2, -1))
+    is_infinite = np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1))
+    return np.where(is_infinite, dtype_of(ratio).type(np.inf), ratio)
 
 
 @implements(np.linalg.trace)

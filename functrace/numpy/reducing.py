@@ -10,8 +10,10 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import Shape
+from functrace.primitives.elementwise import ufunc_dtype
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import (
+    Axes,
     all_primitive,
     any_primitive,
     argmax_primitive,
@@ -27,7 +29,7 @@ from functrace.primitives.reducing import (
     reduced_shape,
     sum_primitive,
 )
-from functrace.tracing import UFUNC_METHODS, bind, implements, reject_out
+from functrace.tracing import UFUNC_METHODS, Tracer, bind, implements, reject_out
 
 
 def is_given(x: Any) -> bool:
@@ -38,6 +40,30 @@ def is_given(x: Any) -> bool:
 def _is_true(keepdims: Any) -> bool:
     """Whether ``keepdims`` was given as true."""
     return keepdims is True or (keepdims is not False and is_given(keepdims) and bool(keepdims))
+
+
+def _axes(axis: Any, x: Any) -> Axes:
+    """The axes to reduce; an array without any may be reduced along the first or last one."""
+    shape = shape_of(x)
+    if not shape and type(axis) is int and axis in (0, -1):
+        return None
+    return normal_axes(axis, len(shape))
+
+
+def _masked(where: Any, a: Any, rest: Any) -> Any:
+    """The elements that are reduced, with another value for those that are left out."""
+    masked = np.where(where, a, rest)
+    if shape_of(masked) != shape_of(a):
+        raise ValueError(
+            f"where= has the shape {np.shape(where)}, which does not broadcast to that of the "
+            f"array, {shape_of(a)}"
+        )
+    return masked
+
+
+def _initial(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The value of ``initial`` in the dtype of the reduction."""
+    return cast_to(value, dtype) if isinstance(value, Tracer) else dtype.type(value)
 
 
 # Sums and products
@@ -56,15 +82,15 @@ def sum_of(
     """As `numpy.sum`."""
     reject_out(out)
     if where is not True:
-        a = np.where(where, a, dtype_of(a).type(0))
+        a = _masked(where, a, dtype_of(a).type(0))
     total = bind(
         sum_primitive,
         a,
-        axes=None if axis is None else normal_axes(axis, len(shape_of(a))),
+        axes=None if axis is None else _axes(axis, a),
         keepdims=_is_true(keepdims),
         dtype=None if dtype is None else np.dtype(dtype),
     )
-    return total + initial if is_given(initial) else total
+    return total + _initial(initial, total.dtype) if is_given(initial) else total
 
 
 @implements(np.mean)
@@ -83,6 +109,9 @@ def mean(
     wanted = None if dtype is None else np.dtype(dtype)
     if wanted is None and own.kind not in "fc":
         wanted = np.dtype(np.float64)
+    elif wanted is not None and wanted.kind in "biu":
+        total = sum_of(a, axis, wanted, None, keepdims, None, where)
+        return divided(total, count_where(where, shape_of(a), axis, keepdims))
     halves = wanted is None and own == np.float16  # NumPy adds these up in single precision
     if halves:
         wanted = np.dtype(np.float32)
@@ -121,12 +150,13 @@ def product_of(
     """As `numpy.prod`."""
     reject_out(out)
     if where is not True:
-        a = np.where(where, a, dtype_of(a).type(1))
+        a = _masked(where, a, dtype_of(a).type(1))
     if dtype is not None:
         a = cast_to(a, np.dtype(dtype))
-    axes = normal_axes(axis, len(shape_of(a)))
-    product = bind(prod_primitive, a, axes=axes, keepdims=_is_true(keepdims))
-    return product * initial if is_given(initial) else product
+    product = bind(prod_primitive, a, axes=_axes(axis, a), keepdims=_is_true(keepdims))
+    if dtype is not None and product.dtype != np.dtype(dtype):
+        product = cast_to(product, np.dtype(dtype))
+    return product * _initial(initial, product.dtype) if is_given(initial) else product
 
 
 # Extremes
@@ -159,15 +189,16 @@ def _extreme(
                 "where mask one has to specify 'initial'"
             )
         dtype = dtype_of(a)
-        a = np.where(where, a, dtype.type(lowest(dtype, sign)))
-    axes = normal_axes(axis, len(shape_of(a)))
+        a = _masked(where, a, dtype.type(lowest(dtype, sign)))
+    axes = _axes(axis, a)
     choose = np.maximum if sign > 0 else np.minimum
     if not is_given(initial):
         return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
     shape = shape_of(a)
+    initial = _initial(initial, dtype_of(a))
     if reduced_count(shape, axes) == 0:
         left = reduced_shape(shape, axes, _is_true(keepdims))
-        return np.broadcast_to(cast_to(initial, dtype_of(a)), left)
+        return np.broadcast_to(initial, left).copy()[()]
     return choose(bind(primitive, a, axes=axes, keepdims=_is_true(keepdims)), initial)
 
 
@@ -206,7 +237,10 @@ def peak_to_peak(a: Any, axis: Any = None, out: Any = None, keepdims: bool = Fal
 def _argument(primitive: Primitive, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     reject_out(out)
     rank = len(shape_of(a))
-    axes = None if axis is None else (normal_axis(axis, rank),)
+    if axis is None or (not rank and type(axis) is int):
+        axes = _axes(axis, a)
+    else:
+        axes = (normal_axis(axis, rank),)
     return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
 
 
@@ -232,9 +266,8 @@ def any_of(
     """As `numpy.any`."""
     reject_out(out)
     if where is not True:
-        a = np.logical_and(a, where)
-    axes = normal_axes(axis, len(shape_of(a)))
-    return bind(any_primitive, a, axes=axes, keepdims=_is_true(keepdims))
+        a = _masked(where, a, dtype_of(a).type(0))
+    return bind(any_primitive, a, axes=_axes(axis, a), keepdims=_is_true(keepdims))
 
 
 @implements(np.all)
@@ -244,16 +277,19 @@ def all_of(
     """As `numpy.all`."""
     reject_out(out)
     if where is not True:
-        a = np.logical_or(a, np.logical_not(where))
-    axes = normal_axes(axis, len(shape_of(a)))
-    return bind(all_primitive, a, axes=axes, keepdims=_is_true(keepdims))
+        a = _masked(where, a, dtype_of(a).type(1))
+    return bind(all_primitive, a, axes=_axes(axis, a), keepdims=_is_true(keepdims))
 
 
 # The method of ufuncs
 
 
 def _logsumexp_reduce(array: Any, axis: Any = 0, keepdims: bool = False) -> Any:
-    axes = normal_axes(axis, len(shape_of(array)))
+    own = dtype_of(array)
+    dtype = ufunc_dtype(np.logaddexp, (own, own))
+    if dtype != own:
+        array = cast_to(array, dtype)
+    axes = _axes(axis, array)
     return bind(logsumexp_primitive, array, axes=axes, keepdims=_is_true(keepdims))
 
 
@@ -270,6 +306,8 @@ def _reduce_method(function: Callable[..., Any], *, takes: Sequence[str]) -> Cal
         where: Any = True,
     ) -> Any:
         reject_out(out[0] if isinstance(out, tuple) else out)
+        if dtype is not None and "dtype" not in takes and np.dtype(dtype) != bool:
+            array, dtype = cast_to(array, np.dtype(dtype)), None
         options = {
             "dtype": dtype,
             "initial": initial if is_given(initial) else None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import OperandError
+from functrace.primitives.linear import dtype_of
 from functrace.tracing import (
     FUNCTIONS,
     UFUNC_METHODS,
@@ -52,7 +53,7 @@ def _call_with_options(
     subok: bool = True,
 ) -> Any:
     if dtype is not None:
-        inputs = tuple(FUNCTIONS[np.astype](x, dtype) for x in inputs)
+        inputs = _cast_for(ufunc, inputs, np.dtype(dtype), casting)
     result = apply_ufunc(ufunc, *inputs)
     if isinstance(out, tuple):
         (out,) = out
@@ -71,6 +72,31 @@ def _call_with_options(
         reject_out(out)
     out[...] = result
     return out
+
+
+def _cast_for(
+    ufunc: np.ufunc, inputs: Sequence[Any], dtype: np.dtype[Any], casting: Any
+) -> tuple[Any, ...]:
+    """The inputs in the dtypes from which a ufunc computes results of a dtype.
+
+    Raises:
+        TypeError: It computes none from these inputs, or the rule of casting forbids it.
+    """
+    if len(inputs) != ufunc.nin:
+        return tuple(inputs)  # for the call to refuse
+    signature = (*(None,) * ufunc.nin, *(dtype,) * ufunc.nout)
+    operands = [dtype_of(strong_operand(x)) for x in inputs]
+    wanted = ufunc.resolve_dtypes(
+        (*operands, *(None,) * ufunc.nout), signature=signature, casting=casting
+    )
+    return tuple(
+        x if dtype_of(x) == own and not _is_number(x) else FUNCTIONS[np.astype](x, own)
+        for x, own in zip(inputs, wanted, strict=False)
+    )
+
+
+def _is_number(x: Any) -> bool:
+    return x.type.weak if isinstance(x, Tracer) else not hasattr(x, "dtype")
 
 
 def _outer(ufunc: np.ufunc, x: Any, y: Any, **options: Any) -> Any:

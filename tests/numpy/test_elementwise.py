@@ -111,3 +111,9 @@ def test_clip_of_a_number_takes_it_as_an_array():
     low, high = np.float32([0, 1]), np.float32([2, 3])
     assert_like_numpy(lambda low, high: np.clip(2.5, low, high), low, high)
     assert ft.jit(np.clip)(2.5, low, high).dtype == np.float64
+
+
+def test_where_takes_lists():
+    x = np.array([1.0, -1.0])
+    assert_like_numpy(lambda x: np.where(x > 0, x, [3, 4]), x)
+    assert_like_numpy(lambda x: np.where([True, False], x, 2), x)

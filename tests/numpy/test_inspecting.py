@@ -64,3 +64,10 @@ def test_comparisons_of_whole_arrays():
     other = np.array([0.3, np.nan, 2.1, 0.7, np.inf, 0])
     (close,) = ft.evaluate(program, other)
     np.testing.assert_array_equal(close, np.isclose(other, [0.3, 1, 2, 0.7, np.inf, 0]))
+
+
+def test_isclose_of_integers_does_not_overflow():
+    x = np.array([0, 3, np.iinfo(np.int64).min, np.iinfo(np.int64).max])
+    for y in (0, 3):
+        np.testing.assert_array_equal(ft.jit(lambda x, y=y: np.isclose(x, y))(x), np.isclose(x, y))
+        np.testing.assert_array_equal(ft.jit(np.isclose)(x, y), np.isclose(x, y))

@@ -8,6 +8,7 @@ import pytest
 import functrace as ft
 from functrace.errors import UnsupportedFunctionError
 from functrace.testing import check_grads
+from tests.agreement import assert_like_numpy
 
 A = np.array([[4.0, 1.0, 0.5], [0.5, 3.0, -1.0], [1.0, -0.5, 2.0]])
 
@@ -85,3 +86,16 @@ def test_what_is_not_there_says_so():
     for f in (np.linalg.eig, np.linalg.eigvals, lambda x: np.linalg.lstsq(x, A)):
         with pytest.raises(UnsupportedFunctionError):
             ft.vjp(f, A)
+
+
+def test_cond_of_singular_matrices_is_infinite():
+    x = np.array([[[1.0, 2.0], [2.0, 4.0]], [[2.0, 1.0], [1.0, 3.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    for p in (1, -1, np.inf, -np.inf, "fro", -2):
+        assert_like_numpy(lambda x, p=p: np.linalg.cond(x, p), x)
+        assert_like_numpy(lambda x, p=p: np.linalg.cond(x, p), x[0])
+    assert_like_numpy(
+        lambda x: np.linalg.cond(x, 1), x[1] * 1e-200
+    )  # of determinant 0, but regular
+    check_grads(lambda x: np.linalg.cond(x, 1), (x[1],), order=1)
+    with pytest.raises(np.linalg.LinAlgError):
+        ft.jit(np.linalg.cond)(np.zeros((0, 2)))

@@ -137,3 +137,45 @@ def test_out_is_refused():
 def test_a_mask_without_an_identity():
     with pytest.raises(ValueError, match="initial"):
         ft.grad(lambda x: np.max(x, where=[True, False]))(np.ones(2))
+
+
+def test_arrays_without_axes_are_reduced_along_the_first_and_last():
+    x = np.array(2.5)
+    for f in (np.sum, np.prod, np.max, np.min, np.any, np.all, np.argmax, np.add.reduce):
+        for axis in (0, -1):
+            assert_like_numpy(lambda x, f=f, axis=axis: f(x, axis=axis), x)
+        with pytest.raises(ValueError, match="axis 1"):
+            ft.jit(lambda x, f=f: f(x, axis=1))(x)
+    with pytest.raises((TypeError, ValueError)):
+        ft.jit(lambda x: np.argmax(x, axis=()))(x)
+
+
+def test_initial_takes_the_dtype_of_the_reduction():
+    for dtype in (np.bool_, np.uint8, np.int64, np.float32):
+        x = np.array([1, 0, 3], dtype)
+        for f in (np.sum, np.prod, np.max, np.min):
+            for initial in (2, 2.5, np.float64(1.5)):
+                assert_like_numpy(lambda x, f=f, initial=initial: f(x, initial=initial), x)
+                assert_like_numpy(lambda x, f=f, initial=initial: f(x, initial=initial), x[:0])
+    with pytest.raises(OverflowError):
+        ft.jit(lambda x: np.max(x, initial=-1))(np.ones(2, np.uint8))
+
+
+def test_dtypes_of_integers_in_means_and_products():
+    x = np.array([1.5, 2.5, 4.0])
+    for dtype in (bool, np.int8, np.int64):
+        for f in (np.mean, np.prod, np.sum):
+            assert_like_numpy(lambda x, f=f, dtype=dtype: f(x, dtype=dtype), x)
+    assert_like_numpy(lambda x: np.maximum.reduce(x, dtype=np.float32), x)
+    assert_like_numpy(np.logaddexp.reduce, np.array([True, False]), rtol=2e-3)
+    assert_like_numpy(np.logaddexp.reduce, np.array([1, 2, 3]))
+    with pytest.raises(TypeError):
+        ft.jit(np.logaddexp.reduce)(np.ones(2, complex))
+
+
+def test_masks_that_are_larger_than_the_array_are_refused():
+    x, mask = np.ones((1, 1)), np.array([True, False])
+    for f in (np.sum, np.prod, np.any, np.all, lambda x, where: np.max(x, initial=0, where=where)):
+        for way in (f, ft.jit(f)):
+            with pytest.raises(ValueError, match="broadcast"):
+                way(x, where=mask)

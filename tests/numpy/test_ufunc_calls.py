@@ -8,6 +8,7 @@ import pytest
 import functrace as ft
 from functrace.errors import ArrayWriteError, OperandError
 from functrace.testing import check_grads
+from tests.agreement import assert_like_numpy
 
 
 def test_where_keyword_chooses_between_result_and_out():
@@ -70,3 +71,21 @@ def test_at(ufunc):
     expected = f(x, y)
     np.testing.assert_array_equal(ft.vjp(f, x, y)[0], expected)
     check_grads(f, (x, y), order=2)
+
+
+def test_dtype_names_the_results_dtype_as_in_numpy():
+    z = np.array([3 + 4j, 1j], np.complex64)
+    assert_like_numpy(lambda z: np.abs(z, dtype=np.float32), z)
+    x = np.array([1, 2], np.uint8)
+    assert_like_numpy(lambda x: np.add(x, 1, dtype=np.float32), x)
+    assert_like_numpy(lambda x: np.add(x, 1.5, dtype=np.int16, casting="unsafe"), x)
+    assert_like_numpy(lambda x: np.isnan(x, dtype=bool), x)
+    for f in (
+        lambda x: np.isnan(x, dtype=np.float32),
+        lambda x: np.add(x, 1.5, dtype=np.int16),
+        lambda x: np.less(x, 1, dtype=np.float32),
+        lambda x: np.negative(x, dtype=bool),
+    ):
+        for way in (f, ft.jit(f)):
+            with pytest.raises(TypeError):
+                way(x)
