@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 from types import CellType, FunctionType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from functrace.errors import (
     FunctraceError,
     MissingRuleError,
     NonlinearRuleError,
+    OperandError,
     UnknownValueError,
 )
 from functrace.higher_order.branching import innermost_value
@@ -830,10 +831,13 @@ class _Call:
         outputs, structure = self.outputs("jvp", output)
         try:
             parts = structure.flatten_up_to(pushed)
+            is_like = all(part is None or tree.structure(part) == tree.LEAF for part in parts)
         except FunctraceError:
+            parts, is_like = [], False
+        if not is_like:
             raise self.wrong(
                 "jvp", f"a tangent like {tree.structure(pushed)}", f"one like {structure}"
-            ) from None
+            )
         self.require_older(parts, given)
         types = [type_of(x) for x in outputs]
         return outputs, self.checked("jvp", parts, types, structure, "the output")
@@ -899,7 +903,7 @@ class _Call:
             )
         expected = self.arguments.num_children
         if not isinstance(found, tuple | list):
-            raise self.wrong("bwd", f"a {type(found).__qualname__}", f"a tuple of {expected}")
+            raise self.wrong("bwd", _described(found), f"a tuple of {expected}")
         if len(found) != expected:  # pyright: ignore[reportUnknownArgumentType]
             raise self.wrong("bwd", f"{len(found)} cotangents", f"{expected}, one an argument")  # pyright: ignore[reportUnknownArgumentType]
         parts: list[Any] = []
@@ -919,14 +923,18 @@ class _Call:
     def pair(self, rule: str, result: Any, what: str) -> tuple[Any, Any]:
         """What a rule returned, once it is known to be two things."""
         if not isinstance(result, tuple | list) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
-            raise self.wrong(rule, f"a {type(result).__qualname__}", f"a pair {what}")  # pyright: ignore[reportUnknownArgumentType]
+            raise self.wrong(rule, _described(result), f"a pair {what}")
         first, second = result
         return first, second
 
     def outputs(self, rule: str, output: Any) -> tuple[list[Any], tree.Structure]:
         """The leaves of an output that a rule returned, once they are known to fit."""
         leaves, structure = tree.flatten(output)
-        leaves = [as_operand(x) for x in leaves]
+        try:
+            leaves = [as_operand(x) for x in leaves]
+        except OperandError:
+            like = [_described(x) for x in leaves]
+            raise self.wrong(rule, f"an output of {', '.join(like)}", "arrays or numbers") from None
         self.require_older(leaves)
         if self.expected is None:
             self.structure = structure
@@ -984,7 +992,10 @@ class _Call:
             try:
                 given = type_of(part)
             except TypeError:
-                raise self.wrong(rule, f"a {type(part).__qualname__}", f"{expected}") from None
+                path = tree.keystr(structure.paths()[number])
+                raise self.wrong(
+                    rule, f"{_described(part)} for {of}{path}", f"{expected.strong}"
+                ) from None
             if not fits(given, expected):
                 path = tree.keystr(structure.paths()[number])
                 raise self.wrong(rule, f"{given} for {of}{path}", f"{expected.strong}")
@@ -1087,6 +1098,17 @@ def _parts_of(cotangent: Any, argument: tree.Structure) -> list[Any]:
             below.flatten_up_to(leaf)
         parts += [leaf] * below.num_leaves
     return parts
+
+
+def _described(x: Any) -> str:
+    """What a rule returned in place of something else, for a message."""
+    kind = type(x).__qualname__
+    if isinstance(x, tuple | list):
+        return f"a {kind} of {len(cast('Sequence[Any]', x))}"
+    try:
+        return str(type_of(x))
+    except TypeError:
+        return "None" if x is None else f"a {kind}"
 
 
 def _name_of(f: Callable[..., Any]) -> str:

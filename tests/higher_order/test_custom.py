@@ -182,37 +182,65 @@ def test_a_function_without_rules_is_refused():
         f(1.0)
 
 
+everywhere = pytest.mark.parametrize(
+    "wrap",
+    [lambda f: f, ft.jit, lambda f: lambda x: ft.vmap(f)(ft.tree.map(lambda leaf: leaf[None], x))],
+    ids=["eager", "jit", "vmap"],
+)
+
+
+@everywhere
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        (lambda p, t: p[0], r"jvp rule of <lambda> returned a \w+; expected a pair"),
-        (lambda p, t: (p[0], (t[0], t[0])), r"a tuple; expected float64\[2\]"),
+        (lambda p, t: p[0], r"jvp rule of <lambda> returned float64\[2\]; expected a pair"),
+        (lambda p, t: (p[0], t[0], t[0]), "returned a tuple of 3; expected a pair"),
+        (lambda p, t: (p[0], (t[0], t[0])), r"tangent like .*\(\*, \*\).*one like Structure\(\*\)"),
+        (lambda p, t: (p[0], [t[0]]), r"a tangent like .*\[\*\].*one like Structure\(\*\)"),
+        (lambda p, t: ((p[0],), t[0]), r"expected one like .*\("),
         (lambda p, t: (p[0], np.ones(3)), r"float64\[3\] for the output; expected float64\[2\]"),
         (lambda p, t: (p[0], t[0].astype(np.float32)), r"float32\[2\].*expected float64\[2\]"),
-        (lambda p, t: (p[0], "no"), "str"),
+        (lambda p, t: (p[0], "no"), r"a str for the output; expected float64\[2\]"),
+        (lambda p, t: ("no", t[0]), "an output of a str; expected arrays or numbers"),
     ],
 )
-def test_a_wrong_jvp_rule_shows_both(rule, says):
+def test_a_wrong_jvp_rule_shows_both(rule, says, wrap):
     f = ft.custom_jvp(lambda x: x)
     f.defjvp(rule)
     with pytest.raises(errors.CustomRuleError, match=says):
-        ft.jvp(f, (np.ones(2),), (np.ones(2),))
+        wrap(lambda x: ft.jvp(f, (x,), (np.ones(2),)))(np.ones(2))
+    with pytest.raises(errors.CustomRuleError, match=says):
+        wrap(ft.grad(lambda x: np.sum(f(x))))(np.ones(2))
 
 
+@everywhere
+@pytest.mark.parametrize("result", [lambda y: y, lambda y: (y, 1, 2), lambda y: ("no", y)])
+def test_a_wrong_forward_half_shows_both(result, wrap):
+    f = ft.custom_vjp(lambda x: x * 2.0)
+    f.defvjp(lambda x: result(x * 2.0), lambda _, ct: (ct,))
+    says = r"fwd rule of <lambda> returned (float64\[2\]|a tuple of 3|an output of a str); expected"
+    with pytest.raises(errors.CustomRuleError, match=says):
+        wrap(ft.grad(lambda x: np.sum(f(x))))(np.ones(2))
+
+
+@everywhere
 @pytest.mark.parametrize(
     ("backward", "says"),
     [
-        (lambda _, ct: ct, "bwd rule of <lambda> returned a ndarray; expected a tuple of 1"),
+        (lambda _, ct: ct, r"bwd rule of <lambda> returned float64\[2\]; expected a tuple of 1"),
+        (lambda _, ct: None, "returned None; expected a tuple of 1"),
         (lambda _, ct: (ct, ct), "2 cotangents; expected 1"),
+        (lambda _, ct: ("no",), "argument 0 a cotangent like.*expected one like"),
         (lambda _, ct: ({"a": ct},), "argument 0 a cotangent like.*expected one like"),
         (lambda _, ct: ({"a": ct, "b": ct[:1]},), r"float64\[1\].*\['b'\]; expected float64\[2\]"),
+        (lambda _, ct: ({"a": ct, "b": "no"},), r"a str for .*\['b'\]; expected float64\[2\]"),
     ],
 )
-def test_a_wrong_vjp_rule_shows_both(backward, says):
+def test_a_wrong_vjp_rule_shows_both(backward, says, wrap):
     f = ft.custom_vjp(lambda p: p["a"] + p["b"])
     f.defvjp(lambda p: (p["a"] + p["b"], None), backward)
     with pytest.raises(errors.CustomRuleError, match=says):
-        ft.grad(lambda p: np.sum(f(p)))({"a": np.ones(2), "b": np.ones(2)})
+        wrap(ft.grad(lambda p: np.sum(f(p))))({"a": np.ones(2), "b": np.ones(2)})
 
 
 @pytest.mark.parametrize(
