@@ -467,7 +467,7 @@ class _Stacks(_Step):
 
     def needed_in_loop(self, carries: Sequence[Atom], wanted: Sequence[Atom]) -> set[Atom]:
         """What carries, effects, and what cannot be computed after the loop need."""
-        needed = set[Atom]()
+        needed = set[Atom](self.carried)
 
         def note(atoms: Iterable[Atom]) -> None:
             waiting = list(atoms)

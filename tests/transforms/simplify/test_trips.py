@@ -408,3 +408,13 @@ def test_random_loops_have_the_same_values(drawn, reverse, length):
 
     check_values(f, *inputs)
     check_values(ft.grad(f, tuple(range(len(inputs)))), *inputs)
+
+
+def test_a_carry_that_only_stacks_are_made_of():
+    def f(c, xs):
+        return ft.scan(lambda c, x: (x * 2.0, np.sin(c) * np.cos(c)), c, xs)
+
+    c, xs = np.ones(3), np.arange(60.0).reshape(20, 3)
+    found, expected = ft.jit(f)(c, xs), f(c, xs)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-12)
