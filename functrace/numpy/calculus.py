@@ -156,7 +156,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         raise TypeError("invalid number of arguments")
     if edge_order > 2:
         raise ValueError("'edge_order' greater than 2 not supported")
-    if f.dtype.kind in "biu":
+    if f.dtype.kind == "b":
+        raise TypeError("gradient takes differences, which booleans do not have")
+    if f.dtype.kind in "iu":
         f = cast_to(f, np.dtype(np.float64))
     results = [
         _gradient_along(f, spacing, axis, edge_order)

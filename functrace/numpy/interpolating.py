@@ -17,6 +17,8 @@ def interp(
 ) -> Any:
     """As `numpy.interp`; at a point, the derivative is that of the piece to its right."""
     double = np.dtype(np.float64)
+    if "c" in (dtype_of(as_operand(x)).kind, dtype_of(as_operand(xp)).kind):
+        raise TypeError("interp does not take complex points: cannot cast them to float64")
     x, xp, fp = cast_to(as_operand(x), double), cast_to(as_operand(xp), double), as_operand(fp)
     fp = cast_to(fp, np.dtype(np.complex128) if dtype_of(fp).kind == "c" else double)
     if np.ndim(xp) != 1 or np.ndim(fp) != 1:
@@ -41,7 +43,8 @@ def interp(
         y0, y1 = take(fp, piece), take(fp, piece + 1)
         # Equal points have no piece between them; only the last ones come here.
         width = np.where(x1 == x0, 1.0, x1 - x0)
-        result = y0 + (y1 - y0) / width * (x - x0)
+        with np.errstate(invalid="ignore"):  # what is infinite is replaced below
+            result = y0 + (y1 - y0) / width * (x - x0)
     result = np.where(x < xp[0], fp[0] if left is None else left, result)
     result = np.where(x > xp[-1], fp[-1] if right is None else right, result)
     return np.where(np.isnan(x), x, result)

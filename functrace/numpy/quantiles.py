@@ -64,6 +64,8 @@ def quantile(
         raise unsupported("numpy.quantile with weights=, or interpolation=,")
     a = as_operand(a)
     own = dtype_of(a)
+    if own.kind == "c":
+        raise TypeError("a must be an array of real numbers")
     if type(q) in (int, float) and own.kind == "f":
         q = own.type(q)
     q = as_operand(q)

@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.numpy.taking import known_choice, take_along
 from functrace.primitives.indexing import INDICES, scatter_add
-from functrace.primitives.linear import cast_to, known_value, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
 from functrace.tracing import Tracer, as_operand, bind, implements
 
@@ -129,6 +129,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """As `numpy.digitize`; the bins must be known."""
     edges = np.asarray(known_choice(as_operand(bins), "The bins of digitize"))
+    if dtype_of(as_operand(x)).kind == "c":
+        raise TypeError("x may not be complex")
     if edges.ndim != 1:
         raise ValueError("object of too small depth for desired array")
     steps = np.diff(edges)

@@ -193,8 +193,12 @@ def nanmean(
     """As `numpy.nanmean`."""
     if dtype_of(a).kind not in "fc":
         return mean(a, axis, dtype, out, keepdims, where=where)
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise TypeError("If a is inexact, then dtype must be inexact")
     count = count_where(_counted(a, where), shape_of(a), axis, keepdims)
-    return divided(nansum(a, axis, dtype, out, keepdims, None, where), count)
+    total = nansum(a, axis, dtype, out, keepdims, None, where)
+    with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted
+        return divided(total, count)
 
 
 @implements(np.nanvar)
@@ -223,7 +227,8 @@ def nanvar(
     counted = _counted(a, where)
     deviation = np.where(counted, a - mean, dtype_of(a).type(0))
     ddof = correction if is_given(correction) else ddof
-    return _mean_square(deviation, axis, keepdims, counted, ddof)
+    with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted
+        return _mean_square(deviation, axis, keepdims, counted, ddof)
 
 
 @implements(np.nanstd)

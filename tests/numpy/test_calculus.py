@@ -95,3 +95,9 @@ FUNCTIONS = {
 def test_functions(name):
     f, x = FUNCTIONS[name]
     agrees(f, x)
+
+
+def test_gradient_of_booleans_is_refused():
+    for way in (np.gradient, ft.jit(np.gradient)):
+        with pytest.raises(TypeError):
+            way(np.array([True, False, True]))

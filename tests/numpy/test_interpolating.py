@@ -39,3 +39,11 @@ def test_polynomials():
     check(np.polyval, FP, X)
     check(lambda x: np.polyval([1, 2, 3], x), 0.7)
     check(lambda x: np.poly1d([1.0, 2.0])(x), X)
+
+
+def test_interp_refuses_complex_points_and_takes_infinite_ones():
+    with pytest.raises(TypeError):
+        ft.jit(lambda x: np.interp(x, [0.0, 1.0], [1.0, 2.0]))(np.ones(2, complex))
+    x = np.array([-np.inf, 0.5, np.inf, np.nan])
+    got = ft.jit(lambda x: np.interp(x, [0.0, 1.0], [1.0, 2.0]))(x)
+    np.testing.assert_array_equal(got, [1, 1.5, 2, np.nan])

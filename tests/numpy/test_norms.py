@@ -50,6 +50,10 @@ def test_norm_and_deviation_have_derivative_0_at_their_kink():
 
 
 def test_norms_of_nothing():
+    # NumPy 2.0 to 2.2 had no answer.
     for x, order in ((np.zeros(0), np.inf), (np.zeros((0, 2)), 1), (np.zeros((2, 0)), 2)):
         for keepdims in (False, True):
-            assert_like_numpy(lambda x, o=order, k=keepdims: np.linalg.norm(x, o, keepdims=k), x)
+            norm = ft.jit(lambda x, o=order, k=keepdims: np.linalg.norm(x, o, keepdims=k))(x)
+            np.testing.assert_array_equal(norm, np.zeros((1,) * x.ndim if keepdims else ()))
+    with pytest.raises(ValueError, match="identity"):
+        ft.jit(lambda x: np.linalg.norm(x, -np.inf))(np.zeros(0))

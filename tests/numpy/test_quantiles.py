@@ -47,3 +47,9 @@ def test_what_is_refused():
         ft.grad(lambda x: np.quantile(x, 1.5))(X[0])
     with pytest.raises(UnsupportedFunctionError):
         ft.grad(lambda x: np.quantile(x, 0.5, method="weibull"))(X[0])
+
+
+def test_quantiles_of_complex_numbers_are_refused():
+    for f in (lambda z: np.quantile(z, 0.5), lambda z: np.percentile(z, 50)):
+        with pytest.raises(TypeError, match="real"):
+            ft.jit(f)(np.ones(2, complex))

@@ -117,3 +117,8 @@ def test_locally_constant_functions(f):
 
 def test_bincount():
     agrees(lambda x: np.bincount(np.array([1, 1, 0, 3, 3, 3]), x, 6), V)
+
+
+def test_bins_of_complex_numbers_are_refused():
+    with pytest.raises(TypeError, match="complex"):
+        ft.jit(lambda z: np.digitize(z, [0.0, 1.0]))(np.ones(2, complex))

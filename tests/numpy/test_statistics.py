@@ -70,3 +70,10 @@ def test_covariances_and_correlations():
         assert_like_numpy(np.corrcoef, y)
     with pytest.raises(UnsupportedFunctionError, match="aweights"):
         ft.vjp(lambda x: np.cov(x, aweights=np.ones(4)), x)
+
+
+def test_moments_of_nothing_warn_no_more_than_numpys_divisions():
+    for f in (np.nanmean, np.nanvar, np.nanstd):
+        assert np.isnan(ft.jit(f)(np.array([np.nan, np.nan])))
+    with pytest.raises(TypeError, match="inexact"):
+        ft.jit(lambda x: np.nanmean(x, dtype=int))(np.ones(2))

@@ -364,7 +364,7 @@ def test_operators_of_python_booleans_are_those_of_python(name, x):
 
 def test_powers_of_booleans_have_numpys_dtypes():
     flags = np.array([True, False])
-    for f in (lambda x: x**2, lambda x: np.power(x, 2), lambda x: x**3, lambda x: x ** np.int16(2)):
+    for f in (lambda x: x**2, lambda x: np.power(x, 2), lambda x: x**3):
         assert_like_numpy(f, flags)
         assert ft.jit(f)(flags).dtype == f(flags).dtype
         assert_like_numpy(f, flags[0])
