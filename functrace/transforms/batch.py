@@ -8,9 +8,9 @@ operation for all examples at once. An operation that depends on no mapped argum
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
@@ -104,6 +104,10 @@ def axes_in_scope() -> tuple[tuple[Hashable, int], ...]:
     return tuple((name, axis.size) for name, axis in _named_axes.get().items())
 
 
+_SILENCE = partial(np.errstate, divide="ignore", invalid="ignore")
+"""For equations that were recorded where these warnings were ignored."""
+
+
 def batch_program(
     program: Program, size: int, inputs: Sequence[Any], axes: Sequence[int | None]
 ) -> tuple[list[Any], list[int | None]]:
@@ -132,11 +136,14 @@ def batch_program(
         operands = [read(atom) for atom in equation.inputs]
         operand_axes = [read_axis(atom) for atom in equation.inputs]
         try:
-            if all(axis is None for axis in operand_axes):
-                output = bind(primitive, *operands, **equation.params)
-                axis: Any = (None,) * len(equation.outputs) if primitive.multiple_outputs else None
-            else:
-                output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
+            with _SILENCE() if equation.is_silent else nullcontext():
+                if all(axis is None for axis in operand_axes):
+                    output = bind(primitive, *operands, **equation.params)
+                    axis: Any = None
+                    if primitive.multiple_outputs:
+                        axis = (None,) * len(equation.outputs)
+                else:
+                    output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
         except FunctraceError as error:
             if isinstance(error, MissingRuleError) and error.where is None:
                 raise MissingRuleError(error.what, equation.source) from None

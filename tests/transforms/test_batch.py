@@ -151,3 +151,13 @@ def test_results_can_be_written():
     assert ft.hessian(lambda x: np.sin(np.sum(x)))(np.ones(150)).flags.writeable
     _, tangent = ft.jvp(ft.grad(lambda x: np.sum(x) ** 2), (x,), (x,))
     assert tangent.flags.writeable
+
+
+def test_a_mapped_gradient_warns_no_more_than_the_gradient():
+    root = lambda x: np.where(x > 0, np.sqrt(x), 0.0)
+    for f, expected in ((root, 0.0), (np.sqrt, np.inf), (np.cbrt, np.inf)):
+        xs = np.zeros(2)
+        np.testing.assert_array_equal(ft.vmap(ft.grad(f))(xs), [expected, expected])
+        np.testing.assert_array_equal(ft.jit(ft.vmap(ft.grad(f)))(xs), [expected, expected])
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        ft.vmap(lambda x: 1 / x)(np.zeros(2))
