@@ -837,15 +837,17 @@ class Tracer:
         return other // self, other % self
 
     def __pow__(self, other: Any) -> Any:
-        if self.value is UNKNOWN and type(other) is int:
-            if other == 2 and self.variable.type.dtype.kind == "b" and self.shape:
-                return apply_ufunc(np.square, self)  # as NumPy's operator does: it gives an int8
-            if other < 0 and self.variable.type.weak:
+        if self.value is UNKNOWN:
+            if self.variable.type.dtype.kind == "b":
+                if type(other) is int and other == 2 and self.shape:
+                    return apply_ufunc(np.square, self)  # as NumPy's operator does: an int8
+                return _operator(np.power, _as_base(self, other), other)
+            if type(other) is int and other < 0 and self.variable.type.weak:
                 other = float(other)  # 2 ** -1 is a float in Python
         return _operator(np.power, self, other)
 
     def __rpow__(self, other: Any) -> Any:
-        return _reflected(np.power, self, other)
+        return _reflected(np.power, self, _as_base(other, self))
 
     def __matmul__(self, other: Any) -> Any:
         return _operator(np.matmul, self, other)
@@ -1043,6 +1045,8 @@ class Tracer:
             primitive = UFUNCS.get(ufunc)
             if getattr(primitive, "keeps_weak", False) and all(map(_is_weak, inputs)):
                 inputs = (_number(inputs[0]), *inputs[1:])
+            if ufunc is np.power:
+                inputs = (_as_base(*inputs), inputs[1])
             if is_alone and isinstance(primitive, Primitive):
                 result = recording.record(primitive, inputs, {})  # what bind would find
             else:
@@ -1345,6 +1349,16 @@ def _is_weak(x: Any) -> bool:
     if type(x) is not Tracer:
         return type(x) in WEAK_DTYPES
     return type(x.value) is not np.ndarray and x.type.weak
+
+
+def _as_base(x: Any, exponent: Any) -> Any:
+    """Booleans as numbers to be raised to a power: NumPy's operator gives their squares as int8."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or dtype != np.bool_ or (isinstance(x, Tracer) and x.type.weak):
+        return x
+    exponent = as_operand(exponent)
+    own = WEAK_DTYPES.get(type(exponent)) or exponent.dtype
+    return FUNCTIONS[np.astype](x, np.dtype(np.int8) if own.kind == "b" else own)
 
 
 def _number(x: Any) -> Any:

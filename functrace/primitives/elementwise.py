@@ -44,20 +44,13 @@ from functrace.primitives.linear import (
 )
 from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind
 
-
-def _run_power(x: Any, y: Any) -> Any:
-    if type(x) is np.ndarray and x.dtype.kind == "b":
-        return np.power(x, y)  # the operator squares where the exponent is 2, which gives an int8
-    return x**y
-
-
 SYMBOLS: dict[Any, str] = {
     operator.add: "+",
     operator.sub: "-",
     operator.mul: "*",
     operator.truediv: "/",
     operator.mod: "%",
-    _run_power: "**",
+    operator.pow: "**",
     operator.neg: "-",
     operator.pos: "+",
     operator.abs: "abs",
@@ -79,7 +72,7 @@ SYMBOLS: dict[Any, str] = {
 
 ON_INTEGERS = frozenset({
     operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
-    _run_power, operator.neg, operator.pos, operator.abs, operator.invert, operator.lshift,
+    operator.pow, operator.neg, operator.pos, operator.abs, operator.invert, operator.lshift,
     operator.rshift,
 })  # fmt: skip
 """Python's operators for which True is 1 and False is 0: ``True + True`` is 2."""
@@ -523,17 +516,14 @@ class Power(Elementwise):
         """The operator, but where what it gives depends on the values."""
         x, y = inputs
         (type,) = outputs
-        kinds = x.type.dtype.kind + y.type.dtype.kind
-        if type.weak and kinds in ("ii", "ff"):
-            if y.value is UNKNOWN or y.value < 0 or y.value % 1:
-                return Code(f"{names.function('python_power', _python_power)}({{0}}, {{1}})")
-        elif kinds[0] == "b" and not x.type.weak:
-            return Code("np.power({0}, {1})", is_contiguous=None)
+        depends = type.weak and x.type.dtype.kind + y.type.dtype.kind in ("ii", "ff")
+        if depends and (y.value is UNKNOWN or y.value < 0 or y.value % 1):
+            return Code(f"{names.function('python_power', _python_power)}({{0}}, {{1}})")
         return super().numpy_code(names, inputs, outputs, **params)
 
 
 power = Power(
-    "power", np.power, _power_by_base, _power_by_exponent, run=_run_power, keeps_weak=True
+    "power", np.power, _power_by_base, _power_by_exponent, run=operator.pow, keeps_weak=True
 )
 UFUNCS[np.power] = power
 

@@ -368,6 +368,9 @@ def test_powers_of_booleans_have_numpys_dtypes():
         assert_like_numpy(f, flags)
         assert ft.jit(f)(flags).dtype == f(flags).dtype
         assert_like_numpy(f, flags[0])
+        assert ft.vmap(f)(flags).dtype == f(flags[0]).dtype
+    assert_like_numpy(lambda x: x ** [1, 2], flags)
+    assert ft.jit(lambda x: x**2)(True) == 1
     # An exponent that is not known when the types are recorded.
     for f in (ft.jit(lambda x, y: x**y), ft.jit(lambda x, y: np.power(x, y))):
         assert f(flags, 2).dtype == np.int64
