@@ -32,7 +32,7 @@ OPERATIONS = frozenset(PRIMITIVES)
 """The primitives of one operation, which the source calls by their names."""
 
 RESERVED = OPERATIONS | {
-    "np", "math", "float", "range", "len", "reversed",
+    "np", "math", "float", "int", "range", "len", "reversed", "zip",
     "error", "locate", "team", "entered", "workspace", "result",
 }  # fmt: skip
 """What no variable is called: the primitives, and what the source begins and ends with."""

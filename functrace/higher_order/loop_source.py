@@ -6,9 +6,8 @@ own; single numbers are Python's where the function prefers them (`Form`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from itertools import groupby
 from typing import NamedTuple
 
 from functrace.backends.blocks import write_block
@@ -57,12 +56,16 @@ def write_scan(writer: Writer, parts: ScanParts, outputs: Sequence[ArrayType]) -
     if length is None and types:
         count, text = writer.name(), count
         writer.line(f"{count} = {text}")
-    read_rows = row_reader(writer, rows)
+    read = row_reader(writer, rows)
     stacks = stacks_for(writer, types, count, length)
     trip = writer.name()
-    order = f"reversed(range({count}))" if reverse else f"range({count})"
-    with writer.indented(f"for {trip} in {order}:"):
-        results = write_block(writer, body, [*constants, *carries, *read_rows(trip)])
+    trips = [f"range({count})", *(source for _, source in read.zipped)]
+    order = ", ".join(f"reversed({source})" if reverse else source for source in trips)
+    targets = ", ".join([trip, *(target for target, _ in read.zipped)])
+    with writer.indented(f"for {targets} in {f'zip({order})' if read.zipped else order}:"):
+        for name, source in read.indexed:
+            writer.line(f"{name} = {source}[{trip}]")
+        results = write_block(writer, body, [*constants, *carries, *read.values])
         new_carry, stacked_results = results[: len(carry)], results[len(carry) :]
         write_rows(writer, stacks, stacked_results, trip)
         lists = [
@@ -131,32 +134,42 @@ def write_join(writer: Writer, name: str, type: ArrayType) -> None:
 # Reading rows
 
 
-def row_reader(writer: Writer, rows: Sequence[Value]) -> Callable[[str], list[Value]]:
-    """Bring rows into a form from which a loop reads; the result writes the reading."""
-    sources = [_row_source(writer, row) for row in rows]
+class RowReader(NamedTuple):
+    """How a loop reads the rows of a trip.
 
-    def read(trip: str) -> list[Value]:
-        values: list[Value] = []
-        for row in rows:
-            type = row_type(row.type)
-            storage = row.storage if type.shape else None  # a number is no view
-            values.append(Value(writer.name(), type, storage, form=writer.form_of(type)))
-        for name, group in groupby(
-            zip(rows, sources, values, strict=True),
-            lambda item: item[1] if item[0].form is Form.TUPLES else None,
-        ):
-            if name is None:
-                for _, source, value in group:
-                    writer.line(f"{value.text} = {source}[{trip}]")
-            else:
-                members = list(group)
-                count = members[0][0].place[1]
-                names = {row.place[0]: value.text for row, _, value in members}
-                targets = ", ".join(names.get(place, "_") for place in range(count))
-                writer.line(f"{targets}{',' if count == 1 else ''} = {name}[{trip}]")
-        return values
+    Attributes:
+        values: What the rows are in the body.
+        zipped: The targets of the for statement, and what they run through: numbers of Python's.
+        indexed: Names, and the arrays whose rows they are.
+    """
 
-    return read
+    values: list[Value]
+    zipped: list[tuple[str, str]]
+    indexed: list[tuple[str, str]]
+
+
+def row_reader(writer: Writer, rows: Sequence[Value]) -> RowReader:
+    """Bring rows into a form from which a loop reads."""
+    reader = RowReader([], [], [])
+    tuples: dict[str, dict[int, str]] = {}
+    for row in rows:
+        type = row_type(row.type)
+        name = writer.name()
+        storage = row.storage if type.shape else None  # a number is no view
+        reader.values.append(Value(name, type, storage, form=writer.form_of(type)))
+        source = _row_source(writer, row)
+        if row.form is Form.TUPLES:
+            tuples.setdefault(source, {})[row.place[0]] = name
+            count = row.place[1]
+            names = tuples[source]
+            target = f"({', '.join(names.get(place, '_') for place in range(count))},)"
+            reader.zipped[:] = [pair for pair in reader.zipped if pair[1] != source]
+            reader.zipped.append((target, source))
+        elif writer.form_of(type) is Form.PYTHON:
+            reader.zipped.append((name, source))
+        else:
+            reader.indexed.append((name, source))
+    return reader
 
 
 def _row_source(writer: Writer, row: Value) -> str:
