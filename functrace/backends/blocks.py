@@ -346,12 +346,7 @@ def may_warn(equation: Equation) -> bool:
     """Whether NumPy may warn of divisions by zero and invalid values for finite inputs."""
     if not equation.primitive.writes_itself:
         return equation.primitive.warns
-    return any(
-        may_warn(inner)
-        for program in equation.params.values()
-        if isinstance(program, Program)
-        for inner in program.equations
-    )
+    return any(may_warn(inner) for program in equation.programs for inner in program.equations)
 
 
 def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, Any]) -> Code:

@@ -135,11 +135,7 @@ def takes_as_long_each_time(program: Program) -> bool:
     return all(
         equation.primitive.name != "while_loop"
         and not equation.has_effect
-        and all(
-            takes_as_long_each_time(inner)
-            for inner in equation.params.values()
-            if isinstance(inner, Program)
-        )
+        and all(map(takes_as_long_each_time, equation.programs))
         for equation in program.equations
     )
 
@@ -152,7 +148,5 @@ def count_of_numbers(program: Program) -> int:
             is_double(variable.type) for variable in equation.outputs
         ):
             count += 1
-        for inner in equation.params.values():
-            if isinstance(inner, Program):
-                count += count_of_numbers(inner)
+        count += sum(map(count_of_numbers, equation.programs))
     return count

@@ -222,9 +222,7 @@ def combines_examples(program: Program) -> bool:
     if found is None:
         found = any(
             isinstance(equation.primitive, Collective)
-            or any(
-                isinstance(p, Program) and combines_examples(p) for p in equation.params.values()
-            )
+            or any(map(combines_examples, equation.programs))
             for equation in program.equations
         )
         program.derived[("combines examples",)] = found

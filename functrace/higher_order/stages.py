@@ -109,7 +109,7 @@ def _bytes(equation: Equation) -> int:
 
 def _inside(equation: Equation) -> tuple[Cost, ...]:
     """The costs of the Programs that an equation holds."""
-    return tuple(Cost(part) for part in equation.params.values() if isinstance(part, Program))
+    return tuple(map(Cost, equation.programs))
 
 
 class Compiled(Generic[R_co]):

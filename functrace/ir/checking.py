@@ -38,9 +38,8 @@ def _check(program: Program, outer: set[Variable]) -> None:
         for atom in equation.inputs:
             if isinstance(atom, Variable) and atom not in known:
                 raise ProgramCheckError("A variable is read before it is written.", where)
-        for parameter in equation.params.values():
-            if isinstance(parameter, Program):
-                _check(parameter, known)
+        for inner in equation.programs:
+            _check(inner, known)
         _check_bodies(equation, where)
         expected = inferred_types(equation)
         actual = tuple(variable.type for variable in equation.outputs)

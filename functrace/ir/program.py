@@ -139,13 +139,15 @@ class Equation:
         )
 
     @property
+    def programs(self) -> list[Program]:
+        """The Programs among the parameters, in order."""
+        return [value for value in self.params.values() if isinstance(value, Program)]
+
+    @property
     def has_effect(self) -> bool:
         """Whether it must stay though nothing uses its outputs: it prints, or a Program in it."""
         return self.primitive.has_effect or any(
-            equation.has_effect
-            for parameter in self.params.values()
-            if isinstance(parameter, Program)
-            for equation in parameter.equations
+            equation.has_effect for program in self.programs for equation in program.equations
         )
 
     @property
