@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from functrace.ir.program import Atom, Equation, Program
+
+
+def live_equations(equations: Sequence[Equation], outputs: Iterable[Atom]) -> list[Equation]:
+    """The equations that outputs or effects need, in order."""
+    needed: set[Atom] = set(outputs)
+    kept: list[Equation] = []
+    for equation in reversed(equations):
+        if not needed.isdisjoint(equation.outputs) or equation.has_effect:
+            needed.update(equation.inputs)
+            kept.append(equation)
+    kept.reverse()
+    return kept
 
 
 def remove_dead_code(program: Program) -> Program:
@@ -14,13 +28,7 @@ def remove_dead_code(program: Program) -> Program:
     Returns:
         The Program without them; the same Program, if there are none.
     """
-    needed: set[Atom] = set(program.outputs)
-    kept: list[Equation] = []
-    for equation in reversed(program.equations):
-        if not needed.isdisjoint(equation.outputs) or equation.has_effect:
-            needed.update(equation.inputs)
-            kept.append(equation)
+    kept = live_equations(program.equations, program.outputs)
     if len(kept) == len(program.equations):
         return program
-    kept.reverse()
     return Program(program.inputs, kept, program.outputs)

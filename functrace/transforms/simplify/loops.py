@@ -18,6 +18,7 @@ from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, indexing, linear, reducing, shaping
 from functrace.primitives.cumulating import CumulativeSum
 from functrace.primitives.elementwise import Elementwise, power
+from functrace.transforms.simplify.dead_code import remove_dead_code
 from functrace.transforms.simplify.rewriting import (
     Scope,
     has_unknown_length,
@@ -236,7 +237,7 @@ class _Improvement:
         carries = self.own[self.first : self.first + self.count]
         waiting.extend(v for v, is_used in zip(carries, self.used, strict=False) if is_used)
         if self.loop.condition is not None:
-            read = _atoms_read(_alive(self.loop.condition))
+            read = _atoms_read(remove_dead_code(self.loop.condition))
             inputs = zip(self.own, self.loop.condition.inputs, strict=False)
             waiting.extend(own for own, other in inputs if other in read)
         needed: set[Atom] = set()
@@ -399,22 +400,13 @@ class _Improvement:
             inputs = [self.read(atom) for atom in equation.inputs]
             same = all(x is y for x, y in zip(inputs, equation.inputs, strict=True))
             equations.append(equation if same else equation.replaced(inputs=inputs))
-        return _alive(Program(program.inputs, equations, [self.read(atom) for atom in outputs]))
+        return remove_dead_code(
+            Program(program.inputs, equations, [self.read(atom) for atom in outputs])
+        )
 
 
 def _places(mask: Sequence[bool]) -> list[int]:
     return [number for number, on in enumerate(mask) if on]
-
-
-def _alive(program: Program) -> Program:
-    """The Program with live equations only."""
-    needed: set[Atom] = set(program.outputs)
-    kept: list[Equation] = []
-    for equation in reversed(program.equations):
-        if not needed.isdisjoint(equation.outputs) or equation.has_effect:
-            needed.update(equation.inputs)
-            kept.append(equation)
-    return Program(program.inputs, kept[::-1], program.outputs)
 
 
 def _atoms_read(program: Program) -> set[Atom]:
@@ -512,7 +504,7 @@ def reduced(
             if is_known(atom) and atom.type == variable.type
         }
         outputs = [atom for atom, on in zip(program.outputs, used, strict=True) if on]
-        alive = _alive(Program(program.inputs, program.equations, outputs))
+        alive = remove_dead_code(Program(program.inputs, program.equations, outputs))
         equations = [
             equation.replaced(inputs=[instead.get(atom, atom) for atom in equation.inputs])
             for equation in alive.equations

@@ -21,6 +21,7 @@ import numpy as np
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
+from functrace.transforms.simplify.dead_code import live_equations
 from functrace.transforms.simplify.loops import Loop, is_total
 from functrace.transforms.simplify.rewriting import (
     Scope,
@@ -172,17 +173,6 @@ class _Step:
         )
 
 
-def _alive(equations: Sequence[Equation], outputs: Iterable[Atom]) -> list[Equation]:
-    """The equations that outputs or effects need."""
-    needed: set[Atom] = set(outputs)
-    kept: list[Equation] = []
-    for equation in reversed(equations):
-        if not needed.isdisjoint(equation.outputs) or equation.has_effect:
-            needed.update(equation.inputs)
-            kept.append(equation)
-    return kept[::-1]
-
-
 # An operation for all trips
 
 
@@ -318,7 +308,7 @@ class _Sums(_Step):
             return None
         kept = [number for number in range(count) if number not in found]
         outputs = [*(body.outputs[number] for number in kept), *body.outputs[count:], *added]
-        loop = self.with_body(outputs, kept, _alive(body.equations, outputs))
+        loop = self.with_body(outputs, kept, live_equations(body.equations, outputs))
 
         def finish(made: Sequence[Atom]) -> list[Atom]:
             stacks = made[len(kept) :]
@@ -447,7 +437,7 @@ class _Stacks(_Step):
             return None
         computed = _between(body.equations, wanted, {*cut, *self.rows})
         outputs = [*carries, *cut]
-        loop = self.with_body(outputs, range(count), _alive(body.equations, outputs))
+        loop = self.with_body(outputs, range(count), live_equations(body.equations, outputs))
 
         def finish(made: Sequence[Atom]) -> list[Atom]:
             known: dict[Atom, Atom] = {**self.rows, **dict(zip(cut, made[count:], strict=True))}
