@@ -21,6 +21,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.linear import Linear, LocallyConstant, cast_to, dtype_of, shape_of
+from functrace.primitives.shaping import LARGE
 from functrace.tracing import (
     Tracer,
     bind,
@@ -84,13 +85,9 @@ def lined_up(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     return x if keepdims or axes is None else np.reshape(x, reduced_shape(shape, axes, True))
 
 
-_LARGE = 10_000
-"""From so many elements on, a view that repeats them is cheaper to make than an array."""
-
-
 def spread(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     """Repeat what a reduction left along the reduced axes: the transpose of the sum."""
-    if shape and isinstance(x, (np.generic, np.ndarray)) and math.prod(shape) < _LARGE:
+    if shape and isinstance(x, (np.generic, np.ndarray)) and math.prod(shape) < LARGE:
         whole = np.empty(shape, x.dtype)
         if keepdims or axes is None:
             whole[...] = x

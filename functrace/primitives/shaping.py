@@ -35,7 +35,7 @@ from functrace.tracing import (
 
 Axes = tuple[int, ...]
 
-_LARGE = 10_000
+LARGE = 10_000
 """From so many elements on, a view that repeats them is cheaper to make than an array."""
 
 
@@ -169,7 +169,7 @@ class BroadcastTo(Linear):
         (type,) = outputs
         if ANY_LENGTH in type.shape or not type.shape:
             return None
-        if type.size < _LARGE:
+        if type.size < LARGE:
             return Code(
                 f"np.empty({type.shape}, {names.constant(type.dtype)})",
                 takes_python=True,
