@@ -92,8 +92,7 @@ class Writer:
         if source is not None:
             comment = self._comments.get((source.code, source.instruction))
             if comment is None:
-                file = source.file.replace(chr(92), "/").rpartition("/")[2]
-                comment = f"  # {file}:{source.line}"
+                comment = f"  # {source.short}"
                 self._comments[source.code, source.instruction] = comment
             text += comment
         self.lines.append(self._indent + text)

@@ -47,6 +47,11 @@ class Source(NamedTuple):
                 return line
         return self.code.co_firstlineno
 
+    @property
+    def short(self) -> str:
+        """The file's name and the line, as they stand beside an equation."""
+        return f"{self.file.replace(chr(92), '/').rpartition('/')[2]}:{self.line}"
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.code.co_name}"
 
@@ -390,8 +395,7 @@ class Printer:
             targets = ", ".join(name for name, _ in outputs)
             text = f"{indent}{declared}({targets}{',' if len(outputs) == 1 else ''}) = {call}"
         if self.sources and equation.source is not None:
-            source = equation.source
-            text += f"  # {source.file.replace(chr(92), '/').rpartition('/')[2]}:{source.line}"
+            text += f"  # {equation.source.short}"
         yield text
 
     def parameter(self, equation: Equation, key: str, value: Any) -> str:
