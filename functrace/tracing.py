@@ -43,7 +43,7 @@ from functrace.errors import (
 )
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
-from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
+from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 
 # Places in the user's code
 
@@ -109,15 +109,6 @@ class Recording:
     def lift(self, value: Any) -> Tracer:
         """A tracer of this recording that stands for a constant, so that it can be written."""
         raise NotImplementedError
-
-
-class _Unknown:
-    def __repr__(self) -> str:
-        return "unknown"
-
-
-UNKNOWN = _Unknown()
-"""The value of a tracer of which only the type is known."""
 
 
 def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:

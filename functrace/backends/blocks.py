@@ -18,10 +18,10 @@ from functrace.backends.memory import (
     size_of,
 )
 from functrace.backends.writer import Writer
-from functrace.ir.emission import UNKNOWN, Code, Operand
+from functrace.ir.emission import Code, Operand
 from functrace.ir.primitive import Primitive, is_built_in
 from functrace.ir.program import Constant, Equation, Program, Variable
-from functrace.ir.types import ArrayType
+from functrace.ir.types import UNKNOWN, ArrayType
 
 NEAR = 24
 """For so many equations an array that is free waits for one that can be written over it."""

@@ -38,9 +38,9 @@ from functrace.higher_order.programs import (
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
-from functrace.ir.types import ANY_LENGTH, ArrayType, result_dtype, type_of
+from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
-from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
 from functrace.transforms.simplify.loops import reduced
 from functrace.transforms.simplify.rewriting import Scope, is_known

@@ -43,10 +43,9 @@ from functrace.higher_order.programs import (
 from functrace.higher_order.ruleless import ruleless
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
-from functrace.ir.types import ArrayType, type_of
+from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.tracing import (
-    UNKNOWN,
     ProgramRecording,
     Tracer,
     as_operand,

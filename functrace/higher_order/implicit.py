@@ -23,9 +23,9 @@ from functrace.higher_order.loops import while_loop
 from functrace.higher_order.programs import closed_together, output_types, record_program
 from functrace.higher_order.solving import HostFunction, full_transpose, linear_solve, root
 from functrace.ir.program import Program
-from functrace.ir.types import ArrayType, result_dtype, type_of
+from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, known_value, stop_gradient
-from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.arguments import split_aux
 from functrace.transforms.batch import vmap
 from functrace.transforms.evaluate import run_program

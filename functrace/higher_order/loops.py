@@ -26,9 +26,9 @@ from functrace.higher_order.programs import (
     output_types,
     record_program,
 )
-from functrace.ir.types import ArrayType, result_dtype, type_of
+from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
-from functrace.tracing import UNKNOWN, Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 
 Checkpoint = int | Literal["sqrt"] | None
 """How often a loop keeps its carry for reverse mode."""

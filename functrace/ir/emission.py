@@ -11,17 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from functrace.ir.types import ArrayType
-
-
-class Unknown:
-    """The value of an operand that is no constant."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN = Unknown()
+from functrace.ir.types import UNKNOWN, ArrayType
 
 
 class Operand(NamedTuple):

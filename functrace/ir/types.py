@@ -9,6 +9,15 @@ import numpy as np
 
 Shape = tuple[int, ...]
 
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = _Unknown()
+"""Stands for a value of which only the type is known."""
+
 ANY_LENGTH = -1
 """The length of an axis that is known only when a loop has run; printed as ``any``."""
 

@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import OperandError
-from functrace.ir.emission import UNKNOWN, Code, Namer, Operand, array_constant
+from functrace.ir.emission import Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import (
+    UNKNOWN,
     ArrayType,
     broadcast_shapes,
     promotion_operand,

@@ -15,8 +15,8 @@ from functrace import tree
 from functrace.errors import MissingRuleError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing import UNKNOWN, Tracer, bind, require_usable
+from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
+from functrace.tracing import Tracer, bind, require_usable
 
 
 def shape_of(x: Any) -> Shape:
