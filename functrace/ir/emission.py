@@ -89,6 +89,28 @@ def view(expression: str) -> Code:
     return Code(expression, is_view=True)
 
 
+def zeros_with(names: Namer, type: ArrayType, write: str) -> Code:
+    """The code of a primitive that makes zeros, and writes something into them."""
+    return Code(
+        f"np.zeros({type.shape}, {names.constant(type.dtype)})",
+        "{out}.fill(0)",
+        takes_python=True,
+        then=(write,),
+        is_contiguous=True,
+    )
+
+
+def written_over(write: str) -> Code:
+    """The code of a primitive that writes something into its first input, or into a copy."""
+    return Code(
+        "{0}.copy()",
+        "np.copyto({out}, {0})",
+        takes_python=True,
+        takes_over=True,
+        then=(write,),
+    )
+
+
 def array_constant(names: Namer, value: Any, dtype: np.dtype[Any]) -> str | None:
     """A number as an array without axes, which NumPy combines with arrays in half the time.
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.ir.emission import Code, Namer, Operand
+from functrace.ir.emission import Code, Namer, Operand, written_over, zeros_with
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, type_of
 from functrace.primitives.linear import (
@@ -359,19 +359,9 @@ class ScatterAdd(Linear):
             return None
         index = index_code(params["index"])
         if len(inputs) == 1 or params.get("unique"):
-            write = f"{{out}}[{index}] = {{0}}"
-        elif any(isinstance(item, slice) or item is Ellipsis for item in params["index"]):
-            return None
-        else:
-            add = names.function("add_at", add_at)
-            write = f"{add}({{out}}, ({index},), {{0}})"
-        return Code(
-            f"np.zeros({type.shape}, {names.constant(type.dtype)})",
-            "{out}.fill(0)",
-            takes_python=True,
-            then=(write,),
-            is_contiguous=True,
-        )
+            return zeros_with(names, type, f"{{out}}[{index}] = {{0}}")
+        write = _adding_code(names, params["index"], 1)
+        return None if write is None else zeros_with(names, type, write)
 
     def infer(
         self,
@@ -418,14 +408,30 @@ class ScatterAdd(Linear):
 scatter_add = ScatterAdd("scatter_add")
 
 
-class IndexAdd(Primitive):
+class Writing(Primitive):
+    """What puts values into an array at an index: linear in both, the first two inputs."""
+
+    warns = False
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """Put the values' tangent into that of the array."""
+        if tangents[0] is None and tangents[1] is None:
+            return None
+        x, values = (
+            zeros_for(x) if tangent is None else tangent
+            for x, tangent in zip(inputs[:2], tangents[:2], strict=True)
+        )
+        return widen(bind(self, x, values, *inputs[2:], **params), output)
+
+
+class IndexAdd(Writing):
     """``x`` with values added at an index: the sum of it and a `ScatterAdd`; linear in both.
 
     Simplification makes it, so that sums over many places need no array of zeros for each. Where
     ``unique`` is set, no element is met twice.
     """
-
-    warns = False
 
     def run(self, x: Any, values: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Add into a copy; repeated indices add up."""
@@ -448,21 +454,10 @@ class IndexAdd(Primitive):
         index = params["index"]
         if not outputs[0].shape or outputs[0].dtype != inputs[0].type.dtype:
             return None
-        text = index_code(index, 2)
         if len(inputs) == 2 or params.get("unique"):
-            statement = f"{{out}}[{text}] += {{1}}"
-        elif any(isinstance(item, slice) or item is Ellipsis for item in index):
-            return None
-        else:
-            add = names.function("add_at", add_at)
-            statement = f"{add}({{out}}, ({text},), {{1}})"
-        return Code(
-            "{0}.copy()",
-            "np.copyto({out}, {0})",
-            takes_python=True,
-            takes_over=True,
-            then=(statement,),
-        )
+            return written_over(f"{{out}}[{index_code(index, 2)}] += {{1}}")
+        write = _adding_code(names, index, 2)
+        return None if write is None else written_over(write)
 
     def infer(
         self,
@@ -479,18 +474,6 @@ class IndexAdd(Primitive):
                 f"values of shape {values.shape} do not fit the indexed shape {expected}"
             )
         return ArrayType(x.shape, np.result_type(x.dtype, values.dtype))
-
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
-        """Add the values' tangent to that of the array."""
-        if tangents[0] is None and tangents[1] is None:
-            return None
-        x, values = (
-            zeros_for(x) if tangent is None else tangent
-            for x, tangent in zip(inputs[:2], tangents[:2], strict=True)
-        )
-        return widen(bind(self, x, values, *inputs[2:], **params), output)
 
     def vjp(
         self,
@@ -564,6 +547,20 @@ def _batched_values(
     return index, np.moveaxis(values, [found.start + axis for axis in targets], targets), arrays
 
 
+def _adding_code(names: Namer, index: Index, first: int) -> str | None:
+    """A statement that adds at an index with arrays; None where it is left to `run`.
+
+    Args:
+        names: Gives names to functions.
+        index: The index.
+        first: The number of the first array among the inputs; the values come just before it.
+    """
+    if any(isinstance(item, slice) or item is Ellipsis for item in index):
+        return None
+    add = names.function("add_at", add_at)
+    return f"{add}({{out}}, ({index_code(index, first)},), {{{first - 1}}})"
+
+
 def add_at(total: Any, index: Index, values: Any, unique: bool = False) -> None:
     """``total[index] += values`` in place; where an element is met twice, both values count.
 
@@ -601,14 +598,12 @@ def _basic_primitive(x: Any, index: Index) -> GetItem:
 # Writing
 
 
-class IndexUpdate(Primitive):
+class IndexUpdate(Writing):
     """``x`` with ``x[index] = value`` done; linear in both.
 
     The value's shape broadcasts to that of ``x[index]``, and its dtype becomes that of ``x``; of a
     complex value for a real array, the real part.
     """
-
-    warns = False
 
     def run(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Write into a copy."""
@@ -630,13 +625,7 @@ class IndexUpdate(Primitive):
         if not x.type.shape or (x.type.dtype.kind != "c" and value.type.dtype.kind == "c"):
             return None
         index = index_code(params["index"], 2)
-        return Code(
-            "{0}.copy()",
-            "np.copyto({out}, {0})",
-            takes_python=True,
-            takes_over=True,
-            then=(f"{{out}}[{index}] = {{1}}",),
-        )
+        return written_over(f"{{out}}[{index}] = {{1}}")
 
     def infer(
         self,
@@ -653,18 +642,6 @@ class IndexUpdate(Primitive):
                 f"could not broadcast input array from shape {value.shape} into shape {expected}"
             )
         return ArrayType(x.shape, x.dtype)
-
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
-        """Write the value's tangent into that of the array."""
-        if tangents[0] is None and tangents[1] is None:
-            return None
-        x, value = (
-            zeros_for(x) if tangent is None else tangent
-            for x, tangent in zip(inputs[:2], tangents[:2], strict=True)
-        )
-        return bind(self, x, value, *inputs[2:], **params)
 
     def vjp(
         self,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from functrace.ir.emission import Code, Namer, Operand, view
+from functrace.ir.emission import Code, Namer, Operand, view, zeros_with
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.linear import (
@@ -583,12 +583,7 @@ class Pad(Linear):
             f"{start}:{start + length}"
             for (start, _), length in zip(padding, inputs[0].type.shape, strict=True)
         ]
-        return Code(
-            f"np.zeros({type.shape}, {names.constant(type.dtype)})",
-            "{out}.fill(0)",
-            then=(f"{{out}}[{', '.join(inside) or '...'}] = {{0}}",),
-            is_contiguous=True,
-        )
+        return zeros_with(names, type, f"{{out}}[{', '.join(inside) or '...'}] = {{0}}")
 
     def transpose(
         self, cotangent: Any, input: ArrayType, *, padding: tuple[tuple[int, int], ...]
