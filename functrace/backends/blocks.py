@@ -184,9 +184,7 @@ class _Block:
         """Write the statement of an operation with one output."""
         writer = self.writer
         if target is not None:
-            if code.takes_over and target is inputs[0]:
-                pass
-            else:
+            if not (code.takes_over and target is inputs[0]):
                 assert code.into is not None
                 writer.line(code.into.format(*texts, out=target.text))
             result = Value(target.text, type, target.storage, is_contiguous=target.is_contiguous)
@@ -203,8 +201,7 @@ class _Block:
             contiguous = True if kept is not None else code.is_contiguous
             if contiguous is None:
                 contiguous = _are_contiguous(inputs, type)
-            writable = code.is_writable and (not code.is_view or inputs[0].is_writable)
-            result = Value(name, type, storage, writable, contiguous)
+            result = Value(name, type, storage, _is_writable(code, inputs), contiguous)
         for statement in code.then:
             writer.line(statement.format(*texts, out=result.text))
         return result
@@ -221,8 +218,8 @@ class _Block:
             writer.line(call)
         for variable, name in zip(equation.outputs, names, strict=True):
             storage = self._storage(code, inputs, variable.type, name)
-            writable = code.is_writable and (not code.is_view or inputs[0].is_writable)
-            writer.enter(variable, Value(name, variable.type, storage, writable))
+            value = Value(name, variable.type, storage, _is_writable(code, inputs))
+            writer.enter(variable, value)
 
     def _storage(
         self,
@@ -298,12 +295,12 @@ class _Block:
                 continue
             gone += self.writer.released(storage)
         for key, waiting in list(self.free.items()):
-            late = [free for free in waiting if free.until <= number]
-            if late:
-                self.free[key] = [free for free in waiting if free.until > number]
-                for free in late:
-                    if free.value.storage is not None:
-                        gone += self.writer.released(free.value.storage)
+            for free in waiting:
+                if free.until <= number and free.value.storage is not None:
+                    gone += self.writer.released(free.value.storage)
+            waiting[:] = [free for free in waiting if free.until > number]
+            if not waiting:
+                del self.free[key]
         if gone:
             self.writer.line(f"del {', '.join(dict.fromkeys(gone))}")
 
@@ -318,12 +315,12 @@ class _Block:
             or size_of(value.type) != storage.size
         ):
             return False
-        waiting = self.free.setdefault(key, [])
         wanted = self.wanted.get(key, [])
-        place = bisect_right(wanted, number) + len(waiting)  # the others that wait come first
+        # The others that wait come first.
+        place = bisect_right(wanted, number) + len(self.free.get(key, ()))
         if place >= len(wanted) or (wanted[place] - number > NEAR and storage.size >= SMALL):
             return False
-        waiting.append(Free(value, wanted[place] + 1))
+        self.free.setdefault(key, []).append(Free(value, wanted[place] + 1))
         return True
 
 
@@ -334,6 +331,11 @@ def _may_stay(value: Value, code: Code, inputs: Sequence[Value]) -> bool:
     if code.takes_python or value.type.weak:
         return True
     return code.in_place and all(other.type.dtype == value.type.dtype for other in inputs)
+
+
+def _is_writable(code: Code, inputs: Sequence[Value]) -> bool:
+    """Whether a new result may be written: a view, if what it is a view of may be."""
+    return code.is_writable and (not code.is_view or inputs[0].is_writable)
 
 
 def _are_contiguous(inputs: Sequence[Value], type: ArrayType) -> bool:
