@@ -13,10 +13,9 @@ from functrace.ir.types import type_of
 from functrace.transforms import simplify as passes
 from functrace.transforms.simplify import simplify
 from tests.strategies import programs
+from tests.test_random_programs import WRAPPINGS as SIMPLER_WRAPPINGS
+from tests.test_random_programs import costly, thorough
 from tests.transforms.simplify.helpers import assert_close, assert_same_bits
-
-thorough = settings(derandomize=True, deadline=None, max_examples=40, database=None)
-costly = settings(thorough, max_examples=12)
 
 EXACT = {
     "inline": passes.inline,
@@ -87,21 +86,9 @@ def test_programs_of_other_dtypes_are_simplified(drawn, dtype):
     check_simplified(ft.make_ir(f)(first, *inputs[1:]), [first, *inputs[1:]])
 
 
-WRAPPINGS = {
-    "jit": lambda f: ft.jit(f),
-    "checkpoint": lambda f: ft.checkpoint(f),
-    "cond": lambda f: (
-        lambda *xs: ft.cond(
-            np.sum(np.ravel(xs[0])) > -1e9, f, lambda *ys: [y * 2 for y in f(*ys)], *xs
-        )
-    ),
+# A scan whose rows the body uses.
+WRAPPINGS = SIMPLER_WRAPPINGS | {
     "scan": lambda f: lambda *xs: ft.scan(lambda c, x: (c, [x, *f(*c)]), xs, np.arange(2.0))[1][1:],
-    "while": lambda f: (
-        lambda *xs: ft.while_loop(
-            lambda state: state[0] < 1, lambda state: (state[0] + 1, f(*xs)), (0, f(*xs))
-        )[1]
-    ),
-    "vmap": lambda f: lambda *xs: ft.vmap(lambda _: f(*xs))(np.zeros(2)),
 }
 
 
