@@ -133,7 +133,7 @@ def _names(kept: Sequence[tuple[str, Any]]) -> str:
 def takes_as_long_each_time(program: Program) -> bool:
     """Whether all calls do the same, as far as one can see: no loop ends by a condition."""
     return all(
-        equation.primitive.name != "while_loop"
+        not equation.primitive.is_open_ended
         and not equation.has_effect
         and all(map(takes_as_long_each_time, equation.programs))
         for equation in program.equations

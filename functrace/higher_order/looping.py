@@ -660,6 +660,7 @@ class While(Primitive):
 
     multiple_outputs = True
     holds_programs = True
+    is_open_ended = True
     writes_itself = True
 
     def run(self, *inputs: Any, **params: Any) -> Any:

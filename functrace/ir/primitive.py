@@ -57,6 +57,7 @@ class Primitive:
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
+        is_open_ended: Whether the values decide how long it takes: a loop that a condition ends.
         writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
         takes_doubles: Whether that takes arrays of numbers in the form ``DOUBLES`` too.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
@@ -71,6 +72,7 @@ class Primitive:
     constant_outputs: frozenset[int] = frozenset()
     accumulates: ClassVar[bool] = False
     warns: bool = True
+    is_open_ended: ClassVar[bool] = False
     writes_itself: ClassVar[bool] = False
     takes_doubles: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
