@@ -35,8 +35,8 @@ class CallKey(Protocol):
         ...
 
     @property
-    def static(self) -> tuple[tuple[int | str, Any, Any], ...]:
-        """Position or name, kind and value of each static argument."""
+    def static(self) -> tuple[tuple[int | str, Any, Hashable], ...]:
+        """Position or name, value and identity of each static argument."""
         ...
 
     @property
@@ -143,14 +143,14 @@ def argument_names(key: CallKey) -> list[str]:
 
 
 def _static_differences(key: CallKey, other: CallKey) -> Iterator[str]:
-    new = {place: (kind, value) for place, kind, value in key.static}
-    old = {place: (kind, value) for place, kind, value in other.static}
-    for place, (kind, value) in new.items():
+    new = {place: (value, identity) for place, value, identity in key.static}
+    old = {place: (value, identity) for place, value, identity in other.static}
+    for place, (value, identity) in new.items():
         name = repr(place) if isinstance(place, str) else f"args[{place}]"
         if place not in old:
             yield f"the static argument {name} is given"
-        elif old[place] != (kind, value):
-            before = old[place][1]
+        elif old[place][1] != identity:
+            before = old[place][0]
             types = "" if repr(before) != repr(value) else f" of type {type(value).__qualname__}"
             yield f"the static argument {name} is {value!r:.200}{types}; before, {before!r:.200}"
     for place in old:

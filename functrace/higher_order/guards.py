@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from keyword import iskeyword
 from types import CodeType
@@ -41,7 +41,6 @@ from typing import Any, Final
 import numpy as np
 
 from functrace import tree
-from functrace.higher_order.static_arguments import kind_of
 from functrace.ir.types import WEAK_DTYPES
 from functrace.transforms.batch import named_axes
 from functrace.tree.kinds import (
@@ -54,8 +53,10 @@ from functrace.tree.kinds import (
     ORDERED_DICT,
     TUPLE,
     Kind,
+    sorted_keys,
 )
 from functrace.tree.nodes import Node, child_nodes, number_of_leaves
+from functrace.tree.sameness import are_strings, identity
 
 Guard = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 """Takes a call's arguments; returns the result, or `MISS`."""
@@ -82,7 +83,9 @@ _GLOBALS: Final[dict[str, Any]] = {
     "ndarray": np.ndarray,
     "OrderedDict": OrderedDict,
     "defaultdict": defaultdict,
-    "kind_of": kind_of,
+    "identity": identity,
+    "are_strings": are_strings,
+    "sorted_keys": sorted_keys,
 }
 
 DEEPEST: Final = 40
@@ -104,7 +107,7 @@ def make_guard(
     leaves: Sequence[Any],
     arguments: tree.Structure,
     output: tree.Structure,
-    static: Sequence[tuple[int | str, Any, Any]] = (),
+    static: Sequence[tuple[int | str, Any, Hashable]] = (),
 ) -> Guard | None:
     """Generate the guard for calls like this one.
 
@@ -114,7 +117,7 @@ def make_guard(
         arguments: The structure of the pair of positional and keyword arguments that are not
             static.
         output: The structure of the output.
-        static: Position or name, kind and value of each static argument.
+        static: Position or name, value and identity of each static argument.
 
     Returns:
         The guard; None if there can be none.
@@ -160,7 +163,7 @@ class _Writer:
         leaves: Sequence[Any],
         arguments: Node,
         output: Node,
-        static: Sequence[tuple[int | str, Any, Any]],
+        static: Sequence[tuple[int | str, Any, Hashable]],
     ) -> str:
         """The source of a function that makes the guard from ``run`` and the constants."""
         args, kwargs = child_nodes(arguments)
@@ -192,9 +195,9 @@ class _Writer:
         )
 
     def _take_call(
-        self, args: Node, kwargs: Node, static: Sequence[tuple[int | str, Any, Any]]
+        self, args: Node, kwargs: Node, static: Sequence[tuple[int | str, Any, Hashable]]
     ) -> None:
-        fixed = {place: (kind, value) for place, kind, value in static}
+        fixed = {place: value for place, value, _ in static}
         count = args[2] + sum(isinstance(place, int) for place in fixed)
         keywords = kwargs[2] + len(fixed) - (count - args[2])
         has_keywords = f"len(kwargs) != {keywords}" if keywords else "kwargs"
@@ -202,15 +205,13 @@ class _Writer:
         names = [self._fresh() for _ in range(count)]
         if names:
             self.lines.append(f"{', '.join(names)}, = args")
-        for place, (kind, value) in fixed.items():
-            name = names[place] if isinstance(place, int) else f"kwargs[{place!r}]"
-            if isinstance(kind, type):
-                self._require_not(f"type({name}) is not {self._constant(kind)}")
-                self._require_equal(name, value)
+        for place, value in fixed.items():
+            if isinstance(place, int):
+                name = names[place]
             else:
-                known = self._constant(value)
-                equal = f"{name} == {known} and kind_of({name}) == {self._constant(kind)}"
-                self._require_not(f"not ({name} is {known} or ({equal}))")
+                name = self._fresh()
+                self.lines.append(f"{name} = kwargs[{place!r}]")
+            self._require_same(name, value)
         dynamic = [name for position, name in enumerate(names) if position not in fixed]
         for name, node in zip(dynamic, child_nodes(args), strict=True):
             self._take(name, node)
@@ -238,14 +239,16 @@ class _Writer:
         elif kind.data_names is not None and _are_identifiers(kind.data_names + kind.meta_names):
             self._require_not(f"type({name}) is not {self._constant(kind.cls)}")
             for field, value in zip(kind.meta_names, aux, strict=True):
-                self._require_equal(f"{name}.{field}", value)
+                given = self._fresh()
+                self.lines.append(f"{given} = {name}.{field}")
+                self._require_same(given, value)
             for child, field in zip(children, kind.data_names, strict=True):
                 self.lines.append(f"{child} = {name}.{field}")
         else:
             self._require_not(f"type({name}) is not {self._constant(kind.cls)}")
             opened, given = self._fresh(), self._fresh()
             self.lines.append(f"{opened}, {given} = {self._constant(kind.flatten)}({name})")
-            self._require_equal(given, aux)
+            self._require_same(given, aux)
             self.lines.append(f"{opened} = tuple({opened})")
             self._require_not(f"len({opened}) != {count}")
             if children:
@@ -260,11 +263,20 @@ class _Writer:
         keys = aux
         if kind is DEFAULTDICT:
             factory, keys = aux
-            self._require_equal(f"{name}.default_factory", factory)
+            made_by = self._fresh()
+            self.lines.append(f"{made_by} = {name}.default_factory")
+            self._require_same(made_by, factory)
             for key in keys:  # before they are read: it would make those that are missing
                 self._require_not(f"{self._constant(key)} not in {name}")
         if kind is ORDERED_DICT:  # its order is part of its structure
             self._require_not(f"(*{name},) != {self._constant(keys)}")
+        if are_strings(map(type, keys)):
+            self._require_not(f"not are_strings(map(type, {name}))")
+        else:
+            found = self._fresh()
+            in_order = f"(*{name},)" if kind is ORDERED_DICT else f"sorted_keys({name})"
+            self.lines.append(f"{found} = {in_order}")
+            self._require_same(found, keys)
         for child, key in zip(children, keys, strict=True):
             self.lines.append(f"{child} = {name}[{self._constant(key)}]")
 
@@ -303,13 +315,23 @@ class _Writer:
     def _require_not(self, condition: str) -> None:
         self.lines.append(f"if {condition}: return MISS")
 
-    def _require_equal(self, given: str, value: Any) -> None:
-        """As tuples that hold them are compared: what is the same object is equal."""
+    def _require_same(self, given: str, value: Any) -> None:
+        """What stands under a name is the same for the function; see `identity`."""
+        cls = type(value)
         known = self._constant(value)
-        if _has_literal(value) and value is not None:
-            self._require_not(f"not {given} == {known}")
+        if value is None:
+            self._require_not(f"{given} is not None")
+        elif cls is str or cls is int or cls is bool:
+            self._require_not(f"type({given}) is not {cls.__name__} or {given} != {known}")
+        elif cls is tuple and value:
+            self._require_not(f"type({given}) is not tuple or len({given}) != {len(value)}")
+            items = [self._fresh() for _ in value]
+            self.lines.append(f"{', '.join(items)}, = {given}")
+            for item, part in zip(items, value, strict=True):
+                self._require_same(item, part)
         else:
-            self._require_not(f"not ({given} is {known} or {given} == {known})")
+            same = f"identity({given}) == {self._constant(identity(value))}"
+            self._require_not(f"not ({given} is {known} or {same})")
 
     def _fresh(self) -> str:
         self._names += 1
@@ -327,7 +349,7 @@ class _Writer:
 
 
 def _has_literal(value: Any) -> bool:
-    return value is None or type(value) is str or type(value) is int
+    return value is None or type(value) in (str, int, bool)
 
 
 def _count(node: Node) -> int:

@@ -36,6 +36,7 @@ from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import Tracer, as_operand, bind, user_place
 from functrace.transforms.batch import axes_in_scope, named_axis, names_of_indices
+from functrace.tree.sameness import identity
 
 MOST_RECORDINGS = 256
 """How many recordings one function keeps; beyond these, the least recently used one goes."""
@@ -54,14 +55,33 @@ class Key(NamedTuple):
     Attributes:
         structure: Of the pair of positional and keyword arguments that are not static.
         types: Of their leaves.
-        static: Position or name, kind and value of each static argument.
+        static: Position or name, value and identity of each static argument.
         axes: The named axes in scope, and their lengths.
     """
 
     structure: tree.Structure
     types: tuple[ArrayType, ...]
-    static: tuple[tuple[int | str, Any, Any], ...]
+    static: tuple[tuple[int | str, Any, Hashable], ...]
     axes: tuple[tuple[Hashable, int], ...]
+
+    @property
+    def identity(self) -> Hashable:
+        """What it is looked up by.
+
+        Raises:
+            ArgumentError: A static argument cannot be hashed.
+            TreeRegistrationError: A static field, or auxiliary data, cannot be hashed.
+        """
+        static = tuple((place, identity) for place, _, identity in self.static)
+        axes = identity(self.axes) if self.axes else ()
+        found = (self.structure.identity, self.types, static, axes)
+        try:
+            hash(found)
+        except TypeError:
+            require_hashable(self.static)
+            hash(self.structure)
+            raise
+        return found
 
 
 class Entry:
@@ -69,6 +89,7 @@ class Entry:
 
     Attributes:
         key: What kind.
+        identity: What it is looked up by.
         program: The recorded function.
         structure: The structure of its output.
         captured: The names of the axes of which the Program takes the numbers of the examples.
@@ -80,6 +101,7 @@ class Entry:
     def __init__(
         self,
         key: Key,
+        identity: Hashable,
         program: Program,
         structure: tree.Structure,
         captured: tuple[Hashable, ...],
@@ -87,6 +109,7 @@ class Entry:
         name: str,
     ) -> None:
         self.key = key
+        self.identity = identity
         self.name = name
         self.program = program
         self.structure = structure
@@ -173,8 +196,8 @@ class Recordings:
         self.donated = donated
         self.first: Guard = _none_yet
         self._recent: tuple[tuple[Guard, Entry], ...] = ()
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
-        self._making: dict[Key, _InTheMaking] = {}
+        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._making: dict[Hashable, _InTheMaking] = {}
         self._misses = 0
         # Static arguments are compared while it is held, and their class may call anything.
         self._lock = threading.RLock()
@@ -235,8 +258,8 @@ class Recordings:
         with self._lock:
             others = [pair for pair in self._recent if pair[0] is not guard]
             for _, other in reversed(others[MOST_GUARDS_ASKED - 1 :]):
-                if other.key in self._entries:
-                    self._entries.move_to_end(other.key)
+                if other.identity in self._entries:
+                    self._entries.move_to_end(other.identity)
             self._recent = ((guard, entry), *others[: MOST_GUARDS_ASKED - 1])
             self.first = guard
 
@@ -247,35 +270,31 @@ class Recordings:
 
         Where another thread is making it, this one waits.
         """
-        try:
-            hash(key.static)
-        except TypeError:
-            require_hashable(key.static)
-            raise
+        identity = key.identity
         while True:
             with self._lock:
-                entry = self._entries.get(key)
+                entry = self._entries.get(identity)
                 if entry is not None:
-                    self._entries.move_to_end(key)
+                    self._entries.move_to_end(identity)
                     return entry, [named_axis(name).index for name in entry.captured]
-                making = self._making.get(key)
+                making = self._making.get(identity)
                 if making is None:
-                    making = self._making[key] = _InTheMaking()
+                    making = self._making[identity] = _InTheMaking()
                     break
             if not _wait_for(making):
                 # It waits for this thread, or is this thread: both record.
-                return self._recorded(key)
+                return self._recorded(key, identity)
         try:
-            return self._recorded(key)
+            return self._recorded(key, identity)
         finally:
             with self._lock:
-                self._making.pop(key, None)
+                self._making.pop(identity, None)
             making.done.set()
 
-    def _recorded(self, key: Key) -> tuple[Entry, list[Any]]:
+    def _recorded(self, key: Key, identity: Hashable) -> tuple[Entry, list[Any]]:
         if is_explaining():
             with self._lock:
-                earlier = list(self._entries)
+                earlier = [entry.key for entry in self._entries.values()]
             explain_miss(self.function, key, earlier, user_place(2))
         called = with_static(self.function, key.static)
         body, structure = record_program(called, key.structure, key.types)
@@ -285,11 +304,11 @@ class Recordings:
         names = names_of_indices(captured)
         donated = frozenset() if captured else self._donated_leaves(key)
         name = getattr(self.function, "__name__", "program")
-        entry = Entry(key, program, structure, names or (), donated, name)
+        entry = Entry(key, identity, program, structure, names or (), donated, name)
         with self._lock:
             self._misses += 1
             if names is not None:
-                self._entries[key] = entry
+                self._entries[identity] = entry
                 asked = [entry for _, entry in self._recent]
                 if len(self._entries) > MOST_RECORDINGS:
                     del self._entries[next(k for k, e in self._entries.items() if e not in asked)]

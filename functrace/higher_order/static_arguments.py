@@ -7,9 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from functrace.errors import ArgumentError
+from functrace.tree.sameness import identity
 
 
 class NamedParameters(NamedTuple):
@@ -76,12 +75,13 @@ class Separated(NamedTuple):
     """A call's arguments, the static ones apart from the others.
 
     Attributes:
-        static: Position or name, kind (as in `kind_of`) and value of each static argument.
+        static: Position or name, value, and what stands for it in a cache (as in `identity`) of
+            each static argument.
         args: The other positional arguments.
         kwargs: The other keyword arguments.
     """
 
-    static: tuple[tuple[int | str, Any, Any], ...]
+    static: tuple[tuple[int | str, Any, Hashable], ...]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -97,31 +97,13 @@ def separated(
     given: list[tuple[int | str, Any]] = [(position, args[position]) for position in positions]
     given += [(name, kwargs[name]) for name in names]
     return Separated(
-        tuple((place, kind_of(value), value) for place, value in given),
+        tuple((place, value, identity(value)) for place, value in given),
         tuple(x for position, x in enumerate(args) if position not in positions),
         {name: x for name, x in kwargs.items() if name not in names},
     )
 
 
-def kind_of(value: Any) -> Any:
-    """What equal values must have in common to be the same for a function.
-
-    It is the type, since 1 == 1.0 == True. In tuples and frozen sets that holds for the items, and
-    zeros have a sign.
-    """
-    kind: type = type(value)
-    if isinstance(value, tuple):
-        items: Any = value
-        return (kind, *map(kind_of, items))
-    if kind is frozenset:
-        return kind, frozenset((item, kind_of(item)) for item in value)
-    is_signed = isinstance(value, complex | np.complexfloating) or (
-        isinstance(value, float | np.floating) and not value
-    )
-    return (kind, repr(value)) if is_signed else kind
-
-
-def dynamic_positions(static: Sequence[tuple[int | str, Any, Any]], count: int) -> list[int]:
+def dynamic_positions(static: Sequence[tuple[int | str, Any, Hashable]], count: int) -> list[int]:
     """Where among all positional arguments ``count`` ones that are not static stand."""
     fixed = {place for place, _, _ in static}
     positions = (position for position in range(count + len(fixed)) if position not in fixed)
@@ -129,11 +111,11 @@ def dynamic_positions(static: Sequence[tuple[int | str, Any, Any]], count: int) 
 
 
 def with_static(
-    f: Callable[..., Any], static: Sequence[tuple[int | str, Any, Any]]
+    f: Callable[..., Any], static: Sequence[tuple[int | str, Any, Hashable]]
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
     """The function of the other arguments, given as a tuple and a dict."""
-    by_position = {place: value for place, _, value in static if isinstance(place, int)}
-    by_name = {place: value for place, _, value in static if isinstance(place, str)}
+    by_position = {place: value for place, value, _ in static if isinstance(place, int)}
+    by_name = {place: value for place, value, _ in static if isinstance(place, str)}
 
     @wraps(f)
     def called(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -147,16 +129,21 @@ def with_static(
     return called
 
 
-def require_hashable(static: Sequence[tuple[int | str, Any, Any]]) -> None:
+def require_hashable(static: Sequence[tuple[int | str, Any, Hashable]]) -> None:
     """Check that static arguments can be looked up.
 
     Raises:
         ArgumentError: One of them cannot be hashed.
     """
-    unhashable = [str(place) for place, _, value in static if not _is_hashable(value)]
+    unhashable = [
+        f"The static argument {place} is {value!r:.100}, a {type(value).__qualname__}, which "
+        "cannot be hashed."
+        for place, value, known_as in static
+        if not _is_hashable(known_as)
+    ]
     if unhashable:
         raise ArgumentError(
-            f"The static argument {', '.join(unhashable)} cannot be hashed.",
+            " ".join(unhashable),
             advice="Give static arguments as tuples, strings or numbers, not as lists, dicts or "
             "arrays.",
         )

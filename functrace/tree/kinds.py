@@ -207,6 +207,16 @@ class_of: Final = cast("Callable[[Any], Any]", type)
 TUPLE_CLASS: Final = cast("Any", tuple)
 
 
+def dataclasses() -> Any:
+    """The module of this name.
+
+    It takes longer to import than this whole library; whoever has a dataclass has imported it.
+    """
+    import dataclasses  # noqa: PLC0415
+
+    return dataclasses
+
+
 def class_name(cls: Any) -> str:
     """The name of a class for a message, also of what is none."""
     return getattr(cls, "__qualname__", None) or repr(cls)

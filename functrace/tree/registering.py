@@ -11,7 +11,14 @@ from typing import Any, TypeVar, cast, overload
 
 from functrace.errors import TreeRegistrationError
 from functrace.tree.keys import GetAttrKey
-from functrace.tree.kinds import KINDS, KNOWN_LEAVES, TUPLE_CLASS, Kind, class_name
+from functrace.tree.kinds import (
+    KINDS,
+    KNOWN_LEAVES,
+    TUPLE_CLASS,
+    Kind,
+    class_name,
+    dataclasses,
+)
 
 _T = TypeVar("_T")
 
@@ -206,18 +213,12 @@ def _dataclass_fields(
     cls: type[Any], data: tuple[str, ...] | None, meta: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Divide the fields of a dataclass into data and static ones."""
-    # Imported here because it takes longer to import than this whole library; whoever has a
-    # dataclass has imported it.
-    import dataclasses  # noqa: PLC0415
-
+    module = dataclasses()
     name = class_name(cls)
-    fields = dataclasses.fields(cls)
+    fields = module.fields(cls)
     init = [field.name for field in fields if field.init]
     for field in cls.__dataclass_fields__.values():
-        if (
-            field._field_type is cast("Any", dataclasses)._FIELD_INITVAR
-            and field.default is dataclasses.MISSING
-        ):
+        if field._field_type is module._FIELD_INITVAR and field.default is module.MISSING:
             raise TreeRegistrationError(
                 f"The dataclass {name} cannot be rebuilt from its fields: its __init__ needs "
                 f"the InitVar {field.name!r}, which is not kept.",

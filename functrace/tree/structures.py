@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any, Final, final
 
 from functrace.errors import TreeRegistrationError, TreeStructureError
@@ -20,6 +20,7 @@ from functrace.tree.nodes import (
     paths_into,
     write,
 )
+from functrace.tree.sameness import node_identity
 
 
 @final
@@ -152,6 +153,20 @@ class Structure:
         2
         """
         return 0 if self.node is LEAF_NODE else self.node[2]
+
+    @property
+    def identity(self) -> Hashable:
+        """What structures have in common if no function can tell them apart.
+
+        Structures are equal if their keys, static fields and auxiliary data are, as ``2 == 2.0``
+        are; their identities differ then.
+
+        >>> from functrace.tree import structure
+        >>> one, other = structure({1: "x"}), structure({True: "x"})
+        >>> one == other, one.identity == other.identity
+        (True, False)
+        """
+        return node_identity(self.node)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

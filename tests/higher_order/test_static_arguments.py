@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import functrace as ft
 from functrace import errors
 from functrace.higher_order.static_arguments import (
     dynamic_positions,
-    kind_of,
     named_parameters,
     separated,
     with_static,
 )
+from functrace.tree.sameness import identity
 
 
 def f(a, b, c=3, *, d=4):
@@ -55,30 +54,4 @@ def test_a_separated_call_is_the_same_call(function, argnums, argnames, args, kw
     assert len(static) + len(dynamic_args) + len(dynamic_kwargs) == len(args) + len(kwargs)
     positions = dynamic_positions(static, len(dynamic_args))
     assert tuple(args[position] for position in positions) == dynamic_args
-    assert all(kind_of(value) == kind for _, kind, value in static)
-
-
-EQUAL = [
-    (0, 0.0, -0.0, False, 0j, complex(0.0, -0.0), np.float64(0.0), np.float64(-0.0)),
-    ((1,), (1.0,), (True,), (np.int64(1),)),
-    (((0.0,), "x"), ((-0.0,), "x")),
-    (frozenset([1]), frozenset([1.0])),
-]
-"""Values that are equal, and not the same."""
-
-
-@pytest.mark.parametrize("values", EQUAL, ids=str)
-def test_equal_values_of_different_kinds_are_told_apart(values):
-    assert len(set(map(kind_of, values))) == len(values)
-
-    @ft.jit(static_argnums=0)
-    def f(option, x):
-        made_for.append(option)
-        return x
-
-    made_for = []
-    for value in (*values, *values, *reversed(values)):
-        f(value, 1.0)
-        f(value, 1.0)
-    assert list(map(repr, made_for)) == list(map(repr, values))
-    assert kind_of(1.5) is float
+    assert all(identity(value) == known_as for _, value, known_as in static)
