@@ -11,7 +11,7 @@ mistake, so that existing ``except ValueError`` clauses keep their meaning.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -30,13 +30,29 @@ class FunctraceError(Exception):
     def __init__(self, what: str, where: object = None, advice: str | None = None) -> None:
         self.what = what
         self.where = None if where is None else str(where)
-        message = what
+        self._advice = self.advice if advice is None else advice
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        message = self.what
         if self.where is not None:
             message += f"\n  at {self.where}"
-        advice = self.advice if advice is None else advice
-        if advice:
-            message += f"\n  {advice}"
-        super().__init__(message)
+        if self._advice:
+            message += f"\n  {self._advice}"
+        return message
+
+    def at(self, where: object) -> Self:
+        """The same error, which names the user's line if it did not name one before.
+
+        What raises an error does not always know where the user's code is; who called it may.
+
+        Args:
+            where: The user's line, or None where that is not known either.
+        """
+        if self.where is None and where is not None:
+            self.where = str(where)
+            super().__init__(self._message())
+        return self
 
 
 # Pytrees

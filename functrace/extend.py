@@ -18,9 +18,10 @@ from functrace.errors import MissingRuleError, OperandError, PrimitiveError, Rul
 from functrace.ir.emission import Code
 from functrace.ir.primitive import PRIMITIVES, Primitive, protect_names
 from functrace.ir.types import ArrayType, type_of
+from functrace.places import is_users_error, source_of, user_place
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.linear import Linear, cast_to, conform
-from functrace.tracing import Tracer, as_operand, bind, implements, source_of, user_place
+from functrace.tracing import Tracer, as_operand, bind, implements
 
 __all__ = [
     "PRIMITIVES",
@@ -83,9 +84,16 @@ class WrappedFunction(Primitive):
             with np.errstate(all="ignore"):
                 return type_of(self.run(*probes, **params))
         except Exception as error:
+            shown = ", ".join(map(str, types))
+            if is_users_error(error):
+                error.add_note(
+                    f"in {self.name}, called on ones of {shown} to learn the type of its output; "
+                    "functrace.extend.wrap(..., infer=lambda *types: ArrayType(shape, dtype)) "
+                    "gives it"
+                )
+                raise
             if type(error) in (ValueError, TypeError, IndexError):
                 raise  # so it is with shapes or dtypes that do not fit
-            shown = ", ".join(map(str, types))
             raise MissingRuleError(
                 f"The primitive {self.name!r} has no infer rule, and its function fails on ones "
                 f"of {shown}: {type(error).__name__}: {error}",

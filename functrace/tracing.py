@@ -44,37 +44,16 @@ from functrace.errors import (
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
-
-# Places in the user's code
-
-Place = tuple[Any, int]
-"""A code object and an instruction in it: a Source in the cheapest form there is."""
-
-# With the separator at the end: a user's functrace_models/ is not ours.
-_NUMPY = np.__file__.removesuffix("__init__.py")
-_SCIPY = f"{_NUMPY.removesuffix(f'numpy{os.sep}')}scipy{os.sep}"
-_OWN_FOLDERS = (__file__.removesuffix("tracing.py"), _NUMPY, _SCIPY)
-_is_own: dict[str, bool] = {}
-
-
-def user_place(depth: int) -> Place | None:
-    """The innermost place outside functrace, NumPy and SciPy, ``depth`` frames up or further."""
-    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
-    while frame is not None:
-        code = frame.f_code
-        own = _is_own.get(code.co_filename)
-        if own is None:
-            own = _is_own[code.co_filename] = code.co_filename.startswith(_OWN_FOLDERS)
-        if not own:
-            return code, frame.f_lasti
-        frame = frame.f_back
-    return None
-
-
-def source_of(place: Place | None) -> Source | None:
-    """The place with its file and line."""
-    return None if place is None else Source(*place)
-
+from functrace.places import (
+    LIBRARIES,
+    NUMPY_FOLDER,
+    SCIPY_FOLDER,
+    Place,
+    is_users_error,
+    source_here,
+    source_of,
+    user_place,
+)
 
 # Recordings
 
@@ -155,11 +134,14 @@ def raise_explained(
     if isinstance(error, FunctraceError):
         raise error
     types = [type_of(x) for x in inputs]
-    place = user_place(1)
-    if not isinstance(error, IndexError) and _types_fit(primitive, types, params):
-        error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source_of(place)}")
-        raise error
-    raise explained(error, primitive, types, place) from error
+    source = source_here(1)
+    is_explained = not is_users_error(error) and (
+        isinstance(error, IndexError) or not _types_fit(primitive, types, params)
+    )
+    if is_explained:
+        raise explained(error, primitive, types, source) from error
+    error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source}")
+    raise error
 
 
 def _types_fit(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
@@ -178,7 +160,7 @@ def _shown(types: Sequence[ArrayType]) -> str:
 
 
 def explained(
-    error: Exception, primitive: Primitive, types: Sequence[ArrayType], place: Place | None
+    error: Exception, primitive: Primitive, types: Sequence[ArrayType], source: Source | None
 ) -> FunctraceError:
     """The error of functrace for what NumPy, or a rule, said of an operation's inputs."""
     text = str(error).strip().rstrip(".")
@@ -187,9 +169,7 @@ def explained(
         kind = IndexRangeError
     elif isinstance(error, TypeError):
         kind = OperandError
-    return kind(
-        f"{primitive.name} does not take inputs of {_shown(types)}: {text}.", source_of(place)
-    )
+    return kind(f"{primitive.name} does not take inputs of {_shown(types)}: {text}.", source)
 
 
 class ValueRecording(Recording):
@@ -265,10 +245,14 @@ class ProgramRecording(Recording):
         types = [atom.type for atom in atoms]
         try:
             inferred = primitive.infer(*types, **params)
+        except FunctraceError as error:
+            error.at(source_here(1))
+            raise
         except (ValueError, TypeError, IndexError) as error:
-            if isinstance(error, FunctraceError):
+            if is_users_error(error):
+                error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source_here(1)}")
                 raise
-            raise explained(error, primitive, types, place) from error
+            raise explained(error, primitive, types, source_here(1)) from error
         if not self.is_open:
             raise leaked(inputs)
         output_types = inferred if primitive.multiple_outputs else (inferred,)
@@ -454,7 +438,14 @@ def as_operand(x: Any) -> Any:
     for python in plain:
         if isinstance(x, python) and not isinstance(x, np.generic):
             return python(x)  # it was of a subclass, such as an IntEnum
-    array: Any = x if isinstance(x, np.ndarray | np.generic) else np.asarray(x)
+    try:
+        array: Any = x if isinstance(x, np.ndarray | np.generic) else np.asarray(x)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, FunctraceError) or is_users_error(error):
+            raise
+        raise OperandError(
+            f"A {type(x).__qualname__} is no array of numbers: {error}", source_of(user_place(2))
+        ) from error
     if array.dtype.kind not in "biufc":
         raise OperandError(
             f"An operand of type {type(x).__qualname__} and dtype {array.dtype} is no array of "
@@ -1236,7 +1227,7 @@ for _name in dir(np.ndarray):
 def _names_behind(tracer: Tracer) -> list[str]:
     """What the user's function calls a value of unknown value, or the values it was made of."""
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  (as in user_place)
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN_FOLDERS):
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
         frame = frame.f_back
     recording = tracer.recording
     if frame is None or not isinstance(recording, ProgramRecording):
@@ -1323,13 +1314,13 @@ def _adds_in_place(place: Place | None) -> bool:
 
 
 # Spelt out, because asking np.ma for its file would import it, which takes milliseconds.
-_MASKED_ARRAYS = f"{_NUMPY}ma{os.sep}core.py"
+_MASKED_ARRAYS = f"{NUMPY_FOLDER}ma{os.sep}core.py"
 
 
 def _library_function(frame: Any) -> str | None:
     """The function of NumPy or SciPy that the user called, if a frame belongs to one."""
     name = None
-    while frame is not None and frame.f_code.co_filename.startswith((_NUMPY, _SCIPY)):
+    while frame is not None and frame.f_code.co_filename.startswith((NUMPY_FOLDER, SCIPY_FOLDER)):
         name = f"{frame.f_globals['__name__'].partition('.')[0]}'s {frame.f_code.co_qualname}"
         frame = frame.f_back
     return name

@@ -27,7 +27,7 @@ FLOORS = [
         "ir.types", "ir.emission", "ir.primitive", "ir.program", "ir.parsing", "ir.checking",
         "ir.saving",
     ],
-    ["tracing"],
+    ["places", "tracing"],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
         "primitives.reducing", "primitives.contracting", "primitives.convolving",

@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,10 @@ def a_primitive_without_a_vjp():
     errors.MissingRuleError,
     NotImplementedError,
     r"The primitive 'bare_for_test_errors' has no infer rule\.",
+    where="typed here",
 )
 def a_primitive_without_infer():
-    ft.make_ir(lambda x: ft.extend.bind(bare, x))(1.0)
+    ft.make_ir(lambda x: ft.extend.bind(bare, x))(1.0)  # typed here
 
 
 @case(errors.ParseError, ValueError, r"Line 2: there is no primitive 'sine'\.")
@@ -859,6 +861,7 @@ def branches_of_different_shapes():
     errors.CustomRuleError,
     TypeError,
     r"The jvp rule of doubled returned float64 for the output; expected float64\[3\]\.",
+    where="pushed here",
 )
 def a_custom_rule_that_returns_a_wrong_shape():
     @ft.custom_jvp
@@ -866,7 +869,7 @@ def a_custom_rule_that_returns_a_wrong_shape():
         return x * 2
 
     doubled.defjvp(lambda primals, tangents: (doubled(*primals), np.sum(tangents[0])))
-    ft.jvp(doubled, (THREE,), (THREE,))
+    ft.jvp(doubled, (THREE,), (THREE,))  # pushed here
 
 
 @case(
@@ -1250,3 +1253,292 @@ def test_every_use_of_a_leaked_value_says_where_it_was_made():
         for use in uses:
             error = raised(lambda: use(leaked), errors.LeakedTracerError)
             assert error.where == f"{THIS_FILE}:{line_of(f, '# made here')} in f"
+
+
+# Errors of the user's own functions
+
+
+class RefusalError(ValueError):
+    """An error of the user's."""
+
+
+class ReadingError(IndexError):
+    """Another, of another kind."""
+
+
+USERS_ERRORS = [RefusalError, ReadingError, TypeError]
+
+
+def says_no(kind: type[Exception]) -> Callable[..., Any]:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise kind("the user says no", 3)
+
+    return refuse
+
+
+def a_custom_vjp(refuse, half):
+    halves = {
+        "fun": lambda x: np.sin(x),
+        "fwd": lambda x: (np.sin(x), x),
+        "bwd": lambda x, ct: (ct,),
+        half: refuse,
+    }
+    f = ft.custom_vjp(halves["fun"])
+    f.defvjp(halves["fwd"], halves["bwd"])
+    return f
+
+
+def a_custom_jvp(refuse, half):
+    f = ft.custom_jvp(refuse if half == "fun" else lambda x: np.sin(x))
+    f.defjvp(refuse if half == "rule" else lambda x, t: (np.sin(*x), np.cos(*x) * t[0]))
+    return f
+
+
+class Refusing(ft.extend.Primitive):
+    """A primitive of which one rule raises."""
+
+    def __init__(self, rule: str, refuse: Callable[..., Any]) -> None:
+        super().__init__("refusing_for_test_errors")
+        setattr(self, rule, refuse)
+
+    def run(self, x: Any) -> Any:
+        return np.sin(x)
+
+    def infer(self, x: Any) -> Any:
+        return x
+
+    def jvp(self, inputs: Any, tangents: Any, output: Any) -> Any:
+        return np.cos(inputs[0]) * tangents[0]
+
+    def batch(self, size: int, inputs: Any, axes: Any) -> Any:
+        return np.sin(inputs[0]), axes[0]
+
+
+class Unreadable:
+    """A class whose conversion to an array raises."""
+
+    def __init__(self, refuse: Callable[..., Any]) -> None:
+        self.refuse = refuse
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self.refuse()
+
+
+USERS_FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+
+
+def users(*transformations: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(make: Callable[..., Any]) -> Callable[..., Any]:
+        for transformation in transformations:
+            name = getattr(transformation, "__name__", "made")
+            USERS_FUNCTIONS[f"{make.__name__}-{name}"] = (transformation, make)
+        return make
+
+    return enter
+
+
+def pushed(f):
+    return lambda x: ft.jvp(f, (x,), (x,))
+
+
+def pulled(f):
+    return lambda x: ft.vjp(f, x)[1](x)
+
+
+def grad(f):
+    return ft.grad(lambda x: np.sum(f(x)))
+
+
+def jitted_grad(f):
+    return ft.jit(grad(f))
+
+
+EVERY = (grad, pushed, pulled, ft.vmap, ft.jit, ft.make_ir, jitted_grad, ft.jacrev)
+
+
+@users(*EVERY)
+def plain(refuse):
+    return lambda x: np.sin(x) * refuse(x)
+
+
+@users(grad, pushed, pulled, jitted_grad, ft.jacrev)
+def the_forward_half(refuse):
+    return a_custom_vjp(refuse, "fwd")
+
+
+@users(ft.jit, ft.vmap, ft.make_ir)
+def the_function_of_custom_vjp(refuse):
+    return a_custom_vjp(refuse, "fun")
+
+
+@users(grad, pulled, jitted_grad, ft.jacrev)
+def the_backward_half(refuse):
+    return a_custom_vjp(refuse, "bwd")
+
+
+@users(ft.jit, ft.vmap, ft.make_ir)
+def the_function_of_custom_jvp(refuse):
+    return a_custom_jvp(refuse, "fun")
+
+
+@users(pushed, grad, jitted_grad, ft.jacfwd)
+def a_jvp_rule(refuse):
+    return a_custom_jvp(refuse, "rule")
+
+
+@users(grad, pushed, ft.jit, ft.vmap)
+def a_callback(refuse):
+    custom = ft.custom_jvp(lambda x: ft.pure_callback(refuse, x, x, vmap_method="sequential"))
+    custom.defjvp(lambda x, t: (custom(*x), t[0]))
+    return custom
+
+
+@users(grad, pushed, ft.jit)
+def a_debug_callback(refuse):
+    def f(x):
+        ft.debug.callback(refuse, x)
+        return np.sin(x)
+
+    return f
+
+
+@users(*(transformation for transformation in EVERY if transformation is not ft.vmap))
+def the_body_of_a_loop(refuse):
+    return lambda x: ft.scan(lambda c, row: (c + refuse(row), row), 0.0, x)[1]
+
+
+@users(*EVERY)
+def the_body_of_a_while_loop(refuse):
+    return lambda x: ft.while_loop(lambda c: np.sum(c) < 9.0, refuse, x)
+
+
+@users(*EVERY)
+def a_branch(refuse):
+    return lambda x: ft.cond(np.sum(x) > 0.0, refuse, np.sin, x)
+
+
+@users(*EVERY)
+def a_checkpoint(refuse):
+    return ft.checkpoint(refuse)
+
+
+@users(grad, pushed, ft.jit)
+def the_function_of_a_root(refuse):
+    return lambda x: ft.custom_root(refuse, x, lambda f, y: f(y), lambda g, y: y)
+
+
+@users(ft.jit, ft.make_ir, ft.vmap)
+def the_types_of_a_primitive(refuse):
+    return partial(ft.extend.bind, Refusing("infer", refuse))
+
+
+@users(grad, pushed, ft.jit)
+def the_run_of_a_primitive(refuse):
+    return partial(ft.extend.bind, Refusing("run", refuse))
+
+
+@users(grad, pushed, jitted_grad)
+def the_jvp_of_a_primitive(refuse):
+    return partial(ft.extend.bind, Refusing("jvp", refuse))
+
+
+@users(ft.vmap)
+def the_batch_rule_of_a_primitive(refuse):
+    return partial(ft.extend.bind, Refusing("batch", refuse))
+
+
+@users(grad, ft.make_ir)
+def a_wrapped_function(refuse):
+    return ft.extend.wrap(refuse, vjp=lambda ct, out, x: ct)
+
+
+@users(ft.jit, ft.vmap, grad, ft.make_ir)
+def an_operand(refuse):
+    return lambda x: x + Unreadable(refuse)
+
+
+@users(ft.jit)
+def an_output(refuse):
+    return lambda x: (x, Unreadable(refuse))
+
+
+@users(ft.jit, ft.vmap, ft.make_ir)
+def an_argument(refuse):
+    return lambda f: lambda x: f(Unreadable(refuse))
+
+
+@pytest.mark.parametrize("kind", USERS_ERRORS)
+@pytest.mark.parametrize("name", USERS_FUNCTIONS)
+def test_an_error_of_the_users_own_function_goes_on_as_it_is(name, kind):
+    transformation, make = USERS_FUNCTIONS[name]
+    refuse = says_no(kind)
+    f = make(refuse)
+    run = f(transformation(np.sin)) if make is an_argument else transformation(f)
+    with pytest.raises(kind) as caught:
+        run(THREE)
+    assert type(caught.value) is kind
+    assert caught.value.args == ("the user says no", 3)
+    assert place_in_this_file(caught.value).endswith("in refuse")
+
+
+def test_an_error_of_a_users_container_goes_on_as_it_is():
+    class Box:
+        """A container whose children are made one by one."""
+
+    def children(box: Box) -> Any:
+        yield 1.0
+        says_no(RefusalError)()
+
+    ft.tree.register(Box, lambda box: (children(box), None), lambda _, xs: Box())
+    for run in (ft.jit(lambda b: 1.0), ft.grad(lambda b: 1.0), ft.tree.leaves, ft.vmap(np.sin)):
+        with pytest.raises(RefusalError):
+            run(Box())
+
+
+def test_an_error_that_is_placed_keeps_its_class_its_advice_and_what_it_knows():
+    error = errors.MissingRuleError("What.", None, "Advice.")
+    error.rule = "vjp"
+    assert error.at(None) is error
+    assert error.where is None
+    assert error.at("file.py:3 in f") is error
+    assert str(error) == "What.\n  at file.py:3 in f\n  Advice."
+    assert str(error.at("other.py:4 in g")) == "What.\n  at file.py:3 in f\n  Advice."
+    assert error.rule == "vjp"
+    assert str(errors.AxisRangeError("What.").at("file.py:3 in f")).startswith("What.\n  at file")
+
+
+class Advising(errors.RuleOutputError):
+    """An error of a user's rule, with advice of its own."""
+
+    advice = "Advice of this class."
+
+
+@pytest.mark.parametrize("rule", ["jvp", "batch", "vjp"])
+def test_an_error_of_a_rule_is_placed_and_else_left_as_it_is(rule):
+    class Scaled(ft.extend.Primitive):
+        run = infer = lambda self, x: x
+
+    def refuse(self: Any, *args: Any, **params: Any) -> Any:
+        raise Advising("What.", advice="Advice of this error.")
+
+    setattr(Scaled, rule, refuse)
+    scaled = Scaled("scaled_for_test_errors")
+    transformation = {"jvp": pushed, "batch": ft.vmap, "vjp": grad}[rule]
+    f = transformation(lambda x: ft.extend.bind(scaled, x))  # applied here
+    with pytest.raises(Advising) as caught:
+        f(THREE)
+    assert str(caught.value).endswith("\n  Advice of this error.")
+    line = line_of(test_an_error_of_a_rule_is_placed_and_else_left_as_it_is, " # applied" + " here")
+    assert str(caught.value.where).startswith(f"{THIS_FILE}:{line} in")
+
+
+def test_an_error_of_an_operation_that_runs_later_names_the_line_where_it_was_recorded():
+    def f(a):
+        return np.linalg.inv(a)  # recorded here
+
+    program = ft.make_ir(f)(np.eye(2))
+    for run in (ft.vmap(f), lambda a: ft.evaluate(program, a[0]), ft.jit(f)):
+        with pytest.raises(np.linalg.LinAlgError) as caught:
+            run(np.zeros((1, 2, 2)))
+        notes = "\n".join(caught.value.__notes__)
+        assert f"{THIS_FILE}:{line_of(f, 'recorded here')} in f" in notes

@@ -15,7 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from functrace import tree
-from functrace.errors import ArgumentError, CarryError, OperandError, ShapeMismatchError
+from functrace.errors import (
+    ArgumentError,
+    ArrayConversionError,
+    CarryError,
+    OperandError,
+    ShapeMismatchError,
+)
 from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.checkpoint import checkpoint as remat
 from functrace.higher_order.loop_source import row_type
@@ -223,7 +229,7 @@ def _stacked_rows(*rows: Any) -> Any:
     """The rows of one leaf of a result as one array."""
     try:
         operands = [as_operand(x) for x in rows]
-    except (OperandError, ValueError, TypeError):
+    except (OperandError, ArrayConversionError):
         raise OperandError(
             f"The function under scan returned a {type(rows[0]).__qualname__}, which is no array "
             "and no number.",

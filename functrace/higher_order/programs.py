@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from functrace import tree
-from functrace.errors import OperandError
+from functrace.errors import ArrayConversionError, OperandError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
@@ -113,7 +113,7 @@ def record_program(
 def _as_output(x: Any, f: Callable[..., Any]) -> Any:
     try:
         return as_operand(x)
-    except (OperandError, ValueError, TypeError):
+    except (OperandError, ArrayConversionError):
         raise OperandError(
             f"{getattr(f, '__name__', 'A function')} was recorded, and returned a "
             f"{type(x).__qualname__}, which is no array and no number.",

@@ -19,7 +19,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.backends.compiling import Executable, compiled
-from functrace.errors import ArgumentError, OperandError
+from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.higher_order.call import call
 from functrace.higher_order.donating import fit_for_donation
 from functrace.higher_order.explaining import explain_capture, explain_miss, is_explaining
@@ -250,7 +250,7 @@ class Recordings:
     def _operands(self, leaves: Sequence[Any], structure: tree.Structure) -> list[Any]:
         try:
             return [as_operand(leaf) for leaf in leaves]
-        except (OperandError, ValueError, TypeError):
+        except (OperandError, ArrayConversionError):
             raise _not_an_array(self.function, leaves, structure) from None
 
     def _put_first(self, guard: Guard, entry: Entry) -> None:
@@ -374,7 +374,7 @@ def _not_an_array(
     for leaf, path in zip(leaves, structure.paths(), strict=True):
         try:
             as_operand(leaf)
-        except (OperandError, ValueError, TypeError):
+        except (OperandError, ArrayConversionError):
             dtype = f" of dtype {leaf.dtype}" if isinstance(leaf, np.ndarray) else ""
             return ArgumentError(
                 f"{getattr(f, '__name__', 'A function')} under jit was called with a "

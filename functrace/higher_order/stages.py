@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from functrace import tree
-from functrace.errors import ArgumentError, OperandError
+from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.higher_order.callbacks import ShapeDtypeStruct
 from functrace.higher_order.guards import MISS, Guard, make_guard
 from functrace.higher_order.recordings import Entry, Recordings
@@ -162,7 +162,7 @@ class Compiled(Generic[R_co]):
         try:
             leaf = as_operand(leaf)
             found: Any = type_of(leaf)
-        except (OperandError, ValueError, TypeError):
+        except (OperandError, ArrayConversionError):
             found = type(leaf).__qualname__
         if type(leaf) is Tracer:
             raise ArgumentError(

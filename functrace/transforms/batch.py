@@ -20,13 +20,13 @@ from functrace.errors import (
     AxisNameError,
     BatchAxisError,
     FunctraceError,
-    MissingRuleError,
     TreeStructureError,
 )
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
+from functrace.places import runs_equations, source_of, user_place
 from functrace.primitives.linear import writable
-from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import parameter_name
 
 P = ParamSpec("P")
@@ -108,6 +108,7 @@ _SILENCE = partial(np.errstate, divide="ignore", invalid="ignore")
 """For equations that were recorded where these warnings were ignored."""
 
 
+@runs_equations("equation")
 def batch_program(
     program: Program, size: int, inputs: Sequence[Any], axes: Sequence[int | None]
 ) -> tuple[list[Any], list[int | None]]:
@@ -145,9 +146,8 @@ def batch_program(
                 else:
                     output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
         except FunctraceError as error:
-            if isinstance(error, MissingRuleError) and error.where is None:
-                raise MissingRuleError(error.what, equation.source) from None
-            error.add_note(f"while batching {primitive.name}, recorded at {equation.source}")
+            if error.at(equation.source).where != str(equation.source):
+                error.add_note(f"while batching {primitive.name}, recorded at {equation.source}")
             raise
         is_tuple = primitive.multiple_outputs
         values.update(zip(equation.outputs, output if is_tuple else (output,), strict=True))

@@ -12,6 +12,7 @@ from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable
 from functrace.ir.types import type_of
+from functrace.places import runs_equations
 from functrace.tracing import ProgramRecording, as_operand, bind
 
 
@@ -98,6 +99,7 @@ def evaluate(program: Program, *inputs: Any) -> list[Any]:
     return run_program(program, inputs)
 
 
+@runs_equations("equation")
 def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
     """Run a Program on inputs that are known to fit. As `evaluate` else."""
     values: dict[Variable, Any] = dict(zip(program.inputs, inputs, strict=True))
@@ -123,8 +125,7 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             else:
                 output = bind(equation.primitive, *map(read, equation.inputs), **equation.params)
         except FunctraceError as error:
-            if equation.source is not None and error.where is None:
-                error.add_note(f"recorded at {equation.source}")
+            error.at(equation.source)
             raise
         outputs = output if equation.primitive.multiple_outputs else (output,)
         values.update(zip(equation.outputs, outputs, strict=True))

@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functrace import tree
-from functrace.errors import MissingRuleError, NonlinearRuleError
+from functrace.errors import FunctraceError, MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
+from functrace.places import source_of, user_place
 from functrace.primitives.linear import writable, zeros_for
 from functrace.tracing import (
     Tracer,
@@ -25,8 +26,6 @@ from functrace.tracing import (
     leaked,
     require_further_out,
     share_memory,
-    source_of,
-    user_place,
 )
 from functrace.transforms.arguments import (
     checked_tangents,
@@ -74,9 +73,8 @@ class TangentRecording(ValueRecording):
                     if not error.is_of(primitive.name, "jvp"):
                         raise
                     tangent = jvp_from_vjp(primitive, values, tangents, output, params)
-        except (MissingRuleError, NonlinearRuleError) as error:
-            if error.where is None:
-                raise type(error)(error.what, source_of(place)) from None
+        except FunctraceError as error:
+            error.at(source_of(place))
             raise
         if primitive.multiple_outputs:
             outputs = tuple(

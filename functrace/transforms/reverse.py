@@ -23,12 +23,12 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from functrace import tree
-from functrace.errors import MissingRuleError, NonlinearRuleError, RuleOutputError
+from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
+from functrace.places import Place, runs_equations, source_of, user_place
 from functrace.primitives.linear import zeros_for
 from functrace.tracing import (
-    Place,
     Tracer,
     ValueRecording,
     bind,
@@ -36,8 +36,6 @@ from functrace.tracing import (
     raise_explained,
     require_further_out,
     share_memory,
-    source_of,
-    user_place,
 )
 from functrace.transforms.arguments import (
     Argnums,
@@ -151,6 +149,7 @@ class Tape(ValueRecording):
         return x.variable if isinstance(x, Tracer) and x.recording is self else None
 
 
+@runs_equations("place")
 def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
     """Walk rows from the last to the first, and complete the cotangents of the inputs.
 
@@ -197,9 +196,8 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                     if not error.is_of(primitive.name, "vjp"):
                         raise
                     parts = vjp_from_jvp(primitive, cotangent, inputs, output, variables, params)
-            except (MissingRuleError, NonlinearRuleError, RuleOutputError) as error:
-                if error.where is None:
-                    raise type(error)(error.what, source_of(place)) from None
+            except FunctraceError as error:
+                error.at(source_of(place))
                 raise
             except Exception as error:
                 error.add_note(f"in the vjp rule of {primitive.name!r}\n  at {source_of(place)}")

@@ -96,6 +96,8 @@ def sorted_keys(tree: dict[Any, Any]) -> tuple[Any, ...]:
     try:
         return tuple(sorted(tree))
     except TypeError as error:
+        if _is_from_within(error):
+            raise
         keys = ", ".join([repr(key) for key in islice(tree, 10)])
         if len(tree) > 10:
             keys += f" and {len(tree) - 10} more"
@@ -103,6 +105,11 @@ def sorted_keys(tree: dict[Any, Any]) -> tuple[Any, ...]:
             f"The leaves of a {type(tree).__name__} are taken in the order of its sorted keys, "
             f"but its keys cannot be sorted: {keys}."
         ) from error
+
+
+def _is_from_within(error: BaseException) -> bool:
+    """Whether code that was called raised it, such as a user's, and not the lines that catch it."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
 
 
 def _flatten_dict(tree: dict[Any, Any]) -> tuple[list[Any], Any]:
@@ -238,6 +245,8 @@ def open_container(tree: Any) -> tuple[Kind, Any, Sequence[Any]] | None:
         children, aux = result
         return kind, aux, tuple(children)
     except (TypeError, ValueError) as error:
+        if _is_from_within(error):
+            raise
         raise TreeRegistrationError(
             f"The function registered to flatten {class_name(cls)} must return a pair "
             f"(children, auxiliary data), but returned {type(result).__name__}: {result!r:.200}.",
@@ -266,6 +275,8 @@ def open_with_keys(tree: Any) -> tuple[Kind, Any, Sequence[Any], Sequence[Any]] 
             entries.append(entry)
             children_with_keys.append(child)
     except (TypeError, ValueError) as error:
+        if _is_from_within(error):
+            raise
         raise TreeRegistrationError(
             f"The function registered to flatten {class_name(kind.cls)} with keys must return "
             f"((key, child), ...) and the auxiliary data, but returned {result!r:.200}.",

@@ -1,0 +1,113 @@
+"""Places in the user's code: of what is recorded, of errors, and whose fault an error is.
+
+Python's stack tells where the user's code is: the innermost frame that runs no file of functrace,
+NumPy or SciPy. While a Program runs, that is the line which runs it; the line that the user wants
+to see is the one from which the equation was recorded. What runs Programs is marked by
+`runs_equations`, so that a look at the stack finds that line too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from functrace.ir.program import Source
+
+Place = tuple[Any, int]
+"""A code object and an instruction in it: a Source in the cheapest form there is."""
+
+# With the separator at the end: a user's functrace_models/ is not ours.
+OWN_FOLDER = __file__.removesuffix("places.py")
+NUMPY_FOLDER = np.__file__.removesuffix("__init__.py")
+SCIPY_FOLDER = f"{NUMPY_FOLDER.removesuffix(f'numpy{os.sep}')}scipy{os.sep}"
+LIBRARIES = (OWN_FOLDER, NUMPY_FOLDER, SCIPY_FOLDER)
+_PYTHON = os.__file__.removesuffix("os.py")
+_is_library: dict[str, bool] = {}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def user_place(depth: int) -> Place | None:
+    """The innermost place outside functrace, NumPy and SciPy, ``depth`` frames up or further."""
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
+    while frame is not None:
+        code = frame.f_code
+        library = _is_library.get(code.co_filename)
+        if library is None:
+            library = _is_library[code.co_filename] = code.co_filename.startswith(LIBRARIES)
+        if not library:
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None
+
+
+def source_of(place: Place | None) -> Source | None:
+    """The place with its file and line."""
+    return None if place is None else Source(*place)
+
+
+# Programs that run
+
+_source_names: dict[CodeType, str] = {}
+
+
+def runs_equations(local: str) -> Callable[[F], F]:
+    """Mark a function that runs one equation, or row of a tape, after another.
+
+    Args:
+        local: Its local variable that holds the equation, or the place, whose turn it is.
+    """
+
+    def mark(function: F) -> F:
+        _source_names[function.__code__] = local
+        return function
+
+    return mark
+
+
+def source_here(depth: int) -> Source | None:
+    """The user's line for which functrace is at work, ``depth`` frames up or further.
+
+    It is that of the equation that is being run, if one is. Looking for it takes a while: it is
+    for messages.
+    """
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        code = frame.f_code
+        if code in _source_names:
+            found = frame.f_locals.get(_source_names[code])
+            source = getattr(found, "source", found)
+            if source is not None:
+                return source if isinstance(source, Source) else Source(*source)
+        if not code.co_filename.startswith(LIBRARIES):
+            return Source(code, frame.f_lasti)
+        frame = frame.f_back
+    return None
+
+
+# Whose fault an error is
+
+
+def is_users_error(error: BaseException) -> bool:
+    """Whether an exception that was caught has come out of the user's own code.
+
+    What a function or rule of theirs raises is not functrace's to explain. It has passed through
+    a frame of theirs; what NumPy says of a primitive's inputs has not.
+    """
+    step = error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if not file.startswith((*LIBRARIES, "<frozen ")) and not _is_pythons(file):
+            return True
+        step = step.tb_next
+    return False
+
+
+def _is_pythons(file: str) -> bool:
+    """Whether a file belongs to Python's own library."""
+    return file.startswith(_PYTHON) and "-packages" not in file.removeprefix(_PYTHON)
