@@ -66,20 +66,26 @@ class Recording:
     Attributes:
         birth: Recordings are ordered by this number; the youngest has the largest.
         is_open: Whether the transformed function is still running.
+        around: The recording whose function calls the transformed one, while that is running.
     """
 
     birth: int
     is_open: bool
+    around: Recording | None = None
 
     def __init__(self) -> None:
         self.birth = next(_births)
         self.is_open = True
 
     def __enter__(self) -> Self:
+        self.around = _running.get()
+        _running.set(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.is_open = False
+        _running.set(self.around)
+        self.around = None
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record one operation and return its output, or tuple of outputs."""
@@ -88,6 +94,14 @@ class Recording:
     def lift(self, value: Any) -> Tracer:
         """A tracer of this recording that stands for a constant, so that it can be written."""
         raise NotImplementedError
+
+
+_running: ContextVar[Recording | None] = ContextVar("running", default=None)
+
+
+def is_recording() -> bool:
+    """Whether a transformed function is running, so that whatever it calls may use its tracers."""
+    return _running.get() is not None
 
 
 def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
@@ -208,16 +222,6 @@ class ProgramRecording(Recording):
         self._constants: dict[int, Constant] = {}
         self._is_silent_outside = is_silent()
 
-    def __enter__(self) -> Self:
-        if self.holds_effects:
-            self._before = _effects.set(self)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.holds_effects:
-            _effects.reset(self._before)
-        self.is_open = False
-
     def input(self, type: ArrayType) -> Tracer:
         """A tracer for a new input of the Program."""
         variable = Variable(type)
@@ -277,12 +281,14 @@ class ProgramRecording(Recording):
         return Program(self.inputs, self.equations, [self.atom(x) for x in outputs])
 
 
-_effects: ContextVar[ProgramRecording | None] = ContextVar("effects", default=None)
-
-
 def recording_of_effects() -> ProgramRecording | None:
     """The innermost running recording whose Program is to have the effects; None if none runs."""
-    return _effects.get()
+    recording = _running.get()
+    while recording is not None:
+        if isinstance(recording, ProgramRecording) and recording.holds_effects:
+            return recording
+        recording = recording.around
+    return None
 
 
 # Memory: which traced arrays are views of one another

@@ -1,8 +1,9 @@
 """Loops under JAX's names: scan, while_loop, fori_loop, associative_scan, and map (map_rows here).
 
-Where nothing is traced they are Python loops. On traced values the body is recorded once, and the
-loop is one operation; only `while_loop` and `fori_loop` stay Python loops as long as the carry and
-the condition are known, as under `grad` without `jit`.
+Outside every transformation they are Python loops. Inside, anything may be traced: the init, the
+rows, and whatever the functions close over. So the functions are recorded, once, and the loop is
+one operation on all that they take; where none of that is traced, it runs at once. A function that
+cannot be recorded, since it asks for values, is called trip by trip as long as they are known.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from functrace.higher_order.programs import (
 )
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
-from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import Tracer, as_operand, bind, is_recording, source_of, user_place
 
 Checkpoint = int | Literal["sqrt"] | None
 """How often a loop keeps its carry for reverse mode."""
@@ -93,15 +94,50 @@ def scan(
     first, xs = carry_structure.unflatten(carry), row_structure.unflatten(rows)
     if checkpoint is not None and trips:
         return _scan_in_segments(f, first, xs, trips, _stride(checkpoint, trips), reverse)
-    if not any(isinstance(x, Tracer) for x in (*carry, *rows)) and trips:
-        return _scan_values(f, first, rows, row_structure, trips, reverse)
-    return _scan_recorded(f, first, xs, trips, reverse)
+    return _either(
+        lambda: _scan_recorded(f, first, xs, trips, reverse),
+        lambda: _scan_values(f, first, rows, row_structure, trips, reverse),
+        (*carry, *rows),
+    )
+
+
+T = TypeVar("T")
+
+
+def _either(
+    record: Callable[[], Callable[[], T]], call: Callable[[], T], values: Sequence[Any]
+) -> T:
+    """Loop as one operation, or in Python.
+
+    Args:
+        record: Records the functions; returns what applies the operation.
+        call: Calls the functions trip by trip.
+        values: The leaves of what the loop begins with.
+    """
+    if not is_recording() and not any(isinstance(x, Tracer) for x in values):
+        return call()
+    try:
+        apply = record()
+    except CarryError:
+        raise
+    except Exception:
+        # It may ask for values, by `if` or through another package. If not, it fails again.
+        if any(innermost_value(x) is UNKNOWN for x in values):
+            raise
+    else:
+        return apply()
+    return call()
 
 
 def _scan_recorded(
-    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, trips: int, reverse: bool
-) -> tuple[Any, Any]:
-    """Scan as one operation."""
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    trips: int,
+    reverse: bool,
+    name: str = "scan",
+) -> Callable[[], tuple[Any, Any]]:
+    """Scan as one operation: what applies it to the recorded function."""
     rows, row_structure = tree.flatten(xs)
     carry, carry_structure = tree.flatten(init)
     row_types = [row_type(type_of(x)) for x in rows]
@@ -110,26 +146,27 @@ def _scan_recorded(
         carry,
         carry_structure,
         (row_structure, row_types),
-        "scan",
+        name,
     )
     (program,), captured = closed_together([recorded.program])
     program = _constants_first(program, len(captured))
-    outputs = bind(
-        scan_primitive,
-        *captured,
-        *carry,
-        *rows,
-        body=program,
-        constants=len(captured),
-        carries=len(carry),
-        length=trips,
-        reverse=bool(reverse),
-    )
     count = len(carry)
-    return (
-        carry_structure.unflatten(outputs[:count]),
-        pair[1].unflatten(outputs[count:]),
-    )
+
+    def apply() -> tuple[Any, Any]:
+        outputs = bind(
+            scan_primitive,
+            *captured,
+            *carry,
+            *rows,
+            body=program,
+            constants=len(captured),
+            carries=count,
+            length=trips,
+            reverse=bool(reverse),
+        )
+        return carry_structure.unflatten(outputs[:count]), pair[1].unflatten(outputs[count:])
+
+    return apply
 
 
 def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -> int:
@@ -170,7 +207,7 @@ def _scan_in_segments(
     """Scan over segments of ``stride`` rows, each of which reverse mode computes again."""
 
     def segment(carry: Any, rows: Any) -> tuple[Any, Any]:
-        return _scan_recorded(f, carry, rows, stride, reverse)
+        return _scan_recorded(f, carry, rows, stride, reverse)()
 
     whole = trips // stride * stride
     # The rows that fill no segment are the last ones that the scan comes to.
@@ -179,12 +216,12 @@ def _scan_in_segments(
         lambda x: np.reshape(x[first:last], (whole // stride, stride, *x.shape[1:])), xs
     )
     count = whole // stride
-    carry, results = _scan_recorded(remat(segment), carry, main, count, reverse)
+    carry, results = _scan_recorded(remat(segment), carry, main, count, reverse)()
     results = tree.map(lambda y: np.reshape(y, (whole, *y.shape[2:])), results)
     if whole == trips:
         return carry, results
     rest = tree.map(lambda x: x[:first] if reverse else x[last:], xs)
-    carry, more = _scan_recorded(f, carry, rest, trips - whole, reverse)
+    carry, more = _scan_recorded(f, carry, rest, trips - whole, reverse)()
     order = (more, results) if reverse else (results, more)
     return carry, tree.map(lambda a, b: np.concatenate([a, b]), *order)
 
@@ -207,6 +244,8 @@ def _scan_values(
     reverse: bool,
 ) -> tuple[Any, Any]:
     """Scan in Python, over values."""
+    if not trips:  # what the rows of the result are like, only recording tells
+        return _scan_recorded(f, carry, structure.unflatten(rows), trips, reverse)()
     results: list[Any] = [None] * trips
     first = carry
     order = range(trips - 1, -1, -1) if reverse else range(trips)
@@ -385,26 +424,47 @@ def while_loop(
     value = structure.unflatten(carry)
     if checkpoint is not None:
         return _while_in_segments(cond_fun, body_fun, value, checkpoint)
-    while True:
-        # An unknown carry is found before the condition is called, which would record it twice.
-        if any(innermost_value(x) is UNKNOWN for x in tree.leaves(value)):
-            return _while_recorded(cond_fun, body_fun, value)
-        goes_on = cond_fun(value)
-        if innermost_value(goes_on) is UNKNOWN:
-            return _while_recorded(cond_fun, body_fun, value)
-        if not isinstance(goes_on, bool):
-            _require_condition(goes_on)
-        if not goes_on:
-            return value
+    return _either(
+        lambda: _while_recorded(cond_fun, body_fun, value),
+        lambda: _while_values(cond_fun, body_fun, value),
+        carry,
+    )
+
+
+def _while_values(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any
+) -> Any:
+    """Loop in Python, over values."""
+    goes_on = cond_fun(value)
+    _require_condition(goes_on)
+    if not goes_on:
+        return _as_after_a_trip(body_fun, value, "while_loop")
+    while goes_on:
         after = body_fun(value)
         _require_same(value, after, "while_loop")
         value = after
+        goes_on = cond_fun(value)
+        if not isinstance(goes_on, bool):
+            _require_condition(goes_on)
+    return value
+
+
+def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> Any:
+    """The first carry of a loop without trips, with the types that a trip would give it."""
+    carry, structure = tree.flatten(value)
+    try:
+        carry, _, _ = _recorded_body(body_fun, carry, structure, None, name)
+    except CarryError:
+        raise
+    except Exception:  # noqa: BLE001  (it cannot be recorded, and will not be called)
+        return value
+    return structure.unflatten(carry)
 
 
 def _while_recorded(
     cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], value: Any
-) -> Any:
-    """Loop as one operation."""
+) -> Callable[[], Any]:
+    """Loop as one operation: what applies it to the recorded functions."""
     structure = tree.structure(value)
     carry = [as_operand(x) for x in tree.leaves(value)]
     carry, body, _ = _recorded_body(body_fun, carry, structure, None, "while_loop")
@@ -415,15 +475,19 @@ def _while_recorded(
         raise _condition_error(types[0] if types else None)
     programs, captured = closed_together([condition.program, body.program])
     first = len(captured)
-    outputs = bind(
-        while_primitive,
-        *captured,
-        *carry,
-        condition=_constants_first(programs[0], first),
-        body=_constants_first(programs[1], first),
-        constants=first,
-    )
-    return structure.unflatten(list(outputs))
+
+    def apply() -> Any:
+        outputs = bind(
+            while_primitive,
+            *captured,
+            *carry,
+            condition=_constants_first(programs[0], first),
+            body=_constants_first(programs[1], first),
+            constants=first,
+        )
+        return structure.unflatten(list(outputs))
+
+    return apply
 
 
 def _while_in_segments(
@@ -446,7 +510,7 @@ def _while_in_segments(
         )
         return length + np.int64(grows), value
 
-    return _while_recorded(lambda state: cond_fun(state[1]), segment, (stride, value))[1]
+    return _while_recorded(lambda state: cond_fun(state[1]), segment, (stride, value))()[1]
 
 
 def _require_condition(goes_on: Any) -> None:
@@ -504,18 +568,7 @@ def fori_loop(
         )[1]
     known = innermost_value(lower), innermost_value(upper)
     if UNKNOWN not in known:
-        first, last = map(int, known)
-        is_recorded = any(innermost_value(x) is UNKNOWN for x in tree.leaves(init_val))
-        if not is_recorded:
-            for i in range(first, last):
-                after = body_fun(i, init_val)
-                _require_same(init_val, after, "fori_loop")
-                init_val = after
-            return init_val
-        carry, _ = scan(
-            lambda carry, i: (body_fun(i, carry), None), init_val, np.arange(first, last)
-        )
-        return carry
+        return _fori_known(int(known[0]), int(known[1]), body_fun, init_val)
     lower, upper = as_index(lower).astype(np.int64), as_index(upper).astype(np.int64)
     _, result = while_loop(
         lambda pair: pair[0] < upper,
@@ -523,6 +576,31 @@ def fori_loop(
         (lower, init_val),
     )
     return result
+
+
+def _fori_known(first: int, last: int, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
+    """Count between bounds that are known."""
+    carry, structure = tree.flatten(init)
+    carry = [as_operand(x) for x in carry]
+    value = structure.unflatten(carry)
+
+    def record() -> Callable[[], Any]:
+        rows = np.arange(first, last)
+        step = lambda carry, i: (body_fun(i, carry), None)  # noqa: E731
+        apply = _scan_recorded(step, value, rows, len(rows), False, "fori_loop")
+        return lambda: apply()[0]
+
+    def call() -> Any:
+        carry = value
+        if first >= last:
+            return _as_after_a_trip(lambda carry: body_fun(first, carry), carry, "fori_loop")
+        for i in range(first, last):
+            after = body_fun(i, carry)
+            _require_same(carry, after, "fori_loop")
+            carry = after
+        return carry
+
+    return _either(record, call, carry)
 
 
 def as_index(x: Any) -> Any:

@@ -9,6 +9,7 @@ import functrace as ft
 from functrace import errors
 from functrace.higher_order.loops import map_rows
 from functrace.testing import check_grads
+from functrace.transforms.reverse import Tape
 
 ROWS = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]])
 X = np.array([0.7, -0.4])
@@ -563,6 +564,155 @@ def test_map_of_rows():
         },
         X,
     )
+
+
+# Whatever is traced in a loop, it is one operation
+
+LENGTH = 40
+
+
+def python_loop(kind, traced, theta):
+    """The sum of a carry after some trips, which theta enters at one place."""
+    init = np.ones(2) * (theta if "init" in traced else 0.7)
+    rows = np.linspace(0.1, 0.9, LENGTH) * (theta if "rows" in traced else 0.7)
+    inside = theta if "body" in traced else 0.7
+    limit = theta * 0 + LENGTH if "condition" in traced else LENGTH
+    step = lambda y, row: 0.9 * y + 0.1 * np.sin(y * inside) * row
+    if kind == "scan":
+        return np.sum(ft.scan(lambda y, row: (step(y, row), y[0]), init, rows)[1])
+    if kind == "map":
+        return np.sum(ft.lax.map(lambda row: step(np.ones(2) * 0.7, row), rows))
+    if kind == "fori":
+        return np.sum(ft.fori_loop(0, LENGTH, lambda i, y: step(y, 0.3), init))
+    go = lambda state: (state[0] + 1, step(state[1], 0.3))
+    return np.sum(ft.while_loop(lambda state: state[0] < limit, go, (0, init))[1])
+
+
+PLACES = [
+    ("scan", ["init", "rows", "body"]),
+    ("map", ["rows", "body"]),
+    ("fori", ["init", "body"]),
+    ("while", ["init", "body", "condition"]),
+]
+EACH_PLACE = [(kind, (place,)) for kind, places in PLACES for place in places]
+EACH_PLACE += [(kind, tuple(places)) for kind, places in PLACES]
+EACH_PLACE += [(kind, ()) for kind, _ in PLACES]
+
+
+@pytest.mark.parametrize(("kind", "traced"), EACH_PLACE)
+def test_a_loop_is_one_operation_wherever_it_is_traced(kind, traced, monkeypatch):
+    f = lambda theta: python_loop(kind, traced, theta) + 0.0 * theta
+    expected = f(0.8)
+    slope = (f(0.8 + 1e-6) - f(0.8 - 1e-6)) / 2e-6
+    program = ft.make_ir(f)(0.8)
+    loops = [e for e in program.equations if e.primitive.name in ("scan", "while_loop")]
+    assert len(loops) == (1 if traced else 0)
+    assert len(program.equations) < 12
+    assert len(ft.jit(f).source(0.8).splitlines()) < 60
+    assert len(ft.make_ir(ft.grad(f))(0.8).equations) < 30
+    many = ft.make_ir(ft.vmap(f))(np.array([0.8, 0.8]))
+    assert len(many.equations) < 20
+    rows = []
+    record = Tape.record
+    monkeypatch.setattr(
+        Tape, "record", lambda self, *args: (rows.append(args[0]), record(self, *args))[1]
+    )
+    np.testing.assert_allclose(ft.grad(f)(0.8), slope, rtol=1e-6, atol=1e-9)
+    assert len(rows) < 60  # those of the body's own derivative are among them
+    for value in (
+        ft.jit(f)(0.8),
+        ft.vmap(f)(np.array([0.8, 0.8]))[1],
+        ft.checkpoint(f)(0.8),
+        ft.jvp(f, (0.8,), (1.0,))[0],
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+    for derivative in (
+        ft.jvp(f, (0.8,), (1.0,))[1],
+        ft.vjp(f, 0.8)[1](np.float64(1.0))[0],
+        ft.linearize(f, 0.8)[1](1.0),
+        ft.jit(ft.grad(f))(0.8),
+        ft.grad(ft.jit(f))(0.8),
+        ft.grad(ft.checkpoint(f))(0.8),
+        ft.jit(ft.vmap(ft.grad(f)))(np.array([0.8]))[0],
+    ):
+        np.testing.assert_allclose(derivative, slope, rtol=1e-6, atol=1e-9)
+    if len(traced) == 1 and kind != "while":
+        second = (ft.grad(f)(0.8 + 1e-5) - ft.grad(f)(0.8 - 1e-5)) / 2e-5
+        for hessian in (ft.grad(ft.grad(f)), ft.jit(ft.hessian(f))):
+            np.testing.assert_allclose(hessian(0.8), second, rtol=1e-6, atol=1e-8)
+
+
+def test_long_loops_that_only_close_over_traced_values():
+    """What was 175,000 lines of source is fifty."""
+    start = np.array([1.0, 0.5])
+
+    def loss(theta):
+        def step(y, _):
+            return y + 0.01 * np.sin(theta * y), None
+
+        return np.sum(ft.scan(step, start, None, length=1000)[0] ** 2)
+
+    fast = ft.jit(ft.value_and_grad(loss))
+    assert len(fast.source(0.7).splitlines()) < 100
+    value, slope = fast(0.7)
+    np.testing.assert_allclose(value, loss(0.7), rtol=1e-12)
+    np.testing.assert_allclose(slope, (loss(0.7 + 1e-6) - loss(0.7 - 1e-6)) / 2e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("transform", [ft.jit, ft.grad, lambda f: f], ids=["jit", "grad", "plain"])
+def test_a_body_that_asks_for_known_values_is_called_on_them(transform):
+    def by_scan(x):
+        halved = lambda n, _: (n // 2 if n % 2 == 0 else 3 * n + 1, None)
+        return x * ft.scan(halved, 7, None, length=4)[0]
+
+    def by_fori(x):
+        table = [1.0, 10.0, 100.0]
+        return x * ft.fori_loop(0, 3, lambda i, total: total + table[i], 0.0)
+
+    def by_while(x):
+        return x * ft.while_loop(lambda n: n < 50, lambda n: n * (2 if n < 10 else 3), 1)
+
+    for f, factor in ((by_scan, 17.0), (by_fori, 111.0), (by_while, 144.0)):
+        assert transform(f)(1.0) == factor
+
+
+def test_a_body_that_asks_for_values_is_differentiated_trip_by_trip():
+    step = lambda y: y * 3.0 if y < 10.0 else y + 1.0
+    f = lambda y: ft.fori_loop(0, 4, lambda i, y: step(y), y)
+    assert ft.value_and_grad(f)(2.0) == (20.0, 9.0)
+    assert ft.jvp(f, (2.0,), (1.0,)) == (20.0, 9.0)
+    with pytest.raises(errors.UnknownValueError):
+        ft.jit(f)(2.0)
+
+
+def test_a_loop_outside_every_transformation_calls_its_body_for_each_trip():
+    seen = []
+
+    def step(y, row):
+        seen.append((y, row))
+        return y + row, y
+
+    ft.scan(step, 0, np.array([1, 2]))
+    assert seen[-2:] == [(0, 1), (1, 2)]
+    seen.clear()
+    ft.fori_loop(0, 2, lambda i, y: step(y, i)[0], 5)
+    assert seen == [(5, 0), (5, 1)]
+
+
+def test_effects_in_a_loop_in_which_nothing_is_traced(capsys):
+    def f(x):
+        def step(total, row):
+            ft.debug.print("row {}", row)
+            return total + row, None
+
+        return x * ft.scan(step, 0.0, np.array([1.0, 2.0]))[0]
+
+    fast = ft.jit(f)
+    for _ in range(2):
+        assert fast(2.0) == 6.0
+        assert capsys.readouterr().out == "row 1.0\nrow 2.0\n"
+    assert ft.grad(f)(2.0) == 3.0
+    assert capsys.readouterr().out == "row 1.0\nrow 2.0\n"
 
 
 # What does not fit
