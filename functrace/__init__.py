@@ -6,61 +6,109 @@
 array([0., 1.])
 """
 
-from functrace import debug as debug
-from functrace import extend as extend
-from functrace import flatten_util as flatten_util
-from functrace import lax as lax
-from functrace import numpy as numpy
-from functrace import tree as tree
-from functrace import tree_util as tree_util
-from functrace.higher_order.branching import cond as cond
-from functrace.higher_order.branching import switch as switch
-from functrace.higher_order.callbacks import ShapeDtypeStruct as ShapeDtypeStruct
-from functrace.higher_order.callbacks import pure_callback as pure_callback
-from functrace.higher_order.checkpoint import checkpoint as checkpoint
-from functrace.higher_order.checkpoint import checkpoint_name as checkpoint_name
-from functrace.higher_order.checkpoint import checkpoint_policies as checkpoint_policies
-from functrace.higher_order.closures import closure_convert as closure_convert
-from functrace.higher_order.closures import custom_gradient as custom_gradient
-from functrace.higher_order.custom import custom_jvp as custom_jvp
-from functrace.higher_order.custom import custom_vjp as custom_vjp
-from functrace.higher_order.explaining import explain_cache_misses as explain_cache_misses
-from functrace.higher_order.implicit import custom_linear_solve as custom_linear_solve
-from functrace.higher_order.implicit import custom_root as custom_root
-from functrace.higher_order.implicit import fixed_point as fixed_point
-from functrace.higher_order.jit import jit as jit
-from functrace.higher_order.loops import associative_scan as associative_scan
-from functrace.higher_order.loops import fori_loop as fori_loop
-from functrace.higher_order.loops import scan as scan
-from functrace.higher_order.loops import while_loop as while_loop
-from functrace.higher_order.recordings import clear_caches as clear_caches
-from functrace.higher_order.recordings import disable_jit as disable_jit
-from functrace.higher_order.shapes import eval_shape as eval_shape
-from functrace.ir.checking import check as check
-from functrace.ir.parsing import parse as parse
-from functrace.ir.program import Program as Program
-from functrace.ir.program import to_text as to_text
-from functrace.lax import map as map
-from functrace.porting import Array as Array
-from functrace.porting import block_until_ready as block_until_ready
-from functrace.porting import device_get as device_get
-from functrace.porting import device_put as device_put
-from functrace.primitives.linear import stop_gradient as stop_gradient
-from functrace.transforms.batch import vmap as vmap
-from functrace.transforms.evaluate import evaluate as evaluate
-from functrace.transforms.evaluate import make_ir as make_ir
-from functrace.transforms.forward import jvp as jvp
-from functrace.transforms.jacobian import hessian as hessian
-from functrace.transforms.jacobian import hvp as hvp
-from functrace.transforms.jacobian import jacfwd as jacfwd
-from functrace.transforms.jacobian import jacobian as jacobian
-from functrace.transforms.jacobian import jacrev as jacrev
-from functrace.transforms.linearizing import linear_transpose as linear_transpose
-from functrace.transforms.linearizing import linearize as linearize
-from functrace.transforms.reverse import grad as grad
-from functrace.transforms.reverse import value_and_grad as value_and_grad
-from functrace.transforms.reverse import vjp as vjp
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from functrace import debug, errors, extend, flatten_util, lax, numpy, tree, tree_util
+from functrace.higher_order.branching import cond, switch
+from functrace.higher_order.callbacks import ShapeDtypeStruct, pure_callback
+from functrace.higher_order.checkpoint import checkpoint, checkpoint_name, checkpoint_policies
+from functrace.higher_order.closures import closure_convert, custom_gradient
+from functrace.higher_order.custom import custom_jvp, custom_vjp
+from functrace.higher_order.explaining import explain_cache_misses
+from functrace.higher_order.implicit import custom_linear_solve, custom_root, fixed_point
+from functrace.higher_order.jit import jit
+from functrace.higher_order.loops import associative_scan, fori_loop, scan, while_loop
+from functrace.higher_order.recordings import clear_caches, disable_jit
+from functrace.higher_order.shapes import eval_shape
+from functrace.ir.checking import check
+from functrace.ir.parsing import parse
+from functrace.ir.program import Program, to_text
+from functrace.lax import map
+from functrace.porting import Array, block_until_ready, device_get, device_put
+from functrace.primitives.linear import stop_gradient
+from functrace.transforms.batch import vmap
+from functrace.transforms.evaluate import evaluate, make_ir
+from functrace.transforms.forward import jvp
+from functrace.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
+from functrace.transforms.linearizing import linear_transpose, linearize
+from functrace.transforms.reverse import grad, value_and_grad, vjp
+
+if TYPE_CHECKING:
+    from functrace import scipy, testing
+
+__all__ = [
+    "Array",
+    "Program",
+    "ShapeDtypeStruct",
+    "associative_scan",
+    "block_until_ready",
+    "check",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
+    "clear_caches",
+    "closure_convert",
+    "cond",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_linear_solve",
+    "custom_root",
+    "custom_vjp",
+    "debug",
+    "device_get",
+    "device_put",
+    "disable_jit",
+    "errors",
+    "eval_shape",
+    "evaluate",
+    "explain_cache_misses",
+    "extend",
+    "fixed_point",
+    "flatten_util",
+    "fori_loop",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "lax",
+    "linear_transpose",
+    "linearize",
+    "make_ir",
+    "map",
+    "numpy",
+    "parse",
+    "pure_callback",
+    "remat",
+    "scan",
+    "scipy",
+    "stop_gradient",
+    "switch",
+    "testing",
+    "to_text",
+    "tree",
+    "tree_util",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    "while_loop",
+]
 
 remat = checkpoint
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The modules that few programs need, imported when they are asked for."""
+    if name in ("scipy", "testing"):
+        return import_module(f"functrace.{name}")
+    raise AttributeError(f"module 'functrace' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

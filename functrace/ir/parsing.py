@@ -7,6 +7,8 @@ Types of variables written by an equation are inferred again and must agree with
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ from functrace.ir.program import (
     ElidedValue,
     Equation,
     Program,
+    Source,
     Variable,
 )
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
@@ -47,7 +50,24 @@ def parse(text: str) -> Program:
             b: float64[3] = sin(a)
             return b
     """
-    return Reader(PRIMITIVES).read(text)
+    text = text.strip("\n")
+    reader = Reader(PRIMITIVES)
+    program = reader.read(text)
+    sources = _sources(text)
+    for equation, line in zip(reader.equations, reader.ends, strict=True):
+        equation.source = sources.get(line)
+    return program
+
+
+def _sources(text: str) -> dict[int, Source]:
+    """What stands beside the equations of a text: by its line, the place in the user's code."""
+    found: dict[int, Source] = {}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            file, colon, line = token.string[1:].strip().rpartition(":")
+            if colon and line.isdecimal():
+                found[token.start[0]] = Source.of_line(file, int(line), "program")
+    return found
 
 
 class Reader:
@@ -60,12 +80,14 @@ class Reader:
     Attributes:
         equations: What was read, in the order of the text: those of a Program within an equation
             come before it.
+        ends: On which line of the text each of them ends.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive], is_closed: bool = False) -> None:
         self.primitives = primitives
         self.is_closed = is_closed
         self.equations: list[Equation] = []
+        self.ends: list[int] = []
 
     def read(self, text: str) -> Program:
         """Read a Program from its text.
@@ -112,6 +134,7 @@ class Reader:
                 raise parse_error(node, f"the input {argument.arg!r} has no type.")
             _require_new(node, argument.arg, scope)
             scope[argument.arg] = variable = Variable(_type(argument.annotation))
+            variable.name = argument.arg
             inputs.append(variable)
         programs: dict[str, Program] = {}
         declared: dict[str, ArrayType] = {}
@@ -181,9 +204,11 @@ class Reader:
                 )
             _require_new(call, name, scope)
             scope[name] = variable = Variable(type)
+            variable.name = name
             outputs.append(variable)
         equation = Equation(primitive, inputs, params, outputs)
         self.equations.append(equation)
+        self.ends.append(call.end_lineno or call.lineno)
         return equation
 
     def _atom(self, node: ast.expr, scope: dict[str, Variable]) -> Atom:

@@ -32,6 +32,14 @@ class Source(NamedTuple):
     code: CodeType
     instruction: int
 
+    @classmethod
+    def of_line(cls, file: str, line: int, function: str) -> Source:
+        """A place of which no more is known than a text says: a file, a line, and a function."""
+        code = _ANYWHERE.replace(
+            co_filename=file, co_firstlineno=line, co_name=function, co_qualname=function
+        )
+        return cls(code, -1)
+
     @property
     def file(self) -> str:
         """The file's path."""
@@ -50,22 +58,34 @@ class Source(NamedTuple):
     @property
     def short(self) -> str:
         """The file's name and the line, as they stand beside an equation."""
-        return f"{self.file.replace(chr(92), '/').rpartition('/')[2]}:{self.line}"
+        name = self.file.replace(chr(92), "/").rpartition("/")[2]
+        # It ends a line of text, and must not begin another one.
+        shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+        return f"{shown}:{self.line}"
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.code.co_name}"
 
 
-class Variable:
-    """A value that a Program will have when it runs. Its identity is its name."""
+_ANYWHERE = compile("0", "", "eval")
 
-    __slots__ = ("type",)
+
+class Variable:
+    """A value that a Program will have when it runs. What tells variables apart is identity.
+
+    Attributes:
+        type: Shape, dtype and weakness.
+        name: What the text of the Program calls it, the last one of several.
+    """
+
+    __slots__ = ("name", "type")
 
     def __init__(self, type: ArrayType) -> None:
         self.type = type
 
     def __repr__(self) -> str:
-        return f"<variable {self.type}>"
+        name = getattr(self, "name", None)
+        return f"<variable {self.type}>" if name is None else f"{name}: {self.type}"
 
 
 class Constant:
@@ -78,7 +98,7 @@ class Constant:
         self.type = type_of(value) if type is None else type
 
     def __repr__(self) -> str:
-        return f"<constant {self.type}>"
+        return Printer().constant(self)
 
 
 class ElidedValue:
@@ -165,7 +185,7 @@ class Equation:
         )
 
     def __repr__(self) -> str:
-        return f"<equation {self.primitive.name}>"
+        return Printer(keeps_names=True).line(self)
 
 
 class Storage(NamedTuple):
@@ -321,6 +341,11 @@ def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> st
     return "\n".join(Printer(sources, elide).definition("program", program, ""))
 
 
+def name_variables(program: Program) -> None:
+    """Give the variables the names that they have in the text of the Program."""
+    Printer().name_all(program)
+
+
 def equation_texts(program: Program) -> list[str]:
     """What `to_text` writes for each equation, without the Programs that it holds."""
     printer = Printer(sources=False, elide=True)
@@ -349,19 +374,41 @@ def variable_names() -> Iterator[str]:
 
 
 class Printer:
-    """Prints a Program, with a name for each variable."""
+    """Prints a Program, with a name for each variable.
 
-    def __init__(self, sources: bool, elide: bool) -> None:
+    Args:
+        sources: Whether to write the user's file and line beside each equation.
+        elide: Whether to leave out the values of large constants.
+        keeps_names: Whether variables are called as they were the last time, if ever.
+    """
+
+    def __init__(self, sources: bool = True, elide: bool = True, keeps_names: bool = False) -> None:
         self.sources = sources
         self.elide = elide
+        self.keeps_names = keeps_names
         self.names: dict[Variable, str] = {}
         self.fresh = variable_names()
 
     def name(self, variable: Variable) -> str:
         """The variable's name, a new one at its first use."""
+        if self.keeps_names:
+            return getattr(variable, "name", "_")
         if variable not in self.names:
-            self.names[variable] = next(self.fresh)
+            variable.name = self.names[variable] = next(self.fresh)
         return self.names[variable]
+
+    def name_all(self, program: Program) -> None:
+        """Name what stands in a Program, in the order of its text."""
+        for variable in program.inputs:
+            self.name(variable)
+        for equation in program.equations:
+            for atom in equation.inputs:
+                if isinstance(atom, Variable):
+                    self.name(atom)
+            for body in equation.programs:
+                self.name_all(body)
+            for variable in equation.outputs:
+                self.name(variable)
 
     def definition(self, title: str, program: Program, indent: str) -> Iterator[str]:
         """The lines of a Program."""
@@ -378,10 +425,19 @@ class Printer:
 
     def equation(self, equation: Equation, indent: str) -> Iterator[str]:
         """The lines of an equation: the Programs that it holds, and then its own."""
-        arguments = [self.atom(atom) for atom in equation.inputs]
+        for atom in equation.inputs:
+            if isinstance(atom, Variable):
+                self.name(atom)  # before what is in the Programs
         for key, value in equation.params.items():
             if isinstance(value, Program):
                 yield from self.definition(key, value, indent)
+        yield indent + self.line(equation)
+
+    def line(self, equation: Equation) -> str:
+        """The line of an equation itself."""
+        arguments = [self.atom(atom) for atom in equation.inputs]
+        for key, value in equation.params.items():
+            if isinstance(value, Program):
                 arguments.append(f"{key}={key}")
             else:
                 arguments.append(f"{key}={self.parameter(equation, key, value)}")
@@ -389,14 +445,14 @@ class Printer:
         outputs = [(self.name(v), v.type) for v in equation.outputs]
         if len(outputs) == 1 and not equation.primitive.multiple_outputs:
             ((name, type),) = outputs
-            text = f"{indent}{name}: {type} = {call}"
+            text = f"{name}: {type} = {call}"
         else:
             declared = "".join(f"{name}: {type}; " for name, type in outputs)
             targets = ", ".join(name for name, _ in outputs)
-            text = f"{indent}{declared}({targets}{',' if len(outputs) == 1 else ''}) = {call}"
+            text = f"{declared}({targets}{',' if len(outputs) == 1 else ''}) = {call}"
         if self.sources and equation.source is not None:
             text += f"  # {equation.source.short}"
-        yield text
+        return text
 
     def parameter(self, equation: Equation, key: str, value: Any) -> str:
         """The value of a parameter that is no Program."""

@@ -57,7 +57,6 @@ LONGEST_NAME = 200
 
 File = str | PathLike[str] | BinaryIO
 
-TEMPLATE = compile("", "", "exec")
 """An empty code object: with another file and line it says where an equation was recorded."""
 
 
@@ -384,10 +383,7 @@ def _source(file: str, line: int, function: str) -> Source:
         all(name.isprintable() and len(name) <= LONGEST_NAME for name in (file, function)),
         "the name of a file is none",
     )
-    code = TEMPLATE.replace(
-        co_filename=file, co_firstlineno=line, co_name=function, co_qualname=function
-    )
-    return Source(code, -1)
+    return Source.of_line(file, line, function)
 
 
 # The header of a .npy file of version 1, as NumPy has written it since there is this format.

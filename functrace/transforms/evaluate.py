@@ -10,7 +10,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
-from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable
+from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
 from functrace.ir.types import type_of
 from functrace.places import runs_equations
 from functrace.tracing import ProgramRecording, as_operand, bind
@@ -50,7 +50,9 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
             outputs = tree.leaves(f(*traced_args, **traced_kwargs))
             for x in outputs:
                 _require_array(x, f)
-            return recording.program(outputs)
+            program = recording.program(outputs)
+        name_variables(program)
+        return program
 
     return record
 

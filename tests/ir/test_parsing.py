@@ -116,11 +116,6 @@ def test_parameters_that_are_numpy_scalars_become_pythons():
     assert type(parsed.equations[0].params["p"]) is float
 
 
-def test_sources_are_comments():
-    program = ft.make_ir(lambda x: np.sin(x) * 2.0)(1.0)
-    assert to_text(ft.parse(str(program))) == to_text(program, sources=False)
-
-
 def test_a_long_program_does_not_confuse_names_with_numbers():
     def f(x):
         for _ in range(6600):  # until a variable would be called inf
@@ -178,3 +173,40 @@ def test_refusals(text):
 def test_parse_errors_advise():
     with pytest.raises(ParseError, match="exactly as printing a Program writes it"):
         ft.parse("")
+
+
+def holds_programs(x):
+    def body(carry, row):
+        return np.sin(carry) * row, carry
+
+    last, rows = ft.scan(body, x, np.arange(3.0))
+    return ft.cond(last > 0, lambda: last, lambda: np.sum(rows))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.sin, holds_programs, ft.grad(holds_programs), ft.jit(ft.grad(holds_programs))],
+    ids=["one operation", "loops and choices", "their gradient", "a function in it"],
+)
+def test_lines_are_read_back(function):
+    program = ft.make_ir(function)(1.0)
+    assert "  # test_parsing.py:" in str(program)
+    assert str(ft.parse(str(program))) == str(program)
+    assert str(ft.parse(to_text(program, sources=False))) == to_text(program, sources=False)
+
+
+def test_a_place_is_what_the_comment_says():
+    text = "def program(a: float64):\n    b: float64 = sin(a)  # my model.py:12\n    return b"
+    source = ft.parse(f"\n\n{text}\n").equations[0].source
+    assert (source.file, source.line) == ("my model.py", 12)
+    other = text.replace("my model.py:12", "what I think of it")
+    assert ft.parse(other).equations[0].source is None
+
+
+def test_the_name_of_a_file_does_not_end_its_comment():
+    source = compile("def f(x):\n    return x + x", "two\nlines.py", "exec")
+    namespace = {}
+    exec(source, namespace)
+    program = ft.make_ir(namespace["f"])(1.0)
+    assert str(ft.parse(str(program))) == str(program)
+    assert ft.jit(namespace["f"])(1.0) == 2.0

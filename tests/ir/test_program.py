@@ -168,9 +168,7 @@ def test_programs_inside_of_programs():
 def test_representations_are_short():
     program = ft.make_ir(np.sin)(X)
     assert repr(program) == "<program of 1 equations>"
-    assert repr(program.equations[0]) == "<equation sin>"
-    assert repr(program.inputs[0]) == "<variable float64[3]>"
-    assert repr(Constant(1.5)) == "<constant weak_float64>"
+    assert repr(Constant(1.5)) == "1.5"
     assert repr(PRIMITIVES["sin"]) == "<primitive sin>"
 
 
@@ -229,3 +227,21 @@ def test_a_jitted_gradient_is_as_silent_as_the_gradient():
     np.testing.assert_array_equal(ft.jit(ft.jit(ft.grad(f)))(x), [0.0, 0.5])
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         ft.jit(ft.value_and_grad(lambda x: np.sum(np.log(x) + x)))(x)
+
+
+def test_variables_and_equations_print_with_the_names_of_the_text():
+    program = ft.make_ir(lambda x: np.sin(x) * x)(np.ones(3))
+    lines = str(program).splitlines()
+    assert repr(program.inputs[0]) == "a: float64[3]"
+    assert [f"    {equation!r}" for equation in program.equations] == lines[1:-1]
+    assert repr(Variable(program.inputs[0].type)) == "<variable float64[3]>"
+    assert repr(Constant(2.5)) == "2.5"
+
+
+def test_what_holds_a_program_prints_as_its_own_line():
+    program = ft.make_ir(lambda x: ft.scan(lambda c, _: (np.sin(c), None), x, None, 3)[0])(1.0)
+    lines = str(program).splitlines()
+    (equation,) = program.equations[-1:]
+    assert f"    {equation!r}" == lines[-2]
+    (inner,) = equation.params["body"].equations
+    assert f"        {inner!r}" in lines

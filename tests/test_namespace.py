@@ -1,0 +1,43 @@
+"""What the package offers, and that asking it says so."""
+
+from __future__ import annotations
+
+import pydoc
+import subprocess
+import sys
+
+import pytest
+
+import functrace as ft
+
+
+def test_all_names_what_there_is():
+    assert sorted(set(ft.__all__)) == sorted(ft.__all__)
+    for name in ft.__all__:
+        assert getattr(ft, name).__doc__
+    assert set(ft.__all__) <= set(dir(ft))
+
+
+def test_all_leaves_nothing_public_out():
+    """Whatever the package holds is public, or a part of the house, or Python's."""
+    inner = {"backends", "higher_order", "ir", "porting", "primitives", "tracing", "transforms"}
+    borrowed = {"import_module", "TYPE_CHECKING", "Any"}
+    found = {name for name in vars(ft) if name[0] != "_"}
+    assert found - inner - borrowed <= set(ft.__all__)
+
+
+def test_help_lists_the_functions():
+    text = pydoc.render_doc(ft, renderer=pydoc.plaintext)
+    for name in ("grad(", "value_and_grad(", "vmap(", "jit(", "cond(", "scan("):
+        assert f"\n    {name}" in text
+
+
+@pytest.mark.parametrize("name", ["testing", "scipy", "scipy.special", "errors"])
+def test_modules_are_there_without_an_import(name):
+    code = f"import functrace; functrace.{name}.__doc__[0]"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'gard'"):
+        _ = ft.gard
