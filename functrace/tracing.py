@@ -41,6 +41,7 @@ from functrace.errors import (
     UnsupportedFunctionError,
     ViewWriteError,
 )
+from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
@@ -219,7 +220,8 @@ class ProgramRecording(Recording):
         self.holds_effects = holds_effects
         self.inputs: list[Variable] = []
         self.equations: list[Equation] = []
-        self._constants: dict[int, Constant] = {}
+        self._captured = ImmutableArrays()
+        self._constants: dict[int, Constant] = {}  # by the copy that they hold
         self._is_silent_outside = is_silent()
 
     def input(self, type: ArrayType) -> Tracer:
@@ -237,9 +239,10 @@ class ProgramRecording(Recording):
             return Constant(value.copy())  # a copy: the tracer may be written later
         if not isinstance(value, np.ndarray):
             return Constant(value)
-        constant = self._constants.get(id(value))
+        kept = self._captured.of(value)  # as it is now: its owner may write it later
+        constant = self._constants.get(id(kept))
         if constant is None:
-            constant = self._constants[id(value)] = Constant(value)
+            constant = self._constants[id(kept)] = Constant(kept)
         return constant
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -24,8 +24,8 @@ ROOT = Path(functrace.__file__).parent
 FLOORS = [
     ["errors", "tree"],
     [
-        "ir.types", "ir.emission", "ir.primitive", "ir.program", "ir.parsing", "ir.checking",
-        "ir.saving",
+        "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
+        "ir.checking", "ir.saving",
     ],
     ["places", "tracing"],
     [

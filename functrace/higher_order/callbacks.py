@@ -29,6 +29,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
+from functrace.transforms.arguments import owned
 
 VMAP_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 """What `pure_callback` can do under `vmap`."""
@@ -269,7 +270,7 @@ def pure_callback(
     name = getattr(callback, "__name__", "callback")
 
     def called(*values: Any) -> list[Any]:
-        given_args, given_kwargs = structure.unflatten(values)
+        given_args, given_kwargs = structure.unflatten([owned(value) for value in values])
         result = callback(*given_args, **given_kwargs)
         found, found_structure = tree.flatten(result)
         if found_structure != result_structure:
@@ -294,14 +295,14 @@ def debug_callback(callback: Callable[..., Any], args: Any, kwargs: Any) -> None
     """Call a function on values, now or whenever the traced ones among its arguments are known."""
     leaves, structure = tree.flatten((args, kwargs))
     traced = [number for number, leaf in enumerate(leaves) if isinstance(leaf, Tracer)]
-    # A traced array may be written after this: its own copy stays what it is now.
-    plain = [None if isinstance(leaf, Tracer) else leaf for leaf in leaves]
+    # Arrays may be written after this: their copies stay what they are now.
+    plain = [None if isinstance(leaf, Tracer) else owned(leaf) for leaf in leaves]
 
     def called(*values: Any) -> list[Any]:
         full = list(plain)
         for number, value in zip(traced, values, strict=True):
             full[number] = value
-        given_args, given_kwargs = structure.unflatten(full)
+        given_args, given_kwargs = structure.unflatten([owned(value) for value in full])
         callback(*given_args, **given_kwargs)
         return []
 

@@ -91,7 +91,10 @@ def jit(
 
     The function is called on tracers of which only shapes and dtypes are known, once for each tree
     structure and types of its arguments and each value of the static ones. Python code in it runs
-    only then: printing, appending to lists, and reading the clock happen once.
+    only then: printing, appending to lists, and reading the clock happen once. So does reading what
+    is no argument: numbers and arrays from outside count as they are when the function is recorded,
+    all of them, whatever is written into them later. What is to change from call to call is an
+    argument; ``clear_cache()`` lets the function read the rest again.
 
     The 256 recordings that were used last are kept.
 

@@ -156,9 +156,9 @@ def test_what_differs_a_little_is_computed_twice():
     )
 
 
-def test_large_constants_are_the_same_only_as_objects():
-    large, equal = np.arange(1000.0), np.arange(1000.0)
-    program = ft.make_ir(lambda x: (x + large, x + large, x + equal))(1.0)
+def test_large_constants_are_the_same_where_they_were_recorded_as_one():
+    large, equal, other = np.arange(1000.0), np.arange(1000.0), np.arange(1000.0, 2000.0)
+    program = ft.make_ir(lambda x: (x + large, x + equal, x + other))(1.0)
     assert len(share_subexpressions(program).equations) == 2
 
 
