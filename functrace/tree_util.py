@@ -26,6 +26,9 @@ __all__ = [
     "PyTreeDef",
     "SequenceKey",
     "all_leaves",
+    "flatten_one_level",
+    "flatten_one_level_with_keys",
+    "is_tree_node",
     "keystr",
     "register_dataclass",
     "register_pytree_node",
@@ -42,6 +45,7 @@ __all__ = [
     "tree_map",
     "tree_map_with_path",
     "tree_reduce",
+    "tree_reduce_associative",
     "tree_structure",
     "tree_transpose",
     "tree_unflatten",
@@ -54,7 +58,11 @@ _Class = TypeVar("_Class", bound=type[Any])
 
 PyTreeDef = tree.Structure
 
+flatten_one_level = tree.flatten_one_level
+flatten_one_level_with_keys = tree.flatten_one_level_with_keys
+is_tree_node = tree.is_tree_node
 tree_all = tree.all
+tree_broadcast = tree.broadcast
 tree_flatten = tree.flatten
 tree_flatten_with_path = tree.flatten_with_path
 tree_leaves = tree.leaves
@@ -62,6 +70,7 @@ tree_leaves_with_path = tree.leaves_with_path
 tree_map = tree.map
 tree_map_with_path = tree.map_with_path
 tree_reduce = tree.reduce
+tree_reduce_associative = tree.reduce_associative
 tree_structure = tree.structure
 tree_unflatten = tree.unflatten
 
@@ -71,19 +80,6 @@ def tree_transpose(
 ) -> Any:
     """Turn a tree of trees inside out; as `functrace.tree.transpose`."""
     return tree.transpose(outer_treedef, inner_treedef, pytree_to_transpose)
-
-
-def tree_broadcast(
-    prefix_tree: Any, full_tree: Any, is_leaf: Callable[[Any], bool] | None = None
-) -> Any:
-    """Repeat each leaf of a prefix at all leaves of the subtree that it stands for.
-
-    Example:
-        >>> tree_broadcast((1, 2), ([0, 0], {"a": 0}))
-        ([1, 1], {'a': 2})
-    """
-    leaves = tree.broadcast_prefix(prefix_tree, full_tree, is_leaf)
-    return tree.structure(full_tree).unflatten(leaves)
 
 
 def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = None) -> bool:

@@ -87,12 +87,19 @@ SIGNATURES = {
         while_loop(cond_fun, body_fun, init_val)
     """,
     tree_util: """
+        flatten_one_level(tree)
+        flatten_one_level_with_keys(tree)
+        is_tree_node(typ)
+        tree_broadcast(prefix_tree, full_tree, is_leaf)
+        tree_reduce_associative(operation, tree, *, identity, is_leaf)
         tree_map(f, tree, *, is_leaf)
         tree_reduce(function, tree, initializer, is_leaf)
         tree_transpose(outer_treedef, inner_treedef, pytree_to_transpose)
         tree_unflatten(treedef, leaves)
     """,
     ft.tree: """
+        broadcast(prefix_tree, full_tree, is_leaf)
+        reduce_associative(operation, tree, *, identity, is_leaf)
         reduce(function, tree, initializer, is_leaf)
         transpose(outer_treedef, inner_treedef, pytree_to_transpose)
         unflatten(treedef, leaves)

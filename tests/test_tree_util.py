@@ -46,6 +46,16 @@ def test_map_reduce_all():
     assert not tu.tree_all((True, [0]))
 
 
+def test_one_level():
+    assert tu.flatten_one_level({"a": [1, 2], "b": {"c": 3}}) == ([[1, 2], {"c": 3}], ("a", "b"))
+    assert tu.flatten_one_level_with_keys({"a": [1]}) == ([(tu.DictKey("a"), [1])], ("a",))
+    with pytest.raises(ValueError, match="is a leaf"):
+        tu.flatten_one_level(1.0)
+    assert tu.is_tree_node(list)
+    assert not tu.is_tree_node(float)
+    assert tu.tree_reduce_associative(lambda x, y: x + y, [1, (2, 3), [4, 5, 6]]) == 21
+
+
 def test_paths():
     pairs, treedef = tu.tree_flatten_with_path(TREE)
     assert treedef == tu.tree_structure(TREE)

@@ -43,11 +43,17 @@ def compiled(
         donated: The numbers of the inputs whose memory may be overwritten and returned.
         name: The name of the function in the source, if it can be one.
     """
+    written = _written(program, donated, name)
+    return Executable(written.run, simplify(program), written.source)
+
+
+def _written(
+    program: Program, donated: frozenset[int] = frozenset(), name: str = "program"
+) -> Written:
+    # Without the simplified Program, which may be the Program itself: it must not hold itself.
     key = ("compiled", donated)
     if key not in program.derived:
-        simple = simplify(program)
-        written = Written(simple, donated, name)
-        program.derived[key] = Executable(written.run, simple, written.source)
+        program.derived[key] = Written(simplify(program), donated, name)
     return program.derived[key]
 
 
@@ -65,7 +71,7 @@ def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:
     program.derived["runs"] = so_far
     count = len(program.equations)
     if count and so_far >= OFTEN + FIRST / count:
-        return compiled(program).run
+        return _written(program).run
     return lambda *inputs: run_program(program, inputs)
 
 
@@ -75,5 +81,5 @@ def run_again(program: Program, inputs: Sequence[Any]) -> Sequence[Any]:
     The first time it may be one of those that are made for one call.
     """
     if "runs" in program.derived:
-        return compiled(program).run(*inputs)
+        return _written(program).run(*inputs)
     return runner(program, 1)(*inputs)

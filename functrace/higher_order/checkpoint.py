@@ -16,7 +16,6 @@ from functrace.higher_order.programs import (
     Mask,
     Pullback,
     closed,
-    derived,
     record_program,
     residual_form,
     with_zeros,
@@ -272,7 +271,7 @@ def equations_for(
 def remat_plan(program: Program, is_active: Mask, policy: Policy | None) -> RematPlan:
     """The plan for a Program, the inputs that need cotangents, and a policy."""
     key = ("remat", is_active, policy)
-    return derived(program, key, lambda: RematPlan(program, is_active, policy))
+    return program.derive(key, lambda: RematPlan(program, is_active, policy))
 
 
 def checkpoint(

@@ -218,15 +218,14 @@ ppermute_primitive = Ppermute("ppermute")
 
 def combines_examples(program: Program) -> bool:
     """Whether a Program, or one within it, holds a collective: it must see all examples at once."""
-    found = program.derived.get(("combines examples",))
-    if found is None:
-        found = any(
+    return program.derive(
+        "combines examples",
+        lambda: any(
             isinstance(equation.primitive, Collective)
             or any(map(combines_examples, equation.programs))
             for equation in program.equations
-        )
-        program.derived[("combines examples",)] = found
-    return found
+        ),
+    )
 
 
 # Functions

@@ -158,8 +158,8 @@ def jit(
 
     function = cast("Any", jitted)
     function.lower = lambda *args, **kwargs: lower(recordings, args, kwargs)
-    function.source = lambda *args, **kwargs: function.lower(*args, **kwargs).compile().source
-    function.cost = lambda *args, **kwargs: function.lower(*args, **kwargs).compile().cost()
+    function.source = lambda *args, **kwargs: lower(recordings, args, kwargs).compile().source
+    function.cost = lambda *args, **kwargs: lower(recordings, args, kwargs).compile().cost()
     function.cache_info = recordings.info
     function.clear_cache = recordings.clear
     return function

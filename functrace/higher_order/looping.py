@@ -27,7 +27,6 @@ from functrace.higher_order.programs import (
     Mask,
     Pullback,
     batched,
-    derived,
     in_front,
     output_types,
     pushed_forward,
@@ -554,7 +553,7 @@ def reverse_plan(
 ) -> ReversePlan:
     """The plan for a body and the inputs that need cotangents."""
     key = ("reverse plan", constants, carries, rows, counts_trips)
-    return derived(body, key, lambda: ReversePlan(body, constants, carries, rows, counts_trips))
+    return body.derive(key, lambda: ReversePlan(body, constants, carries, rows, counts_trips))
 
 
 def known_history(
@@ -587,7 +586,7 @@ def known_history(
                 ]
             )
 
-    program = derived(body, ("known history", constant_mask, known_carry, row_mask), make)
+    program = body.derive(("known history", constant_mask, known_carry, row_mask), make)
     constants, carry, rows = scan.split(inputs, params)
     known_constants = selected(constants, [not on for on in constant_mask])
     results = bind(
@@ -648,7 +647,7 @@ def transposed_body(
             rows = instantiated(full[last:], body.inputs[last:], row_mask)
             return recording.program([*new_carry, *new_sums, *rows])
 
-    return derived(body, ("transposed body", constant_mask, carry_mask, row_mask), make)
+    return body.derive(("transposed body", constant_mask, carry_mask, row_mask), make)
 
 
 class While(Primitive):
@@ -868,7 +867,7 @@ def each_goes_on(
             new_body = recording.program(outputs)
         return new_condition, new_body
 
-    return derived(body, ("each goes on", condition, size, tuple(axes)), make)
+    return body.derive(("each goes on", condition, size, tuple(axes)), make)
 
 
 scan_primitive = Scan("scan")

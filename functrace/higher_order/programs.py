@@ -8,7 +8,7 @@ from outside become inputs (`closed`), because a recording sees the inputs of an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,15 +26,7 @@ from functrace.transforms.forward import TangentRecording
 from functrace.transforms.reverse import Tape, backward, consumed
 from functrace.transforms.transpose import transpose_program
 
-T = TypeVar("T")
 Mask = tuple[bool, ...]
-
-
-def derived(program: Program, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-    """What was made from a Program under this key before, or else what is made now."""
-    if key not in program.derived:
-        program.derived[key] = make()
-    return program.derived[key]
 
 
 def closed(program: Program) -> tuple[Program, list[Any]]:
@@ -224,7 +216,7 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
                 pushed = [inner.tangent_of(x) for x, on in zip(outputs, mask, strict=True) if on]
             return PushedForward(outer.program([*values, *pushed]), mask)
 
-    return derived(program, ("pushed forward", is_active, wanted), make)
+    return program.derive(("pushed forward", is_active, wanted), make)
 
 
 class ResidualForm(NamedTuple):
@@ -295,7 +287,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                 tuple(part is not None for part in parts),
             )
 
-    return derived(program, ("residual form", is_active, receives), make)
+    return program.derive(("residual form", is_active, receives), make)
 
 
 class Batched(NamedTuple):
@@ -331,7 +323,7 @@ def batched(
                     output_axes[number] = 0
             return Batched(recording.program(outputs), tuple(output_axes))
 
-    return derived(program, ("batched", size, tuple(axes), wanted), make)
+    return program.derive(("batched", size, tuple(axes), wanted), make)
 
 
 def in_front(x: Any, axis: int | None, size: int) -> Any:
@@ -362,7 +354,7 @@ def transposed(program: Program, is_linear: Mask) -> tuple[Program, Mask]:
             mask = tuple(part is not None for part in parts)
             return recording.program(present), mask
 
-    return derived(program, ("transposed", is_linear), make)
+    return program.derive(("transposed", is_linear), make)
 
 
 def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:

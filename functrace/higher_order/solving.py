@@ -19,7 +19,6 @@ from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.higher_order.programs import (
     Pullback,
     batched,
-    derived,
     in_front,
     input_types,
     output_types,
@@ -190,7 +189,7 @@ def full_transpose(program: Program, constants: int) -> Program:
         types = [type.strong for type in input_types(program)[constants:]]
         return with_interface(body, input_types(body), range(len(body.inputs)), types, present)
 
-    return derived(program, ("full transpose", constants), make)
+    return program.derive(("full transpose", constants), make)
 
 
 class Root(Implicit):

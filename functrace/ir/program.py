@@ -18,12 +18,14 @@ from itertools import count, product
 from keyword import iskeyword
 from os import PathLike
 from types import CodeType
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, type_of
+
+T = TypeVar("T")
 
 
 class Source(NamedTuple):
@@ -198,6 +200,10 @@ class Storage(NamedTuple):
     load: Callable[[str | PathLike[str] | BinaryIO, Iterable[Primitive]], Program]
 
 
+_ITSELF = object()
+"""Stands among what was derived from a Program for the Program itself."""
+
+
 class Program:
     """A recorded function: straight-line, typed, without side effects.
 
@@ -222,6 +228,18 @@ class Program:
         self.equations = tuple(equations)
         self.outputs = tuple(outputs)
         self.derived: dict[Hashable, Any] = {}
+
+    def derive(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What was made from this Program under a key before, or else what is made now.
+
+        That may be this Program itself. It does not hold itself then, or it would wait for the
+        cyclic garbage collector, and with it the arrays among its constants.
+        """
+        if key not in self.derived:
+            made = make()
+            self.derived[key] = _ITSELF if made is self else made
+        found = self.derived[key]
+        return cast("T", self) if found is _ITSELF else found
 
     def constants(self) -> Iterator[Constant]:
         """Each constant once, in the order of its first use."""

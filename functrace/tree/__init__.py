@@ -24,19 +24,27 @@ from functrace.tree.keys import KeyPath as KeyPath
 from functrace.tree.keys import SequenceKey as SequenceKey
 from functrace.tree.keys import keystr as keystr
 from functrace.tree.mapping import all as all
+from functrace.tree.mapping import broadcast as broadcast
 from functrace.tree.mapping import broadcast_prefix as broadcast_prefix
 from functrace.tree.mapping import first_difference as first_difference
 from functrace.tree.mapping import map as map
 from functrace.tree.mapping import map_with_path as map_with_path
 from functrace.tree.mapping import reduce as reduce
+from functrace.tree.mapping import reduce_associative as reduce_associative
 from functrace.tree.mapping import transpose as transpose
 from functrace.tree.registering import assume_leaf as assume_leaf
 from functrace.tree.registering import register as register
 from functrace.tree.registering import register_dataclass as register_dataclass
+from functrace.tree.registering import static as static
 from functrace.tree.structures import LEAF as LEAF
 from functrace.tree.structures import Structure as Structure
 from functrace.tree.traversing import flatten as flatten
+from functrace.tree.traversing import flatten_one_level as flatten_one_level
+from functrace.tree.traversing import (
+    flatten_one_level_with_keys as flatten_one_level_with_keys,
+)
 from functrace.tree.traversing import flatten_with_path as flatten_with_path
+from functrace.tree.traversing import is_tree_node as is_tree_node
 from functrace.tree.traversing import leaves as leaves
 from functrace.tree.traversing import leaves_with_path as leaves_with_path
 from functrace.tree.traversing import structure as structure
@@ -53,10 +61,14 @@ __all__ = [
     "Structure",
     "all",
     "assume_leaf",
+    "broadcast",
     "broadcast_prefix",
     "first_difference",
     "flatten",
+    "flatten_one_level",
+    "flatten_one_level_with_keys",
     "flatten_with_path",
+    "is_tree_node",
     "keystr",
     "leaves",
     "leaves_with_path",
@@ -64,8 +76,10 @@ __all__ = [
     "map_with_path",
     "ravel",
     "reduce",
+    "reduce_associative",
     "register",
     "register_dataclass",
+    "static",
     "structure",
     "transpose",
     "unflatten",

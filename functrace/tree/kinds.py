@@ -229,14 +229,17 @@ def class_name(cls: Any) -> str:
     return getattr(cls, "__qualname__", None) or repr(cls)
 
 
+def is_namedtuple(cls: Any) -> bool:
+    """Whether a class is that of named tuples."""
+    return issubclass(cls, TUPLE_CLASS) and hasattr(cls, "_fields") and hasattr(cls, "_make")
+
+
 def open_container(tree: Any) -> tuple[Kind, Any, Sequence[Any]] | None:
     """Take one container apart into its kind, auxiliary data and children; None for a leaf."""
     cls = class_of(tree)
     kind = get_kind(cls)
     if kind is None:
-        if issubclass(cls, TUPLE_CLASS) and hasattr(cls, "_fields") and hasattr(cls, "_make"):
-            return NAMEDTUPLE, cls, tree
-        return None
+        return (NAMEDTUPLE, cls, tree) if is_namedtuple(cls) else None
     result = kind.flatten(tree)
     if kind.entries is not None:
         # A built-in container or a dataclass, whose function is of this module.

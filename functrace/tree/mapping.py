@@ -124,6 +124,48 @@ def reduce(
     return functools.reduce(function, found)
 
 
+def reduce_associative(
+    operation: Callable[[Any, Any], Any],
+    tree: Any,
+    *,
+    identity: Any = _nothing,
+    is_leaf: IsLeaf | None = None,
+) -> Any:
+    """Combine the leaves of a tree by an associative function, by halves.
+
+    The result depends on each leaf by a chain of operations as long as the logarithm of their
+    number, where that of :func:`reduce` is as long as the number; sums are rounded less.
+
+    Args:
+        operation: Takes two results, those of neighbouring leaves.
+        tree: The tree.
+        identity: The result for a tree without leaves.
+        is_leaf: As for :func:`flatten`.
+
+    Raises:
+        TreeStructureError: The tree has no leaves, and there is no identity.
+
+    >>> reduce_associative(lambda x, y: f"({x}{y})", ["a", ("b", "c"), "d"])
+    '((ab)(cd))'
+    """
+    found = flatten(tree, is_leaf)[0]
+    if not found:
+        if identity is _nothing:
+            raise TreeStructureError(
+                "A tree without leaves cannot be reduced without an identity.",
+                advice="Give the result for an empty tree as identity.",
+            )
+        return identity
+    return _by_halves(operation, found)
+
+
+def _by_halves(operation: Callable[[Any, Any], Any], values: list[Any]) -> Any:
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return operation(_by_halves(operation, values[:half]), _by_halves(operation, values[half:]))
+
+
 def all(tree: Any, *, is_leaf: IsLeaf | None = None) -> bool:
     """Whether all leaves of a tree are true.
 
@@ -218,6 +260,16 @@ def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf | None = 
         else:
             result += [leaf] * len(flatten(subtree)[0])
     return result
+
+
+def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf | None = None) -> Any:
+    """As :func:`broadcast_prefix`, with the result as a tree like the full one.
+
+    >>> broadcast((1, 2), ([0, 0], {"a": 0}))
+    ([1, 1], {'a': 2})
+    """
+    leaves = broadcast_prefix(prefix_tree, full_tree, is_leaf)
+    return flatten(full_tree)[1].unflatten(leaves)
 
 
 def first_difference(expected: Any, other: Any, is_leaf: IsLeaf | None = None) -> str | None:

@@ -158,6 +158,26 @@ def register_dataclass(
     return cls
 
 
+def static(**options: Any) -> Any:
+    """A field of a dataclass that is part of the structure, not data.
+
+    Args:
+        options: Those of ``dataclasses.field``.
+
+    >>> from dataclasses import dataclass
+    >>> from functrace.tree import leaves
+    >>> @register_dataclass
+    ... @dataclass
+    ... class Layer:
+    ...     weights: float
+    ...     activation: str = static(default="tanh")
+    >>> leaves(Layer(1.0))
+    [1.0]
+    """
+    metadata = {**(options.pop("metadata", None) or {}), "static": True}
+    return dataclasses().field(metadata=metadata, **options)
+
+
 def _names(names: Iterable[str], argument: str) -> tuple[str, ...]:
     if isinstance(names, str):
         raise TreeRegistrationError(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from functrace.errors import TreeStructureError
@@ -20,8 +20,10 @@ from functrace.tree.kinds import (
     TUPLE_CLASS,
     IsLeaf,
     are_known_leaves,
+    class_name,
     class_of,
     get_kind,
+    is_namedtuple,
     open_container,
     open_with_keys,
     sorted_keys,
@@ -203,6 +205,57 @@ def structure(tree: Any, is_leaf: IsLeaf | None = None) -> Structure:
     Structure({'a': *, 'b': (*, *), 'c': None})
     """
     return flatten(tree, is_leaf)[1]
+
+
+def flatten_one_level(tree: Any) -> tuple[Sequence[Any], Any]:
+    """The children of a container, and what it is without them.
+
+    Args:
+        tree: A container.
+
+    Returns:
+        The children, which may be containers themselves, and the auxiliary data: the keys of a
+        dict, the class of a named tuple, the static fields of a dataclass, None of a list.
+
+    Raises:
+        TreeStructureError: It is a leaf.
+
+    >>> flatten_one_level({"b": [2, 3], "a": 1})
+    ([1, [2, 3]], ('a', 'b'))
+    """
+    opened = open_container(tree)
+    if opened is None:
+        raise _no_container(tree)
+    return opened[2], opened[1]
+
+
+def flatten_one_level_with_keys(tree: Any) -> tuple[Sequence[tuple[Any, Any]], Any]:
+    """As :func:`flatten_one_level`, with pairs ``(key, child)`` in place of the children.
+
+    >>> flatten_one_level_with_keys([2, 3])
+    ([(SequenceKey(idx=0), 2), (SequenceKey(idx=1), 3)], None)
+    """
+    opened = open_with_keys(tree)
+    if opened is None:
+        raise _no_container(tree)
+    _, aux, children, entries = opened
+    return list(zip(entries, children)), aux
+
+
+def _no_container(tree: Any) -> TreeStructureError:
+    return TreeStructureError(
+        f"A {class_name(type(tree))} is a leaf of trees, and has no children.",
+        advice="Ask is_tree_node(type(x)) before, or register the class.",
+    )
+
+
+def is_tree_node(typ: type[Any]) -> bool:
+    """Whether the objects of a class are containers.
+
+    >>> is_tree_node(dict), is_tree_node(type(None)), is_tree_node(str)
+    (True, True, False)
+    """
+    return get_kind(typ) is not None or is_namedtuple(typ)
 
 
 # With key paths

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import linecache
+import weakref
 from functools import partial
 
 import numpy as np
@@ -267,3 +270,109 @@ def test_results_are_the_callers_own():
         result = f(x)
         result["x"] += 1
         np.testing.assert_array_equal(x, np.ones(3))
+
+
+# Life and death
+
+
+@pytest.fixture
+def no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _loop(f):
+    return lambda x: ft.scan(lambda c, _: (c * 0.5 + f(x), c), 0.0, None, length=40)[0]
+
+
+def _while(f):
+    return lambda x: ft.while_loop(lambda c: c < 3.0, lambda c: c + 1.0 + 0.0 * f(x), f(x))
+
+
+def _choice(f):
+    return lambda x: ft.cond(np.sum(x) > 0, f, lambda x: np.sum(x), x)
+
+
+def _raising(f):
+    def raising(x):
+        f(x)
+        raise ValueError("no")
+
+    def called(x):
+        with pytest.raises(ValueError, match="no"):
+            fast(x)
+
+    fast = ft.jit(raising)
+    return called
+
+
+@pytest.mark.parametrize(
+    "make",
+    {
+        "jit": ft.jit,
+        "grad of jit": lambda f: ft.grad(ft.jit(f)),
+        "jit of grad": lambda f: ft.jit(ft.grad(f)),
+        "vmap of jit": lambda f: ft.vmap(ft.jit(f), axis_size=2, in_axes=None),
+        "jit of vmap of jit": lambda f: ft.jit(ft.vmap(ft.jit(f), in_axes=None, axis_size=2)),
+        "hessian": lambda f: ft.jit(ft.hessian(ft.jit(f))),
+        "jvp": lambda f: ft.jit(lambda x: ft.jvp(ft.jit(f), (x,), (x,))),
+        "loop": lambda f: ft.jit(ft.value_and_grad(_loop(f))),
+        "gradient of a jitted loop": lambda f: ft.grad(ft.jit(_loop(f))),
+        "while": lambda f: ft.jit(_while(f)),
+        "choice": lambda f: ft.jit(ft.grad(_choice(f))),
+        "checkpoint": lambda f: ft.jit(ft.grad(ft.checkpoint(f))),
+        "linearize": lambda f: lambda x: ft.linearize(ft.jit(f), x)[1](x),
+        "vjp": lambda f: lambda x: ft.vjp(ft.jit(f), x)[1](1.0),
+        "callback": lambda f: ft.jit(
+            lambda x: ft.pure_callback(f, ft.ShapeDtypeStruct((), np.float64), x)
+        ),
+        "partial": lambda f: ft.jit(partial(lambda f, x: f(x), f)),
+        "raising": _raising,
+    }.items(),
+    ids=lambda pair: pair[0],
+)
+def test_a_function_goes_with_its_last_reference(make, no_collector):
+    captured = np.ones(3)
+
+    def function(x, captured=captured):
+        return np.sum(np.sin(x) * captured)
+
+    fast = make[1](function)
+    for _ in range(3):
+        fast(np.arange(3.0))
+    watched = [weakref.ref(x) for x in (function, captured, fast)]
+    del function, captured, fast
+    assert [x() is None for x in watched] == [True, True, True]
+
+
+def test_what_was_compiled_goes_with_the_function(no_collector):
+    fast = ft.jit(lambda x: np.sin(x) + 1)
+    fast(1.0)
+    fast.source(1.0)
+    compiled = fast.lower(1.0).compile()
+    watched = [weakref.ref(compiled._entry.run), weakref.ref(compiled._entry)]
+    text = compiled.source
+    assert any("".join(lines[2]) == text for lines in linecache.cache.values() if len(lines) == 4)
+    del fast, compiled
+    assert [x() is None for x in watched] == [True, True]
+    assert all("".join(lines[2]) != text for lines in linecache.cache.values() if len(lines) == 4)
+
+
+def test_an_object_goes_whose_jitted_method_was_called(no_collector):
+    class Model:
+        def __init__(self):
+            self.weights = np.ones(3)
+
+        @ft.jit(static_argnums=0)
+        def step(self, x):
+            return self.weights + x
+
+    model = Model()
+    step = model.step
+    step(np.ones(3))
+    watched = weakref.ref(model), weakref.ref(model.weights)
+    Model.step.clear_cache()  # until then it is a static argument, which the recording holds
+    del model, step
+    assert [x() is None for x in watched] == [True, True]

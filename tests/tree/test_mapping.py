@@ -107,6 +107,33 @@ def test_broadcast_prefix_says_where_it_does_not_fit():
     )
 
 
+def test_broadcast_makes_a_tree_like_the_full_one():
+    full = [{"a": 1, "b": [2, 3]}, (4, None), Layer(5, None)]
+    assert tree.broadcast([0, 1, 2], full) == [{"a": 0, "b": [0, 0]}, (1, None), Layer(2, None)]
+    assert tree.broadcast(None, (1, [2]), is_leaf=is_none) == (None, [None])
+    with pytest.raises(TreeStructureError, match="not a prefix"):
+        tree.broadcast((0, 1), [0, 1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 64, 100])
+def test_reduce_associative_keeps_the_order_and_is_shallow(count):
+    def combine(a, b):
+        return [*a[0], *b[0]], 1 + max(a[1], b[1])
+
+    leaves = [([number], 0) for number in range(count)]
+    is_pair = lambda x: type(x) is tuple
+    found, depth = tree.reduce_associative(combine, {"a": leaves}, is_leaf=is_pair)
+    assert found == list(range(count))
+    assert depth == (count - 1).bit_length()
+
+
+def test_reduce_associative_of_no_leaves():
+    assert tree.reduce_associative(max, [None], identity=None) is None
+    assert tree.reduce_associative(max, [3], identity=5) == 3
+    with pytest.raises(TreeStructureError, match="without an identity"):
+        tree.reduce_associative(max, {})
+
+
 # Differences
 
 

@@ -197,3 +197,18 @@ def test_init_variables():
         seed: dataclasses.InitVar[int] = 0
 
     assert tree.map(str, Optional(1)) == Optional("1")
+
+
+def test_a_static_field_is_a_field_with_its_options():
+    @tree.register_dataclass
+    @dataclasses.dataclass
+    class Model:
+        w: float
+        size: int = tree.static(default=3, metadata={"unit": "cm"}, repr=False)
+        names: tuple = tree.static(default_factory=tuple)
+
+    assert tree.leaves(Model(1.0)) == [1.0]
+    assert tree.map(lambda x: x + 1, Model(1.0, 4, ("a",))) == Model(2.0, 4, ("a",))
+    field = dataclasses.fields(Model)[1]
+    assert dict(field.metadata) == {"unit": "cm", "static": True}
+    assert not field.repr

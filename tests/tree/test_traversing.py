@@ -258,3 +258,32 @@ def test_importing_it_imports_nothing_slow():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+# One level
+
+
+@example
+def test_one_level_together_with_the_children_is_the_whole(example, expected):
+    if not tree.is_tree_node(type(example)):
+        assert tree.leaves(example) == [example]
+        with pytest.raises(TreeStructureError, match="is a leaf"):
+            tree.flatten_one_level(example)
+        with pytest.raises(TreeStructureError, match="is a leaf"):
+            tree.flatten_one_level_with_keys(example)
+        return
+    children, aux = tree.flatten_one_level(example)
+    assert [leaf for child in children for leaf in tree.leaves(child)] == expected
+    assert aux == tree.structure(example).node[1]
+    pairs, again = tree.flatten_one_level_with_keys(example)
+    assert again == aux
+    assert [child for _, child in pairs] == list(children)
+    paths = [(key, *path) for key, x in pairs for path, _ in tree.leaves_with_path(x)]
+    assert paths == [path for path, _ in tree.leaves_with_path(example)]
+
+
+def test_which_classes_are_containers():
+    containers = [list, tuple, dict, type(None), OrderedDict, defaultdict, Point, Typed, Strict]
+    leaves = [int, str, np.ndarray, ListSubclass, DictSubclass, TupleSubclass, set, object]
+    assert all(map(tree.is_tree_node, [*containers, Plain, Slotted]))
+    assert not any(map(tree.is_tree_node, leaves))

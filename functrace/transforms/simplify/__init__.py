@@ -43,12 +43,8 @@ def simplify(program: Program) -> Program:
             b: float64[3] = add(a, a)
             return b
     """
-    found = program.derived.get("simplified")
-    if found is None:
-        found = _simplified(program)
-        program.derived["simplified"] = found
-        found.derived["simplified"] = found
-    return found
+    simple = program.derive("simplified", lambda: _simplified(program))
+    return simple.derive("simplified", lambda: simple)
 
 
 def _simplified(program: Program) -> Program:

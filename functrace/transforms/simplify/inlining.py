@@ -20,9 +20,7 @@ def inline(program: Program) -> Program:
     Returns:
         The Program without such calls. Effects keep their order.
     """
-    if "inlined" not in program.derived:
-        program.derived["inlined"] = rewrite(program, _inlined)
-    return program.derived["inlined"]
+    return program.derive("inlined", lambda: rewrite(program, _inlined))
 
 
 def _inlined(equation: Equation, scope: Scope) -> None:
