@@ -1,14 +1,16 @@
 """cond and switch: one of several functions, chosen by a value.
 
-Where the choice is known the chosen function is simply called. Otherwise all of them are recorded,
-and the choice becomes one operation that runs one Program. When the choice is made separately for
-each of many examples (``vmap`` of ``cond``), each branch runs once, on those examples that take
-it: a branch that is valid only for its own examples never sees another.
+Where the choice is known the chosen function is called, and the others are recorded for the types
+of their outputs only, so that a choice means the same whether it is known or not. Otherwise all of
+them are recorded, and the choice becomes one operation that runs one Program. When the choice is
+made separately for each of many examples (``vmap`` of ``cond``), each branch runs once, on those
+examples that take it: a branch that is valid only for its own examples never sees another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -19,7 +21,15 @@ from functrace.backends.blocks import write_block
 from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
 from functrace.backends.writer import Writer
-from functrace.errors import ArgumentError, BranchOutputError
+from functrace.errors import (
+    ArgumentError,
+    AxisRangeError,
+    BranchOutputError,
+    CarryError,
+    IndexRangeError,
+    OperandError,
+    ShapeMismatchError,
+)
 from functrace.higher_order.collectives import combines_examples
 from functrace.higher_order.programs import (
     Mask,
@@ -35,6 +45,7 @@ from functrace.higher_order.programs import (
     transposed,
     with_axis,
     with_interface,
+    with_output_types,
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
@@ -654,8 +665,6 @@ def cond(
             source_of(user_place(2)),
             "For a choice element by element use np.where, or cond under functrace.vmap.",
         )
-    if innermost_value(pred) is not UNKNOWN:
-        return (true_fun if pred else false_fun)(*operands)
     index = pred if type_of(pred).dtype.kind == "b" else pred != 0
     return _choose(index, [false_fun, true_fun], operands, "cond")
 
@@ -663,43 +672,94 @@ def cond(
 def _choose(
     index: Any, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
-    known = innermost_value(index)
-    if known is not UNKNOWN:
-        return branches[min(max(int(known), 0), len(branches) - 1)](*operands)
     if len(branches) == 1:
         return branches[0](*operands)
+    known = innermost_value(index)
+    if known is not UNKNOWN:
+        number = min(max(int(known), 0), len(branches) - 1)
+        return _call_chosen(number, branches, operands, name)
     leaves, structure = tree.flatten(tuple(operands))
     leaves = [as_operand(leaf) for leaf in leaves]
     types = [type_of(leaf) for leaf in leaves]
     recorded = [record_program(branch, structure, types) for branch in branches]
-    first = recorded[0].structure
-    for number, other in enumerate(recorded):
-        if other.structure != first:
+    outputs = [(r.structure, output_types(r.program)) for r in recorded]
+    common = _common_types(outputs, name)
+    programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])
+    results = bind(switch_primitive, index, *leaves, *captured, **as_params(programs))
+    return recorded[0].structure.unflatten(list(results))
+
+
+_is_comparing: ContextVar[bool] = ContextVar("_is_comparing", default=False)
+"""Whether a branch is being called for its types only. A function that calls itself in one branch
+would go on calling itself if the choices in there compared their branches as well."""
+
+_TYPE_ERRORS = (
+    BranchOutputError,
+    CarryError,
+    ShapeMismatchError,
+    AxisRangeError,
+    IndexRangeError,
+    OperandError,
+)
+"""What is wrong with a branch whatever the values are."""
+
+
+def _call_chosen(
+    chosen: int, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
+) -> Any:
+    """Call one branch, and give its output the type that all branches have together."""
+    result = branches[chosen](*operands)
+    if _is_comparing.get():
+        return result
+    leaves, structure = tree.flatten(result)
+    others = [branch for number, branch in enumerate(branches) if number != chosen]
+    try:
+        outputs = [_types_of_branch(branch, operands) for branch in others]
+        leaves = [as_operand(x) for x in leaves]
+    except _TYPE_ERRORS:
+        raise
+    except Exception:  # noqa: BLE001  (it asks for values, or fails for those that do not take it)
+        return result
+    outputs.insert(chosen, (structure, tuple(map(type_of, leaves))))
+    common = _common_types(outputs, name)
+    if outputs[chosen][1] == common:
+        return result
+    return structure.unflatten(
+        x if type_of(x) == type else cast_to(x, type.dtype)
+        for x, type in zip(leaves, common, strict=True)
+    )
+
+
+def _types_of_branch(
+    branch: Callable[..., Any], operands: Sequence[Any]
+) -> tuple[tree.Structure, tuple[ArrayType, ...]]:
+    """The structure and the types of what a branch returns for such operands."""
+    leaves, structure = tree.flatten(tuple(operands))
+    before = _is_comparing.set(True)
+    try:
+        with np.errstate(all="ignore"):  # what is known in it is computed, and dropped
+            recorded = record_program(branch, structure, [type_of(as_operand(x)) for x in leaves])
+    finally:
+        _is_comparing.reset(before)
+    return recorded.structure, output_types(recorded.program)
+
+
+def _common_types(
+    outputs: Sequence[tuple[tree.Structure, Sequence[ArrayType]]], name: str
+) -> tuple[ArrayType, ...]:
+    """The types that the outputs of all branches have together."""
+    first = outputs[0][0]
+    for number, (structure, _) in enumerate(outputs):
+        if structure != first:
             raise BranchOutputError(
                 f"The outputs of {name} differ in structure: branch {number} returns "
-                f"{other.structure}, branch 0 returns {first}.",
+                f"{structure}, branch 0 returns {first}.",
                 source_of(user_place(3)),
             )
-    common = [
-        _common_type(position, [output_types(r.program)[position] for r in recorded], first, name)
-        for position in range(first.num_leaves)
-    ]
-    programs = [
-        record_program(
-            lambda *args, branch=branch: [
-                x if type_of(as_operand(x)) == type else cast_to(as_operand(x), type.dtype)
-                for x, type in zip(tree.leaves(branch(*args)), common, strict=True)
-            ],
-            structure,
-            types,
-        ).program
-        if output_types(r.program) != tuple(common)
-        else r.program
-        for branch, r in zip(branches, recorded, strict=True)
-    ]
-    programs, captured = closed_together(programs)
-    outputs = bind(switch_primitive, index, *leaves, *captured, **as_params(programs))
-    return first.unflatten(list(outputs))
+    columns = zip(*(types for _, types in outputs), strict=True)
+    return tuple(
+        _common_type(position, types, first, name) for position, types in enumerate(columns)
+    )
 
 
 def _common_type(

@@ -32,6 +32,7 @@ from functrace.higher_order.programs import (
     closed_together,
     output_types,
     record_program,
+    with_output_types,
 )
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
@@ -363,19 +364,9 @@ def _recorded_body(
             x if type_of(x) == type else cast_to(x, type.dtype)
             for x, type in zip(carry, types, strict=True)
         ]
-    if tuple(types) != after:
-        count = len(types)
-
-        def cast(*leaves: Any) -> Any:
-            results = tree.leaves(flat(*leaves))
-            fitted = [
-                x if type_of(as_operand(x)) == type else cast_to(as_operand(x), type.dtype)
-                for x, type in zip(results[:count], types, strict=True)
-            ]
-            return recorded.structure.unflatten([*fitted, *results[count:]])
-
-        recorded = record_program(cast, inputs, [*types, *row_types])
-    return carry, recorded, returned
+    results = [*types, *output_types(recorded.program)[len(types) :]]
+    program = with_output_types(recorded.program, results)
+    return carry, Recorded(program, recorded.structure), returned
 
 
 def _constants_first(program: Any, captured: int) -> Any:

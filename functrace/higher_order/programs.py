@@ -15,10 +15,10 @@ import numpy as np
 from functrace import tree
 from functrace.errors import ArrayConversionError, OperandError
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Atom, Constant, Program, Variable
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
-from functrace.primitives.linear import zeros_of_type
+from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program
@@ -174,6 +174,25 @@ def with_interface(
 def output_types(program: Program) -> tuple[ArrayType, ...]:
     """The types of a Program's outputs."""
     return tuple(atom.type for atom in program.outputs)
+
+
+def with_output_types(program: Program, types: Sequence[ArrayType]) -> Program:
+    """The same Program, with outputs of these types: Python scalars take on a dtype."""
+    if output_types(program) == tuple(types):
+        return program
+    equations = list(program.equations)
+    outputs: list[Atom] = []
+    for atom, type in zip(program.outputs, types, strict=True):
+        if atom.type == type:
+            outputs.append(atom)
+        elif isinstance(atom, Constant):
+            outputs.append(Constant(cast_to(atom.value, type.dtype)))
+        else:
+            variable = Variable(type)
+            primitive = cast if type.dtype.kind in "fc" else cast_to_whole
+            equations.append(Equation(primitive, [atom], {"dtype": type.dtype}, [variable]))
+            outputs.append(variable)
+    return Program(program.inputs, equations, outputs)
 
 
 class PushedForward(NamedTuple):

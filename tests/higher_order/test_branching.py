@@ -8,13 +8,77 @@ import pytest
 import functrace as ft
 from functrace import errors
 
+MODES = {
+    "plain": lambda f: f,
+    "jit": ft.jit,
+    "known under jit": lambda f: lambda *args: ft.jit(lambda: f(*args))(),
+    "jvp": lambda f: lambda x: ft.jvp(f, (x,), (np.ones_like(x),))[0],
+    "vjp": lambda f: lambda x: ft.vjp(f, x)[0],
+    "vmap": lambda f: lambda x: ft.vmap(f)(np.stack([x]))[0],
+}
 
-def test_a_known_choice_simply_calls():
+
+def test_a_known_choice_calls_one_function_on_values():
     calls = []
-    branch = lambda name: lambda x: (calls.append(name), x)[1]
+    branch = lambda name: lambda x: (calls.append((name, isinstance(x, float))), x)[1]
     assert ft.cond(True, branch("yes"), branch("no"), 1.0) == 1.0
+    assert calls == [("yes", True), ("no", False)]  # the other one is called for its types
     assert ft.grad(lambda x: ft.cond(x > 0, branch("yes"), branch("no"), x))(-1.0) == 1.0
-    assert calls == ["yes", "no"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("x", [np.float64(2.0), np.float64(-2.0), np.float32(2.0), np.float32(-2)])
+def test_a_choice_has_one_dtype_in_every_mode(mode, x):
+    f = MODES[mode](lambda x: ft.cond(x > 0, lambda x: x, lambda x: 0, x))
+    y = f(x)
+    assert y == max(x, 0)
+    assert y.dtype == x.dtype
+    assert isinstance(y, np.generic)
+
+
+@pytest.mark.parametrize("x", [2.0, -2.0])
+def test_the_gradient_of_a_choice_of_a_python_number(x):
+    f = lambda x: ft.cond(x > 0, lambda x: x, lambda x: 0, x)
+    for gradient in (ft.grad(f), ft.jit(ft.grad(f)), ft.grad(ft.jit(f))):
+        assert gradient(x) == (x > 0)
+    g = lambda x: ft.switch(1 + (x > 0), [lambda x: 1, lambda x: 2, lambda x: x * x], x)
+    for gradient in (ft.grad(g), ft.jit(ft.grad(g)), ft.grad(ft.jit(g))):
+        assert gradient(x) == (4.0 if x > 0 else 0.0)
+
+
+WRONG_BRANCHES = {
+    "structure": (lambda x: (x, x), errors.BranchOutputError),
+    "keys": (lambda x: {"a": x}, errors.BranchOutputError),
+    "nothing": (lambda x: None, errors.BranchOutputError),
+    "shape": (lambda x: x * np.ones(2), errors.BranchOutputError),
+    "dtype": (lambda x: np.floor(x).astype(np.int64), errors.BranchOutputError),
+    "bool": (lambda x: x > 0, errors.BranchOutputError),
+    "complex": (lambda x: x + 1j * x, errors.BranchOutputError),
+    "no array": (lambda x: "text", errors.OperandError),
+    "what it does": (lambda x: (x * np.ones(2)) @ np.ones(3), ValueError),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("takes_it", [True, False])
+@pytest.mark.parametrize("kind", WRONG_BRANCHES)
+def test_branches_that_do_not_fit_are_refused_in_every_mode(mode, takes_it, kind):
+    wrong, error = WRONG_BRANCHES[kind]
+    by_cond = lambda x: ft.cond(x > 0, wrong, np.sin, x)
+    by_switch = lambda x: ft.switch(1 * (x > 0), [np.sin, wrong], x)
+    for f in (by_cond, by_switch):
+        with pytest.raises(error):
+            MODES[mode](f)(np.float64(1.0 if takes_it else -1.0))
+
+
+def test_a_branch_that_is_not_taken_may_fail_for_values_that_are_not_its_own():
+    n = 0
+    assert ft.cond(n != 0, lambda: 1.0 / n, lambda: 5.0) == 5.0
+    x = np.zeros(2)
+    np.testing.assert_array_equal(ft.cond(x.any(), lambda: 1.0 / x, lambda: x + 3), [3, 3])
+    assert ft.cond(True, lambda x: x, lambda x: x if x > 0 else -x, -2.0) == -2.0
+    product = lambda n: ft.cond(n > 1, lambda n: n * product(n - 1), lambda n: 1, n)
+    assert product(5) == 120
 
 
 @pytest.mark.parametrize("index", [-3, 0, 1, 2, 9])
