@@ -24,9 +24,16 @@ def assert_like_numpy(f: Any, *args: Any, rtol: float | None = None) -> None:
     (value,) = ft.evaluate(program, *args)
     assert type.shape == np.shape(expected) == np.shape(value)
     assert type.dtype == np.asarray(expected).dtype == value.dtype
+    assert_same_class(value, expected)
+    assert_same_class(ft.jit(f)(*args), expected)
     if rtol is None:
         rtol = 1e-5 if type.dtype in (np.float32, np.complex64) else 1e-12
     np.testing.assert_allclose(value, expected, rtol=rtol, atol=1e-12)
+
+
+def assert_same_class(value: Any, expected: Any) -> None:
+    """Both are arrays, or both are scalars."""
+    assert isinstance(value, np.ndarray) == isinstance(expected, np.ndarray)
 
 
 def leaves(output: Any) -> list[Any]:
@@ -47,6 +54,7 @@ def agrees(f: Any, x: Any, grads: bool = True, types_only: bool = True) -> None:
             assert np.shape(result) == np.shape(y)
             assert np.asarray(result).dtype == np.asarray(y).dtype
             np.testing.assert_allclose(result, y, rtol=1e-14)
+            assert_same_class(result, y)
     if grads:
         # A copy, because untraced functions may write their argument.
         check_grads(lambda x: f(x.copy()), (x,), order=2, modes=("rev",))

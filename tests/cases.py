@@ -238,6 +238,7 @@ def constant(primitive: str, *alternatives: tuple[Domain, ...], **options: Any) 
 # linear.py
 
 elementwise("copy", REALS, dtypes=COMPLEX)
+elementwise("as_array", REALS, dtypes=COMPLEX)
 case(
     "cast",
     variant(REALS, dtype=np.dtype(np.float64)),

@@ -13,7 +13,6 @@ from functrace.backends.memory import (
     Key,
     Storage,
     Value,
-    is_double,
     key_of,
     size_of,
 )
@@ -114,9 +113,8 @@ class _Block:
 
     def _may_warn(self, equation: Equation, code: Code | None) -> bool:
         """Whether NumPy may warn here of divisions by zero and invalid values."""
-        is_python = code is not None and code.python is not None and self.writer.prefers_python
-        if is_python and not any(atom.type.shape for atom in equation.inputs):
-            return False  # Python's numbers give no warnings
+        if code is not None and code.python is not None and self.writer.prefers_python:
+            return False  # there is a template that is silent by itself
         return may_warn(equation)
 
     def _structured(self, equation: Equation, ending: Sequence[Variable], number: int) -> None:
@@ -136,20 +134,22 @@ class _Block:
     ) -> None:
         writer = self.writer
         inputs = [writer.value(atom) for atom in equation.inputs]
-        if self._is_python(code, inputs, equation):
+        if code.python is not None and writer.prefers_python:
             texts = [
                 writer.numpy(value) if value.type.shape else writer.python(value)
                 for value in inputs
             ]
-            assert code.python is not None
+            template = code.python
+            if equation.is_silent and code.silent is not None:
+                template = code.silent
             (variable,) = equation.outputs
             name = writer.name()
-            writer.line(f"{name} = {code.python.format(*texts)}")
+            writer.line(f"{name} = {template.format(*texts)}")
             writer.enter(variable, Value(name, variable.type, form=Form.PYTHON))
             self._let_go(ending, number)
             return
         texts = [
-            value.text if _may_stay(value, code, inputs) else writer.numpy(value)
+            value.text if _may_stay(value, code, equation) else writer.numpy(value)
             for value in inputs
         ]
         if len(equation.outputs) != 1 or equation.primitive.multiple_outputs:
@@ -159,19 +159,6 @@ class _Block:
             target = self._target(code, inputs, variable.type, ending, number)
             writer.enter(variable, self._one(code, inputs, texts, variable.type, target))
         self._let_go(ending, number)
-
-    def _is_python(self, code: Code, inputs: Sequence[Value], equation: Equation) -> bool:
-        """Whether a number is to be computed with Python's numbers."""
-        if code.python is None or not self.writer.prefers_python:
-            return False
-        return all(
-            value.type.shape
-            or value.form is Form.PYTHON
-            or is_double(value.type)
-            or value.type.dtype.kind == "b"
-            or (value.type.weak and value.type.dtype.kind == "i")
-            for value in inputs
-        )
 
     def _one(
         self,
@@ -230,13 +217,14 @@ class _Block:
         is_kept: bool = False,
     ) -> Storage | None:
         """The memory of a new result."""
+        # A number has memory as well: it may be an array without axes.
         storage = inputs[0].storage if code.is_view and inputs else None
         if storage is None and (code.is_view or not code.is_fresh):
             storage = Storage(False, 0)
         if storage is not None:
             storage.names.append(name)
             return storage
-        return self.writer.new_storage(type, name, is_kept) if type.shape else None
+        return None if type.weak else self.writer.new_storage(type, name, is_kept)
 
     def _target(
         self,
@@ -324,13 +312,15 @@ class _Block:
         return True
 
 
-def _may_stay(value: Value, code: Code, inputs: Sequence[Value]) -> bool:
+def _may_stay(value: Value, code: Code, equation: Equation) -> bool:
     """Whether a number of Python's may stand where NumPy's is meant: if it changes no dtype."""
     if value.form is not Form.PYTHON:
         return value.form is Form.NUMPY
-    if code.takes_python or value.type.weak:
+    if value.type.weak:
         return True
-    return code.in_place and all(other.type.dtype == value.type.dtype for other in inputs)
+    if code.takes_python:  # whole numbers are not made of Python's infinities
+        return equation.outputs[0].type.is_inexact or value.type.dtype.kind == "b"
+    return code.in_place and all(atom.type.dtype == value.type.dtype for atom in equation.inputs)
 
 
 def _is_writable(code: Code, inputs: Sequence[Value]) -> bool:

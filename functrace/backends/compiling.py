@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrace.backends.numpy_source import Written
-from functrace.ir.program import Program
+from functrace.ir.program import Program, Variable
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify import simplify
 
@@ -53,8 +53,32 @@ def _written(
     # Without the simplified Program, which may be the Program itself: it must not hold itself.
     key = ("compiled", donated)
     if key not in program.derived:
-        program.derived[key] = Written(simplify(program), donated, name)
+        arrays = array_outputs(program)
+        program.derived[key] = Written(simplify(program), donated, name, arrays)
     return program.derived[key]
+
+
+def array_outputs(program: Program) -> frozenset[int]:
+    """The numbers of the outputs that NumPy makes arrays though they have no axes.
+
+    In all that is computed with them they are numbers, also where a Program is simplified; only
+    who gets them back can see the difference.
+    """
+    wanted = {atom for atom in program.outputs if not atom.type.shape}
+    if not wanted:
+        return frozenset()
+    found: set[Variable] = set()
+    for equation in program.equations:
+        if wanted.isdisjoint(equation.outputs):
+            continue
+        primitive = equation.primitive
+        if primitive.makes_arrays:
+            found.update(equation.outputs)
+        elif primitive.holds_programs:
+            body = primitive.inlined([atom.type for atom in equation.inputs], equation.params)
+            if body is not None:
+                found.update(equation.outputs[number] for number in array_outputs(body))
+    return frozenset(n for n, atom in enumerate(program.outputs) if atom in found)
 
 
 def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:

@@ -42,15 +42,29 @@ class Written:
         run: The function.
     """
 
-    def __init__(self, program: Program, donated: frozenset[int], name: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        donated: frozenset[int],
+        name: str,
+        arrays: frozenset[int] = frozenset(),
+    ) -> None:
+        """Write the function.
+
+        Args:
+            program: The Program.
+            donated: The numbers of the inputs whose memory may be overwritten and returned.
+            name: The name of the function, if it can be one.
+            arrays: The numbers of the outputs without axes that are arrays nonetheless.
+        """
         if not name.isidentifier() or iskeyword(name) or name in RESERVED:
             name = "program"
         writer = Writer()
-        self.source = write_function(writer, program, donated, name)
+        self.source = write_function(writer, program, donated, name, arrays)
         insight = writer.insight()
         if insight.kept or insight.inside:
             writer = Writer(insight)
-            self.source = write_function(writer, program, donated, name)
+            self.source = write_function(writer, program, donated, name, arrays)
         self.run = _made(name, self.source, writer)
 
 
@@ -89,7 +103,13 @@ def locate(file: str, places: Sequence[Source | None], error: Exception) -> None
         error.add_note(f"recorded at {place}")
 
 
-def write_function(writer: Writer, program: Program, donated: frozenset[int], name: str) -> str:
+def write_function(
+    writer: Writer,
+    program: Program,
+    donated: frozenset[int],
+    name: str,
+    arrays: frozenset[int] = frozenset(),
+) -> str:
     """The source of a function that runs a Program."""
     writer.prefers_python = count_of_numbers(program) >= SEVERAL
     inputs: list[Value] = []
@@ -104,6 +124,8 @@ def write_function(writer: Writer, program: Program, donated: frozenset[int], na
         with writer.indented("try:"):
             outputs = write_block(writer, program, inputs)
             texts = writer.separate(outputs)
+            for number in arrays:
+                texts[number] = f"np.array({texts[number]})"
             returned = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
             kept = writer.workspace
             if kept:  # copies are made before another call may have the arrays

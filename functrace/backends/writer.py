@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from array import array
 from collections.abc import Generator, Sequence
@@ -31,11 +32,12 @@ from functrace.ir.types import ArrayType
 OPERATIONS = frozenset(PRIMITIVES)
 """The primitives of one operation, which the source calls by their names."""
 
-RESERVED = OPERATIONS | {
-    "np", "math", "float", "int", "range", "len", "reversed", "zip",
-    "error", "locate", "team", "entered", "workspace", "result",
-}  # fmt: skip
-"""What no variable is called: the primitives, and what the source begins and ends with."""
+RESERVED = OPERATIONS.union(
+    dir(builtins),
+    ("np", "math", "error", "locate", "team", "entered", "workspace", "result"),
+)
+"""What no variable is called: the primitives, Python's functions, and what the source begins and
+ends with."""
 
 
 class Insight(NamedTuple):
@@ -225,20 +227,19 @@ class Writer:
         return [self._separated(value, taken) for value in values]
 
     def _separated(self, value: Value, taken: set[Storage]) -> str:
+        text = self.numpy(value)
         storage = value.storage
-        if storage is None or value.form is Form.DOUBLES:
-            return self.numpy(value)
+        if storage is None:
+            return text
         shared = not storage.is_owned or storage in taken or not value.is_writable
         taken.add(storage)
         if not value.type.shape:
-            return (
-                f"{self.function('fresh_copy', fresh_copy)}({value.text})" if shared else value.text
-            )
+            return f"{self.function('fresh_copy', fresh_copy)}({text})" if shared else text
         # A small part of large memory would keep all of it.
         if shared or 2 * size_of(value.type) < storage.size:
-            return f"{value.text}.copy()"
+            return f"{text}.copy()"
         storage.escapes = True
-        return value.text
+        return text
 
     # Values
 
@@ -257,7 +258,9 @@ class Writer:
 
     def python(self, value: Value) -> str:
         """A text for a value as Python's number, if it is a number that Python's float holds."""
-        if value.form is Form.NUMPY and is_double(value.type):
+        if value.form is Form.NUMPY and is_double(value.type) and value.type.weak:
+            value.form = Form.PYTHON
+        elif value.form is Form.NUMPY and is_double(value.type):
             name = self.name()
             self.line(f"{name} = float({value.text})")
             value.text, value.form, value.storage = name, Form.PYTHON, None
@@ -309,7 +312,7 @@ class Writer:
 
     def made(self, name: str, type: ArrayType) -> Value:
         """What a name is that was given to memory of its own, in preferred form."""
-        if not type.shape:
+        if self.form_of(type) is Form.PYTHON or type.weak:
             return Value(name, type, form=self.form_of(type))
         return Value(name, type, self.new_storage(type, name))
 

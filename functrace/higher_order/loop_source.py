@@ -284,7 +284,9 @@ def write_rows(
 ) -> None:
     """Write what puts the outputs of a trip where they belong, but for those in lists."""
     numbers = [
-        x.text for stack, x in zip(stacks, results, strict=True) if stack.kind is StackKind.TUPLES
+        x.text if x.form is Form.PYTHON else f"float({x.text})"
+        for stack, x in zip(stacks, results, strict=True)
+        if stack.kind is StackKind.TUPLES
     ]
     if numbers:
         name = next(stack.name for stack in stacks if stack.kind is StackKind.TUPLES)

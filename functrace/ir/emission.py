@@ -37,7 +37,11 @@ class Code(NamedTuple):
     Attributes:
         expression: Computes the output, or the tuple of outputs.
         into: A statement that computes the output into ``{out}``, an array of its type.
-        python: Computes the output, a number, where all inputs that are numbers are Python's.
+        python: Computes the output, a single float64 or boolean, as Python's number, where inputs
+            of these types without axes are Python's too. Those of other types are as ever. None
+            where Python's numbers would not give what NumPy's give for these types.
+        silent: The same without NumPy's warnings of divisions by zero and invalid values, if it is
+            not the same.
         takes_python: Whether numbers among the inputs may be Python's in all templates.
         in_place: Whether ``{out}`` may be one of the inputs.
         needs_contiguous: Whether ``{out}`` must lie in row-major order.
@@ -56,6 +60,7 @@ class Code(NamedTuple):
     expression: str
     into: str | None = None
     python: str | None = None
+    silent: str | None = None
     takes_python: bool = False
     in_place: bool = False
     needs_contiguous: bool = False

@@ -51,6 +51,7 @@ class Primitive:
         locally_constant: Whether the derivative is zero wherever it exists (comparisons,
             rounding, argmax). Recordings that follow values do not record such an operation.
         makes_views: Whether NumPy's result shares the memory of the first input.
+        makes_arrays: Whether NumPy's result is an array even where it has no axes.
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
         constant_outputs: The numbers of outputs that no derivative passes, of one application.
@@ -68,6 +69,7 @@ class Primitive:
     holds_programs: ClassVar[bool] = False
     locally_constant: bool = False
     makes_views: bool = False
+    makes_arrays: bool = False
     has_effect: bool = False
     constant_outputs: frozenset[int] = frozenset()
     accumulates: ClassVar[bool] = False

@@ -12,7 +12,7 @@ import numpy as np
 
 from functrace.errors import ShapeMismatchError
 from functrace.primitives.contracting import LABELS, contract
-from functrace.primitives.linear import dtype_of, shape_of
+from functrace.primitives.linear import as_array, as_scalar, dtype_of, shape_of
 from functrace.tracing import (
     UFUNCS,
     as_operand,
@@ -151,7 +151,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     for i, j in zip(of_a, of_b, strict=True):
         y[j] = x[i]
     output = "".join(label for label in x + y if (label in x) != (label in y))
-    return bind(contract, a, b, subscripts=f"{''.join(x)},{''.join(y)}->{output}")
+    result = bind(contract, a, b, subscripts=f"{''.join(x)},{''.join(y)}->{output}")
+    return result if output else as_array(result)
 
 
 @implements(np.kron)
@@ -163,7 +164,8 @@ def kron(a: Any, b: Any) -> Any:
     second = (1,) * (rank - len(shape_of(b))) + shape_of(b)
     x = np.reshape(a, tuple(n for length in first for n in (length, 1)))
     y = np.reshape(b, tuple(n for length in second for n in (1, length)))
-    return np.reshape(x * y, tuple(m * n for m, n in zip(first, second, strict=True)))
+    shape = tuple(m * n for m, n in zip(first, second, strict=True))
+    return as_scalar(np.reshape(x * y, shape))
 
 
 # Products of stacks of vectors

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.ir.types import result_dtype, type_of
 from functrace.primitives.elementwise import (
     angle_primitive,
     imag,
@@ -17,7 +18,7 @@ from functrace.primitives.elementwise import (
     sign_primitive,
     ufunc_dtype,
 )
-from functrace.primitives.linear import cast_to, dtype_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of
 from functrace.tracing import (
     UFUNCS,
     Tracer,
@@ -77,8 +78,11 @@ def clip(
         limits = np.iinfo(dtype)
         lower = None if type(lower) is int and lower <= limits.min else lower
         upper = None if type(upper) is int and upper >= limits.max else upper
-    if lower is None and upper is None:
+    bounds = [bound for bound in (lower, upper) if bound is not None]
+    if not bounds:
         return np.positive(a)
+    common = result_dtype(type_of(a), *map(type_of, map(as_operand, bounds)))
+    a = a if dtype == common else cast_to(a, common)
     if lower is not None:
         a = np.maximum(a, lower)
     return a if upper is None else np.minimum(a, upper)
@@ -99,9 +103,9 @@ def nan_to_num(
         result = np.where(np.isnan(x), nan, x)
         result = np.where(x == np.inf, limits.max if posinf is None else posinf, result)
         result = np.where(x == -np.inf, limits.min if neginf is None else neginf, result)
-        result = cast_to(result, dtype_of(x))
+        result = as_scalar(cast_to(result, dtype_of(x)))
     else:
-        result = x.copy()
+        result = strong_operand(x).copy()
     if copy:
         return result
     x[...] = result
@@ -120,7 +124,7 @@ def real_part(val: Any) -> Any:
 @implements(np.imag)
 def imaginary_part(val: Any) -> Any:
     """As `numpy.imag`."""
-    return bind(imag, val) if dtype_of(val).kind == "c" else np.zeros_like(val)
+    return bind(imag, val) if dtype_of(val).kind == "c" else as_scalar(np.zeros_like(val))
 
 
 @implements(np.angle)
@@ -153,7 +157,7 @@ def sign(x: Any) -> Any:
     length = np.abs(x)
     ordinary = np.logical_and(length > 0, length < math.inf)
     safe = np.where(ordinary, x, 1)
-    return np.where(ordinary, safe / np.abs(safe), bind(sign_primitive, x))
+    return as_scalar(np.where(ordinary, safe / np.abs(safe), bind(sign_primitive, x)))
 
 
 UFUNCS[np.sign] = sign

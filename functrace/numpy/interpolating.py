@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.taking import take
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.tracing import as_operand, implements
 
 
@@ -47,7 +47,7 @@ def interp(
             result = y0 + (y1 - y0) / width * (x - x0)
     result = np.where(x < xp[0], fp[0] if left is None else left, result)
     result = np.where(x > xp[-1], fp[-1] if right is None else right, result)
-    return np.where(np.isnan(x), x, result)
+    return as_scalar(np.where(np.isnan(x), x, result))
 
 
 @implements(np.polyval)

@@ -15,7 +15,7 @@ import numpy as np
 from functrace.errors import ArgumentError
 from functrace.primitives import factoring
 from functrace.primitives.factoring import adjoint
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.tracing import as_operand, bind, implements, source_of, user_place
 
 # NumPy's named tuples have no public names.
@@ -245,7 +245,7 @@ def cond(x: Any, p: Any = None) -> Any:
             inverse = np.where(is_singular, np.inf, np.linalg.inv(safe)).astype(dtype_of(x))
             ratio = np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(inverse, p, (-2, -1))
     is_infinite = np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1))
-    return np.where(is_infinite, dtype_of(ratio).type(np.inf), ratio)
+    return as_scalar(np.where(is_infinite, dtype_of(ratio).type(np.inf), ratio))
 
 
 @implements(np.linalg.trace)

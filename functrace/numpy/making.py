@@ -16,7 +16,7 @@ from functrace.errors import ArrayWriteError, OperandError
 from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
-from functrace.primitives.linear import cast_to
+from functrace.primitives.linear import as_array, cast_to, shape_of
 from functrace.tracing import (
     Tracer,
     as_operand,
@@ -193,7 +193,7 @@ def full_like(
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """As `numpy.copy`."""
-    return a.copy()
+    return a.copy() if shape_of(a) else as_array(a)
 
 
 @implements(np.copyto)

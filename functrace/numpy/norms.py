@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.statistics import squared_size
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import (
     normal_axes,
     normal_axis,
@@ -46,7 +46,7 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     # At zero this is a kink as well: the power's own derivative would be infinite there.
     is_zero = np.equal(total, 0)
     safe = np.where(is_zero, dtype_of(total).type(1), total) ** (1 / order)
-    return np.where(is_zero, dtype_of(total).type(0 if order > 0 else math.inf), safe)
+    return as_scalar(np.where(is_zero, dtype_of(total).type(0 if order > 0 else math.inf), safe))
 
 
 def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Any:

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from functrace.numpy.reducing import is_given
 from functrace.numpy.taking import take
-from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing import Tracer, as_operand, implements, reject_out, unsupported
 
 
@@ -28,8 +28,8 @@ def _sorted_in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
 def _nan_if_any(result: Any, ranked: Any) -> Any:
     """Nan where there is one among the elements: it is the last of them in order."""
     if dtype_of(ranked).kind not in "fc":
-        return result
-    return np.where(np.isnan(ranked[-1]), ranked[-1], result)
+        return as_scalar(result)
+    return as_scalar(np.where(np.isnan(ranked[-1]), ranked[-1], result))
 
 
 @implements(np.median)

@@ -19,7 +19,7 @@ from functrace.numpy.reducing import (
     product_of,
     sum_of,
 )
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
 from functrace.tracing import Tracer, as_operand, bind, implements, reject_out, unsupported
 
@@ -258,7 +258,7 @@ def _nan_extreme(
     numbers = np.where(np.isnan(a), lowest(dtype_of(a), sign), a)
     result = function(numbers, axis, out, keepdims, initial, where)
     none = all_of(np.isnan(a), axis, None, keepdims, where=where)
-    return result if is_given(initial) else np.where(none, np.nan, result)
+    return result if is_given(initial) else as_scalar(np.where(none, np.nan, result))
 
 
 @implements(np.nanmax)

@@ -204,7 +204,7 @@ def contraction_code(
     columns = [label for label in output if label in second and label not in first]
     summed = [label for label in first if label in second and label not in output]
     if not summed:
-        if first + second == output and len(output) == 2 and _is_tall(x, y, result):
+        if len(first) == len(second) == 1 and first + second == output and _is_tall(x, y, result):
             n, m = result.shape
             outer = f"{{0}}.reshape(({n}, 1)).dot({{1}}.reshape((1, {m}))"
             return Code(

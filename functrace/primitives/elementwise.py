@@ -78,6 +78,8 @@ ON_INTEGERS = frozenset({
 })  # fmt: skip
 """Python's operators for which True is 1 and False is 0: ``True + True`` is 2."""
 
+WEAK_COMPLEX = ArrayType((), np.dtype(np.complex128), weak=True)
+
 WARNING = frozenset({
     "divide", "remainder", "fmod", "floor_divide", "power", "reciprocal", "sqrt", "root", "log",
     "log2", "log10", "log1p", "arcsin", "arccos", "arccosh", "arctanh", "tan",
@@ -88,23 +90,11 @@ PYTHON = {
     "add": "{0} + {1}",
     "subtract": "{0} - {1}",
     "multiply": "{0} * {1}",
-    "divide": "({0} / {1} if {1} else divided({0}, {1}))",
     "negative": "-{0}",
     "positive": "+{0}",
     "absolute": "abs({0})",
     "square": "{0} * {0}",
-    "reciprocal": "(1.0 / {0} if {0} else divided(1.0, {0}))",
-    "exp": "(math.exp({0}) if {0} < 709.0 else numpy_({0}))",
-    "expm1": "(math.expm1({0}) if {0} < 709.0 else numpy_({0}))",
-    "log": "(math.log({0}) if {0} > 0.0 else numpy_({0}))",
-    "log1p": "(math.log1p({0}) if {0} > -1.0 else numpy_({0}))",
-    "sqrt": "(math.sqrt({0}) if {0} >= 0.0 else numpy_({0}))",
-    "sin": "(math.sin({0}) if -1e300 < {0} < 1e300 else numpy_({0}))",
-    "cos": "(math.cos({0}) if -1e300 < {0} < 1e300 else numpy_({0}))",
-    "tan": "(math.tan({0}) if -1e300 < {0} < 1e300 else numpy_({0}))",
     "tanh": "math.tanh({0})",
-    "sinh": "(math.sinh({0}) if -700.0 < {0} < 700.0 else numpy_({0}))",
-    "cosh": "(math.cosh({0}) if -700.0 < {0} < 700.0 else numpy_({0}))",
     "arctan": "math.atan({0})",
     "arctan2": "math.atan2({0}, {1})",
     "maximum": "({0} if {0} >= {1} or {0} != {0} else {1})",
@@ -119,8 +109,37 @@ PYTHON = {
     "logical_or": "bool({0} or {1})",
     "logical_not": "not {0}",
 }
-"""What Python's own numbers do instead, in a third of the time. Where Python would raise an error,
-``numpy_`` is the ufunc. The results differ by rounding only; there are no warnings."""
+"""What Python's floats do in place of a ufunc's loop over float64, in a third of the time. The
+results differ by rounding only; a sum or a product that overflows gives no warning."""
+
+PYTHON_WITHIN = {
+    "divide": ("{0} / {1}", "{1}"),
+    "reciprocal": ("1.0 / {0}", "{0}"),
+    "exp": ("math.exp({0})", "{0} < 709.0"),
+    "expm1": ("math.expm1({0})", "{0} < 709.0"),
+    "log": ("math.log({0})", "{0} > 0.0"),
+    "log1p": ("math.log1p({0})", "{0} > -1.0"),
+    "sqrt": ("math.sqrt({0})", "{0} >= 0.0"),
+    "sin": ("math.sin({0})", "-1e300 < {0} < 1e300"),
+    "cos": ("math.cos({0})", "-1e300 < {0} < 1e300"),
+    "tan": ("math.tan({0})", "-1e300 < {0} < 1e300"),
+    "sinh": ("math.sinh({0})", "-700.0 < {0} < 700.0"),
+    "cosh": ("math.cosh({0})", "-700.0 < {0} < 700.0"),
+}
+"""The same, with where it holds: elsewhere Python raises errors, and NumPy is asked."""
+
+PYTHON_OF_BOOLEANS = {
+    "logical_and": "{0} and {1}",
+    "logical_or": "{0} or {1}",
+    "logical_not": "not {0}",
+    "bitwise_and": "{0} and {1}",
+    "bitwise_or": "{0} or {1}",
+    "bitwise_xor": "{0} != {1}",
+    "invert": "not {0}",
+    "equal": "{0} == {1}",
+    "not_equal": "{0} != {1}",
+}
+"""The same for a ufunc's loop over booleans. Python's arithmetic takes them for integers."""
 
 PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
@@ -164,10 +183,17 @@ class Elementwise(Primitive):
         """The broadcast shape, and the dtype that the ufunc chooses."""
         shape = broadcast_shapes(*(type.shape for type in types))
         weak = all(type.weak for type in types)
-        operands = tuple(type.dtype if weak else promotion_operand(type) for type in types)
-        if weak and self.run in ON_INTEGERS:
+        dtype = ufunc_dtype(self.ufunc, self._operands(types))
+        return ArrayType(shape, dtype, weak and self.keeps_weak)
+
+    def _operands(self, types: Sequence[ArrayType]) -> tuple[Any, ...]:
+        """What stands for inputs of these types where NumPy chooses a loop."""
+        if not all(type.weak for type in types):
+            return tuple(promotion_operand(type) for type in types)
+        operands = tuple(type.dtype for type in types)
+        if self.run in ON_INTEGERS:
             operands = tuple(np.dtype(np.int64) if x == np.bool_ else x for x in operands)
-        return ArrayType(shape, ufunc_dtype(self.ufunc, operands), weak and self.keeps_weak)
+        return operands
 
     def numpy_code(
         self,
@@ -191,7 +217,10 @@ class Elementwise(Primitive):
             expression = f"{places[0]} {symbol} {places[1]}"
         (type,) = outputs
         if not type.shape:
-            return Code(expression, python=self._python(names))
+            if symbol is not None and not type.weak and inputs[0].type == WEAK_COMPLEX:
+                # Python's complex numbers take NumPy's floats for Python's.
+                expression = f"{function}({', '.join(places)})"
+            return self._of_numbers(expression, names, inputs, type)
         if self.name != "power":  # whose operator knows the exponents 2, 1/2 and -1
             arrays = [self._constant(names, inputs, number) for number in range(len(inputs))]
             if any(arrays):
@@ -208,17 +237,36 @@ class Elementwise(Primitive):
             is_contiguous=None,
         )
 
-    def _python(self, names: Namer) -> str | None:
-        """The operation on Python's numbers, which never raises and gives what NumPy gives."""
-        template = PYTHON.get(self.name)
-        if template is None:
-            return None
-        if "numpy_" in template:
-            name = names.function(f"numpy_{self.name}", silently(self.ufunc))
-            template = template.replace("numpy_", name)
-        if "divided" in template:
-            template = template.replace("divided", names.function("numpy_divide", divided))
-        return template
+    def _of_numbers(
+        self, expression: str, names: Namer, inputs: Sequence[Operand], type: ArrayType
+    ) -> Code:
+        """The code for single numbers: also for Python's, where NumPy's loop runs on such."""
+        code = Code(expression)
+        if type.weak:
+            return code  # the operator is Python's own, with its errors
+        operands = self._operands([operand.type for operand in inputs])
+        loop = {dtype.char for dtype in input_dtypes(self.ufunc, operands)}
+        if loop == {"?"}:
+            return code._replace(python=PYTHON_OF_BOOLEANS.get(self.name))
+        numbers = [as_float(names, operand, n) for n, operand in enumerate(inputs)]
+        if loop != {"d"} or None in numbers:
+            return code
+        if self.name in PYTHON:
+            return code._replace(python=PYTHON[self.name].format(*numbers))
+        if self.name not in PYTHON_WITHIN:
+            return code
+        expression, condition = (part.format(*numbers) for part in PYTHON_WITHIN[self.name])
+        arguments = ", ".join(map(str, numbers))
+        symbol = SYMBOLS.get(self.run)
+        if symbol is None:
+            loud = f"float(np.{self.ufunc.__name__}({arguments}))"
+        else:
+            loud = f"float(np.float64({numbers[0]}) {symbol} {numbers[1]})"
+        silent = f"{names.function(f'numpy_{self.name}', silently(self.run))}({arguments})"
+        return code._replace(
+            python=f"({expression} if {condition} else {loud})",
+            silent=f"({expression} if {condition} else {silent})",
+        )
 
     def _constant(self, names: Namer, inputs: Sequence[Operand], number: int) -> str | None:
         """A number among the inputs as NumPy would convert it; None where it stays as it is."""
@@ -286,6 +334,29 @@ class Elementwise(Primitive):
             for x, axis in zip(inputs, axes, strict=True)
         ]
         return bind(self, *moved), 0
+
+
+def as_float(names: Namer, operand: Operand, number: int) -> str | None:
+    """An input as a number that NumPy converts to float64, as Python's float.
+
+    Args:
+        names: Gives names to constants.
+        operand: The input, a single number.
+        number: Its number.
+
+    Returns:
+        A template; None for numbers that are not real, or too large.
+    """
+    if operand.type.dtype == np.float64:
+        return f"{{{number}}}"
+    if operand.type.dtype.kind not in "biuf" or operand.type.dtype.itemsize > 8:
+        return None
+    if not operand.is_scalar_constant:
+        return f"float({{{number}}})"
+    try:
+        return names.constant(float(operand.value))
+    except OverflowError:
+        return None
 
 
 _NOT_WEAK_IN_PROMOTION = {bool: np.dtype(np.bool_)}
@@ -383,19 +454,13 @@ _PYTHON_OR_ZERO = {
 }
 
 
-def divided(x: float, y: float) -> float:
-    """NumPy's quotient of Python's numbers: by zero it is infinite or nan."""
-    with np.errstate(all="ignore"):
-        return float(np.float64(x) / np.float64(y))
-
-
 @cache
-def silently(ufunc: np.ufunc) -> Callable[[float], float]:
-    """A ufunc of one number that gives no warnings, as Python's numbers give none."""
+def silently(run: Callable[..., Any]) -> Callable[..., float]:
+    """A function of float64 that does not warn of divisions by zero and invalid values."""
 
-    def function(x: float) -> float:
-        with np.errstate(all="ignore"):
-            return float(ufunc(x))
+    def function(*numbers: float) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(run(*map(np.float64, numbers)))
 
     return function
 
@@ -415,7 +480,11 @@ class OrZero(Elementwise):
             name = names.function(self.name, self.run)
             return Code(f"{name}({{0}}, {{1}})", is_contiguous=None)
         name = names.function(f"scalar_{self.name}", _SCALAR[self.name])
-        return Code(f"{name}({{0}}, {{1}})", python=_PYTHON_OR_ZERO[self.name].format(name))
+        numbers = [as_float(names, operand, n) for n, operand in enumerate(inputs)]
+        python = None
+        if outputs[0].dtype == np.float64 and None not in numbers:
+            python = _PYTHON_OR_ZERO[self.name].format(name).format(*numbers)
+        return Code(f"{name}({{0}}, {{1}})", python=python)
 
 
 product_or_zero_primitive = OrZero(
@@ -717,7 +786,10 @@ class Select(Elementwise):
         **params: Any,
     ) -> Code | None:
         """NumPy's function; of numbers Python's choice."""
-        python = None if outputs[0].shape else "({1} if {0} else {2})"
+        python = None
+        if not outputs[0].shape and outputs[0].dtype == np.float64:
+            x, y = (as_float(names, inputs[n], n) for n in (1, 2))
+            python = None if x is None or y is None else f"({x} if {{0}} else {y})"
         return Code("np.where({0}, {1}, {2})", python=python)
 
 
@@ -732,6 +804,7 @@ select = Select(
 
 
 select.warns = False
+select.makes_arrays = True
 
 
 # Locally constant functions

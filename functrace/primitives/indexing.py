@@ -217,7 +217,9 @@ class GetItem(Linear):
     ) -> Code | None:
         """Python's brackets."""
         if not inputs[0].type.shape:
-            return None
+            if params["index"] or inputs[0].type.weak:
+                return None
+            return Code("{0}[()]", python="{0}" if inputs[0].type.dtype == np.float64 else None)
         # Arrays of indices that have no axes are whole numbers to NumPy, which makes a view then.
         # So it does of a number that an index with an ellipsis reads.
         is_number = not outputs[0].shape and Ellipsis not in params["index"]

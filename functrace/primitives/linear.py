@@ -112,6 +112,11 @@ def writable(x: Any) -> Any:
     return x.copy() if type(x) is np.ndarray and not x.flags.writeable else x
 
 
+def as_scalar(x: Any) -> Any:
+    """A result without axes as a scalar, for functions that NumPy ends with ``[()]``."""
+    return x if shape_of(x) else x[()]
+
+
 def in_front(x: Any, axis: int | None) -> Any:
     """A batched input with its batch axis in front; one that is not batched as it is."""
     return np.moveaxis(x, axis, 0) if axis else x
@@ -226,6 +231,39 @@ class Copy(Linear):
 
 
 copy = Copy("copy")
+
+
+class AsArray(Copy):
+    """The same values as an array of its own, also where it has no axes."""
+
+    makes_arrays = True
+
+    def run(self, x: Any) -> Any:
+        """Copy into an array."""
+        return np.array(x)
+
+    def infer(self, x: ArrayType) -> ArrayType:
+        """The type of an array: a strong one."""
+        return x.strong
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """NumPy's function."""
+        is_double = inputs[0].type == ArrayType((), np.dtype(np.float64))
+        return Code("np.array({0})", python="{0}" if is_double else None)
+
+
+as_array_primitive = AsArray("as_array")
+
+
+def as_array(x: Any) -> Any:
+    """A copy as an array, where NumPy makes one of a number too."""
+    return bind(as_array_primitive, x)
 
 
 class Cast(Linear):

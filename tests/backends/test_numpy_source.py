@@ -16,13 +16,6 @@ from functrace.backends.numpy_source import Written
 from functrace.errors import ProgramCheckError
 from functrace.extend import PRIMITIVES, Primitive, bind
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import (
-    PYTHON,
-    product_or_zero,
-    product_or_zero_primitive,
-    quotient_or_zero,
-    quotient_or_zero_primitive,
-)
 from tests.strategies import programs
 from tests.test_random_programs import WRAPPINGS, costly, thorough
 
@@ -385,53 +378,6 @@ def test_long_programs():
 
 
 # Numbers of Python's
-
-
-SPECIAL = [0.0, -0.0, 1.0, -2.5, 1e-300, 1e300, -1e300, 800.0, np.inf, -np.inf, np.nan]
-PAIRS = [(x, y) for x in SPECIAL for y in SPECIAL]
-
-
-@pytest.mark.parametrize("name", sorted(PYTHON))
-def test_pythons_numbers_give_what_numpy_gives(name):
-    primitive = PRIMITIVES[name]
-    arguments = PAIRS if primitive.ufunc.nin == 2 else [(x,) for x in SPECIAL]
-    if name.startswith("logical"):
-        arguments = [tuple(x > 0 for x in pair) for pair in arguments]
-
-    def f(*xs):
-        y = bind(primitive, *xs)
-        for _ in range(4):  # enough operations to make it worth while
-            xs = (xs[0] + 1.0, *xs[1:])
-        return y, xs[0]
-
-    first = arguments[0]
-    arrays = [np.float64(x) if isinstance(x, float) else np.bool_(x) for x in first]
-    function = written(f, *arrays)
-    assert "np." + primitive.ufunc.__name__ + "(a" not in function.source.replace("float(np", "")
-    for values in arguments:
-        given = [np.float64(x) if isinstance(x, float) else np.bool_(x) for x in values]
-        with np.errstate(all="ignore"):
-            expected = primitive.run(*given)
-        found = function.run(*given)[0]  # warnings would be errors
-        assert type(found) is type(expected)
-        np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
-        if expected == 0 and name not in ("maximum", "minimum"):
-            assert np.signbit(found) == np.signbit(expected)
-
-
-def test_products_and_quotients_of_pythons_numbers_keep_zeros():
-    def f(t, x):
-        for _ in range(4):
-            x = x * 1.0
-        return product_or_zero(t, x), quotient_or_zero(t, x)
-
-    function = written(f, np.float64(1.0), np.float64(1.0))
-    for t, x in PAIRS:
-        with np.errstate(all="ignore"):
-            product = product_or_zero_primitive.run(np.float64(t), np.float64(x))
-            quotient = quotient_or_zero_primitive.run(np.float64(t), np.float64(x))
-        found = function.run(np.float64(t), np.float64(x))
-        np.testing.assert_array_equal(found, (product, quotient))
 
 
 @pytest.mark.parametrize("x", [np.float32(0.0), np.float64(0.0), 0.0])
