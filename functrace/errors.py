@@ -214,6 +214,15 @@ class ArrayWriteError(FunctraceError, TypeError):
     )
 
 
+class KeptArrayError(FunctraceError, ValueError):
+    """An array was changed while the derivative of an operation that has read it is computed."""
+
+    advice = (
+        "Make a new array in place of writing into one that was used: w = w + 1 for w += 1, "
+        "buffer = np.full(n, i) for buffer[:] = i; or write into a copy, w = w.copy()."
+    )
+
+
 class ViewWriteError(FunctraceError, ValueError):
     """A traced array is written while another traced array is a view of the same memory."""
 

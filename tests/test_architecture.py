@@ -36,8 +36,8 @@ FLOORS = [
     ],
     [
         "transforms.arguments", "transforms.evaluate", "transforms.transpose", "transforms.forward",
-        "transforms.reverse", "transforms.batch", "transforms.jacobian", "transforms.linearizing",
-        "transforms.simplify",
+        "transforms.keeping", "transforms.reverse", "transforms.batch", "transforms.jacobian",
+        "transforms.linearizing", "transforms.simplify",
     ],
     ["backends"],
     ["higher_order"],

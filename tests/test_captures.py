@@ -3,6 +3,8 @@
 The truth is NumPy: a function that writes into buffers of its own as it goes along.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -175,3 +177,160 @@ def test_indices_and_arguments_of_calls_are_kept_too():
     found = ft.jit(f)(np.array([1.0, 10.0, 100.0]))
     assert found == 13.0
     np.testing.assert_array_equal(shown[0][1], [2, 2])
+
+
+# Modes that follow values: what the walk back needs is what was read
+
+LARGE = 50_000
+FOLLOWED = {
+    "grad": lambda f, x: ft.grad(f)(x),
+    "vjp": lambda f, x: ft.vjp(f, x)[1](1.0)[0],
+    "linearize": lambda f, x: along_each(ft.linearize(f, x)[1], x),
+    "jvp": lambda f, x: along_each(lambda unit: ft.jvp(f, (x,), (unit,))[1], x),
+    "jacrev": lambda f, x: ft.jacrev(f)(x),
+    "jit of grad": lambda f, x: ft.jit(ft.grad(f))(x),
+    "grad of jit": lambda f, x: ft.grad(ft.jit(f))(x),
+    "grad of checkpoint": lambda f, x: ft.grad(ft.checkpoint(f))(x),
+    "vmap of grad": lambda f, x: ft.vmap(ft.grad(f))(x[None])[0],
+    "custom_vjp": lambda f, x: ft.grad(as_custom_vjp(f))(x),
+}
+
+
+def along_each(pushforward, x):
+    return np.array([pushforward(unit) for unit in np.eye(len(x))])
+
+
+def as_custom_vjp(f):
+    """The function, with a rule that pulls back itself."""
+    custom = ft.custom_vjp(f)
+    custom.defvjp(lambda x: (f(x), x), lambda x, cotangent: (ft.jit(ft.grad(f))(x) * cotangent,))
+    return custom
+
+
+@pytest.mark.parametrize("mode", FOLLOWED)
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
+def test_a_derivative_uses_what_a_buffer_held(write, mode):
+    f = scratch(write)
+    found = FOLLOWED[mode](f, START)
+    np.testing.assert_allclose(found, slope(f, START), rtol=1e-6)
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
+def test_writing_into_a_large_buffer_gives_the_right_slope_or_an_error(write):
+    f, x = scratch(write, LARGE), np.linspace(0.5, 1.5, LARGE)
+    unit = np.ones(LARGE)
+    expected = (f(x + 1e-6) - f(x - 1e-6)) / 2e-6
+    with pytest.raises((ValueError, TypeError)) as caught:
+        ft.grad(f)(x)
+    if not isinstance(caught.value, TypeError):  # what Python's memoryview says
+        assert "test_captures.py" in "".join(
+            [str(caught.value), *getattr(caught.value, "__notes__", ())]
+        )
+    for slope_along in (
+        ft.vjp(f, x)[1](1.0)[0] @ unit,
+        ft.jvp(f, (x,), (unit,))[1],
+        ft.linearize(f, x)[1](unit),
+        ft.jit(ft.grad(f))(x) @ unit,
+    ):
+        np.testing.assert_allclose(slope_along, expected, rtol=1e-6)
+    assert x.flags.writeable
+
+
+@pytest.mark.parametrize("size", [4, LARGE])
+def test_what_vjp_and_linearize_read_may_be_written_afterwards(size):
+    x, factor = np.linspace(0.5, 1.5, size), np.linspace(1.0, 2.0, size)
+    output, pullback = ft.vjp(lambda x: np.sin(x) * factor, x)
+    linear_output, pushforward = ft.linearize(lambda x: np.sin(x) * factor, x)
+    expected = np.cos(x) * factor
+    x += 1.0
+    factor[:] = 0.0
+    output *= 3.0
+    linear_output *= 3.0
+    for _ in range(2):
+        cotangent = np.ones(size)
+        (found,) = pullback(cotangent)
+        np.testing.assert_allclose(found, expected)
+        found *= 2.0
+        np.testing.assert_allclose(pushforward(cotangent), expected)
+        np.testing.assert_array_equal(cotangent, 1.0)
+
+
+def test_large_arrays_can_be_written_again_when_the_derivative_is_there():
+    owner = np.ones((2, LARGE))
+    view, read_only = owner[1], np.broadcast_to(1.0, LARGE)
+    foreign = np.frombuffer(bytearray(8 * LARGE))
+
+    def f(x):
+        return np.sum(x * view) + np.sum(x * owner.T[:, 0] * foreign * read_only)
+
+    for call in (ft.grad(f), ft.value_and_grad(f), ft.grad(lambda x: ft.grad(f)(x)[0])):
+        call(np.ones(LARGE))
+        assert owner.flags.writeable
+        assert view.flags.writeable
+        assert foreign.flags.writeable
+        assert not read_only.flags.writeable
+    with pytest.raises(ZeroDivisionError):
+        ft.grad(lambda x: f(x) + 1 // 0)(np.ones(LARGE))
+    assert owner.flags.writeable
+    assert view.flags.writeable
+
+
+def test_an_array_is_protected_until_the_last_that_needs_it_is_done():
+    data = np.ones(LARGE)
+
+    def inner(y):
+        return np.sum(y * data)
+
+    def outer(x):
+        ft.grad(inner)(np.ones(LARGE))
+        assert data.flags.writeable == (not used)
+        return np.sum(x * data)
+
+    used = []
+    ft.grad(outer)(np.ones(LARGE))
+
+    def outer_first(x):
+        total = np.sum(x * data)
+        used.append(True)
+        return total + 0.0 * outer(x)
+
+    ft.grad(outer_first)(np.ones(LARGE))
+    assert data.flags.writeable
+
+
+def test_threads_that_need_one_array_release_it_together():
+    data = np.ones(LARGE)
+    gradient = ft.grad(lambda x: np.sum(np.sin(x * data)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: gradient(np.ones(LARGE)), range(40)))
+    assert data.flags.writeable
+
+
+def test_the_error_for_a_protected_array_says_what_needs_it_and_what_to_write():
+    buffer = np.zeros(LARGE)
+
+    def f(x):
+        total = np.sum(x * buffer)
+        buffer[:] = 1.0
+        return total
+
+    with pytest.raises(ValueError, match="read-only") as caught:
+        ft.grad(f)(np.ones(LARGE))
+    for note in caught.value.__notes__:
+        assert "test_captures.py" in note
+        assert "write into a copy" in note
+
+
+def test_a_large_array_that_numpy_protects_is_only_read():
+    data = np.ones(LARGE)
+    data.flags.writeable = False
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(x * data))(np.ones(LARGE)), data)
+    assert not data.flags.writeable
+
+
+def test_memory_maps(tmp_path):
+    data = np.memmap(tmp_path / "data", np.float64, "w+", shape=(LARGE,))
+    data[:] = 2.0
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(x * data))(np.ones(LARGE)), 2.0)
+    data[:] = 3.0
+    assert ft.jit(lambda x: np.sum(x * data))(np.ones(LARGE)) == 3.0 * LARGE

@@ -586,6 +586,25 @@ def an_index_that_is_no_integer():
 
 
 @case(
+    errors.KeptArrayError,
+    ValueError,
+    r"An array of shape \(100000,\) was changed through a view of it, before the derivative .*",
+    "w.copy()",
+    where="used here",
+)
+def changing_a_large_array_through_a_view_that_was_there_before():
+    array = np.ones(100_000)
+    view = array[:]
+
+    def f(x):
+        total = np.sum(x * array)  # used here
+        view[:] = 2.0
+        return total
+
+    ft.grad(f)(np.float64(1.0))
+
+
+@case(
     errors.ViewWriteError,
     ValueError,
     r"A traced array of shape \(3,\) is written while another traced array in use is a view of the "

@@ -24,6 +24,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
+from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.places import Place, runs_equations, source_of, user_place
@@ -46,6 +47,7 @@ from functrace.transforms.arguments import (
     seed_of,
     split_aux,
 )
+from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
 from functrace.transforms.transpose import vjp_from_jvp
 
 P = ParamSpec("P")
@@ -65,15 +67,27 @@ takes as long as all the rest, but loses interest in tuples of numbers and array
 class Tape(ValueRecording):
     """Records operations together with their values. Its variables are numbers.
 
+    What belongs to the user may be written after it was read, so the tape keeps copies of it, of
+    large arrays only where it `outlives` its function.
+
     Attributes:
         rows: What was recorded, in order.
         variables: How many variables there are so far; the inputs come first.
+        kept: The large arrays that must not be written before the walk back is over, if any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outlives: bool = False) -> None:
+        """Keep copies of large arrays too, if the tape ``outlives`` the call of its function."""
         super().__init__()
         self.rows: list[Row] = []
         self.variables = 0
+        self.kept: KeptArrays | None = None
+        self._copies = ImmutableArrays() if outlives else None
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        if self.kept is not None and isinstance(exception[1], ValueError):
+            self.kept.explain(exception[1])
 
     def lift(self, value: Any) -> Tracer:
         """A tracer for a new variable that no row makes: an input, or a writable constant."""
@@ -81,7 +95,19 @@ class Tape(ValueRecording):
         self.variables = variable + 1
         if type(value) is Tracer:  # a copy: it may be written before the pullback is called
             value = value.copy()
+        elif type(value) is np.ndarray:
+            value = value.copy("K") if value.nbytes <= COPIED_BYTES else self._kept(value, False)
         return Tracer(self, value, variable)
+
+    def _kept(self, array: np.ndarray, is_nested: bool) -> np.ndarray:
+        """A large array of the user's as it is now."""
+        if is_nested and self._copies is None:
+            self._copies = ImmutableArrays()  # what is recorded further out keeps copies anyway
+        if self._copies is not None:
+            return self._copies.of(array)
+        if self.kept is None:
+            self.kept = KeptArrays()
+        return self.kept.keep(array)
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and keep a row of it."""
@@ -89,9 +115,14 @@ class Tape(ValueRecording):
             raise leaked(inputs)
         found: list[Any] = []
         known_as: list[int | None] = []
-        is_nested = False
+        is_nested = is_large = False
         for x in inputs:
             if type(x) is not Tracer:
+                if type(x) is np.ndarray:
+                    if x.nbytes <= COPIED_BYTES:
+                        x = x.copy("K")  # noqa: PLW2901  (of what may be written later)
+                    else:
+                        is_large = True
                 found.append(x)
                 known_as.append(None)
                 continue
@@ -104,6 +135,10 @@ class Tape(ValueRecording):
             found.append(value)
             if type(value) is Tracer:
                 is_nested = True
+        if is_large:
+            for number, (x, on) in enumerate(zip(found, known_as, strict=True)):
+                if on is None and type(x) is np.ndarray and x.nbytes > COPIED_BYTES:
+                    found[number] = self._kept(x, is_nested)
         values, variables = tuple(found), tuple(known_as)
         rule = primitive  # whose vjp the walk back will call
         if primitive.holds_programs:  # a loop, say, which keeps what its own walk back will need
@@ -129,7 +164,7 @@ class Tape(ValueRecording):
             outputs = tuple(
                 Tracer(self, value, number, place)
                 if type_of(value).is_inexact and number - variable not in rule.constant_outputs
-                else value
+                else owned(value)
                 for value, number in zip(output, numbers, strict=True)
             )
             if primitive.makes_views:
@@ -282,7 +317,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         return f"primals{tree.keystr(structure.paths()[index])}"
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
-    with Tape() as tape:
+    with Tape(outlives=True) as tape:
         inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
         output = fun(*structure.unflatten(inputs))
         output, aux = split_aux(output, has_aux)
@@ -357,18 +392,27 @@ def value_and_grad(
         arguments, leaves, structure, is_active = differentiated_arguments(
             fun, argnums, args, kwargs, holomorphic, allow_int
         )
-        with Tape() as tape:
-            inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
-            output, aux = split_aux(arguments.call(structure.unflatten(inputs)), has_aux)
-            value = tape.value_of(output)
-            variable = tape.variable_of(output)
-            if has_aux:
-                aux = tree.map(tape.value_of, aux)
-        seed = seed_of(value, fun, holomorphic)
-        cotangents: list[Any] = [None] * tape.variables
-        if variable is not None:
-            cotangents[variable] = seed  # d(value)/d(value) = 1: from here the walk goes back
-            backward(consumed(tape.rows), cotangents)
+        tape = Tape()
+        try:
+            with tape:
+                inputs = [
+                    tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)
+                ]
+                output, aux = split_aux(arguments.call(structure.unflatten(inputs)), has_aux)
+                value = tape.value_of(output)
+                variable = tape.variable_of(output)
+                if has_aux:
+                    aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
+            seed = seed_of(value, fun, holomorphic)
+            cotangents: list[Any] = [None] * tape.variables
+            if variable is not None:
+                cotangents[variable] = seed  # d(value)/d(value) = 1: from here the walk goes back
+                backward(consumed(tape.rows), cotangents)
+            if tape.kept is not None:
+                tape.kept.require_unchanged()
+        finally:
+            if tape.kept is not None:
+                tape.kept.release()
         gradient = structure.unflatten(gradients(leaves, is_active, cotangents, ()))
         return ((value, aux), gradient) if has_aux else (value, gradient)
 

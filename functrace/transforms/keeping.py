@@ -1,0 +1,144 @@
+"""What a tape keeps of arrays that belong to the user, until its walk back is over.
+
+The walk back needs the elements that an operation has read, and NumPy tells nobody when an array
+is written. So arrays are copied, but for large ones: to copy these would take as long as what is
+done with them. They are write-protected instead, together with the array whose memory they share,
+until the walk is over: a write in between is an error. That holds for all writes through this array
+and through what is made of it. Views that the user had before are not protected, and `numpy.add.at`
+looks at no protection; what they write shows in a sample of the elements when the walk is over.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, cast
+
+import numpy as np
+
+from functrace.errors import KeptArrayError
+from functrace.tracing import Place, source_of, user_place
+
+COPIED_BYTES = 1 << 18
+"""Up to this size a copy takes five microseconds at most: less than what is done with the array."""
+
+SAMPLED = 1000
+"""How many elements of a protected array are compared at the end."""
+
+
+class _Protected:
+    """An array that is write-protected for some tapes, with views of it that are, too."""
+
+    def __init__(self, owner: np.ndarray) -> None:
+        self.owner = owner
+        self.views: list[np.ndarray] = []
+        self.tapes = 0
+
+
+_protected: dict[int, _Protected] = {}
+"""By the identity of the array that owns the memory. Several tapes, of several threads, may need
+the same one: it is released with the last of them."""
+
+_lock = threading.Lock()
+
+
+class KeptArrays:
+    """The large arrays that one tape has read, write-protected until they are released."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, _Protected] = {}
+        self._reads: dict[int, tuple[np.ndarray, bytes, Place | None]] = {}
+
+    def keep(self, array: np.ndarray) -> np.ndarray:
+        """The elements of an array as they are now: itself where that can be promised."""
+        if id(array) in self._reads:
+            return array
+        owner = _owner_of(array)
+        if id(owner) not in self._owners:
+            if not _can_be_released(owner):
+                return array.copy("K")
+            self._owners[id(owner)] = _protect(owner)
+        if array is not owner and array.flags.writeable:
+            with _lock:
+                array.flags.writeable = False
+                self._owners[id(owner)].views.append(array)
+        self._reads[id(array)] = array, _sample(array), user_place(3)
+        return array
+
+    def release(self) -> None:
+        """Let the arrays be written again."""
+        for protected in self._owners.values():
+            _release(protected)
+        self._owners.clear()
+        self._reads.clear()
+
+    def require_unchanged(self) -> None:
+        """Check that nobody wrote into the arrays.
+
+        Raises:
+            KeptArrayError: Somebody did, through another name for the memory.
+        """
+        for array, sample, place in self._reads.values():
+            if _sample(array) != sample:
+                raise KeptArrayError(
+                    f"An array of shape {array.shape} was changed through a view of it, before "
+                    "the derivative was complete that needs the elements from before. It was used",
+                    source_of(place),
+                )
+
+    def explain(self, error: ValueError) -> None:
+        """Say in NumPy's error why an array cannot be written, if it is one that is kept."""
+        message = str(error)
+        if "read-only" not in message and "writ" not in message:
+            return
+        for array, _, place in self._reads.values():
+            error.add_note(
+                f"The array of shape {array.shape} is needed for the derivative of an operation\n"
+                f"  at {source_of(place)}\n"
+                f"  and cannot be written before that is complete.\n  {KeptArrayError.advice}"
+            )
+
+
+def _owner_of(array: np.ndarray) -> np.ndarray:
+    base: Any = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    return base
+
+
+def _can_be_released(owner: np.ndarray) -> bool:
+    """Whether NumPy will let the array be written again after it was protected."""
+    if owner.base is None or owner.flags.owndata or not owner.flags.writeable:
+        return True
+    try:
+        return not memoryview(cast("Any", owner.base)).readonly
+    except TypeError:
+        return False
+
+
+def _protect(owner: np.ndarray) -> _Protected:
+    with _lock:
+        protected = _protected.get(id(owner))
+        if protected is None:
+            protected = _Protected(owner)
+            if owner.flags.writeable:
+                _protected[id(owner)] = protected
+                owner.flags.writeable = False
+        protected.tapes += 1
+        return protected
+
+
+def _release(protected: _Protected) -> None:
+    with _lock:
+        protected.tapes -= 1
+        if protected.tapes or _protected.pop(id(protected.owner), None) is None:
+            return
+        for array in (protected.owner, *protected.views):
+            array.flags.writeable = True
+
+
+def _sample(array: np.ndarray) -> bytes:
+    """Some elements, evenly spread."""
+    step = max(array.size // SAMPLED, 1)
+    if array.flags.forc:
+        return array.ravel("K")[::step].tobytes()
+    return array.flat[::step].tobytes()
