@@ -8,20 +8,25 @@ one. To give a derivative to a function that is already there, `wrap` is one lin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import count
-from typing import Any
+from types import CodeType
+from typing import Any, TypeVar
 
 import numpy as np
 
-from functrace import tree
+from functrace import tracing, tree
 from functrace.errors import MissingRuleError, OperandError, PrimitiveError, RuleOutputError
+from functrace.ir import primitive as _primitive
 from functrace.ir.emission import Code
-from functrace.ir.primitive import PRIMITIVES, Primitive, protect_names
+from functrace.ir.primitive import PRIMITIVES, protect_names
+from functrace.ir.program import Source
 from functrace.ir.types import ArrayType, type_of
-from functrace.places import is_users_error, source_of, user_place
-from functrace.primitives.elementwise import Elementwise
-from functrace.primitives.linear import Linear, cast_to, conform
-from functrace.tracing import Tracer, as_operand, bind, implements
+from functrace.places import OWN_FOLDER, is_users_error, source_of, user_place
+from functrace.primitives import elementwise as _elementwise
+from functrace.primitives import linear as _linear
+from functrace.primitives.linear import cast_to, conform
+from functrace.tracing import Tracer, as_operand, bind
 
 __all__ = [
     "PRIMITIVES",
@@ -38,6 +43,171 @@ __all__ = [
 ]
 
 _numbers = count(1)
+
+
+# Rules of the user's: what they return is checked, so that no slip becomes a wrong number
+
+
+class _Checked:
+    """The part of a user's primitive that looks at what its derivative rules return."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, checked in (("jvp", _checked_jvp), ("vjp", _checked_vjp)):
+            rule = getattr(cls, name)
+            if not hasattr(rule, "__wrapped__"):
+                setattr(cls, name, wraps(rule)(checked(rule)))
+
+
+def _checked_vjp(rule: Callable[..., Any]) -> Callable[..., Any]:
+    def vjp(
+        self: Any,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        parts = rule(self, cotangent, inputs, output, needed, **params)
+        if not isinstance(parts, tuple | list):
+            raise _returned(
+                self, "vjp", rule, f"{_described(parts)} for {len(inputs)} inputs",
+                "Return a tuple with one cotangent for each input, such as (cotangent,).",
+            )  # fmt: skip
+        if len(parts) != len(inputs):
+            raise _returned(
+                self, "vjp", rule, f"{len(parts)} cotangents for {len(inputs)} inputs",
+                RuleOutputError.advice,
+            )  # fmt: skip
+        return tuple(
+            None if need is None else _fitted(self, "vjp", rule, part, x, f"input {number}")
+            for number, (part, x, need) in enumerate(zip(parts, inputs, needed, strict=True))
+        )
+
+    return vjp
+
+
+def _checked_jvp(rule: Callable[..., Any]) -> Callable[..., Any]:
+    def jvp(
+        self: Any, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        result = rule(self, inputs, tangents, output, **params)
+        if not self.multiple_outputs:
+            return _fitted(self, "jvp", rule, result, output, "the output")
+        if not isinstance(result, tuple | list) or len(result) != len(output):
+            many = isinstance(result, tuple | list)
+            raise _returned(
+                self, "jvp", rule,
+                f"{f'{len(result)} tangents' if many else _described(result)} for "
+                f"{len(output)} outputs",
+                "Return a tuple with one tangent for each output; None stands for zero.",
+            )  # fmt: skip
+        return tuple(
+            _fitted(self, "jvp", rule, part, y, f"output {number}")
+            for number, (part, y) in enumerate(zip(result, output, strict=True))
+        )
+
+    return jvp
+
+
+def _fitted(
+    primitive: Any, name: str, rule: Callable[..., Any], part: Any, like: Any, of: str
+) -> Any:
+    """A rule's result in the dtype of the value that it belongs to, if its shape fits."""
+    if part is None:
+        return None
+    expected = type_of(like)
+    if not expected.is_inexact:
+        return None  # whole numbers have no derivative
+    what = "cotangent" if name == "vjp" else "tangent"
+    try:
+        given = type_of(part)
+    except TypeError:
+        raise _returned(
+            primitive, name, rule, f"{_described(part)} for {of}, a {expected}",
+            f"Return the {what} as an array of the shape {expected.shape}; None stands for zero.",
+        ) from None  # fmt: skip
+    if given.shape != expected.shape:
+        raise _returned(
+            primitive, name, rule,
+            f"a {what} of shape {given.shape} for {of} of shape {expected.shape}",
+            f"Return one {what} for each {'input' if name == 'vjp' else 'output'}, of its shape. "
+            "functrace.testing.check_primitive(primitive, *inputs) tells whether rules are right.",
+        )  # fmt: skip
+    return part if given.dtype == expected.dtype else cast_to(part, expected.dtype)
+
+
+def _described(x: Any) -> str:
+    return f"a {type(x).__qualname__}" if not isinstance(x, Tracer | np.ndarray) else "an array"
+
+
+def _returned(
+    primitive: Any, name: str, rule: Callable[..., Any], what: str, advice: str
+) -> RuleOutputError:
+    given = getattr(primitive, f"given_{name}", rule)  # a function that was given to `wrap`
+    code: CodeType | None = getattr(given, "__code__", None)
+    is_theirs = code is not None and not code.co_filename.startswith(OWN_FOLDER)
+    where = f" (The rule is at {Source(code, -1)}.)" if code is not None and is_theirs else ""
+    return RuleOutputError(
+        f"The {name} rule of {primitive.name!r} returned {what}.", advice=advice + where
+    )
+
+
+class Primitive(_Checked, _primitive.Primitive):
+    """An operation of your own. What its derivative rules return is checked."""
+
+
+class Linear(_Checked, _linear.Linear):
+    """A linear operation of your own, which states its transpose. What that returns is checked."""
+
+
+class Elementwise(_Checked, _elementwise.Elementwise):
+    """An operation of your own on each element, which states its partial derivatives."""
+
+
+# A function that is there already
+
+
+_DISPATCHED = np.ufunc | type(np.sum)
+"""What hands traced values over: ufuncs, NumPy's and others', and NumPy's other functions."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
+    """Say what a function of NumPy, or a ufunc of any package, means on traced values.
+
+    Args:
+        functions: Functions that ask their arguments, as NumPy's protocols have it: NumPy's own
+            functions, and ufuncs. What was entered for them before is replaced.
+
+    Returns:
+        A decorator that enters an implementation, and returns it. The implementation has the
+        signature of the function (that of a ufunc: its operands) and calls `bind`, or NumPy.
+
+    Raises:
+        PrimitiveError: The function never asks: it would be entered to no effect.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> square_of = np.frompyfunc(lambda x: x * x, 1, 1)
+        >>> @ft.extend.implements(square_of)
+        ... def implementation(x):
+        ...     return x**2
+        >>> ft.grad(square_of)(3.0)
+        np.float64(6.0)
+    """
+    for function in functions:
+        if not isinstance(function, _DISPATCHED):
+            name = getattr(function, "__qualname__", repr(function))
+            raise PrimitiveError(
+                f"{name} does not hand traced values over, so that nothing would be called for it.",
+                source_of(user_place(1)),
+                "Give it a derivative under a name of your own: functrace.extend.wrap(function, "
+                "vjp=...).",
+            )
+    return tracing.implements(*functions)
 
 
 class WrappedFunction(Primitive):
@@ -104,15 +274,14 @@ class WrappedFunction(Primitive):
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
     ) -> Any:
-        """Call the given rule, with zeros for tangents that are zero, and check its result."""
+        """Call the given rule, with zeros for tangents that are zero."""
         if self.given_jvp is None:
             raise MissingRuleError.of(self.name, "jvp")
         full = [
             np.zeros_like(x) if tangent is None else tangent
             for x, tangent in zip(inputs, tangents, strict=True)
         ]
-        tangent = self.given_jvp(inputs, full, output, **params)
-        return self._checked(tangent, output, "jvp", "a tangent", "the output")
+        return self.given_jvp(inputs, full, output, **params)
 
     def vjp(
         self,
@@ -122,32 +291,11 @@ class WrappedFunction(Primitive):
         needed: Sequence[Any],
         **params: Any,
     ) -> Sequence[Any]:
-        """Call the given rule, and check what it returns against the inputs."""
+        """Call the given rule; of one input its cotangent may stand alone."""
         if self.given_vjp is None:
             raise MissingRuleError.of(self.name, "vjp")
         result = self.given_vjp(cotangent, output, *inputs, **params)
-        parts = result if isinstance(result, tuple | list) else (result,)
-        if len(parts) != len(inputs):
-            raise RuleOutputError(
-                f"The vjp rule of {self.name!r} returned {len(parts)} cotangents for "
-                f"{len(inputs)} inputs."
-            )
-        return [
-            None if need is None else self._checked(part, x, "vjp", "a cotangent", f"input {n}")
-            for n, (part, x, need) in enumerate(zip(parts, inputs, needed, strict=True))
-        ]
-
-    def _checked(self, part: Any, like: Any, rule: str, what: str, of: str) -> Any:
-        """A rule's result in the dtype of the value that it belongs to, if its shape fits."""
-        if part is None:
-            return None
-        given, expected = type_of(part), type_of(like)
-        if given.shape != expected.shape:
-            raise RuleOutputError(
-                f"The {rule} rule of {self.name!r} returned {what} of shape {given.shape} for "
-                f"{of} of shape {expected.shape}."
-            )
-        return part if given.dtype == expected.dtype else cast_to(part, expected.dtype)
+        return result if isinstance(result, tuple | list) else (result,)
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

@@ -21,7 +21,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.backends.numpy_source import Written
-from functrace.errors import ArgumentError, MissingRuleError
+from functrace.errors import ArgumentError, MissingRuleError, NonlinearRuleError
 from functrace.ir.checking import check
 from functrace.ir.parsing import parse
 from functrace.ir.primitive import PRIMITIVES, Primitive
@@ -30,6 +30,7 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import bind
 from functrace.transforms.evaluate import evaluate, make_ir
 from functrace.transforms.reverse import vjp
+from functrace.transforms.transpose import jvp_of, vjp_of
 
 __all__ = [
     "CHECKS",
@@ -481,9 +482,11 @@ def check_primitive(primitive: Primitive | str, *inputs: Any, **params: Any) -> 
         inputs: Arrays or scalars, away from kinks and jumps of the function.
         params: The primitive's parameters.
 
+    Of a primitive with one derivative rule the other one, which is its transpose, is checked too.
+
     Returns:
         For each of `CHECKS` the word "passed", or why there was nothing to check: a primitive may
-        have one derivative rule only, or none.
+        have no derivative rule, or one that cannot be transposed.
 
     Raises:
         AssertionError: Rules disagree; the message says which, where and by how much.
@@ -537,7 +540,7 @@ def check_rules(
             continue
         try:
             report[name] = getattr(checker, f"check_{name.replace(' ', '_')}")() or "passed"
-        except MissingRuleError as error:
+        except (MissingRuleError, NonlinearRuleError) as error:
             report[name] = error.what
         except Exception as error:
             error.add_note(f"while checking {checker.title(name)}")
@@ -708,7 +711,7 @@ class _RuleChecker:
     def pushed(self, tangents: Sequence[Any]) -> list[Any]:
         """The jvp rule's tangents, once their types are known to fit; zeros for None."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            result = self.primitive.jvp(self.inputs, tangents, self.output, **self.params)
+            result = jvp_of(self.primitive, self.inputs, tangents, self.output, self.params)
         parts = [None] * len(self.outputs) if result is None else self.as_tuple(result)
         if len(parts) != len(self.outputs):
             self.fail("jvp", f"the rule returned {len(parts)} tangents.")
@@ -755,9 +758,8 @@ class _RuleChecker:
     def pulled(self, cotangents: Sequence[Any], needed: Sequence[Any]) -> list[Any]:
         """The vjp rule's cotangents of the needed inputs, with types that fit; zeros for None."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = self.primitive.vjp(
-                self.as_output(cotangents), self.inputs, self.output, needed, **self.params
-            )
+            given = self.as_output(cotangents)
+            parts = vjp_of(self.primitive, given, self.inputs, self.output, needed, self.params)
         if len(parts) != len(self.inputs):
             self.fail("vjp", f"the rule returned {len(parts)} cotangents.")
         full: list[Any] = []
@@ -837,9 +839,7 @@ class _RuleChecker:
             return "nothing to differentiate"
         if self.order < 2:
             return f"skipped: order={self.order}"
-        self.primitive.vjp(  # raises where there is no rule, before anything is compared
-            self.as_output(self.cotangents), self.inputs, self.output, self.tangents, **self.params
-        )
+        self.pulled(self.cotangents, self.tangents)  # raises where there is no rule, first of all
 
         def of_active(*active: Any) -> list[Any]:
             inputs = list(self.inputs)

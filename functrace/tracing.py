@@ -405,12 +405,14 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     """Enter a function as what NumPy's functions mean on tracers.
 
     The implementation has the signature of NumPy's function and calls `bind`, or other NumPy
-    functions, on its arguments; it is also called where only a nested list holds a tracer.
+    functions, on its arguments; it is also called where only a nested list holds a tracer. That
+    of a ufunc is called with the ufunc's operands.
     """
 
     def enter(implementation: F) -> F:
         for function in functions:
-            FUNCTIONS[function] = implementation
+            table: dict[Any, Any] = UFUNCS if isinstance(function, np.ufunc) else FUNCTIONS
+            table[function] = implementation
         return implementation
 
     return enter

@@ -271,15 +271,27 @@ def test_an_exception_in_a_rule_says_what_was_checked():
 
 
 def test_missing_rules_are_reported():
-    report = check_primitive(cube_with(jvp=Primitive.jvp, batch=Primitive.batch), X)
-    assert report["jvp"] == report["transpose"]
-    assert "has no jvp rule" in report["jvp"]
+    report = check_primitive(cube_with(jvp=Primitive.jvp, vjp=Primitive.vjp), X)
+    for check in ("jvp", "vjp", "transpose", "second order"):
+        assert "rule" in report[check]
+    assert report["batch"] == "passed"
+    report = check_primitive(cube_with(batch=Primitive.batch), X)
     assert "has no batch rule" in report["batch"]
-    assert report["vjp"] == report["second order"] == "passed"
-    report = check_primitive(cube_with(vjp=Primitive.vjp), X)
-    assert report["jvp"] == "passed"
-    for check in ("vjp", "transpose", "second order"):
-        assert "has no vjp rule" in report[check]
+
+
+@pytest.mark.parametrize("missing", ["jvp", "vjp"])
+def test_the_derived_rule_is_checked(missing):
+    report = check_primitive(cube_with(**{missing: getattr(Primitive, missing)}), X)
+    assert {report[check] for check in ("jvp", "vjp", "transpose", "second order")} == {"passed"}
+
+
+def test_a_rule_that_cannot_be_transposed_is_reported():
+    def opaque(self, cotangent, inputs, output, needed):
+        return (np.array(cotangent.tolist()) * 3 * inputs[0] ** 2,)
+
+    report = check_rules(cube_with(jvp=Primitive.jvp, vjp=opaque), [X], order=1)
+    assert report["vjp"] == "passed"
+    assert "cannot be transposed" in report["jvp"]
 
 
 def test_a_primitive_that_cannot_run_is_an_error():

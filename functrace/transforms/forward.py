@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functrace import tree
-from functrace.errors import FunctraceError, MissingRuleError
+from functrace.errors import FunctraceError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.places import source_of, user_place
@@ -32,7 +32,7 @@ from functrace.transforms.arguments import (
     require_inexact,
     split_aux,
 )
-from functrace.transforms.transpose import jvp_from_vjp
+from functrace.transforms.transpose import jvp_of
 
 
 class TangentRecording(ValueRecording):
@@ -67,12 +67,7 @@ class TangentRecording(ValueRecording):
                 output = bind(primitive, *values, **params)
                 if primitive.locally_constant:
                     return output
-                try:
-                    tangent = primitive.jvp(values, tangents, output, **params)
-                except MissingRuleError as error:
-                    if not error.is_of(primitive.name, "jvp"):
-                        raise
-                    tangent = jvp_from_vjp(primitive, values, tangents, output, params)
+                tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(place))
             raise

@@ -15,7 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from functrace.errors import FunctraceError, MissingRuleError, NonlinearRuleError
+from functrace.errors import (
+    FunctraceError,
+    MissingRuleError,
+    NonlinearRuleError,
+    RuleOutputError,
+)
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType, Shape, type_of
@@ -175,6 +180,27 @@ def vjp_of(
     return vjp_from_jvp(primitive, cotangent, inputs, output, needed, params)
 
 
+def jvp_of(
+    primitive: Primitive,
+    inputs: Sequence[Any],
+    tangents: Sequence[Any],
+    output: Any,
+    params: dict[str, Any],
+) -> Any:
+    """Push tangents forward by the primitive's jvp rule, or by the transpose of its vjp rule.
+
+    Raises:
+        MissingRuleError: The primitive has neither.
+        NonlinearRuleError: The vjp rule is not linear in the cotangent, or cannot be traced.
+    """
+    try:
+        return primitive.jvp(inputs, tangents, output, **params)
+    except MissingRuleError as error:
+        if not error.is_of(primitive.name, "jvp"):
+            raise
+    return jvp_from_vjp(primitive, inputs, tangents, output, params)
+
+
 def vjp_from_jvp(
     primitive: Primitive,
     cotangent: Any,
@@ -215,12 +241,7 @@ def jvp_from_vjp(
     output: Any,
     params: dict[str, Any],
 ) -> Any:
-    """Push tangents forward by the transpose of the primitive's vjp rule.
-
-    Raises:
-        MissingRuleError: The primitive has neither.
-        NonlinearRuleError: The vjp rule is not linear in the cotangent, or cannot be traced.
-    """
+    """Push tangents forward by the transpose of the primitive's vjp rule. As `jvp_of` else."""
     is_tuple = primitive.multiple_outputs
     outputs: Sequence[Any] = output if is_tuple else (output,)
     types = [type_of(x) for x in outputs]
@@ -267,6 +288,8 @@ def _recorded_rule(
     except MissingRuleError as error:
         if error.is_of(primitive.name, rule):
             raise MissingRuleError.of(primitive.name, missing) from None
+        raise
+    except RuleOutputError:
         raise
     except FunctraceError as error:
         raise NonlinearRuleError(
