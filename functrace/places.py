@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -53,6 +53,9 @@ def source_of(place: Place | None) -> Source | None:
 
 # Programs that run
 
+PLACES = "__places__"
+"""The name under which generated source finds the place in the user's code of each of its lines."""
+
 _source_names: dict[CodeType, str] = {}
 
 
@@ -78,16 +81,26 @@ def source_here(depth: int) -> Source | None:
     """
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
-        code = frame.f_code
-        if code in _source_names:
-            found = frame.f_locals.get(_source_names[code])
-            source = getattr(found, "source", found)
-            if source is not None:
-                return source if isinstance(source, Source) else Source(*source)
-        if not code.co_filename.startswith(LIBRARIES):
-            return Source(code, frame.f_lasti)
+        source = source_in(frame)
+        if source is not None:
+            return source
+        if not frame.f_code.co_filename.startswith(LIBRARIES):
+            return Source(frame.f_code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def source_in(frame: FrameType) -> Source | None:
+    """The user's line from which the equation was recorded that a frame runs, if it runs one."""
+    local = _source_names.get(frame.f_code)
+    if local is None:
+        places = frame.f_globals.get(PLACES)  # of generated source, unless its lines are the user's
+        if places is None or not frame.f_code.co_filename.startswith("<functrace "):
+            return None
+        return places[frame.f_lineno - 1]
+    found = frame.f_locals.get(local)
+    source = getattr(found, "source", found)
+    return source if source is None or isinstance(source, Source) else Source(*source)
 
 
 # Whose fault an error is
@@ -102,7 +115,8 @@ def is_users_error(error: BaseException) -> bool:
     step = error.__traceback__
     while step is not None:
         file = step.tb_frame.f_code.co_filename
-        if not file.startswith((*LIBRARIES, "<frozen ")) and not _is_pythons(file):
+        is_ours = file.startswith((*LIBRARIES, "<frozen ")) or PLACES in step.tb_frame.f_globals
+        if not is_ours and not _is_pythons(file):
             return True
         step = step.tb_next
     return False

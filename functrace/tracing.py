@@ -26,7 +26,7 @@ from typing import Any, NoReturn, Self, TypeVar, cast, final
 
 import numpy as np
 
-from functrace import tree
+from functrace import numpy_warnings, tree
 from functrace.errors import (
     ArrayConversionError,
     ArrayWriteError,
@@ -189,6 +189,14 @@ def explained(
 
 class ValueRecording(Recording):
     """A recording that follows values: each output is computed one recording further out."""
+
+    def __enter__(self) -> Self:
+        self._begun = numpy_warnings.begin()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.is_open = False
+        numpy_warnings.end(self._begun)
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""

@@ -16,16 +16,20 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from keyword import iskeyword
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from functrace.backends.blocks import write_block
+from functrace.backends.lines import line_of, placed
 from functrace.backends.memory import Form, Storage, Value, Workspace, is_double, size_of
 from functrace.backends.threads import team_for
 from functrace.backends.writer import RESERVED, Writer
 from functrace.errors import FunctraceError
 from functrace.ir.program import Program, Source
+from functrace.numpy_warnings import namespace_of, warning_at_users_lines
+from functrace.places import PLACES
 
 SEVERAL = 4
 """From so many operations on single numbers on these are Python's floats: to convert them for the
@@ -69,36 +73,39 @@ class Written:
 
 
 def _made(name: str, source: str, writer: Writer) -> Callable[..., tuple[Any, ...]]:
-    """Compile the source, so that errors show its lines and those of the user."""
+    """Compile the source, so that errors and warnings name the lines of the user."""
     file = f"<functrace {name} {next(_numbers)}>"
-    code = compile(source, file, "exec", dont_inherit=True)
+    module = compile(source, file, "exec", dont_inherit=True)
     places = writer.places
     namespace: dict[str, Any] = {
         "np": np,
         "math": math,
         **writer.globals,
-        "locate": partial(locate, file, places),
+        PLACES: places,
+        "locate": partial(locate, module.co_consts[0], places),
     }
     made: dict[str, Any] = {}
-    exec(code, namespace, made)  # noqa: S102 (the source was written here, from a checked Program)
+    exec(module, namespace, made)  # noqa: S102 (the source was written here, from a checked Program)
     run = made[name]
+    files = {place.file for place in places if place is not None}
+    if len(files) == 1:
+        run.__code__ = placed(run.__code__, places)
+        known = namespace_of(files.pop())  # where Python counts the warnings of these lines
+        namespace["__name__"] = known.get("__name__", "<string>")
+        namespace["__warningregistry__"] = known.setdefault("__warningregistry__", {})
+        return run
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     weakref.finalize(run, linecache.cache.pop, file, None)
-    return run
+    return warning_at_users_lines(run) if files else run
 
 
-def locate(file: str, places: Sequence[Source | None], error: Exception) -> None:
+def locate(code: CodeType, places: Sequence[Source | None], error: Exception) -> None:
     """Say in an error that left generated source which line of the user's it belongs to."""
-    line = None
     step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == file:
-            line = step.tb_lineno
-            break
-        step = step.tb_next
-    if line is None or (isinstance(error, FunctraceError) and error.where is not None):
+    if step is None or (isinstance(error, FunctraceError) and error.where is not None):
         return
-    place = places[line - 1]
+    line = line_of(code, step.tb_lasti)
+    place = None if line is None else places[line - 1]
     if place is not None:
         error.add_note(f"recorded at {place}")
 

@@ -8,14 +8,14 @@ operation for all examples at once. An operation that depends on no mapped argum
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
-from functrace import tree
+from functrace import numpy_warnings, tree
 from functrace.errors import (
     AxisNameError,
     BatchAxisError,
@@ -104,10 +104,6 @@ def axes_in_scope() -> tuple[tuple[Hashable, int], ...]:
     return tuple((name, axis.size) for name, axis in _named_axes.get().items())
 
 
-_SILENCE = partial(np.errstate, divide="ignore", invalid="ignore")
-"""For equations that were recorded where these warnings were ignored."""
-
-
 @runs_equations("equation")
 def batch_program(
     program: Program, size: int, inputs: Sequence[Any], axes: Sequence[int | None]
@@ -136,19 +132,22 @@ def batch_program(
         primitive = equation.primitive
         operands = [read(atom) for atom in equation.inputs]
         operand_axes = [read_axis(atom) for atom in equation.inputs]
+        silent = equation.is_silent
+        begun = numpy_warnings.begin_silence() if silent else numpy_warnings.begin()
         try:
-            with _SILENCE() if equation.is_silent else nullcontext():
-                if all(axis is None for axis in operand_axes):
-                    output = bind(primitive, *operands, **equation.params)
-                    axis: Any = None
-                    if primitive.multiple_outputs:
-                        axis = (None,) * len(equation.outputs)
-                else:
-                    output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
+            if all(axis is None for axis in operand_axes):
+                output = bind(primitive, *operands, **equation.params)
+                axis: Any = None
+                if primitive.multiple_outputs:
+                    axis = (None,) * len(equation.outputs)
+            else:
+                output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
         except FunctraceError as error:
             if error.at(equation.source).where != str(equation.source):
                 error.add_note(f"while batching {primitive.name}, recorded at {equation.source}")
             raise
+        finally:
+            numpy_warnings.end(begun)
         is_tuple = primitive.multiple_outputs
         values.update(zip(equation.outputs, output if is_tuple else (output,), strict=True))
         axis_of.update(zip(equation.outputs, axis if is_tuple else (axis,), strict=True))

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-import numpy as np
-
-from functrace import tree
+from functrace import numpy_warnings, tree
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
 from functrace.ir.types import type_of
@@ -117,22 +115,24 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             )
         return atom.value
 
-    for equation, ending in zip(program.equations, program.last_uses(), strict=True):
-        try:
-            if equation.is_silent:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    output = bind(
-                        equation.primitive, *map(read, equation.inputs), **equation.params
-                    )
-            else:
-                output = bind(equation.primitive, *map(read, equation.inputs), **equation.params)
-        except FunctraceError as error:
-            error.at(equation.source)
-            raise
-        outputs = output if equation.primitive.multiple_outputs else (output,)
-        values.update(zip(equation.outputs, outputs, strict=True))
-        for variable in ending:
-            del values[variable]
+    begun = numpy_warnings.begin()
+    try:
+        for equation, ending in zip(program.equations, program.last_uses(), strict=True):
+            primitive, params = equation.primitive, equation.params
+            silence = numpy_warnings.begin_silence() if equation.is_silent else None
+            try:
+                output = bind(primitive, *map(read, equation.inputs), **params)
+            except FunctraceError as error:
+                error.at(equation.source)
+                raise
+            finally:
+                numpy_warnings.end(silence)
+            outputs = output if primitive.multiple_outputs else (output,)
+            values.update(zip(equation.outputs, outputs, strict=True))
+            for variable in ending:
+                del values[variable]
+    finally:
+        numpy_warnings.end(begun)
     return [read(atom) for atom in program.outputs]
 
 

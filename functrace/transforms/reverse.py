@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from functrace import tree
+from functrace import numpy_warnings, tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
@@ -196,7 +196,8 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
     summed: set[int] = set()  # variables whose cotangent is a sum made here, and nobody else's
     # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
     # what the forward pass computed has given its warnings already.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    begun = numpy_warnings.begin_silence()
+    try:
         for primitive, inputs, variables, params, output, variable, place in rows:
             if type(variable) is tuple:  # of several outputs
                 cotangent: Any = tuple(cotangents[number] for number in variable)
@@ -252,6 +253,8 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
                 else:
                     cotangents[number] = sum_so_far + part
                     summed.add(number)
+    finally:
+        numpy_warnings.end(begun)
 
 
 def _fits_into(part: Any, array: Any) -> bool:

@@ -1,0 +1,206 @@
+"""NumPy's warnings, at the user's own lines.
+
+NumPy warns of overflow and of divisions by zero at the line of Python that calls it. Under a
+transformation that line is one of functrace's, and since Python shows a warning once for each
+place, all but the first would be swallowed. So while a transformation runs the user's function,
+NumPy is told to hand over what it has to say, by the setting ``log`` of `numpy.errstate`, and it is
+said again at the line of the user's. The other settings (ignore, raise, print, call) keep their
+meaning, also those that the function makes itself.
+
+A setting takes NumPy a microsecond to make, so what was made for the user's setting is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy._core import umath  # pyright: ignore[reportMissingTypeStubs]
+
+from functrace.places import LIBRARIES, OWN_FOLDER, source_in
+
+R = TypeVar("R")
+
+_setting: ContextVar[Any] = getattr(umath, "_extobj_contextvar")  # noqa: B009  (it has no type)
+"""Where NumPy keeps what `numpy.errstate` was told: to restore it costs a tenth of a new context
+manager. It is private, but has been there since NumPy 2.0, as long as ``numpy._core``."""
+
+_get, _set, _reset = _setting.get, _setting.set, _setting.reset
+
+_KINDS = {"divide by zero": "divide", "overflow": "over", "underflow": "under"}
+"""NumPy's words for the settings of `numpy.errstate`; what is none of them is ``invalid``."""
+
+
+class _Settings(NamedTuple):
+    """What stands for a setting of the user's.
+
+    Attributes:
+        given: The setting; held, since it is found by its identity.
+        placed: The same with warnings at the user's lines; None if it needs no change.
+        silent: The same as that, but silent about division.
+    """
+
+    given: Any
+    placed: Any
+    silent: Any
+
+
+_known: dict[int, _Settings] = {}
+_MOST_KNOWN = 64
+
+_made: dict[int, Any] = {}
+"""The settings that were made here, by their identity."""
+
+
+class _Placed:
+    """What NumPy calls, or writes to, in place of warning."""
+
+    def __init__(self, modes: dict[str, Any], call: Any) -> None:
+        self.modes = modes
+        self.call = call
+
+    def __call__(self, error: str, flag: int) -> None:
+        self.call(error, flag)
+
+    def write(self, message: str) -> None:
+        """Warn as NumPy would, where its message was meant to be a warning."""
+        text = message.removeprefix("Warning: ").removesuffix("\n")
+        kind = _KINDS.get(text.partition(" encountered")[0], "invalid")
+        if self.modes[kind] == "log":
+            self.call.write(message)
+        else:
+            _warn(text, RuntimeWarning, 2)
+
+
+def _settings() -> _Settings:
+    """What stands for the setting that is in force."""
+    return _known.get(id(_get())) or _learnt()
+
+
+def _learnt() -> _Settings:
+    """What stands for the setting that is in force, made now."""
+    given, modes, call = _get(), np.geterr(), np.geterrcall()
+    own = call if isinstance(call, _Placed) else _Placed(dict(modes), call)
+    logged: Any = {kind: "log" for kind, mode in modes.items() if mode == "warn"}
+    placed: Any = None
+    if logged:
+        with np.errstate(call=own, **logged):
+            placed = _get()
+    silenced: Any = {**logged, "divide": "ignore", "invalid": "ignore"}
+    with np.errstate(call=own, **silenced):
+        silent = _get()
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+        _made.clear()
+    settings = _known[id(given)] = _Settings(given, placed, silent)
+    for made in (placed, silent):
+        if made is not None:
+            _made[id(made)] = made
+    if placed is not None:
+        _known[id(placed)] = _Settings(placed, None, silent)
+    return settings
+
+
+def begin() -> Token[Any] | None:
+    """Let NumPy's warnings name the user's lines from now on, until `end`.
+
+    Returns:
+        What `end` takes.
+    """
+    found = _known.get(id(_get()))
+    placed = (_learnt() if found is None else found).placed
+    return None if placed is None else _set(placed)
+
+
+def begin_silence() -> Token[Any]:
+    """As `begin`; nothing is said of divisions by zero and invalid values."""
+    found = _known.get(id(_get()))
+    return _set((_learnt() if found is None else found).silent)
+
+
+def end(begun: Token[Any] | None) -> None:
+    """Restore what was in force, but for what `numpy.seterr` has changed since."""
+    if begun is not None:
+        left = _get()
+        _reset(begun)
+        if id(left) not in _made:
+            _keep(left)
+
+
+def _keep(left: Any) -> None:
+    """Make the changes to the setting that the user's function left behind by `numpy.seterr`."""
+    settings = _settings()
+    before, after = _read(settings.placed or settings.given), _read(left)
+    changed: Any = {kind: mode for kind, mode in after[0].items() if mode != before[0][kind]}
+    np.seterr(**changed)
+    if after[1] is not before[1]:
+        np.seterrcall(after[1])
+
+
+def _read(setting: Any) -> tuple[dict[str, Any], Any]:
+    """What a setting says: what is done about each kind of error, and what is called."""
+    token = _set(setting)
+    try:
+        return dict(np.geterr()), np.geterrcall()
+    finally:
+        _reset(token)
+
+
+def warning_at_users_lines(run: Callable[..., R]) -> Callable[..., R]:
+    """The same function, whose warnings name the user's lines."""
+
+    def placed(*inputs: Any) -> R:
+        begun = begin()
+        try:
+            return run(*inputs)
+        finally:
+            end(begun)
+
+    return placed
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the user's line for which functrace is at work."""
+    _warn(message, category, 2)
+
+
+def _warn(message: str, category: type[Warning], depth: int) -> None:
+    frame: Any = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    caller, is_ours = frame, False
+    while frame is not None:
+        file = frame.f_code.co_filename
+        source = source_in(frame)
+        if source is not None:
+            _warn_at(source.file, source.line, namespace_of(source.file), message, category)
+            return
+        if not file.startswith(LIBRARIES):
+            break
+        is_ours = is_ours or file.startswith(OWN_FOLDER)
+        frame = frame.f_back
+    if frame is None or not is_ours:  # functrace has no part in it: the place that NumPy gives
+        frame = caller
+    _warn_at(frame.f_code.co_filename, frame.f_lineno, frame.f_globals, message, category)
+
+
+def _warn_at(
+    file: str, line: int, namespace: dict[str, Any], message: str, category: type[Warning]
+) -> None:
+    registry = namespace.setdefault("__warningregistry__", {})
+    module = namespace.get("__name__", "<string>")  # with None Python says nothing
+    warnings.warn_explicit(message, category, file, line, module, registry)
+
+
+_namespaces: dict[str, dict[str, Any]] = {}
+
+
+def namespace_of(file: str) -> dict[str, Any]:
+    """The namespace of the module of a file, in which Python counts its warnings."""
+    if file not in _namespaces:
+        modules = list(sys.modules.values())
+        found = (vars(m) for m in modules if getattr(m, "__file__", None) == file)
+        _namespaces[file] = next(found, {})
+    return _namespaces[file]

@@ -1,0 +1,266 @@
+"""NumPy's warnings under transformations: at the user's lines, counted as those of plain code."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import functrace as ft
+
+X = np.ones(3)
+
+
+def f(x):
+    a = np.log(x - 1.0)
+    b = np.sum(1.0 / (x - x))
+    c = np.exp(x * 1000.0)
+    d = np.multiply(x * 1e200, x * 1e200).sum()
+    return np.sum(np.where(x > 2.0, a + c, 0.0)) + np.where(x[0] > 2.0, b + d, np.sum(np.sqrt(-x)))
+
+
+def grad(f):
+    return ft.grad(f)
+
+
+def value_and_grad(f):
+    return ft.value_and_grad(f)
+
+
+def vjp(f):
+    return lambda x: ft.vjp(f, x)[1](1.0)
+
+
+def jvp(f):
+    return lambda x: ft.jvp(f, (x,), (x,))
+
+
+def mapped(f):
+    return lambda x: ft.vmap(f)(x[None])
+
+
+def evaluated(f):
+    return lambda x: ft.evaluate(ft.make_ir(f)(x), x)
+
+
+def linearized(f):
+    return lambda x: ft.linearize(f, x)
+
+
+def in_a_loop(f):
+    return lambda x: ft.scan(lambda carry, _: (carry, f(carry)), x, None, length=1)
+
+
+def in_a_branch(f):
+    return lambda x: ft.cond(x[0] > 0.0, f, np.sum, x)
+
+
+def in_a_jitted_loop(f):
+    return ft.jit(in_a_loop(f))
+
+
+def jitted_gradient(f):
+    return ft.jit(ft.grad(f))
+
+
+TRANSFORMATIONS = [
+    grad, value_and_grad, vjp, jvp, mapped, evaluated, linearized, in_a_loop, in_a_branch, ft.jit,
+    in_a_jitted_loop, jitted_gradient, ft.jacrev, ft.hessian, ft.checkpoint,
+]  # fmt: skip
+
+
+VALUED = [transformation for transformation in TRANSFORMATIONS if transformation != jitted_gradient]
+
+
+def warned(run: Callable[[], Any], action: Any = "always") -> list[tuple[str, int, str]]:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter(action)
+        run()
+    return [(w.filename, w.lineno, str(w.message)) for w in found]
+
+
+def lines_of(found: list[tuple[str, int, str]]) -> set[tuple[str, int]]:
+    return {(file, line) for file, line, _ in found}
+
+
+@pytest.mark.parametrize("transformation", TRANSFORMATIONS, ids=lambda t: t.__name__)
+def test_warnings_name_the_lines_of_the_user(transformation):
+    plain = warned(lambda: f(X))
+    assert len(plain) >= 5
+    found = warned(lambda: transformation(f)(X))
+    if transformation not in (jitted_gradient, ft.hessian):  # which compute less, and more
+        assert lines_of(found) == lines_of(plain)
+    assert {file for file, _ in lines_of(found)} == {__file__}
+
+
+@pytest.mark.parametrize(
+    "transformation", [grad, jvp, vjp, ft.checkpoint], ids=lambda t: t.__name__
+)
+def test_warnings_are_those_of_plain_code_in_its_order(transformation):
+    def g(x):
+        return np.sum(np.log(x - 1.0)) + np.mean(np.arccos(x + 1.0))
+
+    plain = warned(lambda: g(X))
+    assert len(plain) == 2
+    assert warned(lambda: transformation(g)(X))[:2] == plain
+
+
+@pytest.mark.parametrize("transformation", VALUED, ids=lambda t: t.__name__)
+def test_each_line_is_counted_by_itself(transformation):
+    def g(x):
+        y = np.log(x - 1.0)
+        z = np.log(x - x)
+        return np.sum(y) + np.sum(z)
+
+    def twice():
+        for _ in range(2):
+            transformation(g)(X)
+
+    found = warned(twice, "default")
+    lines = [line for _, line, message in found if "divide" in message]
+    first = g.__code__.co_firstlineno
+    assert sorted(lines) == [first + 1, first + 2]
+
+
+def test_a_line_is_counted_together_with_plain_code():
+    def g(x):
+        return np.sum(np.log(x - 1.0))
+
+    def all_ways():
+        for way in (lambda f: f, ft.grad, ft.jit, mapped):
+            way(g)(X)
+
+    assert len(warned(all_ways, "default")) == 1
+
+
+@pytest.mark.parametrize("transformation", TRANSFORMATIONS, ids=lambda t: t.__name__)
+def test_a_warning_that_is_an_error_is_raised(transformation):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning):
+            transformation(f)(X)
+
+
+EAGER = [grad, vjp, jvp, mapped, evaluated, in_a_branch]
+
+
+@pytest.mark.parametrize("transformation", EAGER, ids=lambda t: t.__name__)
+def test_what_numpy_was_told_to_do_is_done(transformation):
+    calls: list[Any] = []
+    log = io.StringIO()
+    g = transformation(
+        lambda x: np.where(x[0] > 2.0, np.sum(np.log(x - 1.0)), np.sum(np.exp(x * 1000.0)))
+    )
+    with np.errstate(all="ignore"):
+        assert warned(lambda: g(X)) == []
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="in log"):
+        g(X)
+    with np.errstate(divide="call", call=lambda *given: calls.append(given)):
+        found = warned(lambda: g(X))
+    assert calls
+    assert all(name == "divide by zero" for name, _ in calls)
+    assert {message for *_, message in found} == {"overflow encountered in exp"}
+    with np.errstate(divide="log", call=log):
+        found = warned(lambda: g(X))
+    assert "divide by zero encountered in log" in log.getvalue()
+    assert {message for *_, message in found} == {"overflow encountered in exp"}
+
+
+@pytest.mark.parametrize("transformation", [grad, vjp, jvp], ids=lambda t: t.__name__)
+def test_what_the_function_tells_numpy_is_done(transformation):
+    calls: list[Any] = []
+
+    def quiet(x):
+        with np.errstate(divide="ignore"):
+            return np.sum(np.log(x - 1.0))
+
+    def strict(x):
+        with np.errstate(divide="raise"):
+            return np.sum(np.log(x - 1.0))
+
+    def calling(x):
+        with np.errstate(all="call", call=lambda *given: calls.append(given)):
+            return np.sum(np.log(x - 1.0))
+
+    assert warned(lambda: transformation(quiet)(X)) == []
+    with pytest.raises(FloatingPointError):
+        transformation(strict)(X)
+    assert warned(lambda: transformation(calling)(X)) == []
+    assert calls
+
+
+@pytest.mark.parametrize("transformation", [grad, vjp, jvp], ids=lambda t: t.__name__)
+def test_what_the_function_tells_numpy_for_good_stays(transformation):
+    def g(x):
+        np.seterr(over="ignore")
+        return np.sum(x)
+
+    with np.errstate():
+        before = np.geterr()
+        transformation(g)(X)
+        assert np.geterr() == {**before, "over": "ignore"}
+        assert np.geterrcall() is None
+    with np.errstate():
+        transformation(np.sum)(X)
+        assert np.geterr() == before
+
+
+def test_what_numpy_is_told_is_restored_after_an_error():
+    before = np.geterr(), np.geterrcall()
+    for way in (ft.grad, vjp, jvp, mapped, evaluated):
+        with pytest.raises(ZeroDivisionError):
+            way(lambda x: x + 1 // 0)(X)
+    assert (np.geterr(), np.geterrcall()) == before
+
+
+def test_many_settings_of_the_users_are_forgotten_again():
+    for _ in range(200):
+        with np.errstate(under="warn"):
+            assert len(warned(lambda: ft.grad(lambda x: np.sum(np.log(x - 1.0)))(X))) == 1
+
+
+def test_plain_code_in_a_transformed_function_warns_where_numpy_says():
+    def g(x):
+        return np.sum(x) * np.log(np.zeros(2))[0]
+
+    def plain():
+        np.log(np.zeros(2))
+
+    (found,) = warned(lambda: ft.grad(g)(X))
+    assert found[:2] == (__file__, g.__code__.co_firstlineno + 1)
+    assert len(warned(lambda: ft.grad(lambda x: (np.sum(x), plain())[0])(X))) == 1
+
+
+OTHER_FILE = compile(
+    "import numpy as np\ndef helper(x):\n    return np.log(x - 1.0)\n", "/models/helper.py", "exec"
+)
+
+
+@pytest.mark.parametrize("transformation", [ft.jit, grad, mapped, in_a_jitted_loop])
+def test_lines_of_several_files(transformation):
+    module: dict[str, Any] = {}
+    exec(OTHER_FILE, module)
+
+    def g(x):
+        return np.where(x[0] > 2.0, np.sum(module["helper"](x)), np.sum(np.exp(x * 1000.0)))
+
+    found = warned(lambda: transformation(g)(X))
+    assert ("/models/helper.py", 3, "divide by zero encountered in log") in found
+    assert (__file__, g.__code__.co_firstlineno + 1, "overflow encountered in exp") in found
+    assert len(lines_of(found)) == 2
+
+
+def test_a_function_that_is_compiled_again_does_not_warn_again():
+    def g(x):
+        return np.sum(np.log(x - 1.0))
+
+    def several():
+        fast = ft.jit(g)
+        for n in (1, 2, 3):
+            fast(np.ones(n))
+
+    assert len(warned(several, "default")) == 1
