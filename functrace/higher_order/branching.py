@@ -34,6 +34,7 @@ from functrace.higher_order.collectives import combines_examples
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
+    Recorded,
     batched,
     closed_together,
     in_front,
@@ -681,7 +682,9 @@ def _choose(
     leaves, structure = tree.flatten(tuple(operands))
     leaves = [as_operand(leaf) for leaf in leaves]
     types = [type_of(leaf) for leaf in leaves]
-    recorded = [record_program(branch, structure, types) for branch in branches]
+    recorded: list[Recorded] = []
+    for branch in branches:  # no comprehension, which is one more frame for choices in choices
+        recorded.append(record_program(branch, structure, types))  # noqa: PERF401
     outputs = [(r.structure, output_types(r.program)) for r in recorded]
     common = _common_types(outputs, name)
     programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])

@@ -13,6 +13,7 @@ operand of *one* of them of what *all* of them return: the adjoint of psum is ps
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -218,14 +219,19 @@ ppermute_primitive = Ppermute("ppermute")
 
 def combines_examples(program: Program) -> bool:
     """Whether a Program, or one within it, holds a collective: it must see all examples at once."""
-    return program.derive(
-        "combines examples",
-        lambda: any(
+
+    def in_one(program: Program) -> bool:
+        return any(
             isinstance(equation.primitive, Collective)
-            or any(map(combines_examples, equation.programs))
+            or any(inner.derived[key] for inner in equation.programs)
             for equation in program.equations
-        ),
-    )
+        )
+
+    key = "combines examples"
+    if key not in program.derived:
+        for one in (*program.nested(), program):  # innermost first
+            one.derive(key, partial(in_one, one))
+    return program.derived[key]
 
 
 # Functions

@@ -173,9 +173,7 @@ class Equation:
     @property
     def has_effect(self) -> bool:
         """Whether it must stay though nothing uses its outputs: it prints, or a Program in it."""
-        return self.primitive.has_effect or any(
-            equation.has_effect for program in self.programs for equation in program.equations
-        )
+        return self.primitive.has_effect or any(program.has_effect for program in self.programs)
 
     @property
     def operations(self) -> int:
@@ -273,7 +271,28 @@ class Program:
     @property
     def operations(self) -> int:
         """How many operations on numbers it takes."""
-        return sum(equation.operations for equation in self.equations)
+        # Kept, as the next: each level of nested Programs asks the one below.
+        return self.derive("operations", lambda: sum(e.operations for e in self.equations))
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether one of the equations must stay though nothing uses its outputs."""
+        return self.derive("has effect", lambda: any(e.has_effect for e in self.equations))
+
+    def nested(self) -> list[Program]:
+        """All Programs in it, at any depth: each once, after those that are in it."""
+        found: dict[int, Program] = {}
+        waiting: list[tuple[Program, bool]] = [(self, False)]
+        while waiting:
+            program, is_done = waiting.pop()
+            if is_done:
+                found.setdefault(id(program), program)
+                continue
+            inner = [p for e in program.equations for p in e.programs if id(p) not in found]
+            if program is not self:
+                waiting.append((program, True))
+            waiting += [(p, False) for p in inner]
+        return list(found.values())
 
     def save(self, file: str | PathLike[str] | BinaryIO) -> None:
         """Write the Program to a file, which `load` reads on any machine that has functrace.

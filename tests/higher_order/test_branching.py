@@ -7,6 +7,7 @@ import pytest
 
 import functrace as ft
 from functrace import errors
+from functrace.transforms.simplify import subexpressions
 
 MODES = {
     "plain": lambda f: f,
@@ -157,3 +158,36 @@ def test_shared_operands_of_a_batched_choice():
 def test_zero_examples():
     f = ft.vmap(lambda x: ft.cond(x > 0, np.sin, np.cos, x))
     assert f(np.zeros(0)).shape == (0,)
+
+
+def nested_choice(depth, level=0):
+    if level == depth:
+        return np.sin
+    deeper = nested_choice(depth, level + 1)
+    return lambda x: ft.cond(x > level, deeper, lambda x: x * 2.0, x)
+
+
+def test_choices_within_choices():
+    f = nested_choice(160)
+    xs = np.array([1.5, 100.5, 200.5])
+    expected = [3.0, 201.0, np.sin(200.5)]
+    np.testing.assert_array_equal([ft.jit(f)(x) for x in xs], expected)
+    np.testing.assert_array_equal(ft.vmap(f)(xs), expected)
+    f = nested_choice(60)
+    slopes = [2.0, np.cos(100.5), np.cos(200.5)]
+    np.testing.assert_allclose([ft.jit(ft.grad(f))(x) for x in xs], slopes, rtol=1e-12)
+
+
+def test_a_choice_within_choices_is_looked_at_once(monkeypatch):
+    """What a pass looks at in each Program does not grow with the number of those around it."""
+    looked_at = []
+    make = subexpressions._key_of_program
+    monkeypatch.setattr(
+        subexpressions, "_key_of_program", lambda p: (looked_at.append(p), make(p))[1]
+    )
+    counts = []
+    for depth in (10, 20, 40):
+        looked_at.clear()
+        ft.jit(nested_choice(depth))(1.5)
+        counts.append(len(looked_at))
+    assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])

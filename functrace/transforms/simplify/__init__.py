@@ -43,6 +43,13 @@ def simplify(program: Program) -> Program:
             b: float64[3] = add(a, a)
             return b
     """
+    if "simplified" not in program.derived:
+        for inner in program.nested():  # innermost first: they may be too deep for recursion
+            _simplified_once(inner)
+    return _simplified_once(program)
+
+
+def _simplified_once(program: Program) -> Program:
     simple = program.derive("simplified", lambda: _simplified(program))
     return simple.derive("simplified", lambda: simple)
 
@@ -52,7 +59,7 @@ def _simplified(program: Program) -> Program:
         before = program
         if any(equation.primitive.holds_programs for equation in program.equations):
             program = remove_dead_code(inline(program))
-            program = simplify_nested(program, simplify)
+            program = simplify_nested(program, _simplified_once)
             program = improve_loops(program)
         program = remove_dead_code(program)
         program = fold_constants(program)

@@ -29,11 +29,10 @@ def share_subexpressions(program: Program) -> Program:
     Returns:
         The Program without them; the same Program, if there are none.
     """
-    keys = _Keys()
     known: dict[Hashable, int] = {}
 
     def step(equation: Equation, scope: Scope) -> None:
-        key = None if equation.has_effect else keys.of_equation(equation)
+        key = None if equation.has_effect else _key_of_equation(equation)
         earlier = None if key is None else known.get(key)
         if earlier is None:
             if key is not None:
@@ -50,64 +49,78 @@ def share_subexpressions(program: Program) -> Program:
     return rewrite(program, step)
 
 
-class _Keys:
-    """Makes keys that are equal for what is the same."""
+class _Alike:
+    """Equal for Programs that differ in the names of variables only.
 
-    def __init__(self) -> None:
-        self.alike: dict[Hashable, Program] = {}
-        self.kept: list[Any] = []  # what is known by its id must live as long
+    The hash is kept: that of a tuple is computed each time, through all Programs in a Program.
+    What is known by its id in the key lives as long as the Program does, and so as its key.
+    """
 
-    def of_equation(self, equation: Equation) -> Hashable:
-        inputs = [
-            atom if isinstance(atom, Variable) else constant_key(atom) for atom in equation.inputs
-        ]
-        if equation.primitive in _COMMUTATIVE:
-            inputs.sort(key=hash)
-        if not equation.params:
-            return (equation.primitive, *inputs)
-        params = [(name, self.of_parameter(x)) for name, x in equation.params.items()]
-        return (equation.primitive, *inputs, *sorted(params, key=_name))
+    __slots__ = ("hash", "key")
 
-    def of_parameter(self, x: Any) -> Hashable:
-        kind = type(x)
-        if isinstance(x, tuple):
-            return (kind, *map(self.of_parameter, x))  # pyright: ignore[reportUnknownArgumentType]
-        if isinstance(x, slice):
-            return (kind, *map(self.of_parameter, (x.start, x.stop, x.step)))
-        if kind in (float, complex):
-            return (kind, repr(x))
-        if isinstance(x, Program):
-            representative = self.alike.setdefault(self.of_program(x), x)
-            return (kind, id(representative))
-        try:
-            hash(x)
-        except TypeError:
-            self.kept.append(x)
-            return (kind, id(x))
-        return (kind, x)
+    def __init__(self, program: Program) -> None:
+        self.key = _key_of_program(program)
+        self.hash = hash(self.key)
 
-    def of_program(self, program: Program) -> Hashable:
-        """What two Programs have in common that differ in the names of variables only."""
-        numbers: dict[Atom, int] = {}
+    def __hash__(self) -> int:
+        return self.hash
 
-        def name(atom: Atom) -> Hashable:
-            if isinstance(atom, Constant):
-                return constant_key(atom)
-            return numbers.setdefault(atom, len(numbers))
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, _Alike) and self.hash == other.hash and self.key == other.key
+        )
 
-        inputs = [(name(variable), variable.type) for variable in program.inputs]
-        equations = [
-            (
-                equation.primitive,
-                *map(name, equation.inputs),
-                *((key, self.of_parameter(x)) for key, x in equation.params.items()),
-                equation.is_silent,
-                *map(name, equation.outputs),
-            )
-            for equation in program.equations
-        ]
-        outputs = map(name, program.outputs)
-        return (tuple(inputs), tuple(equations), tuple(outputs))
+
+def _key_of_equation(equation: Equation) -> Hashable:
+    inputs = [
+        atom if isinstance(atom, Variable) else constant_key(atom) for atom in equation.inputs
+    ]
+    if equation.primitive in _COMMUTATIVE:
+        inputs.sort(key=hash)
+    if not equation.params:
+        return (equation.primitive, *inputs)
+    params = [(name, _key_of_parameter(x)) for name, x in equation.params.items()]
+    return (equation.primitive, *inputs, *sorted(params, key=_name))
+
+
+def _key_of_parameter(x: Any) -> Hashable:
+    kind = type(x)
+    if isinstance(x, tuple):
+        return (kind, *map(_key_of_parameter, x))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(x, slice):
+        return (kind, *map(_key_of_parameter, (x.start, x.stop, x.step)))
+    if kind in (float, complex):
+        return (kind, repr(x))
+    if isinstance(x, Program):
+        return x.derive("alike", lambda: _Alike(x))
+    try:
+        hash(x)
+    except TypeError:
+        return (kind, id(x))
+    return (kind, x)
+
+
+def _key_of_program(program: Program) -> Hashable:
+    numbers: dict[Atom, int] = {}
+
+    def name(atom: Atom) -> Hashable:
+        if isinstance(atom, Constant):
+            return constant_key(atom)
+        return numbers.setdefault(atom, len(numbers))
+
+    inputs = [(name(variable), variable.type) for variable in program.inputs]
+    equations = [
+        (
+            equation.primitive,
+            *map(name, equation.inputs),
+            *((key, _key_of_parameter(x)) for key, x in equation.params.items()),
+            equation.is_silent,
+            *map(name, equation.outputs),
+        )
+        for equation in program.equations
+    ]
+    outputs = map(name, program.outputs)
+    return (tuple(inputs), tuple(equations), tuple(outputs))
 
 
 def _name(parameter: tuple[str, Hashable]) -> str:
