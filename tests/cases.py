@@ -692,7 +692,7 @@ case(
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )
-for _name in ("inverse", "det", "adjugate", "slogdet"):
+for _name in ("inverse", "inverse_or_infinite", "det", "adjugate", "slogdet"):
     case(
         _name,
         variant(_REGULAR),
@@ -700,7 +700,7 @@ for _name in ("inverse", "det", "adjugate", "slogdet"):
         variant(_ONE),
         variant(_NONE),
         dtypes=COMPLEX,
-        skip=_BY_VJP if _name == "inverse" else _BY_JVP,
+        skip=_BY_VJP if "inverse" in _name else _BY_JVP,
         **_WHOLE_PROGRAMS,
     )
 case(
@@ -713,6 +713,51 @@ case(
     skip=_BY_JVP,
     **_WHOLE_PROGRAMS,
 )
+case(
+    "qr",
+    variant(_REGULAR, full=True),
+    variant(Input((4, 2), REGULAR), full=False),
+    variant(Input((2, 4), REGULAR), full=False),
+    variant(Input((2, 3, 2), REGULAR), full=False),
+    variant(_ONE, full=False),
+    variant(Input((2, 0), REGULAR), full=False),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "pinv",
+    variant(_REGULAR, tolerance=None, hermitian=False),
+    variant(Input((4, 2), REGULAR), tolerance=None, hermitian=False),
+    variant(Input((2, 2, 3), REGULAR), tolerance=1e-6, hermitian=False),
+    variant(_ONE, tolerance=None, hermitian=False),
+    variant(_REGULAR, tolerance=None, hermitian=True),
+    variant(Input((0, 2), REGULAR), tolerance=None, hermitian=False),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "singular_triangle",
+    variant(_REGULAR),
+    variant(Input((2, 1, 1), REGULAR)),
+    variant(_NONE),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="locally constant",
+)
+case(
+    "matrix_rank",
+    variant(_REGULAR, tolerance=None, relative=False, hermitian=False),
+    variant(Input((2, 2, 3), REGULAR), tolerance=0.1, relative=True, hermitian=False),
+    variant(_ONE, tolerance=0.1, relative=False, hermitian=True),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="locally constant",
+)
+
+# spectral.py
+
 _SPREAD = Domain(
     "SPREAD",
     lambda rng, s, d: rng.uniform(-0.3, 0.3, s) + np.eye(*s[-2:]) * np.arange(1, s[-1] + 1),
@@ -738,35 +783,52 @@ case(
     skip=_BY_JVP,
     **_WHOLE_PROGRAMS,
 )
+_OF_THE_MATRIX = "only by the matrix, whose factors the other inputs are: see test_spectral.py"
+_ALONG = dict.fromkeys(("jvp", "vjp", "transpose", "second order"), _OF_THE_MATRIX)
 case(
-    "qr",
-    variant(_REGULAR, full=True),
-    variant(Input((4, 2), REGULAR), full=False),
-    variant(Input((2, 4), REGULAR), full=False),
-    variant(Input((2, 3, 2), REGULAR), full=False),
-    variant(_ONE, full=False),
-    variant(Input((2, 0), REGULAR), full=False),
-    dtypes=COMPLEX,
-    skip=_BY_JVP,
+    "eigh_along",
+    variant(
+        Input(value=np.eye(3)), Input(value=np.ones(3)), Input(value=np.eye(3)), (3, 3), lower=True
+    ),
+    skip=_ALONG,
     **_WHOLE_PROGRAMS,
 )
 case(
-    "pinv",
-    variant(_REGULAR, tolerance=None, hermitian=False),
-    variant(Input((4, 2), REGULAR), tolerance=None, hermitian=False),
-    variant(Input((2, 2, 3), REGULAR), tolerance=1e-6, hermitian=False),
-    variant(_ONE, tolerance=None, hermitian=False),
-    variant(Input((0, 2), REGULAR), tolerance=None, hermitian=False),
-    dtypes=COMPLEX,
-    skip=_BY_JVP,
+    "svd_along",
+    variant(
+        Input(value=np.eye(3)),
+        Input(value=np.eye(3)),
+        Input(value=np.ones(3)),
+        Input(value=np.eye(3)),
+        (3, 3),
+        full=False,
+    ),
+    skip=_ALONG,
     **_WHOLE_PROGRAMS,
 )
+_SORTED = Domain("SORTED", lambda rng, s, d: np.sort(rng.integers(0, 3, s), -1))
+_CONSTANT = {"in_programs": False, "why": "locally constant"}
+case("equal_values", variant(Input((4,), _SORTED)), variant(Input((2, 0), _SORTED)), **_CONSTANT)
+case("vanishing", variant(Input((4,), _SORTED)), variant(Input((2, 1), _SORTED)), **_CONSTANT)
 case(
-    "matrix_rank",
-    variant(_REGULAR, tolerance=None, relative=False, hermitian=False),
-    variant(Input((2, 2, 3), REGULAR), tolerance=0.1, relative=True, hermitian=False),
-    variant(_ONE, tolerance=0.1, relative=False, hermitian=True),
-    dtypes=COMPLEX,
+    "separation",
+    variant(Input((4,), _SORTED), from_zero=False),
+    variant(Input((2, 3), _SORTED), from_zero=True),
+    variant(Input((0,), _SORTED), from_zero=True),
+    **_CONSTANT,
+)
+case(
+    "uneven",
+    variant(Input((2, 3, 3), BOOLEANS), (2, 3)),
+    variant(Input((1, 1), BOOLEANS), (1,)),
+    **_CONSTANT,
+)
+case("exceeding", variant((3, 3), (3, 3)), variant((2, 0, 1), (2, 1, 1)), **_CONSTANT)
+case("exceeding_in_vector", variant((3,)), variant((2, 0)), **_CONSTANT)
+case(
+    "once",
+    variant((3, 3), Input(value=np.zeros((3, 3), bool))),
+    variant((0, 1), Input((0, 1), BOOLEANS)),
     in_programs=False,
-    why="locally constant",
+    why="its derivative may be nan",
 )

@@ -32,7 +32,8 @@ FLOORS = [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
         "primitives.reducing", "primitives.contracting", "primitives.convolving",
         "primitives.indexing", "primitives.cumulating", "primitives.ordering",
-        "primitives.factoring", "primitives.fourier", "primitives.randomness",
+        "primitives.factoring", "primitives.spectral", "primitives.fourier",
+        "primitives.randomness",
     ],
     [
         "transforms.arguments", "transforms.evaluate", "transforms.transpose", "transforms.forward",

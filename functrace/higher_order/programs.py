@@ -290,7 +290,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                 number = 0
                 for index, active in enumerate(is_active):
                     if active:
-                        parts[index] = cotangents[number]
+                        parts[index] = tape.together(cotangents[number])
                         number += 1
                 body, residuals = closed(
                     reverse.program([part for part in parts if part is not None])

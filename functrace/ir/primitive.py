@@ -62,6 +62,8 @@ class Primitive:
         writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
         takes_doubles: Whether that takes arrays of numbers in the form ``DOUBLES`` too.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
+        may_coincide: Whether it has several outputs of which one holds values that may be equal,
+            so that derivatives become limits: see `separated`, `vjp_at_limit` and `aligned`.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Primitive:
     writes_itself: ClassVar[bool] = False
     takes_doubles: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
+    may_coincide: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -239,6 +242,53 @@ class Primitive:
             Whether it was done; if not, `vjp` is asked.
         """
         return False
+
+    def separated(self, output: Sequence[Any]) -> Sequence[Any] | None:
+        """Tangents that tell equal values apart, for a primitive whose values `may_coincide`.
+
+        Args:
+            output: The primal outputs.
+
+        Returns:
+            One for each output, None for zero; None in place of all where no values are equal.
+        """
+        raise MissingRuleError.of(self.name, "separated")
+
+    def vjp_at_limit(
+        self,
+        cotangents: Sequence[Any],
+        slopes: Sequence[Any],
+        apart: Sequence[Any],
+        inputs: Sequence[Any],
+        output: Sequence[Any],
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Pull cotangents back where values may be equal. Arguments and result are as of `vjp`.
+
+        Args:
+            cotangents: As the values come together.
+            slopes: The derivatives of the cotangents as they are told apart, None for zero.
+            apart: The derivatives of the outputs: what `separated` gave.
+            inputs: The primal inputs.
+            output: The primal outputs.
+            needed: One entry for each input.
+            params: The primitive's parameters.
+        """
+        raise MissingRuleError.of(self.name, "vjp_at_limit")
+
+    def aligned(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """The outputs, among those that are possible where values are equal, that fit tangents.
+
+        Args:
+            inputs: The primal inputs.
+            tangents: One for each input; None where it is zero.
+            output: The primal outputs, already computed.
+            params: The primitive's parameters.
+        """
+        return output
 
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """The Program that running this is, where it is nothing else; None where it is more.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import ArgumentError
-from functrace.primitives import factoring
+from functrace.primitives import factoring, spectral
 from functrace.primitives.factoring import adjoint
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.tracing import as_operand, bind, implements, source_of, user_place
@@ -143,15 +143,16 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  (NumPy's name)
     """As `numpy.linalg.eigh`; the derivative by the triangle that is not read is zero.
 
-    Eigenvectors of equal eigenvalues have no derivative; what does not depend on their choice has.
+    Eigenvectors of equal eigenvalues have no derivative (nan); what does not depend on their
+    choice has one.
     """
-    return _EighResult(*bind(factoring.eigh, _matrix(a), lower=_lower(UPLO)))
+    return _EighResult(*bind(spectral.eigh, _matrix(a), lower=_lower(UPLO))[:2])
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  (NumPy's name)
     """As `numpy.linalg.eigvalsh`."""
-    return bind(factoring.eigh, _matrix(a), lower=_lower(UPLO))[0]
+    return bind(spectral.eigh, _matrix(a), lower=_lower(UPLO))[0]
 
 
 @implements(np.linalg.svd)
@@ -172,8 +173,8 @@ def svd(
         vectors = np.take_along_axis(vectors, order[..., None, :], axis=-1)
         return _SVDResult(vectors, values, adjoint(vectors * signs[..., None, :]))
     if not compute_uv:
-        return bind(factoring.svd, a, full=False)[1]
-    return _SVDResult(*bind(factoring.svd, a, full=bool(full_matrices)))
+        return bind(spectral.svd, a, full=False)[1]
+    return _SVDResult(*bind(spectral.svd, a, full=bool(full_matrices))[:3])
 
 
 @implements(np.linalg.svdvals)
@@ -235,8 +236,8 @@ def cond(x: Any, p: Any = None) -> Any:
         raise np.linalg.LinAlgError("cond is not defined on empty arrays")
     with np.errstate(divide="ignore", invalid="ignore"):
         if p in (None, 2, -2):
-            values = svdvals(x)
-            first, last = values[..., 0], values[..., -1]
+            values = spectral.settled(svdvals(x))
+            first, last = spectral.extreme(values, 0), spectral.extreme(values, -1)
             ratio = last / first if p == -2 else first / last
         else:
             # The inverse of a singular matrix would raise. The sign is 0 just where a pivot is.

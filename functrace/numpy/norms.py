@@ -16,6 +16,7 @@ from functrace.primitives.reducing import (
     reduced_shape,
     root,
 )
+from functrace.primitives.spectral import extreme, settled
 from functrace.tracing import bind, implements
 
 
@@ -55,11 +56,12 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
     if order in (2, -2, "nuc"):
         values = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), compute_uv=False)
         if order == "nuc":
-            result = np.add.reduce(values, axis=-1)
-        elif order == 2:
-            result = _largest(values, -1, False)
+            result = np.add.reduce(settled(values), axis=-1)
+        elif values.shape[-1] == 0:
+            result = np.linalg.norm(np.zeros((0, 0), values.dtype), order)  # or NumPy's error
+            result = np.broadcast_to(result, values.shape[:-1])[()]
         else:
-            result = np.minimum.reduce(values, axis=-1)
+            result = extreme(settled(values), 0 if order == 2 else -1)
         return np.reshape(result, reduced_shape(x.shape, axes, True)) if keepdims else result
     sums = {1: 0, -1: 0, math.inf: 1, -math.inf: 1}
     if order not in sums:

@@ -9,3 +9,4 @@ from functrace.primitives import ordering as ordering
 from functrace.primitives import reducing as reducing
 from functrace.primitives import shaping as shaping
 from functrace.primitives import special as special
+from functrace.primitives import spectral as spectral

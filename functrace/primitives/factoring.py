@@ -27,6 +27,7 @@ import numpy as np
 from functrace.errors import MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, Shape, broadcast_shapes, promotion_operand
+from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import (
     LocallyConstant,
     conform,
@@ -58,7 +59,7 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(dtype.char.lower())
 
 
-def _require_matrix(type: ArrayType) -> tuple[Shape, int, int]:
+def require_matrix(type: ArrayType) -> tuple[Shape, int, int]:
     """The leading axes, the rows and the columns."""
     if type.ndim < 2:
         raise ValueError(
@@ -67,8 +68,9 @@ def _require_matrix(type: ArrayType) -> tuple[Shape, int, int]:
     return type.shape[:-2], type.shape[-2], type.shape[-1]
 
 
-def _require_square(type: ArrayType) -> tuple[Shape, int]:
-    stack, rows, columns = _require_matrix(type)
+def require_square(type: ArrayType) -> tuple[Shape, int]:
+    """The leading axes, and the size."""
+    stack, rows, columns = require_matrix(type)
     if rows != columns:
         raise ValueError("Last 2 dimensions of the array must be square")
     return stack, rows
@@ -93,28 +95,24 @@ def from_triangle(t: Any, lower: bool) -> Any:
     """The Hermitian matrix of which NumPy reads one triangle, as a linear function of it."""
     size = t.shape[-1]
     weights = np.tri(size, k=-1) + np.eye(size) / 2
-    part = t * _like(weights if lower else weights.T, t)
+    part = t * like(weights if lower else weights.T, t)
     return part + adjoint(part)
 
 
-def _like(weights: Any, x: Any) -> Any:
+def triangle_of(cotangent: Any, lower: bool) -> Any:
+    """The transpose of `from_triangle`: the cotangent of the triangle that is read."""
+    size = cotangent.shape[-1]
+    weights = np.tri(size, k=-1) + np.eye(size) / 2
+    both = cotangent + adjoint(cotangent)
+    return both * like(weights if lower else weights.T, both)
+
+
+def like(weights: Any, x: Any) -> Any:
     """Constants in the precision of an array, so that they do not promote it."""
     return weights.astype(real_dtype(dtype_of(x)))
 
 
-def _reciprocal_differences(squares: Any) -> Any:
-    """``1 / (x_j - x_i)`` at ``ij``, and 0 where the two are equal.
-
-    The eigenvectors of equal eigenvalues have no derivative: any rotation of them would do as
-    well. With 0 for them, the derivative of whatever does not depend on the choice comes out
-    right, as long as the perturbation keeps the eigenvalues together.
-    """
-    differences = squares[..., None, :] - squares[..., :, None]
-    is_zero = np.equal(differences, 0)
-    return np.where(is_zero, 0, 1 / np.where(is_zero, 1, differences))
-
-
-def _counted(types: Sequence[ArrayType], operations: Callable[[int, int], float]) -> int:
+def counted(types: Sequence[ArrayType], operations: Callable[[int, int], float]) -> int:
     """The operations for a stack of matrices, from a formula in the larger and the smaller side.
 
     The formulas are those of Golub and Van Loan, Matrix Computations, 4th edition.
@@ -124,15 +122,18 @@ def _counted(types: Sequence[ArrayType], operations: Callable[[int, int], float]
     return math.prod(leading) * round(operations(large, small))
 
 
-def _of_lu(m: int, n: int) -> float:
+def operations_of_lu(m: int, n: int) -> float:
+    """An LU factorization."""
     return 2 / 3 * n**3
 
 
-def _of_thin_svd(m: int, n: int) -> float:
+def operations_of_svd(m: int, n: int) -> float:
+    """The thin singular value decomposition."""
     return 14 * m * n**2 + 8 * n**3
 
 
-def _of_eigh(m: int, n: int) -> float:
+def operations_of_eigh(m: int, n: int) -> float:
+    """The eigenvalues and eigenvectors of a Hermitian matrix."""
     return 9 * n**3
 
 
@@ -156,8 +157,8 @@ class Solve(Primitive):
 
     def infer(self, a: ArrayType, b: ArrayType) -> ArrayType:
         """The leading axes broadcast."""
-        stack, size = _require_square(a)
-        other, rows, columns = _require_matrix(b)
+        stack, size = require_square(a)
+        other, rows, columns = require_matrix(b)
         if rows != size:
             raise ValueError(f"the matrix has {size} rows, the right-hand side {rows}")
         return ArrayType((*broadcast_shapes(stack, other), size, columns), factor_dtype(a, b))
@@ -168,7 +169,7 @@ class Solve(Primitive):
         """A factorization (section 3.4), and two substitutions for each right-hand side."""
         *leading, size, columns = map(abs, outputs[0].shape)
         solving = math.prod(leading) * 2 * size**2 * columns
-        return _counted(inputs, _of_lu) + solving
+        return counted(inputs, operations_of_lu) + solving
 
     def vjp(
         self,
@@ -250,14 +251,14 @@ class Inverse(OfMatrices):
 
     def infer(self, a: ArrayType) -> ArrayType:
         """The same shape."""
-        _require_square(a)
+        require_square(a)
         return ArrayType(a.shape, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """Section 3.4."""
-        return _counted(inputs, lambda m, n: 2 * n**3)
+        return counted(inputs, lambda m, n: 2 * n**3)
 
     def vjp(
         self,
@@ -272,6 +273,25 @@ class Inverse(OfMatrices):
         return (conform(-(transpose @ cotangent @ transpose), inputs[0]),)
 
 
+class InverseOrInfinite(Inverse):
+    """The inverse, without an error: where a matrix is singular, its cofactors divided by zero."""
+
+    def run(self, a: Any) -> Any:
+        """Invert them all, or else one after the other."""
+        try:
+            return np.linalg.inv(a)
+        except np.linalg.LinAlgError:
+            cofactors = _adjugate_by_singular_vectors(a)
+        result = np.empty_like(cofactors)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for index in np.ndindex(a.shape[:-2]):
+                try:
+                    result[index] = np.linalg.inv(a[index])
+                except np.linalg.LinAlgError:
+                    result[index] = cofactors[index] / 0.0
+        return result
+
+
 class Cholesky(OfMatrices):
     """The lower triangular factor of positive definite matrices; their lower triangle is read."""
 
@@ -281,14 +301,14 @@ class Cholesky(OfMatrices):
 
     def infer(self, a: ArrayType) -> ArrayType:
         """The same shape."""
-        _require_square(a)
+        require_square(a)
         return ArrayType(a.shape, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """Section 4.2."""
-        return _counted(inputs, lambda m, n: n**3 / 3)
+        return counted(inputs, lambda m, n: n**3 / 3)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -300,111 +320,8 @@ class Cholesky(OfMatrices):
             bind(solve_triangular, output, adjoint(middle), lower=True, unit_diagonal=False)
         )
         size = output.shape[-1]
-        half = _like(np.tri(size, k=-1) + np.eye(size) / 2, output)
+        half = like(np.tri(size, k=-1) + np.eye(size) / 2, output)
         return output @ (middle * half)
-
-
-class Eigh(OfMatrices):
-    """Eigenvalues, in ascending order, and eigenvectors of Hermitian matrices.
-
-    Parameters: ``lower``, which triangle is read.
-    """
-
-    multiple_outputs = True
-
-    def run(self, a: Any, *, lower: bool) -> Any:
-        """Factor."""
-        return tuple(np.linalg.eigh(a, "L" if lower else "U"))
-
-    def infer(self, a: ArrayType, *, lower: bool) -> tuple[ArrayType, ArrayType]:
-        """Real eigenvalues, and a matrix of eigenvectors."""
-        _require_square(a)
-        dtype = factor_dtype(a)
-        return ArrayType(a.shape[:-1], real_dtype(dtype)), ArrayType(a.shape, dtype)
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Section 8.3: the symmetric QR algorithm, with eigenvectors."""
-        return _counted(inputs, _of_eigh)
-
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, lower: bool
-    ) -> Any:
-        """First-order perturbation (Giles, section 3.1, for Hermitian matrices).
-
-        Where complex eigenvectors are concerned, the phase of each is held: only what does not
-        depend on these phases has a derivative at all.
-        """
-        values, vectors = output
-        seen = adjoint(vectors) @ from_triangle(tangents[0], lower) @ vectors
-        turned = vectors @ (seen * _reciprocal_differences(values))
-        return np.real(diagonal(seen)), turned
-
-
-class Svd(OfMatrices):
-    """The singular value decomposition ``a = (u * s) @ vh``.
-
-    Parameters: ``full``, whether ``u`` and ``vh`` are square.
-    """
-
-    multiple_outputs = True
-
-    def run(self, a: Any, *, full: bool) -> Any:
-        """Factor."""
-        return tuple(np.linalg.svd(a, full_matrices=full))
-
-    def infer(self, a: ArrayType, *, full: bool) -> tuple[ArrayType, ArrayType, ArrayType]:
-        """Real singular values between two matrices."""
-        stack, rows, columns = _require_matrix(a)
-        dtype = factor_dtype(a)
-        count = min(rows, columns)
-        return (
-            ArrayType((*stack, rows, rows if full else count), dtype),
-            ArrayType((*stack, count), real_dtype(dtype)),
-            ArrayType((*stack, columns if full else count, columns), dtype),
-        )
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Section 8.6: the algorithm of Golub and Reinsch."""
-        if params["full"]:
-            return _counted(inputs, lambda m, n: 4 * m**2 * n + 8 * m * n**2 + 9 * n**3)
-        return _counted(inputs, _of_thin_svd)
-
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, full: bool
-    ) -> Any:
-        """The derivative of Townsend 2016, for complex matrices as well."""
-        tangent, (u, s, vh) = tangents[0], output
-        rows, columns = tangent.shape[-2:]
-        if full and rows != columns:
-            # The vectors that belong to no singular value are any basis of what is left.
-            raise MissingRuleError(
-                "The full matrices of svd have no derivative where the matrix is not square; "
-                "those of np.linalg.svd(x, full_matrices=False) have one."
-            )
-        v = adjoint(vh)
-        seen = adjoint(u) @ tangent @ v
-        inverse = np.where(np.equal(s, 0), 0, 1 / np.where(np.equal(s, 0), 1, s))
-        mixing = _reciprocal_differences(s * s)
-        right, left = seen * s[..., None, :], seen * s[..., :, None]
-        u_turned = mixing * (right + adjoint(right))
-        if is_complex(tangent):  # the phase of each pair: all of it is given to u
-            eye = _like(np.eye(s.shape[-1]), s)
-            u_turned = u_turned + (seen - adjoint(seen)) * (eye * inverse[..., None, :]) / 2
-        u_tangent = u @ u_turned
-        v_tangent = v @ (mixing * (left + adjoint(left)))
-        if rows > columns:
-            outside = tangent @ v
-            outside = outside - u @ (adjoint(u) @ outside)
-            u_tangent = u_tangent + outside * inverse[..., None, :]
-        if columns > rows:
-            outside = adjoint(tangent) @ u
-            outside = outside - v @ (vh @ outside)
-            v_tangent = v_tangent + outside * inverse[..., None, :]
-        return u_tangent, np.real(diagonal(seen)), adjoint(v_tangent)
 
 
 class Qr(OfMatrices):
@@ -421,7 +338,7 @@ class Qr(OfMatrices):
 
     def infer(self, a: ArrayType, *, full: bool) -> tuple[ArrayType, ArrayType]:
         """Two matrices."""
-        stack, rows, columns = _require_matrix(a)
+        stack, rows, columns = require_matrix(a)
         count = rows if full else min(rows, columns)
         dtype = factor_dtype(a)
         return ArrayType((*stack, rows, count), dtype), ArrayType((*stack, count, columns), dtype)
@@ -436,7 +353,7 @@ class Qr(OfMatrices):
             second = 4 * (rows**2 * count - rows * count**2 + count**3 / 3)
         else:
             second = 2 * count**2 * (rows - count / 3)
-        return _counted(inputs, lambda m, n: 2 * n**2 * (m - n / 3) + second)
+        return counted(inputs, lambda m, n: 2 * n**2 * (m - n / 3) + second)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, full: bool
@@ -450,23 +367,46 @@ class Qr(OfMatrices):
                 'columns; those of np.linalg.qr(x, "reduced") have one.'
             )
         count = min(rows, columns)
-        left = r[..., :count]
+        left, is_singular = _regular_triangle(r[..., :count])
         # Of the tangent times inv R, as the transpose of a lower triangular system.
         scaled = bind(
             solve_triangular, left.mT, tangent[..., :count].mT, lower=True, unit_diagonal=False
         ).mT
         seen = adjoint(q) @ scaled
-        below = seen * _like(np.tri(count, k=-1), seen)
+        below = seen * like(np.tri(count, k=-1), seen)
         turn = below - adjoint(below)
         if is_complex(seen):  # the diagonal of R stays real
-            turn = turn + (seen - np.conj(seen)) * _like(np.eye(count) / 2, seen)
-        q_tangent = q @ (turn - seen) + scaled
-        r_tangent = (seen - turn) @ left
+            turn = turn + (seen - np.conj(seen)) * like(np.eye(count) / 2, seen)
+        # Where the matrix has not the full rank, a part of Q is arbitrary.
+        valid = np.where(is_singular, dtype_of(left).type(np.nan), dtype_of(left).type(1))
+        q_tangent = product_or_zero(q @ (turn - seen) + scaled, valid)
+        r_tangent = product_or_zero((seen - turn) @ left, valid)
         if columns > rows:
             rest = adjoint(q_tangent) @ inputs[0][..., count:]
             rest = rest + adjoint(q) @ tangent[..., count:]
             r_tangent = np.concatenate([r_tangent, rest], axis=-1)
         return q_tangent, r_tangent
+
+
+class SingularTriangle(OfMatrices, LocallyConstant):
+    """Whether a triangular factor of a matrix has a zero on its diagonal, but for rounding."""
+
+    def run(self, r: Any) -> Any:
+        """Compare with the largest element."""
+        eps = np.finfo(r.dtype).eps
+        largest = np.max(np.abs(r), axis=(-2, -1), initial=0)[..., None]
+        is_zero = np.abs(np.diagonal(r, 0, -2, -1)) <= 4 * r.shape[-1] * eps * largest
+        return is_zero.any(-1)[..., None, None]
+
+    def infer(self, r: ArrayType) -> ArrayType:
+        """A boolean for each matrix, which broadcasts against it."""
+        return ArrayType((*r.shape[:-2], 1, 1), np.dtype(bool))
+
+
+def _regular_triangle(r: Any) -> tuple[Any, Any]:
+    """A triangular factor, an identity in place of one that is singular, and which are so."""
+    is_singular = bind(singular_triangle, r)
+    return np.where(is_singular, np.eye(r.shape[-1], dtype=dtype_of(r)), r), is_singular
 
 
 class SignAndLogDeterminant(OfMatrices):
@@ -480,7 +420,7 @@ class SignAndLogDeterminant(OfMatrices):
 
     def infer(self, a: ArrayType) -> tuple[ArrayType, ArrayType]:
         """A sign, complex for complex matrices, and a real logarithm."""
-        stack, _ = _require_square(a)
+        stack, _ = require_square(a)
         dtype = factor_dtype(a)
         return ArrayType(stack, dtype), ArrayType(stack, real_dtype(dtype))
 
@@ -488,13 +428,18 @@ class SignAndLogDeterminant(OfMatrices):
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """A factorization (section 3.4), and a logarithm for each pivot."""
-        return _counted(inputs, lambda m, n: _of_lu(m, n) + 2 * n)
+        return counted(inputs, lambda m, n: operations_of_lu(m, n) + 2 * n)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
     ) -> Any:
-        """The trace of ``inv A dA`` (Giles, section 2.2.4); a complex sign turns with it."""
-        relative = np.sum(np.linalg.inv(inputs[0]).mT * tangents[0], axis=(-2, -1))
+        """The trace of ``inv A dA`` (Giles, section 2.2.4); a complex sign turns with it.
+
+        Of a singular matrix it is infinite, and that of the others of a stack is what it is.
+        """
+        inverses = bind(inverse_or_infinite, inputs[0]).mT
+        with np.errstate(invalid="ignore"):
+            relative = np.sum(product_or_zero(tangents[0], inverses), axis=(-2, -1))
         if not is_complex(relative):
             return None, relative
         return output[0] * (relative - np.conj(relative)) / 2, np.real(relative)
@@ -509,14 +454,14 @@ class Determinant(OfMatrices):
 
     def infer(self, a: ArrayType) -> ArrayType:
         """A number for each matrix."""
-        stack, _ = _require_square(a)
+        stack, _ = require_square(a)
         return ArrayType(stack, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """A factorization (section 3.4), and a product for each pivot."""
-        return _counted(inputs, lambda m, n: _of_lu(m, n) + n)
+        return counted(inputs, lambda m, n: operations_of_lu(m, n) + n)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -531,25 +476,18 @@ class Adjugate(OfMatrices):
     def run(self, a: Any) -> Any:
         """Multiply all singular values but one, where the inverse would be inexact or is none."""
         by_inverse = _well_conditioned_adjugate(a)
-        if by_inverse is not None:
-            return by_inverse
-        u, s, vh = np.linalg.svd(a, full_matrices=False)
-        others = _product_of_others(s)
-        phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
-        return (phase * ((adjoint(vh) * others[..., None, :]) @ adjoint(u))).astype(
-            factor_dtype(ArrayType(a.shape, a.dtype))
-        )
+        return _adjugate_by_singular_vectors(a) if by_inverse is None else by_inverse
 
     def infer(self, a: ArrayType) -> ArrayType:
         """The same shape."""
-        _require_square(a)
+        require_square(a)
         return ArrayType(a.shape, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """That of the inverse, which it takes unless that is inexact, and a product."""
-        return _counted(inputs, lambda m, n: 2 * n**3 + n**2)
+        return counted(inputs, lambda m, n: 2 * n**3 + n**2)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -570,7 +508,7 @@ class Adjugate(OfMatrices):
         phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
         seen = adjoint(u) @ tangent @ adjoint(vh)
         others = _product_of_other_pairs(s)
-        eye = _like(np.eye(s.shape[-1]), s)
+        eye = like(np.eye(s.shape[-1]), s)
         own = others @ diagonal(seen)[..., None]
         middle = own * eye - others * seen
         return np.where(is_singular, phase * (adjoint(vh) @ middle @ adjoint(u)), regular)
@@ -591,6 +529,15 @@ def _well_conditioned_adjugate(a: Any) -> Any:
         if not (sizes < LARGEST_CONDITION).all():
             return None
     return np.linalg.det(a)[..., None, None] * inverse
+
+
+def _adjugate_by_singular_vectors(a: Any) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    others = _product_of_others(s)
+    phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+    return (phase * ((adjoint(vh) * others[..., None, :]) @ adjoint(u))).astype(
+        factor_dtype(ArrayType(a.shape, a.dtype))
+    )
 
 
 def _zeros_and_rest(s: Any) -> tuple[Any, Any, Any]:
@@ -631,25 +578,32 @@ class PseudoInverse(OfMatrices):
 
     def infer(self, a: ArrayType, **params: Any) -> ArrayType:
         """Transposed."""
-        stack, rows, columns = _require_matrix(a)
+        stack, rows, columns = require_matrix(a)
         return ArrayType((*stack, columns, rows), factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """A singular value decomposition (section 8.6), and a product of matrices."""
-        decomposed = _of_eigh if params["hermitian"] else _of_thin_svd
-        return _counted(inputs, lambda m, n: decomposed(m, n) + 2 * m * n**2)
+        decomposed = operations_of_eigh if params["hermitian"] else operations_of_svd
+        return counted(inputs, lambda m, n: decomposed(m, n) + 2 * m * n**2)
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
     ) -> Any:
         """The derivative where the rank does not change (Golub and Pereyra, equation 4.12)."""
         a, t, p = inputs[0], tangents[0], output
+        if params["hermitian"]:  # NumPy reads the lower triangle
+            a, t = from_triangle(a, lower=True), from_triangle(t, lower=True)
         flipped, ph = adjoint(t), adjoint(p)
-        left = p @ (ph @ flipped)
-        right = (flipped @ ph) @ p
-        return left - (left @ a) @ p + right - p @ (a @ right) - p @ t @ p
+        left, right = _product(p, ph, flipped), _product(flipped, ph, p)
+        return left - _product(left, a, p) + right - _product(p, a, right) - _product(p, t, p)
+
+
+def _product(x: Any, y: Any, z: Any) -> Any:
+    """The product of three matrices, by way of the smaller one of the two matrices between."""
+    by_first = x.shape[-2] * y.shape[-1] <= y.shape[-2] * z.shape[-1]
+    return x @ y @ z if by_first else x @ (y @ z)
 
 
 class MatrixRank(OfMatrices, LocallyConstant):
@@ -662,7 +616,7 @@ class MatrixRank(OfMatrices, LocallyConstant):
 
     def infer(self, a: ArrayType, **params: Any) -> ArrayType:
         """An integer for each matrix."""
-        stack, _, _ = _require_matrix(a)
+        stack, _, _ = require_matrix(a)
         factor_dtype(a)
         return ArrayType(stack, np.dtype(np.intp))
 
@@ -670,16 +624,16 @@ class MatrixRank(OfMatrices, LocallyConstant):
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """Section 8.6: the singular values alone."""
-        return _counted(inputs, lambda m, n: 4 * m * n**2 - 4 / 3 * n**3)
+        return counted(inputs, lambda m, n: 4 * m * n**2 - 4 / 3 * n**3)
 
 
 solve = Solve("solve")
 solve_triangular = SolveTriangular("solve_triangular")
 inverse = Inverse("inverse")
+inverse_or_infinite = InverseOrInfinite("inverse_or_infinite")
 cholesky = Cholesky("cholesky")
-eigh = Eigh("eigh")
-svd = Svd("svd")
 qr = Qr("qr")
+singular_triangle = SingularTriangle("singular_triangle")
 sign_and_log_determinant = SignAndLogDeterminant("slogdet")
 determinant = Determinant("det")
 adjugate = Adjugate("adjugate")

@@ -67,6 +67,8 @@ class TangentRecording(ValueRecording):
                 output = bind(primitive, *values, **params)
                 if primitive.locally_constant:
                     return output
+                if primitive.may_coincide:
+                    output = primitive.aligned(values, tangents, output, **params)
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(place))

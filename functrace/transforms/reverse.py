@@ -47,6 +47,7 @@ from functrace.transforms.arguments import (
     seed_of,
     split_aux,
 )
+from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
 from functrace.transforms.transpose import vjp_from_jvp
 
@@ -74,6 +75,7 @@ class Tape(ValueRecording):
         rows: What was recorded, in order.
         variables: How many variables there are so far; the inputs come first.
         kept: The large arrays that must not be written before the walk back is over, if any.
+        separations: The recordings that tell equal values apart.
     """
 
     def __init__(self, outlives: bool = False) -> None:
@@ -83,6 +85,7 @@ class Tape(ValueRecording):
         self.variables = 0
         self.kept: KeptArrays | None = None
         self._copies = ImmutableArrays() if outlives else None
+        self.separations: list[Separation] = []
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
@@ -157,6 +160,8 @@ class Tape(ValueRecording):
         place = user_place(3)
         variable = self.variables
         if primitive.multiple_outputs:
+            if primitive.may_coincide:
+                output, rule = self._separate(primitive, output)
             self.variables += len(output)
             numbers = tuple(range(variable, self.variables))
             self.rows.append((rule, values, variables, params, output, numbers, place))
@@ -179,9 +184,82 @@ class Tape(ValueRecording):
             share_memory(inputs[0], tracer)
         return tracer
 
+    def _separate(self, primitive: Primitive, output: Any) -> tuple[Any, Primitive]:
+        """Give equal values tangents that tell them apart, and the rule that takes the limit."""
+        apart = primitive.separated(output)
+        if apart is None:
+            return output, primitive
+        separation = Separation()
+        self.separations.append(separation)
+        output = tuple(
+            value if tangent is None else Tracer(separation, value, tangent)
+            for value, tangent in zip(output, apart, strict=True)
+        )
+        return output, AtLimit(primitive, separation, apart)
+
+    def value_of(self, x: Any) -> Any:
+        """What a value returned by the function is, one recording further out."""
+        return self.together(super().value_of(x))
+
+    def together(self, x: Any) -> Any:
+        """A value or a cotangent without the tangents that tell equal values apart."""
+        if self.separations:
+            while isinstance(x, Tracer) and x.recording in self.separations:
+                x = x.value
+        return x
+
     def variable_of(self, x: Any) -> int | None:
         """The variable of a value returned by the function; None for a constant."""
         return x.variable if isinstance(x, Tracer) and x.recording is self else None
+
+
+class Separation(TangentRecording):
+    """Tells equal values of a tape apart, to first order, for rules that take a limit.
+
+    Its tracers are values of one tape, and nobody else sees them. They meet what is younger than
+    the tape where its pullback is called later, under `vmap` say, and must carry their tangents
+    through that as well: so it is younger than all recordings but its own kind.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.birth += 1 << 62
+
+
+class AtLimit(Primitive):
+    """The vjp rule of one application of a primitive of whose values some may be equal."""
+
+    multiple_outputs = True
+
+    def __init__(self, primitive: Primitive, separation: Separation, apart: Sequence[Any]) -> None:
+        self.name = primitive.name  # it is no primitive of its own, so the table has none of it
+        self.primitive = primitive
+        self.separation = separation
+        self.apart = apart
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """Take cotangents and their slopes apart."""
+        separation = self.separation
+
+        def is_ours(x: Any) -> bool:
+            return isinstance(x, Tracer) and x.recording is separation
+
+        return self.primitive.vjp_at_limit(
+            [x.value if is_ours(x) else x for x in cotangent],
+            [x.variable if is_ours(x) else None for x in cotangent],
+            self.apart,
+            inputs,
+            [separation.value_of(x) for x in output],
+            needed,
+            **params,
+        )
 
 
 @runs_equations("place")
@@ -322,6 +400,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 so_far = cotangents[variable]
                 cotangents[variable] = part if so_far is None else so_far + part
         backward(reversed(tape.rows), cotangents)
+        cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
         return structure.unflatten(gradients(leaves, is_active, cotangents, given))
 
     result = out_structure.unflatten(values)
@@ -400,6 +479,7 @@ def value_and_grad(
         finally:
             if tape.kept is not None:
                 tape.kept.release()
+        cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
         gradient = structure.unflatten(gradients(leaves, is_active, cotangents, ()))
         return ((value, aux), gradient) if has_aux else (value, gradient)
 

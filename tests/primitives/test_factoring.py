@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -173,19 +175,58 @@ def test_the_determinant_to_third_order():
     np.testing.assert_allclose(third, 6.0)
 
 
-def test_equal_eigenvalues():
-    def function(x):  # x itself
-        values, vectors = np.linalg.eigh((x + x.T) / 2)
-        return (vectors * values) @ vectors.T
+@pytest.mark.parametrize("z", [A, Z], ids=["real", "complex"])
+def test_hermitian_inverses_read_one_triangle(z):
+    check_grads(
+        lambda x: np.linalg.pinv(x, hermitian=True), (z,), order=2, modes=("fwd", "rev"),
+        rtol=1e-4, atol=1e-5,
+    )  # fmt: skip
+    gradient = ft.grad(lambda x: np.sum(np.abs(np.linalg.pinv(x, hermitian=True))))(z)
+    np.testing.assert_array_equal(gradient, np.tril(gradient))
 
-    gradient = ft.grad(lambda x: np.sum(WEIGHTS[:3, :3] * function(x)))(np.eye(3))
-    np.testing.assert_allclose(np.diag(gradient), np.diag(WEIGHTS[:3, :3]), rtol=1e-12)
-    assert np.isfinite(gradient).all()
-    gradient = ft.grad(lambda x: np.sum(np.linalg.eigvalsh(x)))(np.eye(3))
-    np.testing.assert_array_equal(gradient, np.eye(3))
-    np.testing.assert_allclose(
-        ft.grad(lambda x: np.linalg.norm(x, "nuc"))(np.eye(3)), np.eye(3), atol=1e-15
-    )
+
+@pytest.mark.parametrize("shape", [(2, 20_000), (20_000, 2)], ids=["wide", "tall"])
+def test_rules_of_long_matrices_take_little_memory(shape):
+    x = rng.normal(size=shape)
+    for f in (
+        np.linalg.pinv,
+        np.linalg.svdvals,
+        lambda x: np.linalg.svd(x, full_matrices=False).U,
+        lambda x: np.linalg.qr(x).R,
+    ):
+        tracemalloc.start()
+        ft.grad(lambda x, f=f: np.sum(f(x) ** 2))(x)
+        ft.jvp(f, (x,), (x,))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 20 * x.nbytes
+
+
+def test_a_singular_matrix_keeps_its_derivative_to_itself():
+    stack = np.stack([A, np.diag([1.0, 2.0, 0.0]), A.T])
+    size = lambda x: np.linalg.slogdet(x)[1]
+    gradients = [
+        ft.grad(lambda x: np.sum(size(x)))(stack),
+        ft.vmap(ft.grad(size))(stack),
+        ft.jit(ft.grad(lambda x: np.sum(size(x))))(stack),
+    ]
+    for gradient in gradients:
+        np.testing.assert_allclose(gradient[[0, 2]], np.linalg.inv(stack[[0, 2]]).mT)
+        assert gradient[1, 2, 2] == np.inf
+    tangent = ft.jvp(size, (stack,), (stack,))[1]
+    np.testing.assert_allclose(tangent[[0, 2]], 3.0)
+    masked = ft.grad(lambda x: np.sum(np.where(np.isinf(size(x)), 0.0, size(x))))(stack)
+    np.testing.assert_array_equal(masked[1], np.zeros((3, 3)))
+    assert ft.grad(size)(np.zeros((1, 1))) == np.inf
+
+
+def test_factors_of_matrices_without_full_rank():
+    stack = np.stack([A, np.outer(A[0], A[1]), A.T])
+    gradient = ft.grad(lambda x: np.sum(np.linalg.qr(x).R ** 2))(stack)
+    np.testing.assert_allclose(gradient[[0, 2]], 2 * stack[[0, 2]])
+    assert np.isnan(gradient[1]).all()
+    first = ft.grad(lambda x: np.sum(np.linalg.qr(x).R[0] ** 2))(stack)
+    np.testing.assert_array_equal(first[1], np.zeros((3, 3)))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -1,0 +1,233 @@
+"""Derivatives at equal eigenvalues and singular values, and at singular values that are zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+
+rng = np.random.default_rng(0)
+WEIGHTS = rng.normal(size=(3, 3))
+DIRECTION = rng.normal(size=(3, 3))
+TURN = np.linalg.qr(rng.normal(size=(3, 3))).Q
+UNIT = np.zeros((3, 3))
+UNIT[0, 1] = 1.0
+MATRICES = {
+    "identity": np.eye(3),
+    "two equal": TURN @ np.diag([1.0, 1.0, 2.0]) @ TURN.T,
+    "complex": (1 + 0j) * np.eye(3),
+    "distinct": np.diag([1.0, 2.0, 3.0]),
+}
+
+
+def hermitian(x):
+    return (x + np.conj(x.T)) / 2
+
+
+def spectral(f):
+    def function(x):
+        values, vectors = np.linalg.eigh(hermitian(x))
+        return (vectors * f(values)) @ np.conj(vectors.T)
+
+    return function
+
+
+def numerical(f, x):
+    """The gradient of a real function by central differences."""
+    steps = [1.0, 1j] if np.iscomplexobj(x) else [1.0]
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        for step in steps:
+            h = np.zeros_like(x)
+            h[index] = 1e-5 * step
+            gradient[index] += (f(x + h) - f(x - h)) / 2e-5 * np.conj(step)
+    return gradient
+
+
+def pairing(gradient, tangent):
+    return np.sum(np.real(gradient * tangent))
+
+
+def check_first_order(loss, x, atol=1e-7):
+    expected = numerical(loss, x)
+    gradients = [ft.grad(loss)(x), ft.grad(ft.jit(loss))(x), ft.vmap(ft.grad(loss))(x[None])[0]]
+    for gradient in gradients:
+        np.testing.assert_allclose(gradient, expected, atol=atol)
+    tangent = DIRECTION[: x.shape[0], : x.shape[1]].astype(x.dtype)
+    pushed = [ft.jvp(loss, (x,), (tangent,))[1]]
+    pushed.append(ft.vmap(lambda t: ft.jvp(loss, (x,), (t,))[1])(tangent[None])[0])
+    np.testing.assert_allclose(pushed, [pairing(expected, tangent)] * 2, atol=atol)
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("weights", [WEIGHTS, np.ones((3, 3)), UNIT], ids=["drawn", "ones", "unit"])
+@pytest.mark.parametrize(
+    "f", [np.sqrt, np.log, np.exp, lambda w: 1 / w, lambda w: (w - 1) ** 2],
+    ids=["sqrt", "log", "exp", "inverse", "square"],
+)  # fmt: skip
+def test_functions_of_matrices(f, weights, name):
+    check_first_order(lambda x: np.sum(weights * np.real(spectral(f)(x))), MATRICES[name])
+
+
+def test_sums_of_functions_of_one_factorization():
+    def loss(x):
+        values, vectors = np.linalg.eigh(hermitian(x))
+        root, logarithm = (vectors * np.sqrt(values)) @ vectors.T, np.sum(np.log(values))
+        return np.sum(root) + 3 * logarithm + np.sum(UNIT * ((vectors / values) @ vectors.T))
+
+    check_first_order(loss, np.eye(3))
+
+
+def test_jacobians():
+    expected = np.einsum("ik,jl->ijkl", np.eye(3), np.eye(3))
+    expected = (expected + expected.transpose(0, 1, 3, 2)) / 4
+    for jacobian in (ft.jacrev, ft.jacfwd):
+        found = jacobian(spectral(np.sqrt))(np.eye(3))
+        np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["identity", "two equal", "distinct"])
+def test_projectors_on_whole_eigenspaces(name):
+    def loss(x):
+        vectors = np.linalg.eigh(hermitian(x)).eigenvectors[:, :2]
+        return np.sum(WEIGHTS * (vectors @ vectors.T))
+
+    def truth(x):  # Newton's iteration for the sign of a matrix
+        x = hermitian(x) - (2.5 if name == "distinct" else 1.5) * np.eye(3)
+        for _ in range(20):
+            x = (x + np.linalg.inv(x)) / 2
+        return np.sum(WEIGHTS * (np.eye(3) - x)) / 2
+
+    x = MATRICES[name]
+    if name == "identity":  # the projector is not on a whole eigenspace
+        assert np.isnan(ft.grad(loss)(x)).any()
+        return
+    check_first_order(loss, x)
+    for hessian in (ft.hessian(loss), ft.jacrev(ft.jacrev(loss)), ft.jit(ft.hessian(loss))):
+        np.testing.assert_allclose(hessian(x), ft.hessian(truth)(x), atol=1e-12)
+
+
+HESSIANS = {
+    "forward over reverse": ft.hessian,
+    "reverse over reverse": lambda f: ft.jacrev(ft.jacrev(f)),
+    "forward over forward": lambda f: ft.jacfwd(ft.jacfwd(f)),
+    "reverse over forward": lambda f: ft.jacrev(ft.jacfwd(f)),
+}
+
+
+@pytest.mark.parametrize("way", HESSIANS)
+@pytest.mark.parametrize("name", ["identity", "two equal", "distinct"])
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit], ids=["eager", "jit"])
+def test_second_derivatives_of_the_logarithm_of_the_determinant(way, name, wrap):
+    expected = ft.hessian(lambda x: np.linalg.slogdet(hermitian(x))[1])(MATRICES[name])
+    for values in (np.linalg.eigvalsh, lambda x: np.linalg.eigh(x).eigenvalues):
+        loss = lambda x, values=values: np.sum(np.log(values(hermitian(x))))
+        found = wrap(HESSIANS[way](loss))(MATRICES[name])
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("way", HESSIANS)
+def test_second_derivatives_that_are_not_known_are_nan(way):
+    loss = lambda x: np.sum(WEIGHTS * spectral(np.sqrt)(x))
+    assert np.isnan(HESSIANS[way](loss)(np.eye(3))).any()
+    twice = lambda x: np.sum(WEIGHTS * spectral(np.log)(spectral(np.exp)(x)))
+    assert np.isnan(ft.grad(twice)(np.eye(3))).any()
+    expected = ft.hessian(loss)(MATRICES["distinct"])
+    found = HESSIANS[way](loss)(MATRICES["distinct"])
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: np.linalg.eigh(x).eigenvectors[1, 0],
+        lambda x: WEIGHTS[0] @ np.linalg.eigh(x).eigenvectors[:, 1],
+        lambda x: np.linalg.eigvalsh(x)[0],
+        lambda x: np.linalg.eigvalsh(x) @ WEIGHTS[0],
+        lambda x: WEIGHTS[0] @ np.linalg.svd(x).U[:, 1],
+        lambda x: WEIGHTS[0] @ np.linalg.svd(x).Vh[1],
+        lambda x: np.linalg.svdvals(x)[0],
+    ],
+)
+def test_what_depends_on_the_choice_is_nan(loss):
+    for gradient in (ft.grad(loss), ft.jit(ft.grad(loss)), ft.grad(ft.jit(loss))):
+        assert np.isnan(gradient(np.eye(3))).any()
+        assert np.isfinite(gradient(np.diag([1.0, 2.0, 4.0]))).all()
+
+
+def thin(x):
+    return np.linalg.svd(x, full_matrices=False)
+
+
+def odd(x):
+    u, s, vh = thin(x)
+    return np.sum(WEIGHTS[: x.shape[0], : x.shape[1]] * ((u * np.arctan(s)) @ vh))
+
+
+def even(x):
+    _, s, vh = thin(x)
+    return np.sum(np.exp((vh.T * s**2) @ vh / 9))
+
+
+def polar(x):
+    u, _, vh = thin(x)
+    return np.sum(WEIGHTS[: x.shape[0], : x.shape[1]] * (u @ vh))
+
+
+REGULAR = [np.eye(3), TURN, TURN[:, :2], np.eye(3)[:2], MATRICES["two equal"]]
+RANK_ONE = np.outer(WEIGHTS[0], WEIGHTS[1])
+SINGULAR = [np.diag([1.0, 1.0, 0.0]), np.zeros((3, 3)), RANK_ONE, RANK_ONE[:, :2], RANK_ONE[:2]]
+
+
+@pytest.mark.parametrize("x", REGULAR)
+def test_equal_singular_values(x):
+    for loss in (odd, even, polar, lambda x: np.sum(np.sqrt(np.linalg.svdvals(x)))):
+        check_first_order(loss, x)
+
+
+@pytest.mark.parametrize("x", SINGULAR)
+def test_singular_values_of_zero(x):
+    for loss in (odd, even, lambda x: np.sum(np.linalg.svdvals(x) ** 2)):
+        check_first_order(loss, x)
+    assert np.isnan(ft.grad(polar)(x)).any()
+    square = lambda x: np.sum(np.linalg.svdvals(x) ** 2)
+    expected = 2 * np.eye(x.size).reshape(x.shape * 2)
+    for way in HESSIANS.values():
+        np.testing.assert_allclose(way(square)(x), expected, atol=1e-13)
+
+
+def test_norms_and_conditions_share_among_equal_values():
+    third = np.eye(3) / 3
+    np.testing.assert_allclose(ft.grad(lambda x: np.linalg.norm(x, 2))(np.eye(3)), third)
+    np.testing.assert_allclose(ft.grad(lambda x: np.linalg.norm(x, -2))(TURN), TURN / 3)
+    for p in (None, 2, -2):
+        gradient = ft.grad(lambda x, p=p: np.linalg.cond(x, p))(TURN)
+        np.testing.assert_allclose(gradient, np.zeros((3, 3)), atol=1e-15)
+    nuclear = lambda x: np.linalg.norm(x, "nuc")
+    for x in (np.diag([1.0, 0.0, 0.0]), np.zeros((3, 3))):
+        np.testing.assert_array_equal(ft.grad(nuclear)(x), np.sign(x))
+        assert ft.jvp(nuclear, (x,), (np.ones((3, 3)),))[1] == np.sum(np.sign(x))
+    for order in (2, -2, "nuc"):
+        x = WEIGHTS[:, :2]
+        value, _ = ft.vjp(lambda x, order=order: np.linalg.norm(x, order), x)
+        np.testing.assert_allclose(value, np.linalg.norm(x, order), rtol=1e-14)
+
+
+def test_only_the_matrix_of_a_stack_with_equal_values_is_nan():
+    stack = np.stack([np.diag([1.0, 2.0, 3.0]), np.eye(3)])
+    gradient = ft.grad(lambda x: np.sum(np.linalg.eigh(x).eigenvectors[:, :, 0] @ WEIGHTS[0]))
+    assert np.isfinite(gradient(stack)[0]).all()
+    assert np.isnan(gradient(stack)[1]).any()
+
+
+def test_both_triangles():
+    for letter, triangle in (("L", np.tril), ("U", np.triu)):
+
+        def loss(x, letter=letter):
+            values, vectors = np.linalg.eigh(x, letter)
+            return np.sum(WEIGHTS * ((vectors * np.exp(values)) @ vectors.T))
+
+        gradient = ft.grad(loss)(np.eye(3))
+        np.testing.assert_allclose(gradient, numerical(loss, np.eye(3)), atol=1e-8)
+        np.testing.assert_array_equal(gradient, triangle(gradient))
