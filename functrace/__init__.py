@@ -9,12 +9,23 @@ array([0., 1.])
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from functrace import debug, errors, extend, flatten_util, lax, numpy, tree, tree_util
+from functrace import (
+    custom_batching,
+    debug,
+    errors,
+    extend,
+    flatten_util,
+    lax,
+    numpy,
+    tree,
+    tree_util,
+)
 from functrace.higher_order.branching import cond, switch
 from functrace.higher_order.callbacks import ShapeDtypeStruct, pure_callback
 from functrace.higher_order.checkpoint import checkpoint, checkpoint_name, checkpoint_policies
 from functrace.higher_order.closures import closure_convert, custom_gradient
 from functrace.higher_order.custom import custom_jvp, custom_vjp
+from functrace.higher_order.custom_batching import custom_vmap, sequential_vmap
 from functrace.higher_order.explaining import explain_cache_misses
 from functrace.higher_order.implicit import custom_linear_solve, custom_root, fixed_point
 from functrace.higher_order.jit import jit
@@ -50,11 +61,13 @@ __all__ = [
     "clear_caches",
     "closure_convert",
     "cond",
+    "custom_batching",
     "custom_gradient",
     "custom_jvp",
     "custom_linear_solve",
     "custom_root",
     "custom_vjp",
+    "custom_vmap",
     "debug",
     "device_get",
     "device_put",
@@ -86,6 +99,7 @@ __all__ = [
     "remat",
     "scan",
     "scipy",
+    "sequential_vmap",
     "stop_gradient",
     "switch",
     "testing",

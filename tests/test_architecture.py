@@ -43,7 +43,8 @@ FLOORS = [
     ["backends"],
     ["higher_order"],
     [
-        "numpy", "scipy", "lax", "tree_util", "flatten_util", "porting", "debug", "random",
+        "numpy", "scipy", "lax", "tree_util", "flatten_util", "custom_batching", "porting", "debug",
+        "random",
         "extend", "testing",
     ],
 ]  # fmt: skip

@@ -519,7 +519,7 @@ class CustomFunction(Generic[P, R]):
         self._symbolic_cotangents = False
 
     def __repr__(self) -> str:
-        return f"<{_name_of(self._f)}, a function with derivative rules of its own>"
+        return f"<{name_of(self._f)}, a function with derivative rules of its own>"
 
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Give the forward rule; usable as a decorator.
@@ -550,7 +550,7 @@ class CustomFunction(Generic[P, R]):
         """
         if self._static:
             raise ArgumentError(
-                f"{_name_of(self._f)} has arguments that are not differentiated, which defjvps "
+                f"{name_of(self._f)} has arguments that are not differentiated, which defjvps "
                 "cannot pass on.",
                 advice="Give the rule with defjvp.",
             )
@@ -559,7 +559,7 @@ class CustomFunction(Generic[P, R]):
             function: Any = self
             if len(jvps) != len(primals):
                 raise ArgumentError(
-                    f"{_name_of(self._f)} has {len(primals)} arguments, but defjvps was given "
+                    f"{name_of(self._f)} has {len(primals)} arguments, but defjvps was given "
                     f"{len(jvps)} rules."
                 )
             output = function(*primals)
@@ -608,13 +608,13 @@ class CustomFunction(Generic[P, R]):
             MissingRuleError: It has no derivative rule yet.
             CustomRuleError: A rule returned a wrong structure, shape or dtype.
         """
-        name = _name_of(self._f)
+        name = name_of(self._f)
         if self._jvp is None and self._backward is None:
             raise MissingRuleError(
                 f"{name} has no derivative rule yet.",
                 advice="Give one with defjvp or defvjp before the function is called.",
             )
-        positional = _positional(self._f, args, kwargs)
+        positional = positional_arguments(self._f, args, kwargs)
         static = {n % len(positional) if n < 0 else n for n in self._static}
         fixed = [positional[n] for n in sorted(static)]
         dynamic = tuple(x for n, x in enumerate(positional) if n not in static)
@@ -902,7 +902,7 @@ class _Call:
             )
         expected = self.arguments.num_children
         if not isinstance(found, tuple | list):
-            raise self.wrong("bwd", _described(found), f"a tuple of {expected}")
+            raise self.wrong("bwd", described(found), f"a tuple of {expected}")
         if len(found) != expected:  # pyright: ignore[reportUnknownArgumentType]
             raise self.wrong("bwd", f"{len(found)} cotangents", f"{expected}, one an argument")  # pyright: ignore[reportUnknownArgumentType]
         parts: list[Any] = []
@@ -922,7 +922,7 @@ class _Call:
     def pair(self, rule: str, result: Any, what: str) -> tuple[Any, Any]:
         """What a rule returned, once it is known to be two things."""
         if not isinstance(result, tuple | list) or len(result) != 2:  # pyright: ignore[reportUnknownArgumentType]
-            raise self.wrong(rule, _described(result), f"a pair {what}")
+            raise self.wrong(rule, described(result), f"a pair {what}")
         first, second = result
         return first, second
 
@@ -932,7 +932,7 @@ class _Call:
         try:
             leaves = [as_operand(x) for x in leaves]
         except OperandError:
-            like = [_described(x) for x in leaves]
+            like = [described(x) for x in leaves]
             raise self.wrong(rule, f"an output of {', '.join(like)}", "arrays or numbers") from None
         self.require_older(leaves)
         if self.expected is None:
@@ -993,7 +993,7 @@ class _Call:
             except TypeError:
                 path = tree.keystr(structure.paths()[number])
                 raise self.wrong(
-                    rule, f"{_described(part)} for {of}{path}", f"{expected.strong}"
+                    rule, f"{described(part)} for {of}{path}", f"{expected.strong}"
                 ) from None
             if not fits(given, expected):
                 path = tree.keystr(structure.paths()[number])
@@ -1099,7 +1099,7 @@ def _parts_of(cotangent: Any, argument: tree.Structure) -> list[Any]:
     return parts
 
 
-def _described(x: Any) -> str:
+def described(x: Any) -> str:
     """What a rule returned in place of something else, for a message."""
     kind = type(x).__qualname__
     if isinstance(x, tuple | list):
@@ -1110,7 +1110,8 @@ def _described(x: Any) -> str:
         return "None" if x is None else f"a {kind}"
 
 
-def _name_of(f: Callable[..., Any]) -> str:
+def name_of(f: Callable[..., Any]) -> str:
+    """A function's name, for messages."""
     return getattr(f, "__name__", "custom function")
 
 
@@ -1120,15 +1121,15 @@ def _position(f: Callable[..., Any], name: str) -> int:
         parameters = list(inspect.signature(f).parameters)
     except ValueError:
         raise ArgumentError(
-            f"{_name_of(f)} has no signature, and so no parameter {name!r}.",
+            f"{name_of(f)} has no signature, and so no parameter {name!r}.",
             advice="Give the positions of such arguments by nondiff_argnums.",
         ) from None
     if name not in parameters:
-        raise ArgumentError(f"{_name_of(f)} has no parameter {name!r}.")
+        raise ArgumentError(f"{name_of(f)} has no parameter {name!r}.")
     return parameters.index(name)
 
 
-def _positional(
+def positional_arguments(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Any, ...]:
     """All arguments as positional ones, with defaults filled in."""

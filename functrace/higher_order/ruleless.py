@@ -1,7 +1,7 @@
-"""What is left of a function with derivative rules of the user's when a Program is saved.
+"""What is left of a function with rules of the user's when a Program is saved.
 
 Rules are Python functions, which files do not hold. The function itself is recorded and saved; to
-differentiate that instead of using the rule would give other derivatives without a word.
+differentiate or map that instead of using the rule could give something else without a word.
 """
 
 from __future__ import annotations
@@ -39,3 +39,20 @@ def _no_rule(params: dict[str, Any]) -> MissingRuleError:
 
 
 ruleless = Ruleless("ruleless")
+
+
+class Unmapped(Call):
+    """Run a Program that cannot be mapped. Parameters: ``program``; ``function``, its name."""
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """There is no rule."""
+        raise MissingRuleError(
+            f"{params['function']} has a vmap rule of its own, which is Python and was not saved "
+            "with the Program.",
+            advice="Save the Program of the map: functrace.make_ir(functrace.vmap(f))(...).",
+        )
+
+
+unmapped = Unmapped("unmapped")
