@@ -36,9 +36,9 @@ FLOORS = [
         "primitives.randomness",
     ],
     [
-        "transforms.arguments", "transforms.evaluate", "transforms.transpose", "transforms.forward",
-        "transforms.keeping", "transforms.reverse", "transforms.batch", "transforms.jacobian",
-        "transforms.linearizing", "transforms.simplify",
+        "transforms.keeping", "transforms.calling", "transforms.arguments", "transforms.evaluate",
+        "transforms.transpose", "transforms.forward", "transforms.reverse", "transforms.batch",
+        "transforms.jacobian", "transforms.linearizing", "transforms.simplify",
     ],
     ["backends"],
     ["higher_order"],

@@ -54,6 +54,7 @@ from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, typ
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
+from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.simplify.loops import reduced
 from functrace.transforms.simplify.rewriting import Scope, is_known
 from functrace.transforms.transpose import LinearValue
@@ -149,7 +150,7 @@ class Switch(Primitive):
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
         branches = branches_of(params)
         chosen = branches[min(max(int(index), 0), len(branches) - 1)]
-        return tuple(runner(chosen, 1)(*inputs))
+        return tuple(apart(runner(chosen, 1)(*inputs), inputs))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
@@ -674,7 +675,7 @@ def _choose(
     index: Any, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
     if len(branches) == 1:
-        return branches[0](*operands)
+        return tree.map(owned, call_apart(branches[0], operands))
     known = innermost_value(index)
     if known is not UNKNOWN:
         number = min(max(int(known), 0), len(branches) - 1)
@@ -711,7 +712,7 @@ def _call_chosen(
     chosen: int, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
     """Call one branch, and give its output the type that all branches have together."""
-    result = branches[chosen](*operands)
+    result = tree.map(owned, call_apart(branches[chosen], operands))
     if _is_comparing.get():
         return result
     leaves, structure = tree.flatten(result)

@@ -29,7 +29,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.arguments import owned
+from functrace.transforms.calling import owned
 
 VMAP_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 """What `pure_callback` can do under `vmap`."""
@@ -203,7 +203,7 @@ debug_callback_primitive = DebugCallback("debug_callback")
 
 def _as_said(x: Any, type: ArrayType, name: str) -> Any:
     """A result of a callback, once it is known to be what the user said it would be."""
-    array = np.asarray(x)
+    array = np.array(x)  # a copy: what the user's function returns stays the user's
     is_number = isinstance(x, bool | int | float | complex) and not isinstance(x, np.generic)
     if array.shape != type.shape or (array.dtype != type.dtype and not is_number):
         raise ArgumentError(

@@ -27,6 +27,7 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
 from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program, without_effects
 
 P = ParamSpec("P")
@@ -316,6 +317,6 @@ def checkpoint(
         recorded = record_program(called, structure, [type_of(leaf) for leaf in leaves])
         program, captured = closed(recorded.program)
         outputs = bind(remat, *leaves, *captured, program=program, policy=keep)
-        return recorded.structure.unflatten(list(outputs))
+        return recorded.structure.unflatten(apart(outputs, leaves))
 
     return rematerialised

@@ -55,6 +55,7 @@ from functrace.tracing import (
 )
 from functrace.transforms.arguments import fits
 from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
+from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import LinearValue, transpose_program
 
@@ -809,8 +810,9 @@ class _Call:
 
     def run(self, *inputs: Any) -> list[Any]:
         leaves, traced, _ = self.divided(inputs)
-        outputs, self.structure = tree.flatten(self.custom._f(*self.all_arguments(leaves, traced)))
-        return [as_operand(x) for x in outputs]
+        result = call_apart(self.custom._f, self.all_arguments(leaves, traced))
+        outputs, self.structure = tree.flatten(result)
+        return [owned(as_operand(x)) for x in outputs]
 
     def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         leaves, traced, numbers = self.divided(inputs)
@@ -821,10 +823,13 @@ class _Call:
             for x, tangent in zip(leaves, tangents[: len(leaves)], strict=True)
         ]
         with self.scope(numbers):
-            result = self.custom._jvp(
-                *self.fixed_arguments(traced),
-                self.arguments.unflatten(leaves),
-                self.arguments.unflatten(given),
+            result = call_apart(
+                self.custom._jvp,
+                [
+                    *self.fixed_arguments(traced),
+                    self.arguments.unflatten(leaves),
+                    self.arguments.unflatten(given),
+                ],
             )
         output, pushed = self.pair("jvp", result, "(output, tangent)")
         outputs, structure = self.outputs("jvp", output)
@@ -853,11 +858,12 @@ class _Call:
                 for x, on, type in zip(leaves, perturbed, input_types)  # noqa: B905  (hidden ones)
             ]
         with self.scope(numbers):
-            result = self.custom._forward(*self.all_arguments(given, traced))
+            result = call_apart(self.custom._forward, self.all_arguments(given, traced))
         output, kept = self.pair("fwd", result, "(output, residuals)")
         outputs, structure = self.outputs("fwd", output)
         output_types = [type_of(x) for x in outputs]
         residuals, residual_structure = tree.flatten(kept)
+        residuals = [owned(x) for x in residuals]
         self.require_older(residuals)
         places = [n for n, x in enumerate(residuals) if isinstance(x, Tracer)]
         hidden = len(inputs) - len(leaves)
@@ -897,8 +903,9 @@ class _Call:
             for cotangent, type in zip(cotangents, output_types, strict=True)
         ]
         with self.scope(numbers):
-            found = self.custom._backward(
-                *self.fixed_arguments(traced), residuals, structure.unflatten(full)
+            found = call_apart(
+                self.custom._backward,
+                [*self.fixed_arguments(traced), residuals, structure.unflatten(full)],
             )
         expected = self.arguments.num_children
         if not isinstance(found, tuple | list):
@@ -930,7 +937,7 @@ class _Call:
         """The leaves of an output that a rule returned, once they are known to fit."""
         leaves, structure = tree.flatten(output)
         try:
-            leaves = [as_operand(x) for x in leaves]
+            leaves = [owned(as_operand(x)) for x in leaves]
         except OperandError:
             like = [described(x) for x in leaves]
             raise self.wrong(rule, f"an output of {', '.join(like)}", "arrays or numbers") from None
@@ -999,7 +1006,7 @@ class _Call:
                 path = tree.keystr(structure.paths()[number])
                 raise self.wrong(rule, f"{given} for {of}{path}", f"{expected.strong}")
             plain = given.weak and not isinstance(part, Tracer)
-            checked.append(expected.dtype.type(part) if plain else as_operand(part))
+            checked.append(expected.dtype.type(part) if plain else owned(as_operand(part)))
         return checked
 
     def wrong(self, rule: str, given: str, expected: str) -> CustomRuleError:

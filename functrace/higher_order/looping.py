@@ -41,6 +41,7 @@ from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, bind
 from functrace.transforms.batch import batch_program
+from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify.loops import Loop, improved
 from functrace.transforms.simplify.rewriting import Scope
@@ -125,7 +126,7 @@ class Scan(Primitive):
             for stack, result in zip(stacks, results[count:], strict=True):
                 stack[trip] = result
         return (
-            *carry,
+            *apart(carry, inputs),
             *(
                 stacked(stack, type) if isinstance(stack, list) else stack
                 for stack, type in zip(stacks, types, strict=True)
@@ -673,7 +674,7 @@ class While(Primitive):
             carry = results[:count]
             for column, result in zip(found, results[count:], strict=True):
                 column.append(result)
-        return (*carry, *map(stacked, found, output_types(body)[count:]))
+        return (*apart(carry, inputs), *map(stacked, found, output_types(body)[count:]))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The carries' types, and those of the stacks, of any length."""

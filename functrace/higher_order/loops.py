@@ -37,6 +37,7 @@ from functrace.higher_order.programs import (
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracing import Tracer, as_operand, bind, is_recording, source_of, user_place
+from functrace.transforms.calling import owned
 
 Checkpoint = int | Literal["sqrt"] | None
 """How often a loop keeps its carry for reverse mode."""
@@ -250,19 +251,28 @@ def _scan_values(
     results: list[Any] = [None] * trips
     first = carry
     order = range(trips - 1, -1, -1) if reverse else range(trips)
+
+    def call(carry: Any, trip: int) -> tuple[Any, Any]:
+        row = structure.unflatten([owned(x[trip]) for x in rows])
+        return _pair(_called_apart(f, carry, row))
+
     for trip in order:
-        row = structure.unflatten([x[trip] for x in rows])
-        after, results[trip] = _pair(f(carry, row))
+        after, results[trip] = call(carry, trip)
         if trip == order[0]:
             types = _require_same(carry, after, "scan")
             leaves, carry_structure = tree.flatten(carry)
             if any(x.dtype != type_of(y).dtype for x, y in zip(types, leaves, strict=True)):
                 # Python numbers have the dtype that they take on from the first trip on.
                 fitted = [cast_to(y, x.dtype) for x, y in zip(types, leaves, strict=True)]
-                after, results[trip] = _pair(f(carry_structure.unflatten(fitted), row))
+                after, results[trip] = call(carry_structure.unflatten(fitted), trip)
         carry = after
     _require_same(first, carry, "scan")
     return carry, tree.map(_stacked_rows, *results)
+
+
+def _called_apart(f: Callable[..., Any], carry: Any, *rest: Any) -> Any:
+    """Call a body, which may write into its carry, and return the same array in several places."""
+    return tree.map(owned, f(tree.map(owned, carry), *rest))
 
 
 def _stacked_rows(*rows: Any) -> Any:
@@ -431,7 +441,7 @@ def _while_values(
     if not goes_on:
         return _as_after_a_trip(body_fun, value, "while_loop")
     while goes_on:
-        after = body_fun(value)
+        after = _called_apart(body_fun, value)
         _require_same(value, after, "while_loop")
         value = after
         goes_on = cond_fun(value)
@@ -448,8 +458,8 @@ def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> A
     except CarryError:
         raise
     except Exception:  # noqa: BLE001  (it cannot be recorded, and will not be called)
-        return value
-    return structure.unflatten(carry)
+        return tree.map(owned, value)
+    return structure.unflatten(map(owned, carry))
 
 
 def _while_recorded(
@@ -586,7 +596,7 @@ def _fori_known(first: int, last: int, body_fun: Callable[[Any, Any], Any], init
         if first >= last:
             return _as_after_a_trip(lambda carry: body_fun(first, carry), carry, "fori_loop")
         for i in range(first, last):
-            after = body_fun(i, carry)
+            after = _called_apart(lambda carry: body_fun(i, carry), carry)  # noqa: B023
             _require_same(carry, after, "fori_loop")
             carry = after
         return carry

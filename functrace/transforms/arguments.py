@@ -21,6 +21,7 @@ from functrace.errors import (
 )
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
 from functrace.tracing import Tracer, source_of, user_place
+from functrace.transforms.calling import call_apart
 
 Argnums = int | Sequence[int]
 """One position, or several."""
@@ -64,22 +65,23 @@ class SelectedArguments:
     def _value(self, place: int | str) -> Any:
         return self._args[place] if isinstance(place, int) else self._kwargs[place]
 
-    def call(self, replacements: Any) -> Any:
-        """Call the function with these in place of the selected arguments."""
+    def call(self, replacements: Any, tracers: Sequence[Any] | None = None) -> Any:
+        """Call the function with these in place of the selected arguments, and its own others.
+
+        ``tracers`` are the leaves of the replacements, where they are known.
+        """
         args: list[Any] = list(self._args)
         kwargs = self._kwargs
         if self.is_single:
-            place = self._places[0]
-            if isinstance(place, int):
-                args[place] = replacements
-                return self._f(*args, **kwargs)
             replacements = (replacements,)
         for place, replacement in zip(self._places, replacements, strict=True):
             if isinstance(place, int):
                 args[place] = replacement
             else:
                 kwargs = {**kwargs, place: replacement}
-        return self._f(*args, **kwargs)
+        if len(self._places) == len(args) + len(kwargs):
+            return self._f(*args, **kwargs)
+        return call_apart(self._f, args, kwargs, self._places, tracers)
 
     def leaf_name(self, path: Sequence[Any]) -> str:
         """How the user would write the leaf at this path of the selected arguments."""
@@ -218,14 +220,6 @@ def split_aux(output: Any, has_aux: bool) -> tuple[Any, Any]:
             f"Under has_aux=True the function returned a {type(output).__qualname__}, not a pair."  # pyright: ignore[reportUnknownArgumentType]
         )
     return output  # pyright: ignore[reportUnknownVariableType]
-
-
-def owned(value: Any) -> Any:
-    """The same value in memory of its own, for a result that a pullback still needs.
-
-    The caller may write into what it gets (``y -= target``) before it calls the pullback.
-    """
-    return value.copy() if isinstance(value, np.ndarray | Tracer) else value
 
 
 def seed_of(value: Any, f: Callable[..., Any], holomorphic: bool) -> Any:

@@ -25,9 +25,9 @@ from functrace.errors import (
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.places import runs_equations, source_of, user_place
-from functrace.primitives.linear import writable
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import parameter_name
+from functrace.transforms.calling import apart, call_apart
 
 P = ParamSpec("P")
 
@@ -223,7 +223,9 @@ def vmap(
             if axis_name is not None:
                 names = {**names, axis_name: NamedAxis(recording.input(_NUMBER), size)}
             with with_named_axes(names):
-                outputs, out_structure = tree.flatten(example(*traced_args, **traced_kwargs))
+                outputs, out_structure = tree.flatten(
+                    call_apart(example, traced_args, traced_kwargs)
+                )
             program = recording.program([as_operand(x) for x in outputs])
         batched = [
             (leaf, axis) for leaf, axis in zip(leaves, axes, strict=True) if axis is not None
@@ -233,14 +235,13 @@ def vmap(
         values, value_axes = batch_program(
             program, size, [leaf for leaf, _ in batched], [axis for _, axis in batched]
         )
-        return out_structure.unflatten(
-            [
-                writable(_placed(value, axis, wanted, size, number))
-                for number, (value, axis, wanted) in enumerate(
-                    zip(values, value_axes, _output_axes(out_axes, out_structure), strict=True)
-                )
-            ]
-        )
+        placed = [
+            _placed(value, axis, wanted, size, number)
+            for number, (value, axis, wanted) in enumerate(
+                zip(values, value_axes, _output_axes(out_axes, out_structure), strict=True)
+            )
+        ]
+        return out_structure.unflatten(apart(placed, leaves))
 
     return mapped
 

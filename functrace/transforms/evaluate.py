@@ -12,6 +12,7 @@ from functrace.ir.program import Constant, ElidedValue, Equation, Program, Varia
 from functrace.ir.types import type_of
 from functrace.places import runs_equations
 from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.transforms.calling import apart
 
 
 def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
@@ -96,7 +97,7 @@ def evaluate(program: Program, *inputs: Any) -> list[Any]:
             raise ArgumentError(
                 f"Input {number} of the Program has the type {variable.type}, not {given}."
             )
-    return run_program(program, inputs)
+    return apart(run_program(program, inputs), inputs)
 
 
 @runs_equations("equation")

@@ -18,7 +18,7 @@ from functrace.errors import FunctraceError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.places import source_of, user_place
-from functrace.primitives.linear import writable, zeros_for
+from functrace.primitives.linear import zeros_for
 from functrace.tracing import (
     Tracer,
     ValueRecording,
@@ -32,6 +32,7 @@ from functrace.transforms.arguments import (
     require_inexact,
     split_aux,
 )
+from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.transpose import jvp_of
 
 
@@ -140,8 +141,18 @@ def jvp(
             x if not active or tangent is None else Tracer(recording, x, tangent)
             for x, tangent, active in zip(leaves, given, is_active, strict=True)
         ]
-        output, aux = split_aux(fun(*structure.unflatten(inputs)), has_aux)
-        values = tree.map(recording.value_of, output)
-        out_tangents = tree.map(lambda x: writable(recording.tangent_of(x)), output)
-        aux = tree.map(recording.value_of, aux)
-    return (values, out_tangents, aux) if has_aux else (values, out_tangents)
+        output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
+        results, result_structure = tree.flatten((output, aux))
+        out_structure = tree.structure(output)
+        pushed = [recording.tangent_of(x) for x in results[: out_structure.num_leaves]]
+        # What is no tracer of this function may be any array of the user's.
+        values = [
+            recording.value_of(x)
+            if isinstance(x, Tracer) and x.recording is recording
+            else owned(recording.value_of(x))
+            for x in results
+        ]
+    found = apart([*values, *pushed], (*leaves, *given))
+    output, aux = result_structure.unflatten(found[: len(values)])
+    out_tangents = out_structure.unflatten(found[len(values) :])
+    return (output, out_tangents, aux) if has_aux else (output, out_tangents)

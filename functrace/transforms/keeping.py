@@ -52,7 +52,7 @@ class KeptArrays:
         """The elements of an array as they are now: itself where that can be promised."""
         if id(array) in self._reads:
             return array
-        owner = _owner_of(array)
+        owner = owner_of(array)
         if id(owner) not in self._owners:
             if not _can_be_released(owner):
                 return array.copy("K")
@@ -98,7 +98,8 @@ class KeptArrays:
             )
 
 
-def _owner_of(array: np.ndarray) -> np.ndarray:
+def owner_of(array: np.ndarray) -> np.ndarray:
+    """The array whose memory this one shares."""
     base: Any = array
     while isinstance(base.base, np.ndarray):
         base = base.base

@@ -11,7 +11,8 @@ from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing import ProgramRecording, Tracer, as_operand
-from functrace.transforms.arguments import checked_cotangents, checked_tangents, owned
+from functrace.transforms.arguments import checked_cotangents, checked_tangents
+from functrace.transforms.calling import apart, owned
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import transpose_program
@@ -63,7 +64,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
             for x, type in zip(given, types, strict=True)
             if type.is_inexact
         ]
-        pushed = iter(run_program(program, full))
+        pushed = iter(apart(run_program(program, full), full))
         return out_structure.unflatten([next(pushed) if on else None for on in has_tangent])
 
     output, *aux = result_structure.unflatten([owned(x) for x in results])
@@ -111,11 +112,10 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
             for x, type in zip(checked, out_types, strict=True)
         ]
         parts = transpose_program(program, given)
-        return structure.unflatten(
-            [
-                zeros_of_type(type) if part is None else part
-                for part, type in zip(parts, types, strict=True)
-            ]
-        )
+        full = [
+            zeros_of_type(type) if part is None else part
+            for part, type in zip(parts, types, strict=True)
+        ]
+        return structure.unflatten(apart(full, given))
 
     return transposed

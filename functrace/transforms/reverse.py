@@ -42,11 +42,11 @@ from functrace.transforms.arguments import (
     Argnums,
     checked_cotangents,
     differentiated_arguments,
-    owned,
     require_inexact,
     seed_of,
     split_aux,
 )
+from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
 from functrace.transforms.transpose import vjp_from_jvp
@@ -384,8 +384,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     is_active = require_inexact(leaves, name_of, allow_int=True)
     with Tape(outlives=True) as tape:
         inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
-        output = fun(*structure.unflatten(inputs))
-        output, aux = split_aux(output, has_aux)
+        output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
         out_leaves, out_structure = tree.flatten(output)
         values = [owned(tape.value_of(x)) for x in out_leaves]
         aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
@@ -462,9 +461,11 @@ def value_and_grad(
         try:
             with tape:
                 inputs = [
-                    tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)
+                    tape.lift(x) if on else owned(x)
+                    for x, on in zip(leaves, is_active, strict=True)
                 ]
-                output, aux = split_aux(arguments.call(structure.unflatten(inputs)), has_aux)
+                found = arguments.call(structure.unflatten(inputs), inputs)
+                output, aux = split_aux(found, has_aux)
                 value = tape.value_of(output)
                 variable = tape.variable_of(output)
                 if has_aux:
@@ -548,6 +549,8 @@ def gradients(
                 advice="functrace.testing.check_primitive(primitive, *inputs) tells whether a "
                 "primitive's rules are right.",
             )
+        elif type(gradient) is Tracer:
+            gradient = gradient.copy()
         elif type(gradient) is np.ndarray and not gradient.shape:
             gradient = gradient[()]
         elif type(gradient) is np.ndarray:
