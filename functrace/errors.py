@@ -224,11 +224,11 @@ class KeptArrayError(FunctraceError, ValueError):
 
 
 class ViewWriteError(FunctraceError, ValueError):
-    """A traced array is written while another traced array is a view of the same memory."""
+    """A traced array is used that was written through another one, or was not: nobody knows."""
 
     advice = (
-        "NumPy would change both. Copy before writing, y = x[1:].copy(), or write through the "
-        "whole array, x[1:] = value, while no view of it is in use."
+        "Copy what is to be an array of its own, y = x.reshape(shape).copy(), or write through the "
+        "array that was reshaped, x[index] = value."
     )
 
 

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, NoReturn, Self, TypeVar, cast, final
+from weakref import ref
 
 import numpy as np
 
@@ -39,7 +40,6 @@ from functrace.errors import (
     ShapeMismatchError,
     UnknownValueError,
     UnsupportedFunctionError,
-    ViewWriteError,
 )
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
@@ -95,6 +95,10 @@ class Recording:
     def lift(self, value: Any) -> Tracer:
         """A tracer of this recording that stands for a constant, so that it can be written."""
         raise NotImplementedError
+
+    def settle(self, tracer: Tracer) -> None:
+        """Make a tracer usable whose recording is not open: one that has ended cannot."""
+        raise leaked([tracer])
 
 
 _running: ContextVar[Recording | None] = ContextVar("running", default=None)
@@ -278,9 +282,7 @@ class ProgramRecording(Recording):
         )
         outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
         if primitive.makes_views:
-            for output in outputs:
-                if output.shape or not primitive.multiple_outputs:  # a 0-d part is a scalar
-                    share_memory(inputs[0], output)
+            share_memory(inputs[0], outputs, primitive, params)
         return outputs if primitive.multiple_outputs else outputs[0]
 
     def lift(self, value: Any) -> Tracer:
@@ -302,25 +304,57 @@ def recording_of_effects() -> ProgramRecording | None:
     return None
 
 
-# Memory: which traced arrays are views of one another
+# Memory: which traced arrays are views of one another. What a write into one of them means to the
+# others is told in views.py.
 
 
 class Memory:
     """Shared by all traced arrays that are views of the same memory.
 
-    Nothing is written here: how many arrays hold it, Python's reference count tells.
+    Attributes:
+        views: Weak references to those that are a view of another one.
+        layout: An array whose elements lie in memory as those of the one that all are views of,
+            where that was a plain array before; else None.
     """
 
-    __slots__ = ()
+    __slots__ = ("_most", "layout", "views")
+
+    def __init__(self) -> None:
+        self.views: list[ref[Tracer]] = []
+        self.layout: Any = None
+        self._most = 16
+
+    def enter(self, view: Tracer) -> None:
+        """Note a view. Those that are gone are forgotten now and then."""
+        views = self.views
+        if len(views) >= self._most:
+            views[:] = [entry for entry in views if entry() is not None]
+            self._most = 2 * len(views) + 16
+        views.append(ref(view))
 
 
-def share_memory(base: Any, view: Tracer) -> None:
-    """Note that one traced array is a view of another."""
-    if isinstance(base, Tracer) and base.recording is view.recording:
-        if base.memory is None:
-            base.memory = Memory()
-        view.memory = base.memory
-        view.base = base
+def share_memory(
+    base: Any,
+    outputs: Sequence[Any],
+    function: Primitive | Callable[..., Any],
+    params: dict[str, Any],
+) -> None:
+    """Note that the outputs of a primitive, or of a function of primitives, are views of its input.
+
+    Of a function's output nothing can be written.
+    """
+    memory = base.memory
+    if memory is None:
+        if not base.is_array:  # what NumPy makes of a scalar is an array of its own
+            return
+        memory = base.memory = Memory()
+    are_parts = getattr(function, "multiple_outputs", False)
+    for part, view in enumerate(outputs):
+        if type(view) is Tracer and (view.shape or not are_parts):  # a 0-d part is a scalar
+            view.memory = memory
+            view.base = base
+            view.made_by = function, params, part
+            memory.enter(view)
 
 
 def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
@@ -336,11 +370,14 @@ def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
 
 
 def require_usable(tracer: Tracer) -> None:
-    """Raise where a tracer's transformation has ended, or its memory was changed by a view."""
+    """See that a tracer stands for what its array holds now.
+
+    Raises:
+        LeakedTracerError: Its transformation has ended.
+        ViewWriteError: Its memory was changed, perhaps, by another array.
+    """
     if not tracer.recording.is_open:
-        raise leaked([tracer])
-    if isinstance(tracer.recording, WrittenThroughView):
-        tracer.recording.fail()
+        tracer.recording.settle(tracer)
 
 
 def require_further_out(outputs: Sequence[Any], recording: Recording) -> None:
@@ -359,34 +396,6 @@ def require_further_out(outputs: Sequence[Any], recording: Recording) -> None:
             )
 
 
-class WrittenThroughView(Recording):
-    """Takes the place of a tracer's recording after a view of its memory was changed in place.
-
-    After ``y = x.T; y[0] = 1`` any use of ``x`` would see values that NumPy would have changed.
-    Views by a basic index do not come here: they are written into what they are views of.
-    """
-
-    def __init__(self, original: Recording, result: Tracer) -> None:
-        super().__init__()
-        self.original = original
-        self.result = result
-
-    def fail(self) -> NoReturn:
-        """Raise the error for the use of an array that was changed through a view."""
-        raise ViewWriteError(
-            "A traced array is used after a view of it was changed in place. The view was changed",
-            source_of(self.result.place),
-        )
-
-    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
-        """Refuse the use."""
-        self.fail()
-
-    def lift(self, value: Any) -> Tracer:
-        """Refuse the use."""
-        self.fail()
-
-
 # The tables of implementations: what a NumPy function does with tracers
 
 UFUNCS: dict[np.ufunc, Primitive | Callable[..., Any]] = {}
@@ -401,9 +410,9 @@ NAMED_UFUNCS: dict[str, Primitive | Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """For each NumPy function that is no ufunc, an implementation with the same signature.
 
-Besides NumPy's functions: ``operator.getitem`` and ``operator.setitem`` (which returns the array
-as it is after the write), and ``np.ufunc`` for ufuncs' methods and keywords, called with the
-ufunc, the method's name, the inputs and the keywords.
+Besides NumPy's functions: ``operator.getitem`` and ``operator.setitem``; ``setattr`` for the
+attribute ``shape``; ``np.flatiter`` for ``flat``; and ``np.ufunc`` for ufuncs' methods and
+keywords, called with the ufunc, the method's name, the inputs and the keywords.
 """
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -547,12 +556,16 @@ class Tracer:
         value: Its value, one recording further out, or `UNKNOWN`.
         variable: What its recording knows it by.
         place: Where it was made, for messages.
-        memory: Shared with its views, once it has any.
+        memory: Shared with its views, once it has any. Only arrays have it: of those without axes
+            it tells the arrays, which are written in place, from the scalars.
         base: The traced array of which it is a view, if it is one.
-        index: The basic index that made it from ``base``; other views, and the rest, have none.
+        made_by: The primitive (or function) that made the view from ``base``, its parameters, and
+            the number of the output, which is None for what `numpy.ravel` makes.
     """
 
-    __slots__ = ("base", "index", "memory", "place", "recording", "value", "variable")
+    __slots__ = (
+        "__weakref__", "base", "made_by", "memory", "place", "recording", "value", "variable",
+    )  # fmt: skip
 
     # NumPy's scalars and arrays leave binary operators to __array_ufunc__ below.
 
@@ -565,6 +578,7 @@ class Tracer:
         self.place = place
         self.memory: Memory | None = None
         self.base: Tracer | None = None
+        self.made_by: Any
 
     # What is known of it
 
@@ -575,9 +589,13 @@ class Tracer:
 
     @property
     def shape(self) -> Shape:
-        """The lengths of the axes."""
+        """The lengths of the axes; another shape may be assigned."""
         value = self.value
         return self.variable.type.shape if value is UNKNOWN else getattr(value, "shape", ())
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        FUNCTIONS[setattr](self, shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -586,6 +604,16 @@ class Tracer:
         if value is UNKNOWN:
             return self.variable.type.dtype
         return value.dtype if hasattr(value, "dtype") else WEAK_DTYPES[type(value)]
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array in NumPy, and no scalar."""
+        if self.shape or self.memory is not None:
+            return True
+        value = self.value
+        while type(value) is Tracer:
+            value = value.value
+        return type(value) is np.ndarray
 
     @property
     def ndim(self) -> int:
@@ -623,18 +651,30 @@ class Tracer:
 
     @property
     def real(self) -> Any:
-        """The real part."""
+        """The real part, which may be assigned."""
         return FUNCTIONS[np.real](self)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
 
     @property
     def imag(self) -> Any:
-        """The imaginary part."""
+        """The imaginary part, which may be assigned."""
         return FUNCTIONS[np.imag](self)
 
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.imag[...] = value
+
     @property
-    def flat(self) -> Iterator[Any]:
-        """Its elements in row-major order."""
-        return iter(FUNCTIONS[np.ravel](self))
+    def flat(self) -> Any:
+        """Its elements in row-major order, to be read and written by their numbers."""
+        return FUNCTIONS[np.flatiter](self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.flat[:] = value
 
     # Python asks for the value
 
@@ -753,11 +793,16 @@ class Tracer:
 
     def _rows(self) -> Iterator[Any]:
         """The elements, taken at once: a derivative for each of them alone would cost a pass."""
-        variable, value = self.variable, self.value
+        recording, variable, value = self.recording, self.variable, self.value
         rows = bind(PRIMITIVES["unstack"], self, axis=0) if len(self) else ()
         for index, row in enumerate(rows):
             # An array that is written meanwhile gives the elements that it has then.
-            yield row if self.variable is variable and self.value is value else self[index]
+            is_written = (
+                self.variable is not variable
+                or self.value is not value
+                or self.recording is not recording
+            )
+            yield self[index] if is_written else row
 
     def __contains__(self, x: Any) -> bool:
         return bool(FUNCTIONS[np.any](self == x))
@@ -791,7 +836,20 @@ class Tracer:
     def copy(self, order: str = "C") -> Tracer:
         """The same values in memory of their own."""
         require_usable(self)
-        return Tracer(self.recording, self.value, self.variable, self.place)
+        value = self.value
+        result = Tracer(self.recording, value, self.variable, self.place)
+        shape = self.shape
+        if not shape:
+            if self.memory is not None:
+                result.memory = Memory()  # an array without axes, as this is
+        elif (
+            order == "C"
+            and len(shape) > 1
+            and not (type(value) is np.ndarray and value.flags.c_contiguous)
+        ):
+            result.memory = Memory()
+            result.memory.layout = np.empty(shape, bool)
+        return result
 
     # Operators
 
@@ -924,66 +982,50 @@ class Tracer:
     # Changes in place: the tracer comes to stand for another variable
 
     def __iadd__(self, other: Any) -> Any:
-        return self._changed(_operator(np.add, self, other), other)
+        return self._changed(_operator(np.add, self, other))
 
     def __isub__(self, other: Any) -> Any:
-        return self._changed(_operator(np.subtract, self, other), other)
+        return self._changed(_operator(np.subtract, self, other))
 
     def __imul__(self, other: Any) -> Any:
-        return self._changed(_operator(np.multiply, self, other), other)
+        return self._changed(_operator(np.multiply, self, other))
 
     def __itruediv__(self, other: Any) -> Any:
-        return self._changed(_operator(np.true_divide, self, other), other)
+        return self._changed(_operator(np.true_divide, self, other))
 
     def __ifloordiv__(self, other: Any) -> Any:
-        return self._changed(_operator(np.floor_divide, self, other), other)
+        return self._changed(_operator(np.floor_divide, self, other))
 
     def __imod__(self, other: Any) -> Any:
-        return self._changed(_operator(np.remainder, self, other), other)
+        return self._changed(_operator(np.remainder, self, other))
 
     def __ipow__(self, other: Any) -> Any:
-        return self._changed(_operator(np.power, self, other), other)
+        return self._changed(_operator(np.power, self, other))
 
     def __imatmul__(self, other: Any) -> Any:
-        return self._changed(_operator(np.matmul, self, other), other)
+        return self._changed(_operator(np.matmul, self, other))
 
-    def _changed(self, result: Any, other: Any) -> Any:
-        """What an operator such as ``+=`` leaves behind."""
-        if result is NotImplemented or not self.shape:
-            return result  # 0-d values are scalars in NumPy, which do not change in place
-        self._store(self._fitted(result), other)
+    def __iand__(self, other: Any) -> Any:
+        return self._changed(_operator(np.bitwise_and, self, other))
+
+    def __ior__(self, other: Any) -> Any:
+        return self._changed(_operator(np.bitwise_or, self, other))
+
+    def __ixor__(self, other: Any) -> Any:
+        return self._changed(_operator(np.bitwise_xor, self, other))
+
+    def __ilshift__(self, other: Any) -> Any:
+        return self._changed(_operator(np.left_shift, self, other))
+
+    def __irshift__(self, other: Any) -> Any:
+        return self._changed(_operator(np.right_shift, self, other))
+
+    def _changed(self, result: Any) -> Any:
+        """What an operator such as ``+=`` leaves behind: scalars do not change in place."""
+        if result is NotImplemented or not self.is_array:
+            return result
+        FUNCTIONS[operator.setitem](self, ..., self._fitted(result))
         return self
-
-    def _store(self, result: Any, other: Any = None) -> None:
-        """Stand for a result, and write it into the array of which this is a view by an index."""
-        base, index = self.base, getattr(self, "index", None)
-        self._part(other)
-        self.become(result)
-        if base is not None and index is not None:
-            base.recording = getattr(base.recording, "original", base.recording)
-            base._store(FUNCTIONS[operator.setitem](base, index, self))
-            share_memory(base, self)
-
-    def _part(self, other: Any = None) -> None:
-        """Leave the memory that it shares with other traced arrays, because it is written.
-
-        What it is a view of, and an operand of the write with what that is a view of, are known
-        here: they are marked, and their use would raise. Whoever else shares the memory is in use.
-        """
-        if self.memory is None:
-            return
-        known: dict[int, Tracer] = {}
-        for tracer in (self, other):
-            while isinstance(tracer, Tracer) and tracer.memory is self.memory:
-                known[id(tracer)] = tracer
-                tracer = tracer.base  # noqa: PLW2901  (along the chain of views)
-        if sys.getrefcount(self.memory) > 1 + len(known):
-            raise _view_write(self)
-        for tracer in known.values():
-            tracer.memory = None
-            if tracer is not self and not isinstance(tracer.recording, WrittenThroughView):
-                tracer.recording = WrittenThroughView(tracer.recording, self)
-        self.base = None
 
     def _fitted(self, result: Any) -> Tracer:
         """A result in this array's shape and dtype, as writing it in place would give."""
@@ -1003,31 +1045,8 @@ class Tracer:
             result = result.astype(self.dtype)
         return result
 
-    def become(self, other: Any) -> None:
-        """Stand for another traced value from now on: how a traced array is written.
-
-        Raises:
-            ViewWriteError: Another traced array in use is a view of the same memory.
-        """
-        if not isinstance(other, Tracer):  # of a locally constant operation, as x //= 2
-            require_usable(self)
-            other = self.recording.lift(other)
-        self._part()
-        require_usable(other)
-        self.recording = other.recording
-        self.value = other.value
-        self.variable = other.variable
-        self.place = other.place
-
     def __setitem__(self, index: Any, value: Any) -> None:
-        if (
-            isinstance(value, Tracer)
-            and value.base is self
-            and value.memory is self.memory
-            and _is_same_index(getattr(value, "index", ()), index)
-        ):
-            return  # the last step of x[index] += ...: what the view has become is here already
-        self._store(FUNCTIONS[operator.setitem](self, index, value), value)
+        FUNCTIONS[operator.setitem](self, index, value)
 
     def __getitem__(self, index: Any) -> Any:
         return FUNCTIONS[operator.getitem](self, index)
@@ -1130,6 +1149,10 @@ class Tracer:
         """As `numpy.dot`."""
         return FUNCTIONS[np.dot](self, b, out)
 
+    def fill(self, value: Any) -> None:
+        """As `numpy.ndarray.fill`."""
+        self[...] = value
+
     def flatten(self, order: str = "C") -> Any:
         """A copy with one axis."""
         return FUNCTIONS[np.ravel](self, order).copy()
@@ -1156,6 +1179,10 @@ class Tracer:
         """As `numpy.prod`."""
         return FUNCTIONS[np.prod](self, axis, dtype, out, keepdims, **options)
 
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """As `numpy.put`."""
+        FUNCTIONS[np.put](self, indices, values, mode)
+
     def ravel(self, order: str = "C") -> Any:
         """As `numpy.ravel`."""
         return FUNCTIONS[np.ravel](self, order)
@@ -1174,7 +1201,7 @@ class Tracer:
 
     def sort(self, axis: int = -1, kind: Any = None, order: Any = None) -> None:
         """Sort in place, as `numpy.ndarray.sort`."""
-        self.become(FUNCTIONS[np.sort](self, axis, kind, order))
+        self[...] = FUNCTIONS[np.sort](self, axis, kind, order)
 
     def squeeze(self, axis: Any = None) -> Any:
         """As `numpy.squeeze`."""
@@ -1282,23 +1309,6 @@ def _quoted(place: Place | None) -> str:
     source = source_of(place)
     text = "" if source is None else linecache.getline(source.file, source.line).strip()
     return f", in `{text}`" if text else ""
-
-
-def _view_write(tracer: Tracer) -> ViewWriteError:
-    return ViewWriteError(
-        f"A traced array of shape {tracer.shape} is written while another traced array in use is "
-        "a view of the same memory.",
-        source_of(user_place(2)),
-    )
-
-
-def _is_same_index(known: tuple[Any, ...], index: Any) -> bool:
-    """Whether an index is the same as one of integers, slices, None and Ellipsis."""
-    items = index if type(index) is tuple else (index,)
-    return len(known) == len(items) and all(
-        type(item) is type(other) and item == other
-        for item, other in zip(known, items, strict=True)
-    )
 
 
 def _stores_an_item(place: Place | None) -> bool:

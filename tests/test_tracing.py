@@ -446,7 +446,7 @@ def test_what_a_tracer_shows():
 
 def test_probing_for_attributes():
     def f(x):
-        assert not hasattr(x, "fill")
+        assert not hasattr(x, "byteswap")
         assert not hasattr(x, "nothing_of_the_kind")
         for protocol in ("__array_interface__", "__array_struct__", "__dlpack__", "__len_hint__"):
             assert not hasattr(x, protocol)
@@ -455,8 +455,8 @@ def test_probing_for_attributes():
         return x
 
     ft.grad(f)(2.0)
-    with pytest.raises(AttributeError, match="'fill', although a NumPy array has it") as caught:
-        ft.grad(lambda x: x.fill(1.0))(THREE)
+    with pytest.raises(AttributeError, match="'byteswap', although a NumPy array has it") as caught:
+        ft.grad(lambda x: x.byteswap())(THREE)
     assert "test_tracing.py" in str(caught.value)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ft.grad(lambda x: x.nothing)(THREE)
@@ -477,7 +477,7 @@ def test_what_numpy_asks_of_any_array():
 
 
 def test_assigning_an_attribute_is_refused():
-    for name in ("shape", "dtype", "T", "anything"):
+    for name in ("ndim", "dtype", "T", "anything"):
         with pytest.raises(AttributeError):
             on_tape(lambda x: setattr(x, name, 1), THREE)
 
@@ -775,24 +775,15 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def numpys_result_or_view_write_error(f: Callable[[Any], Any], x: Any) -> bool:
-    """Whether a function works; it gives what NumPy gives, in each way, or raises."""
+def as_numpy(f: Callable[[Any], Any], x: Any) -> None:
+    """A function gives what NumPy gives, in each way."""
     expected = f(x.copy())
-    worked = []
     for way in (*WAYS, pushed_forward):
-        try:
-            result = way(f, x.copy())
-        except errors.ViewWriteError:
-            worked.append(False)
-        else:
-            same(result, expected)
-            worked.append(True)
-    assert len(set(worked)) == 1
-    return worked[0]
+        same(way(f, x.copy()), expected)
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_write_through_a_view_is_numpys_or_an_error(name):
+def test_a_write_through_a_view(name):
     view = VIEWS[name]
 
     def add_in_place(x):
@@ -826,7 +817,7 @@ def test_a_write_through_a_view_is_numpys_or_an_error(name):
         return v * 1.0
 
     for f in (add_in_place, write, write_the_base, write_the_base_and_use_it, multiply_the_base):
-        numpys_result_or_view_write_error(f, MATRIX)
+        as_numpy(f, MATRIX)
 
 
 @pytest.mark.parametrize("name", COPIES)
@@ -840,11 +831,7 @@ def test_a_write_to_a_copy_changes_nothing_else(name):
         y[0] = 5.0
         return y + 0.0, c + 0.0
 
-    assert numpys_result_or_view_write_error(f, MATRIX)
-
-
-def works(f: Callable[[Any], Any]) -> None:
-    assert numpys_result_or_view_write_error(f, MATRIX)
+    as_numpy(f, MATRIX)
 
 
 def test_a_slice_that_is_changed_in_place():
@@ -864,8 +851,8 @@ def test_a_slice_that_is_changed_in_place():
         y[0, 0] /= 4.0
         return y + 0.0
 
-    works(only_slices)
-    numpys_result_or_view_write_error(f, MATRIX)
+    as_numpy(only_slices, MATRIX)
+    as_numpy(f, MATRIX)
 
 
 def test_a_view_that_is_gone_is_no_hindrance():
@@ -879,7 +866,7 @@ def test_a_view_that_is_gone_is_no_hindrance():
         y += 1.0
         return y, first
 
-    works(f)
+    as_numpy(f, MATRIX)
 
 
 def test_a_view_of_what_was_overwritten_by_an_operation():
@@ -890,36 +877,30 @@ def test_a_view_of_what_was_overwritten_by_an_operation():
         y[1:] = 0.0
         return y, v + 0.0
 
-    works(f)
+    as_numpy(f, MATRIX)
 
 
-def test_the_use_after_a_write_through_a_view_names_both_lines():
-    def f(x):
-        y = x * 1.0
-        v = y.reshape(3, 1)
-        v += 1.0  # the write
+def test_where_the_layout_in_memory_decides_and_is_not_known():
+    def use_the_base(x):
+        y = x.T + np.ones((3, 2))  # in the order of one or of the other
+        v = y.reshape(6)
+        v[0] = 1.0  # the write
         return np.sum(y)
 
-    with pytest.raises(errors.ViewWriteError) as caught:
-        ft.grad(f)(THREE)
-    line = f.__code__.co_firstlineno + 3
-    assert f"test_tracing.py:{line} in f" in str(caught.value)
-    assert "Copy before writing" in str(caught.value)
-
-
-def test_a_write_while_a_view_is_in_use_names_the_line():
-    def f(x):
-        y = x * 1.0
-        v = y[1:]
+    def use_the_view(x):
+        y = x.T + np.ones((3, 2))  # in the order of one or of the other
+        v = y.reshape(6)[1:]
         y[0] = 1.0  # the write
+
         return np.sum(v)
 
-    with pytest.raises(errors.ViewWriteError) as caught:
-        ft.grad(f)(THREE)
-    line = f.__code__.co_firstlineno + 3
-    assert f"test_tracing.py:{line} in f" in str(caught.value)
-    with pytest.raises(errors.ViewWriteError):
-        ft.make_ir(f)(THREE)
+    for f in (use_the_base, use_the_view):
+        np.testing.assert_allclose(ft.vjp(f, MATRIX)[0], f(MATRIX))
+        with pytest.raises(errors.ViewWriteError) as caught:
+            ft.make_ir(f)(MATRIX)
+        line = f.__code__.co_firstlineno + 3
+        assert f"test_tracing.py:{line} in {f.__name__}" in str(caught.value)
+        assert "x.reshape(shape).copy()" in str(caught.value)
 
 
 def test_a_view_that_a_helper_keeps():
@@ -928,11 +909,17 @@ def test_a_view_that_a_helper_keeps():
     def f(x):
         y = x * 1.0
         kept.append(y[1:])
-        y[0] = 5.0
-        return np.sum(y)
+        y[1] = 5.0
+        return y * kept.pop()[0]
 
-    with pytest.raises(errors.ViewWriteError):
-        ft.grad(f)(THREE)
+    as_numpy(f, THREE)
+
+
+def test_an_array_that_cannot_be_written():
+    for view in (np.diagonal, lambda x: np.broadcast_to(x, (2, 2, 2)), np.diag):
+        for way in WAYS:
+            with pytest.raises(ValueError, match="read-only"):
+                way(lambda x, view=view: view(x * 1.0).__setitem__(0, 1.0), np.eye(2))
 
 
 def test_recordings_of_programs_and_their_writes():
@@ -959,7 +946,6 @@ OPERATIONS = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(OPERATIONS)
 def test_any_sequence_of_views_and_writes(operations):
-    """What comes out is what NumPy gives, or a ViewWriteError, but never another result."""
 
     def f(x):
         arrays = {0: x * 1.0}
@@ -987,7 +973,7 @@ def test_any_sequence_of_views_and_writes(operations):
             del y
         return [*used, *(a + 0.0 for a in arrays.values())]
 
-    numpys_result_or_view_write_error(f, np.arange(1.0, 9.0))
+    as_numpy(f, np.arange(1.0, 9.0))
 
 
 # Many operations

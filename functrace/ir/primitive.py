@@ -290,6 +290,19 @@ class Primitive:
         """
         return output
 
+    def written_back(self, input: Any, view: Any, **params: Any) -> Any:
+        """The input as it is after its view, which this primitive makes, was written.
+
+        Args:
+            input: The input before.
+            view: What the view holds now.
+            params: The primitive's parameters.
+
+        Raises:
+            ValueError: NumPy makes a view that cannot be written.
+        """
+        raise ValueError("assignment destination is read-only")
+
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """The Program that running this is, where it is nothing else; None where it is more.
 

@@ -40,9 +40,11 @@ from functrace.tracing import (
     as_operand,
     bind,
     implements,
+    require_usable,
     source_of,
     user_place,
 )
+from functrace.views import write
 
 # Reading
 
@@ -76,9 +78,7 @@ def getitem(x: Any, index: Any) -> Any:
                     break
             else:
                 primitive = element
-        result = x.recording.record(primitive, (x,), {"index": items})
-        result.index = items
-        return result
+        return x.recording.record(primitive, (x,), {"index": items})
     if len(items) == 1 and np.ndim(items[0]) == 0 and _is_mask(items[0]):
         return x[None][: int(bool(items[0]))].copy()
     items, arrays, unique = canonical(items, x.shape)
@@ -191,8 +191,13 @@ def _chosen(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
 
 
 @implements(operator.setitem)
-def setitem(x: Any, index: Any, value: Any) -> Any:
-    """The traced array ``x`` as it is after ``x[index] = value``, with NumPy's rules."""
+def setitem(x: Any, index: Any, value: Any) -> None:
+    """``x[index] = value`` for a traced array, with NumPy's rules."""
+    require_usable(x)
+    if index is Ellipsis and type(value) is Tracer and value.type == x.type:
+        if value is not x:
+            write(x, value.copy())
+        return
     if x.type.weak:
         raise OperandError(
             "A traced Python number is written like an array.",
@@ -200,20 +205,39 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
             "Make it an array first, for instance with np.reshape(x, ()).",
         )
     value = value_for(x, value)
+    shape = shape_of(value)
     items = index if type(index) is tuple else (index,)
     arrays: list[Any] = []
     unique = False
     if not _is_basic(items):
-        if len(items) == 1 and shape_of(value) == ():
+        if len(items) == 1 and shape == ():
             mask = known_value(items[0])
             if _is_mask(mask):
-                return _written_where(x, mask, value)
+                write(x, _written_where(x, mask, value))
+                return
         items, arrays, unique = canonical(items, x.shape)
-    recording = x.recording
-    if isinstance(value, Tracer) or any(isinstance(array, Tracer) for array in arrays):
-        return bind(index_update, x, value, *arrays, index=items, **marked(arrays, unique))
-    params: dict[str, Any] = {"index": items, **marked(arrays, unique)}
-    return recording.record(index_update, (x, value, *arrays), params)
+    if shape and shape[0] == 1:
+        value = _without_leading_ones(value, shape, x, items, arrays)
+    if isinstance(value, Tracer):
+        if not arrays and _is_written_already(x, value, items):
+            return
+    elif not any(isinstance(array, Tracer) for array in arrays):
+        params: dict[str, Any] = {"index": items, **marked(arrays, unique)}
+        write(x, x.recording.record(index_update, (x, value, *arrays), params))
+        return
+    write(x, bind(index_update, x, value, *arrays, index=items, **marked(arrays, unique)))
+
+
+def _is_written_already(x: Tracer, value: Tracer, index: Index) -> bool:
+    """Whether a value is the view at this index, up to date.
+
+    That is the last step of ``x[index] += ...``, which wrote into ``x`` when it wrote the view.
+    """
+    return (
+        value.base is x
+        and value.recording is x.recording
+        and value.made_by[:2] == (getitem_primitive, {"index": index})
+    )
 
 
 def value_for(x: Any, value: Any) -> Any:
@@ -229,16 +253,63 @@ def value_for(x: Any, value: Any) -> Any:
             source_of(user_place(2)),
             "Write value.real, or make the array complex first.",
         )
-    shape = shape_of(value)
-    if len(shape) > x.ndim and all(length == 1 for length in shape[: len(shape) - x.ndim]):
-        # NumPy lets go of leading axes of length 1 that the array does not have.
-        value = np.reshape(value, shape[len(shape) - x.ndim :])
     return (
         value if dtype_of(value) == dtype and type(value) not in _PYTHON else cast_to(value, dtype)
     )
 
 
 _PYTHON = (bool, int, float, complex)
+
+
+class Flat:
+    """What ``x.flat`` is for a traced array: its elements in row-major order."""
+
+    def __init__(self, array: Tracer) -> None:
+        """Keep the array, which is read and written when the elements are."""
+        self.base = array
+        self._following: Any = None
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Any:
+        return iter(np.ravel(self.base))  # pyright: ignore[reportArgumentType]
+
+    def __next__(self) -> Any:
+        if self._following is None:
+            self._following = iter(self)
+        return next(self._following)
+
+    def __getitem__(self, index: Any) -> Any:
+        result = np.ravel(self.base)[index]  # pyright: ignore[reportArgumentType]
+        return result.copy()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        flat: Any = np.ravel(self.base).copy()  # pyright: ignore[reportArgumentType]
+        count = flat[index].size
+        if count:
+            # Values that are too few are repeated, and those that are too many left out.
+            values = np.resize(np.reshape(as_operand(value), (-1,)), count)
+            flat[index] = values if np.ndim(flat[index]) else values[0]
+            self.base[...] = np.reshape(flat, self.base.shape)
+
+    def copy(self) -> Any:
+        """The elements as an array."""
+        return np.ravel(self.base).copy()  # pyright: ignore[reportArgumentType]
+
+
+implements(np.flatiter)(Flat)
+
+
+def _without_leading_ones(
+    value: Any, shape: Shape, x: Any, index: Index, arrays: Sequence[Any]
+) -> Any:
+    """A value without the leading axes of length 1 that what it is written into does not have."""
+    target = indexed_type(x.type, index, [type_of(array) for array in arrays]).ndim
+    extra = len(shape) - target
+    if extra <= 0 or any(length != 1 for length in shape[:extra]):
+        return value
+    return np.reshape(value, shape[extra:])
 
 
 def _written_where(x: Any, mask: Any, value: Any) -> Any:

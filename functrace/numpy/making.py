@@ -18,6 +18,7 @@ from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
 from functrace.primitives.linear import as_array, cast_to, shape_of
 from functrace.tracing import (
+    Memory,
     Tracer,
     as_operand,
     implements,
@@ -193,7 +194,12 @@ def full_like(
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """As `numpy.copy`."""
-    return a.copy() if shape_of(a) else as_array(a)
+    if shape_of(a):
+        return a.copy(order)
+    result = as_array(a)
+    if isinstance(result, Tracer):
+        result.memory = Memory()  # an array, which is written in place
+    return result
 
 
 @implements(np.copyto)

@@ -35,6 +35,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
+from functrace.views import as_raveled
 
 # Other shapes
 
@@ -96,7 +97,7 @@ def ravel(a: Any, order: str = "C") -> Any:
         _rejects_memory_order(order, a.ndim)
         if order == "F":
             a = np.transpose(a)
-    return bind(reshape_primitive, a, shape=(a.size,))
+    return as_raveled(bind(reshape_primitive, a, shape=(a.size,)))
 
 
 @implements(np.expand_dims)

@@ -74,7 +74,7 @@ def take(
         raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     before = (slice(None),) * axis
     if isinstance(indices, np.ndarray | np.generic) and indices.ndim == 0:
-        return read(a, (*before, int(indices)), ())
+        return read(a, (*before, int(indices)), ()).copy()
     return read(a, (*before, INDICES), (indices,))
 
 
@@ -307,5 +307,8 @@ def sliding_window_view(
             raise ValueError("window shape cannot be larger than input array shape")
         indices = np.arange(count)[:, np.newaxis] + np.arange(length)
         windows = np.moveaxis(np.take(windows, indices, axis=place), place + 1, -1)
-    share_memory(x, windows)  # writing either must not pass the other by
+    if isinstance(x, Tracer):
+        share_memory(
+            x, (windows,), sliding_window_view, {"window_shape": window_shape, "axis": axis}
+        )
     return windows

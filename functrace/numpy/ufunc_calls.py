@@ -109,6 +109,6 @@ def _at(ufunc: np.ufunc, x: Any, index: Any, *operands: Any) -> None:
         reject_out(x)
     if ufunc is np.add or ufunc is np.subtract:
         addend = operands[0] if ufunc is np.add else -operands[0]
-        x.become(UFUNC_METHODS[np.add, "at"](x, index, addend))
+        x[...] = UFUNC_METHODS[np.add, "at"](x, index, addend)
         return
     raise unsupported(f"numpy.{ufunc.__name__}.at")

@@ -732,10 +732,21 @@ def _run_imag(x: Any) -> Any:
     return np.complex128(x).imag if type(x) is complex else x.imag
 
 
+class Part(RealValued):
+    """The real or the imaginary part: a view of the complex array."""
+
+    makes_views = True
+
+    def written_back(self, input: Any, view: Any) -> Any:
+        """The numbers of the two parts."""
+        if self is real:
+            return view + np.imag(input) * 1j
+        return np.real(input) + view * 1j
+
+
 # t comes first in these products: 1j * np.float64(1) is a complex number of Python's.
-real = RealValued("real", np.conjugate, lambda t, out, x: t, run=_run_real)
-imag = RealValued("imag", np.conjugate, lambda t, out, x: t * -1j, run=_run_imag)
-real.makes_views = imag.makes_views = True
+real = Part("real", np.conjugate, lambda t, out, x: t, run=_run_real)
+imag = Part("imag", np.conjugate, lambda t, out, x: t * -1j, run=_run_imag)
 angle_primitive = RealValued(
     "angle", np.conjugate, lambda t, out, x: quotient_or_zero(t * -1j, x), run=np.angle
 )

@@ -285,6 +285,10 @@ class GetItem(Linear):
         add_at(total, _filled(index, arrays), cotangent, unique)
         return True
 
+    def written_back(self, input: Any, view: Any, *, index: Index) -> Any:
+        """Write at the index."""
+        return bind(index_update, input, view, index=index)
+
     def batch(
         self,
         size: int,

@@ -72,9 +72,14 @@ def conform(cotangent: Any, primal: Any) -> Any:
 
 
 def sum_to_shape(x: Any, shape: Shape) -> Any:
-    """Sum over the axes along which an array of this shape was broadcast to become ``x``."""
+    """Sum over the axes along which an array of this shape was broadcast to become ``x``.
+
+    Leading axes of length 1 that ``x`` does not have are put back: assigning drops them.
+    """
     extra = len(x.shape) - len(shape)
-    if extra:
+    if extra < 0:
+        x = np.reshape(x, (1,) * -extra + x.shape)
+    elif extra:
         x = np.add.reduce(x, axis=tuple(range(extra)))
     stretched = tuple(
         axis for axis, length in enumerate(shape) if length == 1 and x.shape[axis] != 1

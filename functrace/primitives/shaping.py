@@ -74,6 +74,10 @@ class Reshape(Linear):
         """Reshape back."""
         return bind(self, cotangent, shape=input.shape)
 
+    def written_back(self, input: Any, view: Any, *, shape: Shape) -> Any:
+        """Reshape back."""
+        return bind(self, view, shape=shape_of(input))
+
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, shape: Shape
     ) -> Any:
@@ -121,6 +125,10 @@ class Transpose(Linear):
     def transpose(self, cotangent: Any, input: ArrayType, *, permutation: Axes) -> Any:
         """The inverse permutation."""
         return bind(self, cotangent, permutation=_inverse(permutation))
+
+    def written_back(self, input: Any, view: Any, *, permutation: Axes) -> Any:
+        """The inverse permutation."""
+        return bind(self, view, permutation=_inverse(permutation))
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
@@ -228,6 +236,10 @@ class Flip(Linear):
     def transpose(self, cotangent: Any, input: ArrayType, *, reverse: Axes) -> Any:
         """Flip back."""
         return bind(self, cotangent, reverse=reverse)
+
+    def written_back(self, input: Any, view: Any, *, reverse: Axes) -> Any:
+        """Flip back."""
+        return bind(self, view, reverse=reverse)
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

@@ -80,15 +80,13 @@ class TangentRecording(ValueRecording):
                 for value, part in zip(output, tangent, strict=True)
             )
             if primitive.makes_views:
-                for part in outputs:
-                    if part.shape:  # a 0-d part is a scalar, which is no view
-                        share_memory(inputs[0], part)
+                share_memory(inputs[0], outputs, primitive, params)
             return outputs
         if tangent is None:
             return output
         tracer = Tracer(self, output, tangent, place)
         if primitive.makes_views:
-            share_memory(inputs[0], tracer)
+            share_memory(inputs[0], (tracer,), primitive, params)
         return tracer
 
     def tangent_of(self, x: Any) -> Any:

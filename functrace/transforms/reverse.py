@@ -173,15 +173,13 @@ class Tape(ValueRecording):
                 for value, number in zip(output, numbers, strict=True)
             )
             if primitive.makes_views:
-                for part in outputs:
-                    if part.shape:  # a 0-d part is a scalar, which is no view
-                        share_memory(inputs[0], part)
+                share_memory(inputs[0], outputs, primitive, params)
             return outputs
         self.variables = variable + 1
         self.rows.append((rule, values, variables, params, output, variable, place))
         tracer = Tracer(self, output, variable, place)
         if primitive.makes_views:
-            share_memory(inputs[0], tracer)
+            share_memory(inputs[0], (tracer,), primitive, params)
         return tracer
 
     def _separate(self, primitive: Primitive, output: Any) -> tuple[Any, Primitive]:

@@ -15,7 +15,6 @@ from functrace.errors import (
     IndexRangeError,
     OperandError,
     UnknownValueError,
-    ViewWriteError,
 )
 from tests.agreement import agrees, assert_like_numpy
 
@@ -263,10 +262,10 @@ def test_a_view_that_is_in_use():
     def f(x):
         y = x[1:]
         x[0] = 1.0
-        return np.sum(y)
+        x[1] *= 2.0
+        return y**2
 
-    with pytest.raises(ViewWriteError):
-        ft.grad(f)(V)
+    agrees(f, V)
 
 
 def test_views_are_written_into_their_bases():
@@ -289,13 +288,10 @@ def test_a_transpose_is_written_while_its_base_is_in_use():
     def f(x):
         y = x.T
         y[0] = 1.0
-        return np.sum(y**2) if not use_base else np.sum(x)
+        x[1] *= 2.0
+        return np.sum(y**2) * x
 
-    use_base = False
     agrees(f, M)
-    use_base = True
-    with pytest.raises(ViewWriteError):
-        ft.grad(f)(M)
 
 
 def test_a_view_of_a_temporary_array_is_written():
@@ -324,20 +320,18 @@ def test_a_view_changed_in_place_stays_a_view():
         y += 1
         x[1:] = y
         x[1] = 5.0
-        return np.sum(y)
+        return y**2
 
-    with pytest.raises(ViewWriteError):
-        ft.grad(f)(V)
+    agrees(f, V)
 
 
-def test_an_operand_of_a_write_that_is_a_view_is_not_used_again():
+def test_an_operand_of_a_write_that_is_a_view_is_used_again():
     def f(x):
         y = x[:-1]
         x[1:] = y
-        return np.sum(y)
+        return y**2
 
-    with pytest.raises(ViewWriteError):
-        ft.grad(f)(V)
+    agrees(f, V)
 
 
 def test_elements_are_no_views():
@@ -362,8 +356,7 @@ def test_iterating():
             row *= 2 + i
         return x
 
-    with pytest.raises(ViewWriteError):
-        ft.grad(lambda x: np.sum(f(x)))(V)
+    agrees(f, V)
 
     def g(x):
         for i, element in enumerate(x):
@@ -417,26 +410,20 @@ def writing_program(seed):
     return f
 
 
-def test_writing_through_views_is_right_or_refused():
-    refused = 0
+def test_writing_through_views():
     direction = V[::-1] / 3
     for seed in range(400):
         f = writing_program(seed)
         x = V.copy()
         expected = f(x.copy())
-        try:
-            result, pullback = ft.vjp(f, x)
-            (types_only,) = ft.evaluate(ft.make_ir(f)(x), x)
-        except ViewWriteError:
-            refused += 1
-            continue
+        result, pullback = ft.vjp(f, x)
+        (types_only,) = ft.evaluate(ft.make_ir(f)(x), x)
         np.testing.assert_allclose(result, expected, err_msg=f"seed {seed}")
         np.testing.assert_allclose(types_only, expected, err_msg=f"seed {seed}")
         np.testing.assert_array_equal(x, V)
         weights = np.cos(np.arange(expected.size))
         change = weights @ (f(x + direction) - f(x.copy()))
         np.testing.assert_allclose(pullback(weights)[0] @ direction, change, err_msg=f"{seed}")
-    assert refused < 250
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import functrace as ft
-from functrace.errors import ShapeMismatchError, UnsupportedFunctionError, ViewWriteError
+from functrace.errors import ShapeMismatchError, UnsupportedFunctionError
 from tests.agreement import agrees
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
@@ -115,18 +115,18 @@ def test_views():
     def f(x):
         first, second = np.split(x, 2)
         x[0] = 1.0
-        return np.sum(first + second)
+        second *= 2.0
+        return first * second * x[0]
 
-    with pytest.raises(ViewWriteError):
-        ft.grad(f)(V)
+    agrees(f, V)
 
     def g(x):
         y = np.ravel(x)
         x[0] = 1.0
-        return np.sum(y)
+        y[-1] *= x[1, 0]
+        return y * x[-1, -1]
 
-    with pytest.raises(ViewWriteError):
-        ft.grad(g)(M)
+    agrees(g, M)
 
     def h(x):
         y = np.tile(x, 2)

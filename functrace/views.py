@@ -1,0 +1,350 @@
+"""Writing in place: arrays that share memory, and what each of them stands for after a write.
+
+A recorded operation writes nothing. ``x[i] = v`` records a functional update, and then the tracer
+stands for the updated array. What shares its memory has to follow. A view is a function of its
+base, made by a primitive such as ``getitem`` or ``transpose``, so that
+
+- a write into a view is a write into its base, by the primitive's `written_back`, and so on down to
+  the array that is a view of nothing;
+- every other view of that array is out of date then, and is made again when it is used next.
+
+Whether ``reshape`` makes a view or a copy depends on how NumPy lays out the elements in memory.
+Where values are known, or the array has one axis, this is asked of NumPy. Where it cannot be known,
+no array is used again that would depend on the answer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ViewWriteError
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import Constant, Equation
+from functrace.places import Place, source_of, user_place
+from functrace.tracing import (
+    UFUNCS,
+    Memory,
+    ProgramRecording,
+    Recording,
+    Tracer,
+    bind,
+    implements,
+    require_usable,
+)
+
+
+class Stale(Recording):
+    """Takes the place of a view's recording when its memory was written through another array.
+
+    The view is made again when it is used. Every use comes to its recording, so that no operation
+    on other arrays pays for the question.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.birth = sys.maxsize  # so that `bind` comes here first
+        self.is_open = False
+
+    def settle(self, tracer: Tracer) -> None:
+        """Make the view again."""
+        base = tracer.base
+        assert base is not None
+        require_usable(base)
+        _stand_for(tracer, _viewed(base, tracer))
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Make the views among the inputs again, and hand the operation on."""
+        for x in inputs:
+            if type(x) is Tracer and x.recording is self:
+                self.settle(x)
+        return bind(primitive, *inputs, **params)
+
+
+STALE = Stale()
+
+
+class Doubtful(Stale):
+    """Takes the place of a tracer's recording where it is not known what NumPy's array holds."""
+
+    def __init__(self, place: Place | None) -> None:
+        super().__init__()
+        self.place = place
+
+    def settle(self, tracer: Tracer) -> None:
+        """Refuse the use."""
+        raise ViewWriteError(
+            f"A traced array of shape {tracer.shape} is used after another one was changed in "
+            "place, of which NumPy's reshape makes a view or a copy, as the elements lie in "
+            "memory. That was changed",
+            source_of(self.place),
+        )
+
+
+# Views and their bases
+
+
+def _viewed(base: Tracer, view: Tracer) -> Tracer:
+    """A view, made again from its base."""
+    primitive, params, part = view.made_by
+    if not isinstance(primitive, Primitive):
+        return primitive(base, **params)
+    if primitive.multiple_outputs:
+        primitive, params = _reading(primitive, params, part, base)
+    return base.recording.record(primitive, (base,), params)
+
+
+def _written_back(base: Tracer, view: Tracer, result: Any) -> Any:
+    """What a base is after a result was written into a view of it."""
+    primitive, params, part = view.made_by
+    if not isinstance(primitive, Primitive):
+        raise ValueError("assignment destination is read-only")
+    if primitive.multiple_outputs:
+        primitive, params = _reading(primitive, params, part, base)
+    return primitive.written_back(base, result, **params)
+
+
+def _reading(
+    primitive: Any, params: dict[str, Any], part: int, base: Tracer
+) -> tuple[Primitive, dict[str, Any]]:
+    """What reads one output of a primitive that takes its input apart."""
+    index = primitive.indices(base.shape, **params)[part]
+    return PRIMITIVES["getitem"], {"index": index if type(index) is tuple else (index,)}
+
+
+def as_laid_out(tracer: Tracer) -> Any:
+    """An array whose elements lie as those of a traced one in NumPy; None where nobody knows."""
+    memory = tracer.memory
+    if tracer.base is None and memory is not None and memory.layout is not None:
+        return memory.layout
+    innermost = tracer
+    while type(innermost.value) is Tracer:
+        innermost = innermost.value
+    if type(innermost.value) is np.ndarray:
+        return innermost.value
+    if tracer.base is not None:
+        below = as_laid_out(tracer.base)
+        if below is None:
+            return None
+        primitive, params, part = tracer.made_by
+        found = primitive.run(below, **params)
+        return found[part] if primitive.multiple_outputs else found
+    order = _order_of_axes(innermost)
+    if order is None:
+        return None
+    layout = np.empty([tracer.shape[axis] for axis in order], bool).transpose(np.argsort(order))
+    if memory is not None:
+        memory.layout = layout
+    return layout
+
+
+def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
+    """The axes of a value of a Program in the order in which they lie in memory in NumPy.
+
+    From that of the longest steps to that of the shortest; None where it is not known. The inputs
+    of a Program are taken to be in row-major order.
+    """
+    recording, variable = tracer.recording, tracer.variable
+    if tracer.ndim < 2:
+        return tuple(range(tracer.ndim))
+    if not isinstance(recording, ProgramRecording):
+        return None
+    made_by = {output: e for e in recording.equations for output in e.outputs}
+    orders: dict[Any, tuple[int, ...] | None] = {}
+    waiting: list[Any] = [variable]
+    while waiting:
+        atom = waiting[-1]
+        rank = len(atom.type.shape)
+        equation = made_by.get(atom)
+        if isinstance(atom, Constant):
+            is_plain = rank < 2 or (
+                type(atom.value) is np.ndarray and atom.value.flags.c_contiguous
+            )
+            orders[atom] = tuple(range(rank)) if is_plain else None
+        elif equation is None or rank < 2:
+            orders[atom] = tuple(range(rank))
+        else:
+            missing = [x for x in equation.inputs if x not in orders]
+            if missing:
+                waiting.extend(missing)
+                continue
+            orders[atom] = _order_of_output(equation, rank, orders)
+        waiting.pop()
+    return orders[variable]
+
+
+def _order_of_output(
+    equation: Equation, rank: int, orders: dict[Any, tuple[int, ...] | None]
+) -> tuple[int, ...] | None:
+    """The order of the axes of an equation's output, from those of its inputs."""
+    primitive = equation.primitive
+    first = orders[equation.inputs[0]]
+    if primitive is PRIMITIVES["transpose"]:
+        permutation = equation.params["permutation"]
+        return None if first is None else tuple(permutation.index(axis) for axis in first)
+    if primitive in (PRIMITIVES["index_update"], PRIMITIVES["flip"]):
+        return first
+    found = {orders[atom] for atom in equation.inputs if len(atom.type.shape) > 1}
+    row_major = tuple(range(rank))
+    if all(order is not None and order == tuple(range(len(order))) for order in found):
+        return None if primitive is PRIMITIVES["broadcast_to"] else row_major
+    if len(found) == 1 and primitive in UFUNCS.values():
+        (order,) = found
+        return order if order is not None and len(order) == rank else None
+    return None
+
+
+def _is_view(tracer: Tracer) -> bool | None:
+    """Whether what a primitive made shares the memory of its base; None where nobody knows."""
+    primitive, params, part = tracer.made_by
+    if primitive is not PRIMITIVES["reshape"]:
+        return True
+    base, shape = tracer.base, params["shape"]
+    assert base is not None
+    if part is None:
+        array = as_laid_out(base)
+        return None if array is None else array.flags.c_contiguous
+    if 0 in shape or [n for n in base.shape if n != 1] == [n for n in shape if n != 1]:
+        return True
+    array = as_laid_out(base)
+    return None if array is None else np.may_share_memory(array, array.reshape(shape))
+
+
+def _chain(tracer: Tracer) -> tuple[list[Tracer], Tracer | None]:
+    """A traced array, what it is a view of, what that is a view of, and so on.
+
+    Beside these: what the last may be a view of, or may not.
+    """
+    chain = [tracer]
+    while (base := tracer.base) is not None:
+        is_view = _is_view(tracer)
+        if is_view is None:
+            return chain, base
+        if not is_view:
+            tracer.base = None
+            break
+        chain.append(base)
+        tracer = base
+    return chain, None
+
+
+def as_raveled(view: Tracer) -> Tracer:
+    """A reshaped array as `numpy.ravel` makes it: a view of what lies in one piece only."""
+    if view.base is not None:
+        view.made_by = (*view.made_by[:2], None)
+    return view
+
+
+# Writing
+
+
+def write(tracer: Tracer, result: Any) -> None:
+    """Let a traced array, and all that share its memory, stand for what they are after a write.
+
+    Args:
+        tracer: The array that is written in place.
+        result: What it is then, of its shape and dtype.
+
+    Raises:
+        ValueError: NumPy does not let the array be written.
+    """
+    require_usable(tracer)
+    if not isinstance(result, Tracer):  # of a locally constant operation, as x //= 2
+        result = tracer.recording.lift(result)
+    memory = tracer.memory
+    if memory is None:
+        _replace(tracer, result)
+        if not tracer.shape:
+            tracer.memory = Memory()  # an array without axes it stays, though its value is a scalar
+        return
+    chain, doubtful = _chain(tracer)
+    results = [result]
+    for view, base in itertools.pairwise(chain):
+        results.append(_written_back(base, view, results[-1]))
+    for member, new in zip(chain, results, strict=True):
+        _replace(member, new)
+    written = {id(member) for member in chain}
+    if doubtful is not None:  # whether these were written too, nobody knows
+        doubt = Doubtful(user_place(1))
+        chain[-1].base = None
+        while doubtful is not None:
+            above, doubtful = _chain(doubtful)
+            for member in above:
+                member.recording = doubt
+                written.add(id(member))
+    for entry in memory.views:
+        view = entry()
+        if view is not None and id(view) not in written:
+            _follow(view, written)
+
+
+def _follow(view: Tracer, written: set[int]) -> None:
+    """Mark an array as out of date if it shares the memory of those that were written."""
+    chain, doubtful = _chain(view)
+    root = chain[-1]
+    if id(root) in written or (view is not root and isinstance(root.recording, Doubtful)):
+        view.recording = STALE
+        return
+    while doubtful is not None:
+        above, doubtful = _chain(doubtful)
+        if id(above[-1]) in written:
+            root.base = None
+            root.recording = Doubtful(user_place(1))
+            if view is not root:
+                view.recording = STALE
+            return
+
+
+def _replace(tracer: Tracer, result: Tracer) -> None:
+    """Let a tracer stand for a result, laid out in memory as it was."""
+    before, after = tracer.value, result.value
+    moved = type(before) is type(after) is np.ndarray and before.strides != after.strides
+    if moved and tracer.base is not None:
+        tracer.recording = STALE
+        return
+    _stand_for(tracer, result)
+    if moved:
+        tracer.value = np.empty_like(before)
+        tracer.value[...] = after
+
+
+@implements(setattr)
+def set_shape(tracer: Tracer, shape: Any) -> None:
+    """``x.shape = shape``: the array is a view of what it was, as all are that were its views."""
+    is_alone = tracer.memory is None
+    reshaped = np.reshape(tracer, shape)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert isinstance(reshaped, Tracer)
+    if reshaped.base is not None and _is_view(reshaped) is False:
+        raise AttributeError(
+            "Incompatible shape for in-place modification. Use `.reshape()` to make a copy with "
+            "the desired shape."
+        )
+    before = tracer.copy()
+    before.memory, before.base = tracer.memory, tracer.base
+    if before.base is not None:
+        before.made_by = tracer.made_by
+    _stand_for(tracer, reshaped)
+    if is_alone:
+        tracer.memory = None
+        return
+    memory = tracer.memory
+    assert memory is not None
+    for entry in memory.views:
+        view = entry()
+        if view is not None and view.base is tracer:
+            view.base = before
+    tracer.base, tracer.made_by = before, reshaped.made_by
+    memory.enter(before)
+    memory.enter(tracer)
+
+
+def _stand_for(tracer: Tracer, other: Tracer) -> None:
+    require_usable(other)
+    tracer.recording = other.recording
+    tracer.value = other.value
+    tracer.variable = other.variable
+    tracer.place = other.place
