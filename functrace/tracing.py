@@ -195,11 +195,12 @@ class ValueRecording(Recording):
     """A recording that follows values: each output is computed one recording further out."""
 
     def __enter__(self) -> Self:
+        super().__enter__()
         self._begun = numpy_warnings.begin()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.is_open = False
+        super().__exit__(*exception)
         numpy_warnings.end(self._begun)
 
     def value_of(self, x: Any) -> Any:

@@ -14,7 +14,8 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial, update_wrapper
-from types import CellType, FunctionType
+from itertools import islice
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -50,6 +51,7 @@ from functrace.tracing import (
     Tracer,
     as_operand,
     bind,
+    is_recording,
     source_of,
     user_place,
 )
@@ -624,16 +626,17 @@ class CustomFunction(Generic[P, R]):
         call = _Call(self, name, len(positional), static, fixed, structure)
         if call.traced_fixed or any(innermost_value(x) is UNKNOWN for x in leaves):
             return call.record(leaves)
+        if not is_recording():
+            return call.apply(leaves)
         traced = [x.recording.birth for x in leaves if isinstance(x, Tracer)]
-        call.youngest = max(traced, default=None)
-        is_around = call.youngest is not None and any(
-            x.recording.birth > call.youngest for x in call.taken()
-        )
+        youngest = call.youngest = max(traced, default=0)
+        is_around = any(x.recording.birth >= youngest for x in call.taken())
         if is_around or (traced and named_axes()):
-            try:  # the function or a rule takes values of a map around, or combines its examples
+            # The function or a rule takes values from around it, or combines a map's examples.
+            try:
                 return call.record(leaves)
             except UnknownValueError:  # it needs the values, so it is called on them
-                call.youngest = max(traced)
+                call.youngest = youngest
         try:
             return call.apply(leaves)
         except UsesYoungerValue:
@@ -689,6 +692,8 @@ class _Call:
             None if self.custom._backward is None else self.forward,
         )
         outputs = bind(custom_call, *leaves, function=application)
+        if not any(isinstance(x, Tracer) for x in leaves):
+            self.require_older(outputs)
         return self.structure.unflatten(list(outputs))
 
     def record(self, leaves: Sequence[Any]) -> Any:
@@ -708,7 +713,8 @@ class _Call:
         is_closure = any(
             all(x.variable is not n.variable for n in numbers) for x in (*captured, *self.taken())
         )
-        if is_closure and active.count(custom) < RECORDED_ORDERS:
+        has_traced = any(isinstance(x, Tracer) for x in visible)  # else no rule is ever called
+        if is_closure and has_traced and active.count(custom) < RECORDED_ORDERS:
             # The rules will be called when what is captured can no longer be used, so they are
             # recorded as well. They may call the function, whose rules are recorded there again.
             before = _being_recorded.set((*active, custom))
@@ -739,10 +745,11 @@ class _Call:
         return structure.unflatten(list(outputs))
 
     def taken(self) -> list[Tracer]:
-        """The unknown values that the rules close over, as far as can be seen without a call."""
+        """The traced values that it closes over, as far as can be seen without a call."""
         custom = self.custom
         found: list[Tracer] = []
-        _find_taken([custom._jvp, custom._forward, custom._backward], found, set())
+        functions = [custom._f, custom._jvp, custom._forward, custom._backward]
+        _find_taken([*self.fixed, *functions], found, set())
         return found
 
     def recorded_jvp(self, types: Sequence[ArrayType]) -> _RecordedJvp | None:
@@ -977,7 +984,7 @@ class _Call:
             if not isinstance(x, Tracer) or x.recording in others:
                 continue
             if x.recording.birth > self.youngest:
-                if innermost_value(x) is UNKNOWN:
+                if isinstance(x.recording, ProgramRecording):
                     raise UsesYoungerValue
                 raise captured_error(self.name)
 
@@ -1015,18 +1022,33 @@ class _Call:
         )
 
 
+MOST = 1000
+"""Nothing looks for traced values in containers with more entries, which are data, or in more
+objects."""
+
+
 def _find_taken(values: Iterable[Any], found: list[Tracer], seen: set[int]) -> None:
-    """Add the unknown tracers among these values, and among those that functions hold."""
+    """Add the tracers among these values, and among those that functions and objects hold."""
     for x in values:
         if isinstance(x, Tracer):
-            if innermost_value(x) is UNKNOWN:
-                found.append(x)
-        elif isinstance(x, FunctionType) and x.__closure__ and id(x) not in seen:
-            seen.add(id(x))
-            cells = [cell.cell_contents for cell in x.__closure__ if _is_filled(cell)]
+            found.append(x)
+            continue
+        if isinstance(x, _TRANSPARENT) or id(x) in seen or len(seen) > MOST:
+            continue
+        seen.add(id(x))
+        if isinstance(x, FunctionType):
+            cells = [cell.cell_contents for cell in x.__closure__ or () if _is_filled(cell)]
             _find_taken(cells, found, seen)
         elif isinstance(x, partial):
             _find_taken((x.func, *x.args, *x.keywords.values()), found, seen)
+        elif isinstance(x, MethodType):
+            _find_taken((x.__func__, x.__self__), found, seen)
+        elif isinstance(x, tuple | list):
+            _find_taken(x[:MOST], found, seen)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(x, dict):
+            _find_taken(islice(x.values(), MOST), found, seen)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        elif not isinstance(x, type | ModuleType):
+            _find_taken(getattr(x, "__dict__", {}).values(), found, seen)
 
 
 def _is_filled(cell: CellType) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -354,3 +355,111 @@ def test_an_output_whose_tangent_is_zero_is_constant(wrap):
     g = wrap(lambda x: f(x, f(x, 1.0)) + x)
     assert ft.grad(g)(2.0) == ft.jvp(g, (2.0,), (1.0,))[1] == 1.0
     np.testing.assert_allclose(ft.grad(lambda x: np.sum(ft.vmap(g)(x)))(X), np.ones(3))
+
+
+# Values that are differentiated, and are no arguments
+
+
+def closes_over(a):
+    f = ft.custom_vjp(lambda x: x * a)
+    f.defvjp(lambda x: (x * a, None), lambda _, ct: (ct * a,))
+    return f
+
+
+def function_alone_closes_over(a):
+    f = ft.custom_vjp(lambda x: x * a)
+    f.defvjp(lambda x: (x * 3.0, None), lambda _, ct: (ct * 3.0,))
+    return f
+
+
+def rule_alone_closes_over(a):
+    f = ft.custom_vjp(lambda x: x * 2.0)
+    f.defvjp(lambda x: (x * 2.0, None), lambda _, ct: (ct * a,))
+    return f
+
+
+def jvp_closes_over(a):
+    f = ft.custom_jvp(lambda x: x * a)
+    f.defjvp(lambda primals, tangents: (primals[0] * a, tangents[0] * a))
+    return f
+
+
+def holds_in_a_container(a):
+    parameters = {"rates": [a]}
+    f = ft.custom_jvp(lambda x: x * parameters["rates"][0])
+    f.defjvp(lambda primals, tangents: (primals[0] * 3.0, tangents[0] * 3.0))
+    return f
+
+
+def holds_in_an_object(a):
+    model = SimpleNamespace(rate=a)
+    f = ft.custom_jvp(lambda x: x * model.rate)
+    f.defjvp(lambda primals, tangents: (primals[0] * 3.0, tangents[0] * 3.0))
+    return f
+
+
+def takes_as_an_option(a):
+    f = ft.custom_vjp(lambda n, x: x * n, nondiff_argnums=0)
+    f.defvjp(lambda n, x: (x * 3.0, None), lambda n, _, ct: (ct * 3.0,))
+    return lambda x: f(a, x)
+
+
+def by_custom_gradient(a):
+    return ft.custom_gradient(lambda x: (x * a, lambda ct: ct * a))
+
+
+DERIVATIVES = {
+    "grad": lambda g: ft.grad(g)(3.0),
+    "jit of grad": lambda g: ft.jit(ft.grad(g))(3.0),
+    "grad of jit": lambda g: ft.grad(ft.jit(g))(3.0),
+    "jvp": lambda g: ft.jvp(g, (3.0,), (1.0,))[1],
+    "vjp": lambda g: ft.vjp(g, 3.0)[1](np.float64(1.0))[0],
+    "jit of jvp": lambda g: ft.jit(lambda a: ft.jvp(g, (a,), (1.0,))[1])(3.0),
+    "vmap of grad": lambda g: ft.vmap(ft.grad(g))(np.array([3.0])),
+    "grad of vmap": lambda g: ft.grad(lambda a: np.sum(ft.vmap(g)(a)))(np.array([3.0])),
+    "linearize": lambda g: ft.linearize(g, 3.0)[1](1.0),
+    "checkpoint": lambda g: ft.grad(ft.checkpoint(g))(3.0),
+    "scan": lambda g: ft.grad(
+        lambda a: ft.scan(lambda c, _: (c + g(a), None), 0.0, None, length=2)[0]
+    )(3.0),
+    "second": lambda g: ft.grad(ft.grad(g))(3.0),
+}
+CLOSURES = [
+    closes_over,
+    function_alone_closes_over,
+    jvp_closes_over,
+    holds_in_a_container,
+    holds_in_an_object,
+    takes_as_an_option,
+    by_custom_gradient,
+    rule_alone_closes_over,
+]
+
+
+@pytest.mark.parametrize("mode", DERIVATIVES)
+@pytest.mark.parametrize("make", CLOSURES)
+def test_rules_cannot_know_of_a_differentiated_value_that_is_no_argument(make, mode):
+    with pytest.raises(errors.CustomRuleError, match="none of its arguments"):
+        DERIVATIVES[mode](lambda a: make(a)(a * 2.0))
+    if make is rule_alone_closes_over:  # the rule is called for no derivative
+        assert DERIVATIVES[mode](lambda a: make(a)(2.0)) == 0.0
+    else:
+        with pytest.raises(errors.CustomRuleError, match="none of its arguments"):
+            DERIVATIVES[mode](lambda a: make(a)(2.0))
+
+
+@pytest.mark.parametrize("make", CLOSURES)
+def test_custom_functions_may_close_over_traced_values_of_which_there_is_no_derivative(make):
+    f = lambda a: make(a)(2.0)
+    for value in (ft.jit(f)(3.0), ft.vmap(f)(np.array([3.0]))[0]):
+        assert value == f(3.0)
+    held = lambda a: make(ft.stop_gradient(a))(a * 2.0)
+    for mode in ("grad", "jit of grad", "jvp", "grad of vmap", "linearize"):
+        assert DERIVATIVES[mode](held) == 6.0
+
+
+@pytest.mark.parametrize("mode", DERIVATIVES)
+def test_a_derivative_inside_may_depend_on_a_value_that_is_differentiated_outside(mode):
+    slope = lambda a: ft.grad(closes_over(a))(2.0) ** 2
+    expected = {"second": 2.0, "scan": 12.0}.get(mode, 6.0)
+    assert DERIVATIVES[mode](slope) == expected
