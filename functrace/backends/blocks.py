@@ -18,7 +18,7 @@ from functrace.backends.memory import (
 )
 from functrace.backends.writer import Writer
 from functrace.ir.emission import Code, Operand
-from functrace.ir.primitive import Primitive, is_built_in
+from functrace.ir.primitive import Primitive
 from functrace.ir.program import Constant, Equation, Program, Variable
 from functrace.ir.types import UNKNOWN, ArrayType
 
@@ -82,9 +82,12 @@ class _Block:
         ]
         types = [variable.type for variable in equation.outputs]
         code = primitive.numpy_code(self.writer, operands, types, **equation.params)
-        if code is not None and code.product is not None:
+        code = code or called(self.writer, primitive, len(operands), equation.params)
+        if code.is_fresh is None:
+            code = code._replace(is_fresh=primitive.is_fresh)
+        if code.product is not None:
             self.writer.products.append(code.product)
-        return code or called(self.writer, primitive, len(operands), equation.params)
+        return code
 
     def write(self) -> None:
         """Write all equations."""
@@ -158,6 +161,8 @@ class _Block:
             (variable,) = equation.outputs
             target = self._target(code, inputs, variable.type, ending, number)
             writer.enter(variable, self._one(code, inputs, texts, variable.type, target))
+        if not code.is_fresh and not code.is_view:
+            writer.hand_out(inputs)
         self._let_go(ending, number)
 
     def _one(
@@ -350,5 +355,4 @@ def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, A
         f"{name}({', '.join(arguments)})",
         is_view=primitive.makes_views,
         is_writable=not primitive.makes_views,
-        is_fresh=is_built_in(primitive) and not primitive.holds_programs,
     )

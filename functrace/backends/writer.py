@@ -349,6 +349,13 @@ class Writer:
         if value.storage is not None:
             value.storage.users += 1
 
+    def hand_out(self, values: Sequence[Value]) -> None:
+        """Note that somebody may keep values, or return them as results of their own."""
+        for value in values:
+            if value.storage is not None:
+                value.storage.is_owned = False
+                value.storage.escapes = True
+
     def leave(self, values: Sequence[Value]) -> None:
         """Note that variables are no longer needed; each once, though it be returned twice."""
         for value in dict.fromkeys(values):

@@ -112,7 +112,12 @@ def write_while(
     for stack, type in zip(stacks, types, strict=True):
         write_join(writer, stack, type)
     names = [*(value.text for value in carries), *stacks]
-    return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
+    values = [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
+    for carried_last, value in zip(carries, values, strict=False):
+        # The condition has handed it out in the trip that was not made.
+        if value.storage is not None and carried_last.storage is not None:
+            value.storage.is_owned = carried_last.storage.is_owned
+    return values
 
 
 def carried(writer: Writer, values: Sequence[Value], variables: Sequence[Variable]) -> list[Value]:

@@ -50,7 +50,8 @@ class Code(NamedTuple):
             out where nobody needs that any more.
         is_view: Whether the output shares memory with the first input.
         is_writable: Whether the output may be written.
-        is_fresh: Whether the output shares memory with nothing else.
+        is_fresh: Whether the output shares memory with nothing else; None where that is so if it is
+            so of what the primitive's `run` returns.
         product: The lengths m, n, k of the matrix product (m, k) @ (k, n) that it is, -1 where a
             length is not known; None where it is none.
         is_contiguous: Whether the output's elements lie in row-major order, one after another;
@@ -68,7 +69,7 @@ class Code(NamedTuple):
     takes_over: bool = False
     is_view: bool = False
     is_writable: bool = True
-    is_fresh: bool = True
+    is_fresh: bool | None = None
     is_contiguous: bool | None = False
     product: tuple[int, int, int] | None = None
 

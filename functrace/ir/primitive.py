@@ -51,6 +51,9 @@ class Primitive:
         locally_constant: Whether the derivative is zero wherever it exists (comparisons,
             rounding, argmax). Recordings that follow values do not record such an operation.
         makes_views: Whether NumPy's result shares the memory of the first input.
+        is_fresh: Whether what ``run`` returns shares memory with nothing else, neither with inputs
+            nor with what anybody keeps, so that it may be written over. Where it is not declared,
+            results are never written, nor are the inputs, which Python has seen.
         makes_arrays: Whether NumPy's result is an array even where it has no axes.
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
@@ -71,6 +74,7 @@ class Primitive:
     holds_programs: ClassVar[bool] = False
     locally_constant: bool = False
     makes_views: bool = False
+    is_fresh: bool = False
     makes_arrays: bool = False
     has_effect: bool = False
     constant_outputs: frozenset[int] = frozenset()

@@ -308,6 +308,7 @@ class Contract(Primitive):
     one operand have length 1 there, which is broadcast.
     """
 
+    is_fresh = True
     warns = False
 
     def run(self, x: Any, y: Any, *, subscripts: str) -> Any:

@@ -16,6 +16,8 @@ from functrace.tracing import bind
 class CumulativeSum(Linear):
     """The sum of all elements up to each one along an axis, or from each one on (``reverse``)."""
 
+    is_fresh = True
+
     def run(self, x: Any, *, axis: int, reverse: bool) -> Any:
         """Sum."""
         if reverse:

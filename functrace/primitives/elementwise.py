@@ -160,6 +160,7 @@ class Elementwise(Primitive):
         *partials: PartialMap,
         run: Callable[..., Any],
         keeps_weak: bool = False,
+        is_fresh: bool = False,
     ) -> None:
         """Name the primitive.
 
@@ -170,8 +171,11 @@ class Elementwise(Primitive):
             run: What computes it.
             keeps_weak: Whether ``run`` makes Python scalars of Python scalars, as Python's
                 operators do.
+            is_fresh: Whether ``run`` makes an array that is in no one else's hands, as ufuncs and
+                operators do.
         """
         super().__init__(name)
+        self.is_fresh = is_fresh or isinstance(run, np.ufunc) or run in SYMBOLS
         self.ufunc = dtype_of
         self.partials = partials
         self.locally_constant = not partials
@@ -493,6 +497,7 @@ product_or_zero_primitive = OrZero(
     lambda t, out, x, factor: product_or_zero(t, factor),
     lambda t, out, x, factor: product_or_zero(x, t),
     run=_run_product_or_zero,
+    is_fresh=True,
 )
 quotient_or_zero_primitive = OrZero(
     "quotient_or_zero",
@@ -500,6 +505,7 @@ quotient_or_zero_primitive = OrZero(
     lambda t, out, x, divisor: quotient_or_zero(t, divisor),
     lambda t, out, x, divisor: -quotient_or_zero(product_or_zero(out, t), divisor),
     run=_run_quotient_or_zero,
+    is_fresh=True,
 )
 
 
@@ -679,7 +685,9 @@ def _run_sigmoid(x: Any) -> Any:
     return (np.where(x >= 0, 1, small) / (1 + small))[()]
 
 
-sigmoid = Elementwise("sigmoid", np.exp, lambda t, out, x: t * (out * (1 - out)), run=_run_sigmoid)
+sigmoid = Elementwise(
+    "sigmoid", np.exp, lambda t, out, x: t * (out * (1 - out)), run=_run_sigmoid, is_fresh=True
+)
 NAMED_UFUNCS["expit"] = sigmoid
 
 # Trigonometric and hyperbolic functions
@@ -748,7 +756,11 @@ class Part(RealValued):
 real = Part("real", np.conjugate, lambda t, out, x: t, run=_run_real)
 imag = Part("imag", np.conjugate, lambda t, out, x: t * -1j, run=_run_imag)
 angle_primitive = RealValued(
-    "angle", np.conjugate, lambda t, out, x: quotient_or_zero(t * -1j, x), run=np.angle
+    "angle",
+    np.conjugate,
+    lambda t, out, x: quotient_or_zero(t * -1j, x),
+    run=np.angle,
+    is_fresh=True,
 )
 
 
@@ -811,6 +823,7 @@ select = Select(
     lambda t, out, condition, x, y: np.where(condition, t, 0),
     lambda t, out, condition, x, y: np.where(condition, 0, t),
     run=np.where,
+    is_fresh=True,
 )
 
 
@@ -848,6 +861,8 @@ sign_primitive = of_ufunc(np.sign)
 
 class Round(LocallyConstant):
     """Rounding to decimals."""
+
+    is_fresh = True
 
     def run(self, x: Any, *, decimals: int) -> Any:
         """Round half to even."""

@@ -140,6 +140,8 @@ def operations_of_eigh(m: int, n: int) -> float:
 class OfMatrices(Primitive):
     """A function of one stack of matrices. Its examples are one more leading axis."""
 
+    is_fresh = True
+
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
@@ -150,6 +152,8 @@ class OfMatrices(Primitive):
 
 class Solve(Primitive):
     """The solution of linear systems; the right-hand sides are matrices, never vectors."""
+
+    is_fresh = True
 
     def run(self, a: Any, b: Any) -> Any:
         """Solve by LU factorization."""

@@ -201,6 +201,7 @@ class GetItem(Linear):
     def __init__(self, name: str, *, makes_views: bool) -> None:
         super().__init__(name)
         self.makes_views = makes_views
+        self.is_fresh = not makes_views
 
     def run(self, x: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Index."""
@@ -219,7 +220,8 @@ class GetItem(Linear):
         if not inputs[0].type.shape:
             if params["index"] or inputs[0].type.weak:
                 return None
-            return Code("{0}[()]", python="{0}" if inputs[0].type.dtype == np.float64 else None)
+            python = "{0}" if inputs[0].type.dtype == np.float64 else None
+            return Code("{0}[()]", python=python, is_fresh=True)
         # Arrays of indices that have no axes are whole numbers to NumPy, which makes a view then.
         # So it does of a number that an index with an ellipsis reads.
         is_number = not outputs[0].shape and Ellipsis not in params["index"]
@@ -228,7 +230,7 @@ class GetItem(Linear):
         python = None
         if outputs[0] == ArrayType((), np.dtype(np.float64)) and self is element:
             python = f"{{0}}.item({index})"
-        return Code(f"{{0}}[{index}]", python=python, is_view=is_view)
+        return Code(f"{{0}}[{index}]", python=python, is_view=is_view, is_fresh=not is_view)
 
     def infer(
         self, x: ArrayType, *arrays: ArrayType, index: Index, unique: bool = False
@@ -341,6 +343,8 @@ class ScatterAdd(Linear):
     Where ``unique`` is set, no element is met twice.
     """
 
+    is_fresh = True
+
     def run(self, x: Any, *arrays: Any, index: Index, shape: Shape, unique: bool = False) -> Any:
         """Add into zeros; repeated indices add up."""
         result = np.zeros(shape, dtype_of(x))
@@ -417,6 +421,7 @@ scatter_add = ScatterAdd("scatter_add")
 class Writing(Primitive):
     """What puts values into an array at an index: linear in both, the first two inputs."""
 
+    is_fresh = True
     warns = False
 
     def jvp(

@@ -208,6 +208,8 @@ class LocallyConstant(Primitive):
 class Copy(Linear):
     """The same values as a new variable."""
 
+    is_fresh = True
+
     def run(self, x: Any) -> Any:
         """Return a copy, which may be written."""
         return x.copy() if isinstance(x, np.ndarray) else x
@@ -277,6 +279,8 @@ class Cast(Linear):
     In the convention of `grad` for complex numbers the adjoint of taking the real part is to see
     a real cotangent as complex, and the other way round: the transpose is a cast back.
     """
+
+    is_fresh = True
 
     def run(self, x: Any, *, dtype: np.dtype[Any]) -> Any:
         """Cast."""

@@ -17,6 +17,8 @@ from functrace.tracing import bind
 class ArgSort(LocallyConstant):
     """The indices that sort along an axis."""
 
+    is_fresh = True
+
     def run(self, x: Any, *, axis: int, kind: Any) -> Any:
         """Sort."""
         return np.argsort(x, axis, kind)
@@ -46,6 +48,8 @@ argsort_primitive = ArgSort("argsort")
 
 class SearchSorted(LocallyConstant):
     """Where each value would have to be inserted into a sorted array."""
+
+    is_fresh = True
 
     def run(self, a: Any, v: Any, *, side: Any) -> Any:
         """Search."""

@@ -199,6 +199,8 @@ def sum_code(
 class Sum(Linear):
     """The sum over axes, accumulated in ``dtype`` (None: the one that NumPy chooses)."""
 
+    is_fresh = True
+
     def run(self, x: Any, *, axes: Axes, keepdims: bool, dtype: Any) -> Any:
         """Add up, in NumPy's order of pairs."""
         return _add_up(x, axes, dtype, None, keepdims)
@@ -331,6 +333,8 @@ class Reduction(Primitive):
     Attributes:
         ufunc: The ufunc of two elements that reduces them all.
     """
+
+    is_fresh = True
 
     def __init__(self, name: str, ufunc: np.ufunc) -> None:
         """Name the primitive, and the ufunc."""

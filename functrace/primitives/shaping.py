@@ -182,6 +182,7 @@ class BroadcastTo(Linear):
                 f"np.empty({type.shape}, {names.constant(type.dtype)})",
                 takes_python=True,
                 then=("{out}[...] = {0}",),
+                is_fresh=True,
                 is_contiguous=True,
             )
         return Code(f"np.broadcast_to({{0}}, {type.shape})", is_view=True, is_writable=False)
@@ -255,6 +256,8 @@ flip_primitive = Flip("flip")
 class Roll(Linear):
     """The elements moved along some axes; what leaves at one end comes in at the other."""
 
+    is_fresh = True
+
     def run(self, x: Any, *, shifts: Axes, along: Axes) -> Any:
         """Roll."""
         return np.roll(x, shifts, along)
@@ -286,6 +289,7 @@ roll_primitive = Roll("roll")
 class Joining(Primitive):
     """A function that puts its inputs side by side: linear in all of them."""
 
+    is_fresh = True
     warns = False
 
     def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
@@ -562,6 +566,8 @@ unstack_primitive = Unstack("unstack")
 class Pad(Linear):
     """Zeros around the input: ``padding`` has the numbers before and after for each axis."""
 
+    is_fresh = True
+
     def run(self, x: Any, *, padding: tuple[tuple[int, int], ...]) -> Any:
         """Write the input into zeros."""
         shape = shape_of(x)
@@ -656,6 +662,8 @@ class Diagonal(Linear):
 
 class FromDiagonal(Linear):
     """Matrices with the last axis on their diagonal and zeros elsewhere."""
+
+    is_fresh = True
 
     def run(self, x: Any, *, offset: int, rows: int, columns: int) -> Any:
         """Write the diagonal into zeros."""

@@ -31,7 +31,7 @@ from functrace.tracing import NAMED_UFUNCS, bind
 
 def _of_name(name: str, dtype_of: np.ufunc, *partials: PartialMap, run: Any) -> Elementwise:
     """The primitive that SciPy's ufunc of this name means on tracers."""
-    primitive = Elementwise(name, dtype_of, *partials, run=run)
+    primitive = Elementwise(name, dtype_of, *partials, run=run, is_fresh=True)
     NAMED_UFUNCS[name] = primitive
     return primitive
 

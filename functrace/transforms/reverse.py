@@ -16,6 +16,7 @@ a transformation as an interpreter follows JAX's autodidax.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -398,7 +399,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 cotangents[variable] = part if so_far is None else so_far + part
         backward(reversed(tape.rows), cotangents)
         cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
-        return structure.unflatten(gradients(leaves, is_active, cotangents, given))
+        return structure.unflatten(gradients(leaves, is_active, cotangents))
 
     result = out_structure.unflatten(values)
     return (result, pullback, aux) if has_aux else (result, pullback)
@@ -479,7 +480,7 @@ def value_and_grad(
             if tape.kept is not None:
                 tape.kept.release()
         cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
-        gradient = structure.unflatten(gradients(leaves, is_active, cotangents, ()))
+        gradient = structure.unflatten(gradients(leaves, is_active, cotangents))
         return ((value, aux), gradient) if has_aux else (value, gradient)
 
     return value_and_gradient
@@ -518,18 +519,22 @@ def grad(
     return gradient
 
 
+def _references_of_one_variable() -> int:
+    array = np.empty(1)
+    return sys.getrefcount(array)
+
+
+_ALONE = _references_of_one_variable()
+
+
 def gradients(
-    primals: Sequence[Any],
-    is_active: Sequence[bool],
-    cotangents: list[Any],
-    not_ours: Sequence[Any],
+    primals: Sequence[Any], is_active: Sequence[bool], cotangents: list[Any]
 ) -> list[Any]:
-    """The inputs' cotangents as the user gets them.
+    """The inputs' cotangents as the user gets them, taken out of the list.
 
     Missing ones become zeros. Each array is one of its own, which may be written: neither a view,
-    nor the same as another, nor one that the user gave.
+    nor the same as another, nor one that is in other hands, such as those of a user's rule.
     """
-    taken = {id(x) for x in not_ours}
     result: list[Any] = []
     number = 0
     for primal, active in zip(primals, is_active, strict=True):
@@ -537,6 +542,7 @@ def gradients(
             result.append(None)
             continue
         gradient = cotangents[number]
+        cotangents[number] = None
         number += 1
         if gradient is None:
             gradient = zeros_for(primal)
@@ -553,8 +559,8 @@ def gradients(
             gradient = gradient[()]
         elif type(gradient) is np.ndarray:
             flags = gradient.flags
-            if id(gradient) in taken or not (flags.owndata and flags.writeable):
+            is_own = flags.owndata and flags.writeable and sys.getrefcount(gradient) <= _ALONE
+            if not is_own:
                 gradient = gradient.copy()
-            taken.add(id(gradient))
         result.append(gradient)
     return result
