@@ -179,12 +179,6 @@ class UnsupportedFunctionError(FunctraceError, TypeError):
 class UnknownValueError(FunctraceError, TypeError):
     """Python needs the value of an array of which only shape and dtype are known."""
 
-    advice = (
-        "In place of `if condition: a` and `else: b` write np.where(condition, a, b), or "
-        "functrace.cond(condition, lambda: a, lambda: b) to compute one of them only; in place of "
-        "`while` write functrace.while_loop. Without jit and vmap, values are known."
-    )
-
 
 class LostDerivativeError(FunctraceError, TypeError):
     """A traced value would become a plain number and silently lose its derivative."""

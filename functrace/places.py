@@ -24,8 +24,13 @@ Place = tuple[Any, int]
 # With the separator at the end: a user's functrace_models/ is not ours.
 OWN_FOLDER = __file__.removesuffix("places.py")
 NUMPY_FOLDER = np.__file__.removesuffix("__init__.py")
-SCIPY_FOLDER = f"{NUMPY_FOLDER.removesuffix(f'numpy{os.sep}')}scipy{os.sep}"
-LIBRARIES = (OWN_FOLDER, NUMPY_FOLDER, SCIPY_FOLDER)
+_SITE = NUMPY_FOLDER.removesuffix(f"numpy{os.sep}")
+ARRAY_LIBRARIES = (
+    NUMPY_FOLDER,
+    *(f"{_SITE}{name}{os.sep}" for name in ("scipy", "pandas", "xarray")),
+)
+"""What hands arrays on for its user, whose line is the one that called it."""
+LIBRARIES = (OWN_FOLDER, *ARRAY_LIBRARIES)
 _PYTHON = os.__file__.removesuffix("os.py")
 _is_library: dict[str, bool] = {}
 
@@ -33,7 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def user_place(depth: int) -> Place | None:
-    """The innermost place outside functrace, NumPy and SciPy, ``depth`` frames up or further."""
+    """The innermost place of the user's, outside all `LIBRARIES`, ``depth`` frames up or more."""
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
     while frame is not None:
         code = frame.f_code

@@ -14,6 +14,7 @@ by binding one recording further out, so ``if x > 0:`` works) or keeps types onl
 
 from __future__ import annotations
 
+import ast
 import dis
 import linecache
 import operator
@@ -22,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import count
+from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar, cast, final
 from weakref import ref
 
@@ -46,14 +48,25 @@ from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.places import (
+    ARRAY_LIBRARIES,
     LIBRARIES,
     NUMPY_FOLDER,
-    SCIPY_FOLDER,
     Place,
     is_users_error,
     source_here,
     source_of,
     user_place,
+)
+from functrace.refusals import (
+    BRANCHES,
+    LENGTHS,
+    NUMBERS,
+    Refusal,
+    advice_on_index,
+    expression_at,
+    is_of_container,
+    place_raised,
+    remedy_for,
 )
 
 # Recordings
@@ -68,11 +81,14 @@ class Recording:
         birth: Recordings are ordered by this number; the youngest has the largest.
         is_open: Whether the transformed function is still running.
         around: The recording whose function calls the transformed one, while that is running.
+        refusal: What its tracers refused last, for where NumPy hides that behind an error of its
+            own.
     """
 
     birth: int
     is_open: bool
     around: Recording | None = None
+    refusal: Refusal | None = None
 
     def __init__(self) -> None:
         self.birth = next(_births)
@@ -83,10 +99,22 @@ class Recording:
         _running.set(self)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.is_open = False
         _running.set(self.around)
         self.around = None
+        if error is not None and not isinstance(error, FunctraceError):
+            refusal, self.refusal = self.refusal, None
+            if refusal is not None and refusal.place == place_raised(traceback)[0]:
+                raise refusal.error from None
+            instead = is_of_container(error, Tracer)
+            if instead is not None:
+                raise instead from error
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record one operation and return its output, or tuple of outputs."""
@@ -199,9 +227,14 @@ class ValueRecording(Recording):
         self._begun = numpy_warnings.begin()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        super().__exit__(*exception)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         numpy_warnings.end(self._begun)
+        super().__exit__(kind, error, traceback)
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
@@ -362,10 +395,12 @@ def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
     """The error for an operation on a tracer whose recording has ended."""
     for x in inputs:
         if isinstance(x, Tracer) and not x.recording.is_open:
+            what = f"A traced value of type {x.type} is used after the transformation that made it "
+            if x.place is not None:
+                return LeakedTracerError(f"{what}has ended. It was made", source_of(x.place))
             return LeakedTracerError(
-                f"A traced value of type {x.type} is used after the transformation that made it "
-                f"has ended. It was made",
-                source_of(x.place) or "an unknown place",
+                f"{what}has ended. It was an argument of the transformed function, and is used",
+                source_of(user_place(2)),
             )
     return LeakedTracerError("A traced value is used after its transformation has ended.")
 
@@ -416,6 +451,7 @@ attribute ``shape``; ``np.flatiter`` for ``flat``; and ``np.ufunc`` for ufuncs' 
 keywords, called with the ufunc, the method's name, the inputs and the keywords.
 """
 
+E = TypeVar("E", bound=FunctraceError)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -512,6 +548,7 @@ def unsupported(name: str) -> UnsupportedFunctionError:
     return UnsupportedFunctionError(
         f"{name} was called on a traced value, and functrace has no rule for it.",
         source_of(user_place(2)),
+        remedy_for("", name),
     )
 
 
@@ -679,41 +716,50 @@ class Tracer:
 
     # Python asks for the value
 
-    def _known(self, request: str) -> Any:
+    def _refused(self, error: E, place: Place | None) -> E:
+        """An error that a request gets, noted for where NumPy hides it behind its own."""
+        self.recording.refusal = Refusal(error, place)
+        return error
+
+    def _known(self, request: str, advice: str | Callable[[Place | None], str] = NUMBERS) -> Any:
         if self.value is UNKNOWN:
             require_usable(self)
             place = user_place(2)
             names = " and ".join(f"`{name}`" for name in _names_behind(self))
-            raise UnknownValueError(
+            error = UnknownValueError(
                 f"{request} needs the value of a traced {self.type}"
                 f"{f' that depends on {names}' if names else ''}, of which only shape and dtype "
                 f"are known{_quoted(place)}. It was made at {source_of(self.place)}.",
                 source_of(place),
+                advice if isinstance(advice, str) else advice(place),
             )
+            raise self._refused(error, place)
         return self.value
 
-    def _number(self, request: str) -> Any:
+    def _number(self, request: str, advice: str | Callable[[Place | None], str] = NUMBERS) -> Any:
         """The value, where making it a Python number loses no derivative."""
         place = user_place(2)
         if _stores_an_item(place):
             raise self._written_into_an_array(place)
-        value = self._known(request)
+        value = self._known(request, advice)
         require_usable(self)
         if self.type.is_inexact:
-            raise LostDerivativeError(
+            error = LostDerivativeError(
                 f"{request} would turn a traced {self.type} into a plain number, and its "
                 "derivative would be lost.",
                 source_of(place),
             )
+            raise self._refused(error, place)
         return value
 
     def _written_into_an_array(self, place: Place | None) -> ArrayWriteError:
-        return ArrayWriteError(
+        error = ArrayWriteError(
             f"A traced {self.type} is written into an ordinary NumPy array.", source_of(place)
         )
+        return self._refused(error, place)
 
     def __bool__(self) -> bool:
-        return bool(self._known("bool()"))
+        return bool(self._known("bool()", BRANCHES))
 
     def __float__(self) -> float:
         return float(self._number("float()"))
@@ -739,7 +785,7 @@ class Tracer:
         return value._whole(request) if isinstance(value, Tracer) else value
 
     def __index__(self) -> int:
-        return operator.index(self._number("An index"))
+        return operator.index(self._number("An index", advice_on_index))
 
     def item(self, *index: Any) -> Any:
         """Refuse: a Python number cannot carry the derivative. Integers that are known pass."""
@@ -758,27 +804,43 @@ class Tracer:
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         if caller.f_code.co_filename == _MASKED_ARRAYS:
             raise _not_ordinary(np.ma.MaskedArray)
+        raise self._refused(self._not_converted(caller, place), place)
+
+    def _not_converted(self, caller: Any, place: Place | None) -> FunctraceError:
+        """The error where an ordinary array would be made, by what the user called for it."""
+        where = source_of(place)
         library = _library_function(caller)
         if library is not None:
-            name = library.partition("'s ")[2]
-            what = f"{library} makes an ordinary array of a traced {self.type}, and "
+            package, name = library
+            who = package if "<locals>" in name else f"{package}'s {name}"
+            what = f"{who} makes an ordinary array of a traced {self.type}, and "
             if getattr(np, name, None) in FUNCTIONS:
-                raise UnsupportedFunctionError(
+                return UnsupportedFunctionError(
                     f"{what}NumPy does not hand this argument over to functrace.",
-                    source_of(place),
+                    where,
                     f"Write functrace.numpy.{name}, which takes traced values everywhere.",
                 )
-            raise UnsupportedFunctionError(f"{what}functrace has no rule for it.", source_of(place))
+            what = f"{what}functrace has no rule for it."
+            return UnsupportedFunctionError(what, where, remedy_for(package, name))
         if _reads_an_item(place):
-            raise ArrayConversionError(
+            return ArrayConversionError(
                 f"An ordinary NumPy array is indexed by a traced {self.type}.",
-                source_of(place),
+                where,
                 "In place of a[i] write functrace.numpy.take(a, i, axis=0), or give the array to "
                 "the function as an argument, so that it is traced too.",
             )
-        raise ArrayConversionError(
+        expression = expression_at(place)
+        called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
+        if called.rpartition(".")[2] in _SIZED and self.value is UNKNOWN and not self.shape:
+            return UnknownValueError(
+                f"{called} needs the value of a traced {self.type}, of which only shape and dtype "
+                f"are known{_quoted(place)}.",
+                where,
+                LENGTHS,
+            )
+        return ArrayConversionError(
             f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
-            source_of(place),
+            where,
         )
 
     def __len__(self) -> int:
@@ -867,9 +929,13 @@ class Tracer:
         return _reflected(np.subtract, self, other)
 
     def __mul__(self, other: Any) -> Any:
+        if type(other) in (list, tuple, str) and not self.shape and self.dtype.kind in "biu":
+            return NotImplemented  # n * [0] is n zeros
         return _operator(np.multiply, self, other)
 
     def __rmul__(self, other: Any) -> Any:
+        if type(other) in (list, tuple, str) and not self.shape and self.dtype.kind in "biu":
+            return NotImplemented  # [0] * n is n zeros
         return _reflected(np.multiply, self, other)
 
     def __truediv__(self, other: Any) -> Any:
@@ -1347,13 +1413,17 @@ def _adds_in_place(place: Place | None) -> bool:
 _MASKED_ARRAYS = f"{NUMPY_FOLDER}ma{os.sep}core.py"
 
 
-def _library_function(frame: Any) -> str | None:
-    """The function of NumPy or SciPy that the user called, if a frame belongs to one."""
-    name = None
-    while frame is not None and frame.f_code.co_filename.startswith((NUMPY_FOLDER, SCIPY_FOLDER)):
-        name = f"{frame.f_globals['__name__'].partition('.')[0]}'s {frame.f_code.co_qualname}"
+_SIZED = frozenset({"arange", "linspace", "logspace", "geomspace"})
+"""Functions of NumPy's whose numbers say how long the result is."""
+
+
+def _library_function(frame: Any) -> tuple[str, str] | None:
+    """The package and the function that the user called, if a frame belongs to one."""
+    found = None
+    while frame is not None and frame.f_code.co_filename.startswith(ARRAY_LIBRARIES):
+        found = frame.f_globals["__name__"].partition(".")[0], frame.f_code.co_qualname
         frame = frame.f_back
-    return name
+    return found
 
 
 def _is_weak(x: Any) -> bool:

@@ -27,7 +27,7 @@ FLOORS = [
         "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
         "ir.checking", "ir.saving",
     ],
-    ["places", "numpy_warnings", "tracing", "views"],
+    ["places", "numpy_warnings", "refusals", "tracing", "views"],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
         "primitives.reducing", "primitives.contracting", "primitives.convolving",

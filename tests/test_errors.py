@@ -1201,11 +1201,9 @@ def test_writing_one_element_says_what_to_write():
         a[0] = x  # the write
         return np.sum(a)
 
-    with pytest.raises(ValueError, match="setting an array element") as caught:
-        ft.grad(f)(2.0)  # NumPy replaces the error, and keeps ours as its cause
-    cause = caught.value.__cause__
-    assert isinstance(cause, errors.ArrayWriteError)
-    assert cause.where == f"{THIS_FILE}:{line_of(f, '# the write')} in f"
+    with pytest.raises(errors.ArrayWriteError) as caught:
+        ft.grad(f)(2.0)  # in place of NumPy's error, of which it is the cause
+    assert caught.value.where == f"{THIS_FILE}:{line_of(f, '# the write')} in f"
 
 
 def test_writing_one_element_under_make_ir():
@@ -1214,9 +1212,8 @@ def test_writing_one_element_under_make_ir():
         a[0] = x
         return a
 
-    with pytest.raises(ValueError, match="setting an array element") as caught:
+    with pytest.raises(errors.ArrayWriteError):
         ft.make_ir(f)(2.0)
-    assert isinstance(caught.value.__cause__, errors.ArrayWriteError)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -
 
 def _stride(checkpoint: Checkpoint, trips: int) -> int:
     stride = math.isqrt(trips - 1) + 1 if checkpoint == "sqrt" else checkpoint
-    if not isinstance(stride, int) or stride < 1:
+    if not isinstance(stride, int) or isinstance(stride, bool) or stride < 1:
         raise ArgumentError(
             f"checkpoint={checkpoint!r} is no number of trips.",
             advice='Give None, a positive integer, or "sqrt".',

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -88,10 +89,15 @@ class Tape(ValueRecording):
         self._copies = ImmutableArrays() if outlives else None
         self.separations: list[Separation] = []
 
-    def __exit__(self, *exception: object) -> None:
-        super().__exit__(*exception)
-        if self.kept is not None and isinstance(exception[1], ValueError):
-            self.kept.explain(exception[1])
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if self.kept is not None and isinstance(error, ValueError):
+            self.kept.explain(error)
 
     def lift(self, value: Any) -> Tracer:
         """A tracer for a new variable that no row makes: an input, or a writable constant."""

@@ -1,0 +1,159 @@
+"""What is said where Python or NumPy asks a traced value for a number: the remedy that fits."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+
+import functrace as ft
+from functrace import errors
+
+THREE = np.array([0.5, 1.0, 2.0])
+
+EACH = {
+    "jit": ft.jit,
+    "vmap": lambda f: lambda n: ft.vmap(f)(np.array([n, n])),
+    "make_ir": ft.make_ir,
+    "under grad": lambda f: lambda n: ft.grad(lambda x: x * ft.jit(f)(n))(1.0),
+}
+
+
+def refused(call):
+    with pytest.raises(errors.FunctraceError) as caught:
+        call()
+    assert "test_refusals.py" in str(caught.value)
+    return caught.value
+
+
+LENGTHS = {
+    "zeros": lambda n: np.zeros(n),
+    "empty": lambda n: np.empty(n),
+    "ones of two axes": lambda n: np.ones((2, n)),
+    "full": lambda n: np.full(n, 1.0),
+    "eye": lambda n: np.eye(n),
+    "arange": lambda n: np.arange(n),
+    "linspace": lambda n: np.linspace(0.0, 1.0, n),
+    "reshape": lambda n: THREE.reshape(n, 1),
+    "a list of so many": lambda n: [0.0] * n,
+    "so many of a list": lambda n: n * [0.0],
+    "bytes": lambda n: bytes(n),
+}
+
+
+@pytest.mark.parametrize("how", EACH)
+@pytest.mark.parametrize("case", LENGTHS)
+def test_lengths_are_static_arguments(case, how):
+    error = refused(lambda: EACH[how](LENGTHS[case])(3))
+    assert isinstance(error, errors.UnknownValueError)
+    assert "static_argnums" in str(error)
+    assert "np.where" not in str(error)
+
+
+@pytest.mark.parametrize("how", EACH)
+def test_what_range_counts_to(how):
+    def f(n):
+        total = 0.0
+        for i in range(n):
+            total += i
+        return total
+
+    text = str(refused(lambda: EACH[how](f)(3)))
+    assert "functrace.fori_loop" in text
+    assert "static_argnums" in text
+    assert "`n`" in text
+    assert "if condition" not in text
+
+
+@pytest.mark.parametrize("convert", [float, int, complex, math.sin, math.floor, lambda t: t.item()])
+def test_numbers_of_python(convert):
+    text = str(refused(lambda: ft.jit(lambda t: convert(t))(2.0)))
+    assert "np.sin(t)" in text
+    assert "if condition" not in text
+
+
+def test_branches():
+    text = str(refused(lambda: ft.jit(lambda t: 1.0 if t > 0 else 2.0)(2.0)))
+    assert "functrace.cond" in text
+    assert "functrace.while_loop" in text
+
+
+def test_items_and_slices_of_a_list():
+    values = [1.0, 2.0, 3.0]
+    assert "functrace.switch" in str(refused(lambda: ft.jit(lambda i: values[i])(1)))
+    assert "dynamic_slice" in str(refused(lambda: ft.jit(lambda i: values[i:])(1)))
+
+
+def test_a_refusal_that_was_caught_is_forgotten():
+    def f(n):
+        with contextlib.suppress(TypeError):
+            np.zeros(n)
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match=r"^mine$") as caught:
+        ft.jit(f)(3)
+    assert not isinstance(caught.value, errors.FunctraceError)
+
+
+def test_known_lengths_pass():
+    assert ft.grad(lambda x: np.sum(x * np.ones(3)[: len(x)]))(THREE).shape == (3,)
+    assert ft.grad(lambda x: np.sum(np.stack([x] * 2)))(1.5) == 2.0
+    assert ft.jit(lambda n: [0] * n, static_argnums=0)(3) == [0] * 3
+
+
+CONTAINERS = {
+    "power": (lambda x: x**2, [1.0, 2.0], "`x` is a list"),
+    "product": (lambda x: x * 2.0, [1.0, 2.0], "`x` is a list"),
+    "difference": (lambda x: 1.0 - x, [1.0, 2.0], "`x` is a list"),
+    "of a tuple": (lambda x: x @ x, (1.0, 2.0), "`x` is a tuple"),
+    "of a dict": (lambda x: x / 2.0, {"a": 1.0}, "`x` is a dict"),
+    "in a dict": (lambda x: x["w"] ** 2, {"w": [1.0, 2.0]}, r"`x\['w'\]` is a list"),
+    "a sign": (lambda x: -x, [1.0, 2.0], "`x` is a list"),
+}
+
+
+@pytest.mark.parametrize("how", [ft.grad, ft.jit, ft.make_ir, ft.jacfwd])
+@pytest.mark.parametrize("case", CONTAINERS)
+def test_operators_on_containers(case, how):
+    f, argument, says = CONTAINERS[case]
+    with pytest.raises(errors.OperandError, match=says) as caught:
+        how(lambda x: np.sum(f(x)))(argument)
+    assert "np.array([1.0, 2.0])" in str(caught.value)
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_other_type_errors_are_the_users():
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        ft.grad(lambda x: x * (len("ab") ** None))(1.0)
+    assert type(caught.value) is TypeError
+
+
+def test_arguments_that_are_used_too_late():
+    for transform in (ft.grad, ft.jit, lambda f: lambda x: ft.jvp(f, (x,), (1.0,))):
+        kept = []
+        transform(lambda x, kept=kept: (kept.append(x), x * 1.0)[1])(1.0)
+        with pytest.raises(errors.LeakedTracerError) as caught:
+            kept[0] * 2.0
+        assert "unknown" not in str(caught.value)
+        assert "test_refusals.py" in str(caught.value)
+
+
+def test_the_remedy_is_one_that_exists():
+    for name in ("logsumexp", "softmax"):
+        text = str(refused(lambda n=name: ft.grad(lambda x: getattr(scipy.special, n)(x))(THREE)))
+        assert f"functrace.scipy.special.{name}" in text
+        assert hasattr(ft.scipy.special, name)
+    text = str(refused(lambda: ft.grad(lambda x: scipy.special.jv(1, x))(1.0)))
+    assert "functrace.scipy" not in text
+
+
+def test_a_column_of_pandas_names_the_users_line():
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series([1.0, 2.0])
+    for call in (lambda t: column * t, lambda t: t + column.mul(t)):
+        text = str(refused(lambda call=call: ft.grad(lambda t: np.sum(call(t)))(2.0)))
+        assert "to_numpy()" in text
+        assert "site-packages" not in text
