@@ -70,6 +70,8 @@ class SelectedArguments:
 
         ``tracers`` are the leaves of the replacements, where they are known.
         """
+        if self.is_single and len(self._args) == 1 and not self._kwargs:
+            return self._f(replacements)
         args: list[Any] = list(self._args)
         kwargs = self._kwargs
         if self.is_single:
@@ -79,8 +81,6 @@ class SelectedArguments:
                 args[place] = replacement
             else:
                 kwargs = {**kwargs, place: replacement}
-        if len(self._places) == len(args) + len(kwargs):
-            return self._f(*args, **kwargs)
         return call_apart(self._f, args, kwargs, self._places, tracers)
 
     def leaf_name(self, path: Sequence[Any]) -> str:

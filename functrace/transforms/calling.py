@@ -73,29 +73,26 @@ def call_apart(
     Returns:
         What it returns.
     """
-    arguments = _Arguments(args, kwargs, made)
-    if not arguments.has_arrays:
-        return f(*arguments.own, **arguments.named)
+    arrays: list[np.ndarray] = []
+    own = [x if n in made else _apart(x, arrays) for n, x in enumerate(args)]
+    named = kwargs and {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}
+    if not arrays:
+        return f(*own, **named)
     if tracers is None:
-        tracers = [x for own in (*arguments.own, *arguments.named.values()) for x in _leaves(own)]
-    recording = _youngest(tracers)
+        tracers = [leaf for x in (*own, *named.values()) for leaf in _leaves(x)]
     before = [(x, x.recording, x.value, x.variable) for x in tracers if type(x) is Tracer]
     code = getattr(f, "__code__", None)
     known = level = _levels.get(code, AS_THEY_ARE) if _levels else AS_THEY_ARE
     while True:
         try:
             if level == AS_THEY_ARE:
-                result = f(*arguments.own, **arguments.named)
-            elif level == COPIED or recording is None:
-                result = f(*_copied(arguments.own), **_copied(arguments.named))
-            else:
-                result = f(
-                    *_traced(arguments.own, recording), **_traced(arguments.named, recording)
-                )
+                return f(*own, **named)
+            given = _copied if level == COPIED or not before else _traced
+            result = f(*given(own, before), **given(named, before))
         except (ValueError, TypeError) as error:
-            if level < TRACED and recording is not None and _is_write_of_traced(error):
+            if level < TRACED and before and _is_write_of_traced(error):
                 level = TRACED
-            elif level < COPIED and arguments.views and "read-only" in str(error):
+            elif level < COPIED and "read-only" in str(error) and _has_view(arrays):
                 level = COPIED
             else:
                 raise
@@ -106,57 +103,35 @@ def call_apart(
         for tracer, *state in before:
             tracer.recording, tracer.value, tracer.variable = state
             tracer.memory = tracer.base = None
-        arguments = _Arguments(args, kwargs, made)  # what was copied may have been written
+        # What was copied may have been written.
+        own = [x if n in made else _apart(x, arrays) for n, x in enumerate(args)]
+        named = {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}
 
 
-class _Arguments:
-    """The arguments of one call.
+def _apart(x: Any, arrays: list[np.ndarray]) -> Any:
+    """What a function is given for an argument; the arrays in it are added to a list."""
+    if isinstance(x, np.ndarray):
+        if x.nbytes <= COPIED_BYTES:
+            own = x.copy("K")
+        else:
+            own = x.view()
+            own.flags.writeable = False
+        arrays.append(own)
+        return own
+    if type(x) is Tracer:
+        return x.copy()
+    if type(x) in KNOWN_LEAVES:
+        return x
+    leaves = _leaves(x)
+    if not any(isinstance(leaf, np.ndarray | Tracer) for leaf in leaves):
+        return x
+    return tree.structure(x).unflatten(
+        [_apart(leaf, arrays) if isinstance(leaf, np.ndarray | Tracer) else leaf for leaf in leaves]
+    )
 
-    Attributes:
-        own: What the function is given for those by position.
-        named: The same for those by keyword.
-        has_arrays: Whether one of those that were not made for this call holds arrays.
-        views: Those arrays that were handed over as views.
-    """
 
-    def __init__(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], made: Sequence[int | str]
-    ) -> None:
-        self.has_arrays = False
-        self.views: list[np.ndarray] = []
-        self.own = [x if n in made else self._apart(x) for n, x in enumerate(args)]
-        self.named = {name: x if name in made else self._apart(x) for name, x in kwargs.items()}
-
-    def _apart(self, x: Any) -> Any:
-        if isinstance(x, np.ndarray):
-            return self._array(x)
-        kind = type(x)
-        if kind is Tracer:
-            return x.copy()
-        if kind in KNOWN_LEAVES:
-            return x
-        leaves = _leaves(x)
-        if not any(isinstance(leaf, np.ndarray | Tracer) for leaf in leaves):
-            return x
-        return tree.structure(x).unflatten(
-            [
-                self._array(leaf)
-                if isinstance(leaf, np.ndarray)
-                else leaf.copy()
-                if type(leaf) is Tracer
-                else leaf
-                for leaf in leaves
-            ]
-        )
-
-    def _array(self, array: np.ndarray) -> np.ndarray:
-        self.has_arrays = True
-        if array.nbytes <= COPIED_BYTES:
-            return array.copy("K")
-        view = array.view()
-        view.flags.writeable = False
-        self.views.append(view)
-        return view
+def _has_view(arrays: Sequence[np.ndarray]) -> bool:
+    return any(not array.flags.writeable for array in arrays)
 
 
 def _leaves(x: Any) -> list[Any]:
@@ -166,24 +141,20 @@ def _leaves(x: Any) -> list[Any]:
         return []
 
 
-def _copied(args: Any) -> Any:
+def _copied(args: Any, before: Sequence[Any]) -> Any:
     """The arguments, with what cannot be written in memory of its own."""
     return tree.map(
         lambda x: x.copy("K") if isinstance(x, np.ndarray) and not x.flags.writeable else x, args
     )
 
 
-def _traced(args: Any, recording: Recording) -> Any:
-    """The arguments, with all arrays traced."""
+def _traced(args: Any, before: Sequence[tuple[Tracer, Recording, Any, Any]]) -> Any:
+    """The arguments, with all arrays traced by the youngest recording among those of tracers."""
+    recording = max((state[1] for state in before), key=lambda recording: recording.birth)
     return tree.map(
         lambda x: recording.lift(x) if type(x) is np.ndarray and x.dtype.kind in "biufc" else x,
         args,
     )
-
-
-def _youngest(leaves: Sequence[Any]) -> Recording | None:
-    found = [x.recording for x in leaves if type(x) is Tracer]
-    return max(found, key=lambda recording: recording.birth) if found else None
 
 
 def _is_write_of_traced(error: BaseException | None) -> bool:

@@ -404,7 +404,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 so_far = cotangents[variable]
                 cotangents[variable] = part if so_far is None else so_far + part
         backward(reversed(tape.rows), cotangents)
-        cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
+        if tape.separations:
+            cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
         return structure.unflatten(gradients(leaves, is_active, cotangents))
 
     result = out_structure.unflatten(values)
@@ -469,8 +470,10 @@ def value_and_grad(
                     tape.lift(x) if on else owned(x)
                     for x, on in zip(leaves, is_active, strict=True)
                 ]
-                found = arguments.call(structure.unflatten(inputs), inputs)
-                output, aux = split_aux(found, has_aux)
+                output = arguments.call(structure.unflatten(inputs), inputs)
+                aux = None
+                if has_aux:
+                    output, aux = split_aux(output, has_aux)
                 value = tape.value_of(output)
                 variable = tape.variable_of(output)
                 if has_aux:
@@ -485,7 +488,8 @@ def value_and_grad(
         finally:
             if tape.kept is not None:
                 tape.kept.release()
-        cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
+        if tape.separations:
+            cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
         gradient = structure.unflatten(gradients(leaves, is_active, cotangents))
         return ((value, aux), gradient) if has_aux else (value, gradient)
 
