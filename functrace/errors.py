@@ -55,6 +55,14 @@ class FunctraceError(Exception):
         return self
 
 
+class FunctraceWarning(UserWarning):
+    """The base of all warnings of functrace."""
+
+
+class FrozenDrawWarning(FunctraceWarning):
+    """Random numbers of NumPy were drawn while a function was recorded: they do not change."""
+
+
 # Pytrees
 
 

@@ -30,6 +30,7 @@ from weakref import ref
 import numpy as np
 
 from functrace import numpy_warnings, tree
+from functrace.draws import watch_that_runs
 from functrace.errors import (
     ArrayConversionError,
     ArrayWriteError,
@@ -283,6 +284,8 @@ class ProgramRecording(Recording):
             if value.recording is self:
                 return value.variable
             return Constant(value.copy())  # a copy: the tracer may be written later
+        if type(value) is not int and (watch := watch_that_runs()) is not None:
+            watch.look()
         if not isinstance(value, np.ndarray):
             return Constant(value)
         kept = self._captured.of(value)  # as it is now: its owner may write it later

@@ -27,7 +27,7 @@ FLOORS = [
         "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
         "ir.checking", "ir.saving",
     ],
-    ["places", "numpy_warnings", "refusals", "tracing", "views"],
+    ["places", "numpy_warnings", "refusals", "draws", "tracing", "views"],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
         "primitives.reducing", "primitives.contracting", "primitives.convolving",
@@ -209,7 +209,7 @@ ERRORS = [value for value in vars(errors).values() if isinstance(value, type)]
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 def test_errors_have_one_base_and_a_docstring(error):
-    assert issubclass(error, errors.FunctraceError)
+    assert issubclass(error, errors.FunctraceError | errors.FunctraceWarning)
     assert error.__doc__
     assert "__doc__" in vars(error)
     if error is not errors.FunctraceError:

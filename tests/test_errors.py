@@ -935,7 +935,9 @@ def test_error(expected):
 def classes() -> list[type[errors.FunctraceError]]:
     members = vars(errors).values()
     found = [
-        kind for kind in members if inspect.isclass(kind) and kind.__module__ == errors.__name__
+        kind
+        for kind in members
+        if inspect.isclass(kind) and issubclass(kind, errors.FunctraceError)
     ]
     return [kind for kind in found if kind is not errors.FunctraceError]
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from functrace import tree
+from functrace.draws import watching_draws
 from functrace.errors import (
     ArgumentError,
     ArrayConversionError,
@@ -357,7 +358,8 @@ def _recorded_body(
     types = [type_of(x) for x in carry]
     while True:
         inputs = tree.structure(tuple(range(len(types) + len(row_types))))
-        recorded = record_program(flat, inputs, [*types, *row_types])
+        with watching_draws(f):
+            recorded = record_program(flat, inputs, [*types, *row_types])
         returned = recorded.structure.children() if rows else [recorded.structure]
         if returned[0] != structure:
             example = returned[0].unflatten([0] * returned[0].num_leaves)

@@ -19,6 +19,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.backends.compiling import Executable, compiled
+from functrace.draws import watching_draws
 from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.higher_order.call import call
 from functrace.higher_order.donating import fit_for_donation
@@ -297,7 +298,8 @@ class Recordings:
                 earlier = [entry.key for entry in self._entries.values()]
             explain_miss(self.function, key, earlier, user_place(2))
         called = with_static(self.function, key.static)
-        body, structure = record_program(called, key.structure, key.types)
+        with watching_draws(self.function):
+            body, structure = record_program(called, key.structure, key.types)
         program, captured = closed(body)
         # Captured values belong to this call alone, but for the numbers of examples: another call
         # finds its own under the same names.

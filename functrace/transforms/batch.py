@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from functrace import numpy_warnings, tree
+from functrace.draws import watching_draws
 from functrace.errors import (
     AxisNameError,
     BatchAxisError,
@@ -222,7 +223,7 @@ def vmap(
             names = _named_axes.get()
             if axis_name is not None:
                 names = {**names, axis_name: NamedAxis(recording.input(_NUMBER), size)}
-            with with_named_axes(names):
+            with with_named_axes(names), watching_draws(fun):
                 outputs, out_structure = tree.flatten(
                     call_apart(example, traced_args, traced_kwargs)
                 )

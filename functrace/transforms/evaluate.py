@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from functrace import numpy_warnings, tree
+from functrace.draws import watching_draws
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
 from functrace.ir.types import type_of
@@ -46,7 +47,8 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
         with ProgramRecording() as recording:
             tracers = [recording.input(type) for type in types]
             traced_args, traced_kwargs = structure.unflatten(tracers)
-            outputs = tree.leaves(f(*traced_args, **traced_kwargs))
+            with watching_draws(f):
+                outputs = tree.leaves(f(*traced_args, **traced_kwargs))
             for x in outputs:
                 _require_array(x, f)
             program = recording.program(outputs)

@@ -1,0 +1,126 @@
+"""Warnings of random numbers that are drawn while a function is recorded."""
+
+import linecache
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.errors import FrozenDrawWarning, FunctraceWarning
+
+GENERATOR = np.random.default_rng(0)
+LEGACY = np.random.RandomState(0)
+X = np.ones(3)
+
+
+class Model:
+    def __init__(self):
+        self.generator = np.random.default_rng(1)
+
+    def noisy(self, x):
+        return x + self.generator.normal(size=3)  # drawn here
+
+
+def helper(x):
+    return x * GENERATOR.random()  # drawn here
+
+
+model = Model()
+
+
+def from_a_global(x):
+    return x + GENERATOR.normal(size=3)  # drawn here
+
+
+def from_the_shared_generator(x):
+    return x + np.random.rand(3)  # noqa: NPY002  # drawn here
+
+
+def from_a_legacy_generator(x):
+    return x + LEGACY.rand(3)  # drawn here
+
+
+def from_an_attribute(x):
+    return x + model.generator.normal(size=3)  # drawn here
+
+
+def in_a_helper(x):
+    return helper(x) + 1.0
+
+
+def from_a_default(x, generator=np.random.default_rng(3)):  # noqa: B008
+    return x + generator.normal(size=3)  # drawn here
+
+
+def by_permutation(x):
+    return x[GENERATOR.permutation(3)]  # drawn here
+
+
+def from_a_closure():
+    generator = np.random.default_rng(2)
+
+    def f(x):
+        return x + generator.normal(size=3)  # drawn here
+
+    return f
+
+
+FUNCTIONS = {
+    "global": from_a_global,
+    "shared": from_the_shared_generator,
+    "legacy": from_a_legacy_generator,
+    "attribute": from_an_attribute,
+    "helper": in_a_helper,
+    "default": from_a_default,
+    "permutation": by_permutation,
+    "closure": from_a_closure(),
+    "method": model.noisy,
+    "partial": partial(lambda generator, x: x + generator.random(3), GENERATOR),  # drawn here
+    "gradient": ft.grad(lambda x: np.sum(from_a_global(x) ** 2)),
+}
+
+RECORDINGS = {
+    "jit": lambda f: ft.jit(f)(X),
+    "make_ir": lambda f: ft.make_ir(f)(X),
+    "vmap": lambda f: ft.vmap(f)(X[None]),
+    "scan": lambda f: ft.jit(lambda x: ft.scan(lambda c, _: (c + f(x), None), x, None, 2))(X),
+    "grad of jit": lambda f: ft.grad(lambda x: np.sum(ft.jit(f)(x)))(X),
+}
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_draw_is_warned_of_at_its_line(name, recording):
+    with pytest.warns(FrozenDrawWarning, match="pass them as an argument") as caught:
+        RECORDINGS[recording](FUNCTIONS[name])
+    lines = {(warning.filename, warning.lineno) for warning in caught}
+    ((file, line),) = lines
+    assert file == __file__
+    assert "drawn here" in linecache.getline(file, line)
+
+
+def test_a_draw_that_only_decides_is_seen_at_the_end():
+    def f(x):
+        return x if GENERATOR.random() < 2.0 else -x
+
+    with pytest.warns(FrozenDrawWarning) as caught:
+        ft.jit(f)(X)
+    assert caught[0].filename == __file__
+    assert issubclass(FrozenDrawWarning, FunctraceWarning)
+
+
+def test_there_is_no_warning_where_nothing_is_frozen():
+    def quiet(x, noise):
+        return np.sum(x * noise)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ft.grad(lambda x: np.sum(from_a_global(x) ** 2))(X)
+        ft.jit(quiet)(X, GENERATOR.normal(size=3))
+        ft.jvp(from_a_global, (X,), (X,))
+        ft.linearize(from_a_global, X)
+        fast = ft.jit(quiet)
+        for _ in range(3):
+            fast(X, GENERATOR.normal(size=3))
