@@ -20,7 +20,7 @@ import linecache
 import operator
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import count
 from types import TracebackType
@@ -339,6 +339,20 @@ def recording_of_effects() -> ProgramRecording | None:
             return recording
         recording = recording.around
     return None
+
+
+def identity_of(tracer: Tracer) -> Any:
+    """What two tracers for the same value have in common."""
+    variable = tracer.variable
+    if isinstance(variable, int | Variable):
+        return tracer.recording.birth, variable
+    # In forward mode it is a tangent, which x and x + 1 share.
+    return tracer.recording.birth, id(tracer.value), id(variable)
+
+
+def youngest_birth(values: Iterable[Any]) -> int:
+    """The birth of the youngest recording among traced values; 0 if nothing is traced."""
+    return max((x.recording.birth for x in values if isinstance(x, Tracer)), default=0)
 
 
 # Memory: which traced arrays are views of one another. What a write into one of them means to the

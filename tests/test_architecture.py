@@ -36,8 +36,10 @@ FLOORS = [
         "primitives.randomness",
     ],
     [
-        "transforms.keeping", "transforms.calling", "transforms.arguments", "transforms.evaluate",
-        "transforms.transpose", "transforms.forward", "transforms.reverse", "transforms.batch",
+        "transforms.transformed", "transforms.keeping", "transforms.calling",
+        "transforms.arguments", "transforms.evaluate", "transforms.transpose",
+        "transforms.forward", "transforms.linear_functions", "transforms.reverse",
+        "transforms.batch",
         "transforms.jacobian", "transforms.linearizing", "transforms.simplify",
     ],
     ["backends"],

@@ -12,6 +12,7 @@ from functrace.backends.writer import Writer
 from functrace.higher_order.programs import (
     Pullback,
     batched,
+    linear_form,
     output_types,
     pushed_forward,
     residual_form,
@@ -90,6 +91,18 @@ class Call(Primitive):
         count = len(program.outputs)
         found = iter(results[count:])
         return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run what needs no tangents, and then what does."""
+        program: Program = params["program"]
+        form = linear_form(program, tuple(tangent is not None for tangent in tangents))
+        results = bind(self, *inputs, **{**params, "program": form.forward})
+        count = len(program.outputs)
+        given = [tangent for tangent in tangents if tangent is not None]
+        found = iter(bind(self, *results[count:], *given, **{**params, "program": form.linear}))
+        return results[:count], tuple(next(found) if on else None for on in form.has_tangent)
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]

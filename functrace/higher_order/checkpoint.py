@@ -7,7 +7,7 @@ the pullback runs the function once more from these, recording this time, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, wraps
+from functools import partial
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from functrace import tree
@@ -16,6 +16,7 @@ from functrace.higher_order.programs import (
     Mask,
     Pullback,
     closed,
+    linear_form,
     record_program,
     residual_form,
     with_zeros,
@@ -29,6 +30,7 @@ from functrace.primitives.linear import Copy
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program, without_effects
+from functrace.transforms.transformed import transformed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -164,6 +166,23 @@ class Remat(Call):
         """Nothing: what is computed again must not be shared with what was computed before."""
         return None
 
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run what needs no tangents, keep what the policy names, and compute the rest again."""
+        program, policy = params["program"], params["policy"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        form = linear_form(program, is_active)
+        count = len(program.outputs)
+        forward, linear = program.derive(
+            ("remat of tangents", is_active, policy),
+            lambda: divided(form.forward, count, form.linear, policy),
+        )
+        results = bind(self, *inputs, program=forward, policy=policy)
+        given = [tangent for tangent in tangents if tangent is not None]
+        found = iter(bind(self, *inputs, *results[count:], *given, program=linear, policy=policy))
+        return results[:count], tuple(next(found) if on else None for on in form.has_tangent)
+
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
@@ -202,35 +221,50 @@ class RematPlan:
         form = residual_form(program, is_active)
         self.takes_cotangent = form.takes_cotangent
         self.gives_cotangent = form.gives_cotangent
-        count = len(program.outputs)
-        forward = form.forward
-        residuals = forward.outputs[count:]
-        # A value is kept if the policy says so of its equation; the rest is computed again.
-        # What has a name is kept before it gets it, because that is what rules have read.
-        kept = [
-            v
-            for e in forward.equations
-            if policy is not None and policy(e)
-            for v in (e.inputs if e.primitive is name_primitive else e.outputs)
-            if isinstance(v, Variable) and v not in forward.inputs
-        ]
-        kept = list(dict.fromkeys(kept))
-        needed = equations_for(forward, residuals, kept)
-        outputs = [*forward.outputs[:count], *needed.kept]
-        self.forward = Program(
-            forward.inputs, equations_for(forward, outputs, (), effects=True).equations, outputs
+        self.forward, self.backward = divided(
+            form.forward, len(program.outputs), form.backward, policy
         )
-        with ProgramRecording() as recording:
-            inputs = [recording.input(v.type) for v in forward.inputs]
-            saved = [recording.input(v.type) for v in needed.kept]
-            given = [
-                recording.input(atom.type.strong)
-                for atom, takes in zip(program.outputs, self.takes_cotangent, strict=True)
-                if takes
-            ]
-            again = Program([*forward.inputs, *needed.kept], needed.equations, [*residuals])
-            values = run_program(without_effects(again), [*inputs, *saved])
-            self.backward = recording.program(run_program(form.backward, [*values, *given]))
+
+
+def divided(
+    forward: Program, count: int, then: Program, policy: Policy | None
+) -> tuple[Program, Program]:
+    """Divide work anew, so that only what a policy names goes from one Program to the next.
+
+    Args:
+        forward: Returns ``count`` outputs, and residuals.
+        count: How many outputs it has.
+        then: Takes the residuals, and more inputs.
+        policy: What may be kept; None for nothing.
+
+    Returns:
+        A Program like ``forward``, which returns the outputs and the kept values; and one that
+        takes the inputs, the kept values and the other inputs of ``then``, and computes the
+        residuals again.
+    """
+    residuals = forward.outputs[count:]
+    # A value is kept if the policy says so of its equation; the rest is computed again.
+    # What has a name is kept before it gets it, because that is what rules have read.
+    kept = [
+        v
+        for e in forward.equations
+        if policy is not None and policy(e)
+        for v in (e.inputs if e.primitive is name_primitive else e.outputs)
+        if isinstance(v, Variable) and v not in forward.inputs
+    ]
+    kept = list(dict.fromkeys(kept))
+    needed = equations_for(forward, residuals, kept)
+    outputs = [*forward.outputs[:count], *needed.kept]
+    first = Program(
+        forward.inputs, equations_for(forward, outputs, (), effects=True).equations, outputs
+    )
+    with ProgramRecording() as recording:
+        inputs = [recording.input(v.type) for v in forward.inputs]
+        saved = [recording.input(v.type) for v in needed.kept]
+        given = [recording.input(v.type) for v in then.inputs[len(residuals) :]]
+        again = Program([*forward.inputs, *needed.kept], needed.equations, [*residuals])
+        values = run_program(without_effects(again), [*inputs, *saved])
+        return first, recording.program(run_program(then, [*values, *given]))
 
 
 class Recomputation(NamedTuple):
@@ -308,7 +342,14 @@ def checkpoint(
     keep = checkpoint_policies.nothing_saveable if policy is None else policy
     parameters = named_parameters(fun, static_argnums, static_argnames, "static_argnums")
 
-    @wraps(fun)
+    @transformed(
+        fun,
+        checkpoint,
+        prevent_cse=prevent_cse,
+        policy=policy,
+        static_argnums=static_argnums,
+        static_argnames=static_argnames,
+    )
     def rematerialised(*args: P.args, **kwargs: P.kwargs) -> R:
         static, *dynamic = separated(parameters, args, kwargs)
         leaves, structure = tree.flatten(tuple(dynamic))

@@ -59,6 +59,7 @@ from functrace.transforms.arguments import fits
 from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import run_program
+from functrace.transforms.transformed import importable_name
 from functrace.transforms.transpose import LinearValue, transpose_program
 
 P = ParamSpec("P")
@@ -598,6 +599,10 @@ class CustomFunction(Generic[P, R]):
         """
         self._forward, self._backward = fwd, bwd
         self._symbolic_cotangents = symbolic_zeros
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # By name where it is found, which is that of the function.
+        return importable_name(self) or super().__reduce_ex__(protocol)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # As functions do: accessed on an object, a method with the object as first argument.

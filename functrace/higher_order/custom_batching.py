@@ -38,6 +38,7 @@ from functrace.tracing import as_operand, bind
 from functrace.transforms.arguments import fits
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import vjp
+from functrace.transforms.transformed import importable_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +73,12 @@ class CustomMap(Call):
         count = len(pushed.has_tangent)
         found = iter(results[count:])
         return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Values and tangents together, as the rule has them."""
+        return None
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
@@ -277,6 +284,10 @@ class MappedFunction(Generic[P, R]):
         """
         self._rule = vmap_rule
         return vmap_rule
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # By name where it is found, which is that of the function.
+        return importable_name(self) or super().__reduce_ex__(protocol)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # As functions do: accessed on an object, a method with the object as first argument.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from functrace.errors import ArgumentError
 from functrace.higher_order.guards import MISS
 from functrace.higher_order.recordings import CacheInfo, Recordings
 from functrace.higher_order.stages import Cost, Lowered, lower
 from functrace.higher_order.static_arguments import named_parameters
+from functrace.transforms.transformed import transformed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -150,13 +150,19 @@ def jit(
         )
     recordings = Recordings(f, static, donated)
 
-    # A function and not an object with `__call__`, which would take longer to call.
-    @wraps(f)
+    @transformed(
+        f,
+        jit,
+        static_argnums=static_argnums,
+        static_argnames=static_argnames,
+        donate_argnums=donate_argnums,
+        donate_argnames=donate_argnames,
+    )
     def jitted(*args: Any, **kwargs: Any) -> Any:
         result = recordings.first(args, kwargs)
         return recordings.call(args, kwargs) if result is MISS else result
 
-    function = cast("Any", jitted)
+    function = jitted
     function.lower = lambda *args, **kwargs: lower(recordings, args, kwargs)
     function.source = lambda *args, **kwargs: lower(recordings, args, kwargs).compile().source
     function.cost = lambda *args, **kwargs: lower(recordings, args, kwargs).compile().cost()

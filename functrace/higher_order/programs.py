@@ -19,9 +19,9 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
-from functrace.tracing import ProgramRecording, Tracer, as_operand
+from functrace.tracing import ProgramRecording, Tracer, as_operand, identity_of
 from functrace.transforms.batch import batch_program
-from functrace.transforms.evaluate import run_program
+from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.reverse import Tape, backward, consumed
 from functrace.transforms.transpose import transpose_program
@@ -49,19 +49,10 @@ def closed_together(programs: Sequence[Program]) -> tuple[list[Program], list[An
     for program in programs:
         for constant in program.constants():
             if isinstance(constant.value, Tracer):
-                captured.setdefault(_identity(constant.value), constant.value)
+                captured.setdefault(identity_of(constant.value), constant.value)
     if not captured:
         return list(programs), []
     return [_closed_over(program, captured) for program in programs], list(captured.values())
-
-
-def _identity(tracer: Tracer) -> Any:
-    """What two tracers for the same value have in common."""
-    variable = tracer.variable
-    if isinstance(variable, int | Variable):
-        return tracer.recording.birth, variable
-    # In forward mode it is a tangent, which x and x + 1 share.
-    return tracer.recording.birth, id(tracer.value), id(variable)
 
 
 def _closed_over(program: Program, captured: dict[Any, Tracer]) -> Program:
@@ -69,7 +60,7 @@ def _closed_over(program: Program, captured: dict[Any, Tracer]) -> Program:
 
     def close(atom: Atom) -> Atom:
         if isinstance(atom, Constant) and isinstance(atom.value, Tracer):
-            return inputs[_identity(atom.value)]
+            return inputs[identity_of(atom.value)]
         return atom
 
     equations = [e.replaced(inputs=[close(a) for a in e.inputs]) for e in program.equations]
@@ -236,6 +227,49 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
             return PushedForward(outer.program([*values, *pushed]), mask)
 
     return program.derive(("pushed forward", is_active, wanted), make)
+
+
+class LinearForm(NamedTuple):
+    """A Program in forward mode, as two Programs: what needs no tangents, and what does.
+
+    Attributes:
+        forward: Takes the inputs; returns the outputs and the residuals.
+        linear: Takes the residuals and the tangents of the active inputs; returns the tangents of
+            those outputs that have one.
+        has_tangent: Which outputs have a tangent.
+    """
+
+    forward: Program
+    linear: Program
+    has_tangent: Mask
+
+
+def linear_form(program: Program, is_active: Mask) -> LinearForm:
+    """The Program in forward mode, for tangents that come when its outputs are known."""
+
+    def make() -> LinearForm:
+        with ProgramRecording() as forward:
+            primals = [forward.input(v.type) for v in program.inputs]
+            with ProgramRecording(holds_effects=False) as later:
+                with TangentRecording() as inner:
+                    inputs = [
+                        Tracer(inner, x, later.input(v.type.strong)) if active else x
+                        for x, v, active in zip(primals, program.inputs, is_active, strict=True)
+                    ]
+                    outputs = run_program(program, inputs)
+                    values = [inner.value_of(x) for x in outputs]
+                    mask = tuple(isinstance(x, Tracer) and x.recording is inner for x in outputs)
+                    pushed = [
+                        inner.tangent_of(x) for x, on in zip(outputs, mask, strict=True) if on
+                    ]
+                body, residuals = closed(without_effects(later.program(pushed)))
+            count = sum(is_active)
+            body = Program(
+                [*body.inputs[count:], *body.inputs[:count]], body.equations, body.outputs
+            )
+            return LinearForm(forward.program([*values, *residuals]), body, mask)
+
+    return program.derive(("linear form", is_active), make)
 
 
 class ResidualForm(NamedTuple):

@@ -23,6 +23,12 @@ class Ruleless(Call):
         """There is none."""
         raise _no_rule(params)
 
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """There is none."""
+        raise _no_rule(params)
+
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Primitive]:

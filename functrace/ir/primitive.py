@@ -347,6 +347,20 @@ class Primitive:
         """
         raise MissingRuleError.of(self.name, "jvp")
 
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """As `push_forward`, for tangents of which nothing is known while the inputs are.
+
+        So it is where the derivative is recorded as a linear function, which is to be applied
+        often: what does not depend on tangents is to be computed outside of it.
+
+        Returns:
+            The output and its tangent; None where they are computed together, and the output
+            besides.
+        """
+        return None
+
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Primitive]:

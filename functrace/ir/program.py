@@ -13,6 +13,7 @@ data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` r
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import count, product
 from keyword import iskeyword
@@ -22,8 +23,10 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from functrace.ir.primitive import Primitive
+from functrace.errors import LoadError
+from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.types import ArrayType, type_of
+from functrace.tree.sameness import identity
 
 T = TypeVar("T")
 
@@ -239,6 +242,45 @@ class Program:
         found = self.derived[key]
         return cast("T", self) if found is _ITSELF else found
 
+    @property
+    def identity(self) -> Hashable:
+        """What Programs have in common that do the same: all but names, lines and places.
+
+        Arrays among the constants and the parameters are the same if they are one object.
+        """
+        numbers: dict[int, int] = {}
+
+        def of_atom(atom: Atom) -> Hashable:
+            if isinstance(atom, Variable):
+                return numbers.setdefault(id(atom), len(numbers))
+            return "constant", atom.type, of_value(atom.value)
+
+        def of_value(value: Any) -> Hashable:
+            if isinstance(value, Program):
+                return value.identity
+            try:
+                found = identity(value)
+                hash(found)
+            except TypeError:  # it lives as long as the Program that is asked
+                return type(value), id(value)
+            return found
+
+        def make() -> Hashable:
+            inputs = tuple((of_atom(v), v.type) for v in self.inputs)
+            equations = tuple(
+                (
+                    e.primitive,
+                    e.is_silent,
+                    tuple(map(of_atom, e.inputs)),
+                    tuple((name, of_value(x)) for name, x in sorted(e.params.items())),
+                    tuple((of_atom(v), v.type) for v in e.outputs),
+                )
+                for e in self.equations
+            )
+            return inputs, equations, tuple(map(of_atom, self.outputs))
+
+        return self.derive("identity", make)
+
     def constants(self) -> Iterator[Constant]:
         """Each constant once, in the order of its first use."""
         seen: set[int] = set()
@@ -305,6 +347,8 @@ class Program:
         values and loses the rule: the loaded Program can be run and mapped, but not differentiated
         there. Of `checkpoint` the policy is lost: a loaded one keeps nothing.
 
+        A Program is pickled in this format, too.
+
         Args:
             file: A path, or a file open for writing bytes.
 
@@ -346,11 +390,39 @@ class Program:
         """
         return Program.storage.load(file, primitives)
 
+    def __reduce__(self) -> Any:
+        file = io.BytesIO()
+        self.save(file)
+        return _from_bytes, (file.getvalue(), self._users_primitives())
+
+    def __copy__(self) -> Program:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Program:
+        return self  # nothing changes it
+
+    def _users_primitives(self) -> tuple[str, ...]:
+        """The names of the primitives that are none of functrace's own."""
+        names = {e.primitive.name for e in self.equations if not is_protected(e.primitive.name)}
+        inside = [p._users_primitives() for e in self.equations for p in e.programs]
+        return tuple(sorted(names.union(*inside)))
+
     def __str__(self) -> str:
         return to_text(self)
 
     def __repr__(self) -> str:
         return f"<program of {len(self.equations)} equations>"
+
+
+def _from_bytes(content: bytes, primitives: tuple[str, ...]) -> Program:
+    """A Program out of a pickle, which holds it as a file: see `Program.save`."""
+    unknown = sorted(set(primitives) - PRIMITIVES.keys())
+    if unknown:
+        raise LoadError(
+            f"The pickled Program uses the primitives {', '.join(unknown)}, which are not there.",
+            advice="Import the module that defines them before the Program is unpickled.",
+        )
+    return Program.load(io.BytesIO(content), primitives=[PRIMITIVES[name] for name in primitives])
 
 
 # Printing. The text is valid Python syntax, so that Python's own parser reads it back:

@@ -339,7 +339,9 @@ def _leaves_or_none(cotangent: Any, structure: tree.Structure) -> list[Any] | No
     return parts if are_leaves else None
 
 
-def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Structure) -> list[Any]:
+def checked_tangents(
+    tangents: Any, structure: tree.Structure, types: Sequence[ArrayType]
+) -> list[Any]:
     """The tangent of each leaf of the primals, None for zero, once they are known to fit.
 
     Raises:
@@ -354,11 +356,10 @@ def checked_tangents(tangents: Any, primals: Sequence[Any], structure: tree.Stru
             source_of(user_place(2)),
         ) from None
     checked: list[Any] = []
-    for tangent, primal, path in zip(leaves, primals, structure.paths(), strict=True):
+    for tangent, expected_type, path in zip(leaves, types, structure.paths(), strict=True):
         if tangent is None:
             checked.append(None)
             continue
-        expected_type = type_of(primal)
         try:
             actual = type_of(tangent)
         except TypeError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
 from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
@@ -29,6 +28,7 @@ from functrace.places import runs_equations, source_of, user_place
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.calling import apart, call_apart
+from functrace.transforms.transformed import transformed
 
 P = ParamSpec("P")
 
@@ -69,9 +69,8 @@ def named_axis(name: Hashable) -> NamedAxis:
     return axes[name]
 
 
-def named_axes() -> Mapping[Hashable, NamedAxis]:
-    """The axes of all maps with a name that are calling their functions, outermost first."""
-    return _named_axes.get()
+named_axes: Callable[[], Mapping[Hashable, NamedAxis]] = _named_axes.get
+"""The axes of all maps with a name that are calling their functions, outermost first."""
 
 
 @contextmanager
@@ -194,7 +193,14 @@ def vmap(
     """
     example: Callable[..., Any] = fun  # it is called on traced arguments, not on its own
 
-    @wraps(fun)
+    @transformed(
+        fun,
+        vmap,
+        in_axes=in_axes,
+        out_axes=out_axes,
+        axis_name=axis_name,
+        axis_size=axis_size,
+    )
     def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
         axes = _input_axes(fun, in_axes, args, kwargs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any
 
 from functrace import numpy_warnings, tree
@@ -14,6 +13,7 @@ from functrace.ir.types import type_of
 from functrace.places import runs_equations
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.calling import apart
+from functrace.transforms.transformed import transformed
 
 
 def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
@@ -40,7 +40,7 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
             return c
     """
 
-    @wraps(f)
+    @transformed(f, make_ir)
     def record(*args: Any, **kwargs: Any) -> Program:
         leaves, structure = tree.flatten((args, kwargs))
         types = [type_of(as_operand(leaf)) for leaf in leaves]

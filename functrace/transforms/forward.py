@@ -16,6 +16,7 @@ from typing import Any
 from functrace import tree
 from functrace.errors import FunctraceError
 from functrace.ir.primitive import Primitive
+from functrace.ir.program import Program
 from functrace.ir.types import type_of
 from functrace.places import source_of, user_place
 from functrace.primitives.linear import zeros_for
@@ -26,6 +27,7 @@ from functrace.tracing import (
     leaked,
     require_further_out,
     share_memory,
+    youngest_birth,
 )
 from functrace.transforms.arguments import (
     checked_tangents,
@@ -33,6 +35,7 @@ from functrace.transforms.arguments import (
     split_aux,
 )
 from functrace.transforms.calling import apart, call_apart, owned
+from functrace.transforms.evaluate import without_effects
 from functrace.transforms.transpose import jvp_of
 
 
@@ -62,7 +65,7 @@ class TangentRecording(ValueRecording):
         place = user_place(3)
         try:
             if primitive.holds_programs:
-                output, tangent = primitive.push_forward(values, tangents, params)
+                output, tangent = _pushed(primitive, values, tangents, params)
                 require_further_out([*output, *tangent], self)
             else:
                 output = bind(primitive, *values, **params)
@@ -94,6 +97,24 @@ class TangentRecording(ValueRecording):
         if isinstance(x, Tracer) and x.recording is self:
             return x.variable
         return zeros_of(x)
+
+
+def _pushed(
+    primitive: Primitive, values: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+) -> tuple[Any, Any]:
+    """The output and tangent of a primitive that holds Programs."""
+    known = youngest_birth(values)
+    if youngest_birth(tangents) <= known:
+        return primitive.push_forward(values, tangents, params)
+    pushed = primitive.push_later(values, tangents, params)
+    if pushed is None:
+        quiet = {
+            name: without_effects(x) if isinstance(x, Program) else x for name, x in params.items()
+        }
+        pushed = primitive.push_forward(values, tangents, quiet)
+        if youngest_birth(pushed[0]) > known:
+            return bind(primitive, *values, **params), pushed[1]
+    return pushed
 
 
 def zeros_of(x: Any) -> Any:
@@ -133,7 +154,7 @@ def jvp(
         return f"primals{tree.keystr(structure.paths()[index])}"
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
-    given = checked_tangents(tuple(tangents), leaves, structure)
+    given = checked_tangents(tuple(tangents), structure, [type_of(x) for x in leaves])
     with TangentRecording() as recording:
         inputs = [
             x if not active or tangent is None else Tracer(recording, x, tangent)

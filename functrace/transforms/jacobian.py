@@ -7,7 +7,6 @@ for all rows (or columns) together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -22,6 +21,7 @@ from functrace.transforms.arguments import (
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import grad, vjp
+from functrace.transforms.transformed import transformed
 
 P = ParamSpec("P")
 
@@ -61,7 +61,14 @@ def jacrev(
     """
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
-    @wraps(fun)
+    @transformed(
+        fun,
+        jacrev,
+        argnums=argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+    )
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         arguments, leaves, structure, is_active = differentiated_arguments(
             fun, argnums, args, kwargs, holomorphic, allow_int
@@ -116,7 +123,7 @@ def jacfwd(
     """
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
-    @wraps(fun)
+    @transformed(fun, jacfwd, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         arguments, leaves, structure, _ = differentiated_arguments(
             fun, argnums, args, kwargs, holomorphic, False
@@ -203,7 +210,12 @@ def hvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         >>> ft.hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]), np.array([1.0, 0.0]))
         array([6., 2.])
     """
-    return lambda x, v: jvp(grad(f), (x,), (v,))[1]
+
+    @transformed(f, hvp)
+    def product(x: Any, v: Any) -> Any:
+        return jvp(grad(f), (x,), (v,))[1]
+
+    return product
 
 
 def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:

@@ -10,11 +10,12 @@ import numpy as np
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
-from functrace.tracing import ProgramRecording, Tracer, as_operand
+from functrace.tracing import ProgramRecording, as_operand
 from functrace.transforms.arguments import checked_cotangents, checked_tangents
 from functrace.transforms.calling import apart, owned
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import jvp
+from functrace.transforms.linear_functions import Domain, LinearFunction
 from functrace.transforms.transpose import transpose_program
 
 
@@ -29,7 +30,9 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     Returns:
         ``(output, pushforward)``, or ``(output, pushforward, auxiliary data)``. The pushforward
         takes one tangent for each primal and returns the output's tangent, without evaluating
-        ``fun`` again; only loops and branches compute their values along with the tangents.
+        ``fun`` again; only loops and branches compute their values along with the tangents, and
+        `checkpoint` what its policy does not keep. It is a tree, whose leaves are the arrays that
+        it needs: it can be returned from a jitted function, and passed to one.
 
     Example:
         >>> import numpy as np
@@ -43,22 +46,14 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     with ProgramRecording(holds_effects=False) as recording:
         tangents = [recording.input(type.strong) if type.is_inexact else None for type in types]
         output, pushed, *aux = jvp(fun, primals, structure.unflatten(tangents), has_aux=has_aux)
-        results, result_structure = tree.flatten((output, *aux))
         out_structure = tree.structure(output)
         parts = out_structure.flatten_up_to(pushed)
         program = recording.program([part for part in parts if part is not None])
-        # A loop computes values and tangents together, so its values are in the Program as well.
-        unknown = [isinstance(x, Tracer) and x.recording is recording for x in results]
-        values = recording.program([x for x, is_in in zip(results, unknown, strict=True) if is_in])
     program = without_effects(program)  # these belong to the values
-    inexact = [type for type in types if type.is_inexact]
-    is_run = any(unknown) or any(equation.has_effect for equation in values.equations)
-    found = iter(run_program(values, [zeros_of_type(type) for type in inexact]) if is_run else ())
-    results = [next(found) if is_in else x for x, is_in in zip(results, unknown, strict=True)]
     has_tangent = [part is not None for part in parts]
 
     def pushforward(*tangents: Any) -> Any:
-        given = checked_tangents(tuple(tangents), leaves, structure)
+        given = checked_tangents(tuple(tangents), structure, types)
         full = [
             zeros_of_type(type) if x is None else x
             for x, type in zip(given, types, strict=True)
@@ -67,8 +62,10 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         pushed = iter(apart(run_program(program, full), full))
         return out_structure.unflatten([next(pushed) if on else None for on in has_tangent])
 
-    output, *aux = result_structure.unflatten([owned(x) for x in results])
-    return (output, pushforward, *aux)
+    output, *aux = tree.map(owned, (output, *aux))
+    domain = Domain(structure, tuple(types), checked_tangents, is_tuple=True)
+    name = f"pushforward of {getattr(fun, '__name__', 'a function')}"
+    return (output, LinearFunction(name, pushforward, domain, leaves), *aux)
 
 
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], Any]:
@@ -81,7 +78,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
 
     Returns:
         A function of a tree like the output of ``fun``. It returns a tuple with one tree for each
-        argument.
+        argument. It is a tree, whose leaves are the arrays that it needs.
 
     Raises:
         NonlinearRuleError: ``fun`` is not linear.
@@ -118,4 +115,6 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         ]
         return structure.unflatten(apart(full, given))
 
-    return transposed
+    domain = Domain(out_structure, tuple(out_types), checked_cotangents, is_tuple=False)
+    name = f"transpose of {getattr(fun, '__name__', 'a function')}"
+    return LinearFunction(name, transposed, domain)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -51,6 +50,8 @@ from functrace.transforms.arguments import (
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
+from functrace.transforms.linear_functions import Domain, LinearFunction
+from functrace.transforms.transformed import transformed
 from functrace.transforms.transpose import vjp_from_jvp
 
 P = ParamSpec("P")
@@ -368,7 +369,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     Returns:
         ``(output, pullback)``, or ``(output, pullback, auxiliary data)``. The pullback takes a
         cotangent of the output's structure, shapes and dtypes, and returns a tuple with one
-        cotangent for each primal. It can be called more than once.
+        cotangent for each primal. It can be called more than once, and is a tree, whose leaves are
+        the arrays that it needs: it can be returned from a jitted function, and passed to one.
 
     Raises:
         NonFloatLeafError: A leaf of the arguments is neither an array nor a number.
@@ -409,7 +411,10 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         return structure.unflatten(gradients(leaves, is_active, cotangents))
 
     result = out_structure.unflatten(values)
-    return (result, pullback, aux) if has_aux else (result, pullback)
+    domain = Domain(out_structure, tuple(types), checked_cotangents, is_tuple=False)
+    name = f"pullback of {getattr(fun, '__name__', 'a function')}"
+    linear = LinearFunction(name, pullback, domain, leaves)
+    return (result, linear, aux) if has_aux else (result, linear)
 
 
 def value_and_grad(
@@ -458,7 +463,14 @@ def value_and_grad(
     """
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
-    @wraps(fun)
+    @transformed(
+        fun,
+        value_and_grad,
+        argnums=argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+    )
     def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]:
         arguments, leaves, structure, is_active = differentiated_arguments(
             fun, argnums, args, kwargs, holomorphic, allow_int
@@ -521,7 +533,14 @@ def grad(
     """
     both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
 
-    @wraps(fun)
+    @transformed(
+        fun,
+        grad,
+        argnums=argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+    )
     def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
         value, result = both(*args, **kwargs)
         return (result, value[1]) if has_aux else result

@@ -94,3 +94,105 @@ def test_the_transpose_of_shapes_and_of_integers():
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, 2 * cotangent)
     assert ft.linear_transpose(lambda x: 2 * x, 1)(3) == (6,)
+
+
+# What is evaluated when
+
+
+def counting():
+    """A function that counts the evaluations of itself, and those of its derivative."""
+    counts = {"value": 0, "slope": 0}
+
+    def count(name, x):
+        counts[name] += 1
+        return np.exp(x)
+
+    def call(name, x):
+        return ft.pure_callback(lambda x: count(name, x), ft.ShapeDtypeStruct((), np.float64), x)
+
+    f = ft.custom_jvp(lambda x: call("value", x))
+    f.defjvp(lambda primals, tangents: (f(*primals), call("slope", *primals) * tangents[0]))
+    return f, counts
+
+
+@pytest.mark.parametrize(
+    ("wrap", "again"),
+    [
+        (lambda f: f, 0),
+        (ft.jit, 0),
+        (lambda f: ft.jit(lambda x: ft.jit(f)(x)), 0),
+        (lambda f: ft.checkpoint(f, policy=ft.checkpoint_policies.everything_saveable), 0),
+        (lambda f: ft.jit(ft.checkpoint(f, policy=ft.checkpoint_policies.everything_saveable)), 0),
+        (ft.checkpoint, 1),
+        (lambda f: ft.jit(ft.checkpoint(f)), 1),
+    ],
+)
+def test_a_pushforward_evaluates_only_what_a_policy_did_not_keep(wrap, again):
+    f, counts = counting()
+    output, pushforward = ft.linearize(wrap(lambda x: np.sin(f(x))), 0.5)
+    np.testing.assert_allclose(output, np.sin(np.exp(0.5)))
+    before = dict(counts)
+    assert before["value"] == 1
+    for number in range(1, 4):
+        np.testing.assert_allclose(pushforward(2.0), 2 * np.cos(np.exp(0.5)) * np.exp(0.5))
+        assert counts["slope"] - before["slope"] == again * number
+        assert counts["value"] - before["value"] == again * number
+
+
+@pytest.mark.parametrize(
+    ("policy", "inside", "outside"),
+    [
+        ("nothing_saveable", ["sin", "cos"], []),
+        ("everything_saveable", [], ["sin", "cos"]),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit])
+def test_policies_say_what_a_pushforward_holds(policy, inside, outside, wrap):
+    policy = getattr(ft.checkpoint_policies, policy)
+    f = wrap(ft.checkpoint(lambda x: np.sin(wrap(lambda x: x * x)(np.sin(x))), policy=policy))
+    _, pushforward = ft.linearize(f, 1.0)
+    text = str(ft.make_ir(pushforward)(2.0))
+    assert all(f" {name}(" in text for name in inside)
+    assert not any(f" {name}(" in text for name in outside)
+    np.testing.assert_allclose(pushforward(2.0), ft.jvp(f, (1.0,), (2.0,))[1])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: ft.scan(lambda c, r: (np.sin(c) * r, c), x, np.arange(3.0))[0],
+        lambda x: ft.while_loop(lambda c: c < 5.0, lambda c: c * 1.5, x),
+        lambda x: ft.cond(x > 0, np.sin, np.cos, x),
+        lambda x: ft.fori_loop(0, 3, lambda i, c: c * x, x),
+        lambda x: ft.custom_root(
+            lambda y: y**2 - x, 1.0, lambda f, y: y + 0 * x + 0.5, lambda g, y: y / g(1.0)
+        ),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit, ft.checkpoint])
+def test_loops_and_choices_are_linearized_inside_other_functions(f, wrap):
+    g = wrap(lambda x: np.sin(wrap(f)(x)) * x)
+    output, pushforward = ft.linearize(g, 0.7)
+    value, pushed = ft.jvp(g, (0.7,), (2.0,))
+    np.testing.assert_allclose([output, pushforward(2.0)], [value, pushed])
+    found = ft.vmap(lambda t: ft.jvp(g, (0.7,), (t,)), out_axes=(None, 0))(np.array([2.0, 4.0]))
+    np.testing.assert_allclose(found[0], value)
+    np.testing.assert_allclose(found[1], [pushed, 2 * pushed])
+
+
+def test_effects_happen_once():
+    seen = []
+
+    def f(x):
+        def step(c, _):
+            ft.debug.callback(lambda c: seen.append(float(c)), c)
+            return c * 2.0, None
+
+        ft.debug.callback(lambda x: seen.append(float(x)), x)
+        return ft.scan(step, x, None, length=2)[0]
+
+    for wrap in (lambda f: f, ft.jit, ft.checkpoint):
+        seen.clear()
+        _, pushforward = ft.linearize(wrap(f), 1.0)
+        assert pushforward(1.0) == 4.0
+        assert seen == [1.0, 1.0, 2.0]

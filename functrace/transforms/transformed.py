@@ -1,0 +1,79 @@
+"""Functions that transformations make of others: how they are called, bound, copied and pickled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial, update_wrapper
+from types import MethodType
+from typing import Any
+
+
+class Transformed(partial[Any]):
+    """A function that a transformation made.
+
+    It is called nearly as fast as a Python function, and is a method in the body of a class, as one
+    is. Python pickles functions by their name, which is that of the function that was transformed;
+    so this is no Python function, and is pickled as what it was made by.
+    """
+
+    made_by: tuple[Callable[..., Any], Any, dict[str, Any]]
+    """The transformation, the function that it was applied to, and its options."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Bind a method."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        make, fun, _ = self.made_by
+        name = getattr(fun, "__qualname__", None) or repr(fun)
+        return f"<{make.__name__} of {name} at {id(self):#x}>"
+
+    def __reduce__(self) -> Any:
+        return importable_name(self) or (_made, self.made_by)
+
+    def __copy__(self) -> Transformed:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Transformed:
+        # Functions are not copied; but an object is whose method was transformed.
+        make, fun, options = self.made_by
+        copied = deepcopy(fun, memo)
+        return self if copied is fun else _made(make, copied, options)
+
+
+def transformed(fun: Callable[..., Any], make: Callable[..., Any], **options: Any) -> Any:
+    """As a decorator: make a `Transformed` with the name of the function that it was made of.
+
+    Args:
+        fun: The function that is transformed.
+        make: The transformation.
+        options: Its keyword arguments.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        made: Any = Transformed(function)
+        update_wrapper(made, fun)
+        made.made_by = make, fun, options
+        return made
+
+    return decorate
+
+
+def _made(make: Callable[..., Any], fun: Any, options: dict[str, Any]) -> Any:
+    return make(fun, **options)
+
+
+def importable_name(x: Any) -> str | None:
+    """The name under which an object is found in its module; None if another one is found there.
+
+    What was made by a decorator is found, and is pickled by this name, as functions are.
+    """
+    found: Any = sys.modules.get(getattr(x, "__module__", None) or "")
+    name = getattr(x, "__qualname__", None)
+    if found is None or not isinstance(name, str):
+        return None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return name if found is x else None
