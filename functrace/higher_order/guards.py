@@ -7,7 +7,7 @@ compares what must be the same, and puts the output together by a literal::
 
     def guard(args, kwargs):
         try:
-            if named_axes() or is_disabled or len(args) != 2 or kwargs:
+            if no_shortcuts or len(args) != 2 or kwargs:
                 return MISS
             (
                 n1,
@@ -42,7 +42,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.ir.types import WEAK_DTYPES
-from functrace.transforms.batch import named_axes
+from functrace.transforms.batch import no_shortcuts
 from functrace.tree.kinds import (
     DEFAULTDICT,
     DICT,
@@ -70,16 +70,12 @@ class _Miss:
 MISS: Final = _Miss()
 """What a guard returns for a call that is not of its kind."""
 
-is_disabled: Final[list[None]] = []
-"""Not empty while guards must let no call pass: somewhere `disable_jit` is in force."""
-
 # What generated code takes as built in. Its file lies in functrace's folder, where no line is taken
 # for one of the user's.
 _FILE: Final = os.path.join(os.path.dirname(__file__), "<guard>")  # noqa: PTH118, PTH120
 _GLOBALS: Final[dict[str, Any]] = {
     "MISS": MISS,
-    "is_disabled": is_disabled,
-    "named_axes": named_axes,
+    "no_shortcuts": no_shortcuts,
     "ndarray": np.ndarray,
     "OrderedDict": OrderedDict,
     "defaultdict": defaultdict,
@@ -201,7 +197,7 @@ class _Writer:
         count = args[2] + sum(isinstance(place, int) for place in fixed)
         keywords = kwargs[2] + len(fixed) - (count - args[2])
         has_keywords = f"len(kwargs) != {keywords}" if keywords else "kwargs"
-        self._require_not(f"named_axes() or is_disabled or len(args) != {count} or {has_keywords}")
+        self._require_not(f"no_shortcuts or len(args) != {count} or {has_keywords}")
         names = [self._fresh() for _ in range(count)]
         if names:
             self.lines.append(f"{', '.join(names)}, = args")

@@ -24,7 +24,7 @@ from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.higher_order.call import call
 from functrace.higher_order.donating import fit_for_donation
 from functrace.higher_order.explaining import explain_capture, explain_miss, is_explaining
-from functrace.higher_order.guards import MISS, Guard, is_disabled, make_guard
+from functrace.higher_order.guards import MISS, Guard, make_guard
 from functrace.higher_order.programs import closed, record_program
 from functrace.higher_order.static_arguments import (
     NamedParameters,
@@ -36,7 +36,12 @@ from functrace.higher_order.static_arguments import (
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import Tracer, as_operand, bind, user_place
-from functrace.transforms.batch import axes_in_scope, named_axis, names_of_indices
+from functrace.transforms.batch import (
+    axes_in_scope,
+    named_axis,
+    names_of_indices,
+    no_shortcuts,
+)
 from functrace.tree.sameness import identity
 
 MOST_RECORDINGS = 256
@@ -208,7 +213,7 @@ class Recordings:
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function; the first guard was asked already."""
-        if is_disabled and _is_disabled_here.get():
+        if no_shortcuts and _is_disabled_here.get():
             return self.function(*args, **kwargs)
         for pair in self._recent[1:]:
             result = pair[0](args, kwargs)
@@ -422,9 +427,9 @@ def disable_jit(disable: bool = True) -> Generator[None, None, None]:
     """
     before = _is_disabled_here.set(disable)
     # Guards of all threads let no call pass meanwhile; those of other threads are then looked up.
-    is_disabled.append(None)
+    no_shortcuts.append(None)
     try:
         yield
     finally:
-        is_disabled.pop()
+        no_shortcuts.pop()
         _is_disabled_here.reset(before)

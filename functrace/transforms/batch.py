@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, Final, NamedTuple, ParamSpec
 
 import numpy as np
 
@@ -73,13 +73,22 @@ named_axes: Callable[[], Mapping[Hashable, NamedAxis]] = _named_axes.get
 """The axes of all maps with a name that are calling their functions, outermost first."""
 
 
+no_shortcuts: Final[list[None]] = []
+"""Not empty while calls of jitted functions must go the general way: somewhere, in any thread,
+named axes are in scope, or `disable_jit` is in force. One look at a list is all that it costs."""
+
+
 @contextmanager
 def with_named_axes(axes: Mapping[Hashable, NamedAxis]) -> Generator[None]:
     """Let these axes be in scope, and no others: where a rule is called after its map has ended."""
     before = _named_axes.set(axes)
+    if axes:
+        no_shortcuts.append(None)
     try:
         yield
     finally:
+        if axes:
+            no_shortcuts.pop()
         _named_axes.reset(before)
 
 
