@@ -1,21 +1,21 @@
 """What is said where Python or NumPy asks a traced value for what it has not.
 
 ``range(n)``, ``np.zeros(n)``, ``math.sin(t)`` and ``if t > 0`` all come to the traced value as a
-request for a number, and each has another remedy. The user's own expression tells them apart: an
-instruction of Python knows from which columns of which line it comes. NumPy hides some refusals
-behind errors of its own; the recording keeps the last one, and raises it in their place.
+request for a number, and each has another remedy. The user's own expression tells them apart. NumPy
+hides some refusals behind errors of its own; the recording keeps the last one, and raises it in
+their place.
 """
 
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Mapping
 from importlib import import_module
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from functrace.errors import FunctraceError, OperandError
+from functrace.expressions import expression_at
 from functrace.places import LIBRARIES, Place, source_of
 
 BRANCHES = (
@@ -61,27 +61,6 @@ class Refusal(NamedTuple):
 
     error: FunctraceError
     place: Place | None
-
-
-def expression_at(place: Place | None) -> ast.expr | None:
-    """The expression of which an instruction is the last step, where its file can be read."""
-    if place is None or place[1] < 0:
-        return None
-    code, instruction = place
-    for index, (line, end_line, column, end_column) in enumerate(code.co_positions()):
-        if index != instruction // 2:
-            continue
-        if line is None or end_line is None or column is None or end_column is None:
-            return None
-        lines = [linecache.getline(code.co_filename, n) for n in range(line, end_line + 1)]
-        encoded = [text.encode() for text in lines]  # columns are counted in bytes
-        encoded[-1] = encoded[-1][:end_column]
-        encoded[0] = encoded[0][column:]
-        try:
-            return ast.parse(b"".join(encoded).decode().strip(), mode="eval").body
-        except (SyntaxError, ValueError):  # the file was changed, or it is another statement
-            return None
-    return None
 
 
 def advice_on_index(place: Place | None) -> str:

@@ -15,8 +15,6 @@ by binding one recording further out, so ``if x > 0:`` works) or keeps types onl
 from __future__ import annotations
 
 import ast
-import dis
-import linecache
 import operator
 import os
 import sys
@@ -24,10 +22,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import count
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar, cast, final
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, final
 from weakref import ref
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from functrace import numpy_warnings, tree
 from functrace.draws import watch_that_runs
@@ -43,6 +42,13 @@ from functrace.errors import (
     ShapeMismatchError,
     UnknownValueError,
     UnsupportedFunctionError,
+)
+from functrace.expressions import (
+    expression_at,
+    line_at,
+    reads_an_item,
+    stores_an_item,
+    written_at,
 )
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
@@ -62,9 +68,9 @@ from functrace.refusals import (
     BRANCHES,
     LENGTHS,
     NUMBERS,
+    SLICES,
     Refusal,
     advice_on_index,
-    expression_at,
     is_of_container,
     place_raised,
     remedy_for,
@@ -84,7 +90,11 @@ class Recording:
         around: The recording whose function calls the transformed one, while that is running.
         refusal: What its tracers refused last, for where NumPy hides that behind an error of its
             own.
+        is_plain: Whether its tracers stand for plain arrays (buffers.py), and it for no
+            transformation.
     """
+
+    is_plain: ClassVar[bool] = False
 
     birth: int
     is_open: bool
@@ -128,6 +138,20 @@ class Recording:
     def settle(self, tracer: Tracer) -> None:
         """Make a tracer usable whose recording is not open: one that has ended cannot."""
         raise leaked([tracer])
+
+    def as_constant(self, tracer: Tracer) -> Any:
+        """What a younger recording keeps of a tracer: a copy, as it may be written later."""
+        return tracer.copy()
+
+    def attribute(self, tracer: Tracer, name: str) -> Any:
+        """What a plain array has and a traced one has not."""
+        raise NotImplementedError
+
+    def call(
+        self, function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """What NumPy gives where all arrays are plain; NotImplemented where one is traced."""
+        return NotImplemented
 
 
 _running: ContextVar[Recording | None] = ContextVar("running", default=None)
@@ -242,6 +266,8 @@ class ValueRecording(Recording):
         if not isinstance(x, Tracer):
             return x
         require_usable(x)
+        if x.recording.is_plain:
+            return x.value.copy()
         return x.value if x.recording is self else x
 
 
@@ -283,7 +309,7 @@ class ProgramRecording(Recording):
             require_usable(value)
             if value.recording is self:
                 return value.variable
-            return Constant(value.copy())  # a copy: the tracer may be written later
+            value = value.recording.as_constant(value)
         if type(value) is not int and (watch := watch_that_runs()) is not None:
             watch.look()
         if not isinstance(value, np.ndarray):
@@ -433,6 +459,14 @@ def require_usable(tracer: Tracer) -> None:
         tracer.recording.settle(tracer)
 
 
+def plain(x: Any) -> Any:
+    """A value that stands for a plain array as that array; any other as it is."""
+    if type(x) is not Tracer:
+        return x
+    require_usable(x)
+    return x.value if x.recording.is_plain else x
+
+
 def require_further_out(outputs: Sequence[Any], recording: Recording) -> None:
     """Check that a custom function used no value of the recording that called it.
 
@@ -573,6 +607,8 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator of Python; it leaves operands that are no arrays to the other side."""
     kind = type(y)
     if kind is not Tracer and kind not in _PLAIN_SCALARS and not _is_plain(y):
+        if isinstance(y, NDArrayOperatorsMixin):  # it has operations of its own
+            return NotImplemented
         try:
             y = as_operand(y)
         except OperandError:
@@ -739,8 +775,8 @@ class Tracer:
         return error
 
     def _known(self, request: str, advice: str | Callable[[Place | None], str] = NUMBERS) -> Any:
+        require_usable(self)
         if self.value is UNKNOWN:
-            require_usable(self)
             place = user_place(2)
             names = " and ".join(f"`{name}`" for name in _names_behind(self))
             error = UnknownValueError(
@@ -756,11 +792,11 @@ class Tracer:
     def _number(self, request: str, advice: str | Callable[[Place | None], str] = NUMBERS) -> Any:
         """The value, where making it a Python number loses no derivative."""
         place = user_place(2)
-        if _stores_an_item(place):
-            raise self._written_into_an_array(place)
-        value = self._known(request, advice)
         require_usable(self)
-        if self.type.is_inexact:
+        if stores_an_item(place) and not self.recording.is_plain:
+            raise self._refused(written_into_an_array(self.type, place), place)
+        value = self._known(request, advice)
+        if self.type.is_inexact and not self.recording.is_plain:
             error = LostDerivativeError(
                 f"{request} would turn a traced {self.type} into a plain number, and its "
                 "derivative would be lost.",
@@ -768,12 +804,6 @@ class Tracer:
             )
             raise self._refused(error, place)
         return value
-
-    def _written_into_an_array(self, place: Place | None) -> ArrayWriteError:
-        error = ArrayWriteError(
-            f"A traced {self.type} is written into an ordinary NumPy array.", source_of(place)
-        )
-        return self._refused(error, place)
 
     def __bool__(self) -> bool:
         return bool(self._known("bool()", BRANCHES))
@@ -804,6 +834,21 @@ class Tracer:
     def __index__(self) -> int:
         return operator.index(self._number("An index", advice_on_index))
 
+    @property
+    def at(self) -> NoReturn:
+        """Refuse: what JAX writes so is written as an assignment here."""
+        found = expression_at(user_place(1))
+        name = "x"
+        if isinstance(found, ast.Attribute):
+            name = ast.unparse(found.value)
+        raise AttributeError(
+            f"A traced array has no 'at': it is written as an array of NumPy's.\n"
+            f"  at {source_of(user_place(1))}\n"
+            f"  For y = {name}.at[index].set(value) write y = {name}.copy(), then "
+            "y[index] = value; for .add(value) y[index] += value, or np.add.at(y, index, value) "
+            "where indices repeat."
+        )
+
     def item(self, *index: Any) -> Any:
         """Refuse: a Python number cannot carry the derivative. Integers that are known pass."""
         value = self._number("item()")
@@ -811,13 +856,17 @@ class Tracer:
 
     def tolist(self) -> Any:
         """The rows as nested lists of traced scalars."""
+        if self.recording.is_plain:
+            return self.value.tolist()
         return [row.tolist() if row.ndim else row for row in self] if self.ndim else self
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         place = user_place(1)
         require_usable(self)
-        if _stores_an_item(place):
-            raise self._written_into_an_array(place)
+        if self.recording.is_plain:
+            return np.array(self.value, dtype)
+        if stores_an_item(place):
+            raise self._refused(written_into_an_array(self.type, place), place)
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         if caller.f_code.co_filename == _MASKED_ARRAYS:
             raise _not_ordinary(np.ma.MaskedArray)
@@ -830,6 +879,8 @@ class Tracer:
         if library is not None:
             package, name = library
             who = package if "<locals>" in name else f"{package}'s {name}"
+            if name in ("fill_diagonal", "place", "put_along_axis"):
+                return written_into_an_array(self.type, place)
             what = f"{who} makes an ordinary array of a traced {self.type}, and "
             if getattr(np, name, None) in FUNCTIONS:
                 return UnsupportedFunctionError(
@@ -839,12 +890,16 @@ class Tracer:
                 )
             what = f"{what}functrace has no rule for it."
             return UnsupportedFunctionError(what, where, remedy_for(package, name))
-        if _reads_an_item(place):
+        if reads_an_item(place):
+            found = expression_at(place)
+            array, index = "array", "index"
+            if isinstance(found, ast.Subscript):
+                array, index = ast.unparse(found.value), ast.unparse(found.slice).strip("()")
             return ArrayConversionError(
                 f"An ordinary NumPy array is indexed by a traced {self.type}.",
                 where,
-                "In place of a[i] write functrace.numpy.take(a, i, axis=0), or give the array to "
-                "the function as an argument, so that it is traced too.",
+                f"In place of {array}[{index}] write functrace.numpy.asarray({array})[{index}], or "
+                "give the array to the function as an argument, so that it is traced too.",
             )
         expression = expression_at(place)
         called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
@@ -888,8 +943,13 @@ class Tracer:
         return bool(FUNCTIONS[np.any](self == x))
 
     def __repr__(self) -> str:
+        if self.recording.is_plain:
+            return repr(self.value)
         value = "" if self.value is UNKNOWN else f", value={self.value!r}"
         return f"Tracer({self.type}{value})"
+
+    def __str__(self) -> str:
+        return str(self.value) if self.recording.is_plain else repr(self)
 
     def __format__(self, specification: str) -> str:
         if not specification or self.value is UNKNOWN:
@@ -898,7 +958,9 @@ class Tracer:
 
     __hash__ = None  # type: ignore[assignment]  (as arrays: == compares element by element)
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.recording.is_plain:
+            return self.value.__reduce_ex__(protocol)
         raise LostDerivativeError(
             f"Pickling would turn a traced {self.type} into plain data, and its derivative would "
             "be lost.",
@@ -917,6 +979,8 @@ class Tracer:
         """The same values in memory of their own."""
         require_usable(self)
         value = self.value
+        if self.recording.is_plain:
+            return Tracer(self.recording, value.copy(order), None)
         result = Tracer(self.recording, value, self.variable, self.place)
         shape = self.shape
         if not shape:
@@ -1138,6 +1202,10 @@ class Tracer:
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if self.recording.is_plain:
+            result = self.recording.call(getattr(ufunc, method), inputs, options)
+            if result is not NotImplemented:
+                return result
         if method == "__call__" and not options:
             recording = self.recording
             is_alone = True
@@ -1145,6 +1213,8 @@ class Tracer:
                 if type(x) is Tracer:
                     is_alone = is_alone and x.recording is recording
                 elif type(x) not in _PLAIN_SCALARS and not _is_plain(x):
+                    if isinstance(x, NDArrayOperatorsMixin):
+                        return NotImplemented
                     inputs = tuple(map(as_operand, inputs))
             primitive = UFUNCS.get(ufunc)
             if getattr(primitive, "keeps_weak", False) and all(map(_is_weak, inputs)):
@@ -1165,6 +1235,10 @@ class Tracer:
         arguments: Sequence[Any],
         options: dict[str, Any],
     ) -> Any:
+        if self.recording.is_plain:
+            result = self.recording.call(function, arguments, options)
+            if result is not NotImplemented:
+                return result
         implementation = FUNCTIONS.get(function)
         if implementation is None:
             module = getattr(function, "__module__", "numpy")
@@ -1344,7 +1418,11 @@ class _Missing:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, tracer: Tracer | None, owner: type[Tracer]) -> NoReturn:
+    def __get__(self, tracer: Tracer | None, owner: type[Tracer]) -> Any:
+        if tracer is None:
+            raise AttributeError(self.name)
+        if tracer.recording.is_plain:
+            return tracer.recording.attribute(tracer, self.name)
         message = f"A traced array has no {self.name!r}, although a NumPy array has it."
         raise AttributeError(f"{message}\n  at {source_of(user_place(1))}")
 
@@ -1390,40 +1468,8 @@ def _names_behind(tracer: Tracer) -> list[str]:
 
 def _quoted(place: Place | None) -> str:
     """The user's line itself, where its file can be read."""
-    source = source_of(place)
-    text = "" if source is None else linecache.getline(source.file, source.line).strip()
+    text = line_at(place)
     return f", in `{text}`" if text else ""
-
-
-def _stores_an_item(place: Place | None) -> bool:
-    """Whether the instruction at a place is an assignment such as ``array[index] = value``."""
-    if place is None or place[1] < 0:
-        return False
-    code, instruction = place
-    return dis.opname[code.co_code[instruction]].startswith("STORE_S")
-
-
-def _reads_an_item(place: Place | None) -> bool:
-    """Whether the instruction at a place is a subscript such as ``array[index]``."""
-    if place is None or place[1] < 0:
-        return False
-    bytecode, instruction = place[0].co_code, place[1]
-    name = dis.opname[bytecode[instruction]]
-    subscript = 26  # an operator among the others from Python 3.14 on
-    return name == "BINARY_SUBSCR" or (
-        name == "BINARY_OP" and bytecode[instruction + 1] == subscript
-    )
-
-
-def _adds_in_place(place: Place | None) -> bool:
-    """Whether the instruction at a place is an operator such as ``+=``."""
-    if place is None or place[1] < 0:
-        return False
-    bytecode, instruction = place[0].co_code, place[1]
-    return (
-        dis.opname[bytecode[instruction]] == "BINARY_OP"
-        and 13 <= bytecode[instruction + 1] < 26  # the operators in place, in Python's numbering
-    )
 
 
 # Spelt out, because asking np.ma for its file would import it, which takes milliseconds.
@@ -1487,18 +1533,49 @@ def strong_operand(x: Any) -> Any:
     return x if weak is None else weak.type(x)
 
 
+def unknown_bound(type: ArrayType, place: Place | None) -> UnknownValueError:
+    """The error for a slice with a bound of unknown value."""
+    return UnknownValueError(
+        f"A bound of a slice is a traced {type} of unknown value, so that the length of the result "
+        "is unknown.",
+        source_of(place),
+        SLICES,
+    )
+
+
 def reject_out(out: Any) -> None:
     """Raise where a function was given an ``out`` array to write its traced result into."""
     if out is not None:
         place = user_place(2)
-        if _adds_in_place(place):
+        if isinstance(out, Tracer):
             raise ArrayWriteError(
-                "An operator such as += would write a traced result into an ordinary NumPy array.",
+                "The argument `out` names an array for a traced result.",
                 source_of(place),
-                "Write total = total + x in place of total += x.",
+                "Leave out the argument and use the value that is returned.",
             )
-        raise ArrayWriteError(
-            "The argument `out` names an array for a traced result.",
+        raise written_into_an_array(None, place)
+
+
+def written_into_an_array(type: ArrayType | None, place: Place | None) -> ArrayWriteError:
+    """The error for a traced value, or result, that is written into an array of NumPy's own."""
+    what = "A traced result" if type is None else f"A traced {type}"
+    found = expression_at(place)
+    is_out = isinstance(found, ast.Call) and any(word.arg == "out" for word in found.keywords)
+    alternative = " Or leave out the argument `out`, and use what is returned." if is_out else ""
+    name = written_at(place)
+    made = "functrace.numpy.zeros, empty, full, arange, array and others make arrays, inside the "
+    made += "function, that traced values can be written into."
+    if name is None:
+        return ArrayWriteError(
+            f"{what} is written into an ordinary NumPy array, which cannot hold it.",
             source_of(place),
-            "Leave out the argument and use the value that is returned.",
+            f"Make the array by functrace.numpy in place of numpy: {made}{alternative}",
         )
+    text = line_at(place)
+    before = "" if not text else f" before `{text}`"
+    return ArrayWriteError(
+        f"{what} is written into `{name}`, an ordinary NumPy array, which cannot hold it.",
+        source_of(place),
+        f"Write `{name} = functrace.numpy.array({name})`{before}, or make it so at once: {made}"
+        f"{alternative}",
+    )

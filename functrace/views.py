@@ -232,10 +232,27 @@ def _chain(tracer: Tracer) -> tuple[list[Tracer], Tracer | None]:
     return chain, None
 
 
+def root_of(tracer: Tracer) -> Tracer:
+    """The array that a traced one is a view of, as far as that is certain; which may be itself."""
+    return _chain(tracer)[0][-1]
+
+
+def outdate(root: Tracer) -> None:
+    """Let all views of an array be made again when they are used."""
+    for entry in () if root.memory is None else root.memory.views:
+        view = entry()
+        if view is not None and view is not root and root_of(view) is root:
+            view.recording = STALE
+
+
 def as_raveled(view: Tracer) -> Tracer:
     """A reshaped array as `numpy.ravel` makes it: a view of what lies in one piece only."""
-    if view.base is not None:
-        view.made_by = (*view.made_by[:2], None)
+    base = view.base
+    if base is None:
+        return view
+    if type(base.value) is np.ndarray and not base.value.flags.c_contiguous:
+        return view.copy()
+    view.made_by = (*view.made_by[:2], None)
     return view
 
 
@@ -343,7 +360,6 @@ def set_shape(tracer: Tracer, shape: Any) -> None:
 
 
 def _stand_for(tracer: Tracer, other: Tracer) -> None:
-    require_usable(other)
     tracer.recording = other.recording
     tracer.value = other.value
     tracer.variable = other.variable

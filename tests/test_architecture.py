@@ -27,7 +27,10 @@ FLOORS = [
         "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
         "ir.checking", "ir.saving",
     ],
-    ["places", "numpy_warnings", "refusals", "draws", "tracing", "views"],
+    [
+        "places", "numpy_warnings", "expressions", "refusals", "draws", "tracing", "views",
+        "buffers",
+    ],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
         "primitives.reducing", "primitives.contracting", "primitives.convolving",

@@ -455,7 +455,7 @@ def asarray_under_make_ir():
     errors.ArrayConversionError,
     TypeError,
     r"An ordinary NumPy array is indexed by a traced int64\[2\]\.",
-    "In place of a[i] write functrace.numpy.take(a, i, axis=0)",
+    r"In place of THREE[i] write functrace.numpy.asarray(THREE)[i]",
     where=HERE,
 )
 def a_table_under_jit():
@@ -476,7 +476,8 @@ def np_take_from_a_table():
 @case(
     errors.ArrayWriteError,
     TypeError,
-    r"A traced float64\[3\] is written into an ordinary NumPy array\.",
+    r"A traced float64\[3\] is written into `rows`, an ordinary NumPy array, .*",
+    "Write `rows = functrace.numpy.array(rows)` before `rows[0] = x`",
     where=HERE,
 )
 def writing_a_row():
@@ -491,7 +492,8 @@ def writing_a_row():
 @case(
     errors.ArrayWriteError,
     TypeError,
-    r"A traced float64\[2\] is written into an ordinary NumPy array\.",
+    r"A traced float64\[2\] is written into `array`, an ordinary NumPy array, .*",
+    "Write `array = functrace.numpy.array(array)` before `array[1:] = x`",
     where=HERE,
 )
 def writing_a_slice_in_a_helper():
@@ -509,8 +511,8 @@ def writing_a_slice_in_a_helper():
 @case(
     errors.ArrayWriteError,
     TypeError,
-    r"The argument `out` names an array for a traced result\.",
-    "use the value that is returned",
+    r"A traced result is written into an ordinary NumPy array, which cannot hold it\.",
+    "functrace.numpy.zeros, empty, full",
     where=HERE,
 )
 def out_of_a_ufunc():
@@ -520,8 +522,8 @@ def out_of_a_ufunc():
 @case(
     errors.ArrayWriteError,
     TypeError,
-    r"The argument `out` names an array for a traced result\.",
-    "use the value that is returned",
+    r"A traced result is written into an ordinary NumPy array, which cannot hold it\.",
+    "functrace.numpy.zeros, empty, full",
     where=HERE,
 )
 def out_of_a_sum():
@@ -531,8 +533,8 @@ def out_of_a_sum():
 @case(
     errors.ArrayWriteError,
     TypeError,
-    r"An operator such as \+= would write a traced result into an ordinary NumPy array\.",
-    "total = total + x",
+    r"A traced result is written into `total`, an ordinary NumPy array, which cannot hold it\.",
+    "Write `total = functrace.numpy.array(total)` before `total += x`",
     where=HERE,
 )
 def adding_in_place_to_an_array():
@@ -1203,9 +1205,10 @@ def test_writing_one_element_says_what_to_write():
         a[0] = x  # the write
         return np.sum(a)
 
-    with pytest.raises(errors.ArrayWriteError) as caught:
-        ft.grad(f)(2.0)  # in place of NumPy's error, of which it is the cause
-    assert caught.value.where == f"{THIS_FILE}:{line_of(f, '# the write')} in f"
+    with pytest.raises(errors.ArrayWriteError, match="`a`, an ordinary NumPy array") as caught:
+        ft.grad(f)(2.0)  # NumPy puts an error of its own on top of this one
+    cause = caught.value
+    assert cause.where == f"{THIS_FILE}:{line_of(f, '# the write')} in f"
 
 
 def test_writing_one_element_under_make_ir():
@@ -1214,7 +1217,7 @@ def test_writing_one_element_under_make_ir():
         a[0] = x
         return a
 
-    with pytest.raises(errors.ArrayWriteError):
+    with pytest.raises(errors.ArrayWriteError, match="`a`, an ordinary NumPy array"):
         ft.make_ir(f)(2.0)
 
 
@@ -1225,7 +1228,7 @@ def test_every_operator_in_place_on_an_ordinary_array(operator):
     names: dict[str, Any] = {"np": np}
     exec(f"def f(x):\n    a = np.ones(3)\n    a {operator} x\n    return np.sum(a)", names)
     error = raised(in_grad(names["f"]), errors.ArrayWriteError)
-    assert "An operator such as +=" in error.what
+    assert "A traced result is written into" in error.what
     assert error.where == "<string>:3 in f"
 
 

@@ -36,6 +36,7 @@ from functrace.numpy import subscripts as subscripts
 from functrace.numpy import taking as taking
 from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
 from functrace.numpy.lists import accepting_lists as _accepting_lists
+from functrace.numpy.making import MAKING as _MAKING
 from functrace.numpy.making import array as array
 from functrace.numpy.making import asanyarray as asanyarray
 from functrace.numpy.making import asarray as asarray
@@ -52,6 +53,7 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # By now the tables say what NumPy's functions mean on tracers.
 globals().update({function.__name__: _accepting_lists(function) for function in _TAKING_LISTS})
+globals().update(_MAKING)
 
 
 def __getattr__(name: str) -> Any:

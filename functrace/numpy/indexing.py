@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from functrace.buffers import require_own, write_plainly
 from functrace.errors import (
     IndexRangeError,
     OperandError,
-    UnknownValueError,
     UnsupportedFunctionError,
 )
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.types import Shape, result_dtype, type_of
+from functrace.numpy.choosing import Chosen, chosen_by, unknown_mask, written_where
+from functrace.numpy.making import array
 from functrace.primitives.indexing import (
     INDICES,
     Index,
@@ -42,6 +44,7 @@ from functrace.tracing import (
     implements,
     require_usable,
     source_of,
+    unknown_bound,
     user_place,
 )
 from functrace.views import write
@@ -81,8 +84,21 @@ def getitem(x: Any, index: Any) -> Any:
         return x.recording.record(primitive, (x,), {"index": items})
     if len(items) == 1 and np.ndim(items[0]) == 0 and _is_mask(items[0]):
         return x[None][: int(bool(items[0]))].copy()
+    if len(items) == 1 and _is_unknown_mask(items[0], x.shape):
+        return chosen_by(x, known_value(items[0]))
     items, arrays, unique = canonical(items, x.shape)
+    if arrays and x.recording.is_plain:
+        result = x.recording.call(operator.getitem, (x, index), {})
+        if result is not NotImplemented:
+            return result
     return read(x, items, arrays, unique)
+
+
+def _is_unknown_mask(x: Any, shape: Shape) -> bool:
+    """Whether an index is a mask of unknown values, of the shape of an array's first axes."""
+    if not isinstance(x, Tracer) or x.dtype.kind != "b" or not x.ndim:
+        return False
+    return isinstance(known_value(x), Tracer) and x.shape == shape[: x.ndim]
 
 
 def _is_mask(x: Any) -> bool:
@@ -134,7 +150,10 @@ def _index_value(item: Any) -> Any:
     if item is None or item is Ellipsis or type(item) is int:
         return item
     if isinstance(item, slice):
-        parts = (item.start, item.stop, item.step)
+        parts = [known_value(part) for part in (item.start, item.stop, item.step)]
+        for part in parts:
+            if isinstance(part, Tracer):
+                raise unknown_bound(part.type, user_place(2))
         return slice(*(None if part is None else operator.index(part) for part in parts))
     value = known_value(item)
     if isinstance(value, list | tuple | range):
@@ -163,12 +182,7 @@ def _index_value(item: Any) -> Any:
 def _chosen(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
     """The positions that a mask chooses."""
     if isinstance(mask, Tracer):
-        raise UnknownValueError(
-            f"An index is a traced {mask.type}, a mask of which the values are unknown, so that "
-            "the shape of the result is unknown too.",
-            source_of(user_place(2)),
-            "Keep the shape and choose the values, as in np.where(mask, x, 0).",
-        )
+        raise unknown_mask(mask)
     if mask.ndim == 0:
         raise UnsupportedFunctionError(
             "A single boolean is used as an index among others.",
@@ -194,6 +208,18 @@ def _chosen(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
 def setitem(x: Any, index: Any, value: Any) -> None:
     """``x[index] = value`` for a traced array, with NumPy's rules."""
     require_usable(x)
+    if x.recording.is_plain:
+        if write_plainly(x, index, value):
+            return
+        require_own(x)
+    if isinstance(value, list | tuple):
+        value = array(value)
+    if isinstance(value, Chosen):
+        mask = index[0] if type(index) is tuple and len(index) == 1 else index
+        if not _is_unknown_mask(mask, x.shape):
+            raise unknown_mask(value.mask)
+        write(x, written_where(x, known_value(mask), value))
+        return
     if index is Ellipsis and type(value) is Tracer and value.type == x.type:
         if value is not x:
             write(x, value.copy())

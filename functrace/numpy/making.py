@@ -8,11 +8,14 @@ one, or between traced ends, are handed over.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from functrace.errors import ArrayWriteError, OperandError
+from functrace.buffers import buffer, buffer_where_traced
+from functrace.errors import OperandError
 from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
@@ -25,6 +28,7 @@ from functrace.tracing import (
     source_of,
     strong,
     user_place,
+    written_into_an_array,
 )
 
 
@@ -40,6 +44,30 @@ def _stacked(x: Any) -> Any:
     if isinstance(x, list | tuple):
         return np.stack([_stacked(item) for item in x])
     return strong(x) if isinstance(x, Tracer) else np.asarray(x)
+
+
+def _making(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of NumPy's that makes arrays, making ones that traced values can be written into.
+
+    Outside of transformations it is NumPy's function.
+    """
+
+    @wraps(function)
+    def make(*args: Any, **options: Any) -> Any:
+        return buffer_where_traced(function(*args, **options))
+
+    return make
+
+
+MAKING: dict[str, Callable[..., Any]] = {
+    name: _making(getattr(np, name))
+    for name in (
+        "arange", "copy", "empty", "empty_like", "eye", "frombuffer", "fromfunction", "fromiter",
+        "fromstring", "full_like", "geomspace", "identity", "indices", "linspace", "logspace",
+        "meshgrid", "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
+    )
+}  # fmt: skip
+"""NumPy's functions that make arrays, by name, whether something is traced in them or not."""
 
 
 def array(
@@ -61,7 +89,9 @@ def array(
     """
     if not holds_tracer(object):
         options: dict[str, Any] = {} if like is None else {"like": like}
-        return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options)
+        made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **options)
+        is_borrowed = isinstance(object, np.ndarray) and np.may_share_memory(made, object)
+        return buffer_where_traced(made, is_borrowed)
     result = _stacked(object)
     if dtype is not None and result.dtype != np.dtype(dtype):
         result = result.astype(dtype)
@@ -91,7 +121,9 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """As `numpy.ascontiguousarray`: at least one axis."""
     if not holds_tracer(a):
         options: dict[str, Any] = {} if like is None else {"like": like}
-        return np.ascontiguousarray(a, dtype, **options)
+        made = np.ascontiguousarray(a, dtype, **options)
+        is_borrowed = isinstance(a, np.ndarray) and np.may_share_memory(made, a)
+        return buffer_where_traced(made, is_borrowed)
     return array(a, dtype, copy=None, ndmin=1)
 
 
@@ -108,7 +140,7 @@ def full(
     """As `numpy.full`, where the value may be traced."""
     if not holds_tracer(fill_value):
         options: dict[str, Any] = {} if like is None else {"like": like}
-        return np.full(shape, fill_value, dtype, order, **options)
+        return buffer_where_traced(np.full(shape, fill_value, dtype, order, **options))
     return np.broadcast_to(array(fill_value, dtype), shape).copy()
 
 
@@ -163,7 +195,7 @@ def zeros_like(
 ) -> Any:  # fmt: skip
     """As `numpy.zeros_like`; an array that can be written."""
     type = _like(a, dtype, shape)
-    return a.recording.lift(np.zeros(type.shape, type.dtype))
+    return buffer(np.zeros(type.shape, type.dtype))
 
 
 @implements(np.ones_like)
@@ -173,7 +205,7 @@ def ones_like(
 ) -> Any:  # fmt: skip
     """As `numpy.ones_like`; an array that can be written."""
     type = _like(a, dtype, shape)
-    return a.recording.lift(np.ones(type.shape, type.dtype))
+    return buffer(np.ones(type.shape, type.dtype))
 
 
 @implements(np.full_like)
@@ -188,7 +220,7 @@ def full_like(
         return np.broadcast_to(cast_to(fill, type.dtype), type.shape).copy()
     if not isinstance(a, Tracer):
         return np.full_like(a, fill, dtype, shape=shape)
-    return a.recording.lift(np.full(type.shape, fill, type.dtype))
+    return buffer(np.full(type.shape, fill, type.dtype))
 
 
 @implements(np.copy)
@@ -206,11 +238,8 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """As `numpy.copyto`, into a traced array."""
     if not isinstance(dst, Tracer):
-        raise ArrayWriteError(
-            "np.copyto writes a traced value into an ordinary NumPy array.",
-            source_of(user_place(1)),
-        )
-    src = as_operand(src)
+        raise written_into_an_array(type_of(as_operand(src)), user_place(1))
+    src = array(src) if isinstance(src, list | tuple) else as_operand(src)
     require_castable(type_of(src).dtype, dst.dtype, casting)
     dst[...] = src if where is True else np.where(where, src, dst)
 

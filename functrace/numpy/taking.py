@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from functrace.errors import ArrayWriteError, UnknownValueError
+from functrace.errors import UnknownValueError
 from functrace.ir.types import Shape
+from functrace.numpy.making import array
 from functrace.primitives.indexing import INDICES, Index, gather, read
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
 from functrace.tracing import (
@@ -21,6 +22,7 @@ from functrace.tracing import (
     source_of,
     unsupported,
     user_place,
+    written_into_an_array,
 )
 
 # Functions that read
@@ -175,18 +177,15 @@ def ix_(*args: Any) -> Any:
 # Functions that write in place
 
 
-def _require_traced(x: Any, name: str) -> None:
+def _require_traced(x: Any) -> None:
     if not isinstance(x, Tracer):
-        raise ArrayWriteError(
-            f"np.{name} writes a traced value into an ordinary NumPy array.",
-            source_of(user_place(2)),
-        )
+        raise written_into_an_array(None, user_place(2))
 
 
 @implements(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -> None:
     """As `numpy.put_along_axis`, into a traced array."""
-    _require_traced(arr, "put_along_axis")
+    _require_traced(arr)
     indices = known_value(as_operand(indices))
     if axis is None:
         flat = np.ravel(arr).copy()
@@ -200,7 +199,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """As `numpy.put`, into a traced array; values that are too few are repeated."""
-    _require_traced(a, "put")
+    _require_traced(a)
     indices = np.ravel(_whole_indices(ind))
     if mode == "wrap":
         indices = indices % a.size
@@ -208,22 +207,26 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
         indices = np.clip(indices, 0, a.size - 1)
     if indices.size:
         flat = np.ravel(a).copy()
-        flat[indices] = np.resize(np.reshape(as_operand(v), (-1,)), indices.size)
+        flat[indices] = np.resize(np.reshape(array(v), (-1,)), indices.size)
         a[...] = np.reshape(flat, a.shape)
 
 
 @implements(np.putmask)
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
     """As `numpy.putmask`, into a traced array."""
-    _require_traced(a, "putmask")
-    fitted = np.reshape(np.resize(np.reshape(as_operand(values), (-1,)), a.size), a.shape)
+    _require_traced(a)
+    fitted = np.reshape(np.resize(np.reshape(array(values), (-1,)), a.size), a.shape)
     a[...] = np.where(mask, fitted, a)
 
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """As `numpy.place`, into a traced array; the mask must be known."""
-    _require_traced(arr, "place")
+    _require_traced(arr)
+    vals = array(vals)
+    if vals.size == 1:
+        np.putmask(arr, mask, vals)
+        return
     chosen = np.flatnonzero(known_choice(mask, "The mask of place"))
     np.put(arr, chosen, vals)
 
@@ -231,7 +234,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 @implements(np.fill_diagonal)
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     """As `numpy.fill_diagonal`, of a traced array."""
-    _require_traced(a, "fill_diagonal")
+    _require_traced(a)
     if a.ndim < 2:
         raise ValueError("array must be at least 2-d")
     positions = np.arange(a.size).reshape(a.shape)

@@ -61,6 +61,8 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
 def _require_array(x: Any, f: Callable[..., Any]) -> None:
     try:
         type_of(x)
+    except FunctraceError:
+        raise
     except TypeError:
         raise OperandError(
             f"{getattr(f, '__name__', 'The function')} returned a {type(x).__qualname__}, which is "

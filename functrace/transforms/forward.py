@@ -25,6 +25,7 @@ from functrace.tracing import (
     ValueRecording,
     bind,
     leaked,
+    plain,
     require_further_out,
     share_memory,
     youngest_birth,
@@ -60,7 +61,7 @@ class TangentRecording(ValueRecording):
                 values.append(x.value)
                 tangents.append(x.variable)
             else:  # of an outer recording: a constant here
-                values.append(x)
+                values.append(x.value if x.recording.is_plain else x)
                 tangents.append(None)
         place = user_place(3)
         try:
@@ -157,7 +158,7 @@ def jvp(
     given = checked_tangents(tuple(tangents), structure, [type_of(x) for x in leaves])
     with TangentRecording() as recording:
         inputs = [
-            x if not active or tangent is None else Tracer(recording, x, tangent)
+            x if not active or tangent is None else Tracer(recording, plain(x), tangent)
             for x, tangent, active in zip(leaves, given, is_active, strict=True)
         ]
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)

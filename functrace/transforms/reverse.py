@@ -37,6 +37,7 @@ from functrace.tracing import (
     leaked,
     raise_explained,
     require_further_out,
+    require_usable,
     share_memory,
 )
 from functrace.transforms.arguments import (
@@ -104,9 +105,10 @@ class Tape(ValueRecording):
         """A tracer for a new variable that no row makes: an input, or a writable constant."""
         variable = self.variables
         self.variables = variable + 1
-        if type(value) is Tracer:  # a copy: it may be written before the pullback is called
-            value = value.copy()
-        elif type(value) is np.ndarray:
+        if type(value) is Tracer:
+            require_usable(value)
+            value = value.recording.as_constant(value)
+        if type(value) is np.ndarray:
             value = value.copy("K") if value.nbytes <= COPIED_BYTES else self._kept(value, False)
         return Tracer(self, value, variable)
 
@@ -140,9 +142,14 @@ class Tape(ValueRecording):
             if x.recording is self:
                 value = x.value
                 known_as.append(x.variable)
-            else:  # of an outer recording: a constant here; a copy, as it may be written later
-                value = x.copy()
+            else:  # of an outer recording: a constant here
+                value = x.recording.as_constant(x)
                 known_as.append(None)
+                if type(value) is np.ndarray:
+                    if value.nbytes <= COPIED_BYTES:
+                        value = value.copy("K")
+                    else:
+                        is_large = True
             found.append(value)
             if type(value) is Tracer:
                 is_nested = True

@@ -112,7 +112,7 @@ def test_any_shape(data):
         (lambda x: np.split(x, 4), ValueError, "equal division"),
         (lambda x: np.pad(x, 1, "mean"), UnsupportedFunctionError, "'mean'.*[\n].*\n.*constant"),
         (lambda x: np.pad(x, -1), ValueError, "negative"),
-        (lambda x: np.stack([x, x], out=np.ones((2, 6))), ArrayWriteError, "out"),
+        (lambda x: np.stack([x, x], out=np.ones((2, 6))), ArrayWriteError, "the argument `out`"),
     ],
 )
 def test_errors(trace, f, kind, text):

@@ -1,0 +1,94 @@
+"""What the user's code does at a place, and how it is written there: for messages."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import linecache
+from itertools import islice
+
+from functrace.places import Place, source_of
+
+
+def stores_an_item(place: Place | None) -> bool:
+    """Whether the instruction at a place is an assignment such as ``array[index] = value``."""
+    return _instruction(place).startswith("STORE_S")  # STORE_SUBSCR, STORE_SLICE
+
+
+def reads_an_item(place: Place | None) -> bool:
+    """Whether the instruction at a place is a subscript such as ``array[index]``."""
+    if place is None or place[1] < 0:
+        return False
+    bytecode, instruction = place[0].co_code, place[1]
+    name = _instruction(place)
+    subscript = 26  # an operator among the others from Python 3.14 on
+    return name in ("BINARY_SUBSCR", "BINARY_SLICE") or (
+        name == "BINARY_OP" and bytecode[instruction + 1] == subscript
+    )
+
+
+def adds_in_place(place: Place | None) -> bool:
+    """Whether the instruction at a place is an operator such as ``+=``."""
+    return (
+        place is not None
+        and _instruction(place) == "BINARY_OP"
+        and 13 <= place[0].co_code[place[1] + 1] < 26  # those in place, in Python's numbering
+    )
+
+
+def _instruction(place: Place | None) -> str:
+    if place is None or place[1] < 0:
+        return ""
+    code, instruction = place
+    return dis.opname[code.co_code[instruction]]
+
+
+def line_at(place: Place | None) -> str:
+    """The user's line itself, where its file can be read."""
+    source = source_of(place)
+    return "" if source is None else linecache.getline(source.file, source.line).strip()
+
+
+def expression_at(place: Place | None) -> ast.AST | None:
+    """The expression, or statement, that the instruction at a place is of; None if it is not known.
+
+    Python keeps for each instruction where it stands in the file.
+    """
+    if place is None or place[1] < 0:
+        return None
+    code, instruction = place
+    first, last, start, stop = next(
+        islice(code.co_positions(), instruction // 2, None), (None, None, None, None)
+    )
+    if first is None or last is None or start is None or stop is None:
+        return None
+    lines = [linecache.getline(code.co_filename, n).encode() for n in range(first, last + 1)]
+    lines[-1] = lines[-1][:stop]
+    lines[0] = lines[0][start:]
+    text = b"".join(lines).decode()
+    for attempt in (text, f"({text})"):  # an expression over several lines may lack its brackets
+        try:
+            (statement,) = ast.parse(attempt).body
+        except (SyntaxError, ValueError):
+            continue
+        return statement.value if isinstance(statement, ast.Expr) else statement
+    return None
+
+
+def written_at(place: Place | None) -> str | None:
+    """What is written at a place: ``a`` in ``a[0] = x``, ``a += x``, ``np.copyto(a, x)``."""
+    found = expression_at(place)
+    target: ast.AST | None = None
+    if isinstance(found, ast.Subscript):
+        target = found.value
+    elif isinstance(found, ast.Assign):
+        target = found.targets[0].value if isinstance(found.targets[0], ast.Subscript) else None
+    elif isinstance(found, ast.AugAssign):
+        target = found.target.value if isinstance(found.target, ast.Subscript) else found.target
+    elif isinstance(found, ast.Call):
+        by_name = [word.value for word in found.keywords if word.arg == "out"]
+        target = by_name[0] if by_name else (found.args or [None])[0]
+    # Of other expressions, such as calls, a new value could not be assigned.
+    if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
+        return ast.unparse(target)
+    return None

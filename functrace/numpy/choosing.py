@@ -1,0 +1,164 @@
+"""``x[mask]`` where only shape and dtype of the mask are known.
+
+How many elements are chosen is not known then, so that the result has no shape. But code such as
+``x[mask] = f(x[mask])`` needs none where ``f`` works element by element: `Chosen` keeps an array of
+the full size until it is written back through the same mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from functrace.errors import UnknownValueError
+from functrace.ir.program import Constant, Variable
+from functrace.places import source_of, user_place
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.tracing import FUNCTIONS, ProgramRecording, Tracer
+
+_BY_ELEMENT = {
+    np.angle, np.clip, np.copy, np.imag, np.nan_to_num, np.real, np.round, np.around, np.sinc,
+    np.where, np.isclose, np.astype,
+}  # fmt: skip
+
+
+class Chosen(np.lib.mixins.NDArrayOperatorsMixin):
+    """The elements of an array that a mask of unknown values chooses.
+
+    Attributes:
+        full: An array with these elements in their places. In all other places stands one of them,
+            so that whatever is computed of it is of a chosen element.
+        mask: The mask, a tracer of unknown value.
+    """
+
+    def __init__(self, full: Any, mask: Tracer) -> None:
+        self.full = full
+        self.mask = mask
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements."""
+        return dtype_of(self.full)
+
+    def _apply(self, function: Callable[..., Any], args: Sequence[Any], options: Any) -> Chosen:
+        """A function of each element, with chosen elements in several arguments or numbers."""
+        rank = len(shape_of(self.full)) - self.mask.ndim
+        operands: list[Any] = []
+        for x in args:
+            if isinstance(x, Chosen):
+                if not is_same_mask(x.mask, self.mask):
+                    raise unknown_mask(self.mask)
+                operands.append(x.full)
+            elif len(np.shape(x)) > rank:
+                raise unknown_mask(self.mask)
+            else:
+                operands.append(x)
+        return Chosen(function(*operands, **options), self.mask)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        (target,) = options.pop("out", (None,))
+        if method != "__call__" or options or not (target is None or isinstance(target, Chosen)):
+            raise unknown_mask(self.mask)
+        result = self._apply(ufunc, inputs, {})
+        if target is None:
+            return result
+        target.full = cast_to(result.full, target.dtype)
+        return target
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        if function not in _BY_ELEMENT:
+            raise unknown_mask(self.mask)
+        return self._apply(function, args, options)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise unknown_mask(self.mask)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise unknown_mask(self.mask)
+
+    def copy(self) -> Chosen:
+        """The same elements."""
+        return Chosen(self.full, self.mask)
+
+    def astype(self, dtype: Any) -> Chosen:
+        """The elements in another dtype."""
+        return Chosen(FUNCTIONS[np.astype](self.full, dtype), self.mask)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """As `numpy.clip`."""
+        return np.clip(self, min, max)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def __len__(self) -> int:
+        raise unknown_mask(self.mask)
+
+    def __getitem__(self, index: Any) -> NoReturn:
+        raise unknown_mask(self.mask)
+
+    def __bool__(self) -> bool:
+        raise unknown_mask(self.mask)
+
+
+def chosen_by(x: Any, mask: Tracer) -> Chosen:
+    """``x[mask]`` for a mask of unknown values, of the shape of the first axes of ``x``."""
+    shape = shape_of(x)
+    rest = shape[mask.ndim :]
+    if mask.size == 0:
+        return Chosen(x, mask)
+    first = np.argmax(mask)
+    one = np.take(np.reshape(x, (mask.size, *rest)), first, axis=0)
+    one = np.where(np.any(mask), one, np.ones((), dtype_of(x)))
+    wide = np.reshape(mask, mask.shape + (1,) * len(rest))
+    return Chosen(np.where(wide, x, one), mask)
+
+
+def written_where(x: Any, mask: Tracer, chosen: Chosen) -> Any:
+    """``x`` as it is after ``x[mask] = chosen``."""
+    if not is_same_mask(mask, chosen.mask):
+        raise unknown_mask(mask)
+    wide = np.reshape(mask, mask.shape + (1,) * (len(shape_of(x)) - mask.ndim))
+    return np.where(wide, cast_to(chosen.full, dtype_of(x)), x)
+
+
+def unknown_mask(mask: Tracer) -> UnknownValueError:
+    """The error where the shape of what a mask of unknown values chooses is needed."""
+    return UnknownValueError(
+        f"An index is a traced {mask.type}, a mask of which the values are unknown, so that the "
+        "shape of the result is unknown too.",
+        source_of(user_place(2)),
+        "Keep the shape and choose the values, as in np.where(mask, x, 0); x[mask] = f(x[mask]) "
+        "works where f is computed element by element.",
+    )
+
+
+def is_same_mask(mask: Tracer, other: Tracer) -> bool:
+    """Whether two masks hold the same: they are one, or were computed alike of the same values."""
+    recording = mask.recording
+    if recording is not other.recording or not isinstance(recording, ProgramRecording):
+        return False
+    made_by = {output: e for e in recording.equations for output in e.outputs}
+    waiting: list[tuple[Any, Any]] = [(mask.variable, other.variable)]
+    while waiting:
+        first, second = waiting.pop()
+        if first is second:
+            continue
+        if isinstance(first, Constant) and isinstance(second, Constant):
+            if first.type != second.type or not np.array_equal(first.value, second.value):
+                return False
+            continue
+        if not isinstance(first, Variable) or not isinstance(second, Variable):
+            return False
+        one, two = made_by.get(first), made_by.get(second)
+        if one is None or two is None:
+            return False
+        if one.primitive is not two.primitive or len(one.outputs) > 1 or one.params != two.params:
+            return False
+        if one.primitive.has_effect or len(one.inputs) != len(two.inputs):
+            return False
+        waiting.extend(zip(one.inputs, two.inputs, strict=True))
+    return True
