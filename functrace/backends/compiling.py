@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrace.backends.numpy_source import Written
-from functrace.ir.program import Program, Variable
+from functrace.ir.program import Atom, Program
+from functrace.primitives.elementwise import Elementwise
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify import simplify
 
@@ -53,32 +54,37 @@ def _written(
     # Without the simplified Program, which may be the Program itself: it must not hold itself.
     key = ("compiled", donated)
     if key not in program.derived:
-        arrays = array_outputs(program)
-        program.derived[key] = Written(simplify(program), donated, name, arrays)
+        classes = classes_of_outputs(program)
+        program.derived[key] = Written(simplify(program), donated, name, classes)
     return program.derived[key]
 
 
-def array_outputs(program: Program) -> frozenset[int]:
-    """The numbers of the outputs that NumPy makes arrays though they have no axes.
+def classes_of_outputs(program: Program) -> dict[int, bool]:
+    """Which outputs without axes NumPy makes arrays, and which scalars.
 
     In all that is computed with them they are numbers, also where a Program is simplified; only
     who gets them back can see the difference.
+
+    Returns:
+        Whether it is an array, by the number of the output; nothing for those that are of the
+        class of an input.
     """
-    wanted = {atom for atom in program.outputs if not atom.type.shape}
-    if not wanted:
-        return frozenset()
-    found: set[Variable] = set()
-    for equation in program.equations:
+    wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
+    found: dict[Atom, bool] = {}
+    for equation in program.equations if wanted else ():
         if wanted.isdisjoint(equation.outputs):
             continue
         primitive = equation.primitive
         if primitive.makes_arrays:
-            found.update(equation.outputs)
+            found.update(dict.fromkeys(equation.outputs, True))
         elif primitive.holds_programs:
             body = primitive.inlined([atom.type for atom in equation.inputs], equation.params)
             if body is not None:
-                found.update(equation.outputs[number] for number in array_outputs(body))
-    return frozenset(n for n, atom in enumerate(program.outputs) if atom in found)
+                for number, is_array in classes_of_outputs(body).items():
+                    found[equation.outputs[number]] = is_array
+        elif isinstance(primitive, Elementwise) and not primitive.makes_views:
+            found.update(dict.fromkeys(equation.outputs, False))
+    return {n: found[atom] for n, atom in enumerate(program.outputs) if atom in found}
 
 
 def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:

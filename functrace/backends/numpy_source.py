@@ -13,10 +13,10 @@ import itertools
 import linecache
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from keyword import iskeyword
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,9 @@ from functrace.backends.blocks import write_block
 from functrace.backends.lines import line_of, placed
 from functrace.backends.memory import Form, Storage, Value, Workspace, is_double, size_of
 from functrace.backends.threads import team_for
-from functrace.backends.writer import RESERVED, Writer
+from functrace.backends.writer import RESERVED, Writer, fresh_copy
 from functrace.errors import FunctraceError
-from functrace.ir.program import Program, Source
+from functrace.ir.program import Atom, Constant, Program, Source
 from functrace.numpy_warnings import namespace_of, warning_at_users_lines
 from functrace.places import PLACES
 
@@ -51,7 +51,7 @@ class Written:
         program: Program,
         donated: frozenset[int],
         name: str,
-        arrays: frozenset[int] = frozenset(),
+        classes: Mapping[int, bool] = MappingProxyType({}),
     ) -> None:
         """Write the function.
 
@@ -59,16 +59,16 @@ class Written:
             program: The Program.
             donated: The numbers of the inputs whose memory may be overwritten and returned.
             name: The name of the function, if it can be one.
-            arrays: The numbers of the outputs without axes that are arrays nonetheless.
+            classes: Which outputs without axes are arrays nonetheless, and which are scalars.
         """
         if not name.isidentifier() or iskeyword(name) or name in RESERVED:
             name = "program"
         writer = Writer()
-        self.source = write_function(writer, program, donated, name, arrays)
+        self.source = write_function(writer, program, donated, name, classes)
         insight = writer.insight()
         if insight.kept or insight.inside:
             writer = Writer(insight)
-            self.source = write_function(writer, program, donated, name, arrays)
+            self.source = write_function(writer, program, donated, name, classes)
         self.run = _made(name, self.source, writer)
 
 
@@ -115,7 +115,7 @@ def write_function(
     program: Program,
     donated: frozenset[int],
     name: str,
-    arrays: frozenset[int] = frozenset(),
+    classes: Mapping[int, bool],
 ) -> str:
     """The source of a function that runs a Program."""
     writer.prefers_python = count_of_numbers(program) >= SEVERAL
@@ -126,13 +126,24 @@ def write_function(
         if variable.type.weak and is_double(variable.type):
             value.form, value.storage = Form.PYTHON, None
         inputs.append(value)
+    given: dict[Atom, str] = {
+        variable: value.text for variable, value in zip(program.inputs, inputs, strict=True)
+    }
     with writer.indented(f"def {name}({', '.join(value.text for value in inputs)}):"):
         start = len(writer.lines)
         with writer.indented("try:"):
             outputs = write_block(writer, program, inputs)
             texts = writer.separate(outputs)
-            for number in arrays:
-                texts[number] = f"np.array({texts[number]})"
+            for number, atom in enumerate(program.outputs):
+                if atom.type.shape or atom.type.weak:
+                    continue
+                is_array = classes.get(number)
+                if is_array:
+                    texts[number] = f"np.array({texts[number]})"
+                elif atom in given or isinstance(atom, Constant):  # what is left of x * 1, say
+                    name = given.get(atom, outputs[number].text)
+                    copy = writer.function("fresh_copy", fresh_copy)
+                    texts[number] = f"{copy}({name})" if is_array is None else f"{name}[()]"
             returned = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
             kept = writer.workspace
             if kept:  # copies are made before another call may have the arrays

@@ -105,7 +105,7 @@ def nan_to_num(
         result = np.where(x == -np.inf, limits.min if neginf is None else neginf, result)
         result = as_scalar(cast_to(result, dtype_of(x)))
     else:
-        result = strong_operand(x).copy()
+        result = as_scalar(strong_operand(x).copy())
     if copy:
         return result
     x[...] = result

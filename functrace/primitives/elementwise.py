@@ -141,6 +141,9 @@ PYTHON_OF_BOOLEANS = {
 }
 """The same for a ufunc's loop over booleans. Python's arithmetic takes them for integers."""
 
+PYTHON_TRUTH = {name: PYTHON[name] for name in ("logical_and", "logical_or", "logical_not")}
+"""The same for numbers of other types, which such a loop takes for booleans."""
+
 PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
 
@@ -251,7 +254,9 @@ class Elementwise(Primitive):
         operands = self._operands([operand.type for operand in inputs])
         loop = {dtype.char for dtype in input_dtypes(self.ufunc, operands)}
         if loop == {"?"}:
-            return code._replace(python=PYTHON_OF_BOOLEANS.get(self.name))
+            booleans = all(operand.type.dtype == np.bool_ for operand in inputs)
+            table = PYTHON_OF_BOOLEANS if booleans else PYTHON_TRUTH
+            return code._replace(python=table.get(self.name))
         numbers = [as_float(names, operand, n) for n, operand in enumerate(inputs)]
         if loop != {"d"} or None in numbers:
             return code

@@ -201,6 +201,7 @@ class GetItem(Linear):
     def __init__(self, name: str, *, makes_views: bool) -> None:
         super().__init__(name)
         self.makes_views = makes_views
+        self.makes_arrays = makes_views  # of an element only where the index has an ellipsis
         self.is_fresh = not makes_views
 
     def run(self, x: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:

@@ -112,7 +112,9 @@ def test_each_operation_on_numbers_of_each_type(seed):
         on[rng.integers(len(on))] = False
 
     def f(given):
-        return {name: OPERATIONS[name][0](*args) for name, args in given.items()}
+        results = {name: OPERATIONS[name][0](*args) for name, args in given.items()}
+        # What is computed with a result tells its form: True + True is 2 in Python.
+        return {name: (result, result + result) for name, result in results.items()}
 
     def closed(given):
         return f(
@@ -128,7 +130,8 @@ def test_each_operation_on_numbers_of_each_type(seed):
     for function in (f, closed):
         results, _ = ft.jit(with_numbers(function))(np.float64(0.3), given)
         for name, (args, expected) in chosen.items():
-            assert_same(name, args, results[name], expected)
+            assert_same(name, args, results[name][0], expected)
+            assert_same(f"twice {name}", args, results[name][1], expected + expected)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -213,6 +216,27 @@ def test_numbers_chosen_by_numbers_are_indexes():
 
     args = (np.float64(0.5), np.arange(4.0), np.int8(1))
     for found, expected in zip(ft.jit(f)(*args), f(*args), strict=True):
+        assert_same("f", args, found, expected)
+
+
+def test_what_is_left_of_arrays_without_axes():
+    def f(x, w):
+        return x * 1, np.where(x > 0, x, x), x + 0 * w, x[...], abs(abs(x)), np.where(True, w, x), x
+
+    args = (np.array(2.0), np.float64(3.0))
+    for found, expected in zip(ft.jit(f)(*args), f(*args), strict=True):
+        assert isinstance(found, np.ndarray) == isinstance(expected, np.ndarray)
+        assert found == expected
+        assert found is not args[0]
+
+
+def test_truth_of_numbers_among_booleans():
+    def f(x, n):
+        both = np.logical_and(x > 0, x), np.logical_or(x, n > 9), np.logical_xor(x > 1, n)
+        return *both, *(b * np.float64(2.0) for b in both), *(b + b for b in both)
+
+    args = (np.float64(0.3), np.int8(3))
+    for found, expected in zip(ft.jit(with_numbers(f))(0.5, *args)[0], f(*args), strict=True):
         assert_same("f", args, found, expected)
 
 
