@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from functrace import tree
+from functrace.errors import CotangentError, NonFloatLeafError
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
-from functrace.tracing import ProgramRecording, as_operand
+from functrace.tracing import ProgramRecording, as_operand, source_of, user_place
 from functrace.transforms.arguments import checked_cotangents, checked_tangents
 from functrace.transforms.calling import apart, owned
 from functrace.transforms.evaluate import run_program, without_effects
@@ -72,7 +73,8 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     """Make the transpose of a linear function.
 
     Args:
-        fun: A function that is linear in its arguments together; trees of arrays.
+        fun: A function that is linear in its arguments together; trees of arrays. It goes from
+            floating-point numbers to such, or from integers to integers: rounding is not linear.
         primals: Arguments of which only structure, shapes and dtypes count: arrays, numbers, or
             anything else that has a ``shape`` and a ``dtype``, as `ShapeDtypeStruct`.
 
@@ -82,6 +84,9 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
 
     Raises:
         NonlinearRuleError: ``fun`` is not linear.
+        NonFloatLeafError: Some of the arguments and outputs hold integers, and others do not; or
+            some hold booleans.
+        CotangentError: By the transposed function, where a cotangent does not fit the output.
 
     Example:
         >>> import numpy as np
@@ -101,9 +106,16 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         outputs, out_structure = tree.flatten(fun(*structure.unflatten(inputs)))
         program = recording.program([as_operand(x) for x in outputs])
     out_types = [atom.type for atom in program.outputs]
+    _require_one_kind(types, out_types)
 
     def transposed(cotangent: Any) -> Any:
         checked = checked_cotangents(cotangent, out_structure, out_types)
+        for x, type in zip(checked, out_types, strict=True):
+            if x is not None and not type.is_inexact and type_of(x).dtype.kind not in "iu":
+                raise CotangentError(
+                    f"A cotangent of type {type_of(x)} was given for an output of type {type}.",
+                    source_of(user_place(2)),
+                )
         given = [  # rules expect NumPy's numbers; integers too have a transpose
             type.dtype.type(x) if isinstance(x, bool | int) else x
             for x, type in zip(checked, out_types, strict=True)
@@ -118,3 +130,22 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     domain = Domain(out_structure, tuple(out_types), checked_cotangents, is_tuple=False)
     name = f"transpose of {getattr(fun, '__name__', 'a function')}"
     return LinearFunction(name, transposed, domain)
+
+
+def _require_one_kind(inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> None:
+    """Check that a linear function maps real or complex numbers to such, or integers to integers.
+
+    Raises:
+        NonFloatLeafError: It does not.
+    """
+    types = [*inputs, *outputs]
+    if all(type.is_inexact for type in types) or all(type.dtype.kind in "iu" for type in types):
+        return
+    raise NonFloatLeafError(
+        f"linear_transpose was given a function from {', '.join(map(str, inputs))} to "
+        f"{', '.join(map(str, outputs))}.",
+        source_of(user_place(3)),
+        "It takes functions from floating-point numbers to such, or from integers to integers: "
+        "convert the arguments, x.astype(float), and close over those in which the function is "
+        "not linear.",
+    )

@@ -94,6 +94,35 @@ def test_the_transpose_of_shapes_and_of_integers():
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, 2 * cotangent)
     assert ft.linear_transpose(lambda x: 2 * x, 1)(3) == (6,)
+    (found,) = ft.linear_transpose(lambda x: x[::-1], np.int8([1, 2]))(np.int8([3, 4]))
+    assert (found.dtype, found.tolist()) == (np.int8, [4, 3])
+
+
+@pytest.mark.parametrize(
+    ("f", "args"),
+    [
+        (lambda x: x * 2.0, (1,)),
+        (lambda x: x * np.ones(2), (np.array([1, 2]),)),
+        (lambda x, y: 2.0 * x + y, (1.0, 2)),
+        (lambda x: {"a": 2 * x, "b": 2.5 * x}, (1,)),
+        (lambda x: x.astype(np.int64), (1.0,)),
+        (lambda x: x, (True,)),
+        (lambda x: x.astype(np.float32), (np.int32(1),)),
+    ],
+)
+def test_no_transpose_goes_between_integers_and_other_numbers(f, args):
+    with pytest.raises(TypeError, match="linear") as caught:
+        ft.linear_transpose(f, *args)
+    assert "test_linearizing.py" in str(caught.value)
+
+
+def test_cotangents_of_integers_are_not_cut_off():
+    transposed = ft.linear_transpose(lambda x: 2 * x, 1)
+    for cotangent in (2.5, True, 1j, np.float64(2.5), np.int32(2), np.ones(2, int)):
+        with pytest.raises(ValueError, match="cotangent"):
+            transposed(cotangent)
+    with pytest.raises(OverflowError):
+        ft.linear_transpose(lambda x: 2 * x, np.int8(1))(300)
 
 
 # What is evaluated when
