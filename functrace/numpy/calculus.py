@@ -49,13 +49,12 @@ def cumulative_sum(
 ) -> Any:
     """As `numpy.cumulative_sum`."""
     reject_out(out)
+    x = np.atleast_1d(x)
     if axis is None:
         if x.ndim > 1:
             raise ValueError(
                 "For arrays which have more than one dimension ``axis`` argument is required."
             )
-        if x.ndim == 0:
-            raise ValueError("Input array must be at least 1-d.")
         axis = 0
     axis = normalize_axis_index(axis, x.ndim)
     sums = np.cumsum(x, axis, dtype)

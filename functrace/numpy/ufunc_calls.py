@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,10 +52,19 @@ def _call_with_options(
     casting: Any = "same_kind",
     order: str = "K",
     subok: bool = True,
+    signature: Any = None,
+    sig: Any = None,
+    **layout: Any,
 ) -> Any:
-    if dtype is not None:
-        inputs = _cast_for(ufunc, inputs, np.dtype(dtype), casting)
-    result = apply_ufunc(ufunc, *inputs)
+    chosen = signature if sig is None else sig
+    if dtype is not None or chosen is not None:
+        inputs = _cast_for(ufunc, inputs, _loop(ufunc, dtype, chosen), casting)
+    if layout or ufunc.signature is not None:
+        if where is not True:
+            layout["where"] = where  # for NumPy to refuse
+        result = _along_axes(ufunc, inputs, **layout)
+    else:
+        result = apply_ufunc(ufunc, *inputs)
     if isinstance(out, tuple):
         (out,) = out
     if where is not True:
@@ -74,20 +84,76 @@ def _call_with_options(
     return out
 
 
+def _loop(ufunc: np.ufunc, dtype: Any, signature: Any) -> tuple[Any, ...]:
+    """The dtypes of inputs and outputs that were asked for, None where none was."""
+    if dtype is not None:
+        if signature is not None:
+            raise TypeError("cannot specify both 'signature' and 'dtype'")
+        return (*(None,) * ufunc.nin, *(np.dtype(dtype),) * ufunc.nout)
+    if isinstance(signature, str):
+        signature = signature.replace("->", "")
+    return tuple(x if x is None else np.dtype(x) for x in signature)
+
+
+def _along_axes(
+    ufunc: np.ufunc, inputs: Sequence[Any], *, axes: Any = None, axis: Any = None,
+    keepdims: Any = False, **others: Any,
+) -> Any:  # fmt: skip
+    """Apply a generalised ufunc, whose operands have their core axes at other places than last."""
+    given = {"axes": axes, "axis": axis}
+    given = {name: value for name, value in given.items() if value is not None} | others
+    if keepdims is not False:
+        given["keepdims"] = keepdims
+    if not given:
+        return apply_ufunc(ufunc, *inputs)
+    # What NumPy says of the keywords depends on the ranks alone.
+    ufunc(*(np.ones((1,) * np.ndim(x)) for x in inputs), **given)
+    *of_inputs, of_output = _core_ranks(ufunc, [np.ndim(x) for x in inputs])
+    if axis is not None:
+        places: list[tuple[int, ...]] = [(axis,)] * (len(inputs) + bool(keepdims))
+    elif axes is not None:
+        places = [tuple(np.atleast_1d(place).tolist()) for place in axes]
+    else:
+        places = [tuple(range(-count, 0)) for count in of_inputs]
+    moved = [
+        np.moveaxis(x, place, range(-count, 0))
+        for x, place, count in zip(inputs, places, of_inputs, strict=False)
+    ]
+    result = apply_ufunc(ufunc, *moved)
+    if keepdims:
+        of_output = of_inputs[0]
+        result = np.reshape(result, np.shape(result) + (1,) * of_output)
+    last = tuple(range(-of_output, 0))
+    return np.moveaxis(result, last, places[-1] if len(places) > len(inputs) else last)
+
+
+def _core_ranks(ufunc: np.ufunc, ranks: Sequence[int]) -> list[int]:
+    """How many core axes the inputs and the output have; vectors leave out those marked by ?."""
+    signature = str(ufunc.signature)
+    cores = [re.findall(r"[\w?]+", core) for core in re.findall(r"\(.*?\)", signature)]
+    absent = {
+        name
+        for core, rank in zip(cores, ranks, strict=False)
+        if rank < len(core)
+        for name in core
+        if name.endswith("?")
+    }
+    return [sum(name not in absent for name in core) for core in cores]
+
+
 def _cast_for(
-    ufunc: np.ufunc, inputs: Sequence[Any], dtype: np.dtype[Any], casting: Any
+    ufunc: np.ufunc, inputs: Sequence[Any], loop: tuple[Any, ...], casting: Any
 ) -> tuple[Any, ...]:
-    """The inputs in the dtypes from which a ufunc computes results of a dtype.
+    """The inputs in the dtypes from which a ufunc computes by the loop that was asked for.
 
     Raises:
         TypeError: It computes none from these inputs, or the rule of casting forbids it.
     """
     if len(inputs) != ufunc.nin:
         return tuple(inputs)  # for the call to refuse
-    signature = (*(None,) * ufunc.nin, *(dtype,) * ufunc.nout)
     operands = [dtype_of(strong_operand(x)) for x in inputs]
     wanted = ufunc.resolve_dtypes(
-        (*operands, *(None,) * ufunc.nout), signature=signature, casting=casting
+        (*operands, *(None,) * ufunc.nout), signature=loop, casting=casting
     )
     return tuple(
         x if dtype_of(x) == own and not _is_number(x) else FUNCTIONS[np.astype](x, own)

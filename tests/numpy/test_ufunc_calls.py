@@ -87,3 +87,64 @@ def test_dtype_names_the_results_dtype_as_in_numpy():
         for way in (f, ft.jit(f)):
             with pytest.raises(TypeError):
                 way(x)
+
+
+X, Y, V = (np.random.default_rng(0).normal(size=s) for s in [(2, 3, 4), (3, 4, 2), (4,)])
+GENERALISED = [
+    (np.vecdot, (X, X), {"axis": 0}),
+    (np.vecdot, (X, X), {"axis": 1, "keepdims": True}),
+    (np.vecdot, (X, X), {"keepdims": True}),
+    (np.vecdot, (X, Y), {"axes": [0, 2]}),
+    (np.vecdot, (X, Y), {"axes": [(0,), (2,), ()]}),
+    (np.vecdot, (X, Y), {"axes": [0, 2], "keepdims": True}),
+    (np.vecdot, (X, Y), {"axes": [0, 2, 1], "keepdims": True}),
+    (np.vecdot, (V, V), {"keepdims": True}),
+    (np.vecdot, (X, V), {"axis": -1, "dtype": np.float32, "casting": "same_kind"}),
+    (np.matmul, (X, Y), {"axes": [(0, 2), (1, 2), (0, 1)]}),
+    (np.matmul, (X, X), {"axes": [(-1, -2), (-2, -1), (0, 1)]}),
+    (np.matmul, (V, Y), {"axes": [(0,), (1, 2), (0,)]}),
+    (np.matmul, (V, Y), {"axes": [0, (1, 2), 1]}),
+    (np.matmul, (V, V), {"axes": [0, 0, ()]}),
+    (np.matmul, (X, V), {"order": "F"}),
+    (np.matmul, (V, V), {"signature": "ff->f", "casting": "same_kind"}),
+    (np.matvec, (X, V), {"axes": [(-2, -1), 0, 0]}),
+    (np.vecmat, (V, Y), {"axes": [0, (1, 2), 0]}),
+]
+
+
+@pytest.mark.parametrize(("ufunc", "args", "options"), GENERALISED)
+def test_keywords_of_generalised_ufuncs(ufunc, args, options):
+    expected = ufunc(*args, **options)
+    call = lambda *xs: ufunc(*xs, **options)
+    for transformed in (lambda *xs: ft.vjp(call, *xs)[0], ft.jit(call)):
+        found = transformed(*args)
+        assert (found.shape, found.dtype) == (np.shape(expected), expected.dtype)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    if "dtype" not in options and "signature" not in options:
+        check_grads(call, args, order=1, modes=("fwd", "rev"))
+
+
+@pytest.mark.parametrize(("ufunc", "args", "options"), [
+    (np.matmul, (X, Y), {"keepdims": True}),
+    (np.matmul, (X, Y), {"axis": 0}),
+    (np.matmul, (X, Y), {"where": np.ones(2, bool)}),
+    (np.matmul, (X, Y), {"axes": [(0, 1)]}),
+    (np.vecdot, (X, X), {"axis": 3}),
+    (np.vecdot, (X, X), {"axis": 0, "axes": [0, 0]}),
+    (np.vecdot, (X, X), {"whatever": 0}),
+    (np.add, (X, X), {"axis": 0}),
+    (np.add, (X, X), {"dtype": np.float32, "signature": "ff->f"}),
+])  # fmt: skip
+def test_keywords_are_refused_as_numpy_does(ufunc, args, options):
+    with pytest.raises((TypeError, ValueError)) as expected:
+        ufunc(*args, **options)
+    for transformed in (lambda *xs: ft.vjp(lambda *ys: ufunc(*ys, **options), *xs),
+                        ft.jit(lambda *xs: ufunc(*xs, **options))):  # fmt: skip
+        with pytest.raises(expected.type):
+            transformed(*args)
+
+
+def test_signatures_of_ufuncs():
+    for signature in ("ff->f", (np.float32, np.float32, np.float32), (None, None, "f4")):
+        call = lambda x, signature=signature: np.add(x, 1.0, signature=signature, casting="same_kind")  # fmt: skip  # noqa: E501
+        assert ft.jit(call)(X).dtype == call(X).dtype == np.float32
