@@ -554,6 +554,17 @@ elementwise("xlog1py", REALS, OPEN_UNIT)
 elementwise("entr", POSITIVE)
 elementwise("rel_entr", POSITIVE, POSITIVE)
 elementwise("erf", REALS)
+elementwise("expit", REALS)
+elementwise("gammaln", POSITIVE)
+elementwise("digamma", POSITIVE)
+case(
+    "hurwitz_zeta",
+    variant(Input(value=np.float64(2.0)), Input((3,), POSITIVE)),
+    variant(Input(value=np.float64(3.0)), Input((0,), POSITIVE)),
+    argnums=(1,),
+    in_programs=False,
+    why="the order is a whole number",
+)
 elementwise("erfc", REALS)
 elementwise("erfinv", OPEN_UNIT)
 elementwise("ndtr", REALS)

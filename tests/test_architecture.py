@@ -48,8 +48,8 @@ FLOORS = [
     ["backends"],
     ["higher_order"],
     [
-        "numpy", "scipy", "lax", "tree_util", "flatten_util", "custom_batching", "porting", "debug",
-        "random",
+        "numpy", "math", "scipy", "lax", "tree_util", "flatten_util", "custom_batching", "porting",
+        "debug", "random",
         "extend", "testing",
     ],
 ]  # fmt: skip

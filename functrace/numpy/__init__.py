@@ -19,6 +19,7 @@ import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
 from numpy import linalg as linalg
 
 from functrace.numpy import calculus as calculus
+from functrace.numpy import classes as classes
 from functrace.numpy import contracting as contracting
 from functrace.numpy import elementwise as elementwise
 from functrace.numpy import indexing as indexing
@@ -34,6 +35,7 @@ from functrace.numpy import sorting as sorting
 from functrace.numpy import statistics as statistics
 from functrace.numpy import subscripts as subscripts
 from functrace.numpy import taking as taking
+from functrace.numpy.classes import ndarray as ndarray
 from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
 from functrace.numpy.lists import accepting_lists as _accepting_lists
 from functrace.numpy.making import MAKING as _MAKING
@@ -45,6 +47,7 @@ from functrace.numpy.making import c_ as c_
 from functrace.numpy.making import full as full
 from functrace.numpy.making import r_ as r_
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
+from functrace.numpy.vectorizing import vectorize as vectorize
 
 if TYPE_CHECKING:
     from numpy import *
@@ -61,7 +64,10 @@ def __getattr__(name: str) -> Any:
     # off, its testing and f2py among it, which takes longer than importing functrace.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(_numpy, name)
+    value = getattr(_numpy, name)
+    if classes.is_scalar_class(value):
+        value = classes.casting(value)
+    globals()[name] = value
     return value
 
 

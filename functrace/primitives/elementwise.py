@@ -43,7 +43,7 @@ from functrace.primitives.linear import (
     shape_of,
     widen,
 )
-from functrace.tracing import NAMED_UFUNCS, UFUNCS, bind
+from functrace.tracing import UFUNCS, bind
 
 SYMBOLS: dict[Any, str] = {
     operator.add: "+",
@@ -693,7 +693,6 @@ def _run_sigmoid(x: Any) -> Any:
 sigmoid = Elementwise(
     "sigmoid", np.exp, lambda t, out, x: t * (out * (1 - out)), run=_run_sigmoid, is_fresh=True
 )
-NAMED_UFUNCS["expit"] = sigmoid
 
 # Trigonometric and hyperbolic functions
 

@@ -8,17 +8,21 @@ and so is its derivative by ``y``.
 
 Definitions: SciPy's documentation of ``scipy.special``. The error function: Cody, Rational
 Chebyshev approximations for the error function, Math. Comp. 23 (1969); where its inverse begins:
-Giles, Approximating the erfinv function, GPU Computing Gems 2 (2011).
+Giles, Approximating the erfinv function, GPU Computing Gems 2 (2011); for complex numbers:
+Weideman, Computation of the complex error function, SIAM J. Numer. Anal. 31 (1994). Derivatives
+of the gamma function: Abramowitz and Stegun, Handbook of Mathematical Functions, chapters 6 and 23.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from functrace.ir.types import WEAK_DTYPES
 from functrace.primitives.elementwise import (
     Elementwise,
     PartialMap,
@@ -29,11 +33,69 @@ from functrace.primitives.elementwise import (
 from functrace.tracing import NAMED_UFUNCS, bind
 
 
-def _of_name(name: str, dtype_of: np.ufunc, *partials: PartialMap, run: Any) -> Elementwise:
+class Loops:
+    """The dtypes that a ufunc of SciPy's computes with, and how it chooses among them.
+
+    It takes the loop for exactly these dtypes, or else the first one to which all inputs can be
+    cast safely. In place of a `numpy.ufunc` it tells `Elementwise` the dtype of the output.
+
+    Args:
+        types: The loops in SciPy's order, as in `numpy.ufunc.types`.
+    """
+
+    nout = 1
+
+    def __init__(self, types: str) -> None:
+        self.types = types
+        self.nin = types.index("->")
+        self.loops = [[np.dtype(x) for x in loop.replace("->", "")] for loop in types.split()]
+
+    def resolve_dtypes(self, operands: Sequence[Any]) -> Sequence[np.dtype[Any]]:
+        """The dtypes of inputs and output for inputs of dtypes or Python's types.
+
+        Raises:
+            TypeError: No loop takes these inputs.
+        """
+        given = list(operands[: self.nin])
+        if given in (loop[:-1] for loop in self.loops):
+            return [*given, given[0]]
+        found = [np.dtype(x) for x in given]
+        for loop in self.loops:
+            if all(np.can_cast(x, to) for x, to in zip(found, loop, strict=False)):
+                return loop
+        raise TypeError(f"no loop of {self.types} takes {', '.join(x.name for x in found)}")
+
+    def adapted(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of arrays of these dtypes for whatever can be cast to them."""
+
+        def run(*inputs: Any) -> Any:
+            operands = [WEAK_DTYPES.get(type(x)) or x.dtype for x in inputs]
+            *dtypes, dtype = self.resolve_dtypes(operands)
+            cast = (np.asarray(x, to) for x, to in zip(inputs, dtypes, strict=True))
+            return np.asarray(f(*cast)).astype(dtype, copy=False)[()]
+
+        return run
+
+
+_REAL, _FROM_SINGLE = Loops("d->d f->f g->g"), Loops("f->f d->d")
+_COMPLEX, _COMPLEX_PAIR = Loops("d->d f->f D->D F->F"), Loops("dd->d ff->f DD->D FF->F")
+_PAIR_OF_REAL = Loops("dd->d ff->f")
+_PAIR_FROM_SINGLE = Loops("ff->f dd->d")
+
+
+def _of_loops(name: str, loops: Loops, *partials: PartialMap, run: Any) -> Elementwise:
+    ufunc: Any = loops
+    return Elementwise(name, ufunc, *partials, run=loops.adapted(run), is_fresh=True)
+
+
+def _of_name(name: str, loops: Loops, *partials: PartialMap, run: Any) -> Elementwise:
     """The primitive that SciPy's ufunc of this name means on tracers."""
-    primitive = Elementwise(name, dtype_of, *partials, run=run, is_fresh=True)
+    primitive = _of_loops(name, loops, *partials, run=run)
     NAMED_UFUNCS[name] = primitive
     return primitive
+
+
+expit = _of_name("expit", _REAL, lambda t, out, x: t * (out * (1 - out)), run=sigmoid.run)
 
 
 def _run_logit(x: Any) -> Any:
@@ -44,18 +106,14 @@ def _run_logit(x: Any) -> Any:
     return np.where(np.abs(x - 0.5) < 0.2, near, far)[()]
 
 
-logit = _of_name(
-    "logit", np.exp, lambda t, out, x: quotient_or_zero(t, x * (1 - x)), run=_run_logit
-)
+logit = _of_name("logit", _REAL, lambda t, out, x: quotient_or_zero(t, x * (1 - x)), run=_run_logit)
 
 
 def _run_log_expit(x: Any) -> Any:
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
-log_expit = _of_name(
-    "log_expit", np.exp, lambda t, out, x: t * bind(sigmoid, -x), run=_run_log_expit
-)
+log_expit = _of_name("log_expit", _REAL, lambda t, out, x: t * bind(expit, -x), run=_run_log_expit)
 
 
 def _zero_where_first_is(x: Any, y: Any, value: Any) -> Any:
@@ -71,21 +129,30 @@ def _run_xlogy(x: Any, y: Any) -> Any:
 
 xlogy = _of_name(
     "xlogy",
-    np.true_divide,
+    _COMPLEX_PAIR,
     lambda t, out, x, y: product_or_zero(t, np.log(y)),
     lambda t, out, x, y: quotient_or_zero(t * x, y),
     run=_run_xlogy,
 )
 
 
+def _log1p(y: Any) -> Any:
+    if y.dtype.kind != "c":
+        return np.log1p(y)
+    # NumPy's own loses digits of complex numbers near zero.
+    size = np.log1p(y.real * (2 + y.real) + y.imag * y.imag) / 2
+    near = size + 1j * np.arctan2(y.imag, 1 + y.real)
+    return np.where(np.abs(y) < 0.5, near, np.log1p(y))
+
+
 def _run_xlog1py(x: Any, y: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _zero_where_first_is(x, y, x * np.log1p(np.true_divide(y, 1)))
+        return _zero_where_first_is(x, y, x * _log1p(y))
 
 
 xlog1py = _of_name(
     "xlog1py",
-    np.true_divide,
+    _COMPLEX_PAIR,
     lambda t, out, x, y: product_or_zero(t, np.log1p(y)),
     lambda t, out, x, y: quotient_or_zero(t * x, 1 + y),
     run=_run_xlog1py,
@@ -98,7 +165,9 @@ def _run_entr(x: Any) -> Any:
     return np.where(np.less(x, 0), -np.inf, inside)[()]
 
 
-entr = _of_name("entr", np.exp, lambda t, out, x: -product_or_zero(t, np.log(x) + 1), run=_run_entr)
+entr = _of_name(
+    "entr", _FROM_SINGLE, lambda t, out, x: -product_or_zero(t, np.log(x) + 1), run=_run_entr
+)
 
 
 def _run_rel_entr(x: Any, y: Any) -> Any:
@@ -118,7 +187,7 @@ def _run_rel_entr(x: Any, y: Any) -> Any:
 
 rel_entr = _of_name(
     "rel_entr",
-    np.true_divide,
+    _PAIR_FROM_SINGLE,
     lambda t, out, x, y: product_or_zero(t, np.log(np.true_divide(x, y)) + 1),
     lambda t, out, x, y: -quotient_or_zero(t * x, y),
     run=_run_rel_entr,
@@ -179,18 +248,68 @@ def _complement(size: Any) -> Any:
 
 
 def _in_double(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function computed in float64, with the dtype that ``np.exp`` has."""
+    """The function of real or complex numbers computed in double precision."""
 
     def run(x: Any) -> Any:
-        x = np.asarray(x)
-        dtype = np.exp(np.zeros((), x.dtype)).dtype
-        return f(x.astype(np.float64)).astype(dtype)[()]
+        return f(np.asarray(x, np.complex128 if np.iscomplexobj(x) else np.float64))
 
     return run
 
 
+def _faddeeva_coefficients(count: int) -> tuple[float, Any]:
+    """The parameter and the coefficients of Weideman's expansion."""
+    length = math.sqrt(count / math.sqrt(2))
+    angles = np.arange(1 - 2 * count, 2 * count) * (math.pi / (2 * count))
+    t = length * np.tan(angles / 2)
+    values = np.concatenate([[0.0], np.exp(-t * t) * (length * length + t * t)])
+    transformed = np.fft.fft(np.fft.fftshift(values)).real / (4 * count)
+    return length, transformed[1 : count + 1][::-1]
+
+
+@cache
+def _expansion() -> tuple[float, Any]:
+    return _faddeeva_coefficients(64)
+
+
+def _faddeeva(z: Any) -> Any:
+    """``exp(-z**2) * erfc(-1j * z)`` in the upper half plane (Weideman 1994)."""
+    length, coefficients = _expansion()
+    divisor = length - 1j * z
+    ratio = (length + 1j * z) / divisor
+    return (2 * np.polyval(coefficients, ratio) / divisor + 0.5 / _HALF_ROOT_PI) / divisor
+
+
+def _erfc_right(z: Any) -> Any:
+    """The complement for complex numbers whose real part is not negative."""
+    x, y = z.real, z.imag
+    scale = np.exp((y - x) * (y + x)) * (np.cos(2 * x * y) - 1j * np.sin(2 * x * y))
+    return scale * _faddeeva(1j * z)
+
+
+def _complex_erfc(z: Any) -> Any:
+    is_left = z.real < 0
+    right = _erfc_right(np.where(is_left, -z, z))
+    return np.where(is_left, 2 - right, right)
+
+
+def _complex_erf(z: Any) -> Any:
+    """Near zero by Taylor's series, elsewhere by the complement."""
+    near = np.where(np.abs(z) < 1.5, z, 0)
+    square, term, total = near * near, near, near
+    for k in range(1, 40):
+        term = term * (-square / k)
+        total = total + term / (2 * k + 1)
+    right = np.where(z.real < 0, -z, z)
+    far = 1 - _erfc_right(right)
+    far = np.where(z.real < 0, -far, far)
+    far = np.where(z.real == 0, 1j * far.imag, far)
+    return np.where(np.abs(z) < 1.5, total / _HALF_ROOT_PI, far)
+
+
 @_in_double
 def _run_erf(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        return _complex_erf(x)
     size = np.abs(x)
     near = x * _quotient(np.minimum(size, 0.5) ** 2, _NEAR)
     far = np.copysign(1 - _complement(np.maximum(size, 0.4)), x)
@@ -199,6 +318,8 @@ def _run_erf(x: Any) -> Any:
 
 @_in_double
 def _run_erfc(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        return _complex_erfc(x)
     size = np.abs(x)
     near = 1 - x * _quotient(np.minimum(size, 0.5) ** 2, _NEAR)
     far = _complement(np.maximum(size, 0.4))
@@ -225,17 +346,82 @@ def _run_erfinv(x: Any) -> Any:
 
 
 erf = _of_name(
-    "erf", np.exp, lambda t, out, x: t * (np.exp(-(x * x)) / _HALF_ROOT_PI), run=_run_erf
+    "erf", _COMPLEX, lambda t, out, x: t * (np.exp(-(x * x)) / _HALF_ROOT_PI), run=_run_erf
 )
 erfc = _of_name(
-    "erfc", np.exp, lambda t, out, x: t * (np.exp(-(x * x)) / -_HALF_ROOT_PI), run=_run_erfc
+    "erfc", _COMPLEX, lambda t, out, x: t * (np.exp(-(x * x)) / -_HALF_ROOT_PI), run=_run_erfc
 )
 erfinv = _of_name(
-    "erfinv", np.exp, lambda t, out, x: t * (np.exp(out * out) * _HALF_ROOT_PI), run=_run_erfinv
+    "erfinv",
+    _FROM_SINGLE,
+    lambda t, out, x: t * (np.exp(out * out) * _HALF_ROOT_PI),
+    run=_run_erfinv,
 )
 ndtr = _of_name(
     "ndtr",
-    np.exp,
+    _COMPLEX,
     lambda t, out, x: t * (np.exp(-0.5 * (x * x)) * (math.sqrt(0.125) / _HALF_ROOT_PI)),
     run=_in_double(lambda x: 0.5 * _run_erfc(x * -math.sqrt(0.5))),
+)
+
+# The gamma function
+
+
+@np.vectorize
+def _log_gamma(x: float) -> float:
+    try:
+        return math.lgamma(x)
+    except ValueError:  # a pole
+        return math.inf
+
+
+def _run_gammaln(x: Any) -> Any:
+    return _log_gamma(x) if x.size else x.copy()
+
+
+def _run_digamma(x: Any) -> Any:
+    x = x.astype(np.float64)
+    is_left = x <= 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reflected = np.where(is_left, np.pi / np.tan(np.pi * x), 0)
+        y = np.where(is_left, 1 - x, x)
+        total = np.zeros_like(y)
+        for _ in range(10):
+            is_small = y < 10
+            total = total - np.where(is_small, 1 / y, 0)
+            y = np.where(is_small, y + 1, y)
+        square = 1 / (y * y)
+        series = np.polyval([-691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12, 0], square)
+        found = total + np.log(y) - 0.5 / y - series - reflected
+    return np.where(is_left & (x == np.floor(x)), np.nan, found)
+
+
+def _run_hurwitz_zeta(s: Any, x: Any) -> Any:
+    s, x = np.broadcast_arrays(s.astype(np.float64), x.astype(np.float64))
+    x = np.where(x > -1000, x, np.nan)  # farther out the recurrence would take too long
+    total = np.zeros_like(x)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        while (x < 12).any():  # by the recurrence, up to where the series is exact
+            total = total + np.where(x < 12, x**-s, 0)
+            x = np.where(x < 12, x + 1, x)
+        found = total + x ** (1 - s) / (s - 1) + x**-s / 2
+        term = s * x ** (-s - 1)
+        for k, number in enumerate((1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160), 1):
+            found = found + number * term
+            term = term * (s + 2 * k - 1) * (s + 2 * k) / (x * x)
+    return found
+
+
+digamma = _of_loops(
+    "digamma", _REAL, lambda t, out, x: t * bind(hurwitz_zeta, 2.0, x), run=_run_digamma
+)
+hurwitz_zeta = _of_loops(
+    "hurwitz_zeta",
+    _PAIR_OF_REAL,
+    lambda t, out, s, x: t * np.nan,  # the order is a number of derivatives
+    lambda t, out, s, x: t * (-s * bind(hurwitz_zeta, s + 1.0, x)),
+    run=_run_hurwitz_zeta,
+)
+gammaln = _of_name(
+    "gammaln", _FROM_SINGLE, lambda t, out, x: t * bind(digamma, x), run=_run_gammaln
 )

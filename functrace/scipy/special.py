@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives import elementwise, special
+from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
 from functrace.tracing import as_operand, bind
 
 
 def _floating(x: Any) -> Any:
-    """An operand in a floating dtype."""
+    """An operand in a floating dtype: what is no number with a point becomes a double."""
     x = as_operand(x)
     return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
 
@@ -37,17 +37,17 @@ def expit(x: Any) -> Any:
         >>> expit(0.0)
         np.float64(0.5)
     """
-    return bind(elementwise.sigmoid, _floating(x))
+    return bind(special.expit, as_operand(x))
 
 
 def logit(x: Any) -> Any:
     """The inverse of `expit`, ``log(x / (1 - x))``: infinite at 0 and 1, nan outside."""
-    return bind(special.logit, _floating(x))
+    return bind(special.logit, as_operand(x))
 
 
 def log_expit(x: Any) -> Any:
     """The logarithm of `expit`, also where that underflows."""
-    return bind(special.log_expit, _floating(x))
+    return bind(special.log_expit, as_operand(x))
 
 
 def xlogy(x: Any, y: Any) -> Any:
@@ -62,7 +62,7 @@ def xlog1py(x: Any, y: Any) -> Any:
 
 def entr(x: Any) -> Any:
     """The term of an entropy: ``-x * log(x)``, 0 at 0, and minus infinity below 0."""
-    return bind(special.entr, _floating(x))
+    return bind(special.entr, as_operand(x))
 
 
 def rel_entr(x: Any, y: Any) -> Any:
@@ -77,7 +77,7 @@ def erf(x: Any) -> Any:
     """The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``.
 
     Args:
-        x: An array of real numbers.
+        x: An array of real or complex numbers.
 
     Returns:
         An array of the shape of ``x``.
@@ -87,22 +87,22 @@ def erf(x: Any) -> Any:
         >>> erf(0.0)
         np.float64(0.0)
     """
-    return bind(special.erf, _floating(x))
+    return bind(special.erf, as_operand(x))
 
 
 def erfc(x: Any) -> Any:
     """The complement ``1 - erf(x)``, also where that underflows."""
-    return bind(special.erfc, _floating(x))
+    return bind(special.erfc, as_operand(x))
 
 
 def erfinv(x: Any) -> Any:
     """The inverse of `erf`: infinite at 1 and -1, nan outside."""
-    return bind(special.erfinv, _floating(x))
+    return bind(special.erfinv, as_operand(x))
 
 
 def ndtr(x: Any) -> Any:
     """The probability that a standard normal variable is at most ``x``."""
-    return bind(special.ndtr, _floating(x))
+    return bind(special.ndtr, as_operand(x))
 
 
 def logsumexp(
@@ -111,7 +111,7 @@ def logsumexp(
     """The logarithm of a sum of exponentials, which does not overflow.
 
     Args:
-        a: The exponents, an array of real numbers.
+        a: The exponents, an array of real or complex numbers.
         axis: The axis or axes to sum over; None for all.
         b: Factors of the exponentials, of a shape that broadcasts to that of ``a``.
         keepdims: Whether the summed axes stay, with length 1.
@@ -127,23 +127,30 @@ def logsumexp(
         np.float64(1000.6931471805599)
     """
     a = _floating(a)
-    if b is None:
-        axes = normal_axes(axis, len(shape_of(a)))
+    axes = normal_axes(axis, len(shape_of(a)))
+    if b is None and dtype_of(a).kind != "c":
         result = bind(logsumexp_primitive, a, axes=axes, keepdims=bool(keepdims))
         if not return_sign:
             return result
-        return result, np.where(np.isneginf(result), 0.0, 1.0 + 0.0 * np.isnan(result))
-    b = as_operand(b)
-    a = np.where(np.equal(b, 0), -np.inf, a)
-    largest = stop_gradient(np.max(a, axis=axis, keepdims=True))
+        one = dtype_of(result).type(1)
+        return result, np.where(np.isneginf(result), 0 * one, one + 0 * np.isnan(result))
+    if b is not None:
+        b = _floating(b)
+        dtype = np.result_type(dtype_of(a), dtype_of(b))
+        shape = np.broadcast_shapes(shape_of(a), shape_of(b))
+        a, b = np.broadcast_to(cast_to(a, dtype), shape), cast_to(b, dtype)
+        axes = normal_axes(axis, len(shape))
+        a = np.where(np.equal(b, 0), dtype.type(-np.inf), a)
+    largest = stop_gradient(np.max(np.real(a), axis=axes, keepdims=True))
     shift = np.where(np.isfinite(largest), largest, 0)
-    total = np.sum(b * np.exp(a - shift), axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        terms = np.exp(a - shift)
+    total = np.sum(terms if b is None else b * terms, axis=axes, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.log(np.abs(total) if return_sign else total) + shift
     sign = np.sign(total)
     if not keepdims:
-        shape = shape_of(a)
-        left = reduced_shape(shape, normal_axes(axis, len(shape)), False)
+        left = reduced_shape(shape_of(a), axes, False)
         size, sign = np.reshape(size, left)[()], np.reshape(sign, left)[()]
     return (size, sign) if return_sign else size
 

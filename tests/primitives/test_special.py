@@ -124,3 +124,91 @@ def test_lists_and_whole_numbers_are_taken():
     assert special.xlogy(2, 1) == 0
     _, sign = special.logsumexp(np.array([-np.inf, -np.inf]), return_sign=True)
     assert sign == 0
+
+
+DTYPES = "?bBhHiIlLefdgFDG"
+
+
+def outcome(f, *args):
+    """The dtype and the type of a result, or the kind of error."""
+    try:
+        result = f(*args)
+    except TypeError:
+        return TypeError
+    return result.dtype, type(result)
+
+
+@pytest.mark.parametrize("name", ONE + TWO)
+def test_dtypes_and_refusals_are_those_of_scipy(name):
+    ours, theirs = getattr(special, name), getattr(scipy.special, name)
+    pairs = [(x,) for x in DTYPES] if name in ONE else [(x, y) for x in DTYPES for y in "?Bidf"]
+    for codes in pairs:
+        for value in (np.full(2, 0.25), np.float64(0.25)):
+            args = [value.astype(code)[()] if code in "fdegFDG" else np.zeros_like(value, code)[()] for code in codes]  # fmt: skip  # noqa: E501
+            with np.errstate(all="ignore"):
+                expected = outcome(theirs, *args)
+                assert outcome(ours, *args) == expected, codes
+                assert outcome(ft.jit(ours), *args) == expected, codes
+                assert outcome(ft.jit(theirs), *args) == expected, codes
+                if expected is not TypeError:
+                    got = ours(*args).astype(np.complex128)
+                    np.testing.assert_allclose(got, theirs(*args).astype(np.complex128), rtol=1e-6)
+
+
+def test_python_numbers_are_doubles_as_in_scipy():
+    for args in ((2, np.float32(3)), (np.float32(3), 2.0), (2.0, 3), (np.int8(1), 2.0)):
+        expected = outcome(scipy.special.xlogy, *args)
+        assert outcome(special.xlogy, *args) == expected
+        assert outcome(ft.jit(special.xlogy), *args) == expected
+    for x in (True, 1, 0.5):
+        assert special.erfinv(x).dtype == scipy.special.erfinv(x).dtype
+
+
+PLANE = np.array([x + 1j * y for x in (-6, -2, -0.7, -1e-9, 0, 1e-3, 0.5, 1, 1.49, 3, 9)
+                  for y in (-5, -1, -1e-9, 0, 0.3, 1.2, 2, 5.5)])  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "ndtr"])
+def test_the_error_function_of_complex_numbers(name):
+    ours, theirs = getattr(special, name), getattr(scipy.special, name)
+    np.testing.assert_allclose(ours(PLANE), theirs(PLANE), rtol=2e-13)
+    check_grads(ours, (PLANE[::7] / 4,), order=2, modes=("fwd", "rev"))
+
+
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
+def test_products_with_logarithms_of_complex_numbers(name):
+    ours, theirs = getattr(special, name), getattr(scipy.special, name)
+    x = np.concatenate([PLANE, [0.0, 0.0, 0.0]])
+    y = np.concatenate([PLANE[::-1] * 1.1 + 0.3, [0.0, np.inf, np.nan]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(ours(x, y), theirs(x, y), rtol=1e-12)
+    check_grads(ours, (PLANE[5::7], PLANE[6::7] * 0.1 + 2), order=2, modes=("fwd", "rev"))
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"b": np.array([1.0, -2.0, 0.5])}, {"b": np.array([1.0, -2j, 0.0])}, {"keepdims": True},
+    {"return_sign": True}, {"axis": 0}, {"axis": -1, "b": np.array([2, 1, 3])},
+])  # fmt: skip
+def test_sums_of_exponentials_of_complex_numbers(options):
+    x = np.array([[1 + 10j, 2 - 7j, 700 + 3j], [1 + 10j, 1 + 4j, -900 + 40j]])
+    expected = scipy.special.logsumexp(x, **options)
+    for f in (special.logsumexp, ft.jit(special.logsumexp, static_argnames=("axis", "keepdims", "return_sign"))):  # fmt: skip  # noqa: E501
+        found = f(x, **options)
+        for ours, theirs in zip(np.atleast_1d(found), np.atleast_1d(expected), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+    one = special.logsumexp(np.array([1 + 10j]))
+    np.testing.assert_allclose(one, 1 + 1j * (10 - 4 * np.pi))
+    check_grads(special.logsumexp, (x[:, :2],), order=2, modes=("fwd", "rev"))
+
+
+@pytest.mark.parametrize("dtype", ["?", "B", "i", "e", "f", "d", "F", "D"])
+def test_dtypes_of_sums_of_exponentials(dtype):
+    x = np.array([0, 1, 1]).astype(dtype)
+    expected = scipy.special.logsumexp(x)
+    for f in (special.logsumexp, ft.jit(special.logsumexp)):
+        assert (f(x).dtype, type(f(x))) == (expected.dtype, type(expected))
+        np.testing.assert_allclose(f(x), expected, rtol=1e-3)
+    for options in ({"b": np.float32([1, -2, 1])}, {"return_sign": True}):
+        ours, theirs = special.logsumexp(x, **options), scipy.special.logsumexp(x, **options)
+        for one, other in zip(np.atleast_1d(ours), np.atleast_1d(theirs), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3)

@@ -1,0 +1,161 @@
+"""The module `math`, for traced values too: write ``from functrace import math``.
+
+Of plain numbers every function is Python's own, and gives what that gives: floats, integers, and
+errors outside of its domain. Of traced numbers it is NumPy's, or computed from NumPy's, and nan or
+infinite outside of its domain.
+"""
+
+from __future__ import annotations
+
+import math as _math
+import operator
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from functrace.numpy.making import asarray, holds_tracer
+from functrace.primitives import special
+from functrace.primitives.linear import cast_to, known_value, stop_gradient
+from functrace.tracing import Tracer, as_operand, bind
+
+e, inf, nan, pi, tau = _math.e, _math.inf, _math.nan, _math.pi, _math.tau
+
+
+def _number(x: Any) -> Any:
+    """A traced number in a floating dtype, as Python's functions take any number."""
+    x = as_operand(x)
+    if np.shape(x) != ():
+        raise TypeError(f"only numbers are taken here, not an array of shape {np.shape(x)}")
+    return x if np.result_type(x.dtype, np.float64) == np.float64 else cast_to(x, np.dtype(float))
+
+
+def _standing_in(name: str, traced: Callable[..., Any]) -> Callable[..., Any]:
+    """Python's function of plain numbers, and another one of traced ones."""
+    plain = getattr(_math, name)
+
+    @wraps(plain, assigned=("__name__", "__doc__"), updated=())
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if holds_tracer([*args, *kwargs.values()]):
+            return traced(*args, **kwargs)
+        return plain(*args, **kwargs)
+
+    function.__qualname__ = name
+    function.__module__ = __name__
+    return function
+
+
+def _log(x: Any, base: Any = None) -> Any:
+    return np.log(x) if base is None else np.log(x) / np.log(base)
+
+
+def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
+    near = abs(a - b) <= np.maximum(rel_tol * np.maximum(abs(a), abs(b)), abs_tol)
+    return np.logical_or(np.equal(a, b), np.logical_and(near, np.isfinite(a - b)))
+
+
+def _gamma(x: Any) -> Any:
+    x = _number(x)
+    is_odd = np.logical_and(x < 0, np.not_equal(np.remainder(np.floor(x), 2), 0))
+    return np.where(is_odd, -1.0, 1.0) * np.exp(bind(special.gammaln, x))
+
+
+def _remainder(x: Any, y: Any) -> Any:
+    return x - np.round(x / y) * y
+
+
+def _ldexp(x: Any, i: Any) -> Any:
+    return x * 2.0**i
+
+
+def _hypot(*coordinates: Any) -> Any:
+    return np.linalg.norm(np.stack([asarray(x) for x in coordinates]))
+
+
+def _fsum(seq: Any, /) -> Any:
+    return np.sum(asarray(list(seq)))
+
+
+def _dist(p: Any, q: Any) -> Any:
+    return np.linalg.norm(asarray(p) - asarray(q))
+
+
+def _sumprod(p: Any, q: Any) -> Any:
+    return np.sum(asarray(list(p)) * asarray(list(q)))
+
+
+def _prod(iterable: Any, *, start: Any = 1) -> Any:
+    return np.prod(asarray(list(iterable))) * start
+
+
+def _modf(x: Any) -> tuple[Any, Any]:
+    whole = np.trunc(x)
+    return x - whole, whole
+
+
+def _frexp(x: Any) -> tuple[Any, Any]:
+    size = np.abs(x)
+    exponent = np.where(
+        np.equal(size, 0), 0.0, np.floor(np.log2(np.where(size > 0, size, 1.0))) + 1
+    )
+    exponent = exponent + np.where(size * 2.0**-exponent >= 1, 1, 0)
+    return x * 2.0**-exponent, cast_to(exponent, np.dtype(np.int64))
+
+
+def _of_known(name: str) -> Callable[..., float]:
+    """A function of numbers that are known, whose derivative is of no use."""
+    plain = getattr(_math, name)
+    return lambda *args: plain(*(float(stop_gradient(x)) for x in args))
+
+
+def _exactly(name: str) -> Callable[..., int]:
+    """A function of integers that are known."""
+    plain = getattr(_math, name)
+    return lambda *args: plain(*map(operator.index, args))
+
+
+def _rounded(ufunc: np.ufunc, convert: Callable[[Any], int]) -> Callable[[Any], Any]:
+    """An integer: Python's where the value is known."""
+
+    def function(x: Any) -> Any:
+        is_known = not isinstance(known_value(x), Tracer)
+        return convert(x) if is_known else cast_to(ufunc(x), np.dtype(np.int64))
+
+    return function
+
+
+_TRACED: dict[str, Callable[..., Any]] = {
+    "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin, "asinh": np.arcsinh,
+    "atan": np.arctan, "atan2": np.arctan2, "atanh": np.arctanh, "cbrt": np.cbrt,
+    "copysign": np.copysign, "cos": np.cos, "cosh": np.cosh, "degrees": np.degrees,
+    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "fabs": np.abs, "fmod": np.fmod,
+    "gcd": np.gcd, "isfinite": np.isfinite, "isinf": np.isinf, "isnan": np.isnan, "lcm": np.lcm,
+    "log10": np.log10, "log1p": np.log1p, "log2": np.log2,
+    "pow": np.power, "radians": np.radians, "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt,
+    "tan": np.tan, "tanh": np.tanh,
+    "comb": _exactly("comb"), "factorial": _exactly("factorial"), "isqrt": _exactly("isqrt"),
+    "perm": _exactly("perm"),
+    "ceil": _rounded(np.ceil, _math.ceil), "floor": _rounded(np.floor, _math.floor),
+    "trunc": _rounded(np.trunc, _math.trunc),
+    "dist": _dist, "frexp": _frexp, "fsum": _fsum, "gamma": _gamma, "hypot": _hypot,
+    "isclose": _isclose, "ldexp": _ldexp, "log": _log, "modf": _modf, "prod": _prod,
+    "remainder": _remainder, "sumprod": _sumprod,
+    "nextafter": _of_known("nextafter"), "ulp": _of_known("ulp"),
+    "erf": lambda x: bind(special.erf, _number(x)),
+    "erfc": lambda x: bind(special.erfc, _number(x)),
+    "lgamma": lambda x: bind(special.gammaln, _number(x)),
+    "fma": lambda x, y, z: x * y + z,
+}  # fmt: skip
+
+globals().update({
+    name: _standing_in(name, function)
+    for name, function in _TRACED.items()
+    if hasattr(_math, name)  # some are newer than others
+})  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(_math, name)  # what a newer Python has besides

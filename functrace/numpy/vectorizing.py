@@ -1,0 +1,124 @@
+"""`vectorize` for functions of traced values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.numpy.making import asarray, holds_tracer
+from functrace.primitives.linear import known_value
+from functrace.tracing import Tracer
+from functrace.transforms.batch import vmap
+
+
+class vectorize:  # noqa: N801  (NumPy's name)
+    """As `numpy.vectorize`, for traced values too.
+
+    On plain arrays it is NumPy's. Of traced values the function is called with one element (or
+    one core, under ``signature``) after the other where they are known, so that it may have
+    branches; under `jit` and `vmap`, where they are not, it is mapped by `vmap`.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ramp = ft.numpy.vectorize(lambda x, slope: slope * x if x > 0 else 0.0)
+        >>> ft.grad(lambda x: ramp(x, 3.0).sum())(np.array([-1.0, 2.0]))
+        array([0., 3.])
+    """
+
+    def __init__(
+        self,
+        pyfunc: Any = None,
+        otypes: Any = None,
+        doc: str | None = None,
+        excluded: Iterable[int | str] | None = None,
+        cache: bool = False,
+        signature: str | None = None,
+    ) -> None:
+        self._options: dict[str, Any] = {
+            "otypes": otypes, "doc": doc, "excluded": excluded, "cache": cache,
+            "signature": signature,
+        }  # fmt: skip
+        self.pyfunc = pyfunc
+        self.signature = signature
+        self.excluded = set(excluded or ())
+        self.otypes = otypes
+        if pyfunc is not None:
+            self._plain = np.vectorize(pyfunc, **self._options)
+            self.__name__ = getattr(pyfunc, "__name__", type(self).__name__)
+            self.__doc__ = doc or getattr(pyfunc, "__doc__", None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the function, or, as a decorator with options, take it."""
+        if self.pyfunc is None:
+            return vectorize(args[0], **self._options)
+        if not holds_tracer([*args, *kwargs.values()]):
+            return self._plain(*args, **kwargs)
+        keys: list[int | str] = [*range(len(args)), *kwargs]
+        given = dict(zip(keys, [*args, *kwargs.values()], strict=True))
+        mapped = [key for key in keys if key not in self.excluded]
+
+        def function(*parts: Any) -> Any:
+            values = {**given, **dict(zip(mapped, parts, strict=True))}
+            named = {key: values[key] for key in kwargs}
+            return self.pyfunc(*(values[i] for i in range(len(args))), **named)
+
+        return self._mapped(function, [asarray(given[key]) for key in mapped])
+
+    def _mapped(self, function: Callable[..., Any], operands: list[Any]) -> Any:
+        ranks = [0] * len(operands)
+        if self.signature is not None:
+            ranks = self._core_ranks([np.shape(x) for x in operands])
+        stacks = [np.shape(x)[: np.ndim(x) - k] for x, k in zip(operands, ranks, strict=True)]
+        stack = np.broadcast_shapes(*stacks)
+        size = int(np.prod(stack))
+        rows = []
+        for x, k in zip(operands, ranks, strict=True):
+            core = np.shape(x)[np.ndim(x) - k :]
+            rows.append(np.reshape(np.broadcast_to(x, stack + core), (size, *core)))
+        is_known = all(not isinstance(known_value(x), Tracer) for x in operands)
+        if is_known and size:
+            outputs = [function(*(x[i] for x in rows)) for i in range(size)]
+            if isinstance(outputs[0], tuple):
+                found: Any = tuple(map(_stacked, zip(*outputs, strict=True)))
+            else:
+                found = _stacked(outputs)
+        else:
+            found = vmap(function)(*rows)
+        parts = found if isinstance(found, tuple) else (found,)
+        results = [np.reshape(x, stack + np.shape(x)[1:]) for x in parts]
+        if self.otypes is not None:
+            results = [x.astype(t) for x, t in zip(results, self.otypes, strict=True)]
+        return tuple(results) if isinstance(found, tuple) else results[0]
+
+    def _core_ranks(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
+        """How many axes belong to one core of each operand.
+
+        Raises:
+            ValueError: The operands do not fit the signature.
+        """
+        text = str(self.signature).partition("->")[0]
+        cores = [re.findall(r"\w+", core) for core in re.findall(r"\((.*?)\)", text)]
+        if len(cores) != len(shapes):
+            raise ValueError(f"the signature {self.signature} does not fit {len(shapes)} operands")
+        lengths: dict[str, int] = {}
+        for core, shape in zip(cores, shapes, strict=True):
+            if len(shape) < len(core):
+                raise ValueError(
+                    f"{len(shape)}-dimensional argument does not have enough dimensions for all "
+                    f"core dimensions ({', '.join(core)})"
+                )
+            for name, length in zip(core, shape[len(shape) - len(core) :], strict=True):
+                if lengths.setdefault(name, length) != length:
+                    raise ValueError(
+                        f"inconsistent size for core dimension {name!r}: {length} vs "
+                        f"{lengths[name]}"
+                    )
+        return [len(core) for core in cores]
+
+
+def _stacked(items: Sequence[Any]) -> Any:
+    return np.stack([asarray(item) for item in items])
