@@ -882,11 +882,12 @@ class Tracer:
             if name in ("fill_diagonal", "place", "put_along_axis"):
                 return written_into_an_array(self.type, place)
             what = f"{who} makes an ordinary array of a traced {self.type}, and "
-            if getattr(np, name, None) in FUNCTIONS:
+            top = name.partition(".")[0]
+            if top == "vectorize" or getattr(np, top, None) in FUNCTIONS:
                 return UnsupportedFunctionError(
                     f"{what}NumPy does not hand this argument over to functrace.",
                     where,
-                    f"Write functrace.numpy.{name}, which takes traced values everywhere.",
+                    f"Write functrace.numpy.{top}, which takes traced values everywhere.",
                 )
             what = f"{what}functrace has no rule for it."
             return UnsupportedFunctionError(what, where, remedy_for(package, name))
@@ -902,6 +903,10 @@ class Tracer:
                 "give the array to the function as an argument, so that it is traced too.",
             )
         expression = expression_at(place)
+        if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
+            method = expression.func.attr
+            if hasattr(np.ndarray, method):
+                return self._given_to_a_method(method, expression, where)
         called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
         if called.rpartition(".")[2] in _SIZED and self.value is UNKNOWN and not self.shape:
             return UnknownValueError(
@@ -913,6 +918,21 @@ class Tracer:
         return ArrayConversionError(
             f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
             where,
+        )
+
+    def _given_to_a_method(
+        self, method: str, call: ast.Call, where: Source | None
+    ) -> ArrayConversionError:
+        """The error where a method of an ordinary array, such as ``A.dot(t)``, got a tracer."""
+        array = ast.unparse(cast("ast.Attribute", call.func).value)
+        operands = ", ".join(map(ast.unparse, call.args))
+        instead = f"functrace.numpy.{method}({array}, {operands})"
+        if method == "dot":
+            instead = f"{array} @ {operands}, or np.dot({array}, {operands})"
+        return ArrayConversionError(
+            f"The method {method} of an ordinary NumPy array was given a traced {self.type}.",
+            where,
+            f"In place of {array}.{method}({operands}) write {instead}.",
         )
 
     def __len__(self) -> int:
@@ -1269,9 +1289,11 @@ class Tracer:
         """As `numpy.argmin`."""
         return FUNCTIONS[np.argmin](self, axis, out, keepdims=keepdims)
 
-    def argsort(self, axis: Any = -1, kind: Any = None, order: Any = None) -> Any:
+    def argsort(
+        self, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    ) -> Any:
         """As `numpy.argsort`."""
-        return FUNCTIONS[np.argsort](self, axis, kind, order)
+        return FUNCTIONS[np.argsort](self, axis, kind, order, stable=stable)
 
     def astype(
         self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True,
@@ -1357,9 +1379,11 @@ class Tracer:
         """As `numpy.round`."""
         return FUNCTIONS[np.round](self, decimals, out)
 
-    def sort(self, axis: int = -1, kind: Any = None, order: Any = None) -> None:
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    ) -> None:
         """Sort in place, as `numpy.ndarray.sort`."""
-        self[...] = FUNCTIONS[np.sort](self, axis, kind, order)
+        self[...] = FUNCTIONS[np.sort](self, axis, kind, order, stable=stable)
 
     def squeeze(self, axis: Any = None) -> Any:
         """As `numpy.squeeze`."""

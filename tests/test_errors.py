@@ -351,11 +351,23 @@ def a_function_of_scipy():
     errors.UnsupportedFunctionError,
     TypeError,
     r"numpy's vectorize\.\S* makes an ordinary array of a traced float64\[3\], .*",
+    advice="Write functrace.numpy.vectorize",
     where=HERE,
 )
 def a_vectorized_function():
     double = np.vectorize(lambda x: 2 * x)
     in_grad(lambda x: np.sum(double(x)))()
+
+
+@case(
+    errors.ArrayConversionError,
+    TypeError,
+    r"The method dot of an ordinary NumPy array was given a traced float64\[3\]\.",
+    advice="write np.ones((2, 3)) @ x, or",
+    where=HERE,
+)
+def a_method_of_a_plain_array():
+    in_grad(lambda x: np.sum(np.ones((2, 3)).dot(x)))()
 
 
 @case(errors.UnsupportedFunctionError, TypeError, r"numpy\.busday_count .*", where=HERE)

@@ -162,3 +162,39 @@ def test_ravel_pytree():
     assert flat.tolist() == [0, 1, 1, 1, 1]
     f = lambda v: np.sum(unravel(v)["w"] ** 2) + unravel(v)["b"][0]
     assert ft.jit(ft.grad(f))(flat).tolist() == [1, 2, 2, 2, 2]
+
+
+def test_keywords_that_programs_bring_along():
+    product = lambda x, y: x * y**2
+    assert ft.grad(product, argnum=1)(2.0, 3.0) == 12.0
+    assert ft.value_and_grad(product, argnum=0)(2.0, 3.0) == (18.0, 9.0)
+    assert ft.jacobian(product, argnum=(0, 1))(2.0, 3.0) == (9.0, 12.0)
+    assert ft.jacfwd(product, argnum=1)(2.0, 3.0) == 12.0
+    assert ft.hessian(product, argnum=1)(2.0, 3.0) == 4.0
+    assert ft.jit(product, inline=True, keep_unused=True, device=None)(2.0, 3.0) == 18.0
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [("dot", ()), ("matmul", ()), ("inner", ()), ("tensordot", (1,)), ("vecdot", ()), ("vdot", ())],
+)
+def test_products_take_a_precision(name, args):
+    x = np.arange(6, dtype=np.float32).reshape(2, 3) / 7
+    y = x.T.copy() if name in ("dot", "matmul", "tensordot") else x
+    f = getattr(ft.numpy, name)
+    for call in (f, ft.jit(lambda *xs: f(*xs, *args, precision="highest"))):
+        np.testing.assert_array_equal(call(x, y, *(args if call is f else ())), f(x, y, *args))
+    wide = lambda *xs: f(*xs, *args, preferred_element_type=np.float64)
+    expected = getattr(np, name)(x.astype(float), y.astype(float), *args)
+    for call in (wide, ft.jit(wide), lambda *xs: ft.vjp(wide, *xs)[0]):
+        assert call(x, y).dtype == np.float64
+        np.testing.assert_array_equal(call(x, y), expected)
+
+
+def test_a_sum_of_products_takes_a_precision():
+    x = np.ones((2, 3), np.float32)
+    f = lambda x: ft.numpy.einsum(
+        "ij,kj->ik", x, x, precision=None, preferred_element_type=ft.numpy.float64
+    )
+    for call in (f, ft.jit(f)):
+        assert call(x).dtype == np.float64

@@ -1035,3 +1035,27 @@ def test_functions_of_python_numbers_are_those_of_numpy(f):
             assert type(found) is type(expected)
         gradient = ft.grad(f)
         np.testing.assert_equal(ft.jit(gradient)(0.0), gradient(0.0))
+
+
+def test_methods_of_plain_arrays_name_what_to_write():
+    plain = np.ones((2, 2))
+    for call, advice in (
+        (lambda t: plain.dot(t), "write plain @ t"),
+        (lambda t: plain[0].dot(plain).dot(t), "write plain[0].dot(plain) @ t"),
+        (lambda t: plain.take(t), "write functrace.numpy.take(plain, t)"),
+    ):
+        for transform in (ft.jit, lambda f: lambda x: ft.vjp(f, x)):
+            with pytest.raises(TypeError) as caught:
+                transform(call)(np.ones(2))
+            assert advice in str(caught.value)
+
+
+def test_stable_sorts_by_methods():
+    def ranks(x):
+        order = x.argsort(stable=True)
+        x.sort(stable=True)
+        return x, order
+
+    for transform in (ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]):
+        found, order = transform(ranks)(np.array([2.0, 1.0, 2.0]))
+        assert (found.tolist(), order.tolist()) == ([1.0, 2.0, 2.0], [1, 0, 2])

@@ -69,6 +69,10 @@ def jit(
     static_argnames: str | Iterable[str] | None = None,
     donate_argnums: int | Sequence[int] | None = None,
     donate_argnames: str | Iterable[str] | None = None,
+    inline: bool = False,
+    keep_unused: bool = False,
+    device: Any = None,
+    backend: str | None = None,
 ) -> Jitted[P, R]: ...
 @overload
 def jit(
@@ -78,6 +82,10 @@ def jit(
     static_argnames: str | Iterable[str] | None = None,
     donate_argnums: int | Sequence[int] | None = None,
     donate_argnames: str | Iterable[str] | None = None,
+    inline: bool = False,
+    keep_unused: bool = False,
+    device: Any = None,
+    backend: str | None = None,
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
     f: Callable[..., Any] | None = None,
@@ -86,6 +94,10 @@ def jit(
     static_argnames: str | Iterable[str] | None = None,
     donate_argnums: int | Sequence[int] | None = None,
     donate_argnames: str | Iterable[str] | None = None,
+    inline: bool = False,
+    keep_unused: bool = False,
+    device: Any = None,
+    backend: str | None = None,
 ) -> Any:
     """Make a function that is recorded once, and run from its recording from then on.
 
@@ -108,6 +120,11 @@ def jit(
             Only an array that owns its memory, may be written, and shares it with no other argument
             is reused; any other is copied first.
         donate_argnames: The names of such arguments, where they are passed by keyword.
+        inline: Taken for the sake of programs for JAX, as the following are. All calls are written
+            in place.
+        keep_unused: Taken.
+        device: Taken; there is one.
+        backend: Taken.
 
     Returns:
         A function with the arguments and results of ``f``.

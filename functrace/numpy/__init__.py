@@ -4,9 +4,9 @@ The modules here say what NumPy's functions mean on tracers, by topic; importing
 tables of ``functrace/tracing.py``.
 
 On tracers NumPy calls functrace, so most of this namespace is NumPy's own; ufuncs are the very
-same objects. Two kinds of functions stand here anew: those that make arrays of what they are
-given, such as ``array``, and those that take an array or a list, such as ``mean``: here the list
-may hold traced values.
+same objects, but for products, which take ``precision=`` as well. Two kinds of functions stand here
+anew: those that make arrays of what they are given, such as ``array``, and those that take an array
+or a list, such as ``mean``: here the list may hold traced values.
 """
 
 # r_ and c_ are final in NumPy's stubs.
@@ -37,7 +37,9 @@ from functrace.numpy import subscripts as subscripts
 from functrace.numpy import taking as taking
 from functrace.numpy.classes import ndarray as ndarray
 from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
+from functrace.numpy.lists import TAKING_PRECISION as _TAKING_PRECISION
 from functrace.numpy.lists import accepting_lists as _accepting_lists
+from functrace.numpy.lists import accepting_precision as _accepting_precision
 from functrace.numpy.making import MAKING as _MAKING
 from functrace.numpy.making import array as array
 from functrace.numpy.making import asanyarray as asanyarray
@@ -57,6 +59,11 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 # By now the tables say what NumPy's functions mean on tracers.
 globals().update({function.__name__: _accepting_lists(function) for function in _TAKING_LISTS})
 globals().update(_MAKING)
+globals().update({
+    name: _accepting_precision(globals().get(name, getattr(_numpy, name)))
+    for name in _TAKING_PRECISION
+    if hasattr(_numpy, name)
+})  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -51,3 +51,38 @@ TAKING_LISTS = (
 )  # fmt: skip
 """NumPy's functions of one array, or of several, of which each may be given as a list. Those of a
 sequence of arrays (concatenate, stack, ...) are left out: NumPy looks into the sequence itself."""
+
+
+def accepting_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A product of NumPy's that takes the keywords of JAX's for its precision.
+
+    ``precision`` says how accelerators may round, so it says nothing here.
+    ``preferred_element_type`` is the dtype in which products are added up, and of the result.
+    """
+
+    @wraps(function, updated=())
+    def call(
+        *args: Any, precision: Any = None, preferred_element_type: Any = None, **kwargs: Any
+    ) -> Any:
+        if preferred_element_type is None:
+            return function(*args, **kwargs)
+        dtype = np.dtype(preferred_element_type)
+        wide = [_widened(x, dtype) for x in args]
+        result = function(*wide, **kwargs)
+        return result if result.dtype == dtype else result.astype(dtype)
+
+    return call
+
+
+def _widened(x: Any, dtype: np.dtype[Any]) -> Any:
+    """An operand in a dtype, where that loses nothing."""
+    if isinstance(x, str | int) or not hasattr(x, "dtype") or not np.can_cast(x.dtype, dtype):
+        return x
+    return x.astype(dtype)
+
+
+TAKING_PRECISION = (
+    "convolve", "correlate", "dot", "einsum", "inner", "matmul", "matvec", "outer", "tensordot",
+    "vdot", "vecdot", "vecmat",
+)  # fmt: skip
+"""The products among NumPy's functions, by name: some versions have not all of them."""

@@ -32,6 +32,8 @@ def jacrev(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    *,
+    argnum: Argnums | None = None,
 ) -> Callable[P, Any]:
     """Make a function that computes the Jacobian in reverse mode, all rows at once.
 
@@ -45,6 +47,7 @@ def jacrev(
         holomorphic: Whether ``fun`` is complex differentiable.
         allow_int: Whether the differentiated arguments may hold integers, whose derivative is
             None.
+        argnum: Another name of ``argnums``, that of autograd.
 
     Returns:
         A function with the arguments of ``fun``. Its result has the structure of the output, each
@@ -59,6 +62,7 @@ def jacrev(
         array([[2., 0.],
                [0., 6.]])
     """
+    argnums = argnums if argnum is None else argnum
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
     @transformed(
@@ -108,6 +112,8 @@ def jacfwd(
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnum: Argnums | None = None,
 ) -> Callable[P, Any]:
     """Make a function that computes the Jacobian in forward mode, all columns at once.
 
@@ -121,6 +127,7 @@ def jacfwd(
         array([[2., 0.],
                [0., 6.]])
     """
+    argnums = argnums if argnum is None else argnum
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
     @transformed(fun, jacfwd, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
@@ -171,6 +178,8 @@ def hessian(
     argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnum: Argnums | None = None,
 ) -> Callable[P, Any]:
     """Make a function that computes the Hessian: forward mode over reverse mode.
 
@@ -179,6 +188,7 @@ def hessian(
         argnums: The position, or positions, of the arguments to differentiate.
         has_aux: Whether ``fun`` returns a pair of the output and auxiliary data.
         holomorphic: Whether ``fun`` is complex differentiable.
+        argnum: Another name of ``argnums``, that of autograd.
 
     Returns:
         A function with the arguments of ``fun``: the Jacobian of the Jacobian.
@@ -190,6 +200,7 @@ def hessian(
         array([[6., 2.],
                [2., 0.]])
     """
+    argnums = argnums if argnum is None else argnum
     inner = jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic)
     return jacfwd(inner, argnums, has_aux=has_aux, holomorphic=holomorphic)
 

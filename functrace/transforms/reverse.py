@@ -430,6 +430,8 @@ def value_and_grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    *,
+    argnum: Argnums | None = None,
 ) -> Callable[P, tuple[Any, Any]]:
     """Make a function that computes a value and its gradient.
 
@@ -443,6 +445,7 @@ def value_and_grad(
         holomorphic: Whether ``fun`` is complex differentiable; then the arguments and the output
             must be complex, and the gradient is the complex derivative.
         allow_int: Whether the differentiated arguments may hold integers, whose gradient is None.
+        argnum: Another name of ``argnums``, that of autograd.
 
     Returns:
         A function with the arguments of ``fun`` that returns ``(value, gradient)``, or
@@ -468,6 +471,7 @@ def value_and_grad(
         >>> gradient
         {'b': np.float64(8.0), 'w': array([3., 5.])}
     """
+    argnums = argnums if argnum is None else argnum
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
     @transformed(
@@ -521,6 +525,8 @@ def grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    *,
+    argnum: Argnums | None = None,
 ) -> Callable[P, Any]:
     """Make a function that computes the gradient of a function.
 
@@ -538,7 +544,7 @@ def grad(
         >>> ft.grad(ft.grad(np.sin))(np.pi / 2)
         np.float64(-1.0)
     """
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, argnum=argnum)
 
     @transformed(
         fun,
