@@ -257,6 +257,8 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     """
     if batch_size is None:
         return map_rows(f, xs)
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"batch_size={batch_size!r} is no number of rows.")
     leaves = [as_operand(x) for x in tree.leaves(xs)]
     if not leaves:
         raise ArgumentError("map was given no arrays.")

@@ -43,6 +43,8 @@ class Collective(Primitive):
     Parameters: ``axis_name``; ``axis_size``, the number of examples.
     """
 
+    needs_named_axis = True
+
     def run(self, x: Any, index: Any, *, axis_name: Hashable, axis_size: int, **params: Any) -> Any:
         """Refuse: the other examples are not here."""
         raise AxisNameError(

@@ -81,7 +81,7 @@ def scan(
 
     Raises:
         CarryError: ``f`` returns a carry of another structure, shape or dtype, or no pair.
-        ArgumentError: The lengths differ, or none is known.
+        ArgumentError: The lengths differ, or none is known; or an argument makes no sense.
 
     Example:
         >>> import numpy as np
@@ -89,6 +89,7 @@ def scan(
         >>> ft.scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
         (np.float64(6.0), array([0., 1., 3.]))
     """
+    _require_unroll(unroll, "scan")
     rows, row_structure = tree.flatten(xs)
     rows = [as_operand(x) for x in rows]
     trips = _trips(rows, row_structure, length)
@@ -172,6 +173,18 @@ def _scan_recorded(
     return apply
 
 
+def _require_unroll(unroll: Any, name: str) -> None:
+    """Check an argument that changes nothing here, so that what JAX refuses is refused."""
+    if unroll is None or isinstance(unroll, bool | np.bool_):
+        return
+    if not isinstance(unroll, int | np.integer) or unroll < 1:
+        raise ArgumentError(
+            f"{name} was called with unroll={unroll!r}.",
+            source_of(user_place(3)),
+            "Give True, False, or a number of trips from 1 on; it does not change the result.",
+        )
+
+
 def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -> int:
     lengths: dict[str, int] = {}
     for x, path in zip(rows, structure.paths(), strict=True):
@@ -180,6 +193,13 @@ def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -
             raise ArgumentError(f"scan was given the scalar xs{tree.keystr(path)}: it has no rows.")
         lengths[f"xs{tree.keystr(path)}"] = shape[0]
     if length is not None:
+        given: Any = length
+        if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
+            raise ArgumentError(
+                f"length={length!r} is no number of trips.",
+                source_of(user_place(3)),
+                "Give an integer that is known, of 0 or more.",
+            )
         lengths["length"] = int(length)
     if not lengths:
         raise ArgumentError("scan was given no arrays and no length.", advice="Give length=.")
@@ -539,8 +559,8 @@ def fori_loop(
     """Repeat a function of a counter and a carry.
 
     Args:
-        lower: The first value of the counter, an integer (a float makes the counter a float).
-        upper: The counter stays below this integer.
+        lower: The first value of the counter, an integer.
+        upper: The counter stays below this integer. If both bounds are floats, the counter is one.
         body_fun: Takes the counter and the carry; returns the next carry, of the same structure,
             shapes and dtypes.
         init_val: The first carry, a tree of arrays.
@@ -551,19 +571,24 @@ def fori_loop(
 
     Raises:
         CarryError: ``body_fun`` returns a carry of another structure, shape or dtype.
+        ArgumentError: The bounds are no integers, or ``unroll`` is no number of trips.
 
     Example:
         >>> import functrace as ft
         >>> ft.fori_loop(1, 5, lambda i, product: product * i, 1.0)
         24.0
     """
-    is_whole = True
-    for bound in (lower, upper):
-        type = type_of(as_operand(bound))
-        if type.shape != () or type.dtype.kind not in "biuf":
-            raise ArgumentError(f"The bounds of fori_loop must be integers, not of type {type}.")
-        is_whole = is_whole and type.dtype.kind != "f"
-    if not is_whole:  # as JAX allows: the counter goes up by one from wherever it begins
+    _require_unroll(unroll, "fori_loop")
+    types = [type_of(as_operand(bound)) for bound in (lower, upper)]
+    kinds = {type.dtype.kind for type in types}
+    for type in types:
+        if type.shape != () or type.dtype.kind not in "biuf" or (kinds != {"f"} and "f" in kinds):
+            raise ArgumentError(
+                f"The bounds of fori_loop must be integers, not {types[0]} and {types[1]}.",
+                source_of(user_place(2)),
+                "Write int(...) or // around what is no integer.",
+            )
+    if kinds == {"f"}:  # as JAX allows: the counter goes up by one from wherever it begins
         return while_loop(
             lambda pair: pair[0] < upper,
             lambda pair: (pair[0] + 1.0, body_fun(pair[0], pair[1])),

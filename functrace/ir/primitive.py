@@ -65,6 +65,8 @@ class Primitive:
         writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
         takes_doubles: Whether that takes arrays of numbers in the form ``DOUBLES`` too.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
+        needs_named_axis: Whether it is done by the map around it that has the axis of a name. No
+            file can hold that map, so it cannot hold this.
         may_coincide: Whether it has several outputs of which one holds values that may be equal,
             so that derivatives become limits: see `separated`, `vjp_at_limit` and `aligned`.
     """
@@ -84,6 +86,7 @@ class Primitive:
     writes_itself: ClassVar[bool] = False
     takes_doubles: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
+    needs_named_axis: ClassVar[bool] = False
     may_coincide: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:

@@ -556,6 +556,8 @@ class _Reader(Reader):
     ) -> None:
         if primitive.calls_python:
             raise parse_error(node, f"{primitive.name} calls Python.")
+        if primitive.needs_named_axis:
+            raise parse_error(node, f"{primitive.name} stands outside of the map with its axis.")
         for atom in inputs:
             if isinstance(atom, Constant) and isinstance(atom.value, ElidedValue):
                 raise parse_error(node, "the value of a constant is left out.")

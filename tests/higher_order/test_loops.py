@@ -745,7 +745,36 @@ def test_errors_name_the_line_and_what_differs():
         ft.scan(lambda c, r: (c, None), 0.0, 1.0)
     with pytest.raises(errors.ArgumentError, match="must be integers"):
         ft.fori_loop(0, 2.5j, lambda i, c: c, 0.0)
-    assert ft.fori_loop(0, 2.5, lambda i, c: c + 1, 0.0) == 3.0
+    assert ft.fori_loop(0.0, 2.5, lambda i, c: c + 1, 0.0) == 3.0
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, ft.jit, ft.grad, ft.vmap])
+def test_arguments_that_make_no_sense_are_refused(transform):
+    step = lambda c, _: (c, None)
+    keep = lambda i, c: c
+    calls = [
+        lambda x: ft.fori_loop(0, 2.5, keep, x),
+        lambda x: ft.fori_loop(0.5, 3, keep, x),
+        lambda x: ft.fori_loop(0, np.float32(2), keep, x),
+        lambda x: ft.fori_loop(0, np.ones(2, int), keep, x),
+        lambda x: ft.fori_loop(0, 3, keep, x, unroll=-1),
+        lambda x: ft.fori_loop(0, 3, keep, x, unroll=0),
+        lambda x: ft.fori_loop(0, 3, keep, x, unroll=1.5),
+        lambda x: ft.scan(step, x, None, 3, unroll=-1)[0],
+        lambda x: ft.scan(step, x, None, 3, unroll="all")[0],
+        lambda x: ft.scan(step, x, None, -1)[0],
+        lambda x: ft.scan(step, x, None, 2.5)[0],
+        lambda x: ft.scan(step, x, None, "3")[0],
+        lambda x: ft.scan(step, x, None, 3, checkpoint=0)[0],
+        lambda x: ft.while_loop(lambda c: c < 0, lambda c: c, x, checkpoint=-2),
+        lambda x: x * np.sum(ft.lax.map(np.sin, np.ones(3), batch_size=0)),
+    ]
+    x = np.ones(2) if transform is ft.vmap else 1.0
+    for f in calls:
+        with pytest.raises(errors.ArgumentError):
+            transform(f)(x)
+    for unroll in (True, False, None, 1, 7, np.int64(2)):
+        assert np.all(transform(lambda x, n=unroll: ft.fori_loop(0, 2, keep, x, unroll=n))(x) == 1)
 
 
 def test_rows_that_are_no_arrays_or_differ():

@@ -674,3 +674,15 @@ def test_objects_are_no_constants():
 def test_a_program_without_equations():
     program = Program([Variable(ArrayType((), np.dtype(float)))], [], [])
     assert text_of(loaded(saved(program))) == text_of(program)
+
+
+@pytest.mark.parametrize("name", ["psum", "pmax", "pmin", "all_gather", "ppermute"])
+@pytest.mark.parametrize("parameters", ["", ", axis_name='i'", ", axis_name='i', axis_size=2"])
+def test_what_the_map_around_would_do_is_refused_in_a_file(name, parameters):
+    contents = members(saved(ft.make_ir(np.sin)(1.0)))
+    given = {"all_gather": ", axis=0", "ppermute": ", sources=(1, 0)"}.get(name, "")
+    of = "float64[2]" if name == "all_gather" else "float64"
+    call = f"{name}(a, b{parameters}{given})"
+    text = f"def program(a: float64, b: int64):\n    c: {of} = {call}\n    return c\n"
+    with pytest.raises(LoadError):
+        loaded(packed({**contents, "program.txt": text.encode()}))
