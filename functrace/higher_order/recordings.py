@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -26,6 +27,7 @@ from functrace.higher_order.donating import fit_for_donation
 from functrace.higher_order.explaining import explain_capture, explain_miss, is_explaining
 from functrace.higher_order.guards import MISS, Guard, make_guard
 from functrace.higher_order.programs import closed, record_program
+from functrace.higher_order.slow_compiles import report_if_long
 from functrace.higher_order.static_arguments import (
     NamedParameters,
     dynamic_positions,
@@ -35,7 +37,7 @@ from functrace.higher_order.static_arguments import (
 )
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
-from functrace.tracing import Tracer, as_operand, bind, user_place
+from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import (
     axes_in_scope,
     named_axis,
@@ -101,6 +103,7 @@ class Entry:
         captured: The names of the axes of which the Program takes the numbers of the examples.
         donated: The numbers of the leaves whose memory may be reused.
         name: The function's name.
+        recording_seconds: How long it took to record it.
         guards: By the leaves' Python types; None where these types can have none.
     """
 
@@ -113,10 +116,12 @@ class Entry:
         captured: tuple[Hashable, ...],
         donated: frozenset[int],
         name: str,
+        recording_seconds: float = 0.0,
     ) -> None:
         self.key = key
         self.identity = identity
         self.name = name
+        self.recording_seconds = recording_seconds
         self.program = program
         self.structure = structure
         self.captured = captured
@@ -131,7 +136,10 @@ class Entry:
         """What the Program is compiled to, when it is first needed."""
         with self._lock:
             if self._executable is None:
+                start = perf_counter()
                 self._executable = compiled(self.program, self.donated, self.name)
+                seconds = self.recording_seconds + perf_counter() - start
+                report_if_long(self.name, self.program, seconds, source_of(user_place(2)))
             return self._executable
 
     @property
@@ -302,6 +310,7 @@ class Recordings:
             with self._lock:
                 earlier = [entry.key for entry in self._entries.values()]
             explain_miss(self.function, key, earlier, user_place(2))
+        start = perf_counter()
         called = with_static(self.function, key.static)
         with watching_draws(self.function):
             body, structure = record_program(called, key.structure, key.types)
@@ -311,7 +320,8 @@ class Recordings:
         names = names_of_indices(captured)
         donated = frozenset() if captured else self._donated_leaves(key)
         name = getattr(self.function, "__name__", "program")
-        entry = Entry(key, identity, program, structure, names or (), donated, name)
+        seconds = perf_counter() - start
+        entry = Entry(key, identity, program, structure, names or (), donated, name, seconds)
         with self._lock:
             self._misses += 1
             if names is not None:

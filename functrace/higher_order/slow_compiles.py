@@ -1,0 +1,117 @@
+"""What the log says of a compile that took long: how many equations, and which loop made them."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+from functrace.ir.program import Program, Source
+
+_logger = logging.getLogger("functrace")
+
+LONG = 1.0
+"""From so many seconds on the log says so."""
+
+MANY = 10
+"""From so many equations on that come from one place there is a loop around it."""
+
+Loop = (
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
+Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def report_if_long(name: str, program: Program, seconds: float, called: Source | None) -> None:
+    """Log what there is to know of a compile, if it took long.
+
+    Args:
+        name: The function's name.
+        program: What was recorded.
+        seconds: How long recording and compiling took.
+        called: Where the jitted function was called: what rules of derivatives do is done there.
+    """
+    if seconds < LONG:
+        return
+    equations = [e for part in (program, *program.nested()) for e in part.equations]
+    message = "%s took %.1f seconds to compile; its Program has %s equations."
+    counts = Counter(e.source for e in equations if e.source is not None)
+    for source, count in counts.most_common():
+        if count < MANY:
+            break
+        if called is not None and source.code is called.code:
+            continue
+        line = _line_of_loop(source)
+        if line is not None:
+            message += (
+                f" Most come from the loop at {source.file}:{line}, of which each trip was "
+                "recorded: write it as functrace.scan (or fori_loop, while_loop, map), which "
+                "records one."
+            )
+            break
+    _logger.warning(message, name, seconds, f"{len(equations):,}")
+
+
+def _line_of_loop(source: Source) -> int | None:
+    """The line of the Python loop around a place, or around calls of the function it is in."""
+    try:
+        module = ast.parse("".join(linecache.getlines(source.file)))
+    except SyntaxError:
+        return None
+    lines = [source.line]
+    seen: set[str] = set()
+    while lines:
+        callers: set[str] = set()
+        for line in lines:
+            function = _smallest_around(module, line, Function) or module
+            loop = _smallest_around(function, line, Loop)
+            if loop is not None:
+                return loop.lineno
+            callers.update(_names_of(module, function))
+        callers -= seen
+        seen |= callers
+        lines = [call.lineno for call in _calls_of(module, callers)]
+    return None
+
+
+def _smallest_around(
+    node: ast.AST, line: int, kinds: tuple[type[ast.AST], ...]
+) -> ast.expr | ast.stmt | None:
+    """The smallest part of a node that is of these kinds and has the line in it."""
+    around = [
+        part
+        for part in ast.walk(node)
+        if isinstance(part, kinds)
+        and isinstance(part, ast.expr | ast.stmt)
+        and part is not node
+        and part.lineno <= line <= (part.end_lineno or part.lineno)
+    ]
+    return min(around, key=lambda part: (part.end_lineno or 0) - part.lineno, default=None)
+
+
+def _names_of(module: ast.Module, function: ast.AST) -> Iterator[str]:
+    """The names of a function: that of its definition, or those that a lambda is given."""
+    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield function.name
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and node.value is function:
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id
+
+
+def _calls_of(module: ast.Module, names: set[str]) -> Iterator[ast.Call]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", None)
+            if name in names:
+                yield node
