@@ -1009,6 +1009,7 @@ class Tracer:
         elif (
             order == "C"
             and len(shape) > 1
+            and min(shape) >= 0  # a stack whose length a loop has yet to tell is no user's array
             and not (type(value) is np.ndarray and value.flags.c_contiguous)
         ):
             result.memory = Memory()

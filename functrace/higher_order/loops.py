@@ -270,7 +270,6 @@ def _scan_values(
     if not trips:  # what the rows of the result are like, only recording tells
         return _scan_recorded(f, carry, structure.unflatten(rows), trips, reverse)()
     results: list[Any] = [None] * trips
-    first = carry
     order = range(trips - 1, -1, -1) if reverse else range(trips)
 
     def call(carry: Any, trip: int) -> tuple[Any, Any]:
@@ -285,9 +284,9 @@ def _scan_values(
             if any(x.dtype != type_of(y).dtype for x, y in zip(types, leaves, strict=True)):
                 # Python numbers have the dtype that they take on from the first trip on.
                 fitted = [cast_to(y, x.dtype) for x, y in zip(types, leaves, strict=True)]
-                after, results[trip] = call(carry_structure.unflatten(fitted), trip)
-        carry = after
-    _require_same(first, carry, "scan")
+                carry = carry_structure.unflatten(fitted)
+                after, results[trip] = call(carry, trip)
+        carry = _next_carry(carry, after, "scan")
     return carry, tree.map(_stacked_rows, *results)
 
 
@@ -326,6 +325,30 @@ def _require_same(before: Any, after: Any, name: str) -> list[ArrayType]:
         _common_carry_type(type_of(as_operand(old)), type_of(as_operand(new)), path, name)
         for old, new, path in zip(leaves, others, structure.paths(), strict=True)
     ]
+
+
+def _next_carry(before: Any, after: Any, name: str) -> Any:
+    """The carry that a body returned, in the types that it has in each trip.
+
+    Raises:
+        CarryError: It is unlike the one that the body was given.
+    """
+    leaves, structure = tree.flatten(before)
+    others, other_structure = tree.flatten(after)
+    if structure == other_structure and all(map(_is_alike, leaves, others)):
+        return after
+    types = _require_same(before, after, name)
+    return structure.unflatten(
+        x if type_of(x) == type else cast_to(x, type.dtype)
+        for x, type in zip(map(as_operand, others), types, strict=True)
+    )
+
+
+def _is_alike(old: Any, new: Any) -> bool:
+    """Whether two values are of one type, as far as a look tells."""
+    if type(old) is not type(new) or type(new) is Tracer:
+        return False
+    return type(new) is not np.ndarray or (new.dtype == old.dtype and new.shape == old.shape)
 
 
 def _carry_structure_error(structure: tree.Structure, after: Any, name: str) -> CarryError:
@@ -463,9 +486,7 @@ def _while_values(
     if not goes_on:
         return _as_after_a_trip(body_fun, value, "while_loop")
     while goes_on:
-        after = _called_apart(body_fun, value)
-        _require_same(value, after, "while_loop")
-        value = after
+        value = _next_carry(value, _called_apart(body_fun, value), "while_loop")
         goes_on = cond_fun(value)
         if not isinstance(goes_on, bool):
             _require_condition(goes_on)
@@ -624,8 +645,7 @@ def _fori_known(first: int, last: int, body_fun: Callable[[Any, Any], Any], init
             return _as_after_a_trip(lambda carry: body_fun(first, carry), carry, "fori_loop")
         for i in range(first, last):
             after = _called_apart(lambda carry: body_fun(i, carry), carry)  # noqa: B023
-            _require_same(carry, after, "fori_loop")
-            carry = after
+            carry = _next_carry(carry, after, "fori_loop")
         return carry
 
     return _either(record, call, carry)

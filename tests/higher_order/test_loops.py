@@ -748,6 +748,32 @@ def test_errors_name_the_line_and_what_differs():
     assert ft.fori_loop(0.0, 2.5, lambda i, c: c + 1, 0.0) == 3.0
 
 
+@pytest.mark.parametrize("trips", [0, 1, 2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int32])
+def test_carries_have_one_type_with_and_without_jit(trips, dtype):
+    one = dtype(1)
+    swap = lambda c: (c[1], c[0])
+    cases = [
+        (swap, (0, one)),
+        (lambda c: (c[0], 0), (one, one)),
+        (lambda c: (c[0] + c[1], c[1]), (0, one)),
+        (lambda c: (c[0], c[1] * 1.5 if dtype is not np.int32 else c[1] * 2), (True, one)),
+    ]
+    for step, init in cases:
+        loops = [
+            lambda c, step=step: ft.fori_loop(0, trips, lambda i, c: step(c), c),
+            lambda c, step=step: ft.scan(lambda c, _: (step(c), None), c, None, trips)[0],
+            lambda c, step=step: ft.while_loop(
+                lambda n: n[0] < trips, lambda n: (n[0] + 1, step(n[1])), (0, c)
+            )[1],
+        ]
+        for loop in loops:
+            found, expected = loop(init), ft.jit(lambda loop=loop, init=init: loop(init))()
+            assert found == expected
+            for a, b in zip(found, expected, strict=True):
+                assert np.asarray(a).dtype == np.asarray(b).dtype
+
+
 @pytest.mark.parametrize("transform", [lambda f: f, ft.jit, ft.grad, ft.vmap])
 def test_arguments_that_make_no_sense_are_refused(transform):
     step = lambda c, _: (c, None)
