@@ -31,7 +31,9 @@ _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
 def owned(value: Any) -> Any:
     """The same value in memory of its own."""
-    return value.copy() if isinstance(value, np.ndarray | Tracer) else value
+    if type(value) is Tracer:
+        value = value.recording.as_constant(value)
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def apart(values: Sequence[Any], others: Iterable[Any] = ()) -> list[Any]:
@@ -43,14 +45,15 @@ def apart(values: Sequence[Any], others: Iterable[Any] = ()) -> list[Any]:
     """
     taken = {id(owner_of(x)) for x in others if isinstance(x, np.ndarray)}
     result: list[Any] = []
-    for x in values:
+    for value in values:
+        x = value.recording.as_constant(value) if type(value) is Tracer else value
         if isinstance(x, np.ndarray):
             owner = owner_of(x)
             if owner.base is not None or id(owner) in taken or not x.flags.writeable:
                 result.append(x.copy())
                 continue
             taken.add(id(owner))
-        result.append(x.copy() if type(x) is Tracer else x)
+        result.append(x)
     return result
 
 
@@ -102,6 +105,7 @@ def call_apart(
             return result
         for tracer, *state in before:
             tracer.recording, tracer.value, tracer.variable = state
+            tracer.recording.refusal = None
             tracer.memory = tracer.base = None
         # What was copied may have been written.
         own = [x if n in made else _apart(x, arrays) for n, x in enumerate(args)]
