@@ -72,8 +72,14 @@ class Plain(Recording):
         require_writable(tracer)
         found = getattr(tracer.value, name)
         if not callable(found):
-            return found
-        return lambda *args, **options: self.call(found, args, options)
+            return _unwritable(found) if isinstance(found, np.ndarray) else found
+
+        def method(*args: Any, **options: Any) -> Any:
+            result = self.call(found, args, options)
+            shared = type(result) is Tracer and np.may_share_memory(result.value, tracer.value)
+            return _unwritable(result.value) if shared else result
+
+        return method
 
     def call(
         self, function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
@@ -92,9 +98,11 @@ class Plain(Recording):
         values = [_plain(x, given) for x in args]
         keywords = {name: _plain(x, given) for name, x in options.items()}
         result = function(*values, **keywords)
-        implementation = FUNCTIONS.get(function)
-        if implementation is not None and _shares(result, given):
-            return implementation(*args, **options)  # which knows what is a view of what
+        if _shares(result, given):
+            implementation = FUNCTIONS.get(function)
+            if implementation is not None:
+                return implementation(*args, **options)  # which knows what is a view of what
+            result = _unwritable(result)
         return _wrapped(result, given)
 
 
@@ -131,6 +139,16 @@ def _shares(result: Any, given: dict[int, Any]) -> bool:
             isinstance(x, Tracer) and np.may_share_memory(result, x.value) for x in given.values()
         )
     )
+
+
+def _unwritable(result: Any) -> Any:
+    """Copies that cannot be written, of views of which nothing would be known."""
+    if isinstance(result, tuple | list):
+        return type(result)([_unwritable(x) for x in result])
+    if type(result) is np.ndarray:
+        result = result.copy()
+        result.flags.writeable = False
+    return result
 
 
 def _wrapped(result: Any, given: dict[int, Any]) -> Any:

@@ -594,6 +594,17 @@ def apply_ufunc(ufunc: np.ufunc, *inputs: Any) -> Any:
     return implementation(*inputs)
 
 
+def applied(
+    implementation: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
+) -> Any:
+    """What a NumPy function gives; a traced array that is its argument ``out`` is written."""
+    out = options.get("out") if options else None
+    if type(out) is not Tracer:
+        return implementation(*args, **options)
+    rest = {name: option for name, option in options.items() if name != "out"}
+    return out.receive(implementation(*args, **rest))
+
+
 def unsupported(name: str) -> UnsupportedFunctionError:
     """The error for a function that has no implementation on tracers."""
     return UnsupportedFunctionError(
@@ -1191,8 +1202,10 @@ class Tracer:
 
     def _changed(self, result: Any) -> Any:
         """What an operator such as ``+=`` leaves behind: scalars do not change in place."""
-        if result is NotImplemented or not self.is_array:
-            return result
+        return result if result is NotImplemented or not self.is_array else self.receive(result)
+
+    def receive(self, result: Any) -> Tracer:
+        """Be written with a result, as the argument ``out`` of NumPy's functions is."""
         FUNCTIONS[operator.setitem](self, ..., self._fitted(result))
         return self
 
@@ -1265,7 +1278,7 @@ class Tracer:
             module = getattr(function, "__module__", "numpy")
             raise unsupported(f"{module}.{function.__name__}")
         try:
-            return implementation(*arguments, **options)
+            return applied(implementation, arguments, options)
         except (ValueError, TypeError, IndexError) as error:
             if not isinstance(error, FunctraceError) and not hasattr(error, "__notes__"):
                 name = f"{function.__module__}.{function.__name__}"
@@ -1421,6 +1434,12 @@ class Tracer:
         if not axes:
             return FUNCTIONS[np.transpose](self)
         return FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes)
+
+    def view(self, dtype: Any = None) -> Any:
+        """Another array of the same memory, of the same dtype."""
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            raise unsupported("ndarray.view with another dtype")
+        return self[...]
 
     def var(
         self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0,

@@ -74,7 +74,7 @@ def by_functions(x: Any) -> Any:
     fnp.fill_diagonal(out, x)
     fnp.put(out, [1, 2], x[0] * 2)
     fnp.copyto(out[1], x**2)
-    fnp.place(out, out == 0, [x[1]])
+    fnp.place(out, fnp.eye(3) == 1, [x[1]])
     np.multiply(out[0], x, out=out[0])
     np.add(out[2], x, out=out[2], where=np.array([True, False, True]))
     out.flat[4] = x[2]
@@ -95,6 +95,28 @@ def of_all_kinds(x: Any) -> Any:
     return np.stack(made)
 
 
+def arguments_out(x: Any) -> Any:
+    a, b, c, d = (fnp.zeros(3) for _ in range(4))
+    total, parts = fnp.zeros(()), fnp.zeros((2, 3))
+    np.clip(x, -0.7, 1.0, out=a)
+    fnp.clip(a * x, -0.3, 0.3, b)
+    np.cumsum(x * a, out=c)
+    fnp.sum(x * x, out=total)
+    np.divmod(x * 3.1, 1.7, out=(parts[0], parts[1]))
+    np.concatenate([x[:1], a[1:]], out=d)
+    return np.stack([a, b, c, d, parts[1]]) * total
+
+
+def joined(x: Any) -> Any:
+    table = fnp.concatenate([np.ones(2), np.zeros(1)])
+    tiled, sorted_, kept = fnp.tile(np.arange(3.0), 1), fnp.sort([3.0, 1.0, 2.0]), fnp.outer(X, X)
+    for y in (table, tiled, sorted_, kept[1]):
+        y[1:] = x[1:] * x[0]
+    alias = tiled.view()
+    alias[0] += x[1]
+    return np.vstack([table, tiled, sorted_, kept])
+
+
 def a_list(x: Any) -> Any:
     out = fnp.zeros((2, 2))
     out[0] = [x[0], 1.0]
@@ -104,7 +126,7 @@ def a_list(x: Any) -> Any:
 
 PROGRAMS = [
     loop, rows, filled, views_first, written_plainly_meanwhile, number_of_axes_0, by_functions,
-    of_all_kinds, a_list,
+    of_all_kinds, a_list, arguments_out, joined,
 ]  # fmt: skip
 
 
@@ -324,3 +346,20 @@ def test_what_a_mask_chooses_has_no_known_shape(f):
     for trace in (ft.jit, ft.make_ir):
         with pytest.raises(errors.UnknownValueError, match=r"np\.where\(mask, x, 0\)"):
             trace(f)(X)
+
+
+def test_an_argument_out_is_cast_as_numpy_casts_it():
+    for trace in (ft.jit, ft.grad):
+        with pytest.raises(errors.OperandError, match="Cannot cast the result"):
+            trace(lambda x: np.add(x, 1.0, out=fnp.zeros(3, int)))(2.0)
+
+
+def test_memory_that_would_be_shared_unseen_is_not_written():
+    def f(x):
+        a = fnp.zeros(4)
+        hidden = np.lib.stride_tricks.as_strided(a, (2,), (8,))
+        hidden[0] = x
+        return a
+
+    with pytest.raises((ValueError, errors.ArrayWriteError)):
+        ft.jvp(f, (1.0,), (1.0,))

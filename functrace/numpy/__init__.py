@@ -47,6 +47,7 @@ from functrace.numpy.making import asarray as asarray
 from functrace.numpy.making import ascontiguousarray as ascontiguousarray
 from functrace.numpy.making import c_ as c_
 from functrace.numpy.making import full as full
+from functrace.numpy.making import making as _making
 from functrace.numpy.making import r_ as r_
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.vectorizing import vectorize as vectorize
@@ -58,7 +59,7 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # By now the tables say what NumPy's functions mean on tracers.
 globals().update({function.__name__: _accepting_lists(function) for function in _TAKING_LISTS})
-globals().update(_MAKING)
+globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
 globals().update({
     name: _accepting_precision(globals().get(name, getattr(_numpy, name)))
     for name in _TAKING_PRECISION

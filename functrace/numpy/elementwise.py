@@ -69,6 +69,8 @@ def clip(
     max: Any = None,
 ) -> Any:
     """As `numpy.clip`; at a bound the derivative is shared with the bound, as by `maximum`."""
+    if isinstance(out, Tracer):
+        return out.receive(clip(a, a_min, a_max, min=min, max=max))
     reject_out(out)
     a = strong_operand(a)
     lower = a_min if min is None else min

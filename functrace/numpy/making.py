@@ -46,28 +46,33 @@ def _stacked(x: Any) -> Any:
     return strong(x) if isinstance(x, Tracer) else np.asarray(x)
 
 
-def _making(function: Callable[..., Any]) -> Callable[..., Any]:
+def making(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of NumPy's that makes arrays, making ones that traced values can be written into.
 
-    Outside of transformations it is NumPy's function.
+    Outside of transformations it gives what NumPy's function does.
     """
 
     @wraps(function)
     def make(*args: Any, **options: Any) -> Any:
-        return buffer_where_traced(function(*args, **options))
+        result = function(*args, **options)
+        if type(result) is np.ndarray and any(
+            type(x) is np.ndarray and np.may_share_memory(result, x) for x in args
+        ):
+            return result  # a view, as np.diag of a matrix is
+        return buffer_where_traced(result)
 
     return make
 
 
-MAKING: dict[str, Callable[..., Any]] = {
-    name: _making(getattr(np, name))
-    for name in (
-        "arange", "copy", "empty", "empty_like", "eye", "frombuffer", "fromfunction", "fromiter",
-        "fromstring", "full_like", "geomspace", "identity", "indices", "linspace", "logspace",
-        "meshgrid", "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
-    )
-}  # fmt: skip
-"""NumPy's functions that make arrays, by name, whether something is traced in them or not."""
+MAKING = (
+    "append", "arange", "block", "column_stack", "concatenate", "copy", "delete", "diag",
+    "diagflat", "dstack", "empty", "empty_like", "eye", "frombuffer", "fromfunction", "fromiter",
+    "fromstring",
+    "full_like", "geomspace", "hstack", "identity", "indices", "insert", "kron", "linspace",
+    "logspace", "meshgrid", "ones", "ones_like", "outer", "pad", "repeat", "roll", "sort", "stack",
+    "tile", "tri", "tril", "triu", "vander", "vstack", "where", "zeros", "zeros_like",
+)  # fmt: skip
+"""The names of NumPy's functions that make arrays, whether something is traced in them or not."""
 
 
 def array(

@@ -65,8 +65,24 @@ def _call_with_options(
         result = _along_axes(ufunc, inputs, **layout)
     else:
         result = apply_ufunc(ufunc, *inputs)
-    if isinstance(out, tuple):
-        (out,) = out
+    targets: Sequence[Any] = out if isinstance(out, tuple) else (out,)
+    if len(targets) > 1:
+        parts = zip(result, targets, strict=True)
+        return tuple([_written(ufunc, part, target, where, casting) for part, target in parts])
+    return _written(ufunc, result, targets[0], where, casting)
+
+
+def _written(ufunc: np.ufunc, result: Any, out: Any, where: Any, casting: Any) -> Any:
+    """A result of a ufunc, written into the argument ``out`` where there is one."""
+    if out is not None:
+        if not isinstance(out, Tracer):
+            reject_out(out)
+        if not np.can_cast(dtype_of(result), out.dtype, casting):
+            raise OperandError(
+                f"Cannot cast the result of numpy.{ufunc.__name__}, of dtype {dtype_of(result)}, "
+                f"to the dtype {out.dtype} of its argument out by the rule {casting!r}.",
+                source_of(user_place(2)),
+            )
     if where is not True:
         if out is None:
             raise OperandError(
@@ -78,8 +94,6 @@ def _call_with_options(
         result = np.where(where, result, out)
     if out is None:
         return strong(result) if isinstance(result, Tracer) else result
-    if not isinstance(out, Tracer):
-        reject_out(out)
     out[...] = result
     return out
 
