@@ -36,6 +36,7 @@ from functrace.ir.checking import check
 from functrace.ir.parsing import parse
 from functrace.ir.program import Program, to_text
 from functrace.lax import map
+from functrace.places import named_scope
 from functrace.porting import Array, block_until_ready, device_get, device_put
 from functrace.primitives.linear import stop_gradient
 from functrace.transforms.batch import vmap
@@ -44,6 +45,7 @@ from functrace.transforms.forward import jvp
 from functrace.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrace.transforms.linearizing import linear_transpose, linearize
 from functrace.transforms.reverse import grad, value_and_grad, vjp
+from functrace.transforms.transformed import named_call
 
 if TYPE_CHECKING:
     from functrace import scipy, testing
@@ -93,6 +95,8 @@ __all__ = [
     "linearize",
     "make_ir",
     "map",
+    "named_call",
+    "named_scope",
     "numpy",
     "parse",
     "pure_callback",

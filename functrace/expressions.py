@@ -39,7 +39,7 @@ def adds_in_place(place: Place | None) -> bool:
 def _instruction(place: Place | None) -> str:
     if place is None or place[1] < 0:
         return ""
-    code, instruction = place
+    code, instruction = place[:2]
     return dis.opname[code.co_code[instruction]]
 
 
@@ -56,7 +56,7 @@ def expression_at(place: Place | None) -> ast.AST | None:
     """
     if place is None or place[1] < 0:
         return None
-    code, instruction = place
+    code, instruction = place[:2]
     first, last, start, stop = next(
         islice(code.co_positions(), instruction // 2, None), (None, None, None, None)
     )

@@ -121,7 +121,8 @@ class Recording:
         self.around = None
         if error is not None and not isinstance(error, FunctraceError):
             refusal, self.refusal = self.refusal, None
-            if refusal is not None and refusal.place == place_raised(traceback)[0]:
+            raised = place_raised(traceback)[0]
+            if refusal is not None and refusal.place and refusal.place[:2] == raised:
                 raise refusal.error from None
             instead = is_of_container(error, Tracer)
             if instead is not None:

@@ -7,7 +7,6 @@ import math
 from array import array
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,7 +73,7 @@ class Writer:
         self._indent = ""
         self._opened: list[int] = []
         self._source: Source | None = None
-        self._comments: dict[tuple[CodeType, int], str] = {}
+        self._comments: dict[Source, str] = {}
         self._fresh = (name for name in variable_names() if name not in RESERVED)
         self._constants: dict[Any, str] = {}
         self.values: dict[Variable, Value] = {}
@@ -92,10 +91,10 @@ class Writer:
         """Write a line, with the user's line beside it."""
         source = self._source
         if source is not None:
-            comment = self._comments.get((source.code, source.instruction))
+            comment = self._comments.get(source)
             if comment is None:
                 comment = f"  # {source.short}"
-                self._comments[source.code, source.instruction] = comment
+                self._comments[source] = comment
             text += comment
         self.lines.append(self._indent + text)
         self.places.append(source)

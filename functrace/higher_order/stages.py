@@ -87,8 +87,7 @@ class Cost:
         for cost in self.equations:
             text = indent + cost.text
             if cost.source is not None:
-                file = cost.source.file.replace("\\", "/").rpartition("/")[2]
-                text += f"  # {file}:{cost.source.line}"
+                text += f"  # {cost.source.short}"
             yield f"{cost.operations:,}", f"{cost.bytes:,}", text
             for inside in cost.inside:
                 yield from inside._rows(indent + "    ")

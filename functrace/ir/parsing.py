@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -64,9 +65,10 @@ def _sources(text: str) -> dict[int, Source]:
     found: dict[int, Source] = {}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
-            file, colon, line = token.string[1:].strip().rpartition(":")
-            if colon and line.isdecimal():
-                found[token.start[0]] = Source.of_line(file, int(line), "program")
+            beside = re.fullmatch(r"# (.*?):([0-9]+)(?: in (.+))?", token.string)
+            if beside is not None:
+                file, line, scope = beside.groups("")
+                found[token.start[0]] = Source.of_line(file, int(line), "program", scope)
     return found
 
 

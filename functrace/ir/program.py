@@ -36,14 +36,16 @@ class Source(NamedTuple):
 
     code: CodeType
     instruction: int
+    scope: str = ""
+    """The names of the scopes around it (see `functrace.named_scope`), with / between them."""
 
     @classmethod
-    def of_line(cls, file: str, line: int, function: str) -> Source:
+    def of_line(cls, file: str, line: int, function: str, scope: str = "") -> Source:
         """A place of which no more is known than a text says: a file, a line, and a function."""
         code = _ANYWHERE.replace(
             co_filename=file, co_firstlineno=line, co_name=function, co_qualname=function
         )
-        return cls(code, -1)
+        return cls(code, -1, scope)
 
     @property
     def file(self) -> str:
@@ -62,11 +64,11 @@ class Source(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The file's name and the line, as they stand beside an equation."""
+        """The file's name and the line, and the scope, as they stand beside an equation."""
         name = self.file.replace(chr(92), "/").rpartition("/")[2]
         # It ends a line of text, and must not begin another one.
         shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-        return f"{shown}:{self.line}"
+        return f"{shown}:{self.line}" + (f" in {self.scope}" if self.scope else "")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.code.co_name}"

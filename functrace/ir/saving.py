@@ -84,7 +84,8 @@ def save(program: Program, file: File) -> None:
         "numpy": np.__version__,
         "integer": np.dtype(np.int_).name,
         "long double": np.finfo(np.longdouble).nmant,
-        "sources": sources,
+        "sources": [None if source is None else source[:3] for source in sources],
+        "scopes": ["" if source is None else source[3] for source in sources],
         "places": [numbers[place] for place in places],
         "silent": [number for number, e in enumerate(equations) if e.is_silent],
     }
@@ -154,25 +155,25 @@ def _portable(equation: Equation) -> tuple[Primitive, dict[str, Any]]:
     return equation.primitive.portable(types, equation.params)
 
 
-Place = tuple[str, int, str]
+Place = tuple[str, int, str, str]
 
 
 def _places(equations: Sequence[Equation]) -> list[Place | None]:
-    """For each equation the name of the user's file, the line, and the function.
+    """For each equation the name of the user's file, the line, the function, and the scope.
 
     Folders are left out: they are the user's own business.
     """
-    known: dict[tuple[int, int], Place] = {}
+    known: dict[tuple[int, int, str], Place] = {}
     found: list[Place | None] = []
     for source in [equation.source for equation in equations]:
         if source is None:
             found.append(None)
             continue
-        key = (id(source.code), source.instruction)
+        key = (id(source.code), source.instruction, source.scope)
         if key not in known:
             names = source.file.replace("\\", "/").rpartition("/")[2], source.code.co_name
             file, function = (re.sub(r"\W", _unless_printable, n)[:LONGEST_NAME] for n in names)
-            known[key] = file, source.line, function
+            known[key] = file, source.line, function, source.scope[:LONGEST_NAME]
         found.append(known[key])
     return found
 
@@ -368,7 +369,11 @@ def _manifest(content: bytes) -> _Manifest:
             f"{version} of the format; this functrace reads version {VERSION}.",
             advice="Update functrace: pip install --upgrade functrace.",
         )
-    sources = [None if source is None else _source(*source) for source in found["sources"]]
+    scopes = found.get("scopes") or [""] * len(found["sources"])  # older files have none
+    sources = [
+        None if source is None else _source(*source, scope=scope)
+        for source, scope in zip(found["sources"], scopes, strict=True)
+    ]
     places, silent = found["places"], found["silent"]
     _require(
         all(number.__class__ is int and number >= 0 for number in (*places, *silent)),
@@ -377,13 +382,13 @@ def _manifest(content: bytes) -> _Manifest:
     return _Manifest(str(found["integer"])[:40], int(found["long double"]), sources, places, silent)
 
 
-def _source(file: str, line: int, function: str) -> Source:
+def _source(file: str, line: int, function: str, scope: str) -> Source:
     # Sources stand in comments of generated code: none may begin a line.
     _require(
-        all(name.isprintable() and len(name) <= LONGEST_NAME for name in (file, function)),
+        all(name.isprintable() and len(name) <= LONGEST_NAME for name in (file, function, scope)),
         "the name of a file is none",
     )
-    return Source.of_line(file, line, function)
+    return Source.of_line(file, line, function, scope)
 
 
 # The header of a .npy file of version 1, as NumPy has written it since there is this format.
