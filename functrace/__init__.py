@@ -39,6 +39,7 @@ from functrace.lax import map
 from functrace.places import named_scope
 from functrace.porting import Array, block_until_ready, device_get, device_put
 from functrace.primitives.linear import stop_gradient
+from functrace.tracebacks import full_tracebacks
 from functrace.transforms.batch import vmap
 from functrace.transforms.evaluate import evaluate, make_ir
 from functrace.transforms.forward import jvp
@@ -82,6 +83,7 @@ __all__ = [
     "fixed_point",
     "flatten_util",
     "fori_loop",
+    "full_tracebacks",
     "grad",
     "hessian",
     "hvp",

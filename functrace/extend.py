@@ -26,6 +26,7 @@ from functrace.places import OWN_FOLDER, is_users_error, source_of, user_place
 from functrace.primitives import elementwise as _elementwise
 from functrace.primitives import linear as _linear
 from functrace.primitives.linear import cast_to, conform
+from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind
 
 __all__ = [
@@ -374,6 +375,7 @@ def wrap(
     unique = base if name is not None else f"wrapped_{base}_{next(_numbers)}"
     primitive = WrappedFunction(unique, function, jvp, vjp, infer)
 
+    @boundary
     def wrapped(*inputs: Any, **params: Any) -> Any:
         for key, value in params.items():
             if any(isinstance(leaf, Tracer) for leaf in tree.leaves(value)):

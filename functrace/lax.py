@@ -43,6 +43,7 @@ from functrace.primitives import special
 from functrace.primitives.elementwise import sigmoid
 from functrace.primitives.indexing import INDICES, gather, index_update
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
+from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind
 from functrace.transforms.batch import vmap
 
@@ -191,6 +192,7 @@ _NOT_GIVEN: Any = object()
 # Control flow
 
 
+@boundary
 def cond(
     pred: Any,
     true_fun: Callable[..., Any],
@@ -223,6 +225,7 @@ def cond(
     return _cond(pred, true_fun, false_fun, *_with_keyword(operands, operand))
 
 
+@boundary
 def switch(
     index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NOT_GIVEN
 ) -> Any:
@@ -238,6 +241,7 @@ def _with_keyword(operands: tuple[Any, ...], operand: Any) -> tuple[Any, ...]:
     return (operand,)
 
 
+@boundary
 def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """Apply a function to one row after another, or to ``batch_size`` rows at once.
 

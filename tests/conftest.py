@@ -1,6 +1,10 @@
-"""Every Program that any test records goes through the checker."""
+"""Every Program that any test records goes through the checker; failures show all frames."""
 
 from __future__ import annotations
+
+import os
+
+os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 
 from functrace.ir.checking import check
 from functrace.tracing import ProgramRecording

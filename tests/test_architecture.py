@@ -22,7 +22,7 @@ from tests.cases import CASES
 ROOT = Path(functrace.__file__).parent
 
 FLOORS = [
-    ["errors", "tree"],
+    ["errors", "tracebacks", "tree"],
     [
         "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
         "ir.checking", "ir.saving",

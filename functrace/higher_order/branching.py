@@ -52,6 +52,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
+from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart, call_apart, owned
@@ -605,6 +606,7 @@ def innermost_value(x: Any) -> Any:
     return x
 
 
+@boundary
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """Call one of several functions, chosen by a number.
 
@@ -635,6 +637,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     return _choose(index, list(branches), operands, "switch")
 
 
+@boundary
 def cond(
     pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
 ) -> Any:

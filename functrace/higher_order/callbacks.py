@@ -20,6 +20,7 @@ from functrace.higher_order.programs import with_axis
 from functrace.higher_order.solving import HostFunction, one_by_one
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, type_of
+from functrace.tracebacks import boundary
 from functrace.tracing import (
     Tracer,
     ValueRecording,
@@ -217,6 +218,7 @@ def has_shape_and_dtype(x: Any) -> bool:
     return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
+@boundary
 def pure_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,

@@ -27,6 +27,7 @@ from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
+from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program, without_effects
@@ -309,6 +310,7 @@ def remat_plan(program: Program, is_active: Mask, policy: Policy | None) -> Rema
     return program.derive(key, lambda: RematPlan(program, is_active, policy))
 
 
+@boundary
 def checkpoint(
     fun: Callable[P, R],
     *,
@@ -350,6 +352,7 @@ def checkpoint(
         static_argnums=static_argnums,
         static_argnames=static_argnames,
     )
+    @boundary
     def rematerialised(*args: P.args, **kwargs: P.kwargs) -> R:
         static, *dynamic = separated(parameters, args, kwargs)
         leaves, structure = tree.flatten(tuple(dynamic))

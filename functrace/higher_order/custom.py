@@ -46,6 +46,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.primitives.linear import zeros_for, zeros_of_type
+from functrace.tracebacks import boundary
 from functrace.tracing import (
     ProgramRecording,
     Tracer,
@@ -609,6 +610,7 @@ class CustomFunction(Generic[P, R]):
         function: Any = self
         return function if instance is None else partial(function, instance)
 
+    @boundary
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function.
 

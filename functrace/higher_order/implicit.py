@@ -25,6 +25,7 @@ from functrace.higher_order.solving import HostFunction, full_transpose, linear_
 from functrace.ir.program import Program
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, known_value, stop_gradient
+from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
 from functrace.transforms.arguments import split_aux
 from functrace.transforms.batch import vmap
@@ -200,6 +201,7 @@ def _closed(programs: Sequence[Program]) -> tuple[list[Program], list[Any]]:
     return [_constants_first(body, len(captured)) for body in bodies], captured
 
 
+@boundary
 def custom_root(
     f: Callable[[Any], Any],
     initial_guess: Any,
@@ -275,6 +277,7 @@ def custom_root(
     return solver.result(outputs)
 
 
+@boundary
 def custom_linear_solve(
     matvec: Callable[[Any], Any],
     b: Any,
@@ -375,6 +378,7 @@ LARGEST_DENSE_SYSTEM = 100
 """Up to this many unknowns `fixed_point` solves for derivatives with a matrix."""
 
 
+@boundary
 def fixed_point(
     f: Callable[..., Any],
     x0: Any,

@@ -10,6 +10,7 @@ from functrace.higher_order.guards import MISS
 from functrace.higher_order.recordings import CacheInfo, Recordings
 from functrace.higher_order.stages import Cost, Lowered, lower
 from functrace.higher_order.static_arguments import named_parameters
+from functrace.tracebacks import leave_out_own_frames
 from functrace.transforms.transformed import transformed
 
 P = ParamSpec("P")
@@ -176,8 +177,12 @@ def jit(
         donate_argnames=donate_argnames,
     )
     def jitted(*args: Any, **kwargs: Any) -> Any:
-        result = recordings.first(args, kwargs)
-        return recordings.call(args, kwargs) if result is MISS else result
+        try:
+            result = recordings.first(args, kwargs)
+            return recordings.call(args, kwargs) if result is MISS else result
+        except Exception as error:
+            leave_out_own_frames(error)
+            raise
 
     function = jitted
     function.lower = lambda *args, **kwargs: lower(recordings, args, kwargs)

@@ -37,6 +37,7 @@ from functrace.higher_order.programs import (
 )
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
+from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, is_recording, source_of, user_place
 from functrace.transforms.calling import owned
 
@@ -44,6 +45,7 @@ Checkpoint = int | Literal["sqrt"] | None
 """How often a loop keeps its carry for reverse mode."""
 
 
+@boundary
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -434,6 +436,7 @@ def _constants_first(program: Any, captured: int) -> Any:
     )
 
 
+@boundary
 def while_loop(
     cond_fun: Callable[[Any], Any],
     body_fun: Callable[[Any], Any],
@@ -573,6 +576,7 @@ def _condition_error(type: ArrayType | None) -> ArgumentError:
     )
 
 
+@boundary
 def fori_loop(
     lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any,
     *, unroll: int | bool | None = None,
@@ -656,6 +660,7 @@ def as_index(x: Any) -> Any:
     return x if isinstance(x, Tracer | np.generic | np.ndarray) else np.int64(x)
 
 
+@boundary
 def map_rows(f: Callable[[Any], Any], xs: Any) -> Any:
     """Apply a function to one row after another; `vmap` does all rows at once.
 
@@ -675,6 +680,7 @@ def map_rows(f: Callable[[Any], Any], xs: Any) -> Any:
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 
 
+@boundary
 def associative_scan(
     fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
 ) -> Any:

@@ -11,9 +11,11 @@ from functrace import tree
 from functrace.higher_order.callbacks import ShapeDtypeStruct, has_shape_and_dtype
 from functrace.higher_order.programs import output_types, record_program
 from functrace.ir.types import ArrayType, type_of
+from functrace.tracebacks import boundary
 from functrace.tracing import as_operand
 
 
+@boundary
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The shapes and dtypes of what a function returns. Nothing is computed.
 

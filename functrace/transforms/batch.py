@@ -25,6 +25,7 @@ from functrace.errors import (
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.places import runs_equations, source_of, user_place
+from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.calling import apart, call_apart
@@ -210,6 +211,7 @@ def vmap(
         axis_name=axis_name,
         axis_size=axis_size,
     )
+    @boundary
     def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
         axes = _input_axes(fun, in_axes, args, kwargs)

@@ -11,6 +11,7 @@ from functrace.errors import ArgumentError, FunctraceError, OperandError, Progra
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
 from functrace.ir.types import type_of
 from functrace.places import runs_equations
+from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, bind
 from functrace.transforms.calling import apart
 from functrace.transforms.transformed import transformed
@@ -41,6 +42,7 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
     """
 
     @transformed(f, make_ir)
+    @boundary
     def record(*args: Any, **kwargs: Any) -> Program:
         leaves, structure = tree.flatten((args, kwargs))
         types = [type_of(as_operand(leaf)) for leaf in leaves]
@@ -71,6 +73,7 @@ def _require_array(x: Any, f: Callable[..., Any]) -> None:
         ) from None
 
 
+@boundary
 def evaluate(program: Program, *inputs: Any) -> list[Any]:
     """Run a Program, equation by equation.
 

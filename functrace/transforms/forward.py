@@ -20,6 +20,7 @@ from functrace.ir.program import Program
 from functrace.ir.types import type_of
 from functrace.places import source_of, user_place
 from functrace.primitives.linear import zeros_for
+from functrace.tracebacks import boundary
 from functrace.tracing import (
     Tracer,
     ValueRecording,
@@ -123,6 +124,7 @@ def zeros_of(x: Any) -> Any:
     return zeros_for(x) if type_of(x).is_inexact else None
 
 
+@boundary
 def jvp(
     fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
+from functrace.tracebacks import boundary
 from functrace.transforms.arguments import (
     Argnums,
     differentiated_arguments,
@@ -73,6 +74,7 @@ def jacrev(
         holomorphic=holomorphic,
         allow_int=allow_int,
     )
+    @boundary
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         arguments, leaves, structure, is_active = differentiated_arguments(
             fun, argnums, args, kwargs, holomorphic, allow_int
@@ -131,6 +133,7 @@ def jacfwd(
     argnums = argnums if isinstance(argnums, int) else tuple(argnums)
 
     @transformed(fun, jacfwd, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
+    @boundary
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         arguments, leaves, structure, _ = differentiated_arguments(
             fun, argnums, args, kwargs, holomorphic, False

@@ -11,6 +11,7 @@ from functrace import tree
 from functrace.errors import CotangentError, NonFloatLeafError
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
+from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, source_of, user_place
 from functrace.transforms.arguments import checked_cotangents, checked_tangents
 from functrace.transforms.calling import apart, owned
@@ -20,6 +21,7 @@ from functrace.transforms.linear_functions import Domain, LinearFunction
 from functrace.transforms.transpose import transpose_program
 
 
+@boundary
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function, and record its derivative there as a linear function.
 
@@ -53,6 +55,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     program = without_effects(program)  # these belong to the values
     has_tangent = [part is not None for part in parts]
 
+    @boundary
     def pushforward(*tangents: Any) -> Any:
         given = checked_tangents(tuple(tangents), structure, types)
         full = [
@@ -69,6 +72,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     return (output, LinearFunction(name, pushforward, domain, leaves), *aux)
 
 
+@boundary
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], Any]:
     """Make the transpose of a linear function.
 
@@ -108,6 +112,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     out_types = [atom.type for atom in program.outputs]
     _require_one_kind(types, out_types)
 
+    @boundary
     def transposed(cotangent: Any) -> Any:
         checked = checked_cotangents(cotangent, out_structure, out_types)
         for x, type in zip(checked, out_types, strict=True):

@@ -30,6 +30,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.places import Place, runs_equations, source_of, user_place
 from functrace.primitives.linear import zeros_for
+from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.tracing import (
     Tracer,
     ValueRecording,
@@ -386,6 +387,7 @@ def consumed(rows: list[Row]) -> Iterator[Row]:
         yield rows.pop()
 
 
+@boundary
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function, and make its pullback.
 
@@ -428,6 +430,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         out_variables = [tape.variable_of(x) for x in out_leaves]
     types = [type_of(value) for value in values]
 
+    @boundary
     def pullback(cotangent: Any) -> Any:
         given = checked_cotangents(cotangent, out_structure, types)
         cotangents: list[Any] = [None] * tape.variables
@@ -506,38 +509,42 @@ def value_and_grad(
         allow_int=allow_int,
     )
     def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]:
-        arguments, leaves, structure, is_active = differentiated_arguments(
-            fun, argnums, args, kwargs, holomorphic, allow_int
-        )
-        tape = Tape()
         try:
-            with tape:
-                inputs = [
-                    tape.lift(x) if on else owned(x)
-                    for x, on in zip(leaves, is_active, strict=True)
-                ]
-                output = arguments.call(structure.unflatten(inputs), inputs)
-                aux = None
-                if has_aux:
-                    output, aux = split_aux(output, has_aux)
-                value = tape.value_of(output)
-                variable = tape.variable_of(output)
-                if has_aux:
-                    aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
-            seed = seed_of(value, fun, holomorphic)
-            cotangents: list[Any] = [None] * tape.variables
-            if variable is not None:
-                cotangents[variable] = seed  # d(value)/d(value) = 1: from here the walk goes back
-                backward(consumed(tape.rows), cotangents)
-            if tape.kept is not None:
-                tape.kept.require_unchanged()
-        finally:
-            if tape.kept is not None:
-                tape.kept.release()
-        if tape.separations:
-            cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
-        gradient = structure.unflatten(gradients(leaves, is_active, cotangents))
-        return ((value, aux), gradient) if has_aux else (value, gradient)
+            arguments, leaves, structure, is_active = differentiated_arguments(
+                fun, argnums, args, kwargs, holomorphic, allow_int
+            )
+            tape = Tape()
+            try:
+                with tape:
+                    inputs = [
+                        tape.lift(x) if on else owned(x)
+                        for x, on in zip(leaves, is_active, strict=True)
+                    ]
+                    output = arguments.call(structure.unflatten(inputs), inputs)
+                    aux = None
+                    if has_aux:
+                        output, aux = split_aux(output, has_aux)
+                    value = tape.value_of(output)
+                    variable = tape.variable_of(output)
+                    if has_aux:
+                        aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
+                seed = seed_of(value, fun, holomorphic)
+                cotangents: list[Any] = [None] * tape.variables
+                if variable is not None:
+                    cotangents[variable] = seed  # d(value)/d(value) = 1: here the walk begins
+                    backward(consumed(tape.rows), cotangents)
+                if tape.kept is not None:
+                    tape.kept.require_unchanged()
+            finally:
+                if tape.kept is not None:
+                    tape.kept.release()
+            if tape.separations:
+                cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
+            gradient = structure.unflatten(gradients(leaves, is_active, cotangents))
+            return ((value, aux), gradient) if has_aux else (value, gradient)
+        except Exception as error:
+            leave_out_own_frames(error)
+            raise
 
     return value_and_gradient
 
@@ -578,7 +585,11 @@ def grad(
         allow_int=allow_int,
     )
     def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
-        value, result = both(*args, **kwargs)
+        try:
+            value, result = both(*args, **kwargs)
+        except Exception as error:
+            leave_out_own_frames(error)
+            raise
         return (result, value[1]) if has_aux else result
 
     return gradient

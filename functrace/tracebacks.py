@@ -1,0 +1,117 @@
+"""Tracebacks that show the user's code, and leave out functrace's own frames.
+
+Between a call of a transformed function and the line in it that fails stand frames of functrace,
+which tell the user nothing. They are left out where an error leaves functrace by a function that
+users call. The frames of users, NumPy and SciPy all stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import update_wrapper
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from functrace.errors import FunctraceError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+VARIABLE = "FUNCTRACE_FULL_TRACEBACKS"
+"""The environment variable that, set to something else than 0, shows all frames."""
+
+_FOLDER = __file__.removesuffix("tracebacks.py")
+_is_full: ContextVar[bool] = ContextVar("is_full", default=os.environ.get(VARIABLE, "0") != "0")
+
+
+@contextmanager
+def full_tracebacks(full: bool = True) -> Generator[None]:
+    """Within this context, and in this thread, tracebacks show functrace's own frames too.
+
+    By default they are left out. The environment variable ``FUNCTRACE_FULL_TRACEBACKS=1`` shows
+    them everywhere.
+
+    Args:
+        full: False leaves them out inside such a context.
+
+    Example:
+        >>> import functrace as ft
+        >>> with ft.full_tracebacks():
+        ...     ft.grad(lambda x: x**2)(3.0)
+        np.float64(6.0)
+    """
+    before = _is_full.set(full)
+    try:
+        yield
+    finally:
+        _is_full.reset(before)
+
+
+def leave_out_own_frames(error: BaseException) -> None:
+    """Take functrace's frames out of the traceback of an error, and of those it came from.
+
+    Called in an ``except`` clause, which then says ``raise``.
+    """
+    if _is_full.get():
+        return
+    if not isinstance(error, FunctraceError) and _is_raised_here(error):
+        note = (
+            f"functrace's own frames are left out; functrace.full_tracebacks() or {VARIABLE}=1 "
+            "shows them"
+        )
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = _without_own_frames(one.__traceback__)
+            waiting += [one.__cause__, one.__context__]
+
+
+def _is_own(step: TracebackType) -> bool:
+    return step.tb_frame.f_code.co_filename.startswith((_FOLDER, "<functrace "))
+
+
+def _is_raised_here(error: BaseException) -> bool:
+    """Whether the line that raised an error is one of functrace's."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and _is_own(step)
+
+
+def _without_own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    kept: list[TracebackType] = []
+    while traceback is not None:
+        if not _is_own(traceback):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    result = None
+    for step in reversed(kept):
+        result = TracebackType(result, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return result
+
+
+def boundary(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that users call: errors leave it without functrace's own frames.
+
+    It costs a call more. Where that counts, the function says for itself what stands here.
+    """
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            leave_out_own_frames(error)
+            raise
+
+    update_wrapper(called, function)
+    wrapped = getattr(function, "__wrapped__", function)
+    called.__wrapped__ = wrapped  # pyright: ignore[reportFunctionMemberAccess]
+    return called

@@ -1,0 +1,209 @@
+"""Tracebacks: the user's frames and NumPy's stay, functrace's own are left out."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.tracebacks import boundary
+
+FOLDER = str(Path(ft.__file__).parent)
+X = np.ones((2, 2))
+
+
+def singular(x):
+    return np.linalg.inv(x)
+
+
+def of_the_user(x):
+    return x / helper(x)
+
+
+def helper(x):
+    raise KeyError(str(x.shape))
+
+
+def of_wrong_shapes(x):
+    return np.sum(x @ np.ones(3))
+
+
+FUNCTIONS = [(singular, "singular"), (of_the_user, "helper"), (of_wrong_shapes, "of_wrong_shapes")]
+
+TRANSFORMATIONS: dict[str, Any] = {
+    "grad": lambda f: ft.grad(lambda x: np.sum(f(x))),
+    "value_and_grad": lambda f: ft.value_and_grad(lambda x: np.sum(f(x))),
+    "vjp": lambda f: lambda x: ft.vjp(f, x),
+    "jvp": lambda f: lambda x: ft.jvp(f, (x,), (x,)),
+    "jit": ft.jit,
+    "jitted gradient": lambda f: ft.jit(ft.grad(lambda x: np.sum(f(x)))),
+    "vmap": lambda f: lambda x: ft.vmap(f)(x[None]),
+    "jacrev": lambda f: ft.jacrev(f),
+    "jacfwd": lambda f: ft.jacfwd(f),
+    "hessian": lambda f: ft.hessian(f),
+    "linearize": lambda f: lambda x: ft.linearize(f, x),
+    "checkpoint": lambda f: ft.checkpoint(f),
+    "evaluate": lambda f: lambda x: ft.evaluate(ft.make_ir(f)(x), x),
+    "scan": lambda f: lambda x: ft.scan(lambda c, _: (f(c), None), x, None, length=2),
+    "fori_loop": lambda f: lambda x: ft.fori_loop(0, 2, lambda _, c: f(c), x),
+    "while_loop": lambda f: lambda x: ft.while_loop(lambda c: np.sum(c) > 0, f, x),
+    "cond": lambda f: lambda x: ft.cond(True, f, f, x),
+    "map": lambda f: lambda x: ft.map(f, x[None]),
+    "custom_vjp": lambda f: with_rules(f),
+}
+
+
+def with_rules(f):
+    custom = ft.custom_vjp(f)
+    custom.defvjp(lambda x: (f(x), None), lambda _, ct: (ct,))
+    return custom
+
+
+def raised(run: Any, x: Any) -> BaseException:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (all kinds are raised here)
+        run(x)
+    return caught.value
+
+
+def frames_of(error: BaseException) -> list[Any]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def is_own(frame: Any) -> bool:
+    return frame.f_code.co_filename.startswith((FOLDER, "<functrace "))
+
+
+@pytest.mark.parametrize(("f", "name"), FUNCTIONS)
+@pytest.mark.parametrize("transformation", TRANSFORMATIONS)
+def test_only_functraces_own_frames_are_left_out(transformation, f, name):
+    run = TRANSFORMATIONS[transformation](f)
+    x = X * 0.0 if f is singular else X
+    if f is singular and transformation == "while_loop":
+        x = X  # the condition holds, and the matrix is singular
+    with ft.full_tracebacks():
+        full = raised(run, x)
+    with ft.full_tracebacks(False):
+        error = raised(run, x)
+    assert any(map(is_own, frames_of(full)))
+    assert not any(map(is_own, frames_of(error)))
+    kept = [frame.f_code for frame in frames_of(full) if not is_own(frame)]
+    assert [frame.f_code.co_name for frame in frames_of(error)] == [c.co_name for c in kept]
+    assert type(error) is type(full)
+    assert error.args == full.args
+    if f is singular and transformation in ("vmap", "checkpoint", "evaluate"):
+        # What fails is the recorded operation, long after the function returned.
+        assert any("in singular" in note for note in error.__notes__)
+        return
+    users = [frame for frame in frames_of(error) if frame.f_code.co_filename == __file__]
+    code, line = users[-1].f_code, None
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame is users[-1]:
+            line = number
+    function = globals()[name]
+    lines, first = inspect.getsourcelines(function)
+    assert code.co_name == name or transformation != "grad"
+    assert line is not None
+    assert first <= line < first + len(lines)
+
+
+def test_what_an_error_comes_from_is_kept_without_own_frames():
+    with ft.full_tracebacks(False):
+        error = raised(ft.grad(of_wrong_shapes), X)
+    cause = error.__cause__
+    assert isinstance(cause, ValueError)
+    assert not any(map(is_own, frames_of(cause)))
+
+    def from_another(x):
+        try:
+            helper(x)
+        except KeyError as first:
+            raise ValueError("second") from first
+
+    with ft.full_tracebacks(False):
+        error = raised(ft.jit(from_another), X)
+    assert isinstance(error.__cause__, KeyError)
+    assert [f.f_code.co_name for f in frames_of(error.__cause__)] == ["from_another", "helper"]
+
+
+def test_errors_that_come_from_each_other():
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+
+    @boundary
+    def fail():
+        raise first
+
+    with ft.full_tracebacks(False):
+        assert raised(lambda _: fail(), None) is first
+
+
+def test_a_call_that_python_refuses_says_that_frames_are_left_out():
+    with ft.full_tracebacks(False):
+        error = raised(ft.grad(lambda x, y: x), 1.0)
+    assert isinstance(error, TypeError)
+    assert "missing 1 required positional argument" in str(error)
+    assert [note for note in error.__notes__ if "FUNCTRACE_FULL_TRACEBACKS" in note]
+    with ft.full_tracebacks(False):
+        error = raised(ft.grad(of_the_user), X)
+    assert not [n for n in getattr(error, "__notes__", ()) if "FULL_TRACEBACKS" in n]
+
+
+def test_a_handler_inside_the_function_sees_the_same_error():
+    def careful(x):
+        try:
+            return np.sum(ft.jit(of_the_user)(x))
+        except KeyError:
+            return np.sum(x)
+
+    assert np.array_equal(ft.grad(careful)(X), X)
+
+
+def test_a_generator_that_fails_in_between():
+    def rows(x):
+        yield x[0]
+        helper(x)
+
+    with ft.full_tracebacks(False):
+        error = raised(ft.grad(lambda x: sum(np.sum(row) for row in rows(x))), X)
+    assert [f.f_code.co_name for f in frames_of(error)][-2:] == ["rows", "helper"]
+    assert not any(map(is_own, frames_of(error)))
+
+
+@pytest.mark.parametrize(("value", "is_full"), [(None, False), ("0", False), ("1", True)])
+def test_the_environment_tells_what_is_shown(value, is_full, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import functrace as ft\ndef loss(x):\n    return x / {}['w']\nft.grad(loss)(1.0)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "FUNCTRACE_FULL_TRACEBACKS"}
+    if value is not None:
+        environment["FUNCTRACE_FULL_TRACEBACKS"] = value
+    environment["PYTHONPATH"] = str(Path(FOLDER).parent)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "return x / {}['w']" in done.stderr
+    assert (FOLDER in done.stderr) == is_full
+    assert done.stderr.count("File ") == 2 or is_full
+
+
+def test_a_boundary_keeps_the_signature_and_what_is_wrapped():
+    def f(x: float, *, scale: float = 2.0) -> float:
+        """Its text."""
+        return x * scale
+
+    wrapped = boundary(f)
+    assert wrapped(3.0, scale=1.0) == 3.0
+    assert inspect.signature(wrapped) == inspect.signature(f)
+    assert (wrapped.__name__, wrapped.__doc__) == ("f", "Its text.")
+    for transformation in (ft.grad, ft.vmap, ft.jit, ft.jacrev, ft.checkpoint):
+        assert transformation(f).__wrapped__ is f
