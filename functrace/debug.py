@@ -19,6 +19,7 @@ from typing import Any
 from functrace.errors import ArgumentError
 from functrace.higher_order.callbacks import debug_callback
 from functrace.tracing import source_of, user_place
+from functrace.transforms.arguments import require_callable
 
 
 def callback(callback: Callable[..., Any], *args: Any, ordered: bool = True, **kwargs: Any) -> None:
@@ -43,6 +44,7 @@ def callback(callback: Callable[..., Any], *args: Any, ordered: bool = True, **k
         >>> seen
         [np.float64(1.0), np.float64(4.0)]
     """
+    require_callable(callback, "debug.callback", "callback")
     debug_callback(callback, args, kwargs)
 
 

@@ -250,6 +250,15 @@ class ArgumentError(FunctraceError, TypeError):
     """A transformation, or the function that it made, was called with arguments that do not fit."""
 
 
+class NotCallableError(ArgumentError):
+    """A transformation, or a loop or choice, was given something else than a function."""
+
+    advice = (
+        "Give the function itself, and call what comes back: functrace.grad(loss)(params), not "
+        "functrace.grad(loss(params))."
+    )
+
+
 class NonScalarOutputError(FunctraceError, TypeError):
     """The gradient of a function whose output is not one number was asked for."""
 

@@ -28,6 +28,7 @@ from functrace.primitives import linear as _linear
 from functrace.primitives.linear import cast_to, conform
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind
+from functrace.transforms.arguments import require_callable
 
 __all__ = [
     "PRIMITIVES",
@@ -365,6 +366,7 @@ def wrap(
         >>> ft.grad(sinc)(0.5).round(6)
         np.float64(-1.27324)
     """
+    require_callable(function, "extend.wrap", "function")
     if vjp is None and jvp is None:
         raise PrimitiveError(
             "functrace.extend.wrap needs a derivative, vjp or jvp.",

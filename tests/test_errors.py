@@ -675,9 +675,21 @@ def an_argument_that_is_not_there():
     TypeError,
     r"argnums must hold integers, not 1\.0\.",
     "argnums=0 or argnums=(0, 1)",
+    where=HERE,
 )
 def argnums_that_are_no_integers():
-    ft.grad(lambda x, y: x * y, argnums=(1.0,))(1.0, 2.0)
+    ft.grad(lambda x, y: x * y, argnums=(1.0,))
+
+
+@case(
+    errors.NotCallableError,
+    TypeError,
+    r"grad takes a function, and was given a value of type float64, which is not callable\.",
+    "functrace.grad(f)(x), not functrace.grad(f(x))",
+    where=HERE,
+)
+def the_gradient_of_a_number():
+    ft.grad(np.sum(THREE))
 
 
 @case(errors.ArgumentError, TypeError, r"argnums=\(0, -2\) names an argument twice\.")
@@ -796,7 +808,8 @@ def a_cotangent_of_another_structure():
 @case(
     errors.TangentError,
     ValueError,
-    r"The leaf tangents\[0\]\['a'\] has the type float64\[2\], the primal float64\[3\]\.",
+    r"The tangent of the argument p\['a'\] has the type float64\[2\], the argument itself "
+    r"float64\[3\]\.",
     where=HERE,
 )
 def a_tangent_of_another_shape():
@@ -1560,3 +1573,147 @@ def test_an_error_of_an_operation_that_runs_later_names_the_line_where_it_was_re
             run(np.zeros((1, 2, 2)))
         notes = "\n".join(caught.value.__notes__)
         assert f"{THIS_FILE}:{line_of(f, 'recorded here')} in f" in notes
+
+
+# What is given to transformations
+
+
+TAKES_A_FUNCTION: dict[str, Callable[[Any], Any]] = {
+    **{
+        name: getattr(ft, name)
+        for name in (
+            "grad", "value_and_grad", "jit", "vmap", "make_ir", "jacrev", "jacfwd", "jacobian",
+            "hessian", "hvp", "checkpoint", "custom_jvp", "custom_vjp", "custom_gradient",
+            "extend.wrap",
+        )
+        if hasattr(ft, name)
+    },
+    "vjp": lambda f: ft.vjp(f, 1.0),
+    "jvp": lambda f: ft.jvp(f, (1.0,), (1.0,)),
+    "linearize": lambda f: ft.linearize(f, 1.0),
+    "linear_transpose": lambda f: ft.linear_transpose(f, 1.0),
+    "eval_shape": lambda f: ft.eval_shape(f, 1.0),
+    "closure_convert": lambda f: ft.closure_convert(f, 1.0),
+    "scan": lambda f: ft.scan(f, 0.0, THREE),
+    "map": lambda f: ft.map(f, THREE),
+    "fori_loop": lambda f: ft.fori_loop(0, 2, f, 0.0),
+    "body of while_loop": lambda f: ft.while_loop(lambda x: x < 1, f, 0.0),
+    "condition of while_loop": lambda f: ft.while_loop(f, lambda x: x, 0.0),
+    "associative_scan": lambda f: ft.associative_scan(f, THREE),
+    "cond": lambda f: ft.cond(True, np.sin, f, 0.0),
+    "the other branch of cond": lambda f: ft.cond(True, f, np.sin, 0.0),
+    "switch": lambda f: ft.switch(0, [np.sin, f], 0.0),
+    "fixed_point": lambda f: ft.fixed_point(f, 0.0),
+    "custom_root": lambda f: ft.custom_root(f, 0.0, np.sin, np.sin),
+    "custom_linear_solve": lambda f: ft.custom_linear_solve(f, THREE, np.sin),
+    "pure_callback": lambda f: ft.pure_callback(f, THREE, THREE),
+    "debug.callback": lambda f: ft.debug.callback(f, THREE),
+    "defjvp": lambda f: ft.custom_jvp(np.sin).defjvp(f),
+    "fwd of defvjp": lambda f: ft.custom_vjp(np.sin).defvjp(f, np.sin),
+    "bwd of defvjp": lambda f: ft.custom_vjp(np.sin).defvjp(np.sin, f),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [3, 2.5, np.float64(1.0), THREE, "f", {"w": 1.0}])
+@pytest.mark.parametrize("name", TAKES_A_FUNCTION)
+def test_what_is_no_function_is_refused_at_once(name, given):
+    error = raised(lambda: TAKES_A_FUNCTION[name](given), errors.NotCallableError)
+    assert "which is not callable" in error.what
+    assert error.where is not None
+    assert f"{THIS_FILE}:" in error.where
+
+
+def test_what_is_no_function_but_traced():
+    def outer(x):
+        return ft.grad(np.sin(x))(x)  # given here
+
+    error = raised(lambda: ft.jit(outer)(1.0), errors.NotCallableError)
+    assert "a value of type float64" in error.what
+    assert f":{line_of(outer, 'given here')} in outer" in str(error)
+
+
+def of_two(w, x, *, n=2):
+    return w * x * n
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "cure"),
+    [
+        (lambda: ft.jit(of_two, static_argnames="m"), "'m', which is no parameter", "w, x, n"),
+        (lambda: ft.jit(of_two, static_argnames=("n", "W")), "static_argnames names 'W'", "w, x"),
+        (lambda: ft.jit(of_two, donate_argnames="y"), "donate_argnames names 'y'", "w, x, n"),
+        (lambda: ft.checkpoint(of_two, static_argnames="m"), "names 'm'", "w, x, n"),
+        (lambda: ft.jit(of_two, static_argnums=2), "static_argnums names argument 2", "number 0"),
+        (lambda: ft.jit(of_two, static_argnums=-3), "names argument -3", "w, x, n"),
+        (lambda: ft.jit(of_two, donate_argnums=7), "donate_argnums names argument 7", "w, x, n"),
+        (lambda: ft.jit(of_two, static_argnums="n"), "must hold positions", "names"),
+        (lambda: ft.jit(of_two, static_argnames=0), "must hold names", "nums"),
+        (lambda: ft.jit(of_two, static_argnums=1.0), "not 1.0", "nums"),
+        (lambda: ft.jit(of_two, static_argnums=True), "not True", "nums"),
+        (lambda: ft.jit(of_two, static_argnums=(1, 1)), "an argument twice", "once"),
+        (lambda: ft.jit(of_two, static_argnames=("n", "n")), "an argument twice", "once"),
+        (lambda: ft.grad(of_two, argnums=(0, 0)), "an argument twice", "once"),
+        (lambda: ft.grad(of_two, argnums="w"), "not 'w'", "argnums=0"),
+        (lambda: ft.grad(of_two, argnums=None), "not None", "argnums=0"),
+        (lambda: ft.grad(of_two, argnums=True), "not True", "argnums=0"),
+        (lambda: ft.value_and_grad(of_two, 1.5), "not 1.5", "argnums=0"),
+        (lambda: ft.jacrev(of_two, ("w",)), "not 'w'", "argnums=0"),
+        (lambda: ft.jacfwd(of_two, (0, 0)), "an argument twice", "once"),
+        (lambda: ft.hessian(of_two, "w"), "not 'w'", "argnums=0"),
+        (lambda: ft.jvp(np.sin, THREE, THREE), "the primals as a tuple", "jvp(f, (x,), (v,))"),
+        (lambda: ft.jvp(np.sin, (THREE,), THREE), "the tangents as a tuple", "(v,)"),
+        (lambda: ft.jvp(np.sin, 1.0, 1.0), "weak_float64", "(x,)"),
+        (lambda: ft.jvp(np.sin, {"x": 1.0}, {"x": 1.0}), "given a dict", "(x,)"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_where_it_is_given(make, what, cure):
+    error = raised(make, errors.ArgumentError)
+    assert what in error.what
+    assert cure in str(error).splitlines()[-1]
+    assert f"{THIS_FILE}:" in (error.where or "")
+
+
+def test_options_that_may_be():
+    assert ft.jit(lambda x, **options: x, static_argnames="n")(1.0, n="any") == 1.0
+    assert ft.jit(lambda *xs: xs[0], static_argnums=1)(1.0, "any") == 1.0
+    assert ft.grad(of_two, argnums=np.int64(1))(2.0, 3.0) == 4.0
+    assert ft.grad(of_two, argnums=[0, 1])(2.0, 3.0) == (6.0, 4.0)
+    assert ft.grad(of_two, argnums=np.array([0, 1]))(2.0, 3.0) == (6.0, 4.0)
+    assert ft.jvp(of_two, [2.0, 3.0], [1.0, 0.0])[1] == 6.0
+
+
+def custom_of(f):
+    custom = ft.custom_jvp(lambda p, x=1.0: f(p, x))
+    custom.defjvp(lambda primals, tangents: (custom(*primals), 0.0))
+    return custom
+
+
+def by_jvp(f):
+    return lambda *args: ft.jvp(f, args, args)
+
+
+def by_vjp(f):
+    return lambda *args: ft.vjp(f, *args)
+
+
+def with_dict(p, x=1.0, *rest, scale=1.0):
+    return p["w"] * x * scale
+
+
+@pytest.mark.parametrize(
+    "transformation",
+    [ft.jit, ft.checkpoint, ft.make_ir, custom_of, ft.grad, ft.jacrev, ft.vmap, by_jvp, by_vjp],
+)
+def test_arguments_go_by_the_names_that_the_function_gives_them(transformation):
+    for args, kwargs, name in [
+        (({"w": "text"},), {}, "p['w']"),
+        (({"w": 1.0}, "text"), {}, "x"),
+        (({"w": 1.0}, 1.0, ["text"]), {}, "rest[0][0]"),
+        (({"w": 1.0},), {"scale": ("text",)}, "scale[0]"),
+    ]:
+        in_reach = {ft.grad: 1, ft.jacrev: 1, by_jvp: 3, by_vjp: 3, custom_of: 2}
+        if (kwargs or len(args) > in_reach.get(transformation, 3)) and transformation in in_reach:
+            continue
+        with pytest.raises((errors.FunctraceError, TypeError)) as caught:
+            transformation(with_dict)(*args, **kwargs)
+        assert name in str(caught.value).splitlines()[0], str(caught.value)

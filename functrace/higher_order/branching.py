@@ -54,6 +54,7 @@ from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, typ
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
+from functrace.transforms.arguments import require_callable
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.simplify.loops import reduced
@@ -629,6 +630,8 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         >>> ft.switch(1, [np.sin, np.cos], 0.0)
         np.float64(1.0)
     """
+    for branch in branches:
+        require_callable(branch, "switch", "branches")
     if not branches:
         raise ArgumentError("switch was called without a branch.")
     index_type = type_of(as_operand(index))
@@ -663,6 +666,8 @@ def cond(
         >>> ft.vmap(safe_sqrt)(np.array([4.0, -4.0]))
         array([ 2., -0.])
     """
+    require_callable(true_fun, "cond", "true_fun")
+    require_callable(false_fun, "cond", "false_fun")
     pred = as_operand(pred)
     if type_of(pred).shape != ():
         raise ArgumentError(

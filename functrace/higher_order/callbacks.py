@@ -30,6 +30,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
+from functrace.transforms.arguments import require_callable
 from functrace.transforms.calling import owned
 
 VMAP_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
@@ -261,6 +262,7 @@ def pure_callback(
         >>> f(np.array([3.0, 1.0, 2.0]))
         np.float64(4.0)
     """
+    require_callable(callback, "pure_callback", "callback")
     if vmap_method not in VMAP_METHODS:
         raise ArgumentError(
             f"vmap_method must be one of {VMAP_METHODS}, not {vmap_method!r}.",

@@ -21,7 +21,12 @@ from functrace.higher_order.programs import (
     residual_form,
     with_zeros,
 )
-from functrace.higher_order.static_arguments import named_parameters, separated, with_static
+from functrace.higher_order.static_arguments import (
+    dynamic_positions,
+    named_parameters,
+    separated,
+    with_static,
+)
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.types import ArrayType, type_of
@@ -29,6 +34,7 @@ from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.transforms.arguments import operands, require_callable
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.transformed import transformed
@@ -341,6 +347,7 @@ def checkpoint(
         >>> ft.grad(block)(0.0)
         np.float64(1.0)
     """
+    require_callable(fun, "checkpoint")
     keep = checkpoint_policies.nothing_saveable if policy is None else policy
     parameters = named_parameters(fun, static_argnums, static_argnames, "static_argnums")
 
@@ -356,7 +363,14 @@ def checkpoint(
     def rematerialised(*args: P.args, **kwargs: P.kwargs) -> R:
         static, *dynamic = separated(parameters, args, kwargs)
         leaves, structure = tree.flatten(tuple(dynamic))
-        leaves = [as_operand(leaf) for leaf in leaves]
+        leaves = operands(
+            fun,
+            leaves,
+            structure,
+            "checkpoint",
+            "Name the argument by static_argnums or static_argnames.",
+            dynamic_positions(static, len(dynamic[0])),
+        )
         called = with_static(fun, static)
         recorded = record_program(called, structure, [type_of(leaf) for leaf in leaves])
         program, captured = closed(recorded.program)

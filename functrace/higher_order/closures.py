@@ -17,6 +17,7 @@ from functrace.higher_order.custom import CustomFunction, custom_vjp
 from functrace.higher_order.programs import closed, input_types, record_program
 from functrace.ir.types import type_of
 from functrace.tracing import as_operand
+from functrace.transforms.arguments import require_callable
 from functrace.transforms.evaluate import run_program
 
 P = ParamSpec("P")
@@ -52,6 +53,7 @@ def closure_convert(
         >>> ft.grad(shifted)(3.0)
         np.float64(6.0)
     """
+    require_callable(fun, "closure_convert", "fun")
     leaves, structure = tree.flatten(example_args)
     types = [type_of(as_operand(x)) for x in leaves]
     recorded = record_program(fun, structure, types)
@@ -104,6 +106,7 @@ def custom_gradient(fun: Callable[P, tuple[R, Callable[[Any], Any]]]) -> CustomF
         >>> half_slope(3.0), ft.grad(half_slope)(3.0)
         (9.0, np.float64(3.0))
     """
+    require_callable(fun, "custom_gradient")
     both: Callable[..., Any] = fun
 
     @wraps(fun)

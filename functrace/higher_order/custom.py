@@ -56,7 +56,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.arguments import fits
+from functrace.transforms.arguments import fits, operands, require_callable
 from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import run_program
@@ -538,6 +538,7 @@ class CustomFunction(Generic[P, R]):
         Returns:
             The rule.
         """
+        require_callable(jvp, "defjvp", "jvp")
         self._jvp = jvp
         self._symbolic_tangents = symbolic_zeros
         return jvp
@@ -598,6 +599,8 @@ class CustomFunction(Generic[P, R]):
             optimize_remat: For programs written for JAX, where it lets ``checkpoint`` call the
                 function in place of ``fwd`` if both give the same output. It changes nothing here.
         """
+        require_callable(fwd, "defvjp", "fwd")
+        require_callable(bwd, "defvjp", "bwd")
         self._forward, self._backward = fwd, bwd
         self._symbolic_cotangents = symbolic_zeros
 
@@ -629,7 +632,15 @@ class CustomFunction(Generic[P, R]):
         fixed = [positional[n] for n in sorted(static)]
         dynamic = tuple(x for n, x in enumerate(positional) if n not in static)
         leaves, structure = tree.flatten(dynamic)
-        leaves = [as_operand(leaf) for leaf in leaves]
+        moving = [n for n in range(len(positional)) if n not in static]
+        leaves = operands(
+            self._f,
+            leaves,
+            tree.structure((dynamic, {})),
+            "custom derivative rules",
+            "Name the argument by nondiff_argnums.",
+            moving,
+        )
         call = _Call(self, name, len(positional), static, fixed, structure)
         if call.traced_fixed or any(innermost_value(x) is UNKNOWN for x in leaves):
             return call.record(leaves)
@@ -1211,6 +1222,7 @@ def custom_jvp(
         >>> ft.grad(log1pexp)(0.0)
         np.float64(0.5)
     """
+    require_callable(fun, "custom_jvp")
     return CustomFunction(fun, nondiff_argnums, nondiff_argnames)
 
 
@@ -1239,4 +1251,5 @@ def custom_vjp(
         >>> ft.grad(lambda x: clip_gradient(-1.0, 1.0, x) * 5)(2.0)
         np.float64(1.0)
     """
+    require_callable(fun, "custom_vjp")
     return CustomFunction(fun, nondiff_argnums, nondiff_argnames)

@@ -12,6 +12,7 @@ from functrace import tree
 from functrace.higher_order.static_arguments import dynamic_positions
 from functrace.ir.types import ArrayType
 from functrace.tracing import Place, source_of
+from functrace.transforms.arguments import leaf_names, parameter_name
 from functrace.tree.differences import in_words, node_difference
 
 _logger = logging.getLogger("functrace.jit")
@@ -62,7 +63,7 @@ def explain_cache_misses(explain: bool = True) -> Generator[None, None, None]:
         >>> fast = ft.jit(lambda x: x + 1)
         >>> with ft.explain_cache_misses():
         ...     y = fast(np.ones(2))
-        ...     y = fast(np.ones(3))  # args[0] has the type float64[3]; before, it had float64[2]
+        ...     y = fast(np.ones(3))  # x has the type float64[3]; before, it had float64[2]
     """
     before = _is_explaining.set(explain)
     try:
@@ -84,7 +85,7 @@ def explain_miss(
         _log(f, place, "is recorded: first call")
         return
     nearest = min(reversed(earlier), key=lambda other: _distance(key, other))
-    found = list(_differences(key, nearest))
+    found = list(_differences(f, key, nearest))
     _log(f, place, "is recorded again, because " + "; ".join(found))
 
 
@@ -111,14 +112,14 @@ def _distance(key: CallKey, other: CallKey) -> tuple[int, int, int]:
     return 0, parts, sum(a != b for a, b in zip(key.types, other.types, strict=True))
 
 
-def _differences(key: CallKey, other: CallKey) -> Iterator[str]:
-    yield from _static_differences(key, other)
+def _differences(f: Callable[..., Any], key: CallKey, other: CallKey) -> Iterator[str]:
+    yield from _static_differences(f, key, other)
     if key.axes != other.axes:
         yield f"the named axes are {_shown_axes(key.axes)}; before, {_shown_axes(other.axes)}"
     if key.structure != other.structure:
-        yield from _structure_differences(key, other)
+        yield from _structure_differences(f, key, other)
         return
-    names = argument_names(key)
+    names = leaf_names(f, key.structure, _positions(key))
     differing = [
         (name, new, old)
         for name, new, old in zip(names, key.types, other.types, strict=True)
@@ -130,23 +131,15 @@ def _differences(key: CallKey, other: CallKey) -> Iterator[str]:
         yield f"and {len(differing) - MOST_DIFFERENCES} more leaves have other types"
 
 
-def argument_names(key: CallKey) -> list[str]:
-    """How the user would write each leaf: ``args[0]['W']``."""
-    positions = dynamic_positions(key.static, key.structure.children()[0].num_children)
-    names: list[str] = []
-    for path in key.structure.paths():
-        top, second, *rest = path
-        is_keyword = top == tree.SequenceKey(1)
-        place = f"kwargs[{second.key!r}]" if is_keyword else f"args[{positions[second.idx]}]"
-        names.append(place + tree.keystr(rest))
-    return names
+def _positions(key: CallKey) -> list[int]:
+    return dynamic_positions(key.static, key.structure.children()[0].num_children)
 
 
-def _static_differences(key: CallKey, other: CallKey) -> Iterator[str]:
+def _static_differences(f: Callable[..., Any], key: CallKey, other: CallKey) -> Iterator[str]:
     new = {place: (value, identity) for place, value, identity in key.static}
     old = {place: (value, identity) for place, value, identity in other.static}
     for place, (value, identity) in new.items():
-        name = repr(place) if isinstance(place, str) else f"args[{place}]"
+        name = place if isinstance(place, str) else parameter_name(f, place)
         if place not in old:
             yield f"the static argument {name} is given"
         elif old[place][1] != identity:
@@ -155,11 +148,11 @@ def _static_differences(key: CallKey, other: CallKey) -> Iterator[str]:
             yield f"the static argument {name} is {value!r:.200}{types}; before, {before!r:.200}"
     for place in old:
         if place not in new:
-            name = repr(place) if isinstance(place, str) else f"args[{place}]"
+            name = place if isinstance(place, str) else parameter_name(f, place)
             yield f"the static argument {name} is not given"
 
 
-def _structure_differences(key: CallKey, other: CallKey) -> Iterator[str]:
+def _structure_differences(f: Callable[..., Any], key: CallKey, other: CallKey) -> Iterator[str]:
     args, kwargs = key.structure.children()
     old_args, old_kwargs = other.structure.children()
     if args.num_children != old_args.num_children:
@@ -170,14 +163,14 @@ def _structure_differences(key: CallKey, other: CallKey) -> Iterator[str]:
         parts = zip(positions, args.children(), old_args.children(), strict=True)
         for position, part, old in parts:
             if part != old:
-                yield _structure_difference(f"args[{position}]", part, old)
+                yield _structure_difference(parameter_name(f, position), part, old)
     new = dict(zip(kwargs.node[1], kwargs.children(), strict=True))
     old_parts = dict(zip(old_kwargs.node[1], old_kwargs.children(), strict=True))
     if new.keys() != old_parts.keys():
         yield f"the keywords {_shown_keys(new)} are given; before, {_shown_keys(old_parts)}"
     for name, part in new.items():
         if name in old_parts and part != old_parts[name]:
-            yield _structure_difference(f"kwargs[{name!r}]", part, old_parts[name])
+            yield _structure_difference(name, part, old_parts[name])
 
 
 def _structure_difference(name: str, new: tree.Structure, old: tree.Structure) -> str:

@@ -27,7 +27,7 @@ from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, known_value, stop_gradient
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
-from functrace.transforms.arguments import split_aux
+from functrace.transforms.arguments import require_callable, split_aux
 from functrace.transforms.batch import vmap
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.forward import jvp
@@ -246,6 +246,9 @@ def custom_root(
         >>> print(ft.grad(square_root)(9.0), ft.grad(ft.grad(square_root))(9.0))
         0.16666666666666666 -0.009259259259259259
     """
+    require_callable(f, "custom_root", "f")
+    require_callable(solve, "custom_root", "solve")
+    require_callable(tangent_solve, "custom_root", "tangent_solve")
     guess, structure = tree.flatten(initial_guess)
     guess = [as_operand(x) for x in guess]
     guess, types, recorded = _recorded_endomorphism(f, "custom_root", guess, structure)
@@ -322,6 +325,8 @@ def custom_linear_solve(
         >>> ft.grad(lambda d: np.sum(solution(d, np.ones(2))))(np.array([2.0, 4.0]))
         array([-0.25  , -0.0625])
     """
+    require_callable(matvec, "custom_linear_solve", "matvec")
+    require_callable(solve, "custom_linear_solve", "solve")
     right, structure = tree.flatten(b)
     right = [as_operand(x) for x in right]
     name = "custom_linear_solve"
@@ -416,6 +421,7 @@ def fixed_point(
         >>> print(slope.round(9))
         -0.297474342
     """
+    require_callable(f, "fixed_point", "f")
 
     def residual(x: Any) -> Any:
         return tree.map(np.subtract, f(x, *args), x)

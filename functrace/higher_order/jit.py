@@ -11,6 +11,7 @@ from functrace.higher_order.recordings import CacheInfo, Recordings
 from functrace.higher_order.stages import Cost, Lowered, lower
 from functrace.higher_order.static_arguments import named_parameters
 from functrace.tracebacks import leave_out_own_frames
+from functrace.transforms.arguments import require_callable
 from functrace.transforms.transformed import transformed
 
 P = ParamSpec("P")
@@ -158,6 +159,7 @@ def jit(
             )
 
         return decorate
+    require_callable(f, "jit")
     static = named_parameters(f, static_argnums, static_argnames, "static_argnums")
     donated = named_parameters(f, donate_argnums, donate_argnames, "donate_argnums")
     if static.positions & donated.positions or static.names & donated.names:

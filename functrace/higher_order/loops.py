@@ -39,6 +39,7 @@ from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, is_recording, source_of, user_place
+from functrace.transforms.arguments import require_callable
 from functrace.transforms.calling import owned
 
 Checkpoint = int | Literal["sqrt"] | None
@@ -91,6 +92,7 @@ def scan(
         >>> ft.scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
         (np.float64(6.0), array([0., 1., 3.]))
     """
+    require_callable(f, "scan", "f")
     _require_unroll(unroll, "scan")
     rows, row_structure = tree.flatten(xs)
     rows = [as_operand(x) for x in rows]
@@ -468,6 +470,8 @@ def while_loop(
         >>> ft.grad(ft.jit(lambda x: ft.while_loop(lambda x: x < 100.0, lambda x: x * x, x)))(3.0)
         np.float64(17496.0)
     """
+    require_callable(cond_fun, "while_loop", "cond_fun")
+    require_callable(body_fun, "while_loop", "body_fun")
     carry, structure = tree.flatten(init_val)
     carry = [as_operand(x) for x in carry]
     value = structure.unflatten(carry)
@@ -603,6 +607,7 @@ def fori_loop(
         >>> ft.fori_loop(1, 5, lambda i, product: product * i, 1.0)
         24.0
     """
+    require_callable(body_fun, "fori_loop", "body_fun")
     _require_unroll(unroll, "fori_loop")
     types = [type_of(as_operand(bound)) for bound in (lower, upper)]
     kinds = {type.dtype.kind for type in types}
@@ -677,6 +682,7 @@ def map_rows(f: Callable[[Any], Any], xs: Any) -> Any:
         >>> map_rows(lambda x: x * x, np.arange(3.0))
         array([0., 1., 4.])
     """
+    require_callable(f, "map", "f")
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 
 
@@ -706,6 +712,7 @@ def associative_scan(
         >>> ft.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
         array([ 1.,  2.,  6., 24.])
     """
+    require_callable(fn, "associative_scan", "fn")
     leaves, structure = tree.flatten(elems)
     leaves = [as_operand(x) for x in leaves]
     for x, path in zip(leaves, structure.paths(), strict=True):

@@ -21,7 +21,6 @@ import numpy as np
 from functrace import tree
 from functrace.backends.compiling import Executable, compiled
 from functrace.draws import watching_draws
-from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.higher_order.call import call
 from functrace.higher_order.donating import fit_for_donation
 from functrace.higher_order.explaining import explain_capture, explain_miss, is_explaining
@@ -37,7 +36,8 @@ from functrace.higher_order.static_arguments import (
 )
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
-from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing import Tracer, bind, source_of, user_place
+from functrace.transforms.arguments import operands
 from functrace.transforms.batch import (
     axes_in_scope,
     named_axis,
@@ -231,7 +231,7 @@ class Recordings:
                 return result
         static, dynamic_args, dynamic_kwargs = separated(self.static, args, kwargs)
         given, structure = tree.flatten((dynamic_args, dynamic_kwargs))
-        leaves = self._operands(given, structure)
+        leaves = self._operands(given, structure, static)
         key = Key(structure, tuple(map(type_of, leaves)), static, axes_in_scope())
         entry, captured = self.entry(key)
         if captured or any(type(leaf) is Tracer for leaf in leaves):
@@ -257,15 +257,24 @@ class Recordings:
         given = [
             leaf if type is None else stand_in for leaf, type in zip(leaves, types, strict=True)
         ]
-        found = map(type_of, self._operands(given, structure))
+        found = map(type_of, self._operands(given, structure, static))
         known = tuple(type or own for type, own in zip(types, found, strict=True))
         return Key(structure, known, static, axes_in_scope())
 
-    def _operands(self, leaves: Sequence[Any], structure: tree.Structure) -> list[Any]:
-        try:
-            return [as_operand(leaf) for leaf in leaves]
-        except (OperandError, ArrayConversionError):
-            raise _not_an_array(self.function, leaves, structure) from None
+    def _operands(
+        self,
+        leaves: Sequence[Any],
+        structure: tree.Structure,
+        static: Sequence[tuple[int | str, Any, Hashable]],
+    ) -> list[Any]:
+        return operands(
+            self.function,
+            leaves,
+            structure,
+            "jit",
+            "Name the argument by static_argnums or static_argnames.",
+            dynamic_positions(static, structure.children()[0].num_children),
+        )
 
     def _put_first(self, guard: Guard, entry: Entry) -> None:
         """Let a guard be asked first; those that are asked count as used more recently."""
@@ -383,23 +392,6 @@ def _wait_for(making: _InTheMaking) -> bool:
         with _waiting_lock:
             del _waiting[me]
     return True
-
-
-def _not_an_array(
-    f: Callable[..., Any], leaves: Sequence[Any], structure: tree.Structure
-) -> ArgumentError:
-    for leaf, path in zip(leaves, structure.paths(), strict=True):
-        try:
-            as_operand(leaf)
-        except (OperandError, ArrayConversionError):
-            dtype = f" of dtype {leaf.dtype}" if isinstance(leaf, np.ndarray) else ""
-            return ArgumentError(
-                f"{getattr(f, '__name__', 'A function')} under jit was called with a "
-                f"{type(leaf).__qualname__}{dtype} at {tree.keystr(path)} of (args, kwargs), which "
-                "is no array and no number.",
-                advice="Name the argument by static_argnums or static_argnames.",
-            )
-    raise AssertionError("one of the leaves was no operand")
 
 
 # For all functions together

@@ -13,6 +13,7 @@ from functrace.higher_order.programs import output_types, record_program
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
 from functrace.tracing import as_operand
+from functrace.transforms.arguments import require_callable
 
 
 @boundary
@@ -38,6 +39,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         >>> ft.eval_shape(lambda x: {"gram": x.T @ x}, x)
         {'gram': ShapeDtypeStruct(shape=(2000, 2000), dtype=dtype('float32'))}
     """
+    require_callable(fun, "eval_shape", "fun")
     leaves, structure = tree.flatten((args, kwargs), is_leaf=has_shape_and_dtype)
     types = [
         ArrayType(tuple(x.shape), np.dtype(x.dtype))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from functrace import tree
@@ -10,9 +10,11 @@ from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.higher_order.callbacks import ShapeDtypeStruct
 from functrace.higher_order.guards import MISS, Guard, make_guard
 from functrace.higher_order.recordings import Entry, Recordings
+from functrace.higher_order.static_arguments import dynamic_positions
 from functrace.ir.program import Equation, Program, Source, equation_texts
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracing import Tracer, as_operand
+from functrace.transforms.arguments import leaf_names
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -121,8 +123,9 @@ class Compiled(Generic[R_co]):
         out_tree: The structure of the result.
     """
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: Entry, arguments: Sequence[str]) -> None:
         self._name = name
+        self._arguments = arguments
         self._entry = entry
         self._guard: Guard | None = None
         self.program = entry.executable.program
@@ -170,10 +173,9 @@ class Compiled(Generic[R_co]):
                 advice="Transform the function under jit itself, and compile what comes out.",
             )
         if found != expected:
-            path = tree.keystr(self.in_tree.paths()[number])
             raise ArgumentError(
-                f"{self._name} was compiled for {expected} at {path} of (args, kwargs), and was "
-                f"called with {found}.",
+                f"{self._name} was compiled for the argument {self._arguments[number]} of type "
+                f"{expected}, and was called with {found}.",
                 advice="Call the jitted function itself, which is compiled again where it must be.",
             )
         return leaf
@@ -191,8 +193,9 @@ class Lowered(Generic[R_co]):
         out_tree: The structure of the result.
     """
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: Entry, arguments: Sequence[str]) -> None:
         self._name = name
+        self._arguments = arguments
         self._entry = entry
         self.program = entry.program
         self.in_tree = entry.key.structure
@@ -208,7 +211,7 @@ class Lowered(Generic[R_co]):
 
     def compile(self) -> Compiled[R_co]:
         """Compile the Program."""
-        return Compiled(self._name, self._entry)
+        return Compiled(self._name, self._entry, self._arguments)
 
     def __repr__(self) -> str:
         return f"<lowered {self._name}>"
@@ -227,7 +230,9 @@ def lower(recordings: Recordings, args: tuple[Any, ...], kwargs: dict[str, Any])
             f"{name} captures a traced value, so that it cannot be compiled for itself.",
             advice="Pass the value as an argument.",
         )
-    return Lowered(name, entry)
+    key = entry.key
+    positions = dynamic_positions(key.static, key.structure.children()[0].num_children)
+    return Lowered(name, entry, leaf_names(recordings.function, key.structure, positions))
 
 
 def _described(leaf: Any) -> ArrayType | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from functrace.errors import ArgumentError
+from functrace.places import source_of, user_place
 from functrace.tree.sameness import identity
 
 
@@ -45,17 +46,28 @@ def named_parameters(
     Raises:
         ArgumentError: The function has no parameter at a position.
     """
-    positions = {argnums} if isinstance(argnums, int) else set(argnums or ())
-    names = {argnames} if isinstance(argnames, str) else set(argnames or ())
+    names_option = option.replace("nums", "names")
+    positions = set(_listed(argnums, int, option, "positions, integers"))
+    names = set(_listed(argnames, str, names_option, "names, strings"))
     if not positions and not names:
         return NamedParameters(frozenset(), frozenset())
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         return NamedParameters(frozenset(positions), frozenset(names))
+    function = getattr(f, "__name__", "the function")
+    own_names = ", ".join(p.name for p in parameters) or "none"
     by_position = [
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
+    by_name = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    unknown = sorted(names - by_name)
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        raise ArgumentError(
+            f"{names_option} names {unknown[0]!r}, which is no parameter of {function}.",
+            source_of(user_place(3)),
+            f"Its parameters are: {own_names}.",
+        )
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     for position in list(positions):
         if -len(by_position) <= position < len(by_position) and not (takes_any and position < 0):
@@ -64,11 +76,34 @@ def named_parameters(
             names.add(by_position[position])
         elif not takes_any:
             raise ArgumentError(
-                f"{option} names argument {position}, but "
-                f"{getattr(f, '__name__', 'the function')} has {len(by_position)}."
+                f"{option} names argument {position}, but {function} has {len(by_position)}.",
+                source_of(user_place(3)),
+                f"The first argument has number 0; its parameters are: {own_names}.",
             )
     positions.update(index for index, name in enumerate(by_position) if name in names)
     return NamedParameters(frozenset(positions), frozenset(names))
+
+
+def _listed(given: Any, kind: type, option: str, what: str) -> list[Any]:
+    """What an option lists: one thing or several, of one kind, none of them twice."""
+    if given is None:
+        return []
+    is_one = isinstance(given, str) or not isinstance(given, Iterable)
+    items = [given] if is_one else list(cast("Iterable[Any]", given))
+    for item in items:
+        if not isinstance(item, kind) or isinstance(item, bool):
+            raise ArgumentError(
+                f"{option} must hold {what}, not {item!r}.",
+                source_of(user_place(4)),
+                "Positions go into the option that ends in nums, names into that ending in names.",
+            )
+    if len(set(items)) < len(items):
+        raise ArgumentError(
+            f"{option}={given!r} names an argument twice.",
+            source_of(user_place(4)),
+            "Name each argument once.",
+        )
+    return items
 
 
 class Separated(NamedTuple):

@@ -3,28 +3,92 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
 from functrace import tree
 from functrace.errors import (
     ArgumentError,
+    ArrayConversionError,
     AuxiliaryError,
     CotangentError,
     NonFloatLeafError,
     NonScalarOutputError,
+    NotCallableError,
+    OperandError,
     OutputTypeError,
     TangentError,
     TreeStructureError,
 )
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
-from functrace.tracing import Tracer, source_of, user_place
+from functrace.tracing import Tracer, as_operand, source_of, user_place
 from functrace.transforms.calling import call_apart
 
 Argnums = int | Sequence[int]
 """One position, or several."""
+
+
+def require_callable(f: Any, owner: str, parameter: str | None = None) -> None:
+    """Check that a transformation was given a function.
+
+    Args:
+        f: What was given.
+        owner: The transformation, or the loop or choice.
+        parameter: Which of its functions it is, where it takes several things.
+
+    Raises:
+        NotCallableError: It cannot be called.
+    """
+    if callable(f):
+        return
+    try:
+        given = f"a value of type {type_of(f)}"
+    except TypeError:
+        given = "None" if f is None else f"a {type(f).__qualname__}"
+    which = "" if parameter is None else f" as `{parameter}`"
+    raise NotCallableError(
+        f"{owner} takes a function{which}, and was given {given}, which is not callable.",
+        source_of(user_place(2)),
+        f"Write functrace.{owner}(f)(x), not functrace.{owner}(f(x)): it is the function itself "
+        "that is transformed."
+        if parameter is None
+        else "Give the function itself, not what it returns; lambda *_: value is a function too.",
+    )
+
+
+def checked_argnums(argnums: Any) -> Argnums:
+    """The position, or positions, once they are known to be integers of which none is twice.
+
+    Raises:
+        ArgumentError: They are not.
+    """
+    if isinstance(argnums, int) and not isinstance(argnums, bool):
+        return argnums
+    given: list[Any] = [argnums]
+    if isinstance(argnums, Iterable) and not isinstance(argnums, str):
+        given = list(cast("Iterable[Any]", argnums))
+    numbers: list[int] = []
+    for number in given:
+        try:
+            if isinstance(number, bool):
+                raise TypeError
+            numbers.append(operator.index(number))
+        except TypeError:
+            raise ArgumentError(
+                f"argnums must hold integers, not {number!r}.",
+                source_of(user_place(2)),
+                "Write argnums=0 or argnums=(0, 1): the positions of arguments.",
+            ) from None
+    if len(set(numbers)) < len(numbers):
+        raise ArgumentError(
+            f"argnums={tuple(numbers)} names an argument twice.",
+            source_of(user_place(2)),
+            "Name each argument once.",
+        )
+    return numbers[0] if given == [argnums] else tuple(numbers)
 
 
 class SelectedArguments:
@@ -119,7 +183,75 @@ def parameter_name(f: Callable[..., Any], position: int) -> str:
     except (TypeError, ValueError):
         return f"argument {position}"
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return named[position] if 0 <= position < len(named) else f"argument {position}"
+    if 0 <= position < len(named):
+        return named[position]
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL and position >= 0:
+            return f"{parameter.name}[{position - len(named)}]"
+    return f"argument {position}"
+
+
+def primal_name(f: Callable[..., Any], path: Sequence[Any]) -> str:
+    """How the user would write the leaf at this path of the tuple of arguments."""
+    return f"{parameter_name(f, path[0].idx)}{tree.keystr(tuple(path[1:]))}"
+
+
+def leaf_names(
+    f: Callable[..., Any], structure: tree.Structure, positions: Sequence[int] | None = None
+) -> list[str]:
+    """How the user would write each leaf of a call's arguments: ``params['w']``.
+
+    Args:
+        f: The function that is called.
+        structure: Of the pair of positional and keyword arguments.
+        positions: Where the positional ones stand in the call; by default one after the other.
+    """
+    names: list[str] = []
+    for top, second, *rest in structure.paths():
+        if top == tree.SequenceKey(1):
+            name = second.key
+        else:
+            name = parameter_name(f, second.idx if positions is None else positions[second.idx])
+        names.append(f"{name}{tree.keystr(tuple(rest))}")
+    return names
+
+
+def operands(
+    f: Callable[..., Any],
+    leaves: Sequence[Any],
+    structure: tree.Structure,
+    owner: str,
+    advice: str,
+    positions: Sequence[int] | None = None,
+) -> list[Any]:
+    """The leaves of a call's arguments as operands.
+
+    Args:
+        f: The function that is called.
+        leaves: The leaves.
+        structure: Of the pair of positional and keyword arguments.
+        owner: The transformation, for a message.
+        advice: What to write in place of an argument that is no array.
+        positions: As for `leaf_names`.
+
+    Raises:
+        ArgumentError: One is no array and no number.
+    """
+    found: list[Any] = []
+    for number, leaf in enumerate(leaves):
+        try:
+            found.append(as_operand(leaf))
+        except (OperandError, ArrayConversionError):
+            dtype = f" of dtype {leaf.dtype}" if isinstance(leaf, np.ndarray) else ""
+            name = leaf_names(f, structure, positions)[number]
+            raise ArgumentError(
+                f"{getattr(f, '__name__', 'The function')} under {owner} was called with a "
+                f"{type(leaf).__qualname__}{dtype} as the argument {name}, which is no array and "
+                "no number.",
+                source_of(user_place(2)),
+                advice,
+            ) from None
+    return found
 
 
 def require_inexact(
@@ -340,7 +472,10 @@ def _leaves_or_none(cotangent: Any, structure: tree.Structure) -> list[Any] | No
 
 
 def checked_tangents(
-    tangents: Any, structure: tree.Structure, types: Sequence[ArrayType]
+    tangents: Any,
+    structure: tree.Structure,
+    types: Sequence[ArrayType],
+    f: Callable[..., Any] | None = None,
 ) -> list[Any]:
     """The tangent of each leaf of the primals, None for zero, once they are known to fit.
 
@@ -366,9 +501,12 @@ def checked_tangents(
             actual = None
         takes_one = expected_type.is_inexact
         if actual is None or not takes_one or not fits(actual, expected_type):
+            name = f"leaf tangents{tree.keystr(path)}"
+            if f is not None:
+                name = f"tangent of the argument {primal_name(f, path)}"
             raise TangentError(
-                f"The leaf tangents{tree.keystr(path)} has the type "
-                f"{actual or type(tangent).__qualname__}, the primal {expected_type}.",
+                f"The {name} has the type "
+                f"{actual or type(tangent).__qualname__}, the argument itself {expected_type}.",
                 source_of(user_place(2)),
             )
         weak = actual.weak and not isinstance(tangent, Tracer)

@@ -27,7 +27,7 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.places import runs_equations, source_of, user_place
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
-from functrace.transforms.arguments import parameter_name
+from functrace.transforms.arguments import leaf_names, operands, require_callable
 from functrace.transforms.calling import apart, call_apart
 from functrace.transforms.transformed import transformed
 
@@ -201,6 +201,7 @@ def vmap(
         >>> ft.vmap(np.dot, in_axes=(0, None))(np.arange(6.0).reshape(3, 2), np.ones(2))
         array([1., 5., 9.])
     """
+    require_callable(fun, "vmap")
     example: Callable[..., Any] = fun  # it is called on traced arguments, not on its own
 
     @transformed(
@@ -215,16 +216,18 @@ def vmap(
     def mapped(*args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
         axes = _input_axes(fun, in_axes, args, kwargs)
-        leaves = [  # what is not mapped may be anything, a function for instance
-            leaf if axis is None else as_operand(leaf)
-            for leaf, axis in zip(leaves, axes, strict=True)
+        # What is not mapped may be anything, a function for instance.
+        mapped_leaves = [
+            0 if axis is None else leaf for leaf, axis in zip(leaves, axes, strict=True)
+        ]
+        advice = "Leave the argument out of the map: in_axes=None."
+        found = operands(fun, mapped_leaves, structure, "vmap", advice)
+        leaves = [
+            leaf if axis is None else x for leaf, x, axis in zip(leaves, found, axes, strict=True)
         ]
 
         def name_of(index: int) -> str:
-            top, position, *rest = structure.paths()[index]
-            is_keyword = top == tree.SequenceKey(1)
-            name = position.key if is_keyword else parameter_name(fun, position.idx)
-            return f"{name}{tree.keystr(tuple(rest))}"
+            return leaf_names(fun, structure)[index]
 
         axes = [
             None if axis is None else _checked_axis(axis, type_of(leaf), name_of, index)

@@ -12,7 +12,8 @@ from functrace.ir.program import Constant, ElidedValue, Equation, Program, Varia
 from functrace.ir.types import type_of
 from functrace.places import runs_equations
 from functrace.tracebacks import boundary
-from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.tracing import ProgramRecording, bind
+from functrace.transforms.arguments import operands, require_callable
 from functrace.transforms.calling import apart
 from functrace.transforms.transformed import transformed
 
@@ -40,12 +41,14 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
             c: float64[3] = multiply(b, 2.0)  # ...
             return c
     """
+    require_callable(f, "make_ir")
 
     @transformed(f, make_ir)
     @boundary
     def record(*args: Any, **kwargs: Any) -> Program:
         leaves, structure = tree.flatten((args, kwargs))
-        types = [type_of(as_operand(leaf)) for leaf in leaves]
+        advice = "Give arrays and numbers, and let the function take anything else from around it."
+        types = [type_of(x) for x in operands(f, leaves, structure, "make_ir", advice)]
         with ProgramRecording() as recording:
             tracers = [recording.input(type) for type in types]
             traced_args, traced_kwargs = structure.unflatten(tracers)

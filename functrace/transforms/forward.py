@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functrace import tree
-from functrace.errors import FunctraceError
+from functrace.errors import ArgumentError, FunctraceError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
@@ -33,6 +33,8 @@ from functrace.tracing import (
 )
 from functrace.transforms.arguments import (
     checked_tangents,
+    primal_name,
+    require_callable,
     require_inexact,
     split_aux,
 )
@@ -151,13 +153,16 @@ def jvp(
         >>> ft.jvp(np.sin, (0.0,), (2.0,))
         (np.float64(0.0), np.float64(2.0))
     """
+    require_callable(fun, "jvp", "fun")
+    primals = _arguments(primals, "primals")
+    tangents = _arguments(tangents, "tangents")
     leaves, structure = tree.flatten(tuple(primals))
 
     def name_of(index: int) -> str:
-        return f"primals{tree.keystr(structure.paths()[index])}"
+        return primal_name(fun, structure.paths()[index])
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
-    given = checked_tangents(tuple(tangents), structure, [type_of(x) for x in leaves])
+    given = checked_tangents(tuple(tangents), structure, [type_of(x) for x in leaves], fun)
     with TangentRecording() as recording:
         inputs = [
             x if not active or tangent is None else Tracer(recording, plain(x), tangent)
@@ -178,3 +183,18 @@ def jvp(
     output, aux = result_structure.unflatten(found[: len(values)])
     out_tangents = out_structure.unflatten(found[len(values) :])
     return (output, out_tangents, aux) if has_aux else (output, out_tangents)
+
+
+def _arguments(given: Any, name: str) -> Sequence[Any]:
+    """The arguments of the function, or their tangents, once they are known to be a tuple."""
+    if isinstance(given, tuple | list):
+        return given  # pyright: ignore[reportUnknownVariableType]
+    try:
+        kind = f"a value of type {type_of(given)}"
+    except TypeError:
+        kind = f"a {type(given).__qualname__}"
+    raise ArgumentError(
+        f"jvp takes the {name} as a tuple with one entry for each argument, and was given {kind}.",
+        source_of(user_place(2)),
+        "Write functrace.jvp(f, (x,), (v,)).",
+    )

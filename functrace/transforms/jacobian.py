@@ -16,7 +16,9 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
 from functrace.transforms.arguments import (
     Argnums,
+    checked_argnums,
     differentiated_arguments,
+    require_callable,
     require_differentiable_output,
 )
 from functrace.transforms.batch import vmap
@@ -63,8 +65,9 @@ def jacrev(
         array([[2., 0.],
                [0., 6.]])
     """
+    require_callable(fun, "jacrev")
     argnums = argnums if argnum is None else argnum
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    argnums = checked_argnums(argnums)
 
     @transformed(
         fun,
@@ -129,8 +132,9 @@ def jacfwd(
         array([[2., 0.],
                [0., 6.]])
     """
+    require_callable(fun, "jacfwd")
     argnums = argnums if argnum is None else argnum
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    argnums = checked_argnums(argnums)
 
     @transformed(fun, jacfwd, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
     @boundary
@@ -203,6 +207,7 @@ def hessian(
         array([[6., 2.],
                [2., 0.]])
     """
+    require_callable(fun, "hessian")
     argnums = argnums if argnum is None else argnum
     inner = jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic)
     return jacfwd(inner, argnums, has_aux=has_aux, holomorphic=holomorphic)
@@ -224,8 +229,10 @@ def hvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         >>> ft.hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]), np.array([1.0, 0.0]))
         array([6., 2.])
     """
+    require_callable(f, "hvp")
 
     @transformed(f, hvp)
+    @boundary
     def product(x: Any, v: Any) -> Any:
         return jvp(grad(f), (x,), (v,))[1]
 

@@ -13,7 +13,7 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, source_of, user_place
-from functrace.transforms.arguments import checked_cotangents, checked_tangents
+from functrace.transforms.arguments import checked_cotangents, checked_tangents, require_callable
 from functrace.transforms.calling import apart, owned
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import jvp
@@ -44,6 +44,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         >>> pushforward(2.0)
         np.float64(2.0)
     """
+    require_callable(fun, "linearize", "fun")
     leaves, structure = tree.flatten(primals)
     types = [type_of(x) for x in leaves]
     with ProgramRecording(holds_effects=False) as recording:
@@ -57,7 +58,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
     @boundary
     def pushforward(*tangents: Any) -> Any:
-        given = checked_tangents(tuple(tangents), structure, types)
+        given = checked_tangents(tuple(tangents), structure, types, fun)
         full = [
             zeros_of_type(type) if x is None else x
             for x, type in zip(given, types, strict=True)
@@ -98,6 +99,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         >>> ft.linear_transpose(lambda x: x[::-1] * 2.0, np.zeros(2))(np.array([1.0, 5.0]))
         (array([10.,  2.]),)
     """
+    require_callable(fun, "linear_transpose", "fun")
     leaves, structure = tree.flatten(primals)
     types = [
         ArrayType(tuple(x.shape), np.dtype(x.dtype))

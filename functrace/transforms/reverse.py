@@ -43,8 +43,11 @@ from functrace.tracing import (
 )
 from functrace.transforms.arguments import (
     Argnums,
+    checked_argnums,
     checked_cotangents,
     differentiated_arguments,
+    primal_name,
+    require_callable,
     require_inexact,
     seed_of,
     split_aux,
@@ -415,10 +418,11 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pullback(np.float64(2.0))
         (np.float64(2.0),)
     """
+    require_callable(fun, "vjp")
     leaves, structure = tree.flatten(primals)
 
     def name_of(index: int) -> str:
-        return f"primals{tree.keystr(structure.paths()[index])}"
+        return primal_name(fun, structure.paths()[index])
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
     with Tape(outlives=True) as tape:
@@ -497,8 +501,9 @@ def value_and_grad(
         >>> gradient
         {'b': np.float64(8.0), 'w': array([3., 5.])}
     """
+    require_callable(fun, "value_and_grad")
     argnums = argnums if argnum is None else argnum
-    argnums = argnums if isinstance(argnums, int) else tuple(argnums)
+    argnums = checked_argnums(argnums)
 
     @transformed(
         fun,
@@ -574,6 +579,7 @@ def grad(
         >>> ft.grad(ft.grad(np.sin))(np.pi / 2)
         np.float64(-1.0)
     """
+    require_callable(fun, "grad")
     both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, argnum=argnum)
 
     @transformed(

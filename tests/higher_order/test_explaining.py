@@ -54,13 +54,13 @@ def test_other_types(messages):
     f({"W1": np.ones((3, 2)), "b": 1.0}, np.ones(3))
     (message,) = messages(f, {"W1": np.ones((3, 5)), "b": 1.0}, np.ones(3))
     assert message.endswith(
-        "is recorded again, because args[0]['W1'] has the type float64[3, 5]; before, it had "
+        "is recorded again, because p['W1'] has the type float64[3, 5]; before, it had "
         "float64[3, 2]."
     )
     (message,) = messages(f, {"W1": np.ones((3, 5)), "b": 1.0}, np.ones(3, np.float32))
-    assert message.endswith("args[1] has the type float32[3]; before, it had float64[3].")
+    assert message.endswith("x has the type float32[3]; before, it had float64[3].")
     (message,) = messages(f, {"W1": np.ones((3, 2)), "b": np.float64(1)}, np.ones(3))
-    assert message.endswith("args[0]['b'] has the type float64; before, it had weak_float64.")
+    assert message.endswith("p['b'] has the type float64; before, it had weak_float64.")
     (message,) = messages(f, {"W1": 1, "b": 1j}, np.ones((7, 7)))
     assert message.count("has the type") == 3
 
@@ -77,9 +77,9 @@ def test_other_structures(messages):
     f = ft.jit(loss, static_argnames="n")
     f({"W1": Pair(1.0, 2.0)}, 1.0)
     (message,) = messages(f, {"W1": Pair(1.0, None)}, 1.0)
-    assert "args[0] has another structure: at ['W1'].y, a leaf was expected" in message
+    assert "p has another structure: at ['W1'].y, a leaf was expected" in message
     (message,) = messages(f, {"W1": Pair(1.0, 2.0), "c": 1.0}, 1.0)
-    assert "args[0] has another structure: the dict has the unexpected key 'c'" in message
+    assert "p has another structure: the dict has the unexpected key 'c'" in message
     (message,) = messages(f, {"W1": Pair(1.0, 2.0)}, 1.0, scale=2.0)
     assert "the keywords 'scale' are given; before, (none)" in message
     (message,) = messages(f, {"W1": Pair(1.0, 2.0)}, x=1.0)
@@ -90,15 +90,15 @@ def test_other_static_arguments(messages):
     f = ft.jit(loss, static_argnums=2)
     f(1.0, 2.0, 3)
     (message,) = messages(f, 1.0, 2.0, 4)
-    assert message.endswith("because the static argument args[2] is 4; before, 3.")
+    assert message.endswith("because the static argument n is 4; before, 3.")
     (message,) = messages(f, 1.0, 2.0, True)
-    assert "the static argument args[2] is True; before, " in message
+    assert "the static argument n is True; before, " in message
     (message,) = messages(f, 1.0, 2.0, n=4)
-    assert "the static argument 'n' is given; the static argument args[2] is not given" in message
+    assert "the static argument n is given; the static argument n is not given" in message
     g = ft.jit(lambda n, x: x * n, static_argnums=0)
     g(2, np.ones(2))
     (message,) = messages(g, 2, np.ones(3))
-    assert "args[1] has the type float64[3]" in message
+    assert "x has the type float64[3]" in message
 
 
 def test_the_most_similar_call_is_compared_with(messages):
@@ -107,7 +107,7 @@ def test_the_most_similar_call_is_compared_with(messages):
     f({"a": 1.0}, np.ones(3))
     f([1.0], np.ones(3))
     (message,) = messages(f, {"a": 1.0, "b": 2}, np.ones(3))
-    assert message.endswith("args[0]['b'] has the type weak_int64; before, it had weak_float64.")
+    assert message.endswith("p['b'] has the type weak_int64; before, it had weak_float64.")
 
 
 def test_named_axes(messages):

@@ -75,7 +75,7 @@ def test_static_arguments():
 
 
 def test_what_is_no_array_is_named():
-    with pytest.raises(errors.ArgumentError, match=r"str at \[0\]\[0\]\['a'\].*") as caught:
+    with pytest.raises(errors.ArgumentError, match=r"str as the argument x\['a'\]") as caught:
         ft.jit(lambda x: 1.0)({"a": "text"})
     assert "static_argnums" in str(caught.value)
     with pytest.raises(errors.OperandError, match="returned a object"):
@@ -227,7 +227,7 @@ def test_methods():
         def method(self, x):
             return x
 
-    with pytest.raises(errors.ArgumentError, match=r"Unregistered at \[0\]\[0\]"):
+    with pytest.raises(errors.ArgumentError, match="Unregistered as the argument self"):
         Unregistered().method(1.0)
 
 
@@ -253,7 +253,7 @@ def test_dtypes_of_other_byte_orders_and_dtypes_without_numbers():
             np.testing.assert_array_equal(result, np.ones(2))
             assert result.dtype == (np.zeros(2, dtype) + 1).dtype
     for dtype in (object, "U3", [("a", float)], "M8[s]"):
-        with pytest.raises(errors.ArgumentError, match=r"at \[0\]\[0\] of \(args, kwargs\)"):
+        with pytest.raises(errors.ArgumentError, match="as the argument x"):
             f(np.zeros(2, dtype))
 
 
