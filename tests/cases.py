@@ -274,6 +274,9 @@ elementwise(
 
 elementwise("product_or_zero", REALS, REALS, dtypes=COMPLEX)
 elementwise("quotient_or_zero", REALS, REALS, dtypes=COMPLEX)
+elementwise("kept_product", REALS, REALS, dtypes=COMPLEX)
+elementwise("kept_quotient", REALS, REALS, dtypes=COMPLEX)
+elementwise("zero_product", REALS, REALS, dtypes=COMPLEX)
 elementwise("add", REALS, REALS, dtypes=COMPLEX)
 elementwise("subtract", REALS, REALS, dtypes=COMPLEX)
 elementwise("multiply", REALS, REALS, dtypes=COMPLEX)
@@ -283,6 +286,7 @@ elementwise("fmod", BETWEEN_WHOLE, WHOLE_NONZERO, in_programs=False, why="jumps"
 elementwise("negative", REALS, dtypes=COMPLEX)
 elementwise("positive", REALS, dtypes=COMPLEX)
 elementwise("power", POSITIVE, REALS, dtypes=COMPLEX)
+elementwise("power_in_rule", POSITIVE, REALS, dtypes=COMPLEX)
 elementwise("square", REALS, dtypes=COMPLEX)
 elementwise("reciprocal", REALS, dtypes=COMPLEX)
 elementwise("sqrt", POSITIVE, dtypes=COMPLEX)
@@ -642,6 +646,14 @@ elementwise("root", POSITIVE)
 
 # contracting.py
 
+case(
+    "contract_or_zero",
+    variant((2, 3), (3, 4), subscripts="ij,jk->ik"),
+    variant((3,), (3,), subscripts="i,i->"),
+    variant((1, 3), (2, 3), subscripts="ij,ij->i"),
+    variant((2, 3, 4), (2, 4, 5), subscripts="bij,bjk->bik"),
+    dtypes=COMPLEX,
+)
 case(
     "contract",
     variant((2, 3), (3, 4), subscripts="ij,jk->ik"),

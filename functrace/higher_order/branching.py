@@ -39,6 +39,7 @@ from functrace.higher_order.programs import (
     closed_together,
     in_front,
     input_types,
+    keeping_zeros,
     output_types,
     pushed_forward,
     record_program,
@@ -60,6 +61,7 @@ from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.simplify.loops import reduced
 from functrace.transforms.simplify.rewriting import Scope, is_known
 from functrace.transforms.transpose import LinearValue
+from functrace.transforms.zeros import marked_alike
 
 # Parameters: branch0, branch1, ... are the Programs. Where these combine examples, and derivatives
 # are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Choice`.
@@ -147,6 +149,7 @@ class Switch(Primitive):
     multiple_outputs = True
     holds_programs = True
     writes_itself = True
+    makes_zeros = makes_zero_tangents = True
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
@@ -299,7 +302,7 @@ class Switch(Primitive):
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             full = [
-                zeros_for(x) if cotangent is None else cotangent
+                marked_alike(zeros_for(x), cotangents) if cotangent is None else cotangent
                 for cotangent, x, takes_it in zip(cotangents, outputs, takes, strict=True)
                 if takes_it
             ]
@@ -307,7 +310,15 @@ class Switch(Primitive):
             found = iter(self.bind_backward(inputs, given, backward, gives, params, choice))
             return [None, *(next(found) if gives_it else None for gives_it in gives)]
 
-        return outputs, Pullback(self.name, pull_back)
+        return outputs, Pullback(self.name, pull_back, makes_zeros=True)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Choose among the Programs with zeros that stay."""
+        kept = [keeping_zeros(branch, tuple(marked[1:])) for branch in branches_of(params)]
+        programs, masks = zip(*kept, strict=True)
+        return bind(self, *inputs, **{**params, **as_params(programs)}), _union(masks)
 
     def bind_backward(
         self,

@@ -12,6 +12,7 @@ from functrace.backends.writer import Writer
 from functrace.higher_order.programs import (
     Pullback,
     batched,
+    keeping_zeros,
     linear_form,
     output_types,
     pushed_forward,
@@ -118,7 +119,15 @@ class Call(Primitive):
             found = iter(bind(self, *results[count:], *given, program=form.backward))
             return [next(found) if gives else None for gives in form.gives_cotangent]
 
-        return results[:count], Pullback(self.name, pull_back)
+        pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros))
+        return results[:count], pullback
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run the Program with zeros that stay."""
+        program, has_zeros = keeping_zeros(params["program"], tuple(marked))
+        return bind(self, *inputs, **{**params, "program": program}), has_zeros
 
     def vjp(
         self,

@@ -206,7 +206,8 @@ class Remat(Call):
             )
             return [next(found) if gives else None for gives in plan.gives_cotangent]
 
-        return results[:count], Pullback(self.name, pull_back)
+        pullback = Pullback(self.name, pull_back, makes_zeros=program.makes_zeros)
+        return results[:count], pullback
 
 
 remat = Remat("checkpoint")

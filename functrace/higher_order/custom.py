@@ -171,6 +171,7 @@ class CustomCall(Primitive):
     multiple_outputs = True
     calls_python = True
     holds_programs = True
+    makes_zero_tangents = True  # by the user's rules, perhaps
 
     def run(self, *inputs: Any, function: Application) -> Any:
         """Call the function itself."""
@@ -235,7 +236,8 @@ class CustomCall(Primitive):
         if function.forward is not None:
             outputs, residuals = function.forward(inputs, [need is not None for need in needed])
             traced, pull_back = residuals.traced, residuals.pull_back
-            return tuple(outputs), Pullback(self.name, lambda cts: pull_back(traced, cts))
+            pullback = Pullback(self.name, lambda cts: pull_back(traced, cts), makes_zeros=True)
+            return tuple(outputs), pullback
         if function.jvp is None:
             raise MissingRuleError.of(function.name, "vjp")
         jvp = function.jvp
@@ -268,7 +270,8 @@ class CustomCall(Primitive):
                 parts[number] = part
             return parts
 
-        return tuple(outputs), Pullback(self.name, pull_back_jvp, frozenset(constant))
+        pullback = Pullback(self.name, pull_back_jvp, frozenset(constant), makes_zeros=True)
+        return tuple(outputs), pullback
 
     def vjp(
         self,

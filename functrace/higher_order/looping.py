@@ -27,7 +27,9 @@ from functrace.higher_order.programs import (
     Mask,
     Pullback,
     batched,
+    bind_keeping_zeros,
     in_front,
+    keeping_zeros,
     output_types,
     pushed_forward,
     residual_form,
@@ -47,6 +49,7 @@ from functrace.transforms.simplify.loops import Loop, improved
 from functrace.transforms.simplify.rewriting import Scope
 from functrace.transforms.simplify.trips import regrouped
 from functrace.transforms.transpose import LinearValue, transpose_program
+from functrace.transforms.zeros import marked_alike
 
 
 def zeros_as(x: Any) -> Any:
@@ -56,11 +59,17 @@ def zeros_as(x: Any) -> Any:
 
 
 def instantiated(
-    cotangents: Sequence[Any], likes: Sequence[Any], mask: Sequence[bool]
+    cotangents: Sequence[Any],
+    likes: Sequence[Any],
+    mask: Sequence[bool],
+    beside: Sequence[Any] = (),
 ) -> list[Any]:
-    """The cotangents at these places, zeros in place of None."""
+    """The cotangents at these places, zeros in place of None.
+
+    Where there may be zeros that are to stay in those beside them, these are such zeros, too.
+    """
     return [
-        zeros_as(like) if cotangent is None else cotangent
+        marked_alike(zeros_as(like), beside) if cotangent is None else cotangent
         for cotangent, like, on in zip(cotangents, likes, mask, strict=True)
         if on
     ]
@@ -85,6 +94,30 @@ def active_carries(body: Program, constants: Mask, carries: Mask, rows: Mask) ->
         if grown == carries:
             return carries, mask[len(carries) :]
         carries = grown
+
+
+def with_kept_zeros(
+    body: Program, marked: Sequence[bool], first: int, carries: int
+) -> tuple[Program, Mask, Mask]:
+    """The body of a loop with zeros that stay in what is made of some inputs, trip after trip.
+
+    Args:
+        body: The body.
+        marked: Which of the loop's inputs are tangents or cotangents with such zeros.
+        first: The number of the constants.
+        carries: The number of the carries.
+
+    Returns:
+        The body, and in which of the carries and stacks there may be such zeros.
+    """
+    mask = tuple(marked)
+    while True:
+        program, found = keeping_zeros(body, mask)
+        carried = mask[first : first + carries]
+        grown = tuple(a or b for a, b in zip(carried, found, strict=False))
+        if grown == carried:
+            return program, carried, found[carries:]
+        mask = (*mask[:first], *grown, *mask[first + carries :])
 
 
 class Scan(Primitive):
@@ -204,25 +237,30 @@ class Scan(Primitive):
         constant_mask, carry_mask, row_mask = self.split(is_active, params)
         carry_mask, stack_mask = active_carries(body, constant_mask, carry_mask, row_mask)
         wanted = (*carry_mask, *stack_mask)
-        pushed = pushed_forward(body, (*constant_mask, *carry_mask, *row_mask), wanted).program
+        form = pushed_forward(body, (*constant_mask, *carry_mask, *row_mask), wanted)
+        pushed = form.program
         counts = [len(constants), len(carry), len(rows)]
         pushed_counts = [sum(constant_mask), sum(carry_mask), sum(row_mask)]
         program = interleaved(pushed, counts, pushed_counts, len(body.outputs), sum(carry_mask))
         constant_tangents, carry_tangents, row_tangents = self.split(tangents, params)
-        results = bind(
-            self,
+        given = [
             *constants,
             *selected(constant_tangents, constant_mask),
             *carry,
-            *instantiated(carry_tangents, carry, carry_mask),
+            *instantiated(carry_tangents, carry, carry_mask, tangents),
             *rows,
             *selected(row_tangents, row_mask),
-            body=program,
-            constants=counts[0] + pushed_counts[0],
-            carries=counts[1] + pushed_counts[1],
-            length=params["length"],
-            reverse=params["reverse"],
-        )
+        ]
+        new = {
+            **params,
+            "body": program,
+            "constants": counts[0] + pushed_counts[0],
+            "carries": counts[1] + pushed_counts[1],
+        }
+        before = sum(counts[:2]) + pushed_counts[0]
+        carried = (*(False,) * before, *form.has_zeros[: pushed_counts[1]])
+        has_zeros = (*carried, *(False,) * (len(given) - len(carried)))
+        results = bind_keeping_zeros(self, given, has_zeros, new)
         found = iter(results)
         new_carry = [next(found) for _ in carry]
         carry_out = [next(found) for on in carry_mask if on]
@@ -265,7 +303,15 @@ class Scan(Primitive):
                 reverse=not params["reverse"],
             )
 
-        return outputs, Pullback(self.name, pull_back)
+        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Scan a body that keeps them."""
+        first, count = params["constants"], params["carries"]
+        body, *has_zeros = with_kept_zeros(params["body"], marked, first, count)
+        return bind(self, *inputs, **{**params, "body": body}), sum(has_zeros, ())
 
     def vjp(
         self,
@@ -295,15 +341,15 @@ class Scan(Primitive):
         count = params["carries"]
         known_constants = [x for x, on in zip(constants, constant_mask, strict=True) if not on]
         known_rows = [x for x, on in zip(rows, row_mask, strict=True) if not on]
-        sums = [zeros_as(x) for x in selected(constants, constant_mask)]
+        sums = [marked_alike(zeros_as(x), cotangent) for x in selected(constants, constant_mask)]
         results = bind(
             self,
             *known_constants,
-            *instantiated(cotangent[:count], output[:count], carry_mask),
+            *instantiated(cotangent[:count], output[:count], carry_mask, cotangent),
             *sums,
             *known_rows,
             *history,
-            *instantiated(cotangent[count:], output[count:], stack_mask),
+            *instantiated(cotangent[count:], output[count:], stack_mask, cotangent),
             body=program,
             constants=len(known_constants),
             carries=sum(carry_mask) + len(sums),
@@ -420,6 +466,9 @@ class ReversePlan:
         self.carry_mask, self.stack_mask = active_carries(body, constants, carries, rows)
         mask = (*constants, *self.carry_mask, *rows)
         form = residual_form(body, mask, (*self.carry_mask, *self.stack_mask))
+        zeros = form.has_zeros[len(constants) : len(constants) + len(carries)]
+        self.carry_zeros = tuple(selected(zeros, self.carry_mask))
+        self.makes_zeros = any(form.has_zeros)
         count = len(body.outputs)
         residuals = form.forward.outputs[count:]
         inputs = form.forward.inputs
@@ -501,21 +550,31 @@ class ReversePlan:
     ) -> list[Any]:
         """Scan back over the trips, and give each input its cotangent."""
         first = len(self.constant_mask)
-        sums = [zeros_as(x) for x in selected(inputs[:first], self.constant_mask)]
+        sums = [
+            marked_alike(zeros_as(x), cotangents)
+            for x in selected(inputs[:first], self.constant_mask)
+        ]
         fixed = [inputs[p] for p in self.fixed]
-        results = bind(
-            scan_primitive,
+        given = [
             *fixed,
-            *instantiated(cotangents[:carries], outputs[:carries], self.carry_mask),
+            *instantiated(cotangents[:carries], outputs[:carries], self.carry_mask, cotangents),
             *sums,
             *(inputs[p] for p in self.from_rows),
             *stacked,
-            *instantiated(cotangents[carries:], outputs[carries:], self.stack_mask),
-            body=self.backward,
-            constants=len(fixed),
-            carries=sum(self.carry_mask) + len(sums),
-            length=length,
-            reverse=reverse,
+            *instantiated(cotangents[carries:], outputs[carries:], self.stack_mask, cotangents),
+        ]
+        carried = (*(False,) * len(fixed), *self.carry_zeros)
+        results = bind_keeping_zeros(
+            scan_primitive,
+            given,
+            (*carried, *(False,) * (len(given) - len(carried))),
+            {
+                "body": self.backward,
+                "constants": len(fixed),
+                "carries": sum(self.carry_mask) + len(sums),
+                "length": length,
+                "reverse": reverse,
+            },
         )
         found = iter(results)
         carry_parts = [next(found) for on in self.carry_mask if on]
@@ -736,22 +795,27 @@ class While(Primitive):
         is_active = tuple(tangent is not None for tangent in tangents)
         constant_mask = is_active[:first]
         carry_mask, stack_mask = active_carries(body, constant_mask, is_active[first:], ())
-        pushed = pushed_forward(
-            body, (*constant_mask, *carry_mask), (*carry_mask, *stack_mask)
-        ).program
+        form = pushed_forward(body, (*constant_mask, *carry_mask), (*carry_mask, *stack_mask))
+        pushed = form.program
         counts = [first, len(carry_mask), 0]
         pushed_counts = [sum(constant_mask), sum(carry_mask), 0]
         program = interleaved(pushed, counts, pushed_counts, len(body.outputs), sum(carry_mask))
-        results = bind(
-            self,
+        given = [
             *inputs[:first],
             *selected(tangents[:first], constant_mask),
             *inputs[first:],
-            *instantiated(tangents[first:], inputs[first:], carry_mask),
-            condition=with_ignored(condition, first, sum(constant_mask), sum(carry_mask), program),
-            body=program,
-            constants=first + sum(constant_mask),
-        )
+            *instantiated(tangents[first:], inputs[first:], carry_mask, tangents),
+        ]
+        new = {
+            "condition": with_ignored(
+                condition, first, sum(constant_mask), sum(carry_mask), program
+            ),
+            "body": program,
+            "constants": first + sum(constant_mask),
+        }
+        before = len(given) - pushed_counts[1]
+        has_zeros = (*(False,) * before, *form.has_zeros[: pushed_counts[1]])
+        results = bind_keeping_zeros(self, given, has_zeros, new)
         found = iter(results)
         carry = [next(found) for _ in carry_mask]
         carry_out = [next(found) for on in carry_mask if on]
@@ -782,7 +846,16 @@ class While(Primitive):
                 cotangents, outputs, inputs, carries, stacked, length=None, reverse=True
             )
 
-        return outputs, Pullback(self.name, pull_back)
+        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Loop over a body that keeps them."""
+        first = params["constants"]
+        count = len(inputs) - first
+        body, *has_zeros = with_kept_zeros(params["body"], marked, first, count)
+        return bind(self, *inputs, **{**params, "body": body}), sum(has_zeros, ())
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

@@ -19,12 +19,13 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
-from functrace.tracing import ProgramRecording, Tracer, as_operand, identity_of
+from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, identity_of
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
-from functrace.transforms.reverse import Tape, backward, consumed
+from functrace.transforms.reverse import Tape, pull_back_with_zeros
 from functrace.transforms.transpose import transpose_program
+from functrace.transforms.zeros import ZeroKeeping, marked_alike
 
 Mask = tuple[bool, ...]
 
@@ -114,9 +115,12 @@ class Pullback(Primitive):
         name: str,
         pull_back: Callable[[Sequence[Any]], Sequence[Any]],
         constant_outputs: frozenset[int] = frozenset(),
+        *,
+        makes_zeros: bool = False,
     ) -> None:
         """Keep the function; it is no primitive that a Program could name."""
         self.name = name
+        self.makes_zeros = makes_zeros
         self.pull_back = pull_back
         self.constant_outputs = constant_outputs
 
@@ -193,10 +197,12 @@ class PushedForward(NamedTuple):
         program: Takes the inputs and the tangents of those that have one; returns the outputs and
             the tangents of those that have one.
         has_tangent: Which outputs have a tangent; those of the others are zero.
+        has_zeros: Of the tangents, which may hold zeros that are to stay.
     """
 
     program: Program
     has_tangent: Mask
+    has_zeros: Mask
 
 
 def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None) -> PushedForward:
@@ -223,8 +229,10 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
                 mask = wanted or tuple(
                     isinstance(x, Tracer) and x.recording is inner for x in outputs
                 )
-                pushed = [inner.tangent_of(x) for x, on in zip(outputs, mask, strict=True) if on]
-            return PushedForward(outer.program([*values, *pushed]), mask)
+                chosen = [x for x, on in zip(outputs, mask, strict=True) if on]
+                pushed = [inner.tangent_of(x) for x in chosen]
+                zeros = tuple(map(inner.makes_zeros, chosen))
+            return PushedForward(outer.program([*values, *pushed]), mask, zeros)
 
     return program.derive(("pushed forward", is_active, wanted), make)
 
@@ -281,12 +289,14 @@ class ResidualForm(NamedTuple):
             the cotangents of the inputs that have one.
         takes_cotangent: Which outputs depend on the active inputs.
         gives_cotangent: Which inputs get a cotangent; those of the others are zero.
+        has_zeros: For each input, whether there may be zeros in its cotangent that are to stay.
     """
 
     forward: Program
     backward: Program
     takes_cotangent: Mask
     gives_cotangent: Mask
+    has_zeros: Mask
 
 
 def residual_form(program: Program, is_active: Mask, receives: Mask | None = None) -> ResidualForm:
@@ -319,12 +329,14 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                         given = reverse.input(atom.type.strong)
                         so_far = cotangents[variable]
                         cotangents[variable] = given if so_far is None else so_far + given
-                backward(consumed(tape.rows), cotangents)
+                marks = pull_back_with_zeros(tape, cotangents, once=True)
                 parts: list[Any] = [None] * len(primals)
+                has_zeros = [False] * len(primals)
                 number = 0
                 for index, active in enumerate(is_active):
                     if active:
                         parts[index] = tape.together(cotangents[number])
+                        has_zeros[index] = marks[number]
                         number += 1
                 body, residuals = closed(
                     reverse.program([part for part in parts if part is not None])
@@ -338,9 +350,43 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                 body,
                 tuple(variable is not None for variable in variables),
                 tuple(part is not None for part in parts),
+                tuple(has_zeros),
             )
 
     return program.derive(("residual form", is_active, receives), make)
+
+
+def keeping_zeros(program: Program, has_zeros: Mask) -> tuple[Program, Mask]:
+    """The Program, with zeros that stay in what is made of some inputs.
+
+    Args:
+        program: A Program that is linear in these inputs together.
+        has_zeros: Which of the inputs are tangents or cotangents with such zeros.
+
+    Returns:
+        The Program, and in which of its outputs there may be such zeros.
+    """
+
+    def make() -> tuple[Program, Mask]:
+        with ProgramRecording() as recording, ZeroKeeping() as keeping:
+            inputs = [recording.input(v.type) for v in program.inputs]
+            marked = [keeping.mark(x) if on else x for x, on in zip(inputs, has_zeros, strict=True)]
+            outputs = run_program(program, marked)
+            values = [keeping.value_of(x) for x in outputs]
+            return recording.program(values), tuple(map(keeping.marks, outputs))
+
+    return program.derive(("keeping zeros", has_zeros), make)
+
+
+def bind_keeping_zeros(
+    primitive: Primitive, inputs: Sequence[Any], has_zeros: Mask, params: dict[str, Any]
+) -> Sequence[Any]:
+    """Apply a primitive, with zeros that stay in what is made of some inputs."""
+    if not any(has_zeros):
+        return bind(primitive, *inputs, **params)
+    with ZeroKeeping() as keeping:
+        given = [keeping.mark(x) if on else x for x, on in zip(inputs, has_zeros, strict=True)]
+        return tuple(map(keeping.value_of, bind(primitive, *given, **params)))
 
 
 class Batched(NamedTuple):
@@ -422,9 +468,12 @@ def with_zeros(
     return [
         cotangent
         if cotangent is not None
-        else product_or_zero(0.0, output)
-        if ANY_LENGTH in type_of(output).shape
-        else zeros_of_type(type_of(output))
+        else marked_alike(
+            product_or_zero(0.0, output)
+            if ANY_LENGTH in type_of(output).shape
+            else zeros_of_type(type_of(output)),
+            cotangents,
+        )
         for cotangent, output, takes in zip(cotangents, outputs, takes_cotangent, strict=True)
         if takes
     ]

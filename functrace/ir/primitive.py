@@ -58,6 +58,12 @@ class Primitive:
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
         constant_outputs: The numbers of outputs that no derivative passes, of one application.
+        makes_zeros: Whether its vjp gives cotangents that are zero at some places by their meaning,
+            as that of a choice does for what was not chosen: these stay zero, however infinite
+            what they are multiplied with.
+        makes_zero_tangents: Whether its jvp gives such tangents.
+        marks_unknown: Whether care is taken of them in Programs too, where nobody sees the numbers
+            and it costs time at each call.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -80,6 +86,9 @@ class Primitive:
     makes_arrays: bool = False
     has_effect: bool = False
     constant_outputs: frozenset[int] = frozenset()
+    makes_zeros: bool = False
+    makes_zero_tangents: bool = False
+    marks_unknown: ClassVar[bool] = True
     accumulates: ClassVar[bool] = False
     warns: bool = True
     is_open_ended: ClassVar[bool] = False
@@ -309,6 +318,22 @@ class Primitive:
             ValueError: NumPy makes a view that cannot be written.
         """
         raise ValueError("assignment destination is read-only")
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Apply the operation to tangents or cotangents so that their zeros stay zero.
+
+        Args:
+            inputs: The inputs.
+            marked: Which of them are tangents or cotangents whose zeros are to stay.
+            params: The primitive's parameters.
+
+        Returns:
+            The output, and whether there may be such zeros in it (for each, where there are
+            several). None where the operation as it is multiplies none of them with an input.
+        """
+        return None
 
     def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
         """The Program that running this is, where it is nothing else; None where it is more.

@@ -181,6 +181,16 @@ class Equation:
         return self.primitive.has_effect or any(program.has_effect for program in self.programs)
 
     @property
+    def makes_zeros(self) -> bool:
+        """Whether derivatives of it, or of a Program in it, are zero in places by their meaning."""
+        primitive = self.primitive
+        return (
+            primitive.makes_zeros
+            or primitive.makes_zero_tangents
+            or any(program.makes_zeros for program in self.programs)
+        )
+
+    @property
     def operations(self) -> int:
         """How many operations on numbers it takes, as its primitive says."""
         return self.primitive.operations(
@@ -311,6 +321,13 @@ class Program:
             uses.reverse()
             self.derived["last uses"] = uses
         return self.derived["last uses"]
+
+    @property
+    def makes_zeros(self) -> bool:
+        """Whether derivatives of an operation in it are zero at some places by their meaning."""
+        if "makes zeros" not in self.derived:
+            self.derived["makes zeros"] = any(e.makes_zeros for e in self.equations)
+        return self.derived["makes zeros"]
 
     @property
     def operations(self) -> int:

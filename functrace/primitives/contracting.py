@@ -23,10 +23,9 @@ import numpy as np
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, result_dtype
+from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import add_tangents, conform, shape_of, widen
-from functrace.tracing import (
-    bind,
-)
+from functrace.tracing import Tracer, bind
 
 LABELS = string.ascii_letters
 """The labels of axes, as in `numpy.einsum`."""
@@ -363,6 +362,19 @@ class Contract(Primitive):
             plan.first, plan.second, plan.output, inputs[0].type, inputs[1].type, outputs[0]
         )
 
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """A contraction that keeps zeros, unless the other operand is known to be finite."""
+        t, factor = inputs if marked[0] else reversed(inputs)
+        if not isinstance(factor, Tracer) and np.all(np.isfinite(factor)):
+            return None
+        subscripts: str = params["subscripts"]
+        if not marked[0]:
+            plan = plan_of(subscripts)
+            subscripts = f"{plan.second},{plan.first}->{plan.output}"
+        return bind(contract_or_zero, t, factor, subscripts=subscripts), True
+
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, subscripts: str
     ) -> Any:
@@ -414,6 +426,86 @@ class Contract(Primitive):
 
 
 contract = Contract("contract")
+
+
+class ContractOrZero(Contract):
+    """A contraction in which a zero of the first operand times anything is zero."""
+
+    makes_zeros = makes_zero_tangents = True
+
+    def run(self, t: Any, factor: Any, *, subscripts: str) -> Any:
+        """The plain contraction, and where anything infinite or nan is in it, one with care."""
+        plan = PLANS.get(subscripts) or plan_of(subscripts)
+        t, factor = np.asarray(t), np.asarray(factor)
+        output = plan.run(t, factor)
+        return output if all_finite(output) else _with_zeros(plan.run, t, factor, output)
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """`run` is called."""
+        return None
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """It keeps them as it is."""
+        return None
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        subscripts: str,
+    ) -> Sequence[Any]:
+        """As of the plain contraction, with the zeros of the first operand kept."""
+        plan = plan_of(subscripts)
+        t, factor = inputs
+        first = second = None
+        if needed[0] is not None:
+            first = conform(bind(self, cotangent, factor, subscripts=plan.pull_first), t)
+        if needed[1] is not None:
+            second = conform(bind(self, t, cotangent, subscripts=plan.pull_second), factor)
+        return first, second
+
+
+def _with_zeros(product: Callable[[Any, Any], Any], t: Any, factor: Any, plain: Any) -> Any:
+    """A contraction in which zeros of the first operand stay, computed by products of numbers.
+
+    What is infinite or nan is left out of the product, and then it is counted which of the terms
+    of each sum would have been.
+    """
+    is_nan = [np.isnan(x) for x in (t, factor)]
+    if plain.dtype.kind == "c":  # whose infinities have no order: any makes the sum nan
+        is_nan = [~np.isfinite(x) for x in (t, factor)]
+    finite = [np.where(np.isfinite(x), x, 0) for x in (t, factor)]
+    total = product(*finite)
+
+    def some(x: Any, y: Any) -> Any:
+        return product(x.astype(np.float32), y.astype(np.float32)) > 0
+
+    lost = some(t != 0, is_nan[1]) | some(is_nan[0], np.ones(factor.shape))
+    if plain.dtype.kind != "c":
+        above = [x == np.inf for x in (t, factor)]
+        below = [x == -np.inf for x in (t, factor)]
+        t_above, t_below, factor_above, factor_below = t > 0, t < 0, factor > 0, factor < 0
+        rises = some(t_above, above[1]) | some(t_below, below[1])
+        rises |= some(above[0], factor_above) | some(below[0], factor_below)
+        falls = some(t_above, below[1]) | some(t_below, above[1])
+        falls |= some(above[0], factor_below) | some(below[0], factor_above)
+        lost |= some(above[0] | below[0], factor == 0) | (rises & falls)
+        total = np.where(rises, np.inf, np.where(falls, -np.inf, total))
+    return np.where(lost, np.nan, total).astype(plain.dtype)[()]
+
+
+contract_or_zero = ContractOrZero("contract_or_zero")
 
 
 def _applied(x: Any, y: Any, subscripts: str) -> Any:

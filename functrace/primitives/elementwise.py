@@ -43,7 +43,7 @@ from functrace.primitives.linear import (
     shape_of,
     widen,
 )
-from functrace.tracing import UFUNCS, bind
+from functrace.tracing import UFUNCS, Tracer, bind
 
 SYMBOLS: dict[Any, str] = {
     operator.add: "+",
@@ -148,6 +148,10 @@ PartialMap = Callable[..., Any]
 """``(t, output, *inputs) -> t * d(output)/d(input)``."""
 
 
+ZeroKeeper = Callable[[Sequence[Any], Sequence[bool]], "tuple[Any, Any] | None"]
+"""What `Primitive.keep_zeros` does for inputs of which some are marked."""
+
+
 class Elementwise(Primitive):
     """A function of each element, with NumPy's broadcasting and promotion.
 
@@ -164,6 +168,7 @@ class Elementwise(Primitive):
         run: Callable[..., Any],
         keeps_weak: bool = False,
         is_fresh: bool = False,
+        keep: ZeroKeeper | None = None,
     ) -> None:
         """Name the primitive.
 
@@ -176,8 +181,10 @@ class Elementwise(Primitive):
                 operators do.
             is_fresh: Whether ``run`` makes an array that is in no one else's hands, as ufuncs and
                 operators do.
+            keep: Applies it so that zeros stay, where it is a product of its inputs.
         """
         super().__init__(name)
+        self.keep = keep
         self.is_fresh = is_fresh or isinstance(run, np.ufunc) or run in SYMBOLS
         self.ufunc = dtype_of
         self.partials = partials
@@ -330,6 +337,12 @@ class Elementwise(Primitive):
                 parts.append(conform(partial(cotangent, output, *inputs), x))
         return parts
 
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Products, quotients and what is like them keep zeros by other primitives."""
+        return None if self.keep is None else self.keep(inputs, marked)
+
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
@@ -390,7 +403,10 @@ def resolved_dtypes(ufunc: np.ufunc, operands: tuple[Any, ...]) -> tuple[np.dtyp
 
 
 def of_ufunc(
-    ufunc: np.ufunc, *partials: PartialMap, run: Callable[..., Any] | None = None
+    ufunc: np.ufunc,
+    *partials: PartialMap,
+    run: Callable[..., Any] | None = None,
+    keep: ZeroKeeper | None = None,
 ) -> Elementwise:
     """The primitive that a NumPy ufunc means on tracers.
 
@@ -398,9 +414,10 @@ def of_ufunc(
         ufunc: The NumPy ufunc.
         partials: One map for each input; none at all for a locally constant function.
         run: Python's operator for it, if there is one: faster on scalars.
+        keep: Applies it so that zeros stay, where it is a product of its inputs.
     """
     primitive = Elementwise(
-        ufunc.__name__, ufunc, *partials, run=run or ufunc, keeps_weak=run is not None
+        ufunc.__name__, ufunc, *partials, run=run or ufunc, keeps_weak=run is not None, keep=keep
     )
     UFUNCS[ufunc] = primitive
     return primitive
@@ -431,6 +448,13 @@ def _run_product_or_zero(t: Any, factor: Any) -> Any:
     return product if all_finite(product) else np.where(t == 0, 0, product)[()]
 
 
+def _run_zero_product(x: Any, y: Any) -> Any:
+    product = x * y
+    if all_finite(product):
+        return product
+    return np.where(np.logical_or(x == 0, y == 0), 0, product)[()]
+
+
 def _run_quotient_or_zero(t: Any, divisor: Any) -> Any:
     quotient = t / divisor
     return quotient if all_finite(quotient) else np.where(t == 0, 0, quotient)[()]
@@ -451,15 +475,15 @@ def _scalar_quotient_or_zero(t: Any, divisor: Any) -> Any:
         return _run_quotient_or_zero(t if hasattr(t, "dtype") else np.float64(t), divisor)
 
 
-_SCALAR = {
-    "product_or_zero": _scalar_product_or_zero,
-    "quotient_or_zero": _scalar_quotient_or_zero,
+_SCALAR: dict[Any, Callable[..., Any]] = {
+    np.multiply: _scalar_product_or_zero,
+    np.true_divide: _scalar_quotient_or_zero,
 }
 
 
-_PYTHON_OR_ZERO = {
-    "product_or_zero": "({{0}} * {{1}} if {{0}} or math.isfinite({{1}}) else 0.0)",
-    "quotient_or_zero": "({{0}} / {{1}} if {{1}} and {{1}} == {{1}} else float({0}({{0}}, {{1}})))",
+_PYTHON_OR_ZERO: dict[Any, str] = {
+    np.multiply: "({{0}} * {{1}} if {{0}} or math.isfinite({{1}}) else 0.0)",
+    np.true_divide: "({{0}} / {{1}} if {{1}} and {{1}} == {{1}} else float({0}({{0}}, {{1}})))",
 }
 
 
@@ -477,6 +501,15 @@ def silently(run: Callable[..., Any]) -> Callable[..., float]:
 class OrZero(Elementwise):
     """A product or a quotient that is zero wherever the first input is."""
 
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """The zeros of the first input are structural then; of a product also the second's."""
+        x, y = inputs
+        if self.ufunc is np.true_divide:
+            return (bind(kept_quotient, x, y), True) if marked[0] else None
+        return bind(zero_product if marked[1] else kept_product, x, y), True
+
     def numpy_code(
         self,
         names: Namer,
@@ -488,11 +521,11 @@ class OrZero(Elementwise):
         if outputs[0].shape or outputs[0].dtype.kind != "f":
             name = names.function(self.name, self.run)
             return Code(f"{name}({{0}}, {{1}})", is_contiguous=None)
-        name = names.function(f"scalar_{self.name}", _SCALAR[self.name])
+        name = names.function(f"scalar_{self.name}", _SCALAR[self.ufunc])
         numbers = [as_float(names, operand, n) for n, operand in enumerate(inputs)]
         python = None
         if outputs[0].dtype == np.float64 and None not in numbers:
-            python = _PYTHON_OR_ZERO[self.name].format(name).format(*numbers)
+            python = _PYTHON_OR_ZERO[self.ufunc].format(name).format(*numbers)
         return Code(f"{name}({{0}}, {{1}})", python=python)
 
 
@@ -514,6 +547,37 @@ quotient_or_zero_primitive = OrZero(
 )
 
 
+# The same where the first input may hold zeros that are to stay in what is made of them: see
+# `functrace.transforms.zeros`. Their derivatives by the second input are then such zeros, too.
+
+kept_product = OrZero(
+    "kept_product",
+    np.multiply,
+    lambda t, out, x, factor: product_or_zero(t, factor),
+    lambda t, out, x, factor: product_or_zero(x, t),
+    run=_run_product_or_zero,
+    is_fresh=True,
+)
+kept_quotient = OrZero(
+    "kept_quotient",
+    np.true_divide,
+    lambda t, out, x, divisor: quotient_or_zero(t, divisor),
+    lambda t, out, x, divisor: -bind(kept_quotient, product_or_zero(out, t), divisor),
+    run=_run_quotient_or_zero,
+    is_fresh=True,
+)
+zero_product = Elementwise(
+    "zero_product",
+    np.multiply,
+    lambda t, out, x, y: bind(zero_product, t, y),
+    lambda t, out, x, y: bind(zero_product, t, x),
+    run=_run_zero_product,
+    is_fresh=True,
+)
+for _keeper in (kept_product, kept_quotient, zero_product):
+    _keeper.makes_zeros = _keeper.makes_zero_tangents = True
+
+
 def product_or_zero(t: Any, factor: Any) -> Any:
     """``t * factor``, and zero wherever ``t`` is zero, even if the factor is infinite or nan."""
     return bind(product_or_zero_primitive, t, factor)
@@ -526,16 +590,37 @@ def quotient_or_zero(t: Any, divisor: Any) -> Any:
 
 # Arithmetic
 
+
+def _keep_in_product(inputs: Sequence[Any], marked: Sequence[bool]) -> tuple[Any, Any] | None:
+    t, factor = inputs if marked[0] else reversed(inputs)
+    if not isinstance(factor, Tracer) and np.all(np.isfinite(factor)):
+        return None
+    return bind(kept_product, t, factor), True
+
+
+def _keep_in_quotient(inputs: Sequence[Any], marked: Sequence[bool]) -> tuple[Any, Any] | None:
+    t, divisor = inputs
+    is_known = not isinstance(divisor, Tracer)
+    if not marked[0] or (is_known and np.all(np.isfinite(divisor) & np.not_equal(divisor, 0))):
+        return None
+    return bind(kept_quotient, t, divisor), True
+
+
 add = of_ufunc(np.add, lambda t, out, x, y: t, lambda t, out, x, y: t, run=operator.add)
 subtract = of_ufunc(np.subtract, lambda t, out, x, y: t, lambda t, out, x, y: -t, run=operator.sub)
 multiply = of_ufunc(
-    np.multiply, lambda t, out, x, y: t * y, lambda t, out, x, y: t * x, run=operator.mul
+    np.multiply,
+    lambda t, out, x, y: t * y,
+    lambda t, out, x, y: t * x,
+    run=operator.mul,
+    keep=_keep_in_product,
 )
 divide = of_ufunc(
     np.true_divide,
     lambda t, out, x, y: quotient_or_zero(t, y),
     lambda t, out, x, y: -product_or_zero(quotient_or_zero(t, y), out),
     run=operator.truediv,
+    keep=_keep_in_quotient,
 )
 remainder = of_ufunc(
     np.remainder,
@@ -557,15 +642,22 @@ def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:
         if y >= 1:
             return t * (y * x ** (y - 1))
         if y == 0:
-            return t * 0
+            return product_or_zero(0.0, t)
         return product_or_zero(t, y * np.power(x, y - 1.0))
-    exponent = np.where(y == 0, 1, y - 1)  # x**0 is 1 for every x, with derivative 0
-    return product_or_zero(t, y * np.power(x, exponent))
+    # x**0 is 1 for every x, with derivative 0.
+    return product_or_zero(t, product_or_zero(y, bind(power_in_rule, x, y - 1)))
 
 
 def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
-    # 0**y is 0 for every y > 0, so its derivative by y is 0 although log(0) is infinite.
-    return product_or_zero(t, out * np.log(np.where(x == 0, 1, x)))
+    # At 0**0, where a power jumps from 1 to 0, its derivative by y is 0 by convention, as in JAX.
+    return _power_in_rule_by_exponent(t, out, np.where(np.equal(y, 0) & np.equal(x, 0), 1, x), y)
+
+
+def _power_in_rule_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
+    # 0**y is 0 for every y > 0, so its derivative by y is 0 although log(0) is infinite. Where
+    # y > 1 so is the derivative of that by x, but it would be computed from the logarithm.
+    is_flat = np.logical_and(np.equal(x, 0), np.greater(np.real(y), 1))
+    return bind(zero_product, t, product_or_zero(out, np.log(np.where(is_flat, 1, x))))
 
 
 def _python_power(x: Any, y: Any) -> Any:
@@ -607,6 +699,9 @@ power = Power(
     "power", np.power, _power_by_base, _power_by_exponent, run=operator.pow, keeps_weak=True
 )
 UFUNCS[np.power] = power
+power_in_rule = Power(
+    "power_in_rule", np.power, _power_by_base, _power_in_rule_by_exponent, run=np.power
+)
 
 
 square = of_ufunc(np.square, lambda t, out, x: t * (x + x))
@@ -620,24 +715,37 @@ cbrt = of_ufunc(np.cbrt, lambda t, out, x: quotient_or_zero(quotient_or_zero(t, 
 def _absolute_map(t: Any, out: Any, x: Any) -> Any:
     if dtype_of(x).kind != "c":
         return t * np.sign(x)
-    return t * (np.conjugate(x) / np.where(out == 0, 1, out))
+    return t * (_direction(np.real(x), out) - 1j * _direction(np.imag(x), out))
+
+
+def _direction(x: Any, size: Any) -> Any:
+    """``x / size`` for a part of something of this size: 0 where that is 0.
+
+    Of infinite parts none is larger than another, and the finite ones beside them count nothing.
+    """
+    if isinstance(size, Tracer) or not all_finite(size):
+        at_infinity = np.where(np.isinf(x), np.sign(x), 0)
+        usual = np.logical_and(np.not_equal(size, 0), np.logical_not(np.isinf(size)))
+        ratio = np.where(usual, x / np.where(usual, size, 1), 0)
+        return np.where(np.isinf(size), at_infinity, ratio)
+    return x / np.where(size == 0, 1, size)  # nothing else is 0 there
 
 
 absolute = of_ufunc(np.absolute, _absolute_map, run=operator.abs)
 fabs = of_ufunc(np.fabs, lambda t, out, x: t * np.sign(x))
 hypot = of_ufunc(
     np.hypot,
-    lambda t, out, x, y: t * (x / np.where(out == 0, 1, out)),
-    lambda t, out, x, y: t * (y / np.where(out == 0, 1, out)),
+    lambda t, out, x, y: t * _direction(x, out),
+    lambda t, out, x, y: t * _direction(y, out),
 )
 copysign = of_ufunc(
     np.copysign,
     lambda t, out, x, y: t * (np.sign(x) * np.copysign(1, y).astype(t.dtype)),
-    lambda t, out, x, y: t * 0,
+    lambda t, out, x, y: product_or_zero(0.0, t),
 )
 heaviside = of_ufunc(
     np.heaviside,
-    lambda t, out, x, y: t * 0,
+    lambda t, out, x, y: product_or_zero(0.0, t),
     lambda t, out, x, y: np.where(np.equal(x, 0), t, 0),
 )
 
@@ -647,8 +755,8 @@ exp = of_ufunc(np.exp, lambda t, out, x: t * out)
 exp2 = of_ufunc(np.exp2, lambda t, out, x: t * (out * math.log(2)))
 expm1 = of_ufunc(np.expm1, lambda t, out, x: t * (out + 1))
 log = of_ufunc(np.log, lambda t, out, x: quotient_or_zero(t, x))
-log2 = of_ufunc(np.log2, lambda t, out, x: quotient_or_zero(t, x * math.log(2)))
-log10 = of_ufunc(np.log10, lambda t, out, x: quotient_or_zero(t, x * math.log(10)))
+log2 = of_ufunc(np.log2, lambda t, out, x: quotient_or_zero(t * (1 / math.log(2)), x))
+log10 = of_ufunc(np.log10, lambda t, out, x: quotient_or_zero(t * (1 / math.log(10)), x))
 log1p = of_ufunc(np.log1p, lambda t, out, x: quotient_or_zero(t, x + 1))
 
 
@@ -699,23 +807,64 @@ sigmoid = Elementwise(
 sin = of_ufunc(np.sin, lambda t, out, x: t * np.cos(x))
 cos = of_ufunc(np.cos, lambda t, out, x: t * -np.sin(x))
 tan = of_ufunc(np.tan, lambda t, out, x: t * (1 + out * out))
-arcsin = of_ufunc(np.arcsin, lambda t, out, x: quotient_or_zero(t, np.sqrt(1 - x * x)))
-arccos = of_ufunc(np.arccos, lambda t, out, x: -quotient_or_zero(t, np.sqrt(1 - x * x)))
-arctan = of_ufunc(np.arctan, lambda t, out, x: quotient_or_zero(t, 1 + x * x))
+
+
+# The square of a large number overflows where the derivative does not: so where numbers can be
+# large, these are products and quotients of what is about as large as x.
+
+
+def over_both(t: Any, first: Any, second: Any) -> Any:
+    """Divided by the one and then by the other, whose product might overflow."""
+    return quotient_or_zero(quotient_or_zero(t, first), second)
+
+
+def _over_root_of_difference(t: Any, x: Any) -> Any:
+    """Divided by ``sqrt(1 - x**2)``, on the branch of the inverse sine."""
+    if dtype_of(x).kind == "c":
+        return over_both(t, np.sqrt(1 - x), np.sqrt(1 + x))
+    return quotient_or_zero(t, np.sqrt(1 - x * x))
+
+
+def _arctan_map(t: Any, out: Any, x: Any) -> Any:
+    if dtype_of(x).kind == "c":
+        return over_both(t, 1 + x * 1j, 1 - x * 1j)
+    size = np.hypot(x, 1)
+    return over_both(t, size, size)
+
+
+def _arcsinh_map(t: Any, out: Any, x: Any) -> Any:
+    if dtype_of(x).kind == "c":
+        return over_both(t, np.sqrt(1 + x * 1j), np.sqrt(1 - x * 1j))
+    return t / np.hypot(x, 1)
+
+
+def _arctanh_map(t: Any, out: Any, x: Any) -> Any:
+    if dtype_of(x).kind == "c":
+        return over_both(t, 1 - x, 1 + x)
+    return quotient_or_zero(t, 1 - x * x)
+
+
+def _turn(t: Any, part: Any, size: Any) -> Any:
+    return bind(zero_product, quotient_or_zero(part, size), quotient_or_zero(t, size))
+
+
+arcsin = of_ufunc(np.arcsin, lambda t, out, x: _over_root_of_difference(t, x))
+arccos = of_ufunc(np.arccos, lambda t, out, x: -_over_root_of_difference(t, x))
+arctan = of_ufunc(np.arctan, _arctan_map)
 arctan2 = of_ufunc(
     np.arctan2,
-    lambda t, out, y, x: quotient_or_zero(product_or_zero(t, x), x * x + y * y),
-    lambda t, out, y, x: -quotient_or_zero(product_or_zero(t, y), x * x + y * y),
+    lambda t, out, y, x: _turn(t, x, np.hypot(x, y)),
+    lambda t, out, y, x: -_turn(t, y, np.hypot(x, y)),
 )
 sinh = of_ufunc(np.sinh, lambda t, out, x: t * np.cosh(x))
 cosh = of_ufunc(np.cosh, lambda t, out, x: t * np.sinh(x))
 tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out))
-arcsinh = of_ufunc(np.arcsinh, lambda t, out, x: t / np.sqrt(x * x + 1))
+arcsinh = of_ufunc(np.arcsinh, _arcsinh_map)
 arccosh = of_ufunc(
     np.arccosh,
     lambda t, out, x: quotient_or_zero(quotient_or_zero(t, np.sqrt(x - 1)), np.sqrt(x + 1)),
 )
-arctanh = of_ufunc(np.arctanh, lambda t, out, x: quotient_or_zero(t, 1 - x * x))
+arctanh = of_ufunc(np.arctanh, _arctanh_map)
 deg2rad = of_ufunc(np.deg2rad, lambda t, out, x: t * (math.pi / 180))
 rad2deg = of_ufunc(np.rad2deg, lambda t, out, x: t * (180 / math.pi))
 UFUNCS[np.radians] = deg2rad
@@ -795,10 +944,14 @@ def _winner_over_nan(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
 
 fmax = of_ufunc(np.fmax, *_winner_over_nan(np.greater))
 fmin = of_ufunc(np.fmin, *_winner_over_nan(np.less))
+for _choice in (maximum, minimum, fmax, fmin):
+    _choice.makes_zeros = _choice.makes_zero_tangents = True
 
 
 class Select(Elementwise):
     """``where(condition, x, y)``."""
+
+    makes_zeros = makes_zero_tangents = True
 
     def infer(self, *types: ArrayType) -> ArrayType:
         """The broadcast shape, and the dtype to which the two alternatives promote."""

@@ -197,6 +197,7 @@ class GetItem(Linear):
     """``x[index]``."""
 
     accumulates = True
+    makes_zeros = True
 
     def __init__(self, name: str, *, makes_views: bool) -> None:
         super().__init__(name)
@@ -345,6 +346,7 @@ class ScatterAdd(Linear):
     """
 
     is_fresh = True
+    makes_zero_tangents = True
 
     def run(self, x: Any, *arrays: Any, index: Index, shape: Shape, unique: bool = False) -> Any:
         """Add into zeros; repeated indices add up."""
@@ -424,6 +426,7 @@ class Writing(Primitive):
 
     is_fresh = True
     warns = False
+    makes_zeros = makes_zero_tangents = True
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any

@@ -432,6 +432,9 @@ class WeightedReduction(Reduction):
 class Extreme(WeightedReduction):
     """The largest or the smallest element. Elements that are equal share the derivative."""
 
+    makes_zeros = True
+    marks_unknown = False
+
     def factors(self, x: Any, output: Any, axes: Axes) -> Any:
         """One divided by the number of winners; zero for the others."""
         wins, count = self._winners(x, output, axes)

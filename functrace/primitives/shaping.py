@@ -292,6 +292,8 @@ class Joining(Primitive):
     is_fresh = True
     warns = False
 
+    makes_zero_tangents = True  # where what it joins is constant
+
     def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
         """For each input, what takes its part out of the output."""
         raise NotImplementedError
@@ -567,6 +569,7 @@ class Pad(Linear):
     """Zeros around the input: ``padding`` has the numbers before and after for each axis."""
 
     is_fresh = True
+    makes_zero_tangents = True
 
     def run(self, x: Any, *, padding: tuple[tuple[int, int], ...]) -> Any:
         """Write the input into zeros."""
@@ -636,6 +639,8 @@ class Diagonal(Linear):
 
     makes_views = True
 
+    makes_zeros = True
+
     def run(self, x: Any, *, offset: int) -> Any:
         """Take the diagonal; the result cannot be written."""
         return np.diagonal(x, offset, -2, -1)
@@ -664,6 +669,7 @@ class FromDiagonal(Linear):
     """Matrices with the last axis on their diagonal and zeros elsewhere."""
 
     is_fresh = True
+    makes_zero_tangents = True
 
     def run(self, x: Any, *, offset: int, rows: int, columns: int) -> Any:
         """Write the diagonal into zeros."""

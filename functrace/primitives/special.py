@@ -26,6 +26,7 @@ from functrace.ir.types import WEAK_DTYPES
 from functrace.primitives.elementwise import (
     Elementwise,
     PartialMap,
+    over_both,
     product_or_zero,
     quotient_or_zero,
     sigmoid,
@@ -106,7 +107,7 @@ def _run_logit(x: Any) -> Any:
     return np.where(np.abs(x - 0.5) < 0.2, near, far)[()]
 
 
-logit = _of_name("logit", _REAL, lambda t, out, x: quotient_or_zero(t, x * (1 - x)), run=_run_logit)
+logit = _of_name("logit", _REAL, lambda t, out, x: over_both(t, x, 1 - x), run=_run_logit)
 
 
 def _run_log_expit(x: Any) -> Any:

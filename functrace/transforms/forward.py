@@ -11,6 +11,7 @@ Source: Griewank and Walther, Evaluating Derivatives (2nd ed., SIAM 2008), chapt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any
 
 from functrace import tree
@@ -41,10 +42,31 @@ from functrace.transforms.arguments import (
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
 from functrace.transforms.transpose import jvp_of
+from functrace.transforms.zeros import ZeroKeeping, are_finite, may_hold_zeros
 
 
 class TangentRecording(ValueRecording):
-    """Pushes tangents forward. What it knows a tracer by is the tracer's tangent."""
+    """Pushes tangents forward. What it knows a tracer by is the tracer's tangent.
+
+    Attributes:
+        has_zeros: Whether there may be zeros in tangents which are to stay: some were given, or
+            an operation made them.
+        keeping: Marks tangents in which there may be such zeros.
+    """
+
+    def __init__(self) -> None:
+        self.keeping = ZeroKeeping()  # further out than this: tangents are
+        super().__init__()
+        self.has_zeros = False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        self.keeping.is_open = False
 
     def lift(self, value: Any) -> Tracer:
         """A tracer with tangent zero, which can be written."""
@@ -66,6 +88,8 @@ class TangentRecording(ValueRecording):
             else:  # of an outer recording: a constant here
                 values.append(x.value if x.recording.is_plain else x)
                 tangents.append(None)
+        if self.has_zeros and any(type(x) is Tracer for x in (*values, *tangents)):
+            tangents = [self.keeping.mark(t) if may_hold_zeros(t) else t for t in tangents]
         place = user_place(3)
         try:
             if primitive.holds_programs:
@@ -81,6 +105,14 @@ class TangentRecording(ValueRecording):
         except FunctraceError as error:
             error.at(source_of(place))
             raise
+        makes_zeros = primitive.makes_zero_tangents
+        if primitive.holds_programs and not makes_zeros:
+            programs = (part for part in params.values() if isinstance(part, Program))
+            makes_zeros = any(program.makes_zeros for program in programs)
+        if makes_zeros or self.has_zeros:
+            tangent = self._with_zeros(
+                primitive, values, tangents, output, tangent, params, makes_zeros
+            )
         if primitive.multiple_outputs:
             outputs = tuple(
                 value if part is None else Tracer(self, value, part, place)
@@ -96,10 +128,47 @@ class TangentRecording(ValueRecording):
             share_memory(inputs[0], (tracer,), primitive, params)
         return tracer
 
+    def _with_zeros(
+        self,
+        primitive: Primitive,
+        values: Sequence[Any],
+        tangents: Sequence[Any],
+        output: Any,
+        tangent: Any,
+        params: dict[str, Any],
+        makes_zeros: bool,
+    ) -> Any:
+        """An output's tangent (or tuple of them) with zeros that stay zero.
+
+        Where its numbers are known they are looked at, and if need be computed again with care.
+        Where they are not, or are to be differentiated further, the tangent is marked.
+        """
+        self.has_zeros = True
+        parts = tangent if primitive.multiple_outputs else (tangent,)
+        if any(type(part) is Tracer for part in parts):
+            if makes_zeros:
+                parts = tuple(map(self.keeping.mark, parts))
+        elif not are_finite(parts):
+            marked = [*map(self.keeping.mark, tangents)]
+            try:
+                if primitive.holds_programs:
+                    tangent = primitive.push_forward(values, marked, params)[1]
+                else:
+                    tangent = jvp_of(primitive, values, marked, output, params)
+            except Exception:  # noqa: BLE001  (by a user's rule that can only take arrays)
+                return tangent
+            parts = tangent if primitive.multiple_outputs else (tangent,)
+            parts = tuple(map(self.keeping.value_of, parts))
+        return parts if primitive.multiple_outputs else parts[0]
+
+    def makes_zeros(self, x: Any) -> bool:
+        """Whether there may be zeros in the tangent of a value that are to stay."""
+        return isinstance(x, Tracer) and x.recording is self and self.keeping.marks(x.variable)
+
     def tangent_of(self, x: Any) -> Any:
         """The tangent of a value returned by the function; zeros for a constant."""
         if isinstance(x, Tracer) and x.recording is self:
-            return x.variable
+            return self.keeping.value_of(x.variable)
         return zeros_of(x)
 
 
@@ -128,7 +197,10 @@ def zeros_of(x: Any) -> Any:
 
 @boundary
 def jvp(
-    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+    fun: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: bool = False,
 ) -> Any:
     """Evaluate a function and push tangents forward through it.
 
@@ -164,6 +236,7 @@ def jvp(
     is_active = require_inexact(leaves, name_of, allow_int=True)
     given = checked_tangents(tuple(tangents), structure, [type_of(x) for x in leaves], fun)
     with TangentRecording() as recording:
+        recording.has_zeros = any(map(may_hold_zeros, given))
         inputs = [
             x if not active or tangent is None else Tracer(recording, plain(x), tangent)
             for x, tangent, active in zip(leaves, given, is_active, strict=True)

@@ -25,6 +25,7 @@ from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import grad, vjp
 from functrace.transforms.transformed import transformed
+from functrace.transforms.zeros import are_finite, keeping_zeros_of
 
 P = ParamSpec("P")
 
@@ -99,6 +100,8 @@ def jacrev(
             pulled = [None if x is None else np.expand_dims(x, 0) for x in parts]
         else:
             pulled = vmap(row, axis_size=size)(basis)
+            if not are_finite(pulled):
+                pulled = vmap(lambda basis: keeping_zeros_of(row, basis), axis_size=size)(basis)
         blocks = [
             [
                 np.reshape(rows, type.shape + np.shape(x)) if on else None
@@ -156,7 +159,10 @@ def jacfwd(
             return pushed
 
         size = sum(type.size for type in types)
-        columns = vmap(column, axis_size=size)(unit_vectors(types))
+        basis = unit_vectors(types)
+        columns = vmap(column, axis_size=size)(basis)
+        if not are_finite(tree.leaves(columns)):
+            columns = vmap(lambda basis: keeping_zeros_of(column, basis), axis_size=size)(basis)
         output, *aux = kept
         out_leaves, out_structure = tree.flatten(output)
         for leaf in out_leaves:

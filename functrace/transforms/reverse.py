@@ -29,7 +29,8 @@ from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.places import Place, runs_equations, source_of, user_place
-from functrace.primitives.linear import zeros_for
+from functrace.primitives.elementwise import all_finite
+from functrace.primitives.linear import known_value, zeros_for
 from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.tracing import (
     Tracer,
@@ -58,6 +59,7 @@ from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
 from functrace.transforms.linear_functions import Domain, LinearFunction
 from functrace.transforms.transformed import transformed
 from functrace.transforms.transpose import vjp_from_jvp
+from functrace.transforms.zeros import ZeroKeeping, may_hold_zeros
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,6 +86,7 @@ class Tape(ValueRecording):
         variables: How many variables there are so far; the inputs come first.
         kept: The large arrays that must not be written before the walk back is over, if any.
         separations: The recordings that tell equal values apart.
+        is_nested: Whether some of the values belong to an outer recording.
     """
 
     def __init__(self, outlives: bool = False) -> None:
@@ -94,6 +97,7 @@ class Tape(ValueRecording):
         self.kept: KeptArrays | None = None
         self._copies = ImmutableArrays() if outlives else None
         self.separations: list[Separation] = []
+        self.is_nested = False
 
     def __exit__(
         self,
@@ -189,7 +193,9 @@ class Tape(ValueRecording):
         if primitive.holds_programs:  # a loop, say, which keeps what its own walk back will need
             output, rule = primitive.keep_residuals(values, variables, params)
             require_further_out(output, self)
+            self.is_nested = self.is_nested or is_nested
         elif is_nested:
+            self.is_nested = True
             output = bind(primitive, *values, **params)
         else:
             try:
@@ -302,14 +308,82 @@ class AtLimit(Primitive):
         )
 
 
+def pull_back(
+    tape: Tape,
+    cotangents: list[Any],
+    inputs: int,
+    *,
+    once: bool,
+    is_traced: bool = False,
+    has_zeros: bool = False,
+) -> None:
+    """Complete the cotangents of the inputs of a tape, with zeros that stay zero.
+
+    To multiply with care takes time. So where the numbers are known, the walk is done without, and
+    if a number that is not finite comes out, once more. Where they are not known, or are to be
+    differentiated further, the care begins at the operations that make zeros.
+
+    Args:
+        tape: The tape.
+        cotangents: For each variable its cotangent so far, None for zero; as `backward` takes it.
+        inputs: How many of the variables are inputs.
+        once: Whether the rows may be let go.
+        is_traced: Whether a cotangent is.
+        has_zeros: Whether there may be zeros in the cotangents which are to stay.
+    """
+    rows = tape.rows
+    if not has_zeros:
+        for row in rows:
+            # What is read out of the inputs has no operations before it.
+            if row[0].makes_zeros and any(x is not None and x >= inputs for x in row[2]):
+                break
+        else:
+            backward(consumed(rows) if once else reversed(rows), cotangents)
+            return
+    if is_traced or tape.is_nested:
+        pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
+        return
+    found = cotangents.copy()
+    backward(reversed(rows), found)
+    for x in found:
+        if x is not None and not all_finite(x):
+            try:
+                pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
+            except Exception:  # noqa: BLE001  (by a user's rule that can only take arrays)
+                break
+            return
+    cotangents[:] = found
+
+
+def pull_back_with_zeros(
+    tape: Tape, cotangents: list[Any], *, once: bool, has_zeros: bool = False
+) -> list[bool]:
+    """As `pull_back`, with care from the operations on that make zeros.
+
+    Returns:
+        For each variable, whether there may be zeros in its cotangent that are to stay.
+    """
+    rows = tape.rows
+    with ZeroKeeping() as keeping:
+        if has_zeros:
+            cotangents[:] = map(keeping.mark, cotangents)
+        backward(consumed(rows) if once else reversed(rows), cotangents, keeping)
+        marks = list(map(keeping.marks, cotangents))
+        cotangents[:] = map(keeping.value_of, cotangents)
+    return marks
+
+
 @runs_equations("place")
-def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
+def backward(
+    rows: Iterable[Row], cotangents: list[Any], keeping: ZeroKeeping | None = None
+) -> None:
     """Walk rows from the last to the first, and complete the cotangents of the inputs.
 
     Args:
         rows: The rows of a tape, the last one first.
         cotangents: For each variable its cotangent so far, None for zero. At the end those of
             the inputs are left in it; all others are let go as soon as they were used.
+        keeping: Marks cotangents in which there may be zeros that are to stay, if given.
     """
     summed: set[int] = set()  # variables whose cotangent is a sum made here, and nobody else's
     # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
@@ -356,6 +430,12 @@ def backward(rows: Iterable[Row], cotangents: list[Any]) -> None:
             except Exception as error:
                 error.add_note(f"in the vjp rule of {primitive.name!r}\n  at {source_of(place)}")
                 raise
+            if (
+                keeping is not None
+                and primitive.makes_zeros
+                and (primitive.marks_unknown or type(known_value(output)) is not Tracer)
+            ):
+                parts = [*map(keeping.mark, parts)]
             # A variable that was used several times is given a part by each use; the chain rule
             # adds them.
             for number, part in zip(variables, parts):  # noqa: B905  (as many, or it costs)
@@ -427,6 +507,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     is_active = require_inexact(leaves, name_of, allow_int=True)
     with Tape(outlives=True) as tape:
         inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
+        count = tape.variables
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
         out_leaves, out_structure = tree.flatten(output)
         values = [owned(tape.value_of(x)) for x in out_leaves]
@@ -442,7 +523,14 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             if variable is not None and part is not None:
                 so_far = cotangents[variable]
                 cotangents[variable] = part if so_far is None else so_far + part
-        backward(reversed(tape.rows), cotangents)
+        pull_back(
+            tape,
+            cotangents,
+            count,
+            once=False,
+            is_traced=any(type(x) is Tracer for x in given),
+            has_zeros=any(map(may_hold_zeros, given)),
+        )
         if tape.separations:
             cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
         return structure.unflatten(gradients(leaves, is_active, cotangents))
@@ -525,6 +613,7 @@ def value_and_grad(
                         tape.lift(x) if on else owned(x)
                         for x, on in zip(leaves, is_active, strict=True)
                     ]
+                    count = tape.variables
                     output = arguments.call(structure.unflatten(inputs), inputs)
                     aux = None
                     if has_aux:
@@ -537,7 +626,7 @@ def value_and_grad(
                 cotangents: list[Any] = [None] * tape.variables
                 if variable is not None:
                     cotangents[variable] = seed  # d(value)/d(value) = 1: here the walk begins
-                    backward(consumed(tape.rows), cotangents)
+                    pull_back(tape, cotangents, count, once=True)
                 if tape.kept is not None:
                     tape.kept.require_unchanged()
             finally:

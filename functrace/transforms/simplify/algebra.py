@@ -980,6 +980,8 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.square: (_square,),
     elementwise.product_or_zero_primitive: (_times_one, _plain_product),
     elementwise.quotient_or_zero_primitive: (_over_one, _plain_quotient),
+    elementwise.kept_product: (_times_one, _plain_product),
+    elementwise.kept_quotient: (_over_one, _plain_quotient),
     elementwise.select: (_known_choice, _same_choice, _opposite_choice),
     linear.cast: (_same_shape, _cast_back),
     linear.cast_to_whole: (_same_shape,),

@@ -1,0 +1,108 @@
+"""Tangents and cotangents that are zero stay zero, whatever they are multiplied with.
+
+Where a choice drops a value, the cotangent of that value is zero, exactly and structurally: so is
+everything that the chain rule makes of it. NumPy's product of zero and an infinite derivative is
+nan, though. `ZeroKeeping` is the recording whose tracers are the tangents and cotangents in which
+there may be such zeros. What is bilinear, a product, a quotient or a contraction, is done to them
+by a primitive that keeps zeros (`Primitive.keep_zeros`); everything else is done as it is. The
+rules of primitives know nothing of it.
+
+A sum of two terms is zero for this reason only if both are, so a sum with a term that is no tracer
+of this recording is none either. That is why most of a program needs no care: a mask inside a
+softmax does not make the network in front of it slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import type_of
+from functrace.places import user_place
+from functrace.primitives import elementwise
+from functrace.primitives.elementwise import all_finite
+from functrace.primitives.linear import known_value
+from functrace.tracing import Recording, Tracer, bind, leaked
+
+_SUMS = (elementwise.add, elementwise.subtract)
+
+
+class ZeroKeeping(Recording):
+    """Applies bilinear operations so that the zeros of its tracers stay. It keeps nothing."""
+
+    def value_of(self, x: Any) -> Any:
+        """A value without its mark."""
+        return x.value if self.marks(x) else x
+
+    def mark(self, x: Any) -> Any:
+        """Say that there may be zeros in a tangent or cotangent, which are to stay."""
+        if x is None or not type_of(x).is_inexact:
+            return x
+        if isinstance(x, Tracer) and x.recording.birth >= self.birth:  # marked, or not ours to mark
+            return x
+        return Tracer(self, x, None, user_place(2))
+
+    def marks(self, x: Any) -> bool:
+        """Whether a value is marked."""
+        return isinstance(x, Tracer) and x.recording is self
+
+    def lift(self, value: Any) -> Tracer:
+        """A tracer that can be written; what is written into it may hold zeros."""
+        return Tracer(self, value, None)
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Apply an operation, and mark what it makes."""
+        if not self.is_open:
+            raise leaked(inputs)
+        marked = [self.marks(x) for x in inputs]
+        values = [self.value_of(x) for x in inputs]
+        found = primitive.keep_zeros(values, marked, params)
+        if found is None:
+            output = bind(primitive, *values, **params)
+            are_marked: Any = primitive not in _SUMS or all(
+                on or _is_zero(x) for x, on in zip(values, marked, strict=True)
+            )
+        else:
+            output, are_marked = found
+        if not primitive.multiple_outputs:
+            is_new = are_marked and not primitive.locally_constant
+            return self.mark(output) if is_new else output
+        if isinstance(are_marked, bool):
+            are_marked = (are_marked,) * len(output)
+        return tuple(
+            self.mark(part) if on else part for part, on in zip(output, are_marked, strict=True)
+        )
+
+
+def _is_zero(x: Any) -> bool:
+    """Whether it is known that every element is zero."""
+    return not isinstance(x, Tracer) and not np.any(x)
+
+
+def keeping_zeros_of(f: Callable[[Sequence[Any]], Any], given: Sequence[Any]) -> Any:
+    """A linear function of tangents or cotangents, with the zeros in them kept."""
+    with ZeroKeeping() as keeping:
+        return tree.map(keeping.value_of, f([*map(keeping.mark, given)]))
+
+
+def may_hold_zeros(x: Any) -> bool:
+    """Whether a given tangent or cotangent, None for zero, is known to hold a zero."""
+    return x is not None and not isinstance(x, Tracer) and not np.all(x)
+
+
+def marked_alike(x: Any, others: Iterable[Any]) -> Any:
+    """Zeros that stand beside tangents or cotangents, marked if any of these is."""
+    for other in others:
+        if isinstance(other, Tracer) and isinstance(other.recording, ZeroKeeping):
+            return other.recording.mark(x)
+    return x
+
+
+def are_finite(values: Iterable[Any]) -> bool:
+    """Whether all derivatives whose values are known are finite; None is zero."""
+    known = (known_value(x) for x in values if x is not None)
+    return all(isinstance(x, Tracer) or all_finite(x) for x in known)

@@ -1,0 +1,251 @@
+"""Zeros of a choice stay zero, in every mode, order and operation that holds Programs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import functrace as ft
+from functrace.primitives.contracting import contract, contract_or_zero
+from functrace.transforms.zeros import ZeroKeeping
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """The forward pass may warn at singular points, as NumPy does."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+FUNCTIONS = {  # each with a point, and the value, the first and the second derivative there
+    "x log x": (lambda x: np.where(x > 0, x * np.log(x), 0.0), 0.0, 0.0, 0.0),
+    "softplus": (lambda x: np.where(x > 20, x, np.log1p(np.exp(x))), 1000.0, 1.0, 0.0),
+    "sigmoid": (
+        lambda x: np.where(x > 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x))),
+        1000.0,
+        0.0,
+        0.0,
+    ),
+    "sigmoid from below": (
+        lambda x: np.where(x > 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x))),
+        -1000.0,
+        0.0,
+        0.0,
+    ),
+    "minimum": (lambda x: np.minimum(np.exp(x), 10.0) + x * x, 1000.0, 2000.0, 2.0),
+    "clip": (lambda x: np.clip(np.sinh(x), -1, 1), 1000.0, 0.0, 0.0),
+    "exp of sqrt": (lambda x: np.where(x > 0, np.exp(np.sqrt(x)), 0.0), 0.0, 0.0, 0.0),
+    "power": (lambda x: np.where(x > 1, x**3.0, x**0.5 * x**0.5), 2.0, 12.0, 12.0),
+    "power at 0": (lambda x: np.where(x > 0, x**-0.5, x), 0.0, 1.0, 0.0),
+    "index": (lambda x: np.exp(np.stack([x, x * 0.001]))[1], 1000.0, np.e / 1000, np.e / 1e6),
+    "concatenate": (
+        lambda x: np.exp(np.concatenate([x[None], [1000.0]]))[0] * np.ones(()),
+        1.0,
+        np.e,
+        np.e,
+    ),
+    "product": (
+        lambda x: np.where(x < 9, np.prod(np.stack([x, np.exp(x), x])), x),
+        1000.0,
+        1.0,
+        0.0,
+    ),
+    "matrix product": (
+        lambda x: np.where(x < 9, np.exp(np.stack([x, x])) @ np.stack([x, 1 / x]), x),
+        1000.0,
+        1.0,
+        0.0,
+    ),
+    "cumsum": (
+        lambda x: np.where(x < 9, np.cumsum(np.exp(np.stack([x, x])))[1], x),
+        1000.0,
+        1.0,
+        0.0,
+    ),
+}
+FIRST = {
+    "grad": ft.grad,
+    "jvp": lambda f: lambda x: ft.jvp(f, (x,), (1.0,))[1],
+    "vjp": lambda f: lambda x: ft.vjp(f, x)[1](np.float64(1.0))[0],
+    "linearize": lambda f: lambda x: ft.linearize(f, x)[1](1.0),
+    "jacrev": ft.jacrev,
+    "jacfwd": ft.jacfwd,
+    "jit of grad": lambda f: ft.jit(ft.grad(f)),
+    "jit of jvp": lambda f: ft.jit(lambda x: ft.jvp(f, (x,), (1.0,))[1]),
+    "grad of jit": lambda f: ft.grad(ft.jit(f)),
+    "vmap of grad": lambda f: lambda x: ft.vmap(ft.grad(f))(np.array([x, x]))[1],
+    "grad of vmap": lambda f: lambda x: ft.grad(lambda y: np.sum(ft.vmap(f)(y)))(np.array([x]))[0],
+}
+SECOND = {
+    "reverse over reverse": lambda f: ft.jacrev(ft.jacrev(f)),
+    "reverse over forward": lambda f: ft.jacrev(ft.jacfwd(f)),
+    "forward over reverse": lambda f: ft.jacfwd(ft.jacrev(f)),
+    "forward over forward": lambda f: ft.jacfwd(ft.jacfwd(f)),
+    "grad of grad": lambda f: ft.grad(ft.grad(f)),
+    "jit of hessian": lambda f: ft.jit(ft.hessian(f)),
+    "jit of jacrev of jacfwd": lambda f: ft.jit(ft.jacrev(ft.jacfwd(f))),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_zeros_stay_in_every_mode_and_order(name):
+    f, at, first, second = FUNCTIONS[name]
+    x = np.float64(at)
+    for mode, transform in FIRST.items():
+        np.testing.assert_allclose(transform(f)(x), first, rtol=1e-12, err_msg=mode)
+    for mode, transform in SECOND.items():
+        np.testing.assert_allclose(transform(f)(x), second, rtol=1e-12, err_msg=mode)
+    assert np.isfinite(ft.grad(ft.grad(ft.grad(f)))(x))
+
+
+def singular(x):
+    return np.exp(x) * x
+
+
+def choice(y, x):
+    return np.where(x < 50, y, 0.0)
+
+
+@ft.custom_vjp
+def with_rule(x):
+    return singular(x)
+
+
+with_rule.defvjp(
+    lambda x: (singular(x), x), lambda x, cotangent: (cotangent * ft.grad(singular)(x),)
+)
+
+
+@ft.custom_jvp
+def with_forward_rule(x):
+    return singular(x)
+
+
+with_forward_rule.defjvp(
+    lambda primals, tangents: (singular(*primals), ft.grad(singular)(*primals) * tangents[0])
+)
+
+HOLDING = {
+    "jit before": lambda x: choice(ft.jit(singular)(x), x),
+    "jit after": lambda x: ft.jit(choice)(singular(x), x),
+    "checkpoint before": lambda x: choice(ft.checkpoint(singular)(x), x),
+    "checkpoint after": lambda x: ft.checkpoint(choice)(singular(x), x),
+    "scan before": lambda x: choice(
+        ft.scan(lambda c, _: (singular(c), None), x, None, length=1)[0], x
+    ),
+    "scan after": lambda x: ft.scan(lambda c, _: (choice(c, x), None), singular(x), None, length=2)[
+        0
+    ],
+    "stacks of a scan": lambda x: np.sum(
+        choice(ft.scan(lambda c, _: (c, singular(c)), x, None, length=2)[1], x)
+    ),
+    "within a scan": lambda x: ft.scan(
+        lambda c, _: (choice(singular(c), x), None), x, None, length=1
+    )[0],
+    "trip after trip": lambda x: ft.scan(
+        lambda c, _: (choice(singular(c + x), x), None), x, None, length=3
+    )[0],
+    "fori_loop": lambda x: choice(ft.fori_loop(0, 1, lambda i, c: singular(c), x), x),
+    "while_loop before": lambda x: choice(
+        ft.while_loop(lambda c: c[0] < 1, lambda c: (c[0] + 1, singular(c[1])), (0, x))[1], x
+    ),
+    "while_loop after": lambda x: ft.while_loop(
+        lambda c: c[0] < 1, lambda c: (c[0] + 1, choice(c[1], x)), (0, singular(x))
+    )[1],
+    "cond before": lambda x: choice(ft.cond(x < 1e9, singular, lambda x: x, x), x),
+    "cond after": lambda x: ft.cond(x > -1e9, lambda y: choice(y, x), lambda y: y, singular(x)),
+    "cond as the choice": lambda x: ft.cond(x < 50, lambda y: y, lambda y: 0.0 * x, singular(x)),
+    "custom_vjp": lambda x: choice(with_rule(x), x),
+    "custom_jvp": lambda x: choice(with_forward_rule(x), x),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_zeros_stay_through_operations_that_hold_programs(name):
+    f = HOLDING[name]
+    x = np.float64(1000.0)
+    for mode, transform in (FIRST | SECOND).items():
+        assert transform(f)(x) == 0, mode
+
+
+def test_zeros_stay_for_missing_data():
+    data = np.array([1.0, np.nan, 2.0])
+    rows = np.arange(6.0).reshape(3, 2)
+
+    def loss(x):
+        return np.nansum((data - rows @ x) ** 2)
+
+    kept = rows[[0, 2]]
+    at = np.ones(2)
+    gradient = -2 * kept.T @ (data[[0, 2]] - kept @ at)
+    for f in (ft.grad(loss), ft.jacfwd(loss), ft.jit(ft.grad(loss))):
+        np.testing.assert_allclose(f(at), gradient)
+    for transform in SECOND.values():
+        if transform is not SECOND["grad of grad"]:
+            np.testing.assert_allclose(transform(loss)(at), 2 * kept.T @ kept)
+    np.testing.assert_array_equal(ft.grad(lambda x: np.nanmean(x**2))(data), [1, 0, 2])
+    np.testing.assert_array_equal(ft.jit(ft.grad(lambda x: np.nanmean(x**2)))(data), [1, 0, 2])
+
+
+def test_zeros_that_are_given_stay():
+    x = np.array([1000.0, 0.0])
+    unit = np.array([0.0, 1.0])
+    np.testing.assert_array_equal(ft.vjp(np.exp, x)[1](unit)[0], unit)
+    np.testing.assert_array_equal(ft.jvp(np.exp, (x,), (unit,))[1], unit)
+    np.testing.assert_array_equal(ft.jacrev(np.exp)(x), [[np.inf, 0], [0, 1]])
+    np.testing.assert_array_equal(ft.jacfwd(np.exp)(x), [[np.inf, 0], [0, 1]])
+
+
+def test_what_is_nan_stays_nan():
+    assert np.isnan(ft.grad(lambda x: np.where(x >= 0, x**2 * np.log(x), 0.0))(0.0))
+    assert ft.grad(lambda x: np.where(x >= 0, np.sqrt(x), 0.0))(0.0) == np.inf
+    matrix = np.array([[np.nan, 1.0], [2.0, np.inf]])
+    np.testing.assert_array_equal(ft.grad(lambda x: (matrix @ x)[0])(np.ones(2)), [np.nan, 1])
+    np.testing.assert_array_equal(ft.grad(lambda x: (matrix @ x)[1])(np.ones(2)), [2, np.inf])
+
+
+def test_a_rule_that_takes_arrays_only_keeps_its_nan():
+    class Numbers(ft.extend.Primitive):
+        def run(self, x):
+            return np.exp(x)
+
+        def infer(self, x):
+            return x
+
+        def vjp(self, cotangent, inputs, output, needed):
+            return (np.asarray(cotangent, float).astype(float) * output,)
+
+    numbers = Numbers("numbers_only")
+
+    def f(x):
+        return np.sum(np.where(x < 9, ft.extend.bind(numbers, x), x))
+
+    np.testing.assert_array_equal(ft.grad(f)(np.array([1000.0, 0.0])), [np.nan, 1])
+
+
+def test_a_sum_with_a_term_without_zeros_needs_no_care():
+    with ZeroKeeping() as keeping:
+        marked = keeping.mark(np.zeros(2))
+        assert keeping.marks(marked * 2.0)
+        assert keeping.marks(marked + marked)
+        assert keeping.marks(0 + marked)
+        assert not keeping.marks(marked + np.ones(2))
+        assert not keeping.marks(marked > 0)
+
+
+SPECIAL = st.sampled_from([0.0, -0.0, 1.0, -2.0, np.inf, -np.inf, np.nan])
+
+
+@given(st.lists(SPECIAL, min_size=6, max_size=6), st.lists(SPECIAL, min_size=6, max_size=6))
+def test_contractions_keep_zeros_as_sums_of_products_do(first, second):
+    t, factor = np.reshape(first, (2, 3)), np.reshape(second, (3, 2))
+    with np.errstate(all="ignore"):
+        terms = t[:, :, None] * factor
+        wanted = np.sum(np.where(t[:, :, None] == 0, 0, terms), axis=1)
+        found = contract_or_zero.run(t, factor, subscripts="ij,jk->ik")
+    np.testing.assert_array_equal(found, wanted)
+    finite = np.nan_to_num(t, posinf=1, neginf=1), np.nan_to_num(factor, posinf=1, neginf=1)
+    np.testing.assert_array_equal(
+        contract_or_zero.run(*finite, subscripts="ij,jk->ik"),
+        contract.run(*finite, subscripts="ij,jk->ik"),
+    )
