@@ -140,7 +140,9 @@ def write_function(
                 is_array = classes.get(number)
                 if is_array:
                     texts[number] = f"np.array({texts[number]})"
-                elif atom in given or isinstance(atom, Constant):  # what is left of x * 1, say
+                elif atom in given or (
+                    isinstance(atom, Constant) and outputs[number].form is Form.NUMPY
+                ):  # what is left of x * 1, say
                     name = given.get(atom, outputs[number].text)
                     copy = writer.function("fresh_copy", fresh_copy)
                     texts[number] = f"{copy}({name})" if is_array is None else f"{name}[()]"

@@ -40,7 +40,7 @@ OPERATIONS = {
     **{f"operator.{f.__name__}": (f, 2) for f in BINARY},
     **{f"operator.{f.__name__}": (f, 1) for f in UNARY},
     "where": (np.where, 3),
-    "clip": (np.clip, 3),
+    "clip": (lambda x, low, high: np.clip(x, np.positive(low), np.positive(high)), 3),
     "round": (np.round, 1),
     "nan_to_num": (np.nan_to_num, 1),
     "real": (lambda x: np.real(np.positive(x)), 1),
@@ -228,6 +228,11 @@ def test_what_is_left_of_arrays_without_axes():
         assert isinstance(found, np.ndarray) == isinstance(expected, np.ndarray)
         assert found == expected
         assert found is not args[0]
+
+
+def test_known_numbers_are_numpys():
+    results, _ = ft.jit(with_numbers(lambda x: (np.imag(x), np.float64(2.0), x * 0 + 1)))(0.5, 0.3)
+    assert [type(x) for x in results] == [np.float64, np.float64, float]
 
 
 def test_truth_of_numbers_among_booleans():
