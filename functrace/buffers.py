@@ -52,11 +52,9 @@ class Plain(Recording):
         outputs = output if primitive.multiple_outputs else (output,)
         buffers = tuple([_as_buffer(x) for x in outputs])
         if primitive.makes_views and type(values[0]) is np.ndarray:
-            views = [
-                x if type(x) is Tracer and np.may_share_memory(x.value, values[0]) else None
-                for x in buffers
-            ]
-            share_memory(inputs[0], views, primitive, params)
+            for part, x in enumerate(buffers):
+                if type(x) is Tracer and np.may_share_memory(x.value, values[0]):
+                    share_memory(inputs[0], x, primitive, params, part)
         return buffers if primitive.multiple_outputs else buffers[0]
 
     def lift(self, value: Any) -> Tracer:

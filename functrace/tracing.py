@@ -262,6 +262,19 @@ class ValueRecording(Recording):
         numpy_warnings.end(self._begun)
         super().__exit__(kind, error, traceback)
 
+    def settle(self, tracer: Tracer) -> None:
+        """Let an array that is older than this recording stand for what was written into it."""
+        memory, value = tracer.memory, tracer.value
+        if memory is None or memory.home is None or tracer.base is not None:
+            raise leaked([tracer])
+        if not isinstance(value, Tracer):
+            if not memory.home.is_open:
+                raise leaked([tracer])
+            value = memory.home.lift(value)
+        require_usable(value)
+        tracer.recording, tracer.value = value.recording, value.value
+        tracer.variable, tracer.place = value.variable, value.place
+
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
         if not isinstance(x, Tracer):
@@ -337,7 +350,7 @@ class ProgramRecording(Recording):
                 raise
             raise explained(error, primitive, types, source_here(1)) from error
         if not self.is_open:
-            raise leaked(inputs)
+            return again(primitive, inputs, params)
         output_types = inferred if primitive.multiple_outputs else (inferred,)
         variables = [Variable(type) for type in output_types]
         silent = is_silent() and not self._is_silent_outside
@@ -346,7 +359,10 @@ class ProgramRecording(Recording):
         )
         outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
         if primitive.makes_views:
-            share_memory(inputs[0], outputs, primitive, params)
+            if primitive.multiple_outputs:
+                share_parts(inputs[0], outputs, primitive, params)
+            else:
+                share_memory(inputs[0], outputs[0], primitive, params)
         return outputs if primitive.multiple_outputs else outputs[0]
 
     def lift(self, value: Any) -> Tracer:
@@ -391,33 +407,36 @@ class Memory:
 
     Attributes:
         views: Weak references to those that are a view of another one.
+        most: How many of these there may be before those that are gone are forgotten.
         layout: An array whose elements lie in memory as those of the one that all are views of,
             where that was a plain array before; else None.
+        home: The recording to which that array belonged before values of a younger one were
+            written into it; else None.
     """
 
-    __slots__ = ("_most", "layout", "views")
+    __slots__ = ("home", "layout", "most", "views")
 
     def __init__(self) -> None:
         self.views: list[ref[Tracer]] = []
+        self.most = 16
         self.layout: Any = None
-        self._most = 16
+        self.home: Recording | None = None
 
-    def enter(self, view: Tracer) -> None:
-        """Note a view. Those that are gone are forgotten now and then."""
+    def forget(self) -> None:
+        """Forget the views that are gone."""
         views = self.views
-        if len(views) >= self._most:
-            views[:] = [entry for entry in views if entry() is not None]
-            self._most = 2 * len(views) + 16
-        views.append(ref(view))
+        views[:] = [entry for entry in views if entry() is not None]
+        self.most = 2 * len(views) + 16
 
 
 def share_memory(
     base: Any,
-    outputs: Sequence[Any],
+    view: Tracer,
     function: Primitive | Callable[..., Any],
     params: dict[str, Any],
+    part: int = 0,
 ) -> None:
-    """Note that the outputs of a primitive, or of a function of primitives, are views of its input.
+    """Note that an output of a primitive, or of a function of primitives, is a view of its input.
 
     Of a function's output nothing can be written.
     """
@@ -426,13 +445,34 @@ def share_memory(
         if not base.is_array:  # what NumPy makes of a scalar is an array of its own
             return
         memory = base.memory = Memory()
-    are_parts = getattr(function, "multiple_outputs", False)
+    view.memory = memory
+    view.base = base
+    view.made_by = function, params, part
+    views = memory.views
+    if len(views) >= memory.most:
+        memory.forget()
+    views.append(ref(view))
+
+
+def share_parts(
+    base: Any, outputs: Sequence[Any], primitive: Primitive, params: dict[str, Any]
+) -> None:
+    """Note that the outputs of a primitive are views of its input, but for scalars."""
     for part, view in enumerate(outputs):
-        if type(view) is Tracer and (view.shape or not are_parts):  # a 0-d part is a scalar
-            view.memory = memory
-            view.base = base
-            view.made_by = function, params, part
-            memory.enter(view)
+        if type(view) is Tracer and view.shape:
+            share_memory(base, view, primitive, params, part)
+
+
+def again(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Apply a primitive to tracers of which one belongs to a recording that has ended.
+
+    Raises:
+        LeakedTracerError: That tracer stands for nothing any more.
+    """
+    for x in inputs:
+        if type(x) is Tracer:
+            require_usable(x)
+    return bind(primitive, *inputs, **params)
 
 
 def leaked(inputs: Sequence[Any]) -> LeakedTracerError:

@@ -19,6 +19,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -319,6 +320,11 @@ def _follow(view: Tracer, written: set[int]) -> None:
 def _replace(tracer: Tracer, result: Tracer) -> None:
     """Let a tracer stand for a result, laid out in memory as it was."""
     before, after = tracer.value, result.value
+    home = tracer.recording
+    if tracer.base is None and home is not result.recording and home is not STALE:
+        memory = tracer.memory = tracer.memory or Memory()
+        if memory.home is None:
+            memory.home = home
     moved = type(before) is type(after) is np.ndarray and before.strides != after.strides
     if moved and tracer.base is not None:
         tracer.recording = STALE
@@ -355,8 +361,7 @@ def set_shape(tracer: Tracer, shape: Any) -> None:
         if view is not None and view.base is tracer:
             view.base = before
     tracer.base, tracer.made_by = before, reshaped.made_by
-    memory.enter(before)
-    memory.enter(tracer)
+    memory.views.extend([ref(before), ref(tracer)])
 
 
 def _stand_for(tracer: Tracer, other: Tracer) -> None:

@@ -363,3 +363,30 @@ def test_memory_that_would_be_shared_unseen_is_not_written():
 
     with pytest.raises((ValueError, errors.ArrayWriteError)):
         ft.jvp(f, (1.0,), (1.0,))
+
+
+def written_by_a_function_within(a: Any) -> Any:
+    kept = fnp.zeros(3)
+    part = kept[1:]
+
+    def inner(s: Any) -> Any:
+        kept[0] = s * a
+        return s * s
+
+    slope = ft.grad(inner)(a * 2)
+    pushed = ft.jvp(inner, (a,), (1.0,))[1]
+    part += 1.0
+    kept[2] *= slope
+    return kept * pushed
+
+
+def test_what_a_function_within_wrote_is_there_when_it_has_ended():
+    def expected(a):
+        return np.array([a * a, 1.0, 4 * a]) * (2 * a)
+
+    a, step = 1.5, 1e-6
+    change = (expected(a + step) - expected(a - step)) / (2 * step)
+    np.testing.assert_allclose(ft.jvp(written_by_a_function_within, (a,), (1.0,))[1], change)
+    np.testing.assert_allclose(ft.jacrev(written_by_a_function_within)(a), change)
+    fast = ft.jit(ft.jacfwd(written_by_a_function_within))
+    np.testing.assert_allclose(fast(a), change)

@@ -311,7 +311,5 @@ def sliding_window_view(
         indices = np.arange(count)[:, np.newaxis] + np.arange(length)
         windows = np.moveaxis(np.take(windows, indices, axis=place), place + 1, -1)
     if isinstance(x, Tracer):
-        share_memory(
-            x, (windows,), sliding_window_view, {"window_shape": window_shape, "axis": axis}
-        )
+        share_memory(x, windows, sliding_window_view, {"window_shape": window_shape, "axis": axis})
     return windows

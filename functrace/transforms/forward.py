@@ -25,11 +25,12 @@ from functrace.tracebacks import boundary
 from functrace.tracing import (
     Tracer,
     ValueRecording,
+    again,
     bind,
-    leaked,
     plain,
     require_further_out,
     share_memory,
+    share_parts,
     youngest_birth,
 )
 from functrace.transforms.arguments import (
@@ -75,7 +76,7 @@ class TangentRecording(ValueRecording):
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and the tangent of its output."""
         if not self.is_open:
-            raise leaked(inputs)
+            return again(primitive, inputs, params)
         values: list[Any] = []
         tangents: list[Any] = []
         for x in inputs:
@@ -119,13 +120,13 @@ class TangentRecording(ValueRecording):
                 for value, part in zip(output, tangent, strict=True)
             )
             if primitive.makes_views:
-                share_memory(inputs[0], outputs, primitive, params)
+                share_parts(inputs[0], outputs, primitive, params)
             return outputs
         if tangent is None:
             return output
         tracer = Tracer(self, output, tangent, place)
         if primitive.makes_views:
-            share_memory(inputs[0], (tracer,), primitive, params)
+            share_memory(inputs[0], tracer, primitive, params)
         return tracer
 
     def _with_zeros(

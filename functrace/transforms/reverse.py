@@ -35,12 +35,13 @@ from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.tracing import (
     Tracer,
     ValueRecording,
+    again,
     bind,
-    leaked,
     raise_explained,
     require_further_out,
     require_usable,
     share_memory,
+    share_parts,
 )
 from functrace.transforms.arguments import (
     Argnums,
@@ -133,7 +134,7 @@ class Tape(ValueRecording):
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and keep a row of it."""
         if not self.is_open:
-            raise leaked(inputs)
+            return again(primitive, inputs, params)
         # What is no tracer of this tape is a constant here, and may be written later: it is copied.
         is_large = is_nested = False
         variables: tuple[int | None, ...]
@@ -221,13 +222,13 @@ class Tape(ValueRecording):
                 for value, number in zip(output, numbers, strict=True)
             )
             if primitive.makes_views:
-                share_memory(inputs[0], outputs, primitive, params)
+                share_parts(inputs[0], outputs, primitive, params)
             return outputs
         self.variables = variable + 1
         self.rows.append((rule, values, variables, params, output, variable, place))
         tracer = Tracer(self, output, variable, place)
         if primitive.makes_views:
-            share_memory(inputs[0], (tracer,), primitive, params)
+            share_memory(inputs[0], tracer, primitive, params)
         return tracer
 
     def _separate(self, primitive: Primitive, output: Any) -> tuple[Any, Primitive]:
