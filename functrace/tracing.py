@@ -15,13 +15,14 @@ by binding one recording further out, so ``if x > 0:`` works) or keeps types onl
 from __future__ import annotations
 
 import ast
+import dis
 import operator
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import count
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, final
 from weakref import ref
 
@@ -58,9 +59,11 @@ from functrace.places import (
     ARRAY_LIBRARIES,
     LIBRARIES,
     NUMPY_FOLDER,
+    OWN_FOLDER,
     Place,
     is_users_error,
     source_here,
+    source_in,
     source_of,
     user_place,
 )
@@ -207,42 +210,48 @@ def raise_explained(
     if isinstance(error, FunctraceError):
         raise error
     types = [type_of(x) for x in inputs]
-    source = source_here(1)
-    is_explained = not is_users_error(error) and (
-        isinstance(error, IndexError) or not _types_fit(primitive, types, params)
-    )
-    if is_explained:
-        raise explained(error, primitive, types, source) from error
-    error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source}")
+    if not is_users_error(error):
+        refusal = _refusal(primitive, types, params)
+        if refusal is not None or isinstance(error, IndexError):
+            raise explained(refusal or error, primitive, types) from error
+    name, types = _written_here() or (primitive.name, types)
+    error.add_note(f"in {name} of {_shown(types)}\n  at {source_here(1)}")
     raise error
 
 
-def _types_fit(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
-    """Whether a primitive takes inputs of these types, so that it is values that it refused."""
+def _refusal(
+    primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]
+) -> Exception | None:
+    """What a primitive says of inputs of these types; None if they fit, so that values do not."""
     try:
         primitive.infer(*types, **params)
     except NotImplementedError:  # it does not say, so its error is left alone
-        return True
-    except (ValueError, TypeError, IndexError):
-        return False
-    return True
+        return None
+    except (ValueError, TypeError, IndexError) as error:
+        return error
+    return None
 
 
 def _shown(types: Sequence[ArrayType]) -> str:
     return ", ".join(map(str, types)) or "no inputs"
 
 
-def explained(
-    error: Exception, primitive: Primitive, types: Sequence[ArrayType], source: Source | None
-) -> FunctraceError:
-    """The error of functrace for what NumPy, or a rule, said of an operation's inputs."""
+def explained(error: Exception, primitive: Primitive, types: Sequence[ArrayType]) -> FunctraceError:
+    """The error of functrace for what NumPy, or a rule, said of an operation's inputs.
+
+    It speaks of what the user wrote: of ``@``, or of a function of NumPy's and its arguments, where
+    the primitive is but a part of that.
+    """
+    if isinstance(error, FunctraceError):
+        return error.at(source_here(2))
     text = str(error).strip().rstrip(".")
     kind: type[FunctraceError] = ShapeMismatchError
     if isinstance(error, IndexError):
         kind = IndexRangeError
     elif isinstance(error, TypeError):
         kind = OperandError
-    return kind(f"{primitive.name} does not take inputs of {_shown(types)}: {text}.", source)
+    name, given = _written_here() or (primitive.name, types)
+    return kind(f"{name} does not take inputs of {_shown(given)}: {text}.", source_here(2))
 
 
 class ValueRecording(Recording):
@@ -348,7 +357,7 @@ class ProgramRecording(Recording):
             if is_users_error(error):
                 error.add_note(f"in {primitive.name} of {_shown(types)}\n  at {source_here(1)}")
                 raise
-            raise explained(error, primitive, types, source_here(1)) from error
+            raise explained(error, primitive, types) from error
         if not self.is_open:
             return again(primitive, inputs, params)
         output_types = inferred if primitive.multiple_outputs else (inferred,)
@@ -1515,6 +1524,88 @@ class _Missing:
 for _name in dir(np.ndarray):
     if not _name.startswith("__") and not hasattr(Tracer, _name):
         setattr(Tracer, _name, _Missing(_name))
+
+
+# What the user wrote, for messages
+
+_OPERATORS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
+    "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>", "lt": "<",
+    "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "getitem": "[]", "setitem": "[] =",
+}  # fmt: skip
+_UFUNC_OPERATORS = {
+    "matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
+    "floor_divide": "//", "remainder": "%", "power": "**", "bitwise_and": "&", "bitwise_or": "|",
+    "bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>",
+}  # fmt: skip
+
+
+def _written_here() -> tuple[str, list[ArrayType]] | None:
+    """What the user called, and the types of its arguments; None while a Program is run.
+
+    The outermost of functrace's frames tells: it is an operator or a method of a traced array, one
+    of NumPy's protocols, or a function of functrace's.
+    """
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    entry = frame
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+        if source_in(frame) is not None:
+            return None
+        entry, frame = frame, frame.f_back
+    if frame is None or not entry.f_code.co_filename.startswith(OWN_FOLDER):
+        return None
+    code, values = entry.f_code, entry.f_locals
+    if code is _ARRAY_UFUNC:
+        ufunc, method = values["ufunc"], values["method"]
+        symbol = _UFUNC_OPERATORS.get(ufunc.__name__)
+        if symbol is not None and _is_an_operator(frame):
+            return f"`{symbol}`", _types_in(values["inputs"], with_numbers=True)
+        name = f"np.{ufunc.__name__}" if ufunc in UFUNCS else ufunc.__name__
+        name += "" if method == "__call__" else f".{method}"
+        return name, _types_in(values["inputs"], with_numbers=True)
+    if code is _ARRAY_FUNCTION:
+        function, arguments = values["function"], values["arguments"]
+        name = f"{function.__module__}.{function.__name__}".replace("numpy.", "np.", 1)
+        text = next((repr(x) for x in arguments if isinstance(x, str)), None)
+        name += "" if text is None else f"({text})"  # the subscripts of einsum, say
+        return name, _types_in((arguments, values["options"]))
+    arguments = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
+    if code.co_qualname.startswith("Tracer."):
+        symbol = _OPERATORS.get(code.co_name.strip("_"))
+        if symbol is None:  # of the right operand, or in place
+            symbol = _OPERATORS.get(code.co_name.strip("_")[1:])
+        if code.co_name.startswith("__") and symbol is not None:
+            is_reflected = code.co_name[2:3] == "r" and code.co_name != "__rshift__"
+            symbol += "=" * (code.co_name[2:3] == "i")
+            if is_reflected:
+                arguments.reverse()
+            return f"`{symbol}`", _types_in(arguments, with_numbers="[" not in symbol)
+        return f"the method {code.co_name}", _types_in(arguments)
+    module: str = entry.f_globals["__name__"]
+    if module == "functrace.numpy.lists" and "function" in values:
+        name = f"functrace.numpy.{values['function'].__name__}"
+        return name, _types_in((values["args"], values["kwargs"]))
+    for public in ("functrace.numpy", "functrace.lax", "functrace.scipy.special"):
+        if module.startswith(public):
+            return f"{public}.{code.co_name}", _types_in(arguments)
+    return None
+
+
+def _is_an_operator(frame: FrameType) -> bool:
+    """Whether what a frame does is a binary operator, not a call."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("BINARY_OP")
+
+
+def _types_in(arguments: Any, with_numbers: bool = False) -> list[ArrayType]:
+    """The types of the arrays among the arguments of a call; of an operator, those of all."""
+    if with_numbers:
+        return [type_of(as_operand(x)) for x in arguments]
+    leaves = tree.leaves(arguments)
+    return [type_of(x) for x in leaves if isinstance(x, Tracer | np.ndarray | np.generic)]
+
+
+_ARRAY_UFUNC = Tracer.__array_ufunc__.__code__
+_ARRAY_FUNCTION = Tracer.__array_function__.__code__
 
 
 def _names_behind(tracer: Tracer) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.special
 
 import functrace as ft
 from functrace import errors
@@ -220,7 +221,7 @@ def loading_something_else():
 @case(
     errors.ShapeMismatchError,
     ValueError,
-    r"add does not take inputs of float64\[3\], float64\[2\]: operands could not be broadcast "
+    r"`\+` does not take inputs of float64\[3\], float64\[2\]: operands could not be broadcast "
     r"together with shapes \(3,\) \(2,\)\.",
     where=HERE,
 )
@@ -231,7 +232,7 @@ def shapes_under_grad():
 @case(
     errors.ShapeMismatchError,
     ValueError,
-    r"multiply does not take inputs of float64\[3\], float64\[2\]: .*",
+    r"`\*` does not take inputs of float64\[3\], float64\[2\]: .*",
     where=HERE,
 )
 def shapes_under_make_ir():
@@ -241,7 +242,7 @@ def shapes_under_make_ir():
 @case(
     errors.OperandError,
     TypeError,
-    r"left_shift does not take inputs of float64\[3\], weak_int64: .*",
+    r"`<<` does not take inputs of float64\[3\], weak_int64: .*",
     where=HERE,
 )
 def shifting_floats():
@@ -561,7 +562,7 @@ def adding_in_place_to_an_array():
 @case(
     errors.IndexRangeError,
     IndexError,
-    r"element does not take inputs of float64\[3\]: index 3 is out of bounds for axis 0 .*",
+    r"`\[\]` does not take inputs of float64\[3\]: index 3 is out of bounds for axis 0 .*",
     where=HERE,
 )
 def an_index_out_of_range():
@@ -571,7 +572,7 @@ def an_index_out_of_range():
 @case(
     errors.IndexRangeError,
     IndexError,
-    r"element does not take inputs of float64\[3\]: index -4 is out of bounds for axis 0 .*",
+    r"`\[\]` does not take inputs of float64\[3\]: index -4 is out of bounds for axis 0 .*",
     where=HERE,
 )
 def an_index_out_of_range_under_make_ir():
@@ -1717,3 +1718,123 @@ def test_arguments_go_by_the_names_that_the_function_gives_them(transformation):
         with pytest.raises((errors.FunctraceError, TypeError)) as caught:
             transformation(with_dict)(*args, **kwargs)
         assert name in str(caught.value).splitlines()[0], str(caught.value)
+
+
+# What the user wrote
+
+
+B = np.ones(5)
+
+
+@pytest.mark.parametrize("under", [in_grad, in_ir, lambda f, x: lambda: ft.jit(f)(x)])
+@pytest.mark.parametrize(
+    ("f", "written"),
+    [
+        (lambda x: x @ B, "`@` does not take inputs of float64[3, 4], float64[5]"),
+        (lambda x: B @ x, "`@` does not take inputs of float64[5], float64[3, 4]"),
+        (lambda x: np.matmul(B, x), "np.matmul does not take inputs of float64[5], float64[3, 4]"),
+        (lambda x: np.dot(x, B), "np.dot does not take inputs of float64[3, 4], float64[5]"),
+        (lambda x: np.inner(x, B), "np.inner does not take inputs of float64[3, 4], float64[5]"),
+        (lambda x: np.vdot(x, B), "np.vdot does not take inputs of float64[3, 4], float64[5]"),
+        (lambda x: x.dot(B), "the method dot does not take inputs of float64[3, 4], float64[5]"),
+        (
+            lambda x: ft.numpy.dot(x, B),
+            "functrace.numpy.dot does not take inputs of float64[3, 4], float64[5]",
+        ),
+        (lambda x: x + B, "`+` does not take inputs of float64[3, 4], float64[5]"),
+        (lambda x: B - x, "`-` does not take inputs of float64[5], float64[3, 4]"),
+        (lambda x: B.tolist() * x, "`*` does not take inputs of float64[5], float64[3, 4]"),
+        (lambda x: x / x[:2], "`/` does not take inputs of float64[3, 4], float64[2, 4]"),
+        (lambda x: x < B, "`<` does not take inputs of float64[3, 4], float64[5]"),
+        (lambda x: np.add(x, B), "np.add does not take inputs of float64[3, 4], float64[5]"),
+        (
+            lambda x: np.maximum(B, x),
+            "np.maximum does not take inputs of float64[5], float64[3, 4]",
+        ),
+        (
+            lambda x: np.where(x > 0, x, B),
+            "np.where does not take inputs of bool[3, 4], float64[3, 4], float64[5]",
+        ),
+        (
+            lambda x: np.concatenate([x, B]),
+            "np.concatenate does not take inputs of float64[3, 4], float64[5]",
+        ),
+        (
+            lambda x: np.linalg.solve(x, B),
+            "np.linalg.solve does not take inputs of float64[3, 4], float64[5]",
+        ),
+        (lambda x: np.reshape(x, (5, 5)), "np.reshape does not take inputs of float64[3, 4]"),
+        (lambda x: x.reshape(5, 5), "the method reshape does not take inputs of float64[3, 4]"),
+        (lambda x: x[7], "`[]` does not take inputs of float64[3, 4]"),
+        (lambda x: np.linalg.norm(x - B), "`-` does not take inputs of float64[3, 4], float64[5]"),
+        (
+            lambda x: np.clip(x, B, B),
+            "np.clip does not take inputs of float64[3, 4], float64[5], float64[5]",
+        ),
+        (lambda x: scipy.special.xlogy(x, B), "xlogy does not take inputs of float64[3, 4], flo"),
+    ],
+)
+def test_an_error_speaks_of_what_was_written(f, written, under):
+    with pytest.raises(errors.FunctraceError) as caught:
+        under(f, np.ones((3, 4)))()
+    assert caught.value.what.startswith(written), caught.value.what
+    assert "contract" not in str(caught.value)
+
+
+def test_an_error_of_a_composed_function_does_not_speak_of_its_parts():
+    for f in (np.cov, np.outer, np.kron, np.convolve, np.polyval):
+        for run in (in_grad, in_ir):
+            try:
+                run(lambda x, f=f: np.sum(f(x, B[:0])), np.ones((3, 4)))()
+            except errors.FunctraceError as error:
+                assert f"{f.__name__}" in error.what  # noqa: PT017
+            except (ValueError, TypeError) as error:
+                assert any(f.__name__ in note for note in error.__notes__)  # noqa: PT017
+
+
+def test_values_that_numpy_refuses_are_told_of_by_what_was_written():
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        ft.grad(lambda x: np.sum(np.linalg.inv(x)))(np.zeros((2, 2)))
+    assert caught.value.__notes__[0].startswith("in np.linalg.inv of float64[2, 2]\n")
+
+
+# A file with a primitive of the user's
+
+
+class Thirded(ft.extend.Primitive):
+    """A primitive of the user's in a saved Program."""
+
+    def run(self, x: Any) -> Any:
+        return x / 3.0
+
+    def infer(self, x: Any) -> Any:
+        return x
+
+
+def saved_with_a_primitive() -> tuple[io.BytesIO, int]:
+    thirded = Thirded("thirded_for_test_errors")
+    file = io.BytesIO()
+    f = lambda x: ft.extend.bind(thirded, np.sin(x))
+    ft.make_ir(f)(THREE).save(file)
+    file.seek(0)
+    return file, f.__code__.co_firstlineno
+
+
+def test_a_file_with_an_unknown_primitive_says_which_where_and_what_to_give():
+    file, line = saved_with_a_primitive()
+    error = raised(lambda: ft.Program.load(file), errors.LoadError)
+    assert "line 3: the Program uses a primitive 'thirded_for_test_errors'" in error.what
+    assert f"test_errors.py:{line} in <lambda>" in str(error.where)
+    assert "primitives=[thirded_for_test_errors]" in str(error)
+
+
+@pytest.mark.parametrize("kind", [ValueError, ZeroDivisionError, KeyError])
+def test_a_file_whose_primitive_refuses_its_inputs_says_which_rule(kind, monkeypatch):
+    file, line = saved_with_a_primitive()
+    thirded = ft.extend.PRIMITIVES["thirded_for_test_errors"]
+    monkeypatch.setattr(Thirded, "infer", says_no(kind))
+    error = raised(lambda: ft.Program.load(file, primitives=[thirded]), errors.LoadError)
+    assert "the infer rule of the primitive 'thirded_for_test_errors' raised" in error.what
+    assert f"{kind.__name__}: " in error.what
+    assert f"test_errors.py:{line} in <lambda>" in str(error.where)
+    assert isinstance(error.__cause__, kind)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from functrace.errors import ParseError
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.errors import FunctraceError, ParseError
+from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import (
     SPECIAL_NUMBERS,
     Atom,
@@ -177,7 +177,7 @@ class Reader:
         programs: dict[str, Program],
     ) -> Equation:
         if not isinstance(call.func, ast.Name) or call.func.id not in self.primitives:
-            raise parse_error(call, f"there is no primitive {ast.unparse(call.func)!r}.")
+            raise self.unknown(call, ast.unparse(call.func))
         primitive = self.primitives[call.func.id]
         inputs = [self._atom(argument, scope) for argument in call.args]
         if len({keyword.arg for keyword in call.keywords} - {None}) != len(call.keywords):
@@ -191,10 +191,11 @@ class Reader:
         self.before_inference(call, primitive, inputs, params, len(names))
         try:
             inferred = primitive.infer(*(atom.type for atom in inputs), **params)
-        except (TypeError, ValueError, IndexError) as error:
-            raise parse_error(
-                call, f"{primitive.name} does not take these inputs: {error}"
-            ) from error
+        except Exception as error:
+            expected = isinstance(error, TypeError | ValueError | IndexError)
+            if is_protected(primitive.name) and not expected:
+                raise
+            raise self.refused(call, primitive, error) from error
         types = tuple(inferred) if primitive.multiple_outputs else (inferred,)
         if len(types) != len(names):
             raise parse_error(call, f"{primitive.name} has {len(types)} outputs, not {len(names)}.")
@@ -212,6 +213,17 @@ class Reader:
         self.equations.append(equation)
         self.ends.append(call.end_lineno or call.lineno)
         return equation
+
+    def unknown(self, node: ast.AST, name: str) -> FunctraceError:
+        """The error for a primitive of which nothing is known."""
+        return ParseError(
+            f"Line {getattr(node, 'lineno', '?')}: there is no primitive {name!r}.",
+            advice=f"{ParseError.advice} A primitive of yours must be defined before it is read.",
+        )
+
+    def refused(self, node: ast.AST, primitive: Primitive, error: Exception) -> FunctraceError:
+        """The error for inputs that a primitive does not take."""
+        return parse_error(node, f"{primitive.name} does not take these inputs: {error}")
 
     def _atom(self, node: ast.expr, scope: dict[str, Variable]) -> Atom:
         match node:

@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
-from functrace.errors import LoadError, ParseError, SaveError
+from functrace.errors import FunctraceError, LoadError, ParseError, SaveError
 from functrace.ir.checking import check
 from functrace.ir.parsing import Reader, parse_error
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
@@ -550,6 +550,31 @@ class _Reader(Reader):
             values = {"constant": lambda: array, "scalar": lambda: array[()], "number": array.item}
             self.constants[kind, number] = Constant(values[kind](), type)
         return self.constants[kind, number]
+
+    def unknown(self, node: ast.AST, name: str) -> FunctraceError:
+        return LoadError(
+            f"{TEXT}, line {self.position}: the Program uses a primitive {name!r:.80}, which is "
+            "none of functrace's.",
+            self._source_here(),
+            f"Where it is yours, give it: Program.load(file, primitives=[{name:.80}]). If not, the "
+            "file was saved by another version of functrace, or is damaged.",
+        )
+
+    def refused(self, node: ast.AST, primitive: Primitive, error: Exception) -> FunctraceError:
+        if is_protected(primitive.name):
+            return super().refused(node, primitive, error)
+        return LoadError(
+            f"{TEXT}, line {self.position}: the infer rule of the primitive {primitive.name!r} "
+            f"raised {type(error).__name__}: {error}",
+            self._source_here(),
+            "Give load the primitive with which the Program was saved, and look at this rule.",
+        )
+
+    def _source_here(self) -> Source | None:
+        """The user's line from which the equation was recorded that is being read."""
+        places, number = self.manifest.places, len(self.equations)
+        is_known = number < len(places) and places[number] < len(self.manifest.sources)
+        return self.manifest.sources[places[number]] if is_known else None
 
     def before_inference(
         self,

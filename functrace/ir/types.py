@@ -134,7 +134,13 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     if all(shape == first for shape in shapes):
         return first
     if not any(ANY_LENGTH in shape for shape in shapes):
-        return np.broadcast_shapes(*shapes)
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:  # it counts arguments; this is what operators say
+            shown = " ".join(str(shape).replace(" ", "") for shape in shapes)
+            raise ValueError(
+                f"operands could not be broadcast together with shapes {shown}"
+            ) from None
     rank = max(map(len, shapes))
     lengths: list[int] = []
     for axis in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):

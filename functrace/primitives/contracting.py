@@ -330,7 +330,9 @@ class Contract(Primitive):
                 known = lengths.get(label, length)
                 broadcasts = 1 in (known, length) and label in plan.output
                 if known != length and not broadcasts:
-                    raise ValueError(f"the axes {label!r} have lengths {known} and {length}")
+                    raise ValueError(
+                        f"axes that are summed or paired have the lengths {known} and {length}"
+                    )
                 lengths[label] = known if length == 1 else length
         shape = tuple(lengths[label] for label in plan.output)
         return ArrayType(shape, result_dtype(x, y))

@@ -345,7 +345,7 @@ def test_parameters_that_are_objects_are_refused(value):
 def test_primitives_of_users_must_be_allowed():
     value = (1, "any 'text'\n(", None, ..., slice(1, None), np.dtype("f4"), -1.5, (2.5 - 0j), True)
     content = saved(ft.make_ir(lambda x: ft.extend.bind(odd, x, p=value))(1.0))
-    with pytest.raises(LoadError, match="no primitive 'odd_for_test_saving'"):
+    with pytest.raises(LoadError, match="a primitive 'odd_for_test_saving'"):
         loaded(content)
     program = loaded(content, primitives=[odd])
     assert program.equations[0].primitive is odd
