@@ -65,7 +65,7 @@ def _call_with_options(
         result = _along_axes(ufunc, inputs, **layout)
     else:
         result = apply_ufunc(ufunc, *inputs)
-    targets: Sequence[Any] = out if isinstance(out, tuple) else (out,)
+    targets: list[Any] = list(out) if isinstance(out, tuple) else [out]
     if len(targets) > 1:
         parts = zip(result, targets, strict=True)
         return tuple([_written(ufunc, part, target, where, casting) for part, target in parts])
