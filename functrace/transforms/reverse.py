@@ -272,6 +272,19 @@ class Separation(TangentRecording):
         super().__init__()
         self.birth += 1 << 62
 
+    def _with_zeros(
+        self,
+        primitive: Primitive,
+        values: Sequence[Any],
+        tangents: Sequence[Any],
+        output: Any,
+        tangent: Any,
+        params: dict[str, Any],
+        makes_zeros: bool,
+    ) -> Any:
+        """The tangent as it is: marks would have to be younger than what it meets, too."""
+        return tangent
+
 
 class AtLimit(Primitive):
     """The vjp rule of one application of a primitive of whose values some may be equal."""
@@ -369,6 +382,7 @@ def pull_back_with_zeros(
         if has_zeros:
             cotangents[:] = map(keeping.mark, cotangents)
         backward(consumed(rows) if once else reversed(rows), cotangents, keeping)
+        cotangents[:] = map(tape.together, cotangents)
         marks = list(map(keeping.marks, cotangents))
         cotangents[:] = map(keeping.value_of, cotangents)
     return marks
