@@ -10,23 +10,16 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
-from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from functrace.errors import FrozenDrawWarning
-from functrace.places import LIBRARIES, source_of, user_place
-
-STEPS = 3
-"""How far a generator may be from the function: a closure, an object in it, its attribute."""
-
-MOST_ITEMS = 100
-"""So many items of a container are looked at."""
+from functrace.places import source_of, user_place
+from functrace.reaching import is_generator, reached
 
 
 class _Watch:
@@ -41,8 +34,9 @@ class _Watch:
         if module is not None:
             shared = module.get_state.__self__
             self._known.setdefault(id(shared), (shared, _state_of(shared)))
-            for found in _reached(f, STEPS, set()):
-                self._known.setdefault(id(found), (found, _state_of(found)))
+            for found in reached(f):
+                if is_generator(found):
+                    self._known.setdefault(id(found), (found, _state_of(found)))
 
     def look(self, file: str | None = None, line: int = 0) -> None:
         """Warn of what was drawn since the last look, at the user's line that is running."""
@@ -98,61 +92,3 @@ def _comparable(state: Any) -> Any:
     if isinstance(state, dict):
         return {key: _comparable(value) for key, value in state.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return state.tobytes() if isinstance(state, np.ndarray) else state
-
-
-def _reached(x: Any, steps: int, seen: set[int]) -> Iterator[Any]:
-    """The generators within so many steps of an object."""
-    if isinstance(x, np.random.Generator | np.random.RandomState):
-        yield x
-        return
-    if id(x) in seen or steps < 0 or isinstance(x, np.ndarray | np.generic | str | type):
-        return
-    seen.add(id(x))
-    for next_one in _next_to(x):
-        yield from _reached(next_one, steps - 1, seen)
-
-
-def _next_to(x: Any) -> Iterator[Any]:
-    """What an object refers to."""
-    if isinstance(x, FunctionType):
-        if x.__code__.co_filename.startswith(LIBRARIES):
-            wrapped = getattr(x, "__wrapped__", None)
-            yield from () if wrapped is None else (wrapped,)
-        else:
-            names = _names_in(x.__code__)
-            for name, value in [*x.__globals__.items()]:
-                if name in names or isinstance(value, np.random.Generator | np.random.RandomState):
-                    yield value
-            yield from x.__defaults__ or ()
-            yield from (x.__kwdefaults__ or {}).values()
-        for cell in x.__closure__ or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:  # it is empty yet
-                continue
-    elif isinstance(x, MethodType):
-        yield x.__self__
-        yield x.__func__
-    elif isinstance(x, partial):
-        yield x.func  # pyright: ignore[reportUnknownMemberType]
-        yield from x.args
-        yield from x.keywords.values()
-    elif isinstance(x, list | tuple):
-        yield from x[:MOST_ITEMS]  # pyright: ignore[reportUnknownVariableType]
-    elif isinstance(x, dict):
-        yield from [*x.values()][:MOST_ITEMS]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    elif isinstance(x, ModuleType):
-        if not str(getattr(x, "__file__", None)).startswith(LIBRARIES):
-            for value in [*vars(x).values()]:
-                if isinstance(value, np.random.Generator | np.random.RandomState):
-                    yield value
-    else:
-        yield from [*getattr(x, "__dict__", {}).values()][:MOST_ITEMS]
-
-
-def _names_in(code: CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _names_in(constant)
-    return names

@@ -9,13 +9,16 @@ traced is called again with all its arrays traced. Both are remembered, so that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CodeType, MappingProxyType
+from functools import partial
+from types import CellType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from functrace import tree
 from functrace.errors import ArrayWriteError, FunctraceError
+from functrace.reaching import reached
 from functrace.tracing import Recording, Tracer
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
 from functrace.tree.kinds import KNOWN_LEAVES
@@ -23,8 +26,14 @@ from functrace.tree.kinds import KNOWN_LEAVES
 AS_THEY_ARE, COPIED, TRACED = range(3)
 """How a function is given arrays: small ones copied, all copied, or all traced."""
 
-_levels: dict[CodeType | None, int] = {}
-"""What functions need that write into arguments."""
+_levels: dict[tuple[int, tuple[int | str, ...]], tuple[ref[CodeType], int]] = {}
+"""What functions need that write into arguments, by their code and by what is made for the call."""
+
+RESTORED_BYTES = 1 << 26
+"""Larger arrays that a function can reach are not copied before its first call."""
+
+WRITTEN = ("recording", "value", "variable", "place", "memory", "base", "made_by")
+"""What changes of a traced array that is written."""
 
 _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -85,13 +94,17 @@ def call_apart(
         tracers = [leaf for x in (*own, *named.values()) for leaf in _leaves(x)]
     before = [(x, x.recording, x.value, x.variable) for x in tracers if type(x) is Tracer]
     code = getattr(f, "__code__", None)
-    known = level = _levels.get(code, AS_THEY_ARE) if _levels else AS_THEY_ARE
+    key = id(code), tuple(made)
+    known = level = _levels[key][1] if key in _levels else None
+    state = _State(f, RESTORED_BYTES) if level is None else None
+    level = level or AS_THEY_ARE
     while True:
         try:
             if level == AS_THEY_ARE:
-                return f(*own, **named)
-            given = _copied if level == COPIED or not before else _traced
-            result = f(*given(own, before), **given(named, before))
+                result = f(*own, **named)
+            else:
+                given = _copied if level == COPIED or not before else _traced
+                result = f(*given(own, before), **given(named, before))
         except (ValueError, TypeError) as error:
             if level < TRACED and before and _is_write_of_traced(error):
                 level = TRACED
@@ -99,17 +112,87 @@ def call_apart(
                 level = COPIED
             else:
                 raise
+            if not (state or _State(f, 0)).restore():
+                raise  # what it has done to arrays before, a second call would do again
         else:
-            if level > known and code is not None:
-                _levels[code] = level
+            if level != known and code is not None:
+                _levels[key] = ref(code, lambda _: _levels.pop(key, None)), level
             return result
-        for tracer, *state in before:
-            tracer.recording, tracer.value, tracer.variable = state
+        for tracer, *belonging in before:
+            tracer.recording, tracer.value, tracer.variable = belonging
             tracer.recording.refusal = None
             tracer.memory = tracer.base = None
         # What was copied may have been written.
         own = [x if n in made else _apart(x, arrays) for n, x in enumerate(args)]
         named = {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}
+
+
+class _State:
+    """What a function can change besides its arguments, as it was before a call."""
+
+    def __init__(self, f: Callable[..., Any], most_bytes: int) -> None:
+        self._undoing: list[Callable[[], None]] = []
+        self._is_complete = True
+        for x in reached(f):
+            if isinstance(x, np.ndarray | Tracer) and x.nbytes > most_bytes:
+                self._is_complete &= isinstance(x, np.ndarray) and not x.flags.writeable
+            elif (undo := _undoing(x)) is not None:
+                self._undoing.append(undo)
+
+    def restore(self) -> bool:
+        """Undo what the call has done; False if that cannot be."""
+        if self._is_complete:
+            for undo in self._undoing:
+                undo()
+        return self._is_complete
+
+
+def _undoing(x: Any) -> Callable[[], None] | None:
+    """What makes an object again what it is now; None for one that is not changed in place."""
+    if isinstance(x, np.ndarray):
+        return partial(np.copyto, x, x.copy("K")) if x.flags.writeable else None
+    if type(x) is Tracer:
+        return _undoing_writes(x)
+    if type(x) is list:
+        return partial(x.__setitem__, slice(None), x.copy())
+    if type(x) is dict:
+        return partial(_fill, x, x.copy())
+    if isinstance(x, CellType):
+        return None if _is_empty(x) else partial(setattr, x, "cell_contents", x.cell_contents)
+    if isinstance(x, FunctionType):
+        values = x.__globals__
+        return partial(values.update, {n: values[n] for n in x.__code__.co_names if n in values})
+    if type(getattr(x, "__dict__", None)) is not dict or isinstance(x, ModuleType | partial):
+        return None
+    is_own = type(x).__module__.partition(".")[0] == "functrace"
+    return None if is_own else partial(_fill, x.__dict__, x.__dict__.copy())
+
+
+def _undoing_writes(tracer: Tracer) -> Callable[[], None]:
+    before = {name: getattr(tracer, name) for name in WRITTEN if hasattr(tracer, name)}
+    value = tracer.value
+    elements = value.copy("K") if type(value) is np.ndarray and value.flags.writeable else None
+
+    def undo() -> None:
+        for name, x in before.items():
+            setattr(tracer, name, x)
+        if elements is not None:
+            np.copyto(value, elements)
+
+    return undo
+
+
+def _fill(x: dict[Any, Any], items: dict[Any, Any]) -> None:
+    x.clear()
+    x.update(items)
+
+
+def _is_empty(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return True
+    return False
 
 
 def _apart(x: Any, arrays: list[np.ndarray]) -> Any:

@@ -214,6 +214,51 @@ def test_loops_of_plain_arrays_leave_them_alone():
     np.testing.assert_array_equal(start, np.zeros(2))
 
 
+calls = 0
+
+
+class Counter:
+    def __init__(self):
+        self.total = 0.0
+
+
+def test_what_the_first_call_did_is_undone_before_the_second():
+    buffer, log, counter, local = np.zeros(3), [], Counter(), 0
+
+    def f(a, c):
+        global calls  # noqa: PLW0603
+        nonlocal local
+        calls += 1
+        local += 1
+        buffer[0] += 1.0
+        counter.total += 1.0
+        log.append(float(buffer[0]))
+        c[0] = a[0] * 2.0
+        return np.sum(a * c) * buffer[0] * counter.total * local * calls
+
+    for trip in (1, 2, 3):
+        slope = ft.grad(f)(np.ones(3), np.ones(3))
+        np.testing.assert_allclose(slope, np.array([4.0, 1.0, 1.0]) * trip**4)
+        assert (buffer[0], counter.total, local, calls, len(log)) == (trip,) * 5
+
+
+def test_so_are_writes_into_traced_arrays():
+    def outer(t):
+        kept = fnp.zeros(2)
+        moved = fnp.zeros(2)
+
+        def f(a, c):
+            kept[0] += 1.0
+            moved[0] += t
+            c[0] = a[0] * 2.0
+            return np.sum(a * c) * kept[0] * moved[0]
+
+        return ft.grad(f)(np.ones(3), np.ones(3)).sum()
+
+    np.testing.assert_allclose(ft.value_and_grad(outer)(2.0), (12.0, 6.0))
+    np.testing.assert_allclose(ft.jit(ft.value_and_grad(outer))(2.0), (12.0, 6.0))
+
+
 def test_a_function_that_fails_is_not_called_again_without_need():
     calls = []
 
