@@ -383,6 +383,18 @@ class ProgramRecording(Recording):
         return Program(self.inputs, self.equations, [self.atom(x) for x in outputs])
 
 
+def as_scalar_result(x: Any) -> Any:
+    """A derivative without axes as a scalar, or noted as one in a Program; all else as it is."""
+    if type(x) is np.ndarray and not x.shape:
+        return x[()]
+    known = x
+    while type(known) is Tracer and known.value is not UNKNOWN:
+        known = known.value
+    if type(known) is Tracer and not known.shape:
+        known.variable.is_scalar = True
+    return x
+
+
 def recording_of_effects() -> ProgramRecording | None:
     """The innermost running recording whose Program is to have the effects; None if none runs."""
     recording = _running.get()

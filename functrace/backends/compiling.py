@@ -84,6 +84,7 @@ def classes_of_outputs(program: Program) -> dict[int, bool]:
                     found[equation.outputs[number]] = is_array
         elif isinstance(primitive, Elementwise) and not primitive.makes_views:
             found.update(dict.fromkeys(equation.outputs, False))
+    found.update({atom: False for atom in wanted if getattr(atom, "is_scalar", False)})
     return {n: found[atom] for n, atom in enumerate(program.outputs) if atom in found}
 
 

@@ -129,6 +129,12 @@ def write_function(
     given: dict[Atom, str] = {
         variable: value.text for variable, value in zip(program.inputs, inputs, strict=True)
     }
+    arrays = {
+        variable
+        for equation in program.equations
+        if equation.primitive.makes_arrays or equation.primitive.holds_programs
+        for variable in equation.outputs
+    }
     with writer.indented(f"def {name}({', '.join(value.text for value in inputs)}):"):
         start = len(writer.lines)
         with writer.indented("try:"):
@@ -138,7 +144,9 @@ def write_function(
                 if atom.type.shape or atom.type.weak:
                     continue
                 is_array = classes.get(number)
-                if is_array:
+                if is_array is False and atom in arrays and outputs[number].form is Form.NUMPY:
+                    texts[number] = f"{texts[number]}[()]"
+                elif is_array:
                     texts[number] = f"np.array({texts[number]})"
                 elif atom in given or (
                     isinstance(atom, Constant) and outputs[number].form is Form.NUMPY

@@ -83,9 +83,11 @@ class Variable:
     Attributes:
         type: Shape, dtype and weakness.
         name: What the text of the Program calls it, the last one of several.
+        is_scalar: Whether the user gets a scalar of it, although what makes it makes arrays:
+            gradients and tangents of numbers are numbers.
     """
 
-    __slots__ = ("name", "type")
+    __slots__ = ("is_scalar", "name", "type")
 
     def __init__(self, type: ArrayType) -> None:
         self.type = type

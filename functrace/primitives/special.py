@@ -58,8 +58,9 @@ class Loops:
             TypeError: No loop takes these inputs.
         """
         given = list(operands[: self.nin])
-        if given in (loop[:-1] for loop in self.loops):
-            return [*given, given[0]]
+        for loop in self.loops:
+            if given == loop[:-1]:  # one of Python's types equals the dtype that it stands for
+                return loop
         found = [np.dtype(x) for x in given]
         for loop in self.loops:
             if all(np.can_cast(x, to) for x, to in zip(found, loop, strict=False)):

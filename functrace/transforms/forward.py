@@ -26,6 +26,7 @@ from functrace.tracing import (
     Tracer,
     ValueRecording,
     again,
+    as_scalar_result,
     bind,
     plain,
     require_further_out,
@@ -245,7 +246,8 @@ def jvp(
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
         results, result_structure = tree.flatten((output, aux))
         out_structure = tree.structure(output)
-        pushed = [recording.tangent_of(x) for x in results[: out_structure.num_leaves]]
+        tangents_found = map(recording.tangent_of, results[: out_structure.num_leaves])
+        pushed = [as_scalar_result(x) for x in tangents_found]
         # What is no tracer of this function may be any array of the user's.
         values = [
             recording.value_of(x)

@@ -36,6 +36,7 @@ from functrace.tracing import (
     Tracer,
     ValueRecording,
     again,
+    as_scalar_result,
     bind,
     raise_explained,
     require_further_out,
@@ -740,7 +741,7 @@ def gradients(
                 "primitive's rules are right.",
             )
         elif type(gradient) is Tracer:
-            gradient = gradient.copy()
+            gradient = as_scalar_result(gradient.copy())
         elif type(gradient) is np.ndarray and not gradient.shape:
             gradient = gradient[()]
         elif type(gradient) is np.ndarray:

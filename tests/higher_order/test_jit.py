@@ -377,3 +377,35 @@ def test_an_object_goes_whose_jitted_method_was_called(no_collector):
     Model.step.clear_cache()  # until then it is a static argument, which the recording holds
     del model, step
     assert [x() is None for x in watched] == [True, True]
+
+
+KINKED = {
+    "maximum": np.maximum,
+    "where": lambda x, y: np.where(x > y, x, y),
+    "clip": lambda x, y: np.clip(x, y, 3.0),
+    "extreme": lambda x, y: np.max(np.stack([x, y])),
+    "power": lambda x, y: np.minimum(x, y) ** 2,
+    "norm": lambda x, y: np.linalg.norm(np.stack([x, y])),
+    "jitted": ft.jit(np.maximum),
+}
+
+DERIVATIVES = {
+    "grad": ft.grad,
+    "second": lambda f: ft.grad(ft.grad(f)),
+    "both": lambda f: ft.grad(f, argnums=(0, 1)),
+    "value and grad": ft.value_and_grad,
+    "jvp": lambda f: lambda x, y: ft.jvp(f, (x, y), (x, y)),
+    "within": lambda f: lambda x, y: ft.grad(lambda x: ft.grad(f)(x, y) * x)(x),
+}
+
+
+@pytest.mark.parametrize("derivative", DERIVATIVES)
+@pytest.mark.parametrize("function", KINKED)
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32, np.array])
+def test_derivatives_by_numbers_are_of_one_class(function, derivative, kind):
+    f = DERIVATIVES[derivative](KINKED[function])
+    arguments = kind(0.3), kind(0.2)
+    expected, found = (ft.tree.leaves(g(*arguments)) for g in (f, ft.jit(f)))
+    for x, y in zip(expected, found, strict=True):
+        assert type(x) is type(y)
+        np.testing.assert_allclose(y, x, rtol=1e-6)
