@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ctypes import string_at
 from typing import Any
 
 import numpy as np
@@ -82,10 +83,32 @@ def watching_draws(f: Callable[..., Any]) -> Generator[None]:
         _watch.reset(token)
 
 
+_MT19937_BYTES = 4 * (624 + 1)
+"""Its state in memory: 624 words, and the position among them."""
+
+_without_spare: list[bytes] = [b""]
+"""The last state in memory beside which no spare number was kept."""
+
+
 def _state_of(generator: Any) -> Any:
-    if isinstance(generator, np.random.RandomState):
-        return _comparable(generator.get_state(legacy=False))
-    return _comparable(generator.bit_generator.state)
+    """What another number drawn changes.
+
+    NumPy makes the state of a Mersenne Twister, the shared generator, word by word, in 30 us; its
+    memory says the same in 0.4 us. Only a second normal number, spared since the first one was
+    drawn, is not in there.
+    """
+    is_legacy = isinstance(generator, np.random.RandomState)
+    bits = getattr(generator, "_bit_generator" if is_legacy else "bit_generator")
+    if type(bits) is not np.random.MT19937:
+        return _comparable(generator.get_state(legacy=False) if is_legacy else bits.state)
+    memory = string_at(bits.ctypes.state_address, _MT19937_BYTES)
+    if not is_legacy or memory == _without_spare[0]:
+        return memory
+    state = generator.get_state(legacy=False)
+    if state["has_gauss"]:
+        return _comparable(state)
+    _without_spare[0] = memory
+    return memory
 
 
 def _comparable(state: Any) -> Any:

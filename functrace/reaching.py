@@ -25,7 +25,7 @@ MOST_ITEMS = 100
 def is_generator(x: Any) -> bool:
     """Whether an object draws random numbers; to ask does not import `numpy.random`."""
     module = sys.modules.get("numpy.random")
-    return module is not None and isinstance(x, module.Generator | module.RandomState)
+    return module is not None and isinstance(x, (module.Generator, module.RandomState))
 
 
 def reached(x: Any, steps: int = STEPS, seen: set[int] | None = None) -> Iterator[Any]:
@@ -62,8 +62,9 @@ def _next_to(x: Any) -> Iterator[Any]:
         else:
             names = _names_in(x.__code__)
             for name, value in [*x.__globals__.items()]:
-                if name in names or is_generator(value):
+                if name in names:
                     yield value
+            yield from _generators_among(x.__globals__)
             yield from x.__defaults__ or ()
             yield from (x.__kwdefaults__ or {}).values()
         yield from x.__closure__ or ()
@@ -85,11 +86,23 @@ def _next_to(x: Any) -> Iterator[Any]:
         yield from [*x.values()][:MOST_ITEMS]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     elif isinstance(x, ModuleType):
         if not str(getattr(x, "__file__", None)).startswith(LIBRARIES):
-            for value in [*vars(x).values()]:
-                if is_generator(value):
-                    yield value
+            yield from _generators_among(vars(x))
     else:
         yield from [*getattr(x, "__dict__", {}).values()][:MOST_ITEMS]
+
+
+def _generators_among(namespace: dict[str, Any]) -> Iterator[Any]:
+    """The generators in a module's namespace: nearly always there is none."""
+    module = sys.modules.get("numpy.random")
+    if module is not None:
+        values = [*namespace.values()]
+        kinds = [
+            kind
+            for kind in set(map(type, values))
+            if issubclass(kind, (module.Generator, module.RandomState))
+        ]
+        if kinds:
+            yield from (value for value in values if type(value) in kinds)
 
 
 def _names_in(code: CodeType) -> set[str]:

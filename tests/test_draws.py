@@ -124,3 +124,15 @@ def test_there_is_no_warning_where_nothing_is_frozen():
         fast = ft.jit(quiet)
         for _ in range(3):
             fast(X, GENERATOR.normal(size=3))
+
+
+def test_a_spare_normal_number_of_the_shared_generator_is_seen():
+    def f(x):
+        return x + np.random.randn()  # noqa: NPY002
+
+    np.random.randn()  # noqa: NPY002  (two are drawn at once, and one is kept)
+    state = np.random.get_state()  # noqa: NPY002
+    if not state[3]:
+        np.random.randn()  # noqa: NPY002
+    with pytest.warns(FrozenDrawWarning):
+        ft.jit(f)(X)
