@@ -42,11 +42,13 @@ class _Settings(NamedTuple):
         given: The setting; held, since it is found by its identity.
         placed: The same with warnings at the user's lines; None if it needs no change.
         silent: The same as that, but silent about division.
+        is_silent: Whether it is silent about division itself.
     """
 
     given: Any
     placed: Any
     silent: Any
+    is_silent: bool
 
 
 _known: dict[int, _Settings] = {}
@@ -96,12 +98,13 @@ def _learnt() -> _Settings:
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
         _made.clear()
-    settings = _known[id(given)] = _Settings(given, placed, silent)
+    is_silent = modes["divide"] == "ignore" == modes["invalid"]
+    settings = _known[id(given)] = _Settings(given, placed, silent, is_silent)
     for made in (placed, silent):
         if made is not None:
             _made[id(made)] = made
     if placed is not None:
-        _known[id(placed)] = _Settings(placed, None, silent)
+        _known[id(placed)] = _Settings(placed, None, silent, is_silent)
     return settings
 
 
@@ -120,6 +123,11 @@ def begin_silence() -> Token[Any]:
     """As `begin`; nothing is said of divisions by zero and invalid values."""
     found = _known.get(id(_get()))
     return _set((_learnt() if found is None else found).silent)
+
+
+def is_silent() -> bool:
+    """Whether NumPy is told to ignore divisions by zero and invalid values."""
+    return _settings().is_silent
 
 
 def end(begun: Token[Any] | None) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace import numpy_warnings
 from functrace.errors import OperandError
 from functrace.ir.emission import Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
@@ -36,7 +37,6 @@ from functrace.ir.types import (
 )
 from functrace.primitives.linear import (
     LocallyConstant,
-    add_tangents,
     conform,
     dtype_of,
     move_batch_axis,
@@ -301,11 +301,14 @@ class Elementwise(Primitive):
             return None
         total = None
         # As in reverse mode: partials may divide by zero where the tangent is zero.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            for tangent, partial in zip(tangents, self.partials, strict=True):
+        begun = numpy_warnings.begin_silence()
+        try:
+            for tangent, partial in zip(tangents, self.partials):  # noqa: B905  (as many)
                 if tangent is not None:
                     term = widen(partial(tangent, output, *inputs), output)
-                    total = add_tangents(total, term)
+                    total = term if total is None else total + term
+        finally:
+            numpy_warnings.end(begun)
         return total
 
     def vjp(

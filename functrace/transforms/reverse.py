@@ -124,13 +124,20 @@ class Tape(ValueRecording):
 
     def _kept(self, array: np.ndarray, is_nested: bool) -> np.ndarray:
         """A large array of the user's as it is now."""
-        if is_nested and self._copies is None:
-            self._copies = ImmutableArrays()  # what is recorded further out keeps copies anyway
+        if is_nested and self._copies is None and self._is_kept_further_out():
+            self._copies = ImmutableArrays()
         if self._copies is not None:
             return self._copies.of(array)
         if self.kept is None:
             self.kept = KeptArrays()
         return self.kept.keep(array)
+
+    def _is_kept_further_out(self) -> bool:
+        """Whether a recording around this one keeps copies anyway."""
+        recording = self.around
+        while isinstance(recording, TangentRecording):
+            recording = recording.around
+        return recording is not None
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and keep a row of it."""

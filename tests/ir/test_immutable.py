@@ -67,3 +67,16 @@ def test_an_array_is_copied_once_for_each_of_its_states():
     assert np.signbit(arrays.of(buffer)[1])
     assert not np.signbit(arrays.of(np.zeros(3))[1])
     assert arrays.of(np.zeros(3, np.int64)).dtype == np.int64
+
+
+def test_a_large_array_is_copied_once_for_each_of_its_states_too():
+    arrays = ImmutableArrays()
+    buffer = np.zeros(100_000)
+    first = arrays.of(buffer)
+    assert arrays.of(buffer) is first
+    assert arrays.of(buffer[:]) is first
+    buffer[-1] = -0.0
+    second = arrays.of(buffer)
+    assert np.signbit(second[-1])
+    assert not np.signbit(first[-1])
+    assert arrays.of(buffer.reshape(1000, 100)).shape == (1000, 100)
