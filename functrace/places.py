@@ -46,15 +46,23 @@ def user_place(depth: int) -> Place | None:
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
     while frame is not None:
         code = frame.f_code
+        # `_is_of_library`, written out: every operation comes here.
         library = _is_library.get(code.co_filename)
         if library is None:
-            library = _is_library[code.co_filename] = code.co_filename.startswith(LIBRARIES)
+            library = _is_of_library(code)
         if not library:
             if _uses_scopes:
                 return code, frame.f_lasti, scope_here(depth + 1)
             return code, frame.f_lasti
         frame = frame.f_back
     return None
+
+
+def _is_of_library(code: CodeType) -> bool:
+    file = code.co_filename
+    if file not in _is_library:
+        _is_library[file] = file.startswith(LIBRARIES)
+    return _is_library[file]
 
 
 def source_of(place: Place | None) -> Source | None:
@@ -126,7 +134,7 @@ def scope_here(depth: int) -> str:
     around = _scope.get()
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
     while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
-        if frame.f_code in _source_names:
+        if id(frame.f_code) in _source_names:
             source = source_in(frame)
             if source is not None and source.scope:
                 inside = source.scope
@@ -141,7 +149,8 @@ def scope_here(depth: int) -> str:
 PLACES = "__places__"
 """The name under which generated source finds the place in the user's code of each of its lines."""
 
-_source_names: dict[CodeType, str] = {}
+_source_names: dict[int, str] = {}
+"""By the identity of the code: a hash of all of it would take longer than the rest."""
 
 
 def runs_equations(local: str) -> Callable[[F], F]:
@@ -152,10 +161,30 @@ def runs_equations(local: str) -> Callable[[F], F]:
     """
 
     def mark(function: F) -> F:
-        _source_names[function.__code__] = local
+        _source_names[id(function.__code__)] = local
         return function
 
     return mark
+
+
+def recorded_place(depth: int) -> Place | None:
+    """As `user_place`; of an equation, or a row of a tape, that is being run, it is the place.
+
+    So what the walk back records stands where the operation stands that it walks through.
+    """
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None:
+        code = frame.f_code
+        if id(code) in _source_names:
+            source = source_in(frame)
+            if source is not None:
+                place = source.code, source.instruction
+                return (*place, scope_here(depth + 1)) if _uses_scopes else place
+        elif not _is_of_library(code):
+            place = code, frame.f_lasti
+            return (*place, scope_here(depth + 1)) if _uses_scopes else place
+        frame = frame.f_back
+    return None
 
 
 def source_here(depth: int) -> Source | None:
@@ -177,7 +206,7 @@ def source_here(depth: int) -> Source | None:
 
 def source_in(frame: FrameType) -> Source | None:
     """The user's line from which the equation was recorded that a frame runs, if it runs one."""
-    local = _source_names.get(frame.f_code)
+    local = _source_names.get(id(frame.f_code))
     if local is None:
         places = frame.f_globals.get(PLACES)  # of generated source, unless its lines are the user's
         if places is None or not frame.f_code.co_filename.startswith("<functrace "):

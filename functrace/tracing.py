@@ -62,6 +62,7 @@ from functrace.places import (
     OWN_FOLDER,
     Place,
     is_users_error,
+    recorded_place,
     source_here,
     source_in,
     source_of,
@@ -294,12 +295,6 @@ class ValueRecording(Recording):
         return x.value if x.recording is self else x
 
 
-def is_silent() -> bool:
-    """Whether NumPy is told to ignore divisions by zero and invalid values."""
-    state = np.geterr()
-    return state["divide"] == "ignore" == state["invalid"]
-
-
 class ProgramRecording(Recording):
     """Records a Program from types alone; the values stay unknown.
 
@@ -318,7 +313,7 @@ class ProgramRecording(Recording):
         self.equations: list[Equation] = []
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
-        self._is_silent_outside = is_silent()
+        self._is_silent_outside = numpy_warnings.is_silent()
 
     def input(self, type: ArrayType) -> Tracer:
         """A tracer for a new input of the Program."""
@@ -346,7 +341,7 @@ class ProgramRecording(Recording):
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record one equation; its outputs are typed by the primitive's infer rule."""
         atoms = [self.atom(x) for x in inputs]
-        place = user_place(3)
+        place = recorded_place(3)
         types = [atom.type for atom in atoms]
         try:
             inferred = primitive.infer(*types, **params)
@@ -362,7 +357,7 @@ class ProgramRecording(Recording):
             return again(primitive, inputs, params)
         output_types = inferred if primitive.multiple_outputs else (inferred,)
         variables = [Variable(type) for type in output_types]
-        silent = is_silent() and not self._is_silent_outside
+        silent = numpy_warnings.is_silent() and not self._is_silent_outside
         self.equations.append(
             Equation(primitive, atoms, params, variables, source_of(place), silent)
         )

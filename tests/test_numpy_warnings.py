@@ -264,3 +264,28 @@ def test_a_function_that_is_compiled_again_does_not_warn_again():
             fast(np.ones(n))
 
     assert len(warned(several, "default")) == 1
+
+
+@pytest.mark.parametrize("mode", [lambda f: f, ft.jit], ids=["eager", "jit"])
+def test_the_walk_back_warns_where_the_operation_stands(mode):
+    def g(x):
+        y = np.exp(x)
+        return np.sum(y * 1e200)
+
+    gradient = mode(ft.grad(g))
+    first = g.__code__.co_firstlineno
+    found = warned(lambda: gradient(np.full(2, 400.0)))
+    assert {line for _, line in lines_of(found)} <= {first + 1, first + 2}
+    assert (__file__, first + 1, "overflow encountered in multiply") in found
+
+
+def test_what_the_walk_back_records_stands_where_the_operation_does():
+    def g(x):
+        y = np.sin(x)
+        return y * y
+
+    first = g.__code__.co_firstlineno
+    program = ft.make_ir(ft.vmap(ft.grad(g)))(np.ones(3))
+    lines = {equation.primitive.name: equation.source.line for equation in program.equations}
+    assert lines["sin"] == lines["cos"] == first + 1
+    assert set(lines.values()) == {first + 1, first + 2}
