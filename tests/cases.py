@@ -646,14 +646,15 @@ elementwise("root", POSITIVE)
 
 # contracting.py
 
-case(
-    "contract_or_zero",
-    variant((2, 3), (3, 4), subscripts="ij,jk->ik"),
-    variant((3,), (3,), subscripts="i,i->"),
-    variant((1, 3), (2, 3), subscripts="ij,ij->i"),
-    variant((2, 3, 4), (2, 4, 5), subscripts="bij,bjk->bik"),
-    dtypes=COMPLEX,
-)
+for _name in ("contract_or_zero", "zero_contract"):
+    case(
+        _name,
+        variant((2, 3), (3, 4), subscripts="ij,jk->ik"),
+        variant((3,), (3,), subscripts="i,i->"),
+        variant((1, 3), (2, 3), subscripts="ij,ij->i"),
+        variant((2, 3, 4), (2, 4, 5), subscripts="bij,bjk->bik"),
+        dtypes=COMPLEX,
+    )
 case(
     "contract",
     variant((2, 3), (3, 4), subscripts="ij,jk->ik"),

@@ -431,16 +431,27 @@ contract = Contract("contract")
 
 
 class ContractOrZero(Contract):
-    """A contraction in which a zero of the first operand times anything is zero."""
+    """A contraction in which a zero of the first operand times anything is zero.
+
+    Attributes:
+        both: Whether a zero of the second operand counts as well.
+    """
 
     makes_zeros = makes_zero_tangents = True
+
+    def __init__(self, name: str, *, both: bool) -> None:
+        """Name the primitive, and say whose zeros stay."""
+        super().__init__(name)
+        self.both = both
 
     def run(self, t: Any, factor: Any, *, subscripts: str) -> Any:
         """The plain contraction, and where anything infinite or nan is in it, one with care."""
         plan = PLANS.get(subscripts) or plan_of(subscripts)
         t, factor = np.asarray(t), np.asarray(factor)
         output = plan.run(t, factor)
-        return output if all_finite(output) else _with_zeros(plan.run, t, factor, output)
+        if all_finite(output):
+            return output
+        return _with_zeros(plan.run, t, factor, output, both=self.both)
 
     def numpy_code(
         self,
@@ -455,8 +466,8 @@ class ContractOrZero(Contract):
     def keep_zeros(
         self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
-        """It keeps them as it is."""
-        return None
+        """It keeps those of the first operand as it is."""
+        return (bind(zero_contract, *inputs, **params), True) if marked[1] else None
 
     def vjp(
         self,
@@ -467,7 +478,7 @@ class ContractOrZero(Contract):
         *,
         subscripts: str,
     ) -> Sequence[Any]:
-        """As of the plain contraction, with the zeros of the first operand kept."""
+        """As of the plain contraction, with the zeros kept."""
         plan = plan_of(subscripts)
         t, factor = inputs
         first = second = None
@@ -478,8 +489,10 @@ class ContractOrZero(Contract):
         return first, second
 
 
-def _with_zeros(product: Callable[[Any, Any], Any], t: Any, factor: Any, plain: Any) -> Any:
-    """A contraction in which zeros of the first operand stay, computed by products of numbers.
+def _with_zeros(
+    product: Callable[[Any, Any], Any], t: Any, factor: Any, plain: Any, *, both: bool
+) -> Any:
+    """A contraction in which zeros of the first operand (or both) stay, by products of numbers.
 
     What is infinite or nan is left out of the product, and then it is counted which of the terms
     of each sum would have been.
@@ -493,7 +506,8 @@ def _with_zeros(product: Callable[[Any, Any], Any], t: Any, factor: Any, plain: 
     def some(x: Any, y: Any) -> Any:
         return product(x.astype(np.float32), y.astype(np.float32)) > 0
 
-    lost = some(t != 0, is_nan[1]) | some(is_nan[0], np.ones(factor.shape))
+    counts = factor != 0 if both else np.ones(factor.shape, bool)
+    lost = some(t != 0, is_nan[1]) | some(is_nan[0], counts)
     if plain.dtype.kind != "c":
         above = [x == np.inf for x in (t, factor)]
         below = [x == -np.inf for x in (t, factor)]
@@ -502,12 +516,13 @@ def _with_zeros(product: Callable[[Any, Any], Any], t: Any, factor: Any, plain: 
         rises |= some(above[0], factor_above) | some(below[0], factor_below)
         falls = some(t_above, below[1]) | some(t_below, above[1])
         falls |= some(above[0], factor_below) | some(below[0], factor_above)
-        lost |= some(above[0] | below[0], factor == 0) | (rises & falls)
+        lost |= some(above[0] | below[0], counts & (factor == 0)) | (rises & falls)
         total = np.where(rises, np.inf, np.where(falls, -np.inf, total))
     return np.where(lost, np.nan, total).astype(plain.dtype)[()]
 
 
-contract_or_zero = ContractOrZero("contract_or_zero")
+contract_or_zero = ContractOrZero("contract_or_zero", both=False)
+zero_contract = ContractOrZero("zero_contract", both=True)
 
 
 def _applied(x: Any, y: Any, subscripts: str) -> Any:

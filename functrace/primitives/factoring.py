@@ -508,6 +508,7 @@ class Adjugate(OfMatrices):
         regular = (slope * output - output @ tangent @ output) / np.where(
             is_singular, 1, determinant
         )
+        is_finite, a = _finite(a)
         u, s, vh = np.linalg.svd(a, full_matrices=False)
         phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
         seen = adjoint(u) @ tangent @ adjoint(vh)
@@ -515,7 +516,8 @@ class Adjugate(OfMatrices):
         eye = like(np.eye(s.shape[-1]), s)
         own = others @ diagonal(seen)[..., None]
         middle = own * eye - others * seen
-        return np.where(is_singular, phase * (adjoint(vh) @ middle @ adjoint(u)), regular)
+        at_zero = phase * (adjoint(vh) @ middle @ adjoint(u))
+        return np.where(is_finite & is_singular, at_zero, regular)
 
 
 LARGEST_CONDITION = 1e4
@@ -535,13 +537,23 @@ def _well_conditioned_adjugate(a: Any) -> Any:
     return np.linalg.det(a)[..., None, None] * inverse
 
 
+def _finite(a: Any) -> tuple[Any, Any]:
+    """Which matrices of a stack are finite, and the stack with zeros in place of the others.
+
+    NumPy refuses to decompose the whole stack for one that is not.
+    """
+    is_finite = np.all(np.isfinite(a), axis=(-2, -1), keepdims=True)
+    return is_finite, np.where(is_finite, a, dtype_of(a).type(0))
+
+
 def _adjugate_by_singular_vectors(a: Any) -> Any:
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    is_finite, finite = _finite(a)
+    u, s, vh = np.linalg.svd(finite, full_matrices=False)
     others = _product_of_others(s)
     phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
-    return (phase * ((adjoint(vh) * others[..., None, :]) @ adjoint(u))).astype(
-        factor_dtype(ArrayType(a.shape, a.dtype))
-    )
+    found = phase * ((adjoint(vh) * others[..., None, :]) @ adjoint(u))
+    dtype = factor_dtype(ArrayType(a.shape, a.dtype))
+    return np.where(is_finite, found, np.nan).astype(dtype)
 
 
 def _zeros_and_rest(s: Any) -> tuple[Any, Any, Any]:

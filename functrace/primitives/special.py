@@ -61,7 +61,9 @@ class Loops:
         for loop in self.loops:
             if given == loop[:-1]:  # one of Python's types equals the dtype that it stands for
                 return loop
-        found = [np.dtype(x) for x in given]
+        # A number of Python's is cast as one of the others' dtype, if that has its kind.
+        strong = [x for x in given if isinstance(x, np.dtype)]
+        found = [x if isinstance(x, np.dtype) else np.result_type(x(0), *strong) for x in given]
         for loop in self.loops:
             if all(np.can_cast(x, to) for x, to in zip(found, loop, strict=False)):
                 return loop
@@ -71,7 +73,7 @@ class Loops:
         """A function of arrays of these dtypes for whatever can be cast to them."""
 
         def run(*inputs: Any) -> Any:
-            operands = [WEAK_DTYPES.get(type(x)) or x.dtype for x in inputs]
+            operands = [type(x) if type(x) in WEAK_DTYPES else x.dtype for x in inputs]
             *dtypes, dtype = self.resolve_dtypes(operands)
             cast = (np.asarray(x, to) for x, to in zip(inputs, dtypes, strict=True))
             return np.asarray(f(*cast)).astype(dtype, copy=False)[()]
@@ -190,7 +192,7 @@ def _run_rel_entr(x: Any, y: Any) -> Any:
 rel_entr = _of_name(
     "rel_entr",
     _PAIR_FROM_SINGLE,
-    lambda t, out, x, y: product_or_zero(t, np.log(np.true_divide(x, y)) + 1),
+    lambda t, out, x, y: product_or_zero(t, np.log(x) - np.log(y) + 1),
     lambda t, out, x, y: -quotient_or_zero(t * x, y),
     run=_run_rel_entr,
 )

@@ -7,10 +7,12 @@ as ``scipy.special.logsumexp``) cannot, and are the reason for this module.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from functrace.ir.types import type_of
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
@@ -20,7 +22,10 @@ from functrace.tracing import as_operand, bind
 def _floating(x: Any) -> Any:
     """An operand in a floating dtype: what is no number with a point becomes a double."""
     x = as_operand(x)
-    return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
+    is_number = hasattr(x, "shape") and not type_of(x).weak  # and none of Python's
+    if is_number and dtype_of(x).kind in "fc":
+        return x
+    return cast_to(x, np.result_type(dtype_of(x), np.float64))
 
 
 def expit(x: Any) -> Any:
@@ -140,9 +145,16 @@ def logsumexp(
         shape = np.broadcast_shapes(shape_of(a), shape_of(b))
         a, b = np.broadcast_to(cast_to(a, dtype), shape), cast_to(b, dtype)
         axes = normal_axes(axis, len(shape))
-        a = np.where(np.equal(b, 0), dtype.type(-np.inf), a)
-    largest = stop_gradient(np.max(np.real(a), axis=axes, keepdims=True))
-    shift = np.where(np.isfinite(largest), largest, 0)
+        is_zero = np.equal(b, 0)
+        counted = np.where(is_zero, dtype.type(-np.inf), a)
+        largest = stop_gradient(np.max(np.real(counted), axis=axes, keepdims=True))
+        shift = np.where(np.isfinite(largest), largest, 0)
+        # What counts nothing must not overflow; else it stays, for the derivative by its factor.
+        overflows = np.greater(np.real(a) - shift, math.log(np.finfo(dtype).max) / 2)
+        a = np.where(is_zero & overflows, dtype.type(-np.inf), a)
+    else:
+        largest = stop_gradient(np.max(np.real(a), axis=axes, keepdims=True))
+        shift = np.where(np.isfinite(largest), largest, 0)
     with np.errstate(invalid="ignore"):
         terms = np.exp(a - shift)
     total = np.sum(terms if b is None else b * terms, axis=axes, keepdims=True)

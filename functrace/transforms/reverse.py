@@ -250,7 +250,7 @@ class Tape(ValueRecording):
             value if tangent is None else Tracer(separation, value, tangent)
             for value, tangent in zip(output, apart, strict=True)
         )
-        return output, AtLimit(primitive, separation, apart)
+        return output, AtLimit(primitive, self.separations, apart)
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
@@ -299,10 +299,13 @@ class AtLimit(Primitive):
 
     multiple_outputs = True
 
-    def __init__(self, primitive: Primitive, separation: Separation, apart: Sequence[Any]) -> None:
+    def __init__(
+        self, primitive: Primitive, separations: list[Separation], apart: Sequence[Any]
+    ) -> None:
         self.name = primitive.name  # it is no primitive of its own, so the table has none of it
         self.primitive = primitive
-        self.separation = separation
+        self.separations = separations
+        self.number = len(separations) - 1
         self.apart = apart
 
     def vjp(
@@ -314,11 +317,19 @@ class AtLimit(Primitive):
         **params: Any,
     ) -> Sequence[Any]:
         """Take cotangents and their slopes apart."""
-        separation = self.separation
+        separation = self.separations[self.number]
+        # The walk back has been at the operations to which these belong.
+        past = self.separations[self.number + 1 :]
 
         def is_ours(x: Any) -> bool:
             return isinstance(x, Tracer) and x.recording is separation
 
+        def without_past(x: Any) -> Any:
+            while isinstance(x, Tracer) and x.recording in past:
+                x = x.value
+            return x
+
+        cotangent = [*map(without_past, cotangent)]
         return self.primitive.vjp_at_limit(
             [x.value if is_ours(x) else x for x in cotangent],
             [x.variable if is_ours(x) else None for x in cotangent],

@@ -316,3 +316,20 @@ def test_rank_is_locally_constant():
     assert ft.jit(lambda x: np.linalg.matrix_rank(x, tol=9.0))(A) == 0
     assert ft.jit(np.linalg.matrix_rank)(np.zeros(3)) == 0
     assert ft.jit(lambda x: np.linalg.matrix_rank(x, rtol=0.9))(A) == 1
+
+
+@pytest.mark.parametrize("f", [np.linalg.det, lambda x: np.linalg.slogdet(x)[1]])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_only_the_matrix_of_a_stack_that_is_not_finite_is_nan(f, bad):
+    stack = np.stack([A, np.full_like(A, bad), np.diag([0.0] + [1.0] * (len(A) - 1)), 2 * A])
+    with np.errstate(all="ignore"):
+        for loss in (lambda x: np.sum(f(x)), lambda x: np.sum(ft.vmap(f)(x))):
+            gradient, tangent = ft.grad(loss)(stack), ft.jvp(f, (stack,), (stack,))[1]
+            assert np.isnan(gradient[1]).all()
+            assert np.isnan(tangent[1])
+            for i in (0, 3):
+                np.testing.assert_allclose(gradient[i], ft.grad(f)(stack[i]), rtol=1e-10)
+                own = ft.jvp(f, (stack[i],), (stack[i],))[1]
+                np.testing.assert_allclose(tangent[i], own, rtol=1e-10)
+        hessians = ft.vmap(ft.hessian(f))(stack)
+        np.testing.assert_allclose(hessians[3], ft.hessian(f)(stack[3]), rtol=1e-8, atol=1e-12)

@@ -212,3 +212,44 @@ def test_dtypes_of_sums_of_exponentials(dtype):
         ours, theirs = special.logsumexp(x, **options), scipy.special.logsumexp(x, **options)
         for one, other in zip(np.atleast_1d(ours), np.atleast_1d(theirs), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", TWO)
+@pytest.mark.parametrize("number", [True, 1, 0.25, 0.25 + 0.5j])
+def test_numbers_of_pythons_beside_arrays_as_in_scipy(name, number):
+    f, expected = getattr(special, name), getattr(scipy.special, name)
+    for dtype in "?bBhilLefdFD":
+        x = np.ones(2, dtype)
+        for inputs in ((x, number), (number, x), (number, x[0])):
+            try:
+                wanted = expected(*inputs)
+            except TypeError:
+                with pytest.raises(TypeError):
+                    f(*inputs)
+                continue
+            for found in (f(*inputs), ft.jit(f)(*inputs)):
+                assert found.dtype == wanted.dtype, (dtype, inputs)
+                np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_of_exponentials_of_one_number(name):
+    f, expected = getattr(special, name), getattr(scipy.special, name)(0.25)
+    for found in (f(0.25), ft.jit(f)(0.25)):
+        assert type(found) is type(expected)
+        np.testing.assert_allclose(found, expected)
+
+
+def test_the_derivative_by_a_factor_that_is_zero():
+    a, b = np.array([0.0, 1.0, 2000.0]), np.array([1.0, 0.0, 0.0])
+    by_factor = ft.grad(lambda b: special.logsumexp(a[:2], b=b))
+    np.testing.assert_allclose(by_factor(b[:2]), [1, np.e], rtol=1e-14)
+    np.testing.assert_array_equal(ft.grad(lambda a: special.logsumexp(a, b=b))(a), [1, 0, 0])
+
+
+@pytest.mark.parametrize("outer", [ft.grad, ft.jacfwd])
+@pytest.mark.parametrize("inner", [ft.grad, ft.jacfwd])
+def test_mixed_derivatives_of_the_relative_entropy_at_zero(outer, inner):
+    with np.errstate(divide="ignore"):
+        assert outer(inner(special.rel_entr, 0), 1)(0.0, 2.0) == -0.5
+        assert outer(inner(special.rel_entr, 1), 0)(0.0, 2.0) == -0.5

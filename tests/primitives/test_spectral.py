@@ -79,6 +79,14 @@ def test_sums_of_functions_of_one_factorization():
     check_first_order(loss, np.eye(3))
 
 
+@pytest.mark.parametrize("product", [np.matmul, np.multiply])
+def test_products_of_functions_of_two_factorizations(product):
+    def loss(x):
+        return np.sum(WEIGHTS * product(spectral(np.exp)(x), spectral(np.sqrt)(x)))
+
+    check_first_order(loss, np.eye(3))
+
+
 def test_jacobians():
     expected = np.einsum("ik,jl->ijkl", np.eye(3), np.eye(3))
     expected = (expected + expected.transpose(0, 1, 3, 2)) / 4

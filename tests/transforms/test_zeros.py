@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import functrace as ft
-from functrace.primitives.contracting import contract, contract_or_zero
+from functrace.primitives.contracting import contract, contract_or_zero, zero_contract
 from functrace.transforms.zeros import ZeroKeeping
 
 
@@ -53,6 +53,12 @@ FUNCTIONS = {  # each with a point, and the value, the first and the second deri
     "matrix product": (
         lambda x: np.where(x < 9, np.exp(np.stack([x, x])) @ np.stack([x, 1 / x]), x),
         1000.0,
+        1.0,
+        0.0,
+    ),
+    "outer product": (
+        lambda x: np.where(x > 0, np.sum(np.outer(np.stack([1 / x, x]), np.log(x))), x),
+        0.0,
         1.0,
         0.0,
     ),
@@ -240,10 +246,11 @@ SPECIAL = st.sampled_from([0.0, -0.0, 1.0, -2.0, np.inf, -np.inf, np.nan])
 def test_contractions_keep_zeros_as_sums_of_products_do(first, second):
     t, factor = np.reshape(first, (2, 3)), np.reshape(second, (3, 2))
     with np.errstate(all="ignore"):
-        terms = t[:, :, None] * factor
-        wanted = np.sum(np.where(t[:, :, None] == 0, 0, terms), axis=1)
+        terms = np.where(t[:, :, None] == 0, 0, t[:, :, None] * factor)
         found = contract_or_zero.run(t, factor, subscripts="ij,jk->ik")
-    np.testing.assert_array_equal(found, wanted)
+        of_both = zero_contract.run(t, factor, subscripts="ij,jk->ik")
+        np.testing.assert_array_equal(found, np.sum(terms, axis=1))
+        np.testing.assert_array_equal(of_both, np.sum(np.where(factor == 0, 0, terms), axis=1))
     finite = np.nan_to_num(t, posinf=1, neginf=1), np.nan_to_num(factor, posinf=1, neginf=1)
     np.testing.assert_array_equal(
         contract_or_zero.run(*finite, subscripts="ij,jk->ik"),
