@@ -146,7 +146,7 @@ class Recording:
 
     def as_constant(self, tracer: Tracer) -> Any:
         """What a younger recording keeps of a tracer: a copy, as it may be written later."""
-        return tracer.copy()
+        return tracer.twin()
 
     def attribute(self, tracer: Tracer, name: str) -> Any:
         """What a plain array has and a traced one has not."""
@@ -304,6 +304,9 @@ class ProgramRecording(Recording):
         holds_effects: Whether what is done for its effect waits for the Program to run, even where
             none of its inputs is traced. If not, the function is running on values as well, and
             it is done at once.
+        layouts: For inputs whose elements do not lie in row-major order: an array that lies so.
+        row_major: The inputs of which it was asked how they lie, and taken that it is in this
+            order: the Program holds for no others.
     """
 
     def __init__(self, holds_effects: bool = True) -> None:
@@ -311,15 +314,22 @@ class ProgramRecording(Recording):
         self.holds_effects = holds_effects
         self.inputs: list[Variable] = []
         self.equations: list[Equation] = []
+        self.layouts: dict[Variable, np.ndarray] = {}
+        self.row_major: set[Variable] = set()
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
         self._is_silent_outside = numpy_warnings.is_silent()
 
-    def input(self, type: ArrayType) -> Tracer:
-        """A tracer for a new input of the Program."""
+    def input(self, type: ArrayType, layout: np.ndarray | None = None) -> Tracer:
+        """A tracer for a new input of the Program, which lies in memory as an array does."""
         variable = Variable(type)
         self.inputs.append(variable)
-        return Tracer(self, UNKNOWN, variable, user_place(2))
+        tracer = Tracer(self, UNKNOWN, variable, user_place(2))
+        if layout is not None:
+            self.layouts[variable] = layout
+            tracer.memory = Memory()
+            tracer.memory.layout = layout
+        return tracer
 
     def atom(self, value: Any) -> Atom:
         """What stands for a value in the Program: its variable, or a constant."""
@@ -1082,6 +1092,14 @@ class Tracer:
         ):
             result.memory = Memory()
             result.memory.layout = np.empty(shape, bool)
+        return result
+
+    def twin(self) -> Tracer:
+        """The same values in memory of their own, in which they lie as here."""
+        result = self.copy("K")
+        if self.base is None and self.memory is not None and self.memory.layout is not None:
+            result.memory = Memory()
+            result.memory.layout = self.memory.layout
         return result
 
     # Operators

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import ref
 
@@ -26,6 +26,7 @@ import numpy as np
 from functrace.errors import ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
+from functrace.layouts import layout_of, order_of
 from functrace.places import Place, source_of, user_place
 from functrace.tracing import (
     UFUNCS,
@@ -127,6 +128,9 @@ def as_laid_out(tracer: Tracer) -> Any:
         innermost = innermost.value
     if type(innermost.value) is np.ndarray:
         return innermost.value
+    within = innermost.memory
+    if innermost.base is None and within is not None and within.layout is not None:
+        return within.layout
     if tracer.base is not None:
         below = as_laid_out(tracer.base)
         if below is None:
@@ -143,11 +147,17 @@ def as_laid_out(tracer: Tracer) -> Any:
     return layout
 
 
+def layouts_of(values: Iterable[Any]) -> list[np.ndarray | None]:
+    """How arrays lie in memory, traced ones included; None for row-major order."""
+    found = [as_laid_out(x) if type(x) is Tracer and x.ndim > 1 else x for x in values]
+    return [layout_of(x) if type(x) is np.ndarray and x.ndim > 1 else None for x in found]
+
+
 def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
     """The axes of a value of a Program in the order in which they lie in memory in NumPy.
 
     From that of the longest steps to that of the shortest; None where it is not known. The inputs
-    of a Program are taken to be in row-major order.
+    of a Program are taken to be in row-major order where nothing else is known, and this is noted.
     """
     recording, variable = tracer.recording, tracer.variable
     if tracer.ndim < 2:
@@ -166,8 +176,12 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
                 type(atom.value) is np.ndarray and atom.value.flags.c_contiguous
             )
             orders[atom] = tuple(range(rank)) if is_plain else None
+        elif atom in recording.layouts:
+            orders[atom] = order_of(recording.layouts[atom])
         elif equation is None or rank < 2:
             orders[atom] = tuple(range(rank))
+            if rank > 1:
+                recording.row_major.add(atom)
         else:
             missing = [x for x in equation.inputs if x not in orders]
             if missing:

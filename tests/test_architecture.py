@@ -28,8 +28,8 @@ FLOORS = [
         "ir.checking", "ir.saving",
     ],
     [
-        "places", "numpy_warnings", "expressions", "refusals", "reaching", "draws", "tracing",
-        "views", "buffers",
+        "places", "numpy_warnings", "expressions", "refusals", "layouts", "reaching", "draws",
+        "tracing", "views", "buffers",
     ],
     [
         "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",

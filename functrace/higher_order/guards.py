@@ -104,6 +104,7 @@ def make_guard(
     arguments: tree.Structure,
     output: tree.Structure,
     static: Sequence[tuple[int | str, Any, Hashable]] = (),
+    row_major: Sequence[int] = (),
 ) -> Guard | None:
     """Generate the guard for calls like this one.
 
@@ -114,6 +115,7 @@ def make_guard(
             static.
         output: The structure of the output.
         static: Position or name, value and identity of each static argument.
+        row_major: The numbers of the leaves that must lie in this order.
 
     Returns:
         The guard; None if there can be none.
@@ -127,7 +129,7 @@ def make_guard(
     ):
         return None
     writer = _Writer()
-    source = writer.guard(leaves, arguments.node, output.node, static)
+    source = writer.guard(leaves, arguments.node, output.node, static, row_major)
     local: dict[str, Any] = {}
     exec(_compiled(source), _GLOBALS, local)  # noqa: S102  (written here, from types and keys)
     return local["make"](run, *writer.constants)
@@ -160,6 +162,7 @@ class _Writer:
         arguments: Node,
         output: Node,
         static: Sequence[tuple[int | str, Any, Hashable]],
+        row_major: Sequence[int],
     ) -> str:
         """The source of a function that makes the guard from ``run`` and the constants."""
         args, kwargs = child_nodes(arguments)
@@ -167,6 +170,8 @@ class _Writer:
         opening, self.lines = self.lines, []
         for name, leaf in zip(self.leaves, leaves, strict=True):
             self._check_leaf(name, leaf)
+        for number in row_major:
+            self._require_not(f"not {self.leaves[number]}.flags.c_contiguous")
         call = f"run({', '.join(self.leaves)})"
         outputs = iter([f"o{number}" for number in range(1, _count(output) + 1)])
         names = [f"o{number}, " for number in range(1, _count(output) + 1)]

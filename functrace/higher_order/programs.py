@@ -75,23 +75,31 @@ class Recorded(NamedTuple):
     Attributes:
         program: Takes the leaves of the arguments, and returns the leaves of the output.
         structure: The structure of the output.
+        row_major: The numbers of the inputs for which the Program holds in this order only.
     """
 
     program: Program
     structure: tree.Structure
+    row_major: tuple[int, ...] = ()
 
 
 def record_program(
-    f: Callable[..., Any], arguments: tree.Structure, types: Sequence[ArrayType]
+    f: Callable[..., Any],
+    arguments: tree.Structure,
+    types: Sequence[ArrayType],
+    layouts: Sequence[np.ndarray | None] | None = None,
 ) -> Recorded:
     """Record a function, called with positional arguments of this structure and these types.
 
     The Program may capture tracers: it is not closed yet.
     """
     with ProgramRecording() as recording:
-        inputs = [recording.input(type) for type in types]
+        lying = layouts or [None] * len(types)
+        inputs = [recording.input(*given) for given in zip(types, lying, strict=True)]
         outputs, structure = tree.flatten(f(*arguments.unflatten(inputs)))
-        return Recorded(recording.program([_as_output(x, f) for x in outputs]), structure)
+        program = recording.program([_as_output(x, f) for x in outputs])
+        row_major = [n for n, x in enumerate(recording.inputs) if x in recording.row_major]
+        return Recorded(program, structure, tuple(row_major))
 
 
 def _as_output(x: Any, f: Callable[..., Any]) -> Any:

@@ -45,6 +45,7 @@ from functrace.transforms.batch import (
     no_shortcuts,
 )
 from functrace.tree.sameness import identity
+from functrace.views import layouts_of
 
 MOST_RECORDINGS = 256
 """How many recordings one function keeps; beyond these, the least recently used one goes."""
@@ -65,12 +66,14 @@ class Key(NamedTuple):
         types: Of their leaves.
         static: Position or name, value and identity of each static argument.
         axes: The named axes in scope, and their lengths.
+        strides: Of arrays that do not lie in row-major order, where that makes a difference.
     """
 
     structure: tree.Structure
     types: tuple[ArrayType, ...]
     static: tuple[tuple[int | str, Any, Hashable], ...]
     axes: tuple[tuple[Hashable, int], ...]
+    strides: tuple[tuple[int, ...] | None, ...] = ()
 
     @property
     def identity(self) -> Hashable:
@@ -82,7 +85,7 @@ class Key(NamedTuple):
         """
         static = tuple((place, identity) for place, _, identity in self.static)
         axes = identity(self.axes) if self.axes else ()
-        found = (self.structure.identity, self.types, static, axes)
+        found = (self.structure.identity, self.types, static, axes, self.strides)
         try:
             hash(found)
         except TypeError:
@@ -104,6 +107,7 @@ class Entry:
         donated: The numbers of the leaves whose memory may be reused.
         name: The function's name.
         recording_seconds: How long it took to record it.
+        row_major: The numbers of the leaves for which it holds in this order only.
         guards: By the leaves' Python types; None where these types can have none.
     """
 
@@ -117,6 +121,7 @@ class Entry:
         donated: frozenset[int],
         name: str,
         recording_seconds: float = 0.0,
+        row_major: tuple[int, ...] = (),
     ) -> None:
         self.key = key
         self.identity = identity
@@ -125,6 +130,7 @@ class Entry:
         self.program = program
         self.structure = structure
         self.captured = captured
+        self.row_major = row_major
         self.donated = donated
         self.guards: dict[tuple[type, ...], Guard | None] = {}
         self._executable: Executable | None = None
@@ -157,8 +163,10 @@ class Entry:
             key = self.key
             self.guards[kinds] = (
                 None
-                if key.axes
-                else make_guard(self.run, leaves, key.structure, self.structure, key.static)
+                if key.axes or key.strides
+                else make_guard(
+                    self.run, leaves, key.structure, self.structure, key.static, self.row_major
+                )
             )
         return self.guards.get(kinds)
 
@@ -234,6 +242,11 @@ class Recordings:
         leaves = self._operands(given, structure, static)
         key = Key(structure, tuple(map(type_of, leaves)), static, axes_in_scope())
         entry, captured = self.entry(key)
+        if entry.row_major:
+            layouts = layouts_of(leaves)
+            if any(layouts[number] is not None for number in entry.row_major):
+                strides = tuple([None if x is None else x.strides for x in layouts])
+                entry, captured = self.entry(key._replace(strides=strides), layouts)
         if captured or any(type(leaf) is Tracer for leaf in leaves):
             outputs = bind(call, *leaves, *captured, program=entry.program)
         else:
@@ -288,7 +301,9 @@ class Recordings:
 
     # Recordings
 
-    def entry(self, key: Key) -> tuple[Entry, list[Any]]:
+    def entry(
+        self, key: Key, layouts: Sequence[np.ndarray | None] | None = None
+    ) -> tuple[Entry, list[Any]]:
         """The recording for a kind of calls, and the tracers that it captured.
 
         Where another thread is making it, this one waits.
@@ -306,15 +321,17 @@ class Recordings:
                     break
             if not _wait_for(making):
                 # It waits for this thread, or is this thread: both record.
-                return self._recorded(key, identity)
+                return self._recorded(key, identity, layouts)
         try:
-            return self._recorded(key, identity)
+            return self._recorded(key, identity, layouts)
         finally:
             with self._lock:
                 self._making.pop(identity, None)
             making.done.set()
 
-    def _recorded(self, key: Key, identity: Hashable) -> tuple[Entry, list[Any]]:
+    def _recorded(
+        self, key: Key, identity: Hashable, layouts: Sequence[np.ndarray | None] | None
+    ) -> tuple[Entry, list[Any]]:
         if is_explaining():
             with self._lock:
                 earlier = [entry.key for entry in self._entries.values()]
@@ -322,7 +339,7 @@ class Recordings:
         start = perf_counter()
         called = with_static(self.function, key.static)
         with watching_draws(self.function):
-            body, structure = record_program(called, key.structure, key.types)
+            body, structure, row_major = record_program(called, key.structure, key.types, layouts)
         program, captured = closed(body)
         # Captured values belong to this call alone, but for the numbers of examples: another call
         # finds its own under the same names.
@@ -330,7 +347,9 @@ class Recordings:
         donated = frozenset() if captured else self._donated_leaves(key)
         name = getattr(self.function, "__name__", "program")
         seconds = perf_counter() - start
-        entry = Entry(key, identity, program, structure, names or (), donated, name, seconds)
+        entry = Entry(
+            key, identity, program, structure, names or (), donated, name, seconds, row_major
+        )
         with self._lock:
             self._misses += 1
             if names is not None:

@@ -24,7 +24,9 @@ from functrace.errors import (
 )
 from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
+from functrace.layouts import layout_of
 from functrace.places import runs_equations, source_of, user_place
+from functrace.primitives.linear import known_value
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import leaf_names, operands, require_callable
@@ -236,7 +238,9 @@ def vmap(
         size = _batch_size(leaves, axes, axis_size, name_of)
         with ProgramRecording() as recording:
             inputs = [
-                leaf if axis is None else recording.input(_without_axis(type_of(leaf), axis))
+                leaf
+                if axis is None
+                else recording.input(_without_axis(type_of(leaf), axis), _layout(leaf, axis))
                 for leaf, axis in zip(leaves, axes, strict=True)
             ]
             traced_args, traced_kwargs = structure.unflatten(inputs)
@@ -265,6 +269,13 @@ def vmap(
         return out_structure.unflatten(apart(placed, leaves))
 
     return mapped
+
+
+def _layout(leaf: Any, axis: int) -> np.ndarray | None:
+    """How an example lies in memory; None for row-major order."""
+    value = known_value(leaf)
+    is_array = type(value) is np.ndarray and value.ndim > 2 and value.size > 0
+    return layout_of(np.moveaxis(value, axis, 0)[0]) if is_array else None
 
 
 def _is_none(x: Any) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArrayWriteError, FunctraceError
+from functrace.layouts import copied
 from functrace.reaching import reached
 from functrace.tracing import Recording, Tracer
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
@@ -199,14 +200,14 @@ def _apart(x: Any, arrays: list[np.ndarray]) -> Any:
     """What a function is given for an argument; the arrays in it are added to a list."""
     if isinstance(x, np.ndarray):
         if x.nbytes <= COPIED_BYTES:
-            own = x.copy("K")
+            own = copied(x)
         else:
             own = x.view()
             own.flags.writeable = False
         arrays.append(own)
         return own
     if type(x) is Tracer:
-        return x.copy()
+        return x.twin()
     if type(x) in KNOWN_LEAVES:
         return x
     leaves = _leaves(x)
@@ -231,7 +232,7 @@ def _leaves(x: Any) -> list[Any]:
 def _copied(args: Any, before: Sequence[Any]) -> Any:
     """The arguments, with what cannot be written in memory of its own."""
     return tree.map(
-        lambda x: x.copy("K") if isinstance(x, np.ndarray) and not x.flags.writeable else x, args
+        lambda x: copied(x) if isinstance(x, np.ndarray) and not x.flags.writeable else x, args
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from functrace import numpy_warnings, tree
 from functrace.draws import watching_draws
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
 from functrace.ir.types import type_of
+from functrace.layouts import layout_of
 from functrace.places import runs_equations
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, bind
@@ -48,9 +51,9 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
     def record(*args: Any, **kwargs: Any) -> Program:
         leaves, structure = tree.flatten((args, kwargs))
         advice = "Give arrays and numbers, and let the function take anything else from around it."
-        types = [type_of(x) for x in operands(f, leaves, structure, "make_ir", advice)]
+        given = operands(f, leaves, structure, "make_ir", advice)
         with ProgramRecording() as recording:
-            tracers = [recording.input(type) for type in types]
+            tracers = [recording.input(type_of(x), _layout(x)) for x in given]
             traced_args, traced_kwargs = structure.unflatten(tracers)
             with watching_draws(f):
                 outputs = tree.leaves(f(*traced_args, **traced_kwargs))
@@ -61,6 +64,11 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
         return program
 
     return record
+
+
+def _layout(x: Any) -> np.ndarray | None:
+    """How an argument lies in memory; None for row-major order."""
+    return layout_of(x) if isinstance(x, np.ndarray) and x.ndim > 1 else None
 
 
 def _require_array(x: Any, f: Callable[..., Any]) -> None:

@@ -28,6 +28,7 @@ from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
+from functrace.layouts import copied
 from functrace.places import Place, runs_equations, source_of, user_place
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
@@ -119,7 +120,7 @@ class Tape(ValueRecording):
             require_usable(value)
             value = value.recording.as_constant(value)
         if type(value) is np.ndarray:
-            value = value.copy("K") if value.nbytes <= COPIED_BYTES else self._kept(value, False)
+            value = copied(value) if value.nbytes <= COPIED_BYTES else self._kept(value, False)
         return Tracer(self, value, variable)
 
     def _kept(self, array: np.ndarray, is_nested: bool) -> np.ndarray:

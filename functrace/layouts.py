@@ -1,0 +1,39 @@
+"""How elements of arrays lie in memory, which decides what NumPy's reshape makes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def copied(array: np.ndarray) -> np.ndarray:
+    """A copy whose elements lie as those of the array do, gaps between them included."""
+    if array.flags.forc or 0 in array.strides or not array.size:
+        return array.copy("K")
+    result = _like(array, array.dtype, array.strides)
+    result[...] = array
+    return result
+
+
+def layout_of(array: np.ndarray) -> np.ndarray | None:
+    """A small array whose elements lie as those of an array do; None for row-major order."""
+    if array.flags.c_contiguous or 0 in array.strides or not array.size:
+        return None
+    strides = array.strides
+    if all(step % array.itemsize == 0 for step in strides):
+        strides = tuple(step // array.itemsize for step in strides)
+    return _like(array, np.dtype(bool), strides)
+
+
+def _like(array: np.ndarray, dtype: np.dtype[Any], strides: tuple[int, ...]) -> np.ndarray:
+    """An array of this shape and these strides in memory of its own."""
+    ends = [(n - 1) * step for n, step in zip(array.shape, strides, strict=True)]
+    first = -sum(end for end in ends if end < 0)
+    memory = np.empty(first + sum(end for end in ends if end > 0) + dtype.itemsize, np.uint8)
+    return np.ndarray(array.shape, dtype, memory, first, strides)
+
+
+def order_of(layout: np.ndarray) -> tuple[int, ...]:
+    """The axes from that of the longest steps to that of the shortest."""
+    return tuple(np.argsort([-abs(step) for step in layout.strides], kind="stable").tolist())
