@@ -119,7 +119,8 @@ class _Builder:
     def step(self, name: str, seed: int) -> None:
         """Append an application of a primitive to earlier values brought into its domain."""
         self.rng = np.random.default_rng(seed)
-        variant = CASES[name].variants[self.rng.integers(len(CASES[name].variants))]
+        variants = [v for v in CASES[name].variants if _depends_on_values(v)]
+        variant = variants[self.rng.integers(len(variants))]
         shape: Shape = ()
 
         def fits(other: Shape) -> bool:
@@ -162,6 +163,11 @@ TAMERS: dict[str, Tamer] = {
 """For each domain that programs are drawn with, what brings any value into it."""
 
 
+def _depends_on_values(variant: Any) -> bool:
+    """Whether a row leaves an input open, so that it is no equation of constants alone."""
+    return any(spec.value is None and spec.domain.kind == "f" for spec in variant.inputs)
+
+
 def program_primitives() -> list[str]:
     """The primitives that programs are drawn with."""
     return [
@@ -169,7 +175,7 @@ def program_primitives() -> list[str]:
         for name, case in CASES.items()
         if case.in_programs
         and name in PRIMITIVES
-        and case.variants
+        and any(map(_depends_on_values, case.variants))
         and "float64" in case.dtypes
         and all(
             spec.domain.kind != "f" or spec.domain.name in TAMERS or spec.value is not None
