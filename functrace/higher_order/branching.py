@@ -40,6 +40,7 @@ from functrace.higher_order.programs import (
     in_front,
     input_types,
     keeping_zeros,
+    linear_form,
     output_types,
     pushed_forward,
     record_program,
@@ -143,6 +144,60 @@ def _union(masks: Sequence[Mask]) -> Mask:
     return tuple(any(column) for column in zip(*masks, strict=True))
 
 
+def in_halves(
+    branches: Sequence[Program],
+    first: Sequence[Program],
+    second: Sequence[Program],
+    given: tuple[Sequence[ArrayType], Sequence[Sequence[int]]],
+    found: tuple[Sequence[ArrayType], Sequence[Sequence[int]]],
+) -> tuple[list[Program], list[Program], list[ArrayType]]:
+    """Let halves of branches be branches again, which have the same inputs and outputs.
+
+    Every branch has residuals of its own. All are returned, those of the other branches as zeros.
+
+    Args:
+        branches: The branches.
+        first: For each what takes its inputs, and returns its outputs and residuals.
+        second: For each what takes its residuals and other inputs.
+        given: The types of these others for all branches; and for each branch the numbers of its
+            own among them.
+        found: In the same way the types of the outputs of the second half.
+
+    Returns:
+        The first halves, the second halves, and the types of all residuals.
+    """
+    count = len(branches[0].outputs)
+    kept = [output_types(half)[count:] for half in first]
+    residual_types = [type for types in kept for type in types]
+    forward: list[Program] = []
+    then: list[Program] = []
+    start = 0
+    for types, before, after, taken, returned in zip(
+        kept, first, second, given[1], found[1], strict=True
+    ):
+        own = range(start, start + len(types))
+        start += len(types)
+        forward.append(
+            with_interface(
+                before,
+                input_types(before),
+                range(len(branches[0].inputs)),
+                [*joint_types(branches), *residual_types],
+                [*range(count), *(count + i for i in own)],
+            )
+        )
+        then.append(
+            with_interface(
+                after,
+                [*residual_types, *given[0]],
+                [*own, *(len(residual_types) + i for i in taken)],
+                found[0],
+                returned,
+            )
+        )
+    return forward, then, residual_types
+
+
 class Switch(Primitive):
     """Run one of several Programs. The first input is the number of the branch."""
 
@@ -244,51 +299,59 @@ class Switch(Primitive):
         found = iter(results[count:])
         return results[:count], tuple(next(found) if on else None for on in mask)
 
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run what needs no tangents of the chosen Program, and then what does."""
+        branches = branches_of(params)
+        is_active = tuple(tangent is not None for tangent in tangents[1:])
+        forms = [linear_form(branch, is_active) for branch in branches]
+        mask = _union([form.has_tangent for form in forms])
+        types = [v.type.strong for v, on in zip(branches[0].inputs, is_active, strict=True) if on]
+        out_types = [
+            type.strong for type, on in zip(joint_types(branches), mask, strict=True) if on
+        ]
+        forward, linear, residual_types = in_halves(
+            branches,
+            [form.forward for form in forms],
+            [form.linear for form in forms],
+            (types, [range(len(types))] * len(forms)),
+            (out_types, [_numbers_within(form.has_tangent, mask) for form in forms]),
+        )
+        count = len(branches[0].outputs)
+        chosen = choice_of(params)
+        apart = not sees_all(params)
+        kept_choice = Choice(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
+        results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
+        choice = Choice(
+            (*(False for _ in residual_types), *compress(chosen.inputs, is_active)),
+            tuple(compress(chosen.outputs, mask)),
+        )
+        given = [*results[count:], *(tangent for tangent in tangents if tangent is not None)]
+        found = iter(self.bind_like(inputs[0], given, linear, params, choice))
+        return results[:count], tuple(next(found) if on else None for on in mask)
+
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
-        """Run the forward half of the chosen Program; its backward half waits in a pullback.
-
-        Every branch has residuals of its own. All are returned, those of the other branches as
-        zeros, so that the branches still have the same outputs.
-        """
+        """Run the forward half of the chosen Program; its backward half waits in a pullback."""
         branches = branches_of(params)
         is_active = tuple(need is not None for need in needed[1:])
         forms = [residual_form(branch, is_active) for branch in branches]
         count = len(branches[0].outputs)
         takes = _union([form.takes_cotangent for form in forms])
         gives = _union([form.gives_cotangent for form in forms])
-        kept = [output_types(form.forward)[count:] for form in forms]
-        starts = np.cumsum([0, *map(len, kept)]).tolist()
-        residual_types = [type for types in kept for type in types]
         given_types = [
             type.strong for type, on in zip(joint_types(branches), takes, strict=True) if on
         ]
         found_types = [v.type.strong for v, on in zip(branches[0].inputs, gives, strict=True) if on]
-        forward: list[Program] = []
-        backward: list[Program] = []
-        for start, types, form in zip(starts, kept, forms, strict=False):
-            own = range(start, start + len(types))
-            forward.append(
-                with_interface(
-                    form.forward,
-                    input_types(form.forward),
-                    range(len(branches[0].inputs)),
-                    [*joint_types(branches), *residual_types],
-                    [*range(count), *(count + i for i in own)],
-                )
-            )
-            taken = _numbers_within(form.takes_cotangent, takes)
-            given = _numbers_within(form.gives_cotangent, gives)
-            backward.append(
-                with_interface(
-                    form.backward,
-                    [*residual_types, *given_types],
-                    [*own, *(len(residual_types) + i for i in taken)],
-                    found_types,
-                    given,
-                )
-            )
+        forward, backward, residual_types = in_halves(
+            branches,
+            [form.forward for form in forms],
+            [form.backward for form in forms],
+            (given_types, [_numbers_within(form.takes_cotangent, takes) for form in forms]),
+            (found_types, [_numbers_within(form.gives_cotangent, gives) for form in forms]),
+        )
         chosen = choice_of(params)
         # Residuals are chosen where examples that do not choose a branch have no part in it.
         apart = not sees_all(params)

@@ -375,12 +375,13 @@ def sequential_vmap(fun: Callable[P, R]) -> MappedFunction[P, R]:
         leaves, structure = tree.flatten(list(args))
         is_mapped = tree.leaves(in_batched)
         rows = [x for x, on in zip(leaves, is_mapped, strict=True) if on]
+        # Not the function itself: it holds this rule, and would wait for the garbage collector.
+        each_again: Any = sequential_vmap(fun)
 
         def step(carry: None, row: Sequence[Any]) -> tuple[None, Any]:
             each = iter(row)
             given = [next(each) if on else x for x, on in zip(leaves, is_mapped, strict=True)]
-            called: Any = function
-            return carry, called(*structure.unflatten(given))
+            return carry, each_again(*structure.unflatten(given))
 
         output = scan(step, None, rows, length=axis_size)[1]
         return output, tree.map(lambda _: True, output)

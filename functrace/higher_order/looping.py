@@ -30,6 +30,7 @@ from functrace.higher_order.programs import (
     bind_keeping_zeros,
     in_front,
     keeping_zeros,
+    linear_form,
     output_types,
     pushed_forward,
     residual_form,
@@ -37,7 +38,7 @@ from functrace.higher_order.programs import (
     with_axis,
 )
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Constant, Equation, Program, Variable
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import zeros_of_type
@@ -271,6 +272,20 @@ class Scan(Primitive):
             (*scattered(carry_out, carry_mask), *scattered(stack_out, stack_mask)),
         )
 
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Scan what needs no tangents, and then, over its stacked residuals, what does."""
+        length = params["length"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        plan = LinearPlan(params["body"], *self.split(is_active, params), length is None)
+        results = bind(self, *inputs, **{**params, "body": plan.forward})
+        count = len(params["body"].outputs)
+        pushed = plan.push(
+            tangents, inputs, results[count:], length=length, reverse=params["reverse"]
+        )
+        return results[:count], pushed
+
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
@@ -438,6 +453,136 @@ def interleaved(
     )
 
 
+class Residuals:
+    """What a loop's trips hand on to another loop over the same trips, and how they do.
+
+    A residual that is a constant or a row of the loop is there already; others are stacked.
+
+    Attributes:
+        fixed: The numbers of the loop's constants that are residuals.
+        from_rows: The numbers of its rows that are.
+        stacked: The residuals that are neither.
+    """
+
+    def __init__(
+        self, residuals: Sequence[Atom], inputs: Sequence[Variable], first: int, last: int
+    ) -> None:
+        """Tell the residuals apart.
+
+        Args:
+            residuals: Outputs of the loop's body.
+            inputs: The body's inputs.
+            first: The number of its first carry.
+            last: The number of its first row.
+        """
+        position: dict[Atom, int] = {variable: number for number, variable in enumerate(inputs)}
+        places = [position.get(residual) for residual in residuals]
+        constants = [
+            (n, place) for n, place in enumerate(places) if place is not None and place < first
+        ]
+        rows = [(n, place) for n, place in enumerate(places) if place is not None and place >= last]
+        there = {number for number, _ in (*constants, *rows)}
+        stacked = [number for number in range(len(places)) if number not in there]
+        self.fixed = [place for _, place in constants]
+        self.from_rows = [place for _, place in rows]
+        self.stacked = [residuals[number] for number in stacked]
+        self._order = [*(n for n, _ in constants), *(n for n, _ in rows), *stacked]
+
+    def in_order(self, values: Sequence[Any]) -> list[Any]:
+        """Values for those that are fixed, rows and stacked, in the order of the residuals."""
+        found = dict(zip(self._order, values, strict=True))
+        return [found[number] for number in range(len(found))]
+
+    def sorted(self, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Values in the order of the residuals: for those that are fixed, and for the others."""
+        ordered = [values[number] for number in self._order]
+        return ordered[: len(self.fixed)], ordered[len(self.fixed) :]
+
+
+class LinearPlan:
+    """How a loop with this body is run forward for tangents that come after its values.
+
+    Attributes:
+        forward: The body with what each trip hands on as more stacked outputs.
+        linear: The body of the scan over the tangents: it takes residuals that are the same in all
+            trips and the tangents of constants, then the tangents of carries, then the rows:
+            residuals that are rows of the loop, what was stacked, tangents of rows.
+    """
+
+    def __init__(
+        self, body: Program, constants: Mask, carries: Mask, rows: Mask, counts_trips: bool
+    ) -> None:
+        """Make the two bodies; the arguments are those of `ReversePlan`, for tangents."""
+        self.constant_mask, self.row_mask = constants, rows
+        self.carry_mask, stack_mask = active_carries(body, constants, carries, rows)
+        self.wanted = (*self.carry_mask, *stack_mask)
+        form = linear_form(body, (*constants, *self.carry_mask, *rows), self.wanted)
+        self.carry_zeros = form.has_zeros[: sum(self.carry_mask)]
+        count, first, last = len(body.outputs), len(constants), len(constants) + len(carries)
+        forward, linear = form.forward, form.linear
+        self.residuals = Residuals(forward.outputs[count:], forward.inputs, first, last)
+        self.forward = Program(
+            forward.inputs,
+            forward.equations,
+            [
+                *forward.outputs[:count],
+                *self.residuals.stacked,
+                *([Constant(np.float64(1.0))] if counts_trips else []),
+            ],
+        )
+        of_tangents = len(linear.inputs) - sum(constants) - sum(self.carry_mask) - sum(rows)
+        fixed, of_trips = self.residuals.sorted(linear.inputs[:of_tangents])
+        given = iter(linear.inputs[of_tangents:])
+        of_constants = [next(given) for on in constants if on]
+        of_carries = [next(given) for on in self.carry_mask if on]
+        marker = [Variable(ArrayType((), np.dtype(np.float64)))] if counts_trips else []
+        self.linear = Program(
+            [*fixed, *of_constants, *of_carries, *of_trips, *marker, *given],
+            linear.equations,
+            linear.outputs,
+        )
+        if marker:
+            self.linear = where_marked(self.linear, marker[0], of_carries)
+
+    def push(
+        self,
+        tangents: Sequence[Any],
+        inputs: Sequence[Any],
+        stacked: Sequence[Any],
+        *,
+        length: int | None,
+        reverse: bool,
+    ) -> tuple[Any, ...]:
+        """Scan over the trips, and give each output its tangent."""
+        first = len(self.constant_mask)
+        last = first + len(self.carry_mask)
+        fixed = [inputs[p] for p in self.residuals.fixed]
+        given = [
+            *fixed,
+            *selected(tangents[:first], self.constant_mask),
+            *instantiated(tangents[first:last], inputs[first:last], self.carry_mask, tangents),
+            *(inputs[p] for p in self.residuals.from_rows),
+            *stacked,
+            *selected(tangents[last:], self.row_mask),
+        ]
+        constants = len(fixed) + sum(self.constant_mask)
+        carried = (*(False,) * constants, *self.carry_zeros)
+        results = bind_keeping_zeros(
+            scan_primitive,
+            given,
+            (*carried, *(False,) * (len(given) - len(carried))),
+            {
+                "body": self.linear,
+                "constants": constants,
+                "carries": sum(self.carry_mask),
+                "length": length,
+                "reverse": reverse,
+            },
+        )
+        found = iter(results)
+        return tuple(next(found) if on else None for on in self.wanted)
+
+
 class ReversePlan:
     """How a loop with this body is run backward.
 
@@ -473,31 +618,18 @@ class ReversePlan:
         residuals = form.forward.outputs[count:]
         inputs = form.forward.inputs
         first, last = len(constants), len(constants) + len(carries)
-        position = {variable: number for number, variable in enumerate(inputs)}
-        # A residual that is a constant or a row of the loop is there already.
-        places = [position.get(r, first) if isinstance(r, Variable) else first for r in residuals]
-        is_input = [isinstance(r, Variable) and r in position for r in residuals]
-        self.fixed = [p for p, own in zip(places, is_input, strict=True) if own and p < first]
-        self.from_rows = [p for p, own in zip(places, is_input, strict=True) if own and p >= last]
-        kept = [
-            not (own and (p < first or p >= last)) for p, own in zip(places, is_input, strict=True)
-        ]
+        self.residuals = Residuals(residuals, inputs, first, last)
         self.forward = Program(
             inputs,
             form.forward.equations,
             [
                 *form.forward.outputs[:count],
-                *selected(residuals, kept),
+                *self.residuals.stacked,
                 *([Constant(np.float64(1.0))] if counts_trips else []),
             ],
         )
         with ProgramRecording() as recording:
-            types = [r.type for r in residuals]
-
-            def fresh(on: Sequence[bool]) -> list[Any]:
-                return [recording.input(type) for type in selected(types, on)]
-
-            fixed = fresh([own and p < first for p, own in zip(places, is_input, strict=True)])
+            fixed = [recording.input(inputs[p].type) for p in self.residuals.fixed]
             out_types = output_types(body)
             carry_cotangents = [
                 recording.input(type.strong)
@@ -506,18 +638,14 @@ class ReversePlan:
             sums = [
                 recording.input(v.type.strong) for v in selected(body.inputs[:first], constants)
             ]
-            own_rows = fresh([own and p >= last for p, own in zip(places, is_input, strict=True)])
-            stacked = fresh(kept)
+            own_rows = [recording.input(inputs[p].type) for p in self.residuals.from_rows]
+            stacked = [recording.input(r.type) for r in self.residuals.stacked]
             marker = recording.input(ArrayType((), np.dtype(np.float64))) if counts_trips else None
             stack_cotangents = [
                 recording.input(type.strong)
                 for type in selected(out_types[len(carries) :], self.stack_mask)
             ]
-            pools = [iter(fixed), iter(own_rows), iter(stacked)]
-            ordered = [
-                next(pools[2 if keep else 0 if p < first else 1])
-                for p, keep in zip(places, kept, strict=True)
-            ]
+            ordered = self.residuals.in_order([*fixed, *own_rows, *stacked])
             given = [
                 *scattered(carry_cotangents, self.carry_mask),
                 *scattered(stack_cotangents, self.stack_mask),
@@ -554,12 +682,12 @@ class ReversePlan:
             marked_alike(zeros_as(x), cotangents)
             for x in selected(inputs[:first], self.constant_mask)
         ]
-        fixed = [inputs[p] for p in self.fixed]
+        fixed = [inputs[p] for p in self.residuals.fixed]
         given = [
             *fixed,
             *instantiated(cotangents[:carries], outputs[:carries], self.carry_mask, cotangents),
             *sums,
-            *(inputs[p] for p in self.from_rows),
+            *(inputs[p] for p in self.residuals.from_rows),
             *stacked,
             *instantiated(cotangents[carries:], outputs[carries:], self.stack_mask, cotangents),
         ]
@@ -824,6 +952,20 @@ class While(Primitive):
             (*carry, *stacks),
             (*scattered(carry_out, carry_mask), *scattered(list(found), stack_mask)),
         )
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Loop over what needs no tangents, and then scan, over its trips, what does."""
+        first = params["constants"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        plan = LinearPlan(
+            params["body"], is_active[:first], is_active[first:], (), counts_trips=True
+        )
+        results = bind(self, *inputs, **{**params, "body": plan.forward})
+        count = len(params["body"].outputs)
+        pushed = plan.push(tangents, inputs, results[count:], length=None, reverse=False)
+        return results[:count], pushed
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]

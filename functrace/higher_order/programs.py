@@ -253,15 +253,20 @@ class LinearForm(NamedTuple):
         linear: Takes the residuals and the tangents of the active inputs; returns the tangents of
             those outputs that have one.
         has_tangent: Which outputs have a tangent.
+        has_zeros: Of the tangents, which may hold zeros that are to stay.
     """
 
     forward: Program
     linear: Program
     has_tangent: Mask
+    has_zeros: Mask
 
 
-def linear_form(program: Program, is_active: Mask) -> LinearForm:
-    """The Program in forward mode, for tangents that come when its outputs are known."""
+def linear_form(program: Program, is_active: Mask, wanted: Mask | None = None) -> LinearForm:
+    """The Program in forward mode, for tangents that come when its outputs are known.
+
+    The wanted outputs have a tangent even where it is zero.
+    """
 
     def make() -> LinearForm:
         with ProgramRecording() as forward:
@@ -274,18 +279,20 @@ def linear_form(program: Program, is_active: Mask) -> LinearForm:
                     ]
                     outputs = run_program(program, inputs)
                     values = [inner.value_of(x) for x in outputs]
-                    mask = tuple(isinstance(x, Tracer) and x.recording is inner for x in outputs)
-                    pushed = [
-                        inner.tangent_of(x) for x, on in zip(outputs, mask, strict=True) if on
-                    ]
+                    mask = wanted or tuple(
+                        isinstance(x, Tracer) and x.recording is inner for x in outputs
+                    )
+                    chosen = [x for x, on in zip(outputs, mask, strict=True) if on]
+                    pushed = [inner.tangent_of(x) for x in chosen]
+                    zeros = tuple(map(inner.makes_zeros, chosen))
                 body, residuals = closed(without_effects(later.program(pushed)))
             count = sum(is_active)
             body = Program(
                 [*body.inputs[count:], *body.inputs[:count]], body.equations, body.outputs
             )
-            return LinearForm(forward.program([*values, *residuals]), body, mask)
+            return LinearForm(forward.program([*values, *residuals]), body, mask, zeros)
 
-    return program.derive(("linear form", is_active), make)
+    return program.derive(("linear form", is_active, wanted), make)
 
 
 class ResidualForm(NamedTuple):

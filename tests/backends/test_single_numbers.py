@@ -250,3 +250,13 @@ def test_divisions_of_weak_numbers_are_pythons():
     for g in (f, ft.jit(f)):
         with pytest.raises(ZeroDivisionError):
             g(0.3, 1.0, 0.0)
+
+
+def test_numbers_that_are_known_come_back_as_numpys():
+    def f(x):
+        known = np.float64(-2.25)
+        zero = np.zeros_like(x) - np.zeros_like(x)
+        return known, -known, zero, np.sin(x) * np.cos(x) * np.exp(x) * np.sqrt(x) + known
+
+    x = np.float64(0.5)
+    assert [type(output) for output in ft.jit(f)(x)] == [type(output) for output in f(x)]

@@ -328,6 +328,7 @@ def _raising(f):
         "callback": lambda f: ft.jit(
             lambda x: ft.pure_callback(f, ft.ShapeDtypeStruct((), np.float64), x)
         ),
+        "sequential map": lambda f: lambda x: ft.jit(ft.vmap(ft.sequential_vmap(f)))(x[None]),
         "partial": lambda f: ft.jit(partial(lambda f, x: f(x), f)),
         "raising": _raising,
     }.items(),

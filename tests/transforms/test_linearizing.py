@@ -144,6 +144,14 @@ def counting():
     return f, counts
 
 
+S = np.array([0.5, 1.0, 2.0])
+
+
+def assert_close(found, expected):
+    for a, b in zip(ft.tree.leaves(found), ft.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("wrap", "again"),
     [
@@ -166,6 +174,69 @@ def test_a_pushforward_evaluates_only_what_a_policy_did_not_keep(wrap, again):
         np.testing.assert_allclose(pushforward(2.0), 2 * np.cos(np.exp(0.5)) * np.exp(0.5))
         assert counts["slope"] - before["slope"] == again * number
         assert counts["value"] - before["value"] == again * number
+
+
+@pytest.mark.parametrize(
+    ("loop", "trips"),
+    [
+        (lambda f, x: ft.scan(lambda c, r: (f(c) * r, None), x, np.arange(1.0, 4.0))[0], 3),
+        (lambda f, x: ft.scan(lambda c, r: (c, f(r) * c), 2.0, x + np.arange(3.0))[1], 3),
+        (lambda f, x: ft.scan(lambda _, r: (None, f(r * x)), None, np.arange(3.0))[1], 3),
+        (lambda f, x: ft.scan(lambda c, _: (f(c), c), x, None, length=2, reverse=True), 2),
+        (lambda f, x: ft.scan(lambda c, _: ((c[1], f(c[0]) * x), c), (1.0, x), None, length=3), 3),
+        (lambda f, x: ft.fori_loop(0, 3, lambda i, c: f(c * 0.5) * i, x), 3),
+        (lambda f, x: ft.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, f(c[1])), (0, x)), 2),
+        (lambda f, x: ft.while_loop(lambda c: c < 0.0, f, x), 0),
+        (lambda f, x: ft.cond(x > 0, lambda x: f(x) * x, lambda x: 2.0, x), 1),
+        (lambda f, x: ft.cond(x < 0, lambda x: f(x) * x, lambda x: x, x), 0),
+        (lambda f, x: ft.vmap(lambda s: ft.cond(s > 1, np.sin, lambda s: s * x, s))(f(x) * S), 1),
+        (
+            lambda f, x: ft.vmap(
+                lambda s: ft.while_loop(lambda c: c < 5.0, lambda c: c * (1 + x), s)
+            )(f(x) * S),
+            1,
+        ),
+        (
+            lambda f, x: ft.scan(
+                lambda c, r: (ft.cond(r < 2, lambda c: f(c) * x, lambda c: c, c), r),
+                x,
+                np.arange(4.0),
+            ),
+            2,
+        ),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit])
+@pytest.mark.parametrize("around", [lambda f: f, ft.jit])
+def test_a_pushforward_evaluates_no_loop_and_no_choice_again(loop, trips, wrap, around):
+    f, counts = counting()
+    g = wrap(lambda x: loop(f, x))
+    output, pushforward = around(lambda x: ft.linearize(g, x))(0.5)
+    assert counts == {"value": trips, "slope": trips}
+    for tangent in (1.0, -2.0):
+        pushed = pushforward(tangent)
+        assert counts == {"value": trips, "slope": trips}
+        value, expected = ft.jvp(g, (0.5,), (tangent,))
+        assert_close((output, pushed), (value, expected))
+        counts.update(value=trips, slope=trips)
+
+
+def test_derivatives_of_a_pushforward_of_loops():
+    def f(x):
+        inner = ft.scan(lambda c, r: (np.sin(c * r) + x, c), x, np.arange(1.0, 4.0))
+        outer = ft.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] * x), (0, inner[0]))
+        return outer[1] * ft.cond(x > 0, np.sin, np.cos, x) + np.sum(inner[1])
+
+    def twice(x):
+        return ft.linearize(ft.linearize(f, x)[1], 1.0)[0]
+
+    expected = ft.grad(f)(0.7)
+    np.testing.assert_allclose([twice(0.7), ft.jit(twice)(0.7)], expected)
+    np.testing.assert_allclose(ft.vmap(twice)(np.array([0.7, 0.7])), expected)
+    np.testing.assert_allclose(ft.grad(ft.jit(twice))(0.7), ft.grad(ft.grad(f))(0.7))
+    pushforward = ft.linearize(f, 0.7)[1]
+    np.testing.assert_allclose(ft.linear_transpose(pushforward, 0.0)(1.0)[0], expected)
+    np.testing.assert_allclose(ft.vmap(pushforward)(np.array([1.0, 2.0])), [expected, 2 * expected])
 
 
 @pytest.mark.parametrize(
