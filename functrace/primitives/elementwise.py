@@ -557,7 +557,7 @@ kept_product = OrZero(
     "kept_product",
     np.multiply,
     lambda t, out, x, factor: product_or_zero(t, factor),
-    lambda t, out, x, factor: product_or_zero(x, t),
+    lambda t, out, x, factor: bind(kept_product, x, t),
     run=_run_product_or_zero,
     is_fresh=True,
 )
@@ -565,7 +565,7 @@ kept_quotient = OrZero(
     "kept_quotient",
     np.true_divide,
     lambda t, out, x, divisor: quotient_or_zero(t, divisor),
-    lambda t, out, x, divisor: -bind(kept_quotient, product_or_zero(out, t), divisor),
+    lambda t, out, x, divisor: -bind(kept_quotient, bind(kept_product, out, t), divisor),
     run=_run_quotient_or_zero,
     is_fresh=True,
 )

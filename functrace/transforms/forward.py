@@ -102,7 +102,8 @@ class TangentRecording(ValueRecording):
                 if primitive.locally_constant:
                     return output
                 if primitive.may_coincide:
-                    output = primitive.aligned(values, tangents, output, **params)
+                    directions = [*map(self.keeping.value_of, tangents)]
+                    output = primitive.aligned(values, directions, output, **params)
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(place))

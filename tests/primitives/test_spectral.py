@@ -205,6 +205,13 @@ def test_singular_values_of_zero(x):
         np.testing.assert_allclose(way(square)(x), expected, atol=1e-13)
 
 
+def test_forward_mode_at_zero_behind_what_is_read_and_written():
+    norm = lambda x: np.linalg.norm(np.diag(x), "nuc")
+    for jacobian in (ft.jacfwd, ft.jacrev):
+        np.testing.assert_array_equal(jacobian(norm)(np.zeros(3)), np.zeros(3))
+        np.testing.assert_array_equal(ft.jit(jacobian(norm))(np.zeros(3)), np.zeros(3))
+
+
 def test_norms_and_conditions_share_among_equal_values():
     third = np.eye(3) / 3
     np.testing.assert_allclose(ft.grad(lambda x: np.linalg.norm(x, 2))(np.eye(3)), third)

@@ -1,5 +1,7 @@
 """Zeros of a choice stay zero, in every mode, order and operation that holds Programs."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -172,6 +174,17 @@ def test_zeros_stay_through_operations_that_hold_programs(name):
     x = np.float64(1000.0)
     for mode, transform in (FIRST | SECOND).items():
         assert transform(f)(x) == 0, mode
+
+
+@pytest.mark.parametrize("ways", itertools.product([ft.jacrev, ft.jacfwd], repeat=3))
+def test_third_derivatives_through_a_rule(ways):
+    root = ft.custom_jvp(lambda x: x * np.sqrt(x))
+    root.defjvp(lambda primals, tangents: (root(*primals), 1.5 * np.sqrt(primals[0]) * tangents[0]))
+    f = lambda x: np.where(x > 0, root(x), x**3)
+    for way in ways:
+        f = way(f)
+    assert f(np.float64(0)) == 6
+    np.testing.assert_allclose(f(np.float64(4)), -0.375 / 8, rtol=1e-14)
 
 
 def test_zeros_stay_for_missing_data():
