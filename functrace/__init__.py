@@ -49,7 +49,7 @@ from functrace.transforms.reverse import grad, value_and_grad, vjp
 from functrace.transforms.transformed import named_call
 
 if TYPE_CHECKING:
-    from functrace import scipy, testing
+    from functrace import math, scipy, testing
 
 __all__ = [
     "Array",
@@ -97,6 +97,7 @@ __all__ = [
     "linearize",
     "make_ir",
     "map",
+    "math",
     "named_call",
     "named_scope",
     "numpy",
@@ -125,7 +126,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """The modules that few programs need, imported when they are asked for."""
-    if name in ("scipy", "testing"):
+    if name in ("math", "scipy", "testing"):
         return import_module(f"functrace.{name}")
     raise AttributeError(f"module 'functrace' has no attribute {name!r}")
 

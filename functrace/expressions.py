@@ -75,20 +75,35 @@ def expression_at(place: Place | None) -> ast.AST | None:
     return None
 
 
-def written_at(place: Place | None) -> str | None:
-    """What is written at a place: ``a`` in ``a[0] = x``, ``a += x``, ``np.copyto(a, x)``."""
-    found = expression_at(place)
-    target: ast.AST | None = None
+_WRITING = ("at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
+
+
+def written_in(found: ast.AST | None) -> ast.expr | None:
+    """The array written: ``a`` in ``a[0] = x``, ``a += x``, ``np.copyto(a, x)``, ``a.fill(x)``."""
     if isinstance(found, ast.Subscript):
-        target = found.value
-    elif isinstance(found, ast.Assign):
-        target = found.targets[0].value if isinstance(found.targets[0], ast.Subscript) else None
-    elif isinstance(found, ast.AugAssign):
-        target = found.target.value if isinstance(found.target, ast.Subscript) else found.target
-    elif isinstance(found, ast.Call):
-        by_name = [word.value for word in found.keywords if word.arg == "out"]
-        target = by_name[0] if by_name else (found.args or [None])[0]
-    # Of other expressions, such as calls, a new value could not be assigned.
+        return found.value
+    if isinstance(found, ast.Assign):
+        target = found.targets[0]
+        return target.value if isinstance(target, ast.Subscript) else None
+    if isinstance(found, ast.AugAssign):
+        return found.target.value if isinstance(found.target, ast.Subscript) else found.target
+    if not isinstance(found, ast.Call):
+        return None
+    by_name = [word.value for word in found.keywords if word.arg == "out"]
+    if by_name:
+        return by_name[0]
+    called = found.func.attr if isinstance(found.func, ast.Attribute) else ""
+    is_method = called in ("fill", "setfield") or (called == "put" and len(found.args) < 3)
+    if is_method and isinstance(found.func, ast.Attribute):
+        return found.func.value
+    is_function = called in _WRITING or isinstance(found.func, ast.Name)
+    return found.args[0] if is_function and found.args else None
+
+
+def written_at(place: Place | None) -> str | None:
+    """What is written at a place, as the user calls it; None for what is not called anything."""
+    target = written_in(expression_at(place))
+    # Of other expressions, such as calls, there is no name.
     if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
         return ast.unparse(target)
     return None

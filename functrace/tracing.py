@@ -30,6 +30,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from functrace import numpy_warnings, tree
+from functrace.creations import how_to_write, writes_by_method
 from functrace.draws import watch_that_runs
 from functrace.errors import (
     ArrayConversionError,
@@ -49,7 +50,6 @@ from functrace.expressions import (
     line_at,
     reads_an_item,
     stores_an_item,
-    written_at,
 )
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
@@ -871,7 +871,10 @@ class Tracer:
         """The value, where making it a Python number loses no derivative."""
         place = user_place(2)
         require_usable(self)
-        if stores_an_item(place) and not self.recording.is_plain:
+        is_refused = self.value is UNKNOWN or self.type.is_inexact
+        if not self.recording.is_plain and (
+            stores_an_item(place) or (is_refused and writes_by_method(place))
+        ):
             raise self._refused(written_into_an_array(self.type, place), place)
         value = self._known(request, advice)
         if self.type.is_inexact and not self.recording.is_plain:
@@ -943,7 +946,7 @@ class Tracer:
         require_usable(self)
         if self.recording.is_plain:
             return np.array(self.value, dtype)
-        if stores_an_item(place):
+        if stores_an_item(place) or writes_by_method(place):
             raise self._refused(written_into_an_array(self.type, place), place)
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         if caller.f_code.co_filename == _MASKED_ARRAYS:
@@ -1763,20 +1766,10 @@ def written_into_an_array(type: ArrayType | None, place: Place | None) -> ArrayW
     found = expression_at(place)
     is_out = isinstance(found, ast.Call) and any(word.arg == "out" for word in found.keywords)
     alternative = " Or leave out the argument `out`, and use what is returned." if is_out else ""
-    name = written_at(place)
-    made = "functrace.numpy.zeros, empty, full, arange, array and others make arrays, inside the "
-    made += "function, that traced values can be written into."
-    if name is None:
-        return ArrayWriteError(
-            f"{what} is written into an ordinary NumPy array, which cannot hold it.",
-            source_of(place),
-            f"Make the array by functrace.numpy in place of numpy: {made}{alternative}",
-        )
-    text = line_at(place)
-    before = "" if not text else f" before `{text}`"
+    name, advice = how_to_write(place)
+    into = "" if name is None else f"`{name}`, "
     return ArrayWriteError(
-        f"{what} is written into `{name}`, an ordinary NumPy array, which cannot hold it.",
+        f"{what} is written into {into}an ordinary NumPy array, which cannot hold it.",
         source_of(place),
-        f"Write `{name} = functrace.numpy.array({name})`{before}, or make it so at once: {made}"
-        f"{alternative}",
+        f"{advice}{alternative}",
     )

@@ -29,6 +29,7 @@ FLOORS = [
     ],
     [
         "places", "numpy_warnings", "expressions", "refusals", "layouts", "reaching", "draws",
+        "creations",
         "tracing", "views", "buffers",
     ],
     [

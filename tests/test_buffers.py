@@ -284,10 +284,12 @@ def test_the_error_names_the_array_and_its_advice_works(trace, write, tmp_path):
     name = "b" if "b" in write else "a"
     assert f"`{name}`" in error.what
     assert "model.py:4 in f" in str(error)
-    advice = re.search(r"Write `([^`]*)` before", str(error))
+    advice = re.search(r"Write `(.*)` in place of `(.*?)`", str(error))
     assert advice is not None
+    new, old = advice.groups()
+    assert old in text
     linecache.clearcache()
-    trace(compiled(text.replace(f"    {write}", f"    {advice[1]}\n    {write}")))(2.0)
+    trace(compiled(text.replace(old, new)))(2.0)
 
 
 # Elements that a mask of unknown values chooses

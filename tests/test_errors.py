@@ -490,7 +490,7 @@ def np_take_from_a_table():
     errors.ArrayWriteError,
     TypeError,
     r"A traced float64\[3\] is written into `rows`, an ordinary NumPy array, .*",
-    "Write `rows = functrace.numpy.array(rows)` before `rows[0] = x`",
+    "Write `rows = functrace.numpy.zeros((2, 3))` in place of `rows = np.zeros((2, 3))`",
     where=HERE,
 )
 def writing_a_row():
@@ -506,7 +506,7 @@ def writing_a_row():
     errors.ArrayWriteError,
     TypeError,
     r"A traced float64\[2\] is written into `array`, an ordinary NumPy array, .*",
-    "Write `array = functrace.numpy.array(array)` before `array[1:] = x`",
+    "Write `array = functrace.numpy.zeros(3)` in place of `array = np.zeros(3)`",
     where=HERE,
 )
 def writing_a_slice_in_a_helper():
@@ -547,7 +547,7 @@ def out_of_a_sum():
     errors.ArrayWriteError,
     TypeError,
     r"A traced result is written into `total`, an ordinary NumPy array, which cannot hold it\.",
-    "Write `total = functrace.numpy.array(total)` before `total += x`",
+    "Write `total = functrace.numpy.zeros(3)` in place of `total = np.zeros(3)`",
     where=HERE,
 )
 def adding_in_place_to_an_array():

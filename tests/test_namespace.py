@@ -35,7 +35,7 @@ def test_help_lists_the_functions():
         assert f"\n    {name}" in text
 
 
-@pytest.mark.parametrize("name", ["testing", "scipy", "scipy.special", "errors"])
+@pytest.mark.parametrize("name", ["testing", "math", "scipy", "scipy.special", "errors"])
 def test_modules_are_there_without_an_import(name):
     code = f"import functrace; functrace.{name}.__doc__[0]"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -42,9 +42,9 @@ def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
 TAKING_LISTS = (
     np.all, np.amax, np.amin, np.angle, np.any, np.append, np.argmax, np.argmin, np.argsort,
     np.around, np.array_equal, np.average, np.broadcast_to, np.clip, np.count_nonzero, np.cross,
-    np.cumsum, np.diag, np.diagflat, np.diff, np.dot, np.expand_dims, np.flip, np.gradient,
-    np.inner, np.isclose, np.kron, np.max, np.mean, np.median, np.min, np.moveaxis, np.nanmax,
-    np.nanmean, np.nanmin, np.nanprod, np.nanstd, np.nansum, np.nanvar, np.outer, np.pad,
+    np.cumsum, np.diag, np.diagflat, np.diff, np.dot, np.expand_dims, np.flip, np.full_like,
+    np.gradient, np.inner, np.isclose, np.kron, np.max, np.mean, np.median, np.min, np.moveaxis,
+    np.nanmax, np.nanmean, np.nanmin, np.nanprod, np.nanstd, np.nansum, np.nanvar, np.outer, np.pad,
     np.percentile, np.prod, np.ptp, np.quantile, np.ravel, np.repeat, np.reshape, np.roll,
     np.round, np.sort, np.squeeze, np.std, np.sum, np.swapaxes, np.take, np.tensordot, np.tile,
     np.trace, np.transpose, np.trapezoid, np.tril, np.triu, np.vdot, np.var, np.where,

@@ -219,6 +219,7 @@ def full_like(
     shape: Any = None, *, device: Any = None,
 ) -> Any:  # fmt: skip
     """As `numpy.full_like`; an array that can be written."""
+    a = a if isinstance(a, Tracer) else np.asarray(a)
     type = _like(a, dtype, shape)
     fill = as_operand(fill_value)
     if isinstance(fill, Tracer):
