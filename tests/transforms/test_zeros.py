@@ -176,7 +176,7 @@ def test_zeros_stay_through_operations_that_hold_programs(name):
         assert transform(f)(x) == 0, mode
 
 
-@pytest.mark.parametrize("ways", itertools.product([ft.jacrev, ft.jacfwd], repeat=3))
+@pytest.mark.parametrize("ways", [*itertools.product([ft.jacrev, ft.jacfwd], repeat=3)])
 def test_third_derivatives_through_a_rule(ways):
     root = ft.custom_jvp(lambda x: x * np.sqrt(x))
     root.defjvp(lambda primals, tangents: (root(*primals), 1.5 * np.sqrt(primals[0]) * tangents[0]))
