@@ -52,6 +52,7 @@ from functrace.tracing import (
     Tracer,
     as_operand,
     bind,
+    identity_of,
     is_recording,
     source_of,
     user_place,
@@ -115,6 +116,7 @@ class Application:
             leaves and the `Residuals`.
         hidden: How many of the leaves, the last ones, are hidden.
         numbers: The positions of the hidden leaves that are numbers of examples.
+        of_rules: The positions of those that the rules take, and the function does not.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Application:
         forward: Callable[[Sequence[Any], Sequence[bool]], tuple[Any, Residuals]] | None,
         hidden: int = 0,
         numbers: frozenset[int] = frozenset(),
+        of_rules: frozenset[int] = frozenset(),
     ) -> None:
         self.name = name
         self.run = run
@@ -132,20 +135,24 @@ class Application:
         self.forward = forward
         self.hidden = hidden
         self.numbers = numbers
+        self.of_rules = of_rules
         self._programs: dict[Any, Program] = {}
 
     def __str__(self) -> str:
         return f"<function {self.name}>"
 
-    def require_constant(self, derivatives: Sequence[Any]) -> None:
-        """Check that nothing is asked of the hidden leaves.
+    def is_constant(self, derivatives: Sequence[Any]) -> bool:
+        """Whether no argument is differentiated, so that the function is called and no rule.
 
         Raises:
-            CustomRuleError: One of them is differentiated.
+            CustomRuleError: A hidden leaf is, that what is called would have to know of.
         """
         count = len(derivatives) - self.hidden
-        if any(derivative is not None for derivative in derivatives[count:]):
+        active = [number for number, x in enumerate(derivatives) if x is not None]
+        is_constant = all(number in self.of_rules for number in active)
+        if not is_constant and any(number >= count for number in active):
             raise captured_error(self.name)
+        return is_constant
 
     def program(self, types: tuple[ArrayType, ...]) -> Program:
         """The function as a Program; it may capture tracers."""
@@ -198,7 +205,9 @@ class CustomCall(Primitive):
     ) -> tuple[Any, Any]:
         """Call the jvp rule, or transpose the vjp rule."""
         function: Application = params["function"]
-        function.require_constant(tangents)
+        if function.is_constant(tangents):
+            outputs = bind(self, *inputs, function=function)
+            return outputs, (None,) * len(outputs)
         if function.jvp is not None:
             outputs, pushed = function.jvp(inputs, tangents)
             return tuple(outputs), tuple(pushed)
@@ -232,7 +241,10 @@ class CustomCall(Primitive):
     ) -> tuple[Any, Primitive]:
         """Call the forward half of the vjp rule, or record the jvp rule, to be transposed."""
         function: Application = params["function"]
-        function.require_constant(needed)
+        if function.is_constant(needed):
+            outputs = bind(self, *inputs, function=function)
+            nothing = [None] * len(inputs)
+            return outputs, Pullback(self.name, lambda cts: nothing, frozenset(range(len(outputs))))
         if function.forward is not None:
             outputs, residuals = function.forward(inputs, [need is not None for need in needed])
             traced, pull_back = residuals.traced, residuals.pull_back
@@ -428,6 +440,7 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
         None if function.forward is None else forward,
         function.hidden,
         function.numbers,
+        function.of_rules,
     )
 
 
@@ -744,6 +757,7 @@ class _Call:
             finally:
                 _being_recorded.reset(before)
         rules = [rule.program for rule in (jvp, reverse) if rule is not None]
+        taken = {*map(identity_of, (*captured, *numbers))}
         (body, *programs), captured = closed_together([recorded.program, *rules])
         self.axes = [(name, axis.size) for name, axis in axes.items()]
         hidden = [*self.traced_fixed, *captured, *numbers]
@@ -761,6 +775,9 @@ class _Call:
             else None,
             len(hidden),
             frozenset(len(leaves) + n for n, on in enumerate(is_number) if on),
+            frozenset(
+                n for n, x in enumerate(captured, len(visible)) if identity_of(x) not in taken
+            ),
         )
         outputs = bind(custom_call, *leaves, *hidden, function=application)
         return structure.unflatten(list(outputs))
@@ -1183,6 +1200,8 @@ def positional_arguments(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Any, ...]:
     """All arguments as positional ones, with defaults filled in."""
+    if isinstance(f, np.ufunc) and not kwargs:
+        return args  # some versions of NumPy give it a signature, with ``out``, which is no input
     try:
         bound = inspect.signature(f).bind(*args, **kwargs)
     except ValueError:

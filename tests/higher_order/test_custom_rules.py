@@ -463,3 +463,38 @@ def test_a_derivative_inside_may_depend_on_a_value_that_is_differentiated_outsid
     slope = lambda a: ft.grad(closes_over(a))(2.0) ** 2
     expected = {"second": 2.0, "scan": 12.0}.get(mode, 6.0)
     assert DERIVATIVES[mode](slope) == expected
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_a_rule_that_is_not_called_may_close_over_anything(kind):
+    def f(theta, x):
+        if kind == "jvp":
+            g = ft.custom_jvp(lambda x: np.sin(x))
+            g.defjvp(lambda primals, tangents: (g(*primals), theta * tangents[0]))
+        else:
+            g = ft.custom_vjp(lambda x: np.sin(x))
+            g.defvjp(lambda x: (g(x), None), lambda _, cotangent: (theta * cotangent,))
+        return g(x) + theta
+
+    def in_a_loop(theta, x):
+        return ft.scan(lambda c, _: (f(theta, x) + 0.0 * c, None), 0.0, None, length=2)[0]
+
+    for h in (f, in_a_loop, ft.jit(f), ft.jit(in_a_loop), ft.checkpoint(f)):
+        for wrap in (lambda h: h, ft.jit):
+            assert wrap(ft.grad(h))(2.0, 0.5) == 1.0
+            assert wrap(ft.jacfwd(h))(2.0, 0.5) == 1.0
+            assert wrap(ft.vmap(ft.grad(h), (0, None)))(np.array([2.0]), 0.5) == [1.0]
+            assert wrap(ft.grad(h, 1))(2.0, 0.5) == 2.0
+            assert wrap(ft.grad(lambda t, h=h: ft.grad(h, 1)(t, 0.5)))(2.0) == 1.0
+            with pytest.raises(errors.CustomRuleError):
+                wrap(ft.grad(h, (0, 1)))(2.0, 0.5)
+
+
+def test_a_ufunc_has_its_inputs_as_arguments():
+    f = ft.custom_vjp(np.sin)
+    f.defvjp(lambda x: (f(x), x), lambda x, cotangent: (3.0 * cotangent,))
+    g = ft.custom_jvp(np.multiply)
+    g.defjvp(lambda primals, tangents: (g(*primals), tangents[0] - tangents[1]))
+    for wrap in (lambda h: h, ft.jit):
+        assert wrap(ft.grad(f))(0.5) == 3.0
+        assert wrap(ft.grad(g, (0, 1)))(0.5, 2.0) == (1.0, -1.0)
