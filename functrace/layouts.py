@@ -10,7 +10,7 @@ import numpy as np
 def copied(array: np.ndarray) -> np.ndarray:
     """A copy whose elements lie as those of the array do, gaps between them included."""
     if array.flags.forc or 0 in array.strides or not array.size:
-        return array.copy("K")
+        return array.__copy__() if type(array) is np.ndarray else array.copy("K")
     result = _like(array, array.dtype, array.strides)
     result[...] = array
     return result

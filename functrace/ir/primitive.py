@@ -64,6 +64,8 @@ class Primitive:
         makes_zero_tangents: Whether its jvp gives such tangents.
         marks_unknown: Whether care is taken of them in Programs too, where nobody sees the numbers
             and it costs time at each call.
+        reads_constants: Whether the `vjp` rule reads elements of inputs that have no cotangent: a
+            sum asks for their shapes only. A tape keeps copies of what is read.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -89,6 +91,7 @@ class Primitive:
     makes_zeros: bool = False
     makes_zero_tangents: bool = False
     marks_unknown: ClassVar[bool] = True
+    reads_constants: bool = True
     accumulates: ClassVar[bool] = False
     warns: bool = True
     is_open_ended: ClassVar[bool] = False

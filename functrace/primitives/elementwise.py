@@ -189,6 +189,7 @@ class Elementwise(Primitive):
         self.ufunc = dtype_of
         self.partials = partials
         self.locally_constant = not partials
+        self.reads_constants = bool(partials)
         self.run: Callable[..., Any] = run
         self.keeps_weak = keeps_weak
         self.warns = name in WARNING or (run is not dtype_of and run not in SYMBOLS)
@@ -611,6 +612,7 @@ def _keep_in_quotient(inputs: Sequence[Any], marked: Sequence[bool]) -> tuple[An
 
 add = of_ufunc(np.add, lambda t, out, x, y: t, lambda t, out, x, y: t, run=operator.add)
 subtract = of_ufunc(np.subtract, lambda t, out, x, y: t, lambda t, out, x, y: -t, run=operator.sub)
+add.reads_constants = subtract.reads_constants = False
 multiply = of_ufunc(
     np.multiply,
     lambda t, out, x, y: t * y,

@@ -144,7 +144,8 @@ class Tape(ValueRecording):
         """Compute an operation one recording further out, and keep a row of it."""
         if not self.is_open:
             return again(primitive, inputs, params)
-        # What is no tracer of this tape is a constant here, and may be written later: it is copied.
+        # What is no tracer of this tape is a constant here, and may be written later: it is copied
+        # (by `__copy__`, in the order of memory, as by `copy("K")`, which takes longer).
         is_large = is_nested = False
         variables: tuple[int | None, ...]
         if len(inputs) == 2:  # most are; without lists this takes a tenth less
@@ -162,14 +163,14 @@ class Tape(ValueRecording):
                 else:
                     y = y.recording.as_constant(y)
                 is_nested = is_nested or type(y) is Tracer
-            if first is None and type(x) is np.ndarray:
+            if first is None and type(x) is np.ndarray and primitive.reads_constants:
                 if x.nbytes <= COPIED_BYTES:
-                    x = x.copy("K")
+                    x = x.__copy__()
                 else:
                     is_large = True
-            if second is None and type(y) is np.ndarray:
+            if second is None and type(y) is np.ndarray and primitive.reads_constants:
                 if y.nbytes <= COPIED_BYTES:
-                    y = y.copy("K")
+                    y = y.__copy__()
                 else:
                     is_large = True
             values, variables = (x, y), (first, second)
@@ -186,7 +187,7 @@ class Tape(ValueRecording):
                     is_nested = is_nested or type(value) is Tracer
                 if variable is None and type(value) is np.ndarray:
                     if value.nbytes <= COPIED_BYTES:
-                        value = value.copy("K")  # noqa: PLW2901
+                        value = value.__copy__()  # noqa: PLW2901
                     else:
                         is_large = True
                 found.append(value)

@@ -467,3 +467,18 @@ def test_none_is_a_zero_cotangent():
     assert pullback({"a": None, "n": None, "b": (None, None)}) == (0.0,)
     with pytest.raises(errors.CotangentError, match="structure"):
         pullback({"a": 1.0, "n": None, "b": None})
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_constant_that_is_only_added_may_be_written_whatever_its_size(size):
+    buffer = np.ones(size)
+
+    def f(x):
+        total = 0.0
+        for i in range(3):
+            buffer[:] = i
+            total = total + np.sum((x - buffer) * (buffer + x))
+        return total
+
+    x = np.full(size, 2.0)
+    np.testing.assert_allclose(ft.grad(f)(x), 6.0 * x)
