@@ -1,9 +1,9 @@
 """Places in the user's code: of what is recorded, of errors, and whose fault an error is.
 
 Python's stack tells where the user's code is: the innermost frame that runs no file of functrace,
-NumPy or SciPy. While a Program runs, that is the line which runs it; the line that the user wants
-to see is the one from which the equation was recorded. What runs Programs is marked by
-`runs_equations`, so that a look at the stack finds that line too.
+NumPy, SciPy or Python's own library. While a Program runs, that is the line which runs it; the line
+that the user wants to see is the one from which the equation was recorded. What runs Programs is
+marked by `runs_equations`, so that a look at the stack finds that line too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -41,28 +41,30 @@ _is_library: dict[str, bool] = {}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def is_library(file: str) -> bool:
+    """Whether a file belongs to one of `LIBRARIES`, or to Python's own."""
+    found = _is_library.get(file)
+    if found is None:
+        found = file.startswith((*LIBRARIES, "<frozen ")) or _is_pythons(file)
+        _is_library[file] = found
+    return found
+
+
 def user_place(depth: int) -> Place | None:
-    """The innermost place of the user's, outside all `LIBRARIES`, ``depth`` frames up or more."""
+    """The innermost place of the user's, outside all libraries, ``depth`` frames up or more."""
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]  (the documented way)
     while frame is not None:
         code = frame.f_code
-        # `_is_of_library`, written out: every operation comes here.
+        # `is_library`, written out: every operation comes here.
         library = _is_library.get(code.co_filename)
         if library is None:
-            library = _is_of_library(code)
+            library = is_library(code.co_filename)
         if not library:
             if _uses_scopes:
                 return code, frame.f_lasti, scope_here(depth + 1)
             return code, frame.f_lasti
         frame = frame.f_back
     return None
-
-
-def _is_of_library(code: CodeType) -> bool:
-    file = code.co_filename
-    if file not in _is_library:
-        _is_library[file] = file.startswith(LIBRARIES)
-    return _is_library[file]
 
 
 def source_of(place: Place | None) -> Source | None:
@@ -133,7 +135,7 @@ def scope_here(depth: int) -> str:
     """
     around = _scope.get()
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
-    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+    while frame is not None and is_library(frame.f_code.co_filename):
         if id(frame.f_code) in _source_names:
             source = source_in(frame)
             if source is not None and source.scope:
@@ -180,7 +182,7 @@ def recorded_place(depth: int) -> Place | None:
             if source is not None:
                 place = source.code, source.instruction
                 return (*place, scope_here(depth + 1)) if _uses_scopes else place
-        elif not _is_of_library(code):
+        elif not is_library(code.co_filename):
             place = code, frame.f_lasti
             return (*place, scope_here(depth + 1)) if _uses_scopes else place
         frame = frame.f_back
@@ -198,7 +200,7 @@ def source_here(depth: int) -> Source | None:
         source = source_in(frame)
         if source is not None:
             return source
-        if not frame.f_code.co_filename.startswith(LIBRARIES):
+        if not is_library(frame.f_code.co_filename):
             return Source(frame.f_code, frame.f_lasti)
         frame = frame.f_back
     return None
@@ -228,9 +230,8 @@ def is_users_error(error: BaseException) -> bool:
     """
     step = error.__traceback__
     while step is not None:
-        file = step.tb_frame.f_code.co_filename
-        is_ours = file.startswith((*LIBRARIES, "<frozen ")) or PLACES in step.tb_frame.f_globals
-        if not is_ours and not _is_pythons(file):
+        frame = step.tb_frame
+        if not is_library(frame.f_code.co_filename) and PLACES not in frame.f_globals:
             return True
         step = step.tb_next
     return False

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from functrace.errors import FunctraceError, OperandError
 from functrace.expressions import expression_at
-from functrace.places import LIBRARIES, Place, source_of
+from functrace.places import PLACES, Place, is_library, source_of
 
 BRANCHES = (
     "In place of `if condition: a` and `else: b` write np.where(condition, a, b), or "
@@ -75,13 +75,15 @@ def advice_on_index(place: Place | None) -> str:
     return LENGTHS
 
 
-def place_raised(traceback: TracebackType | None) -> tuple[Place | None, Any]:
-    """The innermost place in the user's code that an exception passed, and its frame."""
-    found: tuple[Place | None, Any] = (None, None)
+def place_raised(
+    traceback: TracebackType | None,
+) -> tuple[Place | None, Any, TracebackType | None]:
+    """The innermost place in the user's code that an exception passed, its frame and its step."""
+    found: tuple[Place | None, Any, TracebackType | None] = (None, None, None)
     while traceback is not None:
         frame = traceback.tb_frame
-        if not frame.f_code.co_filename.startswith(LIBRARIES):
-            found = (frame.f_code, traceback.tb_lasti), frame
+        if not is_library(frame.f_code.co_filename) and PLACES not in frame.f_globals:
+            found = (frame.f_code, traceback.tb_lasti), frame, traceback
         traceback = traceback.tb_next
     return found
 
@@ -95,11 +97,8 @@ def is_of_container(error: BaseException, tracer_type: type) -> OperandError | N
     """
     if type(error) is not TypeError:
         return None
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    place, frame = place_raised(error.__traceback__)
-    if step is None or step.tb_frame is not frame:  # raised further in: not by an operator here
+    place, frame, step = place_raised(error.__traceback__)
+    if step is None or step.tb_next is not None:  # raised further in: not by an operator here
         return None
     expression = expression_at(place)
     operands: list[ast.expr] = []

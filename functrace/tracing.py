@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import ast
 import dis
+import inspect
 import operator
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -35,6 +37,7 @@ from functrace.draws import watch_that_runs
 from functrace.errors import (
     ArrayConversionError,
     ArrayWriteError,
+    AxisRangeError,
     CustomRuleError,
     FunctraceError,
     IndexRangeError,
@@ -57,10 +60,10 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Source, Vari
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.places import (
     ARRAY_LIBRARIES,
-    LIBRARIES,
     NUMPY_FOLDER,
     OWN_FOLDER,
     Place,
+    is_library,
     is_users_error,
     recorded_place,
     source_here,
@@ -123,14 +126,19 @@ class Recording:
         self.is_open = False
         _running.set(self.around)
         self.around = None
-        if error is not None and not isinstance(error, FunctraceError):
-            refusal, self.refusal = self.refusal, None
+        refusal, self.refusal = self.refusal, None
+        if error is None or isinstance(error, FunctraceError):
+            return
+        instead: FunctraceError | None = None
+        try:
             raised = place_raised(traceback)[0]
             if refusal is not None and refusal.place and refusal.place[:2] == raised:
                 raise refusal.error from None
-            instead = is_of_container(error, Tracer)
+            instead = is_of_container(error, Tracer) or _said_of_a_call(error)
             if instead is not None:
-                raise instead from error
+                raise instead.with_traceback(traceback) from error
+        finally:  # an error whose traceback holds a name for it would live until it is collected
+            del refusal, instead
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record one operation and return its output, or tuple of outputs."""
@@ -245,14 +253,23 @@ def explained(error: Exception, primitive: Primitive, types: Sequence[ArrayType]
     """
     if isinstance(error, FunctraceError):
         return error.at(source_here(2))
+    name, given = _written_here() or (primitive.name, types)
+    return _in_words(error, name, given, source_here(2))
+
+
+def _in_words(
+    error: Exception, name: str, types: Sequence[ArrayType], where: Source | None
+) -> FunctraceError:
+    """The error of functrace's that is of the kind of one of NumPy's, and says what it says."""
     text = str(error).strip().rstrip(".")
     kind: type[FunctraceError] = ShapeMismatchError
-    if isinstance(error, IndexError):
+    if isinstance(error, np.exceptions.AxisError):
+        kind = AxisRangeError
+    elif isinstance(error, IndexError):
         kind = IndexRangeError
     elif isinstance(error, TypeError):
         kind = OperandError
-    name, given = _written_here() or (primitive.name, types)
-    return kind(f"{name} does not take inputs of {_shown(given)}: {text}.", source_here(2))
+    return kind(f"{name} does not take inputs of {_shown(types)}: {text}.", where)
 
 
 class ValueRecording(Recording):
@@ -1355,13 +1372,7 @@ class Tracer:
         if implementation is None:
             module = getattr(function, "__module__", "numpy")
             raise unsupported(f"{module}.{function.__name__}")
-        try:
-            return applied(implementation, arguments, options)
-        except (ValueError, TypeError, IndexError) as error:
-            if not isinstance(error, FunctraceError) and not hasattr(error, "__notes__"):
-                name = f"{function.__module__}.{function.__name__}"
-                error.add_note(f"in {name} of a traced value\n  at {source_of(user_place(1))}")
-            raise
+        return applied(implementation, arguments, options)
 
     # Methods of arrays, which mean NumPy's functions
 
@@ -1561,6 +1572,7 @@ _OPERATORS = {
     "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>", "lt": "<",
     "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "getitem": "[]", "setitem": "[] =",
 }  # fmt: skip
+_ASKED_BY_PYTHON = {"__len__": "len()", "__iter__": "a loop over an array"}
 _UFUNC_OPERATORS = {
     "matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/",
     "floor_divide": "//", "remainder": "%", "power": "**", "bitwise_and": "&", "bitwise_or": "|",
@@ -1576,11 +1588,62 @@ def _written_here() -> tuple[str, list[ArrayType]] | None:
     """
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     entry = frame
-    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+    while frame is not None and is_library(frame.f_code.co_filename):
         if source_in(frame) is not None:
             return None
         entry, frame = frame, frame.f_back
-    if frame is None or not entry.f_code.co_filename.startswith(OWN_FOLDER):
+    return None if frame is None else _written_as(entry, frame)
+
+
+def _said_of_a_call(error: BaseException) -> FunctraceError | None:
+    """The error for what NumPy, or Python, said of the arguments that a call of the user's gave.
+
+    Args:
+        error: What came out of the user's function.
+
+    Returns:
+        None for what the user's own code raised, and for what is no mistake in shapes, axes, dtypes
+        or in how the function is called.
+    """
+    if not isinstance(error, ValueError | TypeError | IndexError) or hasattr(error, "__notes__"):
+        return None
+    place, frame, step = place_raised(error.__traceback__)
+    if step is None or step.tb_next is None:
+        return None
+    written = _written_as(step.tb_next.tb_frame, frame)
+    if written is None:
+        return None
+    name, types = written
+    text, where = str(error), source_of(place)
+    function, _, said = text.partition("() ")
+    if isinstance(error, TypeError) and function.isidentifier() and "argument" in said:
+        return OperandError(f"{name} {said.rstrip('.')}.", where, _parameters_of(name))
+    if not isinstance(error, TypeError | IndexError) and not _OF_SHAPES.search(text):
+        error.add_note(f"in {name} of {_shown(types)}\n  at {where}")
+        return None
+    return _in_words(error, name, types, where)
+
+
+_OF_SHAPES = re.compile(
+    "shape|dimension|ax[ei]s|broadcast|size|length|align|division|operand|-d|sections"
+)
+"""What NumPy's errors on shapes speak of."""
+
+
+def _parameters_of(name: str) -> str:
+    """How a function of NumPy's, or the method of that name, is called."""
+    function: Any = np
+    for part in name.removeprefix("the method ").removeprefix("np.").split("."):
+        function = getattr(function, part, None)
+    try:
+        return f"It is called as {function.__name__}{inspect.signature(function)}."
+    except (AttributeError, TypeError, ValueError):
+        return "See NumPy's documentation for how it is called."
+
+
+def _written_as(entry: FrameType, frame: FrameType) -> tuple[str, list[ArrayType]] | None:
+    """What a frame of the user's called, where functrace was entered by another frame."""
+    if not entry.f_code.co_filename.startswith(OWN_FOLDER):
         return None
     code, values = entry.f_code, entry.f_locals
     if code is _ARRAY_UFUNC:
@@ -1608,7 +1671,8 @@ def _written_here() -> tuple[str, list[ArrayType]] | None:
             if is_reflected:
                 arguments.reverse()
             return f"`{symbol}`", _types_in(arguments, with_numbers="[" not in symbol)
-        return f"the method {code.co_name}", _types_in(arguments)
+        name = _ASKED_BY_PYTHON.get(code.co_name, f"the method {code.co_name}")
+        return name, _types_in(arguments)
     module: str = entry.f_globals["__name__"]
     if module == "functrace.numpy.lists" and "function" in values:
         name = f"functrace.numpy.{values['function'].__name__}"
@@ -1639,7 +1703,7 @@ _ARRAY_FUNCTION = Tracer.__array_function__.__code__
 def _names_behind(tracer: Tracer) -> list[str]:
     """What the user's function calls a value of unknown value, or the values it was made of."""
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  (as in user_place)
-    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+    while frame is not None and is_library(frame.f_code.co_filename):
         frame = frame.f_back
     recording = tracer.recording
     if frame is None or not isinstance(recording, ProgramRecording):

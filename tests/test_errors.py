@@ -1118,16 +1118,59 @@ def test_an_error_about_values_stays_what_numpy_raises(infer):
         assert THIS_FILE in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("under", [in_grad, in_ir])
-def test_a_functions_own_error_tells_the_line_too(under):
-    def f(x):
-        return np.squeeze(x, 0)  # the call
+MISTAKES: list[Any] = [
+    (lambda x: np.squeeze(x, 0), "np.squeeze", errors.ShapeMismatchError),
+    (lambda x: np.stack([x, np.ones(4)]), "np.stack", errors.ShapeMismatchError),
+    (lambda x: np.stack([x, x], axis=3), "np.stack", errors.AxisRangeError),
+    (lambda x: np.einsum("ij", x), "np.einsum('ij')", errors.ShapeMismatchError),
+    (lambda x: np.split(x, 2), "np.split", errors.ShapeMismatchError),
+    (lambda x: np.pad(x, ((1, 1), (2, 2))), "np.pad", errors.ShapeMismatchError),
+    (lambda x: x.transpose(0, 1), "the method transpose", errors.AxisRangeError),
+    (lambda x: x.swapaxes(0, 1), "the method swapaxes", errors.AxisRangeError),
+    (lambda x: np.moveaxis(x, 0, 2), "np.moveaxis", errors.AxisRangeError),
+    (lambda x: np.take(x, 7), "np.take", errors.IndexRangeError),
+    (lambda x: x.sum(dim=0), "the method sum", errors.OperandError),
+    (lambda x: np.concatenate(x, x), "np.concatenate", errors.OperandError),
+    (lambda x: np.stack(x, x), "np.stack", errors.OperandError),
+]
 
-    with pytest.raises(ValueError, match="not equal to one") as caught:
+
+@pytest.mark.parametrize("under", [in_grad, in_ir])
+@pytest.mark.parametrize(("f", "name", "kind"), MISTAKES)
+def test_what_numpy_says_of_a_call_is_said_of_what_was_written(f, name, kind, under):
+    with pytest.raises(kind) as caught:
         under(f)()
-    assert caught.value.__notes__ == [
-        f"in numpy.squeeze of a traced value\n  at {THIS_FILE}:{line_of(f, '# the call')} in f"
-    ]
+    assert type(caught.value) is kind
+    assert caught.value.what.startswith(name)
+    assert caught.value.where == place_in_this_file(caught.value)
+
+
+def test_a_call_with_a_wrong_keyword_shows_the_right_ones():
+    message = str(raised(in_grad(lambda x: x.sum(dim=0)), errors.OperandError))
+    assert "sum got an unexpected keyword argument 'dim'" in message
+    assert "axis=None" in message
+    assert "sum_of" not in message
+
+
+@pytest.mark.parametrize("under", [in_grad, in_ir])
+def test_an_error_that_is_not_of_shapes_is_left_as_it_is(under):
+    def f(x):
+        return np.percentile(x, 101)  # the call
+
+    with pytest.raises(ValueError, match="must be in the range") as caught:
+        under(f)()
+    assert not isinstance(caught.value, errors.FunctraceError)
+    assert f"{THIS_FILE}:{line_of(f, '# the call')} in f" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("under", [in_grad, in_ir])
+def test_a_users_own_error_within_a_call_is_left_as_it_is(under):
+    def row(x):
+        raise ValueError("a shape that the user dislikes")
+
+    with pytest.raises(ValueError, match="dislikes") as caught:
+        under(lambda x: np.apply_along_axis(row, 0, x))()
+    assert type(caught.value) is ValueError
 
 
 def test_a_power_that_numpy_refuses():

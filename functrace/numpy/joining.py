@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.errors import UnsupportedFunctionError
+from functrace.errors import OperandError, UnsupportedFunctionError
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.making import holds_tracer
 from functrace.numpy.reshaping import known_numbers, lengths_of
@@ -37,6 +37,16 @@ from functrace.tracing import (
 # Join
 
 
+def _require_one_list(name: str, axis: Any) -> None:
+    """Check that the arrays were not given one by one, so that the second stands for the axis."""
+    if isinstance(axis, Tracer | np.ndarray | list | tuple):
+        raise OperandError(
+            f"np.{name} takes its arrays as one argument, a list; the next one is the axis.",
+            source_of(user_place(2)),
+            f"Write np.{name}([a, b]) in place of np.{name}(a, b).",
+        )
+
+
 def _with_dtype(x: Any, dtype: Any, casting: Any) -> Any:
     """A joined array in the dtype that was asked for."""
     if dtype is None:
@@ -57,6 +67,7 @@ def concatenate(
 ) -> Any:  # fmt: skip
     """As `numpy.concatenate`."""
     reject_out(out)
+    _require_one_list("concatenate", axis)
     operands = [as_operand(x) for x in arrays]
     if axis is None:
         own = np.result_type(*operands)  # NumPy takes numbers as weak here, and nowhere else
@@ -77,6 +88,7 @@ def stack(
 ) -> Any:
     """As `numpy.stack`."""
     reject_out(out)
+    _require_one_list("stack", axis)
     operands = [strong_operand(x) for x in arrays]
     if not operands:
         raise ValueError("need at least one array to stack")

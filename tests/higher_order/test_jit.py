@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import linecache
@@ -410,3 +411,25 @@ def test_derivatives_by_numbers_are_of_one_class(function, derivative, kind):
     for x, y in zip(expected, found, strict=True):
         assert type(x) is type(y)
         np.testing.assert_allclose(y, x, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: 1 if x > 0 else 2,
+        lambda x: np.zeros(x),
+        lambda x: float(x),
+        lambda x: np.ones(3)[x],
+        lambda x: np.stack([x, np.ones(4)]),
+        lambda x: [x] ** 2,
+        lambda x: 1 / 0,
+    ],
+)
+@pytest.mark.parametrize("inside", [lambda f: f, ft.grad, ft.checkpoint])
+def test_a_function_that_failed_goes_with_its_last_reference(f, inside, no_collector):
+    fast = ft.jit(inside(f))
+    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+        fast(1.0)
+    watched = weakref.ref(fast)
+    del fast
+    assert watched() is None
