@@ -23,8 +23,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import wraps
 from itertools import count
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, final
 from weakref import ref
 
@@ -600,11 +601,37 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
 
     def enter(implementation: F) -> F:
         for function in functions:
-            table: dict[Any, Any] = UFUNCS if isinstance(function, np.ufunc) else FUNCTIONS
-            table[function] = implementation
+            if isinstance(function, np.ufunc):
+                UFUNCS[function] = implementation
+            else:
+                FUNCTIONS[function] = _writing_out(implementation)
         return implementation
 
     return enter
+
+
+def _writing_out(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    """An implementation that writes its result into a traced array that is its argument ``out``."""
+    code: CodeType | None = getattr(implementation, "__code__", None)
+    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
+    if code is None or "out" not in named:
+        return implementation
+    position = named.index("out")
+    if position >= code.co_argcount:  # by keyword only
+        position = sys.maxsize
+
+    @wraps(implementation)
+    def call(*args: Any, **options: Any) -> Any:
+        out = args[position] if len(args) > position else options.get("out")
+        if type(out) is not Tracer:
+            return implementation(*args, **options)
+        if len(args) > position:
+            args = (*args[:position], None, *args[position + 1 :])
+        else:
+            options["out"] = None
+        return out.receive(implementation(*args, **options))
+
+    return call
 
 
 def implements_named(*names: str) -> Callable[[F], F]:
@@ -676,17 +703,6 @@ def apply_ufunc(ufunc: np.ufunc, *inputs: Any) -> Any:
     if isinstance(implementation, Primitive):
         return bind(implementation, *inputs)
     return implementation(*inputs)
-
-
-def applied(
-    implementation: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
-) -> Any:
-    """What a NumPy function gives; a traced array that is its argument ``out`` is written."""
-    out = options.get("out") if options else None
-    if type(out) is not Tracer:
-        return implementation(*args, **options)
-    rest = {name: option for name, option in options.items() if name != "out"}
-    return out.receive(implementation(*args, **rest))
 
 
 def unsupported(name: str) -> UnsupportedFunctionError:
@@ -1372,7 +1388,7 @@ class Tracer:
         if implementation is None:
             module = getattr(function, "__module__", "numpy")
             raise unsupported(f"{module}.{function.__name__}")
-        return applied(implementation, arguments, options)
+        return implementation(*arguments, **options)
 
     # Methods of arrays, which mean NumPy's functions
 
@@ -1514,9 +1530,11 @@ class Tracer:
         """As `numpy.take`."""
         return FUNCTIONS[np.take](self, indices, axis, out, mode)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+    ) -> Any:
         """As `numpy.trace`."""
-        return FUNCTIONS[np.trace](self, offset, axis1, axis2)
+        return FUNCTIONS[np.trace](self, offset, axis1, axis2, dtype, out)
 
     def transpose(self, *axes: Any) -> Any:
         """As `numpy.transpose`; the axes may also be separate arguments."""

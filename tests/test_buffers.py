@@ -392,3 +392,77 @@ def test_what_a_function_within_wrote_is_there_when_it_has_ended():
     np.testing.assert_allclose(ft.jacrev(written_by_a_function_within)(a), change)
     fast = ft.jit(ft.jacfwd(written_by_a_function_within))
     np.testing.assert_allclose(fast(a), change)
+
+
+# The argument `out` by position and by keyword, of functions, methods and ufuncs' methods
+
+WRITING_OUT = {
+    "sum": lambda x, o: np.sum(x[None], 0, None, o),
+    "mean": lambda x, o: np.mean(x[None], 0, None, o),
+    "max": lambda x, o: np.max(x[None], 0, o),
+    "cumsum": lambda x, o: np.cumsum(x, 0, None, o),
+    "clip": lambda x, o: np.clip(x, -0.5, 1.0, o),
+    "dot": lambda x, o: np.dot(np.eye(3), x, o),
+    "take": lambda x, o: fnp.take(x, [2, 1, 0], 0, o),
+    "stack": lambda x, o: np.stack([x[0], x[1], x[2]], 0, o),
+    "median": lambda x, o: np.median(x[None], 0, o),
+    "std": lambda x, o: np.std(np.array([[0.0], [2.0]]) * x, 0, None, o),
+    "multiply": lambda x, o: np.multiply(x, 2.0, o),
+    "method sum": lambda x, o: x[None].sum(0, None, o),
+    "method mean": lambda x, o: x[None].mean(0, out=o),
+    "method dot": lambda x, o: (np.eye(3) * x).dot(x, out=o),
+    "method trace": lambda x, o: (x[:, None, None] * np.ones((3, 2, 2))).trace(0, 1, 2, None, o),
+    "reduce": lambda x, o: np.add.reduce(x[None], 0, None, o),
+    "accumulate": lambda x, o: np.add.accumulate(x, out=o),
+    "einsum": lambda x, o: np.einsum("i->i", x, out=o),
+}
+
+
+@pytest.mark.parametrize("name", WRITING_OUT)
+def test_a_result_is_written_into_the_argument_out(name):
+    def f(x):
+        out = fnp.zeros(3)
+        result = WRITING_OUT[name](x, out)
+        result *= 2.0
+        return np.sum(out * np.arange(1.0, 4.0)) + out
+
+    np.testing.assert_allclose(ft.jit(f)(X), f(X))
+    np.testing.assert_allclose(ft.vmap(f)(np.stack([X, 2 * X])), [f(X), f(2 * X)])
+    np.testing.assert_allclose(ft.vjp(f, X)[0], f(X))
+    ft.testing.check_grads(f, (X,), order=1)
+
+
+UFUNCS_AT = {
+    "maximum": 0.3, "minimum": 0.2, "multiply": 1.5, "divide": 2.0, "power": 2.0, "fmax": 0.3,
+    "logaddexp": 0.5, "hypot": 0.5, "negative": None, "sin": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("index", [[0, 0, 2], (np.array([0, 1, 0]), [1, 0, 1]), slice(0, 1)])
+@pytest.mark.parametrize("name", UFUNCS_AT)
+def test_ufuncs_at_indices_that_repeat(name, index):
+    ufunc, operand = getattr(np, name), UFUNCS_AT[name]
+
+    def of_traced(x):
+        y = x[:, None] * np.array([0.3, 0.4, 0.7]) + 2.0
+        ufunc.at(y, index, *(() if operand is None else (operand,)))
+        return y
+
+    def into_a_buffer(x):
+        y = fnp.full((3, 3), 0.5)
+        ufunc.at(y, index, *(() if operand is None else (x * x,)))
+        return y * x[0]
+
+    for f in (of_traced, into_a_buffer):
+        np.testing.assert_allclose(ft.jit(f)(X), f(X))
+        ft.testing.check_grads(f, (X,), order=1)
+
+
+def test_ufuncs_at_do_not_cast_to_integers():
+    def f(x):
+        y = fnp.arange(3)
+        np.maximum.at(y, [0, 0], x[:2])
+        return y
+
+    with pytest.raises(TypeError, match="Cannot cast the result of numpy.maximum"):
+        ft.jit(f)(X)

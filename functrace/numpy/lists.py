@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
-from functrace.tracing import FUNCTIONS, applied
+from functrace.tracing import FUNCTIONS
 
 
 def _as_array(x: Any) -> Any:
@@ -33,7 +33,7 @@ def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         for x in args:
             if holds_tracer(x):
-                return applied(implementation, tuple(map(_as_array, args)), kwargs)
+                return implementation(*map(_as_array, args), **kwargs)
         return function(*args, **kwargs)
 
     return call

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import OperandError
-from functrace.primitives.linear import dtype_of
+from functrace.primitives.linear import dtype_of, known_value
 from functrace.tracing import (
     FUNCTIONS,
     UFUNC_METHODS,
@@ -40,7 +40,11 @@ def call_ufunc(
     implementation = UFUNC_METHODS.get((ufunc, method))
     if implementation is None:
         raise unsupported(f"numpy.{ufunc.__name__}.{method}")
-    return implementation(*inputs, **options)
+    (target,) = options.get("out") or (None,)
+    if not isinstance(target, Tracer):
+        return implementation(*inputs, **options)
+    rest = {name: option for name, option in options.items() if name != "out"}
+    return target.receive(implementation(*inputs, **rest))
 
 
 def _call_with_options(
@@ -77,12 +81,7 @@ def _written(ufunc: np.ufunc, result: Any, out: Any, where: Any, casting: Any) -
     if out is not None:
         if not isinstance(out, Tracer):
             reject_out(out)
-        if not np.can_cast(dtype_of(result), out.dtype, casting):
-            raise OperandError(
-                f"Cannot cast the result of numpy.{ufunc.__name__}, of dtype {dtype_of(result)}, "
-                f"to the dtype {out.dtype} of its argument out by the rule {casting!r}.",
-                source_of(user_place(2)),
-            )
+        _require_castable(ufunc, result, out, casting)
     if where is not True:
         if out is None:
             raise OperandError(
@@ -96,6 +95,15 @@ def _written(ufunc: np.ufunc, result: Any, out: Any, where: Any, casting: Any) -
         return strong(result) if isinstance(result, Tracer) else result
     out[...] = result
     return out
+
+
+def _require_castable(ufunc: np.ufunc, result: Any, out: Tracer, casting: Any) -> None:
+    if not np.can_cast(dtype_of(result), out.dtype, casting):
+        raise OperandError(
+            f"Cannot cast the result of numpy.{ufunc.__name__}, of dtype {dtype_of(result)}, to "
+            f"the dtype {out.dtype} of the array that is written by the rule {casting!r}.",
+            source_of(user_place(3)),
+        )
 
 
 def _loop(ufunc: np.ufunc, dtype: Any, signature: Any) -> tuple[Any, ...]:
@@ -191,4 +199,29 @@ def _at(ufunc: np.ufunc, x: Any, index: Any, *operands: Any) -> None:
         addend = operands[0] if ufunc is np.add else -operands[0]
         x[...] = UFUNC_METHODS[np.add, "at"](x, index, addend)
         return
-    raise unsupported(f"numpy.{ufunc.__name__}.at")
+    items = [known_value(item) for item in (index if type(index) is tuple else (index,))]
+    if any(isinstance(item, Tracer) for item in items):
+        raise unsupported(f"numpy.{ufunc.__name__}.at with indices of unknown value")
+    numbers = np.arange(x.size).reshape(x.shape)[tuple(items)]
+    given = [
+        o if np.ndim(o) == 0 else np.ravel(np.broadcast_to(o, numbers.shape)) for o in operands
+    ]
+    numbers = np.ravel(numbers)
+    elements = np.ravel(x).copy()
+    for chosen in _in_rounds(numbers):
+        places = numbers[chosen]
+        parts = [o if np.ndim(o) == 0 else o[chosen] for o in given]
+        result = ufunc(elements[places], *parts)
+        _require_castable(ufunc, result, x, "same_kind")
+        elements[places] = result
+    x[...] = np.reshape(elements, x.shape)
+
+
+def _in_rounds(numbers: np.ndarray) -> list[np.ndarray]:
+    """The positions at which each number occurs for the first time, the second time, and so on."""
+    order = np.argsort(numbers, kind="stable")
+    is_first = np.diff(numbers[order], prepend=-1) != 0
+    counted = np.arange(numbers.size)
+    rounds = np.empty(numbers.size, int)
+    rounds[order] = counted - np.maximum.accumulate(np.where(is_first, counted, 0))
+    return [np.flatnonzero(rounds == trip) for trip in range(rounds.max(initial=-1) + 1)]
