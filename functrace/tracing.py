@@ -523,6 +523,8 @@ def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
     """The error for an operation on a tracer whose recording has ended."""
     for x in inputs:
         if isinstance(x, Tracer) and not x.recording.is_open:
+            if x.memory is not None and x.memory.home is not None:
+                return _written_within(x)
             what = f"A traced value of type {x.type} is used after the transformation that made it "
             if x.place is not None:
                 return LeakedTracerError(f"{what}has ended. It was made", source_of(x.place))
@@ -531,6 +533,19 @@ def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
                 source_of(user_place(2)),
             )
     return LeakedTracerError("A traced value is used after its transformation has ended.")
+
+
+def _written_within(tracer: Tracer) -> LeakedTracerError:
+    """The error for an array that was written by a function whose recording has ended."""
+    return LeakedTracerError(
+        f"An array of type {tracer.type} was made outside of a recorded function, such as that of "
+        "jit, vmap, checkpoint or a loop, written within it, and is used after it has ended. What "
+        "was written is known within the recorded function only. It was written",
+        source_of(tracer.place),
+        "Return the new values from the inner function, and write them outside: "
+        "y[index] = inner(x). A loop carries the array: its body takes it, writes into it and "
+        "returns it.",
+    )
 
 
 def require_usable(tracer: Tracer) -> None:

@@ -464,5 +464,34 @@ def test_ufuncs_at_do_not_cast_to_integers():
         np.maximum.at(y, [0, 0], x[:2])
         return y
 
-    with pytest.raises(TypeError, match="Cannot cast the result of numpy.maximum"):
+    with pytest.raises(TypeError, match=r"Cannot cast the result of numpy\.maximum"):
         ft.jit(f)(X)
+
+
+INNER = {
+    "jit": lambda f, x: ft.jit(f)(x),
+    "vmap": lambda f, x: ft.vmap(f)(x[None]),
+    "checkpoint": lambda f, x: ft.checkpoint(f)(x),
+    "scan": lambda f, x: ft.scan(lambda c, _: (c, f(x + c)), 0.0, None, length=2),
+}
+
+
+@pytest.mark.parametrize("outer", [ft.jit, ft.grad])
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("is_view", [False, True])
+def test_an_array_written_in_a_recorded_function_names_the_write(inner, outer, is_view):
+    def f(x):
+        y = fnp.zeros(3)
+        used = y[1:] if is_view else y
+
+        def writes(z):
+            y[0] = z[1] * 2.0  # the write
+            return z.sum()
+
+        INNER[inner](writes, x)
+        return used.sum()
+
+    with pytest.raises(errors.LeakedTracerError, match="Return the new values") as caught:
+        outer(f)(X)
+    (line,) = re.findall(r"test_buffers.py:(\d+) in writes", str(caught.value))
+    assert "# the write" in linecache.getline(__file__, int(line))
