@@ -652,7 +652,10 @@ class IndexUpdate(Writing):
     ) -> ArrayType:
         """The type of the array that is written."""
         expected = indexed_type(x, index, arrays).shape
-        if np.broadcast_shapes(value.shape, expected) != expected:
+        last = expected[len(expected) - value.ndim :]
+        if value.ndim > len(expected) or any(
+            given not in (1, length) for given, length in zip(value.shape, last, strict=True)
+        ):
             raise ValueError(
                 f"could not broadcast input array from shape {value.shape} into shape {expected}"
             )

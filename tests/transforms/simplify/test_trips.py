@@ -394,6 +394,7 @@ def test_checkpointed_and_mapped_loops():
 @given(programs(max_steps=6), st.booleans(), st.sampled_from([4, 9]))
 def test_random_loops_have_the_same_values(drawn, reverse, length):
     body, inputs = drawn
+    rows = RNG.random(length)
 
     def f(*xs):
         def step(carry, row):
@@ -403,7 +404,7 @@ def test_random_loops_have_the_same_values(drawn, reverse, length):
             rest = [np.cos(row) * y for y in ys]
             return (total + loss * row, [0.9 * np.cos(x) for x in now]), rest
 
-        (total, last), stacks = ft.scan(step, (0.0, list(xs)), RNG.random(length), reverse=reverse)
+        (total, last), stacks = ft.scan(step, (0.0, list(xs)), rows, reverse=reverse)
         return total + sum(np.sum(x * x) for x in [*last, *stacks])
 
     check_values(f, *inputs)
