@@ -61,9 +61,10 @@ _made: dict[int, Any] = {}
 class _Placed:
     """What NumPy calls, or writes to, in place of warning."""
 
-    def __init__(self, modes: dict[str, Any], call: Any) -> None:
+    def __init__(self, modes: dict[str, Any], call: Any, is_silent: bool = False) -> None:
         self.modes = modes
         self.call = call
+        self.is_silent = is_silent
 
     def __call__(self, error: str, flag: int) -> None:
         self.call(error, flag)
@@ -93,7 +94,7 @@ def _learnt() -> _Settings:
         with np.errstate(call=own, **logged):
             placed = _get()
     silenced: Any = {**logged, "divide": "ignore", "invalid": "ignore"}
-    with np.errstate(call=own, **silenced):
+    with np.errstate(call=_Placed(own.modes, own.call, is_silent=True), **silenced):
         silent = _get()
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
@@ -127,7 +128,11 @@ def begin_silence() -> Token[Any]:
 
 def is_silent() -> bool:
     """Whether NumPy is told to ignore divisions by zero and invalid values."""
-    return _settings().is_silent
+    found = _known.get(id(_get()))
+    if found is not None:
+        return found.is_silent
+    modes = np.geterr()
+    return modes["divide"] == "ignore" == modes["invalid"]
 
 
 def end(begun: Token[Any] | None) -> None:
@@ -142,10 +147,14 @@ def end(begun: Token[Any] | None) -> None:
 def _keep(left: Any) -> None:
     """Make the changes to the setting that the user's function left behind by `numpy.seterr`."""
     settings = _settings()
-    before, after = _read(settings.placed or settings.given), _read(left)
+    after = _read(left)
+    # What was made here, and forgotten since, is no change.
+    is_ours = isinstance(after[1], _Placed)
+    was_silent = is_ours and after[1].is_silent
+    before = _read(settings.silent if was_silent else settings.placed or settings.given)
     changed: Any = {kind: mode for kind, mode in after[0].items() if mode != before[0][kind]}
     np.seterr(**changed)
-    if after[1] is not before[1]:
+    if after[1] is not before[1] and not is_ours:
         np.seterrcall(after[1])
 
 

@@ -289,3 +289,20 @@ def test_what_the_walk_back_records_stands_where_the_operation_does():
     lines = {equation.primitive.name: equation.source.line for equation in program.equations}
     assert lines["sin"] == lines["cos"] == first + 1
     assert set(lines.values()) == {first + 1, first + 2}
+
+
+@pytest.mark.parametrize("transformation", [grad, jvp, vjp], ids=lambda t: t.__name__)
+def test_many_settings_within_a_function_leave_the_users_alone(transformation):
+    def inner(y):
+        return np.sum(y * y)
+
+    def g(x):
+        for _ in range(100):
+            with np.errstate(under="warn"):
+                transformation(inner)(np.ones(2))
+        return np.sum(np.exp(x))
+
+    before = np.geterr(), np.geterrcall()
+    transformation(g)(X)
+    ft.jvp(ft.grad(g), (X,), (X,))
+    assert (np.geterr(), np.geterrcall()) == before
