@@ -265,10 +265,22 @@ def as_raveled(view: Tracer) -> Tracer:
     base = view.base
     if base is None:
         return view
-    if type(base.value) is np.ndarray and not base.value.flags.c_contiguous:
-        return view.copy()
+    if type(base.value) is np.ndarray:
+        array = as_laid_out(base)
+        if array is not None and not array.flags.c_contiguous:
+            return view.copy()
     view.made_by = (*view.made_by[:2], None)
     return view
+
+
+def laid_out_as(result: Any, array: Any) -> Any:
+    """A result of NumPy's that lies in memory as an array does, where that is known."""
+    while type(array) is Tracer:
+        array = array.value
+    if type(result) is Tracer and type(array) is np.ndarray and array.ndim > 1:
+        result.memory = Memory()
+        result.memory.layout = np.empty_like(array, bool)
+    return result
 
 
 # Writing

@@ -92,3 +92,27 @@ def test_a_copy_lies_as_the_array_does(name):
             y, y.reshape(-1)
         )
         assert order_of(layout) == ((1, 0) if name in ("columns", "transposed") else (0, 1))
+
+
+MADE_OF_ARRAYS = {
+    "sort": lambda y: np.sort(y, axis=0),
+    "copy": lambda y: y.copy(),
+    "flip": lambda y: np.flip(y).copy(),
+    "broadcast": lambda y: np.broadcast_to(y, (2, 4, 6)).copy(),
+    "product": lambda y: y * 2.0,
+    "take": lambda y: np.take(y, [0, 1], 0),
+}
+
+
+@pytest.mark.parametrize("name", MADE_OF_ARRAYS)
+def test_what_is_made_of_arrays_lies_as_numpy_lets_it_lie(name):
+    def f(y):
+        z = MADE_OF_ARRAYS[name](y)
+        v = z.ravel()
+        v[1] = 7.0
+        w = z.reshape(-1)
+        w[2] = 5.0
+        return np.sum(z.reshape(-1) * np.arange(z.size))
+
+    for lying, make in LYING.items():
+        np.testing.assert_allclose(ft.vjp(f, make())[0], f(copied(make())), err_msg=lying)

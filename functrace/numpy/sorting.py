@@ -14,6 +14,7 @@ from functrace.primitives.ordering import argsort_primitive, searchsorted_primit
 from functrace.tracing import Tracer, as_operand, bind, implements
 
 # Sorting
+from functrace.views import laid_out_as
 
 
 def _kind(kind: Any, order: Any, stable: Any) -> Any:
@@ -50,7 +51,7 @@ def sort(
     axis = normalize_axis_index(axis, a.ndim)
     # The order is needed for the derivative anyway, and each element has one place in it.
     order = bind(argsort_primitive, a, axis=axis, kind=_kind(kind, order, stable))
-    return take_along(a, order, axis, unique=True)
+    return laid_out_as(take_along(a, order, axis, unique=True), a)
 
 
 @implements(np.lexsort)
