@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import ast
 import linecache
-import sys
 from collections.abc import Iterator
 from importlib import import_module
-from types import CodeType, FrameType, ModuleType
-from typing import Any
+from types import CodeType, FrameType
 
 import numpy as np
 
-from functrace.expressions import expression_at, written_at, written_in
+from functrace.expressions import (
+    expression_at,
+    frame_of,
+    numpy_name,
+    value_of,
+    written_at,
+    written_in,
+)
 from functrace.places import NUMPY_FOLDER, OWN_FOLDER, Place
 
 _MAKERS = (
@@ -35,14 +40,14 @@ _VIEWING = frozenset({
 def how_to_write(place: Place | None) -> tuple[str | None, str]:
     """What is written at a place, as the user calls it, and what to write instead."""
     name = written_at(place)
-    frame = _frame_of(place)
+    frame = frame_of(place)
     target = _target(expression_at(place), frame)
     if isinstance(target, ast.Call):
         made = None if frame is None else _made_anew(target, frame)
         if made is not None:
             return name, f"Write `{made}` in place of `{ast.unparse(target)}`: {_MAKERS}"
         target = None
-    value = None if target is None or frame is None else _value(target, frame)
+    value = None if target is None or frame is None else value_of(target, frame)
     if frame is None or not isinstance(value, np.ndarray):
         whose = "the array" if name is None else f"`{name}`"
         return (
@@ -79,19 +84,12 @@ def how_to_write(place: Place | None) -> tuple[str | None, str]:
 def writes_by_method(place: Place | None) -> bool:
     """Whether the user's code calls a method that writes into an ordinary array: ``a.fill(x)``."""
     call = expression_at(place)
-    frame = _frame_of(place)
+    frame = frame_of(place)
     if frame is None or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return False
     if call.func.attr not in ("fill", "put", "setfield"):
         return False
-    return isinstance(_value(_root(call.func.value), frame), np.ndarray)
-
-
-def _frame_of(place: Place | None) -> FrameType | None:
-    frame = None if place is None else sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame is not None and place is not None and frame.f_code is not place[0]:
-        frame = frame.f_back
-    return frame
+    return isinstance(value_of(_root(call.func.value), frame), np.ndarray)
 
 
 def _running(frame: FrameType) -> Iterator[FrameType]:
@@ -134,16 +132,6 @@ def _root(expression: ast.expr) -> ast.expr:
 
 _PARTS = frozenset({"flat", "T", "mT", "real", "imag"})
 _VIEWS = frozenset({"reshape", "ravel", "transpose", "squeeze", "swapaxes", "view", "diagonal"})
-
-
-def _value(expression: ast.expr, frame: FrameType) -> Any:
-    """The value of a name, or of an instance's own attribute; None for what must be computed."""
-    if isinstance(expression, ast.Name):
-        found = frame.f_locals.get(expression.id)
-        return frame.f_globals.get(expression.id) if found is None else found
-    if isinstance(expression, ast.Attribute):
-        return getattr(_value(expression.value, frame), "__dict__", {}).get(expression.attr)
-    return None
 
 
 def _base(array: np.ndarray) -> np.ndarray:
@@ -247,7 +235,7 @@ def _made_anew(expression: ast.expr, frame: FrameType) -> str | None:
     if not isinstance(expression, ast.Call):
         return None
     called = expression.func
-    name = _numpy_name(called, frame)
+    name = numpy_name(called, frame)
     if name is not None:
         making = import_module("functrace.numpy.making")  # above this floor: for messages alone
         if name in (*making.MAKING, "array", "full"):
@@ -263,23 +251,3 @@ def _made_anew(expression: ast.expr, frame: FrameType) -> str | None:
 
 
 _WRITING = frozenset({"copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"})
-
-
-def _numpy_name(called: ast.expr, frame: FrameType) -> str | None:
-    """The name of a function of NumPy's, if an expression is one."""
-    if isinstance(called, ast.Attribute) and _is_numpy(called.value, frame):
-        return called.attr
-    if isinstance(called, ast.Name):
-        value = _value(called, frame)
-        name = getattr(value, "__name__", None)
-        if name is not None and getattr(np, name, None) is value:
-            return name
-    return None
-
-
-def _is_numpy(expression: ast.expr, frame: FrameType | None) -> bool:
-    return (
-        frame is not None
-        and isinstance(value := _value(expression, frame), ModuleType)
-        and value.__name__ in ("numpy", "functrace.numpy")
-    )

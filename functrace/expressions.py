@@ -5,7 +5,12 @@ from __future__ import annotations
 import ast
 import dis
 import linecache
+import sys
 from itertools import islice
+from types import FrameType, ModuleType
+from typing import Any
+
+import numpy as np
 
 from functrace.places import Place, source_of
 
@@ -107,3 +112,36 @@ def written_at(place: Place | None) -> str | None:
     if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
         return ast.unparse(target)
     return None
+
+
+# What names stand for there
+
+
+def frame_of(place: Place | None) -> FrameType | None:
+    """The running function that a place belongs to, if it is called from there."""
+    frame = None if place is None else sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and place is not None and frame.f_code is not place[0]:
+        frame = frame.f_back
+    return frame
+
+
+def value_of(expression: ast.expr, frame: FrameType) -> Any:
+    """The value of a name, or of an instance's own attribute; None for what must be computed."""
+    if isinstance(expression, ast.Name):
+        found = frame.f_locals.get(expression.id)
+        return frame.f_globals.get(expression.id) if found is None else found
+    if isinstance(expression, ast.Attribute):
+        return getattr(value_of(expression.value, frame), "__dict__", {}).get(expression.attr)
+    return None
+
+
+def numpy_name(called: ast.expr, frame: FrameType) -> str | None:
+    """The name within NumPy of what an expression stands for: ``linalg.norm``, ``zeros``."""
+    if isinstance(called, ast.Attribute):
+        value = value_of(called.value, frame)
+        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "numpy":
+            return f"{value.__name__}.{called.attr}".partition(".")[2]
+        return None
+    value = value_of(called, frame)
+    name = getattr(value, "__name__", None)
+    return name if isinstance(name, str) and getattr(np, name, None) is value else None

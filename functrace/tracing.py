@@ -51,13 +51,16 @@ from functrace.errors import (
 )
 from functrace.expressions import (
     expression_at,
+    frame_of,
     line_at,
+    numpy_name,
     reads_an_item,
     stores_an_item,
+    value_of,
 )
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.places import (
     ARRAY_LIBRARIES,
@@ -1004,6 +1007,9 @@ class Tracer:
     def _not_converted(self, caller: Any, place: Place | None) -> FunctraceError:
         """The error where an ordinary array would be made, by what the user called for it."""
         where = source_of(place)
+        expression = expression_at(place)
+        offered = _offered(expression, place)
+        everywhere = f"Write `{offered}`, which takes traced values everywhere, in lists too."
         library = _library_function(caller)
         if library is not None:
             package, name = library
@@ -1018,8 +1024,18 @@ class Tracer:
                     where,
                     f"Write functrace.numpy.{top}, which takes traced values everywhere.",
                 )
+            if offered is not None:
+                what = f"{what}NumPy does not look for traced values there."
+                return UnsupportedFunctionError(what, where, everywhere)
             what = f"{what}functrace has no rule for it."
             return UnsupportedFunctionError(what, where, remedy_for(package, name))
+        if offered is not None:
+            return ArrayConversionError(
+                f"{offered.partition('(')[0].removeprefix('functrace.')} was given a traced "
+                f"{self.type} where NumPy does not look for one, such as in a list.",
+                where,
+                everywhere,
+            )
         if reads_an_item(place):
             found = expression_at(place)
             array, index = "array", "index"
@@ -1031,11 +1047,10 @@ class Tracer:
                 f"In place of {array}[{index}] write functrace.numpy.asarray({array})[{index}], or "
                 "give the array to the function as an argument, so that it is traced too.",
             )
-        expression = expression_at(place)
         if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
             method = expression.func.attr
             if hasattr(np.ndarray, method):
-                return self._given_to_a_method(method, expression, where)
+                return self._given_to_a_method(method, expression, place)
         called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
         if called.rpartition(".")[2] in _SIZED and self.value is UNKNOWN and not self.shape:
             return UnknownValueError(
@@ -1050,17 +1065,19 @@ class Tracer:
         )
 
     def _given_to_a_method(
-        self, method: str, call: ast.Call, where: Source | None
+        self, method: str, call: ast.Call, place: Place | None
     ) -> ArrayConversionError:
         """The error where a method of an ordinary array, such as ``A.dot(t)``, got a tracer."""
         array = ast.unparse(cast("ast.Attribute", call.func).value)
         operands = ", ".join(map(ast.unparse, call.args))
         instead = f"functrace.numpy.{method}({array}, {operands})"
-        if method == "dot":
-            instead = f"{array} @ {operands}, or np.dot({array}, {operands})"
+        frame = frame_of(place)
+        operand = value_of(call.args[0], frame) if frame is not None and call.args else None
+        if method == "dot" and isinstance(operand, Tracer):
+            instead = f"{array} @ {operands}, or {instead}"
         return ArrayConversionError(
             f"The method {method} of an ordinary NumPy array was given a traced {self.type}.",
-            where,
+            source_of(place),
             f"In place of {array}.{method}({operands}) write {instead}.",
         )
 
@@ -1771,6 +1788,26 @@ def _quoted(place: Place | None) -> str:
     """The user's line itself, where its file can be read."""
     text = line_at(place)
     return f", in `{text}`" if text else ""
+
+
+def _offered(expression: ast.AST | None, place: Place | None) -> str | None:
+    """What to write for a call of NumPy's, or an index of its ``r_``, that was refused."""
+    frame = frame_of(place)
+    if frame is None:
+        return None
+    if isinstance(expression, ast.Call):
+        name = numpy_name(expression.func, frame)
+        function: Any = None if name is None else operator.attrgetter(name)(np)
+        if name is None or not (isinstance(function, np.ufunc) or function in FUNCTIONS):
+            return None
+        return (
+            f"functrace.numpy.{name}{ast.unparse(expression)[len(ast.unparse(expression.func)) :]}"
+        )
+    if isinstance(expression, ast.Subscript) and isinstance(expression.value, ast.Attribute):
+        name = numpy_name(expression.value, frame)
+        if name in ("r_", "c_"):
+            return f"functrace.numpy.{name}[{ast.unparse(expression.slice).strip('()')}]"
+    return None
 
 
 # Spelt out, because asking np.ma for its file would import it, which takes milliseconds.

@@ -3,10 +3,10 @@
 The modules here say what NumPy's functions mean on tracers, by topic; importing them fills the
 tables of ``functrace/tracing.py``.
 
-On tracers NumPy calls functrace, so most of this namespace is NumPy's own; ufuncs are the very
-same objects, but for products, which take ``precision=`` as well. Two kinds of functions stand here
-anew: those that make arrays of what they are given, such as ``array``, and those that take an array
-or a list, such as ``mean``: here the list may hold traced values.
+On tracers NumPy calls functrace, so what this namespace does is NumPy's own; products take
+``precision=`` as well. Two kinds of functions stand here anew: those that make arrays of what they
+are given, such as ``array``, and those that take an array or a list, such as ``mean``, ``sqrt`` and
+``linalg.norm``: here the list may hold traced values.
 """
 
 # r_ and c_ are final in NumPy's stubs.
@@ -16,7 +16,8 @@ or a list, such as ``mean``: here the list may hold traced values.
 from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
-from numpy import linalg as linalg
+from numpy import fft as _fft
+from numpy import linalg as _linalg
 
 from functrace.numpy import calculus as calculus
 from functrace.numpy import classes as classes
@@ -38,8 +39,10 @@ from functrace.numpy import taking as taking
 from functrace.numpy.classes import ndarray as ndarray
 from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
 from functrace.numpy.lists import TAKING_PRECISION as _TAKING_PRECISION
+from functrace.numpy.lists import ListNamespace as _ListNamespace
 from functrace.numpy.lists import accepting_lists as _accepting_lists
 from functrace.numpy.lists import accepting_precision as _accepting_precision
+from functrace.numpy.lists import ufunc_accepting_lists as _ufunc_accepting_lists
 from functrace.numpy.making import MAKING as _MAKING
 from functrace.numpy.making import array as array
 from functrace.numpy.making import asanyarray as asanyarray
@@ -58,12 +61,19 @@ if TYPE_CHECKING:
 __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # By now the tables say what NumPy's functions mean on tracers.
-globals().update({function.__name__: _accepting_lists(function) for function in _TAKING_LISTS})
+fft, linalg = _ListNamespace(_fft), _ListNamespace(_linalg)
+globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
+
+
+def _own(name: str) -> Any:
+    """A function of NumPy's as it stands here so far, a ufunc so that it takes lists."""
+    value = globals().get(name, getattr(_numpy, name))
+    return _ufunc_accepting_lists(value) if isinstance(value, _numpy.ufunc) else value
+
+
 globals().update({
-    name: _accepting_precision(globals().get(name, getattr(_numpy, name)))
-    for name in _TAKING_PRECISION
-    if hasattr(_numpy, name)
+    name: _accepting_precision(_own(name)) for name in _TAKING_PRECISION if hasattr(_numpy, name)
 })  # fmt: skip
 
 
@@ -72,7 +82,7 @@ def __getattr__(name: str) -> Any:
     # off, its testing and f2py among it, which takes longer than importing functrace.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(_numpy, name)
+    value = _own(name)
     if classes.is_scalar_class(value):
         value = classes.casting(value)
     globals()[name] = value

@@ -7,7 +7,8 @@ an array of the list.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper, wraps
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ def _as_array(x: Any) -> Any:
     return array(x) if isinstance(x, list | tuple) and holds_tracer(x) else x
 
 
+def _of_arrays(x: Any) -> Any:
+    """A sequence of arrays, of which each may be given as a list."""
+    return type(x)(map(_as_array, x)) if type(x) in (list, tuple) else x
+
+
 def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     """A NumPy function of arrays that also takes lists of traced values in their place.
 
@@ -28,29 +34,78 @@ def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
     sees the table only.
     """
     implementation = FUNCTIONS[function]
+    convert = _of_arrays if function.__name__ in _OF_SEQUENCES else _as_array
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
+        for x in (*args, *kwargs.values()) if kwargs else args:
             if holds_tracer(x):
-                return implementation(*map(_as_array, args), **kwargs)
+                named = {name: convert(x) for name, x in kwargs.items()}
+                return implementation(*map(convert, args), **named)
         return function(*args, **kwargs)
 
     return call
 
 
-TAKING_LISTS = (
-    np.all, np.amax, np.amin, np.angle, np.any, np.append, np.argmax, np.argmin, np.argsort,
-    np.around, np.array_equal, np.average, np.broadcast_to, np.clip, np.count_nonzero, np.cross,
-    np.cumsum, np.diag, np.diagflat, np.diff, np.dot, np.expand_dims, np.flip, np.full_like,
-    np.gradient, np.inner, np.isclose, np.kron, np.max, np.mean, np.median, np.min, np.moveaxis,
-    np.nanmax, np.nanmean, np.nanmin, np.nanprod, np.nanstd, np.nansum, np.nanvar, np.outer, np.pad,
-    np.percentile, np.prod, np.ptp, np.quantile, np.ravel, np.repeat, np.reshape, np.roll,
-    np.round, np.sort, np.squeeze, np.std, np.sum, np.swapaxes, np.take, np.tensordot, np.tile,
-    np.trace, np.transpose, np.trapezoid, np.tril, np.triu, np.vdot, np.var, np.where,
-)  # fmt: skip
-"""NumPy's functions of one array, or of several, of which each may be given as a list. Those of a
-sequence of arrays (concatenate, stack, ...) are left out: NumPy looks into the sequence itself."""
+_OF_SEQUENCES = frozenset({
+    "block", "choose", "column_stack", "concatenate", "dstack", "hstack", "lexsort", "multi_dot",
+    "select", "stack", "vstack",
+})  # fmt: skip
+"""NumPy's functions of a sequence of arrays, which NumPy looks into itself."""
+
+TAKING_LISTS = tuple(
+    name
+    for function in FUNCTIONS
+    if isinstance(name := getattr(function, "__name__", None), str)
+    and getattr(np, name, None) is function
+    and not isinstance(function, type)
+    and name not in ("block", "copy", "copyto", "full", "place", "put", "putmask", "select")
+)
+"""The names of NumPy's functions of one array, or of several. What is written into stays as it is,
+and nests of arrays (block, select) are looked into by functrace."""
+
+
+def ufunc_accepting_lists(ufunc: np.ufunc) -> Callable[..., Any]:
+    """A ufunc of NumPy's that also takes lists of traced values; with its methods, NumPy's own.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.grad(lambda t: ft.numpy.sqrt([t, 4.0]).sum())(1.0)
+        np.float64(0.5)
+    """
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for x in args:
+            if type(x) in _LISTS and holds_tracer(x):
+                return ufunc(*map(_as_array, args), **kwargs)
+        return ufunc(*args, **kwargs)
+
+    update_wrapper(call, ufunc, updated=())
+    call.__module__ = "functrace.numpy"
+    vars(call).update({name: getattr(ufunc, name) for name in dir(ufunc) if name[0] != "_"})
+    return call
+
+
+_LISTS = (list, tuple)
+
+
+class ListNamespace(ModuleType):
+    """A module of NumPy's whose functions take lists of traced values too."""
+
+    def __init__(self, original: ModuleType) -> None:
+        super().__init__(f"functrace.numpy.{original.__name__.rpartition('.')[2]}")
+        self.__doc__ = original.__doc__
+        self._original = original
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._original, name)
+        if not isinstance(value, type) and callable(value) and value in FUNCTIONS:
+            value = accepting_lists(value)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return dir(self._original)
 
 
 def accepting_precision(function: Callable[..., Any]) -> Callable[..., Any]:
