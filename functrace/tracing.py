@@ -60,7 +60,7 @@ from functrace.expressions import (
 )
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.places import (
     ARRAY_LIBRARIES,
