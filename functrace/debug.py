@@ -81,7 +81,8 @@ def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
         kwargs: Values by name.
 
     Raises:
-        ArgumentError: A value has no place in the text, as where that is an f-string by mistake.
+        ArgumentError: There is no text; or a value has no place in it, as where it is an f-string
+            by mistake.
 
     Example:
         >>> import functrace as ft
@@ -94,6 +95,13 @@ def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
         x = 2.00
         5.0
     """
+    if not isinstance(fmt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"The first argument of debug.print is a {type(fmt).__qualname__}, not a text with "
+            "places for the values.",
+            source_of(user_place(1)),
+            'Write debug.print("x = {}", x), or debug.print("{x:.2f}", x=x).',
+        )
     _Checker().format(fmt, *args, **kwargs)
 
     def shown(*args: Any, **kwargs: Any) -> None:

@@ -105,6 +105,40 @@ def written_in(found: ast.AST | None) -> ast.expr | None:
     return found.args[0] if is_function and found.args else None
 
 
+def expressions_around(place: Place | None) -> list[ast.AST]:
+    """What the instruction at a place belongs to, from the innermost expression to its statement.
+
+    Nothing if the file cannot be read.
+    """
+    if place is None or place[1] < 0:
+        return []
+    code, instruction = place[:2]
+    found = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    if None in found:
+        return []
+    first, last, start, stop = found
+    try:
+        node: ast.AST | None = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except (SyntaxError, ValueError):
+        return []
+    around: list[ast.AST] = []
+    while node is not None:
+        around.append(node)
+        inside = (n for n in ast.walk(node) if n is not node and hasattr(n, "end_col_offset"))
+        node = next(
+            (
+                n
+                for n in inside
+                if (n.lineno, n.col_offset) <= (first, start)  # pyright: ignore[reportAttributeAccessIssue]
+                and (n.end_lineno, n.end_col_offset) >= (last, stop)  # pyright: ignore[reportAttributeAccessIssue]
+            ),
+            None,
+        )
+    around.reverse()
+    statement = next((n for n, x in enumerate(around) if isinstance(x, ast.stmt)), len(around) - 1)
+    return around[: statement + 1]
+
+
 def written_at(place: Place | None) -> str | None:
     """What is written at a place, as the user calls it; None for what is not called anything."""
     target = written_in(expression_at(place))

@@ -14,8 +14,10 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from functrace.errors import FunctraceError, OperandError
-from functrace.expressions import expression_at
+from functrace.expressions import expression_at, expressions_around
 from functrace.places import PLACES, Place, is_library, source_of
 
 BRANCHES = (
@@ -61,6 +63,73 @@ class Refusal(NamedTuple):
 
     error: FunctraceError
     place: Place | None
+
+
+_OF_PYTHON = {"max": "maximum", "min": "minimum", "sorted": "sort", "any": "any", "all": "all"}
+_OF_NUMPY = {"allclose": "np.all(np.isclose({}))", "array_equal": "np.all(np.equal({}))"}
+ASSERTIONS = (
+    "In place of `assert` check the values outside of the transformed function, or inside it by "
+    "functrace.debug.callback(check, x), which calls a function of yours on them."
+)
+
+
+def advice_on_branch(place: Place | None) -> str:
+    """What to write in place of what asks whether a traced value is true."""
+    advice: list[str] = []
+    for node in expressions_around(place):
+        if isinstance(node, ast.If | ast.While | ast.IfExp | ast.comprehension | ast.Match):
+            advice.append(BRANCHES)
+            break
+        if isinstance(node, ast.Assert):
+            advice.append(ASSERTIONS)
+            break
+        instead = _without_python(node)
+        if instead is not None:
+            advice.append(f"In place of `{ast.unparse(node)}` write {instead}.")
+        if isinstance(node, ast.Call):  # what was called has asked
+            name = ast.unparse(node.func).rpartition(".")[2]
+            is_numpys = isinstance(node.func, ast.Attribute) and hasattr(np.ndarray, name)
+            is_numpys = is_numpys or (hasattr(np, name) and name != "bool")
+            return advice[-1] if instead else LENGTHS if is_numpys else BRANCHES
+    return " ".join(advice) or BRANCHES
+
+
+def _without_python(node: ast.AST) -> str | None:
+    """NumPy's way to write an expression of Python's that needs to know what is true."""
+    if isinstance(node, ast.BoolOp):
+        name = "logical_and" if isinstance(node.op, ast.And) else "logical_or"
+        return _nested(name, [ast.unparse(x) for x in node.values])
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return f"np.logical_not({ast.unparse(node.operand)})"
+    if isinstance(node, ast.Compare):
+        operands = [node.left, *node.comparators]
+        if any(isinstance(x, ast.In | ast.NotIn) for x in node.ops):
+            return f"np.any({ast.unparse(operands[1])} == {ast.unparse(operands[0])})"
+        if len(operands) > 2:
+            pairs = zip(operands, node.ops, operands[1:], strict=False)
+            return _nested(
+                "logical_and", [ast.unparse(ast.Compare(x, [o], [y])) for x, o, y in pairs]
+            )
+        return None
+    if not isinstance(node, ast.Call):
+        return None
+    given = [ast.unparse(x) for x in node.args]
+    if isinstance(node.func, ast.Name) and node.func.id in _OF_PYTHON and given:
+        name = node.func.id
+        if len(given) > 1 and name in ("max", "min"):
+            return _nested(_OF_PYTHON[name], given)
+        name = name if name in ("max", "min") else _OF_PYTHON[name]
+        is_list = isinstance(node.args[0], ast.List | ast.Tuple)
+        return f"np.{name}({f'np.stack({given[0]})' if is_list else given[0]})"
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_NUMPY:
+        return _OF_NUMPY[node.func.attr].format(", ".join(given))
+    return None
+
+
+def _nested(name: str, operands: list[str]) -> str:
+    """A function of two arrays, applied to more of them."""
+    *before, last = operands
+    return f"np.{name}({_nested(name, before) if len(before) > 1 else before[0]}, {last})"
 
 
 def advice_on_index(place: Place | None) -> str:

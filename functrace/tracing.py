@@ -76,11 +76,11 @@ from functrace.places import (
     user_place,
 )
 from functrace.refusals import (
-    BRANCHES,
     LENGTHS,
     NUMBERS,
     SLICES,
     Refusal,
+    advice_on_branch,
     advice_on_index,
     is_of_container,
     place_raised,
@@ -938,7 +938,7 @@ class Tracer:
         return value
 
     def __bool__(self) -> bool:
-        return bool(self._known("bool()", BRANCHES))
+        return bool(self._known("bool()", advice_on_branch))
 
     def __float__(self) -> float:
         return float(self._number("float()"))
@@ -1018,7 +1018,9 @@ class Tracer:
                 return written_into_an_array(self.type, place)
             what = f"{who} makes an ordinary array of a traced {self.type}, and "
             top = name.partition(".")[0]
-            if top == "vectorize" or getattr(np, top, None) in FUNCTIONS:
+            if package == "numpy" and self._is_length_of(top):
+                return self._unknown_length(f"np.{top}", place)
+            if package == "numpy" and (top == "vectorize" or getattr(np, top, None) in FUNCTIONS):
                 return UnsupportedFunctionError(
                     f"{what}NumPy does not hand this argument over to functrace.",
                     where,
@@ -1028,7 +1030,16 @@ class Tracer:
                 what = f"{what}NumPy does not look for traced values there."
                 return UnsupportedFunctionError(what, where, everywhere)
             what = f"{what}functrace has no rule for it."
-            return UnsupportedFunctionError(what, where, remedy_for(package, name))
+            if "<locals>" in name and isinstance(expression, ast.Call):  # of a decorator
+                name = ast.unparse(expression.func)
+            bare = name.rpartition(".")[2]
+            remedy = remedy_for(package, name)
+            if package == "scipy" and getattr(np.linalg, bare, None) in FUNCTIONS:
+                remedy = f"Write np.linalg.{bare}, which takes traced values."
+            return UnsupportedFunctionError(what, where, remedy)
+        called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
+        if self._is_length_of(called.rpartition(".")[2]):
+            return self._unknown_length(called, place)
         if offered is not None:
             return ArrayConversionError(
                 f"{offered.partition('(')[0].removeprefix('functrace.')} was given a traced "
@@ -1051,17 +1062,20 @@ class Tracer:
             method = expression.func.attr
             if hasattr(np.ndarray, method):
                 return self._given_to_a_method(method, expression, place)
-        called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
-        if called.rpartition(".")[2] in _SIZED and self.value is UNKNOWN and not self.shape:
-            return UnknownValueError(
-                f"{called} needs the value of a traced {self.type}, of which only shape and dtype "
-                f"are known{_quoted(place)}.",
-                where,
-                LENGTHS,
-            )
         return ArrayConversionError(
             f"np.array() or np.asarray() was given a traced {self.type}, or a list that holds one.",
             where,
+        )
+
+    def _is_length_of(self, function: str) -> bool:
+        return function in _SIZED and self.value is UNKNOWN and not self.shape
+
+    def _unknown_length(self, called: str, place: Place | None) -> UnknownValueError:
+        return UnknownValueError(
+            f"{called} needs the value of a traced {self.type}, of which only shape and dtype are "
+            f"known{_quoted(place)}.",
+            source_of(place),
+            LENGTHS,
         )
 
     def _given_to_a_method(
@@ -1787,6 +1801,9 @@ def _names_behind(tracer: Tracer) -> list[str]:
 def _quoted(place: Place | None) -> str:
     """The user's line itself, where its file can be read."""
     text = line_at(place)
+    if len(text) > 100:
+        found = expression_at(place)
+        text = "" if found is None else ast.unparse(found)
     return f", in `{text}`" if text else ""
 
 
@@ -1814,8 +1831,10 @@ def _offered(expression: ast.AST | None, place: Place | None) -> str | None:
 _MASKED_ARRAYS = f"{NUMPY_FOLDER}ma{os.sep}core.py"
 
 
-_SIZED = frozenset({"arange", "linspace", "logspace", "geomspace"})
-"""Functions of NumPy's whose numbers say how long the result is."""
+_SIZED = frozenset(
+    {"arange", "linspace", "logspace", "geomspace", "roll", "repeat", "tile", "pad", "resize"}
+)
+"""Functions of NumPy's whose numbers say how long the result is, or where its elements lie."""
 
 
 def _library_function(frame: Any) -> tuple[str, str] | None:

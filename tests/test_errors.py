@@ -893,6 +893,7 @@ def branches_of_different_shapes():
     errors.CustomRuleError,
     TypeError,
     r"The jvp rule of doubled returned float64 for the output; expected float64\[3\]\.",
+    advice="Return (output, tangent like the output) from it.",
     where="pushed here",
 )
 def a_custom_rule_that_returns_a_wrong_shape():
@@ -1881,3 +1882,61 @@ def test_a_file_whose_primitive_refuses_its_inputs_says_which_rule(kind, monkeyp
     assert f"{kind.__name__}: " in error.what
     assert f"test_errors.py:{line} in <lambda>" in str(error.where)
     assert isinstance(error.__cause__, kind)
+
+
+# What is given in place of something else
+
+
+@dataclass
+class Unregistered:
+    weights: np.ndarray
+
+
+GIVEN: list[Any] = [
+    (lambda: ft.debug.print(THREE), "is a ndarray, not a text", 'debug.print("x = {}", x)'),
+    (lambda: ft.checkpoint(np.sin, policy="x"), "policy='x'", "nothing_saveable"),  # type: ignore[arg-type]
+    (lambda: ft.tree.is_tree_node([]), "given a list", "is_tree_node(type(x))"),  # type: ignore[arg-type]
+    (lambda: ft.evaluate(ft.make_ir(np.sin)(THREE), [1.0, "a"]), "given a list", "tree.leaves"),
+    (lambda: ft.pure_callback(np.sin, "x", 1.0), "holds a str", "ShapeDtypeStruct"),
+    (lambda: ft.jit(np.sin)(Unregistered(THREE)), "Unregistered", "tree.register_dataclass"),  # type: ignore[arg-type]
+    (lambda: ft.jit(ft.make_ir(np.sin)(THREE)), "given a Program", "functrace.evaluate"),
+    (lambda: ft.make_ir(ft.make_ir(np.sin)(THREE)), "given a Program", "functrace.evaluate"),
+]
+
+
+@pytest.mark.parametrize(("run", "what", "cure"), GIVEN)
+def test_what_is_given_in_place_of_something_else_is_named(run, what, cure):
+    with pytest.raises(errors.ArgumentError) as caught:
+        run()
+    assert what in caught.value.what
+    assert cure in str(caught.value)
+
+
+def test_a_number_may_say_what_a_callback_returns():
+    def f(x):
+        return ft.pure_callback(np.sin, 1.0, x)
+
+    assert f(0.5) == ft.jit(f)(0.5) == np.sin(0.5)
+
+
+def test_an_error_of_a_custom_rule_speaks_of_the_parameter_and_of_that_rule():
+    @ft.custom_vjp
+    def scaled(factor, values):
+        return factor * values
+
+    scaled.defvjp(lambda factor, values: (factor * values, None), lambda _, ct: (1.0, ct[:1]))
+    error = raised(
+        lambda: ft.grad(lambda f, v: np.sum(scaled(f, v)), argnums=1)(2.0, THREE),
+        errors.CustomRuleError,
+    )
+    assert "float64[1] for the argument values" in error.what
+    assert "defjvp" not in str(error)
+
+    @ft.custom_batching.custom_vmap
+    def doubled(x):
+        return 2 * x
+
+    doubled.def_vmap(lambda size, batched, x: 2 * x)
+    error = raised(lambda: ft.vmap(doubled)(THREE), errors.CustomRuleError)
+    assert "out_batched" in str(error)
+    assert "defjvp" not in str(error)

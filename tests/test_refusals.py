@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import colorsys
 import contextlib
 import math
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.signal
 import scipy.special
 
 import functrace as ft
@@ -157,3 +160,91 @@ def test_a_column_of_pandas_names_the_users_line():
         text = str(refused(lambda call=call: ft.grad(lambda t: np.sum(call(t)))(2.0)))
         assert "to_numpy()" in text
         assert "site-packages" not in text
+
+
+def asserts(x):
+    assert np.all(x > 0)
+
+
+def branches(x):
+    if x[0] > 0 and x[1] > 0:
+        return x
+    return -x
+
+
+BRANCHES = {
+    "max": (lambda x: max(x[0], x[1]), "np.maximum(x[0], x[1])"),
+    "max of three": (lambda x: max(x[0], x[1], 2.0), "np.maximum(np.maximum(x[0], x[1]), 2.0)"),
+    "max of one": (lambda x: max(x), "np.max(x)"),
+    "min": (lambda x: min(x[0], x[1]), "np.minimum(x[0], x[1])"),
+    "min of a list": (lambda x: min([x[0], x[1]]), "np.min(np.stack([x[0], x[1]]))"),
+    "sorted": (lambda x: sorted(x), "np.sort(x)"),
+    "and": (lambda x: x[0] and x[1], "np.logical_and(x[0], x[1])"),
+    "or": (lambda x: x[0] or x[1], "np.logical_or(x[0], x[1])"),
+    "not": (lambda x: not x[0], "np.logical_not(x[0])"),
+    "between": (lambda x: 0 < x[0] < 1, "np.logical_and(0 < x[0], x[0] < 1)"),
+    "in": (lambda x: 1.0 in x, "np.any(x == 1.0)"),
+    "allclose": (lambda x: np.allclose(x, 1.0), "np.all(np.isclose(x, 1.0))"),
+    "assert": (asserts, "functrace.debug.callback"),
+    "if": (branches, "np.logical_and(x[0] > 0, x[1] > 0)"),
+}
+
+
+@pytest.mark.parametrize("case", BRANCHES)
+def test_what_asks_for_truth_gets_its_own_remedy(case):
+    f, remedy = BRANCHES[case]
+    text = str(refused(lambda: ft.jit(f)(THREE)))
+    assert remedy in text
+    assert ("np.where(condition, a, b)" in text) == (case == "if")
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda n: np.roll(THREE, n),
+        lambda n: np.repeat(THREE, n),
+        lambda n: THREE.repeat(n),
+        lambda n: np.roll(THREE * n, n),
+        lambda n: np.repeat(THREE * n, n),
+        lambda n: np.diag(THREE * n, n),
+        lambda n: np.split(THREE * n, n),
+        lambda n: ft.scan(lambda c, _: (c, None), 0.0, None, length=n),
+    ],
+)
+def test_numbers_that_shape_the_result_are_static_arguments(f):
+    text = str(refused(lambda: ft.jit(f)(2)))
+    assert "static_argnums" in text
+    assert "math.sin" not in text
+    assert "np.where" not in text
+    assert "Tracer(" not in text
+
+
+def test_a_mask_alone_is_told_of_by_the_name_of_the_function():
+    assert "np.where without x and y" in str(
+        refused(lambda: ft.jit(lambda x: np.where(x > 0))(THREE))
+    )
+
+
+@pytest.mark.parametrize(
+    ("f", "instead"),
+    [
+        (lambda a: scipy.linalg.solve(a, np.ones(2)), "np.linalg.solve"),
+        (lambda a: scipy.linalg.inv(a), "np.linalg.inv"),
+        (lambda a: scipy.linalg.det(a), "np.linalg.det"),
+        (lambda a: scipy.linalg.cholesky(a), "np.linalg.cholesky"),
+        (lambda a: scipy.linalg.eigh(a)[0], "np.linalg.eigh"),
+        (lambda a: scipy.linalg.norm(a), "np.linalg.norm"),
+    ],
+)
+def test_scipys_linear_algebra_has_numpys_in_its_place(f, instead):
+    assert instead in str(refused(lambda: ft.grad(lambda a: np.sum(f(a)))(np.eye(2))))
+
+
+def test_a_function_of_another_package_is_not_taken_for_numpys():
+    text = str(refused(lambda: ft.jit(lambda x: scipy.signal.convolve(x, x))(THREE)))
+    assert "functrace.numpy.convolve" not in text
+
+
+def test_pythons_own_library_is_nobodys_line():
+    error = refused(lambda: ft.jit(lambda x: colorsys.rgb_to_hsv(x[0], x[1], x[2]))(THREE))
+    assert "colorsys.py" not in str(error)

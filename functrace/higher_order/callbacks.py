@@ -220,6 +220,20 @@ def has_shape_and_dtype(x: Any) -> bool:
 
 
 @boundary
+def _said_type(x: Any) -> ArrayType:
+    """The type that the user said a result has: by an array, a number or a `ShapeDtypeStruct`."""
+    if has_shape_and_dtype(x):
+        return ArrayType(tuple(x.shape), np.dtype(x.dtype))
+    try:
+        return type_of(x).strong
+    except TypeError:
+        raise ArgumentError(
+            f"result_shape_dtypes holds a {type(x).__qualname__}, which has no shape and dtype.",
+            source_of(user_place(2)),
+            "Write functrace.ShapeDtypeStruct(shape, dtype) for each result.",
+        ) from None
+
+
 def pure_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,
@@ -235,7 +249,7 @@ def pure_callback(
 
     Args:
         callback: Takes ``args`` and ``kwargs``; returns a tree like ``result_shape_dtypes``.
-        result_shape_dtypes: A tree of objects with a shape and a dtype: arrays, or
+        result_shape_dtypes: A tree of objects with a shape and a dtype: arrays, numbers, or
             `ShapeDtypeStruct`.
         args: Trees of arrays.
         vmap_method: What `vmap` does. "sequential": call it for one example after the other; so
@@ -249,7 +263,8 @@ def pure_callback(
         The result.
 
     Raises:
-        ArgumentError: The result does not have the structure, a shape or a dtype that was said.
+        ArgumentError: The result does not have the structure, a shape or a dtype that was said, or
+            nothing of that kind was said.
         MissingRuleError: It is differentiated, or mapped without ``vmap_method``.
 
     Example:
@@ -269,7 +284,7 @@ def pure_callback(
             source_of(user_place(2)),
         )
     said, result_structure = tree.flatten(result_shape_dtypes, is_leaf=has_shape_and_dtype)
-    types = [ArrayType(tuple(x.shape), np.dtype(x.dtype)) for x in said]
+    types = [_said_type(x) for x in said]
     leaves, structure = tree.flatten((args, kwargs))
     name = getattr(callback, "__name__", "callback")
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from functrace import tree
+from functrace.errors import ArgumentError
 from functrace.higher_order.call import Call
 from functrace.higher_order.programs import (
     Mask,
@@ -33,7 +34,7 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
 from functrace.tracebacks import boundary
-from functrace.tracing import ProgramRecording, as_operand, bind
+from functrace.tracing import ProgramRecording, as_operand, bind, source_of, user_place
 from functrace.transforms.arguments import operands, require_callable
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program, without_effects
@@ -349,6 +350,13 @@ def checkpoint(
         np.float64(1.0)
     """
     require_callable(fun, "checkpoint")
+    if policy is not None and not callable(policy):
+        names = ", ".join(name for name in vars(checkpoint_policies) if not name.startswith("_"))
+        raise ArgumentError(
+            f"policy={policy!r} is no policy.",
+            source_of(user_place(1)),
+            f"Give None, or one of functrace.checkpoint_policies: {names}.",
+        )
     keep = checkpoint_policies.nothing_saveable if policy is None else policy
     parameters = named_parameters(fun, static_argnums, static_argnames, "static_argnums")
 

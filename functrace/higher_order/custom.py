@@ -57,7 +57,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.arguments import fits, operands, require_callable
+from functrace.transforms.arguments import fits, operands, parameter_name, require_callable
 from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import run_program
@@ -889,7 +889,7 @@ class _Call:
             )
         self.require_older(parts, given)
         types = [type_of(x) for x in outputs]
-        return outputs, self.checked("jvp", parts, types, structure, "the output")
+        return outputs, self.checked("jvp", parts, types, structure, _output_name)
 
     def forward(
         self, inputs: Sequence[Any], perturbed: Sequence[bool]
@@ -966,10 +966,11 @@ class _Call:
             except FunctraceError:
                 raise self.wrong(
                     "bwd",
-                    f"for argument {number} a cotangent like {tree.structure(part)}",
+                    f"for {self.argument_name((tree.SequenceKey(number),))} a cotangent like "
+                    f"{tree.structure(part)}",
                     f"one like {child}",
                 ) from None
-        return self.checked("bwd", parts, input_types, self.arguments, "the argument")
+        return self.checked("bwd", parts, input_types, self.arguments, self.argument_name)
 
     def pair(self, rule: str, result: Any, what: str) -> tuple[Any, Any]:
         """What a rule returned, once it is known to be two things."""
@@ -1032,7 +1033,7 @@ class _Call:
         parts: Sequence[Any],
         types: Sequence[ArrayType],
         structure: tree.Structure,
-        of: str,
+        name_of: Callable[[Sequence[Any]], str],
     ) -> list[Any]:
         """Tangents or cotangents, once they are known to fit."""
         checked: list[Any] = []
@@ -1043,21 +1044,40 @@ class _Call:
             try:
                 given = type_of(part)
             except TypeError:
-                path = tree.keystr(structure.paths()[number])
+                name = name_of(structure.paths()[number])
                 raise self.wrong(
-                    rule, f"{described(part)} for {of}{path}", f"{expected.strong}"
+                    rule, f"{described(part)} for {name}", f"{expected.strong}"
                 ) from None
             if not fits(given, expected):
-                path = tree.keystr(structure.paths()[number])
-                raise self.wrong(rule, f"{given} for {of}{path}", f"{expected.strong}")
+                name = name_of(structure.paths()[number])
+                raise self.wrong(rule, f"{given} for {name}", f"{expected.strong}")
             plain = given.weak and not isinstance(part, Tracer)
             checked.append(expected.dtype.type(part) if plain else owned(as_operand(part)))
         return checked
 
     def wrong(self, rule: str, given: str, expected: str) -> CustomRuleError:
         return CustomRuleError(
-            f"The {rule} rule of {self.name} returned {given}; expected {expected}."
+            f"The {rule} rule of {self.name} returned {given}; expected {expected}.",
+            advice=_TO_RETURN[rule],
         )
+
+    def argument_name(self, path: Sequence[Any]) -> str:
+        """How the user would write the leaf at this path of the arguments that have derivatives."""
+        positions = [n for n in range(self.count) if n not in self.static]
+        name = parameter_name(self.custom._f, positions[path[0].idx])
+        return f"the argument {name}{tree.keystr(tuple(path[1:]))}"
+
+
+def _output_name(path: Sequence[Any]) -> str:
+    return f"the output{tree.keystr(tuple(path))}"
+
+
+_TO_RETURN = {
+    "jvp": "Return (output, tangent like the output) from it.",
+    "fwd": "Return (output, residuals) from it.",
+    "bwd": "Return a tuple from it, with one cotangent like each argument; None stands for zero.",
+}
+"""What each rule is to return."""
 
 
 MOST = 1000

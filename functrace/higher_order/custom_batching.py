@@ -253,7 +253,9 @@ class _UserRule(NamedTuple):
 
     def wrong(self, given: str, expected: str) -> CustomRuleError:
         return CustomRuleError(
-            f"The vmap rule of {self.name} returned {given}; expected {expected}."
+            f"The vmap rule of {self.name} returned {given}; expected {expected}.",
+            advice="Return (output, out_batched) from it: the output like the function's, with one "
+            "axis more in front where it is mapped, and a tree like it of booleans that say where.",
         )
 
 

@@ -9,6 +9,7 @@ cannot be recorded, since it asks for values, is called trip by trip as long as 
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
@@ -198,6 +199,8 @@ def _trips(rows: Sequence[Any], structure: tree.Structure, length: int | None) -
         lengths[f"xs{tree.keystr(path)}"] = shape[0]
     if length is not None:
         given: Any = length
+        if isinstance(given, Tracer):
+            operator.index(given)  # which says what to do where its value is unknown
         if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
             raise ArgumentError(
                 f"length={length!r} is no number of trips.",

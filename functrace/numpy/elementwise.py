@@ -18,7 +18,7 @@ from functrace.primitives.elementwise import (
     sign_primitive,
     ufunc_dtype,
 )
-from functrace.primitives.linear import as_scalar, cast_to, dtype_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_choice
 from functrace.tracing import (
     UFUNCS,
     Tracer,
@@ -54,7 +54,7 @@ def require_castable(source: np.dtype[Any], target: Any, casting: Any) -> None:
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """As `numpy.where` with three arguments; with one, the condition's value must be known."""
     if x is None and y is None:
-        return np.nonzero(condition)
+        return np.nonzero(known_choice(condition, "The condition of np.where without x and y"))
     return bind(select, as_operand(condition), as_operand(x), as_operand(y))
 
 

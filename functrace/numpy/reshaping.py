@@ -25,6 +25,7 @@ from functrace.primitives.shaping import (
     roll_primitive,
     transpose_primitive,
 )
+from functrace.refusals import LENGTHS
 from functrace.tracing import (
     Tracer,
     as_operand,
@@ -304,7 +305,7 @@ def known_numbers(x: Any, request: str) -> Any:
     """The values of numbers such as shifts and repeats; raises where they are unknown."""
     x = known_value(x)
     if isinstance(x, Tracer):
-        x._known(request)  # pyright: ignore[reportPrivateUsage]
+        x._known(request, LENGTHS)  # pyright: ignore[reportPrivateUsage]
     return x
 
 

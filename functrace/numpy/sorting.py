@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.numpy.taking import known_choice, take_along
+from functrace.numpy.taking import take_along
 from functrace.primitives.indexing import INDICES, scatter_add
-from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
 from functrace.tracing import Tracer, as_operand, bind, implements
 

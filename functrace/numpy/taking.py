@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from functrace.errors import UnknownValueError
 from functrace.ir.types import Shape
 from functrace.numpy.making import array
 from functrace.primitives.indexing import INDICES, Index, gather, read
-from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.tracing import (
     Tracer,
     as_operand,
@@ -19,26 +18,12 @@ from functrace.tracing import (
     implements,
     reject_out,
     share_memory,
-    source_of,
     unsupported,
     user_place,
     written_into_an_array,
 )
 
 # Functions that read
-
-
-def known_choice(x: Any, request: str) -> Any:
-    """The values of an array that decides a shape; raises where they are unknown."""
-    x = known_value(x)
-    if isinstance(x, Tracer):
-        raise UnknownValueError(
-            f"{request} is a traced {x.type}, of which only shape and dtype are known; the shape "
-            "of the result depends on the values.",
-            source_of(user_place(2)),
-            "Keep the shape and choose the values, as in np.where(mask, x, 0).",
-        )
-    return x
 
 
 def _whole_indices(indices: Any) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.errors import MissingRuleError
+from functrace.errors import MissingRuleError, UnknownValueError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing import Tracer, bind, require_usable
+from functrace.tracing import Tracer, bind, require_usable, source_of, user_place
 
 
 def shape_of(x: Any) -> Shape:
@@ -38,6 +38,19 @@ def known_value(x: Any) -> Any:
     while isinstance(x, Tracer) and x.value is not UNKNOWN:
         require_usable(x)
         x = x.value
+    return x
+
+
+def known_choice(x: Any, request: str) -> Any:
+    """The values of an array that decides a shape; raises where they are unknown."""
+    x = known_value(x)
+    if isinstance(x, Tracer):
+        raise UnknownValueError(
+            f"{request} is a traced {x.type}, of which only shape and dtype are known; the shape "
+            "of the result depends on the values.",
+            source_of(user_place(2)),
+            "Keep the shape and choose the values, as in np.where(mask, x, 0).",
+        )
     return x
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from functrace.errors import (
     TangentError,
     TreeStructureError,
 )
+from functrace.ir.program import Program
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
 from functrace.tracing import Tracer, as_operand, source_of, user_place
 from functrace.transforms.calling import call_apart
@@ -49,6 +51,13 @@ def require_callable(f: Any, owner: str, parameter: str | None = None) -> None:
     except TypeError:
         given = "None" if f is None else f"a {type(f).__qualname__}"
     which = "" if parameter is None else f" as `{parameter}`"
+    if isinstance(f, Program):
+        raise NotCallableError(
+            f"{owner} takes a function{which}, and was given a Program.",
+            source_of(user_place(2)),
+            "A Program is run by functrace.evaluate; the function of it is "
+            "lambda *inputs: functrace.evaluate(program, *inputs).",
+        )
     raise NotCallableError(
         f"{owner} takes a function{which}, and was given {given}, which is not callable.",
         source_of(user_place(2)),
@@ -249,9 +258,20 @@ def operands(
                 f"{type(leaf).__qualname__}{dtype} as the argument {name}, which is no array and "
                 "no number.",
                 source_of(user_place(2)),
-                advice,
+                f"{_to_register(leaf)}{advice}",
             ) from None
     return found
+
+
+def _to_register(x: Any) -> str:
+    """What to do with an object that may be a container of arrays."""
+    if is_dataclass(x):
+        how = f"functrace.tree.register_dataclass({type(x).__qualname__})"
+    elif getattr(x, "__dict__", None) and not callable(x):
+        how = f"functrace.tree.register({type(x).__qualname__}, flatten, unflatten)"
+    else:
+        return ""
+    return f"If it is a container of arrays, register its class, {how}. If it is not: "
 
 
 def require_inexact(

@@ -15,7 +15,7 @@ from functrace.ir.types import type_of
 from functrace.layouts import layout_of
 from functrace.places import runs_equations
 from functrace.tracebacks import boundary
-from functrace.tracing import ProgramRecording, bind
+from functrace.tracing import ProgramRecording, bind, source_of, user_place
 from functrace.transforms.arguments import operands, require_callable
 from functrace.transforms.calling import apart
 from functrace.transforms.transformed import transformed
@@ -110,7 +110,16 @@ def evaluate(program: Program, *inputs: Any) -> list[Any]:
             f"The Program has {len(program.inputs)} inputs, but {len(inputs)} were given."
         )
     for number, (variable, x) in enumerate(zip(program.inputs, inputs, strict=True)):
-        given = type_of(x)
+        try:
+            given = type_of(x)
+        except TypeError:
+            raise ArgumentError(
+                f"Input {number} of the Program has the type {variable.type}, and was given a "
+                f"{type(x).__qualname__}, which is no array and no number.",
+                source_of(user_place(1)),
+                "Give one array or number for each input: the leaves of the arguments, in the "
+                "order of functrace.tree.leaves.",
+            ) from None
         if (given.shape, given.dtype) != (variable.type.shape, variable.type.dtype):
             raise ArgumentError(
                 f"Input {number} of the Program has the type {variable.type}, not {given}."

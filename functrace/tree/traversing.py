@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from functrace.errors import TreeStructureError
+from functrace.errors import ArgumentError, TreeStructureError
 from functrace.tree.keys import KeyPath, keystr
 from functrace.tree.kinds import (
     DICT,
@@ -254,7 +254,15 @@ def is_tree_node(typ: type[Any]) -> bool:
 
     >>> is_tree_node(dict), is_tree_node(type(None)), is_tree_node(str)
     (True, True, False)
+
+    Raises:
+        ArgumentError: It was given an object.
     """
+    if not isinstance(typ, type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(
+            f"is_tree_node takes a class, and was given a {type(typ).__qualname__}.",
+            advice="Write is_tree_node(type(x)).",
+        )
     return get_kind(typ) is not None or is_namedtuple(typ)
 
 
