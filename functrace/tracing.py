@@ -103,6 +103,8 @@ class Recording:
             own.
         is_plain: Whether its tracers stand for plain arrays (buffers.py), and it for no
             transformation.
+        follows_values: Whether what is recorded is computed at once, so that NumPy may warn.
+        begun: What `numpy_warnings.end` takes, where that is so.
     """
 
     is_plain: ClassVar[bool] = False
@@ -111,6 +113,8 @@ class Recording:
     is_open: bool
     around: Recording | None = None
     refusal: Refusal | None = None
+    follows_values: ClassVar[bool] = False
+    begun: Any = None
 
     def __init__(self) -> None:
         self.birth = next(_births)
@@ -119,6 +123,8 @@ class Recording:
     def __enter__(self) -> Self:
         self.around = _running.get()
         _running.set(self)
+        if self.follows_values:  # and so does NumPy's work, which may warn
+            self.begun = numpy_warnings.begin()
         return self
 
     def __exit__(
@@ -130,8 +136,16 @@ class Recording:
         self.is_open = False
         _running.set(self.around)
         self.around = None
+        if self.begun is not None:
+            numpy_warnings.end(self.begun)
+        if error is not None:
+            self.explain(error, traceback)
+        self.refusal = None
+
+    def explain(self, error: BaseException, traceback: TracebackType | None) -> None:
+        """Say more of what came out of the function, where more is known; or raise it instead."""
         refusal, self.refusal = self.refusal, None
-        if error is None or isinstance(error, FunctraceError):
+        if isinstance(error, FunctraceError):
             return
         instead: FunctraceError | None = None
         try:
@@ -279,19 +293,7 @@ def _in_words(
 class ValueRecording(Recording):
     """A recording that follows values: each output is computed one recording further out."""
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self._begun = numpy_warnings.begin()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        numpy_warnings.end(self._begun)
-        super().__exit__(kind, error, traceback)
+    follows_values = True
 
     def settle(self, tracer: Tracer) -> None:
         """Let an array that is older than this recording stand for what was written into it."""

@@ -102,13 +102,9 @@ class Tape(ValueRecording):
         self.separations: list[Separation] = []
         self.is_nested = False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, traceback)
+    def explain(self, error: BaseException, traceback: TracebackType | None) -> None:
+        """As any recording, and of an array that must not be written."""
+        super().explain(error, traceback)
         if self.kept is not None and isinstance(error, ValueError):
             self.kept.explain(error)
 
