@@ -27,7 +27,8 @@ from functrace.primitives import elementwise as _elementwise
 from functrace.primitives import linear as _linear
 from functrace.primitives.linear import cast_to, conform
 from functrace.tracebacks import boundary
-from functrace.tracing import Tracer, as_operand, bind
+from functrace.tracing import Tracer, as_operand
+from functrace.tracing import bind as bind_primitive
 from functrace.transforms.arguments import require_callable
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "type_of",
     "wrap",
 ]
+
+bind = boundary(bind_primitive)
 
 _numbers = count(1)
 
@@ -176,6 +179,7 @@ _DISPATCHED = np.ufunc | type(np.sum)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@boundary
 def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
     """Say what a function of NumPy, or a ufunc of any package, means on traced values.
 
@@ -324,6 +328,7 @@ class WrappedFunction(Primitive):
         return np.zeros((0, *output.shape), output.dtype), 0
 
 
+@boundary
 def wrap(
     function: Callable[..., Any],
     *,

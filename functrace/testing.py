@@ -27,6 +27,7 @@ from functrace.ir.parsing import parse
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Program, to_text
 from functrace.ir.types import ArrayType, type_of
+from functrace.tracebacks import boundary
 from functrace.tracing import bind
 from functrace.transforms.evaluate import evaluate, make_ir
 from functrace.transforms.reverse import vjp
@@ -258,6 +259,7 @@ def _random(rng: np.random.Generator, type: ArrayType) -> Any:
 # Checking the derivatives of functions
 
 
+@boundary
 def check_grads(
     f: Callable[..., Any],
     args: Sequence[Any],
@@ -474,6 +476,7 @@ CHECKS = (
 """
 
 
+@boundary
 def check_primitive(primitive: Primitive | str, *inputs: Any, **params: Any) -> dict[str, str]:
     """Check every rule that a primitive has: against NumPy, finite differences, and each other.
 

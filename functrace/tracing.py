@@ -151,7 +151,7 @@ class Recording:
         try:
             raised = place_raised(traceback)[0]
             if refusal is not None and refusal.place and refusal.place[:2] == raised:
-                raise refusal.error from None
+                raise refusal.error.with_traceback(traceback) from None
             instead = is_of_container(error, Tracer) or _said_of_a_call(error)
             if instead is not None:
                 raise instead.with_traceback(traceback) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import io
 import os
+import pickle
 import subprocess
 import sys
 import traceback
@@ -14,6 +16,9 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace import errors
+from functrace.extend import Primitive
+from functrace.ir.types import ArrayType
 from functrace.tracebacks import boundary
 
 FOLDER = str(Path(ft.__file__).parent)
@@ -207,3 +212,89 @@ def test_a_boundary_keeps_the_signature_and_what_is_wrapped():
     assert (wrapped.__name__, wrapped.__doc__) == ("f", "Its text.")
     for transformation in (ft.grad, ft.vmap, ft.jit, ft.jacrev, ft.checkpoint):
         assert transformation(f).__wrapped__ is f
+
+
+# Errors that are raised by what users call besides transformed functions
+
+
+class Raising(Primitive):
+    """Does not work."""
+
+    def infer(self, x: ArrayType) -> ArrayType:
+        return x
+
+    def run(self, x: Any) -> Any:
+        raise KeyError("no")
+
+
+RAISING = Raising("raising_without_own_frames")
+
+
+def of_callback() -> ft.Program:
+    shape = ft.ShapeDtypeStruct((), float)
+    return ft.make_ir(lambda x: ft.pure_callback(np.sin, shape, x))(1.0)
+
+
+def double(x):
+    return x * 2.0
+
+
+CALLS: dict[str, Any] = {
+    "jit(3)": lambda: ft.jit(3),  # type: ignore[arg-type]
+    "grad(3)": lambda: ft.grad(3),  # type: ignore[arg-type]
+    "vmap(3)": lambda: ft.vmap(3),  # type: ignore[arg-type]
+    "hessian(3)": lambda: ft.hessian(3),  # type: ignore[arg-type]
+    "custom_vjp(3)": lambda: ft.custom_vjp(3),  # type: ignore[arg-type]
+    "defvjp": lambda: ft.custom_vjp(double).defvjp(3, 3),  # type: ignore[arg-type]
+    "argnums": lambda: ft.grad(double, argnums="x"),  # type: ignore[arg-type]
+    "static_argnames": lambda: ft.jit(double, static_argnames="y"),
+    "donate_argnums": lambda: ft.jit(double, donate_argnums=3),
+    "lower": lambda: ft.jit(double).lower(),
+    "source": lambda: ft.jit(double).source(),
+    "wrap": lambda: ft.extend.wrap(np.sin),
+    "implements": lambda: ft.extend.implements(3),  # type: ignore[arg-type]
+    "bind": lambda: ft.extend.bind(RAISING, 1.0),
+    "pullback": lambda: ft.vjp(double, X)[1](np.ones(3)),
+    "pushforward": lambda: ft.linearize(double, X)[1](np.ones(3)),
+    "transposed": lambda: ft.linear_transpose(double, X)(np.ones(3)),
+    "tree.map": lambda: ft.tree.map(lambda a, b: a, {"a": 1}, {"b": 1}),
+    "tree.transpose": lambda: ft.tree.transpose(
+        ft.tree.structure([1]), ft.tree.structure([1]), [1, 2]
+    ),
+    "tree.unflatten": lambda: ft.tree.unflatten(ft.tree.structure([1, 2]), [1]),
+    "load": lambda: ft.Program.load(io.BytesIO(b"no program")),
+    "save": lambda: of_callback().save(io.BytesIO()),
+    "pickle": lambda: pickle.dumps(of_callback()),
+    "parse": lambda: ft.parse("no program"),
+    "check_grads": lambda: ft.testing.check_grads(lambda x: ft.stop_gradient(x) * x, (1.0,)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_own_frames_are_left_out_of_errors_of_every_kind_of_call(name: str):
+    with ft.full_tracebacks():
+        full = raised(lambda _: CALLS[name](), None)
+    with ft.full_tracebacks(False):
+        error = raised(lambda _: CALLS[name](), None)
+    assert any(map(is_own, frames_of(full)))
+    assert not any(map(is_own, frames_of(error)))
+    assert type(error) is type(full)
+
+
+def write_into(a, t):
+    a[0] = t
+
+
+def writes(t):
+    a = np.zeros(3)
+    write_into(a, t)
+    return np.sum(a)
+
+
+@pytest.mark.parametrize("transform", [ft.grad, ft.jit, ft.make_ir])
+def test_what_numpy_hid_is_raised_with_the_users_calls(transform: Any):
+    with ft.full_tracebacks(False):
+        error = raised(transform(writes), 1.0)
+    assert isinstance(error, errors.ArrayWriteError)
+    names = [frame.f_code.co_name for frame in frames_of(error)]
+    assert names[-2:] == ["writes", "write_into"]

@@ -16,6 +16,7 @@ from functrace.errors import ArgumentError
 from functrace.higher_order.custom import CustomFunction, custom_vjp
 from functrace.higher_order.programs import closed, input_types, record_program
 from functrace.ir.types import type_of
+from functrace.tracebacks import boundary
 from functrace.tracing import as_operand
 from functrace.transforms.arguments import require_callable
 from functrace.transforms.evaluate import run_program
@@ -24,6 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@boundary
 def closure_convert(
     fun: Callable[..., Any], *example_args: Any
 ) -> tuple[Callable[..., Any], list[Any]]:
@@ -87,6 +89,7 @@ def closure_convert(
     return converted, values
 
 
+@boundary
 def custom_gradient(fun: Callable[P, tuple[R, Callable[[Any], Any]]]) -> CustomFunction[P, R]:
     """Make a function of one that returns its output and its pullback.
 

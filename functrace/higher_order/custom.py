@@ -542,6 +542,7 @@ class CustomFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<{name_of(self._f)}, a function with derivative rules of its own>"
 
+    @boundary
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Give the forward rule; usable as a decorator.
 
@@ -559,6 +560,7 @@ class CustomFunction(Generic[P, R]):
         self._symbolic_tangents = symbolic_zeros
         return jvp
 
+    @boundary
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
         """Give one forward rule for each argument; the tangents are added.
 
@@ -594,6 +596,7 @@ class CustomFunction(Generic[P, R]):
 
         self.defjvp(jvp)
 
+    @boundary
     def defvjp(
         self,
         fwd: Callable[..., Any],
@@ -1239,6 +1242,7 @@ def positional_arguments(
     return bound.args
 
 
+@boundary
 def custom_jvp(
     fun: Callable[P, R],
     nondiff_argnums: int | Sequence[int] = (),
@@ -1268,6 +1272,7 @@ def custom_jvp(
     return CustomFunction(fun, nondiff_argnums, nondiff_argnames)
 
 
+@boundary
 def custom_vjp(
     fun: Callable[P, R],
     nondiff_argnums: int | Sequence[int] = (),

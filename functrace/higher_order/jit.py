@@ -10,7 +10,7 @@ from functrace.higher_order.guards import MISS
 from functrace.higher_order.recordings import CacheInfo, Recordings
 from functrace.higher_order.stages import Cost, Lowered, lower
 from functrace.higher_order.static_arguments import named_parameters
-from functrace.tracebacks import leave_out_own_frames
+from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.transforms.arguments import require_callable
 from functrace.transforms.transformed import transformed
 
@@ -89,6 +89,7 @@ def jit(
     device: Any = None,
     backend: str | None = None,
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
+@boundary
 def jit(
     f: Callable[..., Any] | None = None,
     *,
@@ -187,9 +188,10 @@ def jit(
             raise
 
     function = jitted
-    function.lower = lambda *args, **kwargs: lower(recordings, args, kwargs)
-    function.source = lambda *args, **kwargs: lower(recordings, args, kwargs).compile().source
-    function.cost = lambda *args, **kwargs: lower(recordings, args, kwargs).compile().cost()
+    lowered = boundary(lambda *args, **kwargs: lower(recordings, args, kwargs))
+    function.lower = lowered
+    function.source = boundary(lambda *args, **kwargs: lowered(*args, **kwargs).compile().source)
+    function.cost = boundary(lambda *args, **kwargs: lowered(*args, **kwargs).compile().cost())
     function.cache_info = recordings.info
     function.clear_cache = recordings.clear
     return function

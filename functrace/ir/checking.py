@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from functrace.errors import ProgramCheckError
 from functrace.ir.program import Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType
+from functrace.tracebacks import boundary
 
 
+@boundary
 def check(program: Program) -> Program:
     """Check that a Program is well formed, and return it.
 

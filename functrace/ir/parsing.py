@@ -28,8 +28,10 @@ from functrace.ir.program import (
     Variable,
 )
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
+from functrace.tracebacks import boundary
 
 
+@boundary
 def parse(text: str) -> Program:
     """Read a Program from its text, so that ``str(parse(str(program))) == str(program)``.
 

@@ -26,6 +26,7 @@ import numpy as np
 from functrace.errors import LoadError
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.types import ArrayType, type_of
+from functrace.tracebacks import boundary
 from functrace.tree.sameness import identity
 
 T = TypeVar("T")
@@ -357,6 +358,7 @@ class Program:
             waiting += [(p, False) for p in inner]
         return list(found.values())
 
+    @boundary
     def save(self, file: str | PathLike[str] | BinaryIO) -> None:
         """Write the Program to a file, which `load` reads on any machine that has functrace.
 
@@ -388,6 +390,7 @@ class Program:
         self.storage.save(self, file)
 
     @staticmethod
+    @boundary
     def load(
         file: str | PathLike[str] | BinaryIO, *, primitives: Iterable[Primitive] = ()
     ) -> Program:
@@ -411,6 +414,7 @@ class Program:
         """
         return Program.storage.load(file, primitives)
 
+    @boundary
     def __reduce__(self) -> Any:
         file = io.BytesIO()
         self.save(file)
@@ -456,6 +460,7 @@ LARGEST_PRINTED_ARRAY = 12
 """Arrays with more elements are printed as ``array(..., float64[100, 3])``."""
 
 
+@boundary
 def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> str:
     """Print a Program.
 

@@ -169,6 +169,7 @@ def batch_program(
     return outputs, [read_axis(atom) for atom in program.outputs]
 
 
+@boundary
 def vmap(
     fun: Callable[P, Any],
     in_axes: Axes = 0,

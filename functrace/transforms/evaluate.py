@@ -21,6 +21,7 @@ from functrace.transforms.calling import apart
 from functrace.transforms.transformed import transformed
 
 
+@boundary
 def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
     """Make a function that records what ``f`` does into a Program.
 

@@ -30,6 +30,7 @@ from functrace.transforms.zeros import are_finite, keeping_zeros_of
 P = ParamSpec("P")
 
 
+@boundary
 def jacrev(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -115,6 +116,7 @@ def jacrev(
     return jacobian
 
 
+@boundary
 def jacfwd(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -186,6 +188,7 @@ def jacfwd(
 jacobian = jacrev
 
 
+@boundary
 def hessian(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -219,6 +222,7 @@ def hessian(
     return jacfwd(inner, argnums, has_aux=has_aux, holomorphic=holomorphic)
 
 
+@boundary
 def hvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     """Make a function that computes products of the Hessian with a vector.
 

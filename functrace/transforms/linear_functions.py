@@ -18,6 +18,7 @@ from functrace import tree
 from functrace.ir.program import Constant, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
+from functrace.tracebacks import leave_out_own_frames
 from functrace.tracing import ProgramRecording, Tracer, identity_of
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program
@@ -122,7 +123,11 @@ class LinearFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         """Apply the function."""
-        return self._function(*arguments)
+        try:
+            return self._function(*arguments)
+        except Exception as error:
+            leave_out_own_frames(error)
+            raise
 
     def __repr__(self) -> str:
         return f"<{self._name}>"

@@ -574,6 +574,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return (result, linear, aux) if has_aux else (result, linear)
 
 
+@boundary
 def value_and_grad(
     fun: Callable[P, Any],
     argnums: Argnums = 0,
@@ -675,6 +676,7 @@ def value_and_grad(
     return value_and_gradient
 
 
+@boundary
 def grad(
     fun: Callable[P, Any],
     argnums: Argnums = 0,

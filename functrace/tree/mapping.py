@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from functrace.errors import TreeStructureError
+from functrace.tracebacks import boundary
 from functrace.tree.differences import difference, in_words, node_difference
 from functrace.tree.kinds import KNOWN_LEAVES, IsLeaf
 from functrace.tree.nodes import flatten_up_to
@@ -24,6 +25,7 @@ from functrace.tree.traversing import flatten, flatten_with_path
 _builtin_map: Final = builtins.map
 
 
+@boundary
 def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = None) -> Any:
     """Apply a function to each leaf of a tree, and to the corresponding parts of other trees.
 
@@ -52,6 +54,7 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = N
     return structure.unflatten([*_builtin_map(f, first, *columns)])
 
 
+@boundary
 def map_with_path(
     f: Callable[..., Any],
     tree: Any,
@@ -91,6 +94,7 @@ def _columns(structure: Structure, rest: tuple[Any, ...], caller: str) -> list[l
 _nothing: Final[Any] = object()
 
 
+@boundary
 def reduce(
     function: Callable[[Any, Any], Any],
     tree: Any,
@@ -124,6 +128,7 @@ def reduce(
     return functools.reduce(function, found)
 
 
+@boundary
 def reduce_associative(
     operation: Callable[[Any, Any], Any],
     tree: Any,
@@ -175,6 +180,7 @@ def all(tree: Any, *, is_leaf: IsLeaf | None = None) -> bool:
     return builtins.all(flatten(tree, is_leaf)[0])
 
 
+@boundary
 def transpose(
     outer_treedef: Structure,
     inner_treedef: Structure | None,
@@ -224,6 +230,7 @@ def transpose(
 # Prefixes and differences
 
 
+@boundary
 def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf | None = None) -> list[Any]:
     """Repeat each leaf of a prefix for all leaves of the subtree that it stands for.
 
@@ -262,6 +269,7 @@ def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf | None = 
     return result
 
 
+@boundary
 def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf | None = None) -> Any:
     """As :func:`broadcast_prefix`, with the result as a tree like the full one.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast, overload
 
 from functrace.errors import TreeRegistrationError
+from functrace.tracebacks import boundary
 from functrace.tree.keys import GetAttrKey
 from functrace.tree.kinds import (
     KINDS,
@@ -102,6 +103,7 @@ def register_dataclass(
     data_fields: Iterable[str] | None = None,
     meta_fields: Iterable[str] | None = None,
 ) -> Callable[[_Class], _Class]: ...
+@boundary
 def register_dataclass(
     cls: Any = None,
     *,

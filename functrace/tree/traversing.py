@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from functrace.errors import ArgumentError, TreeStructureError
+from functrace.tracebacks import boundary
 from functrace.tree.keys import KeyPath, keystr
 from functrace.tree.kinds import (
     DICT,
@@ -177,6 +178,7 @@ def _explain_recursion(tree: Any, is_leaf: IsLeaf | None, error: RecursionError)
             return
 
 
+@boundary
 def unflatten(treedef: Structure, leaves: Iterable[Any]) -> Any:
     """Make the tree of a structure that has the given leaves.
 

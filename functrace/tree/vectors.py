@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import TreeStructureError
+from functrace.tracebacks import boundary
 from functrace.tree.differences import place_of
 from functrace.tree.traversing import flatten
 
 
+@boundary
 def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Join all leaves of a tree into one vector.
 
