@@ -31,7 +31,10 @@ def is_generator(x: Any) -> bool:
 def reached(x: Any, steps: int = STEPS, seen: set[int] | None = None) -> Iterator[Any]:
     """An object, and what is within so many steps of it; arrays and generators one step further."""
     seen = set() if seen is None else seen
-    if id(x) in seen or isinstance(x, np.generic | str | int | float | type):
+    if id(x) in seen or isinstance(x, np.generic | str | int | float):
+        return
+    if isinstance(x, type):
+        yield from _generators_of(x)
         return
     if isinstance(x, np.ndarray) or is_generator(x):
         seen.add(id(x))
@@ -89,6 +92,15 @@ def _next_to(x: Any) -> Iterator[Any]:
             yield from _generators_among(vars(x))
     else:
         yield from [*getattr(x, "__dict__", {}).values()][:MOST_ITEMS]
+        yield from _generators_of(type(x))
+
+
+def _generators_of(cls: type) -> Iterator[Any]:
+    """What draws random numbers among the attributes of a class."""
+    for base in cls.__mro__:
+        for value in [*vars(base).values()][:MOST_ITEMS]:
+            if is_generator(value):
+                yield value
 
 
 def _generators_among(namespace: dict[str, Any]) -> Iterator[Any]:

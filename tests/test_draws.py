@@ -27,6 +27,21 @@ def helper(x):
     return x * GENERATOR.random()  # drawn here
 
 
+class OfAClass:
+    generator = np.random.default_rng(4)
+
+    def noisy(self, x):
+        return x + self.generator.normal(size=3)  # drawn here
+
+
+class Inheriting(OfAClass):
+    pass
+
+
+def from_a_class(x):
+    return x + OfAClass.generator.normal(size=3)  # drawn here
+
+
 model = Model()
 
 
@@ -77,6 +92,9 @@ FUNCTIONS = {
     "permutation": by_permutation,
     "closure": from_a_closure(),
     "method": model.noisy,
+    "class": from_a_class,
+    "method of a class": OfAClass().noisy,
+    "inherited": Inheriting().noisy,
     "partial": partial(lambda generator, x: x + generator.random(3), GENERATOR),  # drawn here
     "gradient": ft.grad(lambda x: np.sum(from_a_global(x) ** 2)),
 }

@@ -132,7 +132,9 @@ def write_function(
     arrays = {
         variable
         for equation in program.equations
-        if equation.primitive.makes_arrays or equation.primitive.holds_programs
+        if equation.primitive.makes_arrays
+        or equation.primitive.makes_views
+        or equation.primitive.holds_programs
         for variable in equation.outputs
     }
     with writer.indented(f"def {name}({', '.join(value.text for value in inputs)}):"):

@@ -14,6 +14,7 @@ import numpy as np
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
+from functrace.tracing import as_scalar_result
 from functrace.transforms.arguments import (
     Argnums,
     checked_argnums,
@@ -105,7 +106,7 @@ def jacrev(
                 pulled = vmap(lambda basis: keeping_zeros_of(row, basis), axis_size=size)(basis)
         blocks = [
             [
-                np.reshape(rows, type.shape + np.shape(x)) if on else None
+                as_scalar_result(np.reshape(rows, type.shape + np.shape(x))) if on else None
                 for rows, x, on in zip(part, leaves, is_active, strict=True)
             ]
             for type, part in zip(types, _split(pulled, types), strict=True)
@@ -174,7 +175,9 @@ def jacfwd(
             blocks.append(
                 structure.unflatten(
                     [
-                        np.reshape(np.moveaxis(one, 0, -1), np.shape(leaf) + type.shape)
+                        as_scalar_result(
+                            np.reshape(np.moveaxis(one, 0, -1), np.shape(leaf) + type.shape)
+                        )
                         for type, (one,) in zip(types, _split([part], types), strict=True)
                     ]
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import functrace as ft
 
@@ -95,3 +96,12 @@ def test_hessian_over_a_tree():
     np.testing.assert_array_equal(hessian["a"]["b"], [6.0, 6.0])
     np.testing.assert_array_equal(hessian["b"]["a"], [6.0, 6.0])
     np.testing.assert_array_equal(hessian["b"]["b"], np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("derivative", [ft.jacfwd, ft.jacrev, ft.hessian])
+@pytest.mark.parametrize("x", [1.0, np.float64(1.0), np.array(1.0)], ids=["float", "scalar", "0-d"])
+@pytest.mark.parametrize("f", [np.sin, lambda x: np.sum(x * np.arange(3.0))])
+def test_a_derivative_of_a_number_by_a_number_is_a_scalar_as_the_gradient_is(derivative, x, f):
+    nested = ft.jacfwd(ft.jacfwd(f))
+    for transformed in (derivative(f), ft.jit(derivative(f)), nested, ft.jit(nested)):
+        assert type(transformed(x)) is type(ft.grad(f)(x)) is np.float64
