@@ -1004,7 +1004,8 @@ class Tracer:
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         if caller.f_code.co_filename == _MASKED_ARRAYS:
             raise _not_ordinary(np.ma.MaskedArray)
-        raise self._refused(self._not_converted(caller, place), place)
+        # From None: NumPy's functions try again in another way, and would show it twice.
+        raise self._refused(self._not_converted(caller, place), place) from None
 
     def _not_converted(self, caller: Any, place: Place | None) -> FunctraceError:
         """The error where an ordinary array would be made, by what the user called for it."""
@@ -1054,6 +1055,13 @@ class Tracer:
             array, index = "array", "index"
             if isinstance(found, ast.Subscript):
                 array, index = ast.unparse(found.value), ast.unparse(found.slice).strip("()")
+            if self.dtype.kind == "b" and self.shape:
+                return ArrayConversionError(
+                    f"An ordinary NumPy array is indexed by a traced {self.type}, a mask.",
+                    where,
+                    f"In place of {array}[{index}] keep the shape and choose the values, as in "
+                    f"np.where({index}, {array}, 0): how many there are is not known.",
+                )
             return ArrayConversionError(
                 f"An ordinary NumPy array is indexed by a traced {self.type}.",
                 where,

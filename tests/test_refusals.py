@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import contextlib
 import math
+import traceback
 
 import numpy as np
 import pytest
@@ -248,3 +249,21 @@ def test_a_function_of_another_package_is_not_taken_for_numpys():
 def test_pythons_own_library_is_nobodys_line():
     error = refused(lambda: ft.jit(lambda x: colorsys.rgb_to_hsv(x[0], x[1], x[2]))(THREE))
     assert "colorsys.py" not in str(error)
+
+
+def test_a_mask_of_an_ordinary_array_keeps_the_shape():
+    table = np.arange(3.0)
+    text = str(refused(lambda: ft.jit(lambda x: table[x > 0])(THREE)))
+    assert "np.where(x > 0, table, 0)" in text
+
+
+def test_what_has_no_transpose_needs_no_rule():
+    text = str(refused(lambda: ft.linear_transpose(np.sin, 1.0)(1.0)))
+    assert "functrace.vjp" in text
+    assert "rule" not in text
+
+
+def test_an_error_is_printed_once():
+    table = np.arange(3.0)
+    error = refused(lambda: ft.jit(lambda i: np.take(table, i))(1))
+    assert "".join(traceback.format_exception(error)).count(error.what) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.errors import CotangentError, NonFloatLeafError
+from functrace.errors import CotangentError, NonFloatLeafError, NonlinearRuleError
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracebacks import boundary
@@ -127,7 +127,15 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
             type.dtype.type(x) if isinstance(x, bool | int) else x
             for x, type in zip(checked, out_types, strict=True)
         ]
-        parts = transpose_program(program, given)
+        try:
+            parts = transpose_program(program, given)
+        except NonlinearRuleError as error:
+            raise NonlinearRuleError(
+                error.what,
+                error.where,
+                "Only linear functions have a transpose. For the derivative of another one write "
+                "functrace.vjp(f, x), whose pullback is the transpose of its linearization.",
+            ) from None
         full = [
             zeros_of_type(type) if part is None else part
             for part, type in zip(parts, types, strict=True)
