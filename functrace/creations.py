@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib import import_module
 from types import CodeType, FrameType
 
@@ -74,9 +75,10 @@ def how_to_write(place: Place | None) -> tuple[str | None, str]:
         )
     known = [variable for variable, _ in held if variable != written]
     part = f"; `{written}` shares memory with `{known[-1]}`" if known else ""
+    stands = "" if name is None else f" that `{name}` stands for"
     return name, (
-        f"Make the array by functrace.numpy in place of numpy, where it is made{part}. To bind a "
-        f"name anew just before the write would leave the array as it is for all others who hold "
+        f"Make the array{stands} by functrace.numpy in place of numpy, where it is made{part}. "
+        f"To bind a name anew just before the write would leave the array as it is for all others who hold "
         f"it. {_MAKERS}"
     )
 
@@ -87,7 +89,7 @@ def writes_by_method(place: Place | None) -> bool:
     frame = frame_of(place)
     if frame is None or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return False
-    if call.func.attr not in ("fill", "put", "setfield"):
+    if call.func.attr not in ("fill", "put", "setfield", "__setitem__"):
         return False
     return isinstance(value_of(_root(call.func.value), frame), np.ndarray)
 
@@ -181,24 +183,30 @@ def _creation(name: str, frame: FrameType) -> tuple[int, str, str] | None:
     found = [
         node
         for node in _own_statements(function)
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.AugAssign | ast.For)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.For)
         and _binds(node, name)
     ]
     if len(found) != 1:
         return None
     (node,) = found
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    if isinstance(node, ast.For) or node.value is None:
         return None
-    if not isinstance(node.targets[0], ast.Name):
+    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+        values = zip(target.elts, node.value.elts, strict=False)
+        value = next((v for t, v in values if isinstance(t, ast.Name) and t.id == name), None)
+    else:
+        value = node.value if isinstance(target, ast.Name) else None
+    new = None if value is None else _made_anew(value, frame)
+    if value is None or new is None:
         return None
-    new = _made_anew(node.value, frame)
-    return None if new is None else (node.lineno, ast.unparse(node), f"{name} = {new}")
+    if isinstance(node, ast.Assign) and value is node.value and len(node.targets) == 1:
+        return node.lineno, ast.unparse(node), f"{name} = {new}"
+    return node.lineno, ast.unparse(value), new
 
 
 def _binds(node: ast.AST, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]  # type: ignore[attr-defined]
-    if isinstance(node, ast.AugAssign):
-        return False  # in place
     return any(
         isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
         for target in targets
@@ -213,10 +221,13 @@ def _own_statements(function: ast.AST) -> Iterator[ast.AST]:
             yield from _own_statements(node)
 
 
+_parsed = lru_cache(maxsize=8)(ast.parse)
+
+
 def _source_of(code: CodeType) -> ast.AST | None:
     """The definition of a function, where its file can be read."""
     try:
-        module = ast.parse("".join(linecache.getlines(code.co_filename)))
+        module = _parsed("".join(linecache.getlines(code.co_filename)))
     except (SyntaxError, ValueError):
         return None
     for node in ast.walk(module):

@@ -80,6 +80,7 @@ def expression_at(place: Place | None) -> ast.AST | None:
     return None
 
 
+_WRITING_METHODS = ("fill", "setfield", "__setitem__")
 _WRITING = ("at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
 
 
@@ -98,7 +99,9 @@ def written_in(found: ast.AST | None) -> ast.expr | None:
     if by_name:
         return by_name[0]
     called = found.func.attr if isinstance(found.func, ast.Attribute) else ""
-    is_method = called in ("fill", "setfield") or (called == "put" and len(found.args) < 3)
+    is_method = called in ("fill", "setfield", "__setitem__") or (
+        called == "put" and len(found.args) < 3
+    )
     if is_method and isinstance(found.func, ast.Attribute):
         return found.func.value
     is_function = called in _WRITING or isinstance(found.func, ast.Name)

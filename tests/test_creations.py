@@ -49,6 +49,17 @@ PROGRAMS = {
     ),
     "a sum": "def f(t):\n    y = X3 * 2.0\n    y[0] = t\n    return np.sum(y * y)",
     "a copy": "def f(t):\n    y = X3.copy()\n    y[1:] = t\n    return np.sum(y * y)",
+    "several": (
+        "def f(t):\n    x, y = np.zeros(2), np.ones(3)\n    y[0] = t\n    return np.sum(y * y)"
+    ),
+    "an annotation": (
+        "def f(t):\n    y: np.ndarray = np.ones(3)\n    y[0] = t\n    return np.sum(y * y)"
+    ),
+    "a call": ("def f(t):\n    y = np.ones(3)\n    y.__setitem__(0, t)\n    return np.sum(y * y)"),
+    "rows": (
+        "def f(t):\n    y = np.ones((2, 2))\n    for row in y:\n        row[0] = t\n"
+        "    return np.sum(y * y)"
+    ),
     "full_like": "def f(t):\n    return np.sum(np.full_like(X3, t) ** 2)",
     "an operator": "def f(t):\n    y = np.ones(3)\n    y *= t\n    return np.sum(y * y)",
     "out": "def f(t):\n    y = np.ones(3)\n    np.multiply(X3, t, out=y)\n    return np.sum(y * y)",
