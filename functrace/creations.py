@@ -32,7 +32,8 @@ _MAKERS = (
     "function that is transformed, that traced values can be written into."
 )
 _VIEWING = frozenset({
-    "asanyarray", "asarray", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "diagonal",
+    "asanyarray", "asarray", "ascontiguousarray", "asfortranarray", "require",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "diagonal",
     "expand_dims", "flip", "moveaxis", "permute_dims", "ravel", "real", "imag", "reshape",
     "rollaxis", "rot90", "squeeze", "swapaxes", "transpose",
 })  # fmt: skip
@@ -78,8 +79,8 @@ def how_to_write(place: Place | None) -> tuple[str | None, str]:
     stands = "" if name is None else f" that `{name}` stands for"
     return name, (
         f"Make the array{stands} by functrace.numpy in place of numpy, where it is made{part}. "
-        f"To bind a name anew just before the write would leave the array as it is for all others who hold "
-        f"it. {_MAKERS}"
+        "To bind a name anew just before the write would leave the array as it is for all others "
+        f"who hold it. {_MAKERS}"
     )
 
 
