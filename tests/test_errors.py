@@ -1940,3 +1940,19 @@ def test_an_error_of_a_custom_rule_speaks_of_the_parameter_and_of_that_rule():
     error = raised(lambda: ft.vmap(doubled)(THREE), errors.CustomRuleError)
     assert "out_batched" in str(error)
     assert "defjvp" not in str(error)
+
+
+def test_an_error_in_a_custom_rule_names_the_users_function():
+    @ft.custom_vjp
+    def doubled(x):
+        return 2 * x
+
+    def failing(residuals, cotangent):
+        raise RuntimeError("mine")
+
+    doubled.defvjp(lambda x: (2 * x, None), failing)
+    with pytest.raises(RuntimeError, match="mine") as caught:
+        ft.grad(doubled)(1.0)
+    notes = "".join(caught.value.__notes__)
+    assert "in the vjp rule of doubled" in notes
+    assert "custom_call" not in notes

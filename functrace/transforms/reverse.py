@@ -460,7 +460,9 @@ def backward(
                 error.at(source_of(place))
                 raise
             except Exception as error:
-                error.add_note(f"in the vjp rule of {primitive.name!r}\n  at {source_of(place)}")
+                name = getattr(params.get("function"), "name", None)  # of the user's, with rules
+                name = repr(primitive.name) if name is None else name
+                error.add_note(f"in the vjp rule of {name}\n  at {source_of(place)}")
                 raise
             if (
                 keeping is not None
