@@ -306,3 +306,18 @@ def test_many_settings_within_a_function_leave_the_users_alone(transformation):
     transformation(g)(X)
     ft.jvp(ft.grad(g), (X,), (X,))
     assert (np.geterr(), np.geterrcall()) == before
+
+
+def two_lines(x):
+    y = np.log(x - 1.0)
+    return np.sum(y + np.sqrt(x - 2.0))
+
+
+@pytest.mark.parametrize("inner", [two_lines, ft.value_and_grad(two_lines)])
+def test_a_map_that_jit_recorded_warns_at_the_lines_of_the_mapped_function(inner: Any):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        ft.jit(ft.vmap(inner))(np.ones((2, 3)))
+    first = two_lines.__code__.co_firstlineno
+    places = {(warning.filename, warning.lineno - first) for warning in caught}
+    assert places == {(__file__, 1), (__file__, 2)}
