@@ -225,7 +225,7 @@ def test_none_is_a_zero_cotangent_for_any_part_of_an_argument():
     f = with_reverse(lambda x: x[0], lambda x: (x[0], None), lambda _, ct: ((ct, (None, None)),))
     assert ft.grad(f)((1.0, (2.0, None))) == (1.0, (0.0, None))
     f = with_reverse(lambda x: x[0], lambda x: (x[0], None), lambda _, ct: (ct,))
-    with pytest.raises(errors.CustomRuleError, match="argument 0 a cotangent like"):
+    with pytest.raises(errors.CustomRuleError, match="argument x a cotangent like"):
         ft.grad(f)((1.0, (2.0, 3.0)))
 
 
