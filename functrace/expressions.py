@@ -32,15 +32,6 @@ def reads_an_item(place: Place | None) -> bool:
     )
 
 
-def adds_in_place(place: Place | None) -> bool:
-    """Whether the instruction at a place is an operator such as ``+=``."""
-    return (
-        place is not None
-        and _instruction(place) == "BINARY_OP"
-        and 13 <= place[0].co_code[place[1] + 1] < 26  # those in place, in Python's numbering
-    )
-
-
 def _instruction(place: Place | None) -> str:
     if place is None or place[1] < 0:
         return ""
@@ -80,7 +71,6 @@ def expression_at(place: Place | None) -> ast.AST | None:
     return None
 
 
-_WRITING_METHODS = ("fill", "setfield", "__setitem__")
 _WRITING = ("at", "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
 
 

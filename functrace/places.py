@@ -222,6 +222,11 @@ def source_in(frame: FrameType) -> Source | None:
 # Whose fault an error is
 
 
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs the user's own code: no library's, and none that was generated."""
+    return not is_library(frame.f_code.co_filename) and PLACES not in frame.f_globals
+
+
 def is_users_error(error: BaseException) -> bool:
     """Whether an exception that was caught has come out of the user's own code.
 
@@ -230,8 +235,7 @@ def is_users_error(error: BaseException) -> bool:
     """
     step = error.__traceback__
     while step is not None:
-        frame = step.tb_frame
-        if not is_library(frame.f_code.co_filename) and PLACES not in frame.f_globals:
+        if is_users(step.tb_frame):
             return True
         step = step.tb_next
     return False

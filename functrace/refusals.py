@@ -18,7 +18,7 @@ import numpy as np
 
 from functrace.errors import FunctraceError, OperandError
 from functrace.expressions import expression_at, expressions_around
-from functrace.places import PLACES, Place, is_library, source_of
+from functrace.places import Place, is_users, source_of
 
 BRANCHES = (
     "In place of `if condition: a` and `else: b` write np.where(condition, a, b), or "
@@ -151,7 +151,7 @@ def place_raised(
     found: tuple[Place | None, Any, TracebackType | None] = (None, None, None)
     while traceback is not None:
         frame = traceback.tb_frame
-        if not is_library(frame.f_code.co_filename) and PLACES not in frame.f_globals:
+        if is_users(frame):
             found = (frame.f_code, traceback.tb_lasti), frame, traceback
         traceback = traceback.tb_next
     return found

@@ -420,6 +420,24 @@ class Spectral(OfMatrices):
         return self.vjp_at_limit(cotangent, slopes, slopes, inputs, output, needed, **params)
 
 
+class Along(Spectral):
+    """The part of a factorization that has chosen its vectors along a direction."""
+
+    def aligned(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """The direction is chosen already."""
+        return output
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Put the batch axis in front of the leading axes."""
+        moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]
+        outputs = bind(self, *moved, **params)
+        return outputs, (0,) * len(outputs)
+
+
 class Eigh(Spectral):
     """Eigenvalues, in ascending order, and eigenvectors (twice) of Hermitian matrices.
 
@@ -517,7 +535,7 @@ class Eigh(Spectral):
         return conform(result, inputs[0]), *(None,) * (len(inputs) - 1)
 
 
-class EighAlong(Eigh):
+class EighAlong(Along, Eigh):
     """The factorization of `Eigh` for a matrix that moves in a direction.
 
     Its inputs are the matrix, the eigenvalues and eigenvectors that were found, and the direction.
@@ -547,19 +565,6 @@ class EighAlong(Eigh):
     ) -> Any:
         """As `Eigh`."""
         return super().infer(a, lower=lower)
-
-    def aligned(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, lower: bool
-    ) -> Any:
-        """The direction is chosen already."""
-        return output
-
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> tuple[Any, Any]:
-        """Put the batch axis in front of the leading axes."""
-        moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]
-        return bind(self, *moved, **params), (0, 0, 0)
 
 
 class Svd(Spectral):
@@ -721,7 +726,7 @@ class Svd(Spectral):
         return conform(_conjugate(result), a), *(None,) * (len(inputs) - 1)
 
 
-class SvdAlong(Svd):
+class SvdAlong(Along, Svd):
     """The factorization of `Svd` for a matrix that moves in a direction.
 
     Its inputs are the matrix, its factors that were found, and the direction. Its derivative is by
@@ -764,19 +769,6 @@ class SvdAlong(Svd):
     ) -> Any:
         """As `Svd`."""
         return super().infer(a, full=full)
-
-    def aligned(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, full: bool
-    ) -> Any:
-        """The direction is chosen already."""
-        return output
-
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> tuple[Any, Any]:
-        """Put the batch axis in front of the leading axes."""
-        moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]
-        return bind(self, *moved, **params), (0,) * 5
 
 
 def _groups(labels: Any) -> Iterator[tuple[int, int]]:
