@@ -6,14 +6,22 @@ Its globals, closure and defaults are looked at, and what these hold, a few step
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+    NoneType,
+)
 from typing import Any
 
 import numpy as np
 
-from functrace.places import LIBRARIES
+from functrace.places import is_library
 
 STEPS = 3
 """How far an object may be from the function: a closure, an object in it, its attribute."""
@@ -21,100 +29,107 @@ STEPS = 3
 MOST_ITEMS = 100
 """So many items of a container are looked at."""
 
+_LEAVES: frozenset[type] = frozenset(
+    {NoneType, bool, int, float, complex, str, bytes, slice, range}
+    | {BuiltinFunctionType, np.ufunc, type(np.sum), np.dtype}
+    | {np.dtype(code).type for code in "?bhilqBHILQefdgFDG"}
+)
+"""What refers to nothing; there is more of it than of all else."""
+
 
 def is_generator(x: Any) -> bool:
     """Whether an object draws random numbers; to ask does not import `numpy.random`."""
+    return isinstance(x, _generator_classes())
+
+
+def _generator_classes() -> tuple[type, ...]:
     module = sys.modules.get("numpy.random")
-    return module is not None and isinstance(x, (module.Generator, module.RandomState))
+    return () if module is None else (module.Generator, module.RandomState)
 
 
-def reached(x: Any, steps: int = STEPS, seen: set[int] | None = None) -> Iterator[Any]:
-    """An object, and what is within so many steps of it; arrays and generators one step further."""
-    seen = set() if seen is None else seen
-    if id(x) in seen or isinstance(x, np.generic | str | int | float):
-        return
-    if isinstance(x, type):
-        yield from _generators_of(x)
-        return
-    if isinstance(x, np.ndarray) or is_generator(x):
-        seen.add(id(x))
-        yield x
-        return
-    if steps < 0:
-        return
-    seen.add(id(x))
-    yield x
-    steps -= not _is_wrapper(x)
-    for next_one in _next_to(x):
-        yield from reached(next_one, steps, seen)
+def reached(x: Any) -> list[Any]:
+    """An object, and what is within `STEPS` of it; arrays and generators one step further."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    held: list[Any] = []  # what was made on the way, or another object could get its identity
+    nearest: list[Any] = [x]
+    ends = (np.ndarray, *_generator_classes())
+    for steps in range(STEPS + 1, -1, -1):
+        further: list[Any] = []
+        for near in nearest:  # which grows: what only holds something else is no step
+            if type(near) in _LEAVES or id(near) in seen:
+                continue
+            seen.add(id(near))
+            if isinstance(near, ends):
+                found.append(near)
+            elif isinstance(near, type):
+                nearest += _generators_of(near)
+            elif steps and not isinstance(near, np.generic | str | int | float):
+                found.append(near)
+                is_wrapper, beside = _next_to(near)
+                held.append(beside)
+                (nearest if is_wrapper else further).extend(beside)
+        held.append(further)
+        nearest = further
+    return found
 
 
-def _is_wrapper(x: Any) -> bool:
-    """Whether an object only holds another one: that is no step further."""
-    if isinstance(x, FunctionType):
-        return x.__code__.co_filename.startswith(LIBRARIES)
-    return isinstance(x, CellType | partial | MethodType)
-
-
-def _next_to(x: Any) -> Iterator[Any]:
-    """What an object refers to."""
-    if isinstance(x, FunctionType):
-        if x.__code__.co_filename.startswith(LIBRARIES):
-            wrapped = getattr(x, "__wrapped__", None)
-            yield from () if wrapped is None else (wrapped,)
-        else:
-            names = _names_in(x.__code__)
-            for name, value in [*x.__globals__.items()]:
-                if name in names:
-                    yield value
-            yield from _generators_among(x.__globals__)
-            yield from x.__defaults__ or ()
-            yield from (x.__kwdefaults__ or {}).values()
-        yield from x.__closure__ or ()
-    elif isinstance(x, CellType):
+def _next_to(x: Any) -> tuple[bool, Iterable[Any]]:
+    """Whether an object only holds another one, and what it refers to."""
+    if isinstance(x, CellType):
         try:
-            yield x.cell_contents
+            return True, (x.cell_contents,)
         except ValueError:  # it is empty yet
-            return
-    elif isinstance(x, MethodType):
-        yield x.__self__
-        yield x.__func__
-    elif isinstance(x, partial):
-        yield x.func  # pyright: ignore[reportUnknownMemberType]
-        yield from x.args
-        yield from x.keywords.values()
-    elif isinstance(x, list | tuple):
-        yield from x[:MOST_ITEMS]  # pyright: ignore[reportUnknownVariableType]
-    elif isinstance(x, dict):
-        yield from [*x.values()][:MOST_ITEMS]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    elif isinstance(x, ModuleType):
-        if not str(getattr(x, "__file__", None)).startswith(LIBRARIES):
-            yield from _generators_among(vars(x))
-    else:
-        yield from [*getattr(x, "__dict__", {}).values()][:MOST_ITEMS]
-        yield from _generators_of(type(x))
+            return True, ()
+    if isinstance(x, FunctionType):
+        return _beside_function(x)
+    if isinstance(x, MethodType):
+        return True, (x.__self__, x.__func__)
+    if isinstance(x, partial):
+        wrapped = x.__dict__.get("__wrapped__")  # of a transformation
+        if wrapped is not None:
+            return True, (wrapped,)
+        return True, (x.func, *x.args, *x.keywords.values())  # pyright: ignore[reportUnknownMemberType]
+    if isinstance(x, list | tuple):
+        return False, x[:MOST_ITEMS]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(x, dict):
+        return False, [*x.values()][:MOST_ITEMS]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(x, ModuleType):
+        is_users = not is_library(str(getattr(x, "__file__", "<frozen >")))
+        return False, _generators_among(vars(x)) if is_users else ()
+    attributes = [*getattr(x, "__dict__", {}).values()][:MOST_ITEMS]
+    return False, attributes + _generators_of(type(x))
 
 
-def _generators_of(cls: type) -> Iterator[Any]:
+def _beside_function(f: FunctionType) -> tuple[bool, list[Any]]:
+    if is_library(f.__code__.co_filename):
+        wrapped = getattr(f, "__wrapped__", None)
+        return True, [*(f.__closure__ or ())] if wrapped is None else [wrapped]
+    namespace = f.__globals__
+    beside = [namespace[name] for name in _names_in(f.__code__) if name in namespace]
+    beside += _generators_among(namespace)
+    beside += f.__closure__ or ()
+    beside += f.__defaults__ or ()
+    beside += (f.__kwdefaults__ or {}).values()
+    return False, beside
+
+
+def _generators_of(cls: type) -> list[Any]:
     """What draws random numbers among the attributes of a class."""
+    found: list[Any] = []
     for base in cls.__mro__:
-        for value in [*vars(base).values()][:MOST_ITEMS]:
-            if is_generator(value):
-                yield value
+        if str(base.__module__).partition(".")[0] not in ("builtins", "functrace", "numpy"):
+            found += _generators_among(vars(base))
+    return found
 
 
-def _generators_among(namespace: dict[str, Any]) -> Iterator[Any]:
-    """The generators in a module's namespace: nearly always there is none."""
-    module = sys.modules.get("numpy.random")
-    if module is not None:
-        values = [*namespace.values()]
-        kinds = [
-            kind
-            for kind in set(map(type, values))
-            if issubclass(kind, (module.Generator, module.RandomState))
-        ]
-        if kinds:
-            yield from (value for value in values if type(value) in kinds)
+def _generators_among(namespace: Any) -> list[Any]:
+    """The generators in the namespace of a module or a class: nearly always there is none."""
+    values = [*namespace.values()]
+    kinds = {*map(type, values)}.difference(_LEAVES)
+    classes = _generator_classes()
+    kinds = [kind for kind in kinds if issubclass(kind, classes)]
+    return [value for value in values if type(value) in kinds] if kinds else []
 
 
 def _names_in(code: CodeType) -> set[str]:

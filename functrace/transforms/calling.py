@@ -22,6 +22,7 @@ from functrace.layouts import copied
 from functrace.reaching import reached
 from functrace.tracing import Recording, Tracer
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
+from functrace.transforms.transformed import leaves_arguments_alone
 from functrace.tree.kinds import KNOWN_LEAVES
 
 AS_THEY_ARE, COPIED, TRACED = range(3)
@@ -86,6 +87,8 @@ def call_apart(
     Returns:
         What it returns.
     """
+    if leaves_arguments_alone(f):
+        return f(*args, **kwargs)
     arrays: list[np.ndarray] = []
     own = [x if n in made else _apart(x, arrays) for n, x in enumerate(args)]
     named = kwargs and {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}

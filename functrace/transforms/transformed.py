@@ -98,6 +98,11 @@ def named_call(fun: Callable[P, R], *, name: str | None = None) -> Callable[P, R
     return transformed(fun, named_call, name=name)(called)
 
 
+def leaves_arguments_alone(f: Any) -> bool:
+    """Whether a function is known not to write into its arguments, as most transformations are."""
+    return type(f) is Transformed and f.made_by[0] is not named_call
+
+
 def _made(make: Callable[..., Any], fun: Any, options: dict[str, Any]) -> Any:
     return make(fun, **options)
 

@@ -55,6 +55,7 @@ WRITERS = [
 MODES = {
     "grad": lambda f, a, c: ft.grad(f)(a, c),
     "by keyword": lambda f, a, c: ft.grad(f)(a, c=c),
+    "named": lambda f, a, c: ft.grad(ft.named_call(f))(a, c),
     "second argument": lambda f, a, c: ft.grad(lambda c, a: f(a, c), 1)(c, a),
     "value_and_grad": lambda f, a, c: ft.value_and_grad(f)(a, c)[1],
     "jacrev": lambda f, a, c: ft.jacrev(f)(a, c),
