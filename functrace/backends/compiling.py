@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from functrace.backends.numpy_source import Written
-from functrace.ir.program import Atom, Program
+from functrace.ir.program import Atom, Equation, Program
 from functrace.primitives.elementwise import Elementwise
+from functrace.primitives.indexing import element
+from functrace.primitives.linear import cast, copy
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify import simplify
 
@@ -72,20 +74,41 @@ def classes_of_outputs(program: Program) -> dict[int, bool]:
     wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
     found: dict[Atom, bool] = {}
     for equation in program.equations if wanted else ():
-        if wanted.isdisjoint(equation.outputs):
+        if all(variable.type.shape for variable in equation.outputs):
             continue
-        primitive = equation.primitive
-        if primitive.makes_arrays:
-            found.update(dict.fromkeys(equation.outputs, True))
-        elif primitive.holds_programs:
-            body = primitive.inlined([atom.type for atom in equation.inputs], equation.params)
-            if body is not None:
-                for number, is_array in classes_of_outputs(body).items():
-                    found[equation.outputs[number]] = is_array
-        elif isinstance(primitive, Elementwise) and not primitive.makes_views:
-            found.update(dict.fromkeys(equation.outputs, False))
+        if equation.primitive.holds_programs:
+            found.update(_classes_by_bodies(equation))
+        elif (is_array := _makes_arrays(equation, found)) is not None:
+            found.update(dict.fromkeys(equation.outputs, is_array))
     found.update({atom: False for atom in wanted if getattr(atom, "is_scalar", False)})
     return {n: found[atom] for n, atom in enumerate(program.outputs) if atom in found}
+
+
+def _classes_by_bodies(equation: Equation) -> dict[Atom, bool]:
+    """The classes of outputs that are those of Programs within: where all of these agree."""
+    types = [atom.type for atom in equation.inputs]
+    inlined = equation.primitive.inlined(types, equation.params)
+    bodies = [body for body, *_ in equation.primitive.bodies(types, equation.params)]
+    if inlined is not None:
+        bodies = [inlined]
+    outputs = equation.outputs
+    bodies = [body for body in bodies if len(body.outputs) == len(outputs)]
+    classes = [set(classes_of_outputs(body).items()) for body in bodies]
+    agreed = set.intersection(*classes) if classes else ()
+    return {outputs[number]: is_array for number, is_array in agreed}
+
+
+def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
+    """Whether NumPy makes arrays of outputs without axes; None where nothing tells."""
+    primitive = equation.primitive
+    if primitive.makes_arrays:
+        return True
+    if primitive is element or (isinstance(primitive, Elementwise) and not primitive.makes_views):
+        return False
+    if primitive.multiple_outputs or not (primitive.makes_views or primitive in (copy, cast)):
+        return None
+    given = equation.inputs[0]
+    return True if given.type.shape else found.get(given)
 
 
 def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:

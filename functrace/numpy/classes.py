@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
+from functrace.primitives.linear import as_scalar
 from functrace.tracing import Tracer
 
 
@@ -56,7 +57,7 @@ class _OfScalars(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         scalar: Any = cls.__base__
         if args and holds_tracer(args[0]):
-            return array(args[0], np.dtype(scalar))
+            return as_scalar(array(args[0], np.dtype(scalar)))
         return scalar(*args, **kwargs)
 
     def __instancecheck__(cls, instance: Any) -> bool:

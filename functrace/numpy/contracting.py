@@ -256,7 +256,7 @@ def cross(
     x, y = ([v[..., i] for i in range(v.shape[-1])] for v in (a, b))
     third = x[0] * y[1] - x[1] * y[0]
     if lengths == (2, 2):
-        return third
+        return third if shape_of(third) else as_array(third)
     if lengths == (2, 3):
         parts = [x[1] * y[2], -(x[0] * y[2]), third]
     elif lengths == (3, 2):

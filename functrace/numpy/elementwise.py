@@ -126,7 +126,10 @@ def real_part(val: Any) -> Any:
 @implements(np.imag)
 def imaginary_part(val: Any) -> Any:
     """As `numpy.imag`."""
-    return bind(imag, val) if dtype_of(val).kind == "c" else as_scalar(np.zeros_like(val))
+    if dtype_of(val).kind == "c":
+        return bind(imag, val)
+    zeros = np.zeros_like(val)
+    return zeros if val.is_array else as_scalar(zeros)
 
 
 @implements(np.angle)

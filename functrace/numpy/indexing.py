@@ -35,7 +35,7 @@ from functrace.primitives.indexing import (
     read,
     scatter_add,
 )
-from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing import (
     UFUNC_METHODS,
     Tracer,
@@ -222,7 +222,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         return
     if index is Ellipsis and type(value) is Tracer and value.type == x.type:
         if value is not x:
-            write(x, value.copy())
+            write(x, value.copy() if x.shape else as_array(value))
         return
     if x.type.weak:
         raise OperandError(

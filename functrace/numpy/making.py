@@ -21,7 +21,6 @@ from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
 from functrace.primitives.linear import as_array, cast_to, shape_of
 from functrace.tracing import (
-    Memory,
     Tracer,
     as_operand,
     implements,
@@ -103,6 +102,8 @@ def array(
     elif isinstance(object, Tracer) and copy:
         result = result.copy()
     missing = ndmin - result.ndim
+    if not result.shape and missing <= 0 and not result.is_array:
+        return as_array(result)
     return np.reshape(result, (1,) * missing + result.shape) if missing > 0 else result
 
 
@@ -234,10 +235,7 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """As `numpy.copy`."""
     if shape_of(a):
         return a.copy(order)
-    result = as_array(a)
-    if isinstance(result, Tracer):
-        result.memory = Memory()  # an array, which is written in place
-    return result
+    return as_array(a)
 
 
 @implements(np.copyto)

@@ -237,7 +237,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """As `numpy.broadcast_arrays`."""
     arrays = [as_operand(x) for x in args]
     shape = np.broadcast_shapes(*map(shape_of, arrays))
-    return tuple(x if shape_of(x) == shape else np.broadcast_to(x, shape) for x in arrays)
+    return tuple(x if shape and shape_of(x) == shape else np.broadcast_to(x, shape) for x in arrays)
 
 
 @implements(np.meshgrid)

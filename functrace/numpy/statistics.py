@@ -114,7 +114,7 @@ def average(
         result = sum_of(a * weights, axis, promoted, None, keepdims) / total
     if not returned:
         return result
-    return result, np.broadcast_to(total, shape_of(result))
+    return result, as_scalar(np.broadcast_to(total, shape_of(result)))
 
 
 def _lined_up_weights(weights: Any, shape: Shape, axis: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from functrace.errors import ShapeMismatchError
 from functrace.ir.types import Shape
 from functrace.primitives.contracting import LABELS, contract
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, shape_of
 from functrace.tracing import (
     bind,
     implements,
@@ -44,7 +44,8 @@ def einsum(
     path = None
     if isinstance(optimize, list | tuple) and optimize and optimize[0] == "einsum_path":
         path = tuple(tuple(step) for step in optimize[1:])
-    steps = _schedule(text, tuple(map(shape_of, arrays)), path)
+    shapes = tuple(map(shape_of, arrays))
+    steps = _schedule(text, shapes, path)
     dtypes = {dtype_of(x) for x in arrays}
     if len(dtypes) > 1 and (len(steps) > 1 or len(arrays) > 2):
         # What is summed before it meets the others must not overflow, nor be a boolean.
@@ -53,7 +54,12 @@ def einsum(
     values: list[Any] = arrays  # the operands, and behind them the result of each step
     for step, numbers, parameter in steps:
         values.append(step(*(values[number] for number in numbers), parameter))
-    return values[-1]
+    result = values[-1]
+    if shape_of(result):
+        return result
+    if optimize is not False and _is_array(text, shapes, _hashable(optimize)):
+        return as_array(result)
+    return as_scalar(result)
 
 
 @implements(np.linalg.multi_dot)
@@ -72,6 +78,20 @@ def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Any:
     if len(shape_of(arrays[-1])) == 1:
         terms[-1], output = terms[-1][:-1], output[:-1]
     return einsum(f"{','.join(terms)}->{output}", *arrays)
+
+
+def _hashable(optimize: Any) -> Any:
+    return tuple(map(_hashable, optimize)) if isinstance(optimize, list | tuple) else optimize
+
+
+@lru_cache(maxsize=1024)
+def _is_array(text: str, shapes: tuple[Shape, ...], optimize: Any) -> bool:
+    """Whether NumPy gives a result without axes as an array: where it ends with a `tensordot`."""
+    zero = np.zeros(())
+    stand_ins = [np.broadcast_to(zero, shape) for shape in shapes]
+    path, _ = np.einsum_path(text, *stand_ins, optimize=optimize)
+    small = [np.zeros([min(length, 2) for length in shape]) for shape in shapes]
+    return isinstance(np.einsum(text, *small, optimize=path), np.ndarray)
 
 
 # The operands

@@ -155,6 +155,7 @@ class BroadcastTo(Linear):
     """Repeated along new axes, and along axes of length 1."""
 
     makes_views = True
+    makes_arrays = True
 
     def run(self, x: Any, *, shape: Shape) -> Any:
         """Broadcast; the result cannot be written."""
