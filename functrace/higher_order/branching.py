@@ -779,7 +779,7 @@ _is_comparing: ContextVar[bool] = ContextVar("_is_comparing", default=False)
 """Whether a branch is being called for its types only. A function that calls itself in one branch
 would go on calling itself if the choices in there compared their branches as well."""
 
-_TYPE_ERRORS = (
+TYPE_ERRORS = (
     BranchOutputError,
     CarryError,
     ShapeMismatchError,
@@ -802,7 +802,7 @@ def _call_chosen(
     try:
         outputs = [_types_of_branch(branch, operands) for branch in others]
         leaves = [as_operand(x) for x in leaves]
-    except _TYPE_ERRORS:
+    except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it asks for values, or fails for those that do not take it)
         return result

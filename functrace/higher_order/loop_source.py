@@ -21,9 +21,9 @@ MOST_NUMBERS = 2**20
 """So many numbers a loop hands to another as Python's objects, which take 32 bytes each."""
 
 
-def row_type(type: ArrayType) -> ArrayType:
-    """The type of one row."""
-    return ArrayType(type.shape[1:], type.dtype)
+def row_type(type: ArrayType, weak: bool = False) -> ArrayType:
+    """The type of one row; where the body takes it as a Python number, of that."""
+    return ArrayType(type.shape[1:], type.dtype, weak)
 
 
 class ScanParts(NamedTuple):
@@ -56,7 +56,7 @@ def write_scan(writer: Writer, parts: ScanParts, outputs: Sequence[ArrayType]) -
     if length is None and types:
         count, text = writer.name(), count
         writer.line(f"{count} = {text}")
-    read = row_reader(writer, rows)
+    read = row_reader(writer, rows, body.inputs[len(constants) + len(carry) :])
     stacks = stacks_for(writer, types, count, length)
     trip = writer.name()
     trips = [f"range({count})", *(source for _, source in read.zipped)]
@@ -65,6 +65,8 @@ def write_scan(writer: Writer, parts: ScanParts, outputs: Sequence[ArrayType]) -
     with writer.indented(f"for {targets} in {f'zip({order})' if read.zipped else order}:"):
         for name, source in read.indexed:
             writer.line(f"{name} = {source}[{trip}]")
+        for name, source in read.numbers:
+            writer.line(f"{name} = {source}.item({trip})")
         results = write_block(writer, body, [*constants, *carries, *read.values])
         new_carry, stacked_results = results[: len(carry)], results[len(carry) :]
         write_rows(writer, stacks, stacked_results, trip)
@@ -146,23 +148,25 @@ class RowReader(NamedTuple):
         values: What the rows are in the body.
         zipped: The targets of the for statement, and what they run through: numbers of Python's.
         indexed: Names, and the arrays whose rows they are.
+        numbers: Names of Python numbers, and the arrays whose elements they are.
     """
 
     values: list[Value]
     zipped: list[tuple[str, str]]
     indexed: list[tuple[str, str]]
+    numbers: list[tuple[str, str]]
 
 
-def row_reader(writer: Writer, rows: Sequence[Value]) -> RowReader:
-    """Bring rows into a form from which a loop reads."""
-    reader = RowReader([], [], [])
+def row_reader(writer: Writer, rows: Sequence[Value], variables: Sequence[Variable]) -> RowReader:
+    """Bring rows into a form from which a loop reads, for these variables of its body."""
+    reader = RowReader([], [], [], [])
     tuples: dict[str, dict[int, str]] = {}
-    for row in rows:
-        type = row_type(row.type)
+    for row, variable in zip(rows, variables, strict=True):
+        type = row_type(row.type, variable.type.weak)
         name = writer.name()
         storage = row.storage if type.shape else None  # a number is no view
         reader.values.append(Value(name, type, storage, form=writer.form_of(type)))
-        source = _row_source(writer, row)
+        source = _row_source(writer, row, type)
         if row.form is Form.TUPLES:
             tuples.setdefault(source, {})[row.place[0]] = name
             count = row.place[1]
@@ -173,13 +177,12 @@ def row_reader(writer: Writer, rows: Sequence[Value]) -> RowReader:
         elif writer.form_of(type) is Form.PYTHON:
             reader.zipped.append((name, source))
         else:
-            reader.indexed.append((name, source))
+            (reader.numbers if type.weak else reader.indexed).append((name, source))
     return reader
 
 
-def _row_source(writer: Writer, row: Value) -> str:
-    """What a loop reads its rows from: numbers one by one from memory made for that."""
-    type = row_type(row.type)
+def _row_source(writer: Writer, row: Value, type: ArrayType) -> str:
+    """What a loop reads rows of a type from: numbers one by one from memory made for that."""
     if row.form is Form.TUPLES:
         return row.text
     if writer.form_of(type) is Form.NUMPY:

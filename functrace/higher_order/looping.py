@@ -22,7 +22,7 @@ from functrace.backends.memory import Value
 from functrace.backends.writer import Writer
 from functrace.errors import ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
-from functrace.higher_order.loop_source import ScanParts, write_scan, write_while
+from functrace.higher_order.loop_source import ScanParts, row_type, write_scan, write_while
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
@@ -122,7 +122,7 @@ def with_kept_zeros(
 
 
 class Scan(Primitive):
-    """Run ``body`` once for each row.
+    """Run ``body`` once for each row. A row that it takes as weak is a Python number there.
 
     Parameters: ``body``, ``constants``, ``carries``, ``length`` (None where only the rows tell),
     ``reverse``, whether from the last row to the first.
@@ -154,6 +154,8 @@ class Scan(Primitive):
             for type in types
         ]
         run = runner(body, length)
+        is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
+        rows = [x.tolist() if weak else x for x, weak in zip(rows, is_number, strict=True)]
         for trip in reversed(range(length)) if params["reverse"] else range(length):
             results = run(*constants, *carry, *(x[trip] for x in rows))
             carry = results[:count]
@@ -185,7 +187,7 @@ class Scan(Primitive):
         known = (length, ANY_LENGTH)
         if not all(row.shape and (length < 0 or row.shape[0] in known) for row in rows):
             raise ProgramCheckError("The rows of a scan are not as many as its trips.")
-        row_types = [ArrayType(type.shape[1:], type.dtype) for type in rows]
+        row_types = [row_type(type) for type in rows]
         return [(params["body"], [*constants, *carries, *row_types], carries)]
 
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:

@@ -25,7 +25,7 @@ from functrace.errors import (
     OperandError,
     ShapeMismatchError,
 )
-from functrace.higher_order.branching import innermost_value
+from functrace.higher_order.branching import TYPE_ERRORS, innermost_value
 from functrace.higher_order.checkpoint import checkpoint as remat
 from functrace.higher_order.loop_source import row_type
 from functrace.higher_order.looping import scan_primitive, while_primitive
@@ -104,7 +104,7 @@ def scan(
     if checkpoint is not None and trips:
         return _scan_in_segments(f, first, xs, trips, _stride(checkpoint, trips), reverse)
     return _either(
-        lambda: _scan_recorded(f, first, xs, trips, reverse),
+        lambda: _scan_recorded(f, first, xs, None, trips, reverse),
         lambda: _scan_values(f, first, rows, row_structure, trips, reverse),
         (*carry, *rows),
     )
@@ -142,14 +142,18 @@ def _scan_recorded(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
     xs: Any,
+    row_types: Sequence[ArrayType] | None,
     trips: int,
     reverse: bool,
     name: str = "scan",
 ) -> Callable[[], tuple[Any, Any]]:
-    """Scan as one operation: what applies it to the recorded function."""
+    """Scan as one operation: what applies it to the recorded function.
+
+    The types of the rows need be given only where the function takes them as Python numbers.
+    """
     rows, row_structure = tree.flatten(xs)
     carry, carry_structure = tree.flatten(init)
-    row_types = [row_type(type_of(x)) for x in rows]
+    row_types = row_types or [row_type(type_of(x)) for x in rows]
     carry, recorded, pair = _recorded_body(
         lambda carry, row: _pair(f(carry, row)),
         carry,
@@ -237,7 +241,7 @@ def _scan_in_segments(
     """Scan over segments of ``stride`` rows, each of which reverse mode computes again."""
 
     def segment(carry: Any, rows: Any) -> tuple[Any, Any]:
-        return _scan_recorded(f, carry, rows, stride, reverse)()
+        return _scan_recorded(f, carry, rows, None, stride, reverse)()
 
     whole = trips // stride * stride
     # The rows that fill no segment are the last ones that the scan comes to.
@@ -246,12 +250,12 @@ def _scan_in_segments(
         lambda x: np.reshape(x[first:last], (whole // stride, stride, *x.shape[1:])), xs
     )
     count = whole // stride
-    carry, results = _scan_recorded(remat(segment), carry, main, count, reverse)()
+    carry, results = _scan_recorded(remat(segment), carry, main, None, count, reverse)()
     results = tree.map(lambda y: np.reshape(y, (whole, *y.shape[2:])), results)
     if whole == trips:
         return carry, results
     rest = tree.map(lambda x: x[:first] if reverse else x[last:], xs)
-    carry, more = _scan_recorded(f, carry, rest, trips - whole, reverse)()
+    carry, more = _scan_recorded(f, carry, rest, None, trips - whole, reverse)()
     order = (more, results) if reverse else (results, more)
     return carry, tree.map(lambda a, b: np.concatenate([a, b]), *order)
 
@@ -275,7 +279,7 @@ def _scan_values(
 ) -> tuple[Any, Any]:
     """Scan in Python, over values."""
     if not trips:  # what the rows of the result are like, only recording tells
-        return _scan_recorded(f, carry, structure.unflatten(rows), trips, reverse)()
+        return _scan_recorded(f, carry, structure.unflatten(rows), None, trips, reverse)()
     results: list[Any] = [None] * trips
     order = range(trips - 1, -1, -1) if reverse else range(trips)
 
@@ -386,7 +390,7 @@ def _recorded_body(
     f: Callable[..., Any],
     carry: list[Any],
     structure: tree.Structure,
-    rows: tuple[tree.Structure, list[ArrayType]] | None,
+    rows: tuple[tree.Structure, Sequence[ArrayType]] | None,
     name: str,
 ) -> tuple[list[Any], Recorded, list[tree.Structure]]:
     """Record a body, with the types that its carry has from the first trip on.
@@ -508,7 +512,7 @@ def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> A
     carry, structure = tree.flatten(value)
     try:
         carry, _, _ = _recorded_body(body_fun, carry, structure, None, name)
-    except CarryError:
+    except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it cannot be recorded, and will not be called)
         return tree.map(owned, value)
@@ -592,7 +596,9 @@ def fori_loop(
 
     Args:
         lower: The first value of the counter, an integer.
-        upper: The counter stays below this integer. If both bounds are floats, the counter is one.
+        upper: The counter stays below this integer. If both bounds are Python's, the counter is a
+            Python number, which takes on the dtype of the arrays that it meets; else it has the
+            dtype of the bounds. If both are floats, it is one, too.
         body_fun: Takes the counter and the carry; returns the next carry, of the same structure,
             shapes and dtypes.
         init_val: The first carry, a tree of arrays.
@@ -621,51 +627,57 @@ def fori_loop(
                 source_of(user_place(2)),
                 "Write int(...) or // around what is no integer.",
             )
-    if kinds == {"f"}:  # as JAX allows: the counter goes up by one from wherever it begins
-        return while_loop(
-            lambda pair: pair[0] < upper,
-            lambda pair: (pair[0] + 1.0, body_fun(pair[0], pair[1])),
-            (lower * 1.0, init_val),
-        )[1]
+    counter = _counter_type(*types)
     known = innermost_value(lower), innermost_value(upper)
-    if UNKNOWN not in known:
-        return _fori_known(int(known[0]), int(known[1]), body_fun, init_val)
-    lower, upper = as_index(lower).astype(np.int64), as_index(upper).astype(np.int64)
+    if UNKNOWN not in known and kinds != {"f"}:
+        return _fori_known(range(int(known[0]), int(known[1])), counter, body_fun, init_val)
     _, result = while_loop(
         lambda pair: pair[0] < upper,
         lambda pair: (pair[0] + 1, body_fun(pair[0], pair[1])),
-        (lower, init_val),
+        (lower if type_of(lower) == counter else _as_counter(lower, counter), init_val),
     )
     return result
 
 
-def _fori_known(first: int, last: int, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
+def _counter_type(lower: ArrayType, upper: ArrayType) -> ArrayType:
+    """The type of a counter between bounds: a Python number, if both are, or of their dtype."""
+    dtype = result_dtype(lower, upper)
+    if dtype.kind == "b" or (dtype.kind == "f" and lower.dtype.kind != "f"):  # uint64 and int64
+        dtype = np.dtype(np.int64)
+    return ArrayType((), dtype, lower.weak and upper.weak)
+
+
+def _as_counter(lower: Any, counter: ArrayType) -> Any:
+    """The first value of a counter; Python's booleans count from 0 or 1."""
+    return lower + 0 if counter.weak else cast_to(lower, counter.dtype)
+
+
+def _fori_known(
+    trips: range, counter: ArrayType, body_fun: Callable[[Any, Any], Any], init: Any
+) -> Any:
     """Count between bounds that are known."""
     carry, structure = tree.flatten(init)
     carry = [as_operand(x) for x in carry]
     value = structure.unflatten(carry)
 
     def record() -> Callable[[], Any]:
-        rows = np.arange(first, last)
+        rows = np.arange(trips.start, trips.stop, dtype=counter.dtype)
         step = lambda carry, i: (body_fun(i, carry), None)  # noqa: E731
-        apply = _scan_recorded(step, value, rows, len(rows), False, "fori_loop")
+        apply = _scan_recorded(step, value, rows, [counter], len(rows), False, "fori_loop")
         return lambda: apply()[0]
 
     def call() -> Any:
         carry = value
-        if first >= last:
+        number = int if counter.weak else counter.dtype.type
+        if not trips:
+            first = number(trips.start)
             return _as_after_a_trip(lambda carry: body_fun(first, carry), carry, "fori_loop")
-        for i in range(first, last):
+        for i in trips if counter.weak else map(number, trips):
             after = _called_apart(lambda carry: body_fun(i, carry), carry)  # noqa: B023
             carry = _next_carry(carry, after, "fori_loop")
         return carry
 
     return _either(record, call, carry)
-
-
-def as_index(x: Any) -> Any:
-    """An integer as a NumPy or traced one."""
-    return x if isinstance(x, Tracer | np.generic | np.ndarray) else np.int64(x)
 
 
 @boundary

@@ -26,7 +26,7 @@ from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.layouts import layout_of
 from functrace.places import runs_equations, source_of, user_place
-from functrace.primitives.linear import known_value
+from functrace.primitives.linear import cast_to, known_value
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import leaf_names, operands, require_callable
@@ -154,6 +154,8 @@ def batch_program(
                     axis = (None,) * len(equation.outputs)
             else:
                 output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
+                if not primitive.multiple_outputs:
+                    output = _of_dtype(output, equation.outputs[0].type.dtype)
         except FunctraceError as error:
             if error.at(equation.source).where != str(equation.source):
                 error.add_note(f"while batching {primitive.name}, recorded at {equation.source}")
@@ -167,6 +169,14 @@ def batch_program(
             del values[variable]
     outputs = [read(atom) for atom in program.outputs]
     return outputs, [read_axis(atom) for atom in program.outputs]
+
+
+def _of_dtype(output: Any, dtype: np.dtype[Any]) -> Any:
+    """An output in the dtype that it has for one example.
+
+    It may differ where that has a Python number: those of all examples are an array.
+    """
+    return output if type_of(output).dtype == dtype else cast_to(output, dtype)
 
 
 @boundary

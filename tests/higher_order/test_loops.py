@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import functrace as ft
 from functrace import errors
 from functrace.higher_order.loops import map_rows
 from functrace.testing import check_grads
 from functrace.transforms.reverse import Tape
+from tests.agreement import recorded
 
 ROWS = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]])
 X = np.array([0.7, -0.4])
@@ -411,6 +414,102 @@ def test_fori_loop_that_indexes_by_its_counter():
     upto = lambda n, x: ft.fori_loop(0, n, lambda i, t: t + x[i] * x[i], 0.0)
     x = np.arange(1.0, 5.0)
     np.testing.assert_array_equal(ft.grad(ft.jit(upto), 1)(2, x), [2.0, 4.0, 0.0, 0.0])
+
+
+COUNTED = {
+    "multiply": lambda i, c: c * i,
+    "add": lambda i, c: i + c,
+    "floor_divide": lambda i, c: c // (i + 1),
+    "divide": lambda i, c: c / (i + 1),
+    "power": lambda i, c: c**i,
+    "replace": lambda i, c: i,
+    "choose": lambda i, c: np.where(i % 2 == 0, c, c + i),
+    "compare": lambda i, c: c * (i > 1),
+    "fill": lambda i, c: c + np.full_like(c, i),
+    "extreme": lambda i, c: np.maximum(c, i),
+    "branch": lambda i, c: ft.cond(i > 1, lambda c: c * i, lambda c: c, c),
+}
+
+DTYPES = "?bBhHiIlLefdFD"
+CARRIES = st.sampled_from(
+    [
+        *(True, 2, 1.5, 1j),
+        *(np.dtype(code).type(1) for code in DTYPES),
+        *(np.ones(2, code) for code in DTYPES),
+    ]
+)
+BOUNDS = st.sampled_from(
+    [
+        *[(0, 3), (np.int32(0), np.int32(3)), (0, np.int8(3)), (np.int64(1), 4), (False, True)],
+        *[(np.uint8(0), np.uint64(3)), (np.int64(0), np.uint64(3)), (np.array(0), np.array(3))],
+        *[(0, 0), (np.int16(2), np.int16(2)), (0.0, 3.0), (np.float32(0), 3.0)],
+    ]
+)
+
+
+def outcome(f, *args):
+    """What a function returns, or the kind of error that it raises."""
+    try:
+        return f(*args)
+    except (errors.CarryError, errors.BranchOutputError) as error:
+        return error.__class__
+    except TypeError:
+        return TypeError
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(COUNTED)), CARRIES, BOUNDS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_counter_means_the_same_in_every_mode(name, carry, bounds):
+    f = lambda c: ft.fori_loop(*bounds, COUNTED[name], c)
+    expected = outcome(f, carry)
+    ways = [
+        outcome(ft.jit(f), carry),
+        outcome(lambda c: recorded(f, c), carry),
+        outcome(ft.jit(lambda c, a, b: ft.fori_loop(a, b, COUNTED[name], c)), carry, *bounds),
+    ]
+    if isinstance(carry, np.ndarray):
+        ways.append(outcome(lambda c: ft.vmap(f)(c[None])[0], carry))
+    for found in ways:
+        if expected is TypeError or found is TypeError:  # a loop without a trip may hide it
+            assert found is TypeError
+            assert expected is TypeError or bounds[0] == bounds[1]
+        elif isinstance(expected, type):
+            assert found is expected
+        else:
+            assert type(found) is type(expected) or name == "choose"
+            assert np.asarray(found).dtype == np.asarray(expected).dtype
+            np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_gradients_have_the_dtype_of_the_argument_beside_python_counters(dtype, shape):
+    x = np.full(shape, 1.5, dtype)
+    step = lambda i, c: c * (i + 2) + c / (i + 1)
+    while_step = lambda p: (p[0] + 1, step(*p))
+    loops = {
+        "known": lambda n, c: ft.fori_loop(0, 3, step, c),
+        "traced": lambda n, c: ft.fori_loop(0, n, step, c),
+        "while": lambda n, c: ft.while_loop(lambda p: p[0] < 3, while_step, (0, c))[1],
+        "scan": lambda n, c: ft.scan(lambda p, _: (while_step(p), None), (0, c), None, 3)[0][1],
+        "ends by value": lambda n, c: ft.while_loop(
+            lambda p: np.sum(p[1]) < 30, while_step, (0, c)
+        )[1],
+    }
+    for loop in loops.values():
+        f = lambda n, x, loop=loop: np.sum(loop(n, x))
+        slope, push = ft.grad(f, 1), lambda n, x, f=f: ft.jvp(f, (n, x), (None, x))[1]
+        curve = ft.grad(lambda n, x, f=f: np.sum(ft.grad(f, 1)(n, x) * x), 1)
+        eager = loop(3, x)
+        assert np.asarray(eager).dtype == dtype
+        for derive in (slope, curve, push):
+            expected = derive(3, x)
+            assert expected.dtype == dtype
+            mapped = ft.vmap(derive, in_axes=(None, 0))(3, x[None])[0]
+            for found in (ft.jit(derive)(3, x), mapped):
+                assert found.dtype == dtype
+                np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 
 # Loops within loops

@@ -26,6 +26,7 @@ from functrace.transforms.simplify.loops import Loop, is_total
 from functrace.transforms.simplify.rewriting import (
     Scope,
     has_unknown_length,
+    is_known,
     use_counts,
 )
 
@@ -83,13 +84,78 @@ def regrouped(loop: Loop, like: Equation, scope: Scope) -> Regrouped | None:
     length = loop.length
     if length is None or length < FEWEST_TRIPS:
         return None
-    steps: list[Finish] = []
-    for step in (_Sums, _Stacks, _Rows):
-        found = step(loop, length, like, scope).result()
-        if found is not None:
-            loop, finish = found
-            steps.insert(0, finish)
-    return Regrouped(loop, steps) if steps else None
+    strong = with_strong_rows(loop)
+    for start in (loop,) if strong is None else (strong, loop):
+        better, steps = start, list[Finish]()
+        for step in (_Sums, _Stacks, _Rows):
+            found = step(better, length, like, scope).result()
+            if found is not None:
+                better, finish = found
+                steps.insert(0, finish)
+        if steps:
+            return Regrouped(better, steps)
+    return None
+
+
+def with_strong_rows(loop: Loop) -> Loop | None:
+    """The loop with NumPy's integers in place of Python's as rows, where it computes the same.
+
+    A counter is Python's, which is right whatever it meets, and quick with single numbers; but
+    only of NumPy's there are stacks. They are the same where all that meets them has their dtype,
+    or one that theirs does not change, and where nothing grows beyond 64 bits.
+    """
+    body = loop.body
+    count = len(loop.constants) + len(loop.carries)
+    rows = body.inputs[count:]
+    largest: dict[Atom, int] = {}
+    for variable, row in zip(rows, loop.rows, strict=True):
+        if variable.type.weak and variable.type.dtype == np.int64:
+            if not isinstance(row, Constant) or not is_known(row) or not row.value.size:
+                return None
+            largest[variable] = max(abs(int(row.value.min())), abs(int(row.value.max())))
+    if not largest:
+        return None
+    instead: dict[Atom, Variable] = {x: Variable(x.type.strong) for x in largest}
+    equations: list[Equation] = []
+    for equation in body.equations:
+        if instead.keys().isdisjoint(equation.inputs):
+            equations.append(equation)
+            continue
+        inputs = [instead.get(x, x) for x in equation.inputs]
+        outputs = list(equation.outputs)
+        if equation.primitive.holds_programs or len(outputs) != 1:
+            return None
+        found = equation.primitive.infer(*(x.type for x in inputs), **equation.params)
+        if found != outputs[0].type:
+            size = _largest_of(equation, largest)
+            if size is None or found != outputs[0].type.strong:
+                return None
+            largest[outputs[0]] = size
+            outputs = [instead.setdefault(outputs[0], Variable(found))]
+        equations.append(equation.replaced(inputs=inputs, outputs=outputs))
+    if not instead.keys().isdisjoint(body.outputs[: len(loop.carries)]):
+        return None
+    inputs = [instead.get(x, x) for x in body.inputs]
+    outputs = [instead.get(x, x) for x in body.outputs]
+    return replace(loop, body=Program(inputs, equations, outputs))
+
+
+def _largest_of(equation: Equation, largest: dict[Atom, int]) -> int | None:
+    """How far from zero an integer can be, given this of others; None where that is too far."""
+    sizes = [
+        abs(x.value) if isinstance(x, Constant) and isinstance(x.value, int) else largest.get(x)
+        for x in equation.inputs
+    ]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return None
+    if equation.primitive is elementwise.multiply:
+        size = known[0] * known[1]
+    elif equation.primitive in (elementwise.add, elementwise.subtract, elementwise.negative):
+        size = sum(known)
+    else:
+        return None
+    return size if size < 2**63 else None
 
 
 class _Step:

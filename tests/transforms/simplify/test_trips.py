@@ -419,3 +419,21 @@ def test_a_carry_that_only_stacks_are_made_of():
     found, expected = ft.jit(f)(c, xs), f(c, xs)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-12)
+
+
+# Counters, which are Python's numbers
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_what_depends_on_a_counter_is_computed_for_all_trips_if_its_dtype_stays(dtype):
+    x = np.arange(1, 4).astype(dtype)
+    step = lambda i, c: c + np.sin(x * (2 * i - 1)) / (i + 1)
+    f = lambda c: ft.fori_loop(0, 6, step, c)
+    found = check_values(f, x)
+    assert [e.primitive.name for e in found.equations].count("scan") == (dtype == np.float32)
+    assert ft.evaluate(found, x)[0].dtype == f(x).dtype
+
+
+def test_counters_beyond_64_bits_stay_python_s():
+    f = lambda c: ft.fori_loop(0, 6, lambda i, c: c + (2**62 * (i + 1) // 2**62) * np.ones(3), c)
+    np.testing.assert_array_equal(ft.jit(f)(np.zeros(3)), f(np.zeros(3)))
