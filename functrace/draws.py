@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from ctypes import c_uint64
 from typing import Any
 
@@ -76,23 +75,27 @@ watch_that_runs = _watch.get
 """What watches the generators of the function that is being recorded; None if nothing does."""
 
 
-@contextmanager
-def watching_draws(f: Callable[..., Any]) -> Generator[None]:
+class watching_draws:  # noqa: N801  (as `contextlib.suppress`: it is used as a verb)
     """Warn of random numbers that are drawn within this context, where a function is recorded."""
-    watch = _watch.get()
-    if watch is not None:
-        watch.add(f)
-        yield
-        return
-    watch = _Watch()
-    watch.add(f)
-    token = _watch.set(watch)
-    try:
-        yield
-        code = getattr(f, "__code__", None)
-        watch.look(*((code.co_filename, code.co_firstlineno) if code else ("<unknown>", 1)))
-    finally:
-        _watch.reset(token)
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self._f = f
+        self._begun: Token[_Watch | None] | None = None
+
+    def __enter__(self) -> None:
+        watch = _watch.get()
+        if watch is None:
+            watch = _Watch()
+            self._begun = _watch.set(watch)
+        watch.add(self._f)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self._begun is not None:
+            watch = _watch.get()
+            _watch.reset(self._begun)
+            if kind is None and watch is not None:
+                code = getattr(self._f, "__code__", None)
+                watch.look(*((code.co_filename, code.co_firstlineno) if code else ("<unknown>", 1)))
 
 
 _WORDS = 624

@@ -41,7 +41,7 @@ class _Settings(NamedTuple):
     Attributes:
         given: The setting; held, since it is found by its identity.
         placed: The same with warnings at the user's lines; None if it needs no change.
-        silent: The same as that, but silent about division.
+        silent: The same as that, but silent about division; None if it is that already.
         is_silent: Whether it is silent about division itself.
     """
 
@@ -106,6 +106,7 @@ def _learnt() -> _Settings:
             _made[id(made)] = made
     if placed is not None:
         _known[id(placed)] = _Settings(placed, None, silent, is_silent)
+    _known[id(silent)] = _Settings(silent, None, None, True)
     return settings
 
 
@@ -120,10 +121,16 @@ def begin() -> Token[Any] | None:
     return None if placed is None else _set(placed)
 
 
-def begin_silence() -> Token[Any]:
+def begin_silence() -> Token[Any] | None:
     """As `begin`; nothing is said of divisions by zero and invalid values."""
     found = _known.get(id(_get()))
-    return _set((_learnt() if found is None else found).silent)
+    silent = (_learnt() if found is None else found).silent
+    return None if silent is None else _set(silent)
+
+
+def begin_as(is_silent: bool) -> Token[Any] | None:
+    """What an equation needs, by whether it `is_silent`."""
+    return begin_silence() if is_silent else begin()
 
 
 def is_silent() -> bool:
@@ -151,7 +158,8 @@ def _keep(left: Any) -> None:
     # What was made here, and forgotten since, is no change.
     is_ours = isinstance(after[1], _Placed)
     was_silent = is_ours and after[1].is_silent
-    before = _read(settings.silent if was_silent else settings.placed or settings.given)
+    begun = settings.silent if was_silent else settings.placed
+    before = _read(begun or settings.given)
     changed: Any = {kind: mode for kind, mode in after[0].items() if mode != before[0][kind]}
     np.seterr(**changed)
     if after[1] is not before[1] and not is_ours:

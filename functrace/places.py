@@ -69,7 +69,7 @@ def user_place(depth: int) -> Place | None:
 
 def source_of(place: Place | None) -> Source | None:
     """The place with its file and line."""
-    return None if place is None else Source(*place)
+    return place if place is None or type(place) is Source else Source(*place)
 
 
 # Scopes
@@ -169,22 +169,34 @@ def runs_equations(local: str) -> Callable[[F], F]:
     return mark
 
 
+_of_rule: ContextVar[Place | None] = ContextVar("of_rule", default=None)
+begin_rule, end_rule = _of_rule.set, _of_rule.reset
+"""Around a rule of functrace's own: the place of the operation whose rule it is, or None around one
+of the user's, whose lines are places themselves. It is found sooner than a frame of the stack."""
+
+
 def recorded_place(depth: int) -> Place | None:
     """As `user_place`; of an equation, or a row of a tape, that is being run, it is the place.
 
     So what the walk back records stands where the operation stands that it walks through.
     """
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    of_rule = None if _uses_scopes else _of_rule.get()
     while frame is not None:
         code = frame.f_code
+        library = _is_library.get(code.co_filename)  # as in `user_place`
+        if library is None:
+            library = is_library(code.co_filename)
+        if not library:
+            place = code, frame.f_lasti
+            return (*place, scope_here(depth + 1)) if _uses_scopes else place
+        if of_rule is not None:
+            return of_rule
         if id(code) in _source_names:
             source = source_in(frame)
             if source is not None:
                 place = source.code, source.instruction
                 return (*place, scope_here(depth + 1)) if _uses_scopes else place
-        elif not is_library(code.co_filename):
-            place = code, frame.f_lasti
-            return (*place, scope_here(depth + 1)) if _uses_scopes else place
         frame = frame.f_back
     return None
 

@@ -29,12 +29,16 @@ STEPS = 3
 MOST_ITEMS = 100
 """So many items of a container are looked at."""
 
+_MOST_MODULES = 1000
+
 _LEAVES: frozenset[type] = frozenset(
     {NoneType, bool, int, float, complex, str, bytes, slice, range}
     | {BuiltinFunctionType, np.ufunc, type(np.sum), np.dtype}
     | {np.dtype(code).type for code in "?bhilqBHILQefdgFDG"}
 )
 """What refers to nothing; there is more of it than of all else."""
+
+_VALUES = np.generic, str, int, float  # of which there may be subclasses
 
 
 def is_generator(x: Any) -> bool:
@@ -64,7 +68,7 @@ def reached(x: Any) -> list[Any]:
                 found.append(near)
             elif isinstance(near, type):
                 nearest += _generators_of(near)
-            elif steps and not isinstance(near, np.generic | str | int | float):
+            elif steps and not isinstance(near, _VALUES):
                 found.append(near)
                 is_wrapper, beside = _next_to(near)
                 held.append(beside)
@@ -90,13 +94,13 @@ def _next_to(x: Any) -> tuple[bool, Iterable[Any]]:
         if wrapped is not None:
             return True, (wrapped,)
         return True, (x.func, *x.args, *x.keywords.values())  # pyright: ignore[reportUnknownMemberType]
-    if isinstance(x, list | tuple):
+    if isinstance(x, (list, tuple)):
         return False, x[:MOST_ITEMS]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(x, dict):
         return False, [*x.values()][:MOST_ITEMS]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(x, ModuleType):
         is_users = not is_library(str(getattr(x, "__file__", "<frozen >")))
-        return False, _generators_among(vars(x)) if is_users else ()
+        return False, _generators_in_module(vars(x)) if is_users else ()
     attributes = [*getattr(x, "__dict__", {}).values()][:MOST_ITEMS]
     return False, attributes + _generators_of(type(x))
 
@@ -107,7 +111,7 @@ def _beside_function(f: FunctionType) -> tuple[bool, list[Any]]:
         return True, [*(f.__closure__ or ())] if wrapped is None else [wrapped]
     namespace = f.__globals__
     beside = [namespace[name] for name in _names_in(f.__code__) if name in namespace]
-    beside += _generators_among(namespace)
+    beside += _generators_in_module(namespace)
     beside += f.__closure__ or ()
     beside += f.__defaults__ or ()
     beside += (f.__kwdefaults__ or {}).values()
@@ -121,6 +125,23 @@ def _generators_of(cls: type) -> list[Any]:
         if str(base.__module__).partition(".")[0] not in ("builtins", "functrace", "numpy"):
             found += _generators_among(vars(base))
     return found
+
+
+_names_of_generators: dict[tuple[int, int], list[str]] = {}
+"""By the identity of a module's namespace and how many names are in it: to look at all of them
+takes as long as the rest. What the code of a function names is looked at in any case."""
+
+
+def _generators_in_module(namespace: dict[str, Any]) -> list[Any]:
+    """The generators in the namespace of a module."""
+    key = id(namespace), len(namespace)
+    names = _names_of_generators.get(key)
+    if names is None:
+        if len(_names_of_generators) >= _MOST_MODULES:
+            _names_of_generators.clear()
+        names = [name for name, value in [*namespace.items()] if is_generator(value)]
+        _names_of_generators[key] = names
+    return [namespace[name] for name in names if is_generator(namespace.get(name))]
 
 
 def _generators_among(namespace: Any) -> list[Any]:

@@ -373,7 +373,10 @@ class ProgramRecording(Recording):
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record one equation; its outputs are typed by the primitive's infer rule."""
-        atoms = [self.atom(x) for x in inputs]
+        atoms = [
+            x.variable if type(x) is Tracer and x.recording is self else self.atom(x)
+            for x in inputs
+        ]
         place = recorded_place(3)
         types = [atom.type for atom in atoms]
         try:
@@ -388,19 +391,21 @@ class ProgramRecording(Recording):
             raise explained(error, primitive, types) from error
         if not self.is_open:
             return again(primitive, inputs, params)
-        output_types = inferred if primitive.multiple_outputs else (inferred,)
-        variables = [Variable(type) for type in output_types]
-        silent = numpy_warnings.is_silent() and not self._is_silent_outside
-        self.equations.append(
-            Equation(primitive, atoms, params, variables, source_of(place), silent)
-        )
-        outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
-        if primitive.makes_views:
-            if primitive.multiple_outputs:
+        silent = not self._is_silent_outside and numpy_warnings.is_silent()
+        source = source_of(place)
+        if primitive.multiple_outputs:
+            variables = [Variable(type) for type in inferred]
+            self.equations.append(Equation(primitive, atoms, params, variables, source, silent))
+            outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
+            if primitive.makes_views:
                 share_parts(inputs[0], outputs, primitive, params)
-            else:
-                share_memory(inputs[0], outputs[0], primitive, params)
-        return outputs if primitive.multiple_outputs else outputs[0]
+            return outputs
+        variable = Variable(inferred)
+        self.equations.append(Equation(primitive, atoms, params, [variable], source, silent))
+        output = Tracer(self, UNKNOWN, variable, place)
+        if primitive.makes_views:
+            share_memory(inputs[0], output, primitive, params)
+        return output
 
     def lift(self, value: Any) -> Tracer:
         """A tracer that stands for a constant: the output of an equation that copies it."""

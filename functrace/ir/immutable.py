@@ -36,6 +36,8 @@ def immutable(array: np.ndarray) -> np.ndarray:
     return _from_bytes(*_bytes_of(array))
 
 
+_IN_ROWS = tuple(range(64))  # as many axes as an array can have
+
 LARGE_BYTES = 1 << 14
 """Up to this size an array is found again by a hash of its elements, which is made at a tenth of
 the speed at which they are compared; larger ones are where they were when they were copied."""
@@ -70,7 +72,8 @@ def _bytes_of(
 ) -> tuple[bytes, np.dtype[Any], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Elements, dtype, lengths of the axes in the order of memory, that order, and the shape."""
     if array.flags.c_contiguous:  # most are
-        return array.tobytes(), array.dtype, array.shape, tuple(range(array.ndim)), array.shape
+        shape = array.shape
+        return array.tobytes(), array.dtype, shape, _IN_ROWS[: len(shape)], shape
     order = tuple(sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis])))
     once = tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)
     core = array[once].transpose(order)
@@ -84,5 +87,8 @@ def _from_bytes(
     order: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> np.ndarray:
-    core = np.ndarray(lengths, dtype, content).transpose(np.argsort(order))
+    core = np.ndarray(lengths, dtype, content)
+    if lengths is shape:  # in row-major order, as most are
+        return core
+    core = core.transpose(np.argsort(order))
     return core if core.shape == shape else np.broadcast_to(core, shape)

@@ -75,6 +75,8 @@ class Primitive:
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
         needs_named_axis: Whether it is done by the map around it that has the axis of a name. No
             file can hold that map, so it cannot hold this.
+        has_plain_rules: Whether its rules call NumPy alone, and no code of the user's: those of the
+            families in ``functrace.primitives`` do.
         may_coincide: Whether it has several outputs of which one holds values that may be equal,
             so that derivatives become limits: see `separated`, `vjp_at_limit` and `aligned`.
     """
@@ -99,7 +101,12 @@ class Primitive:
     takes_doubles: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
     needs_named_axis: ClassVar[bool] = False
+    has_plain_rules: ClassVar[bool] = False
     may_coincide: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.has_plain_rules = cls.__module__.startswith("functrace.primitives.")
 
     def __init__(self, name: str) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.

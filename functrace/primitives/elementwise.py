@@ -196,6 +196,10 @@ class Elementwise(Primitive):
 
     def infer(self, *types: ArrayType) -> ArrayType:
         """The broadcast shape, and the dtype that the ufunc chooses."""
+        return self._inferred(types)
+
+    @lru_cache(maxsize=4096)  # noqa: B019  (primitives live as long as functrace)
+    def _inferred(self, types: tuple[ArrayType, ...]) -> ArrayType:
         shape = broadcast_shapes(*(type.shape for type in types))
         weak = all(type.weak for type in types)
         dtype = ufunc_dtype(self.ufunc, self._operands(types))

@@ -26,7 +26,7 @@ from functrace.ir.program import Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.layouts import layout_of
 from functrace.places import runs_equations, source_of, user_place
-from functrace.primitives.linear import cast_to, known_value
+from functrace.primitives.linear import cast_to, dtype_of, known_value
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
 from functrace.transforms.arguments import leaf_names, operands, require_callable
@@ -140,43 +140,47 @@ def batch_program(
     def read_axis(atom: Atom) -> int | None:
         return None if isinstance(atom, Constant) else axis_of[atom]
 
-    for equation, ending in zip(program.equations, program.last_uses(), strict=True):
-        primitive = equation.primitive
-        operands = [read(atom) for atom in equation.inputs]
-        operand_axes = [read_axis(atom) for atom in equation.inputs]
-        silent = equation.is_silent
-        begun = numpy_warnings.begin_silence() if silent else numpy_warnings.begin()
-        try:
-            if all(axis is None for axis in operand_axes):
-                output = bind(primitive, *operands, **equation.params)
-                axis: Any = None
-                if primitive.multiple_outputs:
-                    axis = (None,) * len(equation.outputs)
+    is_silent = False
+    begun = numpy_warnings.begin()
+    try:
+        for equation, ending in zip(program.equations, program.last_uses(), strict=True):
+            primitive = equation.primitive
+            operands = [read(atom) for atom in equation.inputs]
+            operand_axes = [read_axis(atom) for atom in equation.inputs]
+            if equation.is_silent is not is_silent:
+                numpy_warnings.end(begun)
+                is_silent = equation.is_silent
+                begun = numpy_warnings.begin_as(is_silent)
+            try:
+                if all(axis is None for axis in operand_axes):
+                    output = bind(primitive, *operands, **equation.params)
+                    axis: Any = None
+                    if primitive.multiple_outputs:
+                        axis = (None,) * len(equation.outputs)
+                else:
+                    output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
+            except FunctraceError as error:
+                if error.at(equation.source).where != str(equation.source):
+                    error.add_note(
+                        f"while batching {primitive.name}, recorded at {equation.source}"
+                    )
+                raise
+            if primitive.multiple_outputs:
+                values.update(zip(equation.outputs, output, strict=True))
+                axis_of.update(zip(equation.outputs, axis, strict=True))
             else:
-                output, axis = primitive.batch(size, operands, operand_axes, **equation.params)
-                if not primitive.multiple_outputs:
-                    output = _of_dtype(output, equation.outputs[0].type.dtype)
-        except FunctraceError as error:
-            if error.at(equation.source).where != str(equation.source):
-                error.add_note(f"while batching {primitive.name}, recorded at {equation.source}")
-            raise
-        finally:
-            numpy_warnings.end(begun)
-        is_tuple = primitive.multiple_outputs
-        values.update(zip(equation.outputs, output if is_tuple else (output,), strict=True))
-        axis_of.update(zip(equation.outputs, axis if is_tuple else (axis,), strict=True))
-        for variable in ending:
-            del values[variable]
+                (variable,) = equation.outputs
+                dtype = variable.type.dtype
+                # It may differ where an example has a Python number: those of all are an array.
+                if axis is not None and dtype_of(output) != dtype:
+                    output = cast_to(output, dtype)
+                values[variable], axis_of[variable] = output, axis
+            for variable in ending:
+                del values[variable]
+    finally:
+        numpy_warnings.end(begun)
     outputs = [read(atom) for atom in program.outputs]
     return outputs, [read_axis(atom) for atom in program.outputs]
-
-
-def _of_dtype(output: Any, dtype: np.dtype[Any]) -> Any:
-    """An output in the dtype that it has for one example.
-
-    It may differ where that has a Python number: those of all examples are an array.
-    """
-    return output if type_of(output).dtype == dtype else cast_to(output, dtype)
 
 
 @boundary

@@ -144,18 +144,20 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             )
         return atom.value
 
+    is_silent = False
     begun = numpy_warnings.begin()
     try:
         for equation, ending in zip(program.equations, program.last_uses(), strict=True):
             primitive, params = equation.primitive, equation.params
-            silence = numpy_warnings.begin_silence() if equation.is_silent else None
+            if equation.is_silent is not is_silent:
+                numpy_warnings.end(begun)
+                is_silent = equation.is_silent
+                begun = numpy_warnings.begin_as(is_silent)
             try:
                 output = bind(primitive, *map(read, equation.inputs), **params)
             except FunctraceError as error:
                 error.at(equation.source)
                 raise
-            finally:
-                numpy_warnings.end(silence)
             outputs = output if primitive.multiple_outputs else (output,)
             values.update(zip(equation.outputs, outputs, strict=True))
             for variable in ending:

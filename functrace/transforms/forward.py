@@ -19,7 +19,7 @@ from functrace.errors import ArgumentError, FunctraceError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
-from functrace.places import source_of, user_place
+from functrace.places import begin_rule, end_rule, recorded_place, source_of, user_place
 from functrace.primitives.linear import zeros_for
 from functrace.tracebacks import boundary
 from functrace.tracing import (
@@ -80,19 +80,22 @@ class TangentRecording(ValueRecording):
             return again(primitive, inputs, params)
         values: list[Any] = []
         tangents: list[Any] = []
+        is_nested = False
         for x in inputs:
-            if not isinstance(x, Tracer):
-                values.append(x)
-                tangents.append(None)
-            elif x.recording is self:
-                values.append(x.value)
-                tangents.append(x.variable)
-            else:  # of an outer recording: a constant here
-                values.append(x.value if x.recording.is_plain else x)
-                tangents.append(None)
-        if self.has_zeros and any(type(x) is Tracer for x in (*values, *tangents)):
+            value, tangent = x, None
+            if type(x) is Tracer:
+                if x.recording is self:
+                    value, tangent = x.value, x.variable
+                    is_nested = is_nested or type(value) is Tracer or type(tangent) is Tracer
+                elif x.recording.is_plain:
+                    value = x.value
+                else:  # of an outer recording: a constant here
+                    is_nested = True
+            values.append(value)
+            tangents.append(tangent)
+        if is_nested and self.has_zeros:
             tangents = [self.keeping.mark(t) if may_hold_zeros(t) else t for t in tangents]
-        place = user_place(3)
+        place = begun = None
         try:
             if primitive.holds_programs:
                 output, tangent = _pushed(primitive, values, tangents, params)
@@ -104,10 +107,18 @@ class TangentRecording(ValueRecording):
                 if primitive.may_coincide:
                     directions = [*map(self.keeping.value_of, tangents)]
                     output = primitive.aligned(values, directions, output, **params)
+                place = output.place if type(output) is Tracer else None
+                place = place or recorded_place(3)
+                if is_nested and primitive.has_plain_rules:
+                    begun = begin_rule(place)
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
-            error.at(source_of(place))
+            error.at(source_of(place or user_place(3)))
             raise
+        finally:
+            if begun is not None:
+                end_rule(begun)
+        place = place or user_place(3)
         makes_zeros = primitive.makes_zero_tangents
         if primitive.holds_programs and not makes_zeros:
             programs = (part for part in params.values() if isinstance(part, Program))
@@ -147,6 +158,8 @@ class TangentRecording(ValueRecording):
         Where they are not, or are to be differentiated further, the tangent is marked.
         """
         self.has_zeros = True
+        if type(tangent) is Tracer:  # as most are, where there is one
+            return self.keeping.mark(tangent) if makes_zeros else tangent
         parts = tangent if primitive.multiple_outputs else (tangent,)
         if any(type(part) is Tracer for part in parts):
             if makes_zeros:

@@ -161,6 +161,7 @@ def jacfwd(
             kept[:] = [output, *aux]
             return pushed
 
+        column.__wrapped__ = fun  # pyright: ignore[reportFunctionMemberAccess]  (what runs in it)
         size = sum(type.size for type in types)
         basis = unit_vectors(types)
         columns = vmap(column, axis_size=size)(basis)

@@ -29,7 +29,7 @@ from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.layouts import copied
-from functrace.places import Place, runs_equations, source_of, user_place
+from functrace.places import Place, begin_rule, end_rule, runs_equations, source_of, user_place
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
 from functrace.tracebacks import boundary, leave_out_own_frames
@@ -212,7 +212,8 @@ class Tape(ValueRecording):
                 raise_explained(error, primitive, values, params)
         if primitive.locally_constant:  # derivative zero: nothing to walk back through
             return output
-        place = user_place(3)
+        place = output.place if is_nested and type(output) is Tracer else None
+        place = place or user_place(3)
         variable = self.variables
         if primitive.multiple_outputs:
             if primitive.may_coincide:
@@ -363,19 +364,20 @@ def pull_back(
         has_zeros: Whether there may be zeros in the cotangents which are to stay.
     """
     rows = tape.rows
+    is_recorded = is_traced or tape.is_nested
     if not has_zeros:
         for row in rows:
             # What is read out of the inputs has no operations before it.
             if row[0].makes_zeros and any(x is not None and x >= inputs for x in row[2]):
                 break
         else:
-            backward(consumed(rows) if once else reversed(rows), cotangents)
+            backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
             return
-    if is_traced or tape.is_nested:
+    if is_recorded:
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
         return
     found = cotangents.copy()
-    backward(reversed(rows), found)
+    backward(reversed(rows), found, is_recorded)
     for x in found:
         if x is not None and not all_finite(x):
             try:
@@ -394,11 +396,11 @@ def pull_back_with_zeros(
     Returns:
         For each variable, whether there may be zeros in its cotangent that are to stay.
     """
-    rows = tape.rows
+    rows = consumed(tape.rows) if once else reversed(tape.rows)
     with ZeroKeeping() as keeping:
         if has_zeros:
             cotangents[:] = map(keeping.mark, cotangents)
-        backward(consumed(rows) if once else reversed(rows), cotangents, keeping)
+        backward(rows, cotangents, True, keeping)
         cotangents[:] = map(tape.together, cotangents)
         marks = list(map(keeping.marks, cotangents))
         cotangents[:] = map(keeping.value_of, cotangents)
@@ -407,7 +409,10 @@ def pull_back_with_zeros(
 
 @runs_equations("place")
 def backward(
-    rows: Iterable[Row], cotangents: list[Any], keeping: ZeroKeeping | None = None
+    rows: Iterable[Row],
+    cotangents: list[Any],
+    is_recorded: bool,
+    keeping: ZeroKeeping | None = None,
 ) -> None:
     """Walk rows from the last to the first, and complete the cotangents of the inputs.
 
@@ -415,12 +420,14 @@ def backward(
         rows: The rows of a tape, the last one first.
         cotangents: For each variable its cotangent so far, None for zero. At the end those of
             the inputs are left in it; all others are let go as soon as they were used.
+        is_recorded: Whether another recording may record what is done, and so ask for its places.
         keeping: Marks cotangents in which there may be zeros that are to stay, if given.
     """
     summed: set[int] = set()  # variables whose cotangent is a sum made here, and nobody else's
     # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
     # what the forward pass computed has given its warnings already.
     begun = numpy_warnings.begin_silence()
+    rule = begin_rule(None) if is_recorded else None
     try:
         for primitive, inputs, variables, params, output, variable, place in rows:
             if type(variable) is tuple:  # of several outputs
@@ -447,6 +454,8 @@ def backward(
                         and primitive.accumulate(total, cotangent, inputs, **params)
                     ):
                         continue
+                if is_recorded:
+                    begin_rule(place if primitive.has_plain_rules else None)
                 try:
                     if params:
                         parts = primitive.vjp(cotangent, inputs, output, variables, **params)
@@ -486,6 +495,8 @@ def backward(
                     cotangents[number] = sum_so_far + part
                     summed.add(number)
     finally:
+        if rule is not None:
+            end_rule(rule)
         numpy_warnings.end(begun)
 
 

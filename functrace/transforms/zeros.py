@@ -40,9 +40,11 @@ class ZeroKeeping(Recording):
 
     def mark(self, x: Any) -> Any:
         """Say that there may be zeros in a tangent or cotangent, which are to stay."""
+        if type(x) is Tracer:
+            if x.recording.birth >= self.birth or x.dtype.kind not in "fc":
+                return x  # it is marked, or not ours to mark
+            return Tracer(self, x, None, x.place)
         if x is None or not type_of(x).is_inexact:
-            return x
-        if isinstance(x, Tracer) and x.recording.birth >= self.birth:  # marked, or not ours to mark
             return x
         return Tracer(self, x, None, user_place(2))
 
