@@ -6,7 +6,9 @@ primitive states its transpose; an elementwise one (``elementwise.py``) its part
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,11 +86,31 @@ def conform(cotangent: Any, primal: Any) -> Any:
     return cotangent if cotangent.dtype == dtype else cast_to(cotangent, dtype)
 
 
+LONGEST_BY_BLAS = {"f": 2**14, "d": 2**16}
+"""Up to how many elements BLAS adds up as a product with ones, by the dtype's character. NumPy adds
+in pairs where the elements lie side by side, which is more exact for very many of them."""
+
+THREADED = 8192
+"""Of more numbers at once BLAS would divide a sum among threads, and wait for them."""
+
+
+@lru_cache(maxsize=64)
+def ones(count: int, dtype: np.dtype[Any]) -> Any:
+    """Ones, for sums that BLAS takes."""
+    result = np.ones(count, dtype)
+    result.flags.writeable = False
+    return result
+
+
 def sum_to_shape(x: Any, shape: Shape) -> Any:
     """Sum over the axes along which an array of this shape was broadcast to become ``x``.
 
     Leading axes of length 1 that ``x`` does not have are put back: assigning drops them.
     """
+    if type(x) is np.ndarray and x.flags.c_contiguous:
+        by_blas = _sum_by_blas(x.shape, shape, x.dtype)
+        if by_blas is not None:
+            return by_blas(x)
     extra = len(x.shape) - len(shape)
     if extra < 0:
         x = np.reshape(x, (1,) * -extra + x.shape)
@@ -98,6 +120,32 @@ def sum_to_shape(x: Any, shape: Shape) -> Any:
         axis for axis, length in enumerate(shape) if length == 1 and x.shape[axis] != 1
     )
     return np.add.reduce(x, axis=stretched, keepdims=True) if stretched else x
+
+
+@lru_cache(maxsize=1024)
+def _sum_by_blas(own: Shape, shape: Shape, dtype: np.dtype[Any]) -> Callable[[Any], Any] | None:
+    """How BLAS sums what `sum_to_shape` does, in a quarter of NumPy's time; None if it does not.
+
+    It takes sums over the first axes, or over the last one, of numbers in row-major order.
+    """
+    extra = len(own) - len(shape)
+    size, count = math.prod(own), math.prod(own[: max(extra, 0)])
+    longest = LONGEST_BY_BLAS.get(dtype.char, 0) if dtype.isnative else 0
+    if extra > 0 and own[extra:] == shape:
+        if not 1 < count <= (longest if shape else min(longest, THREADED)):
+            return None
+        weights = ones(count, dtype)
+        if len(own) == extra + 1 <= 2:
+            return weights.dot
+        rows = (count, size // count) if shape else (count,)
+        return lambda x: weights.dot(x.reshape(rows)).reshape(shape)[()]
+    if extra == 0 and shape == (*own[:-1], 1) and 1 < own[-1] <= longest:
+        rows = (size // own[-1], own[-1])
+        column = ones(own[-1], dtype)[:, None]
+        if len(own) == 2:
+            return lambda x: x.dot(column)
+        return lambda x: x.reshape(rows).dot(column).reshape(shape)
+    return None
 
 
 def widen(tangent: Any, output: Any) -> Any:

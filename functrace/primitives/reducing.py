@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,16 @@ from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.elementwise import Elementwise
-from functrace.primitives.linear import Linear, LocallyConstant, cast_to, dtype_of, shape_of
+from functrace.primitives.linear import (
+    LONGEST_BY_BLAS,
+    THREADED,
+    Linear,
+    LocallyConstant,
+    cast_to,
+    dtype_of,
+    ones,
+    shape_of,
+)
 from functrace.primitives.shaping import LARGE
 from functrace.tracing import (
     Tracer,
@@ -138,15 +146,6 @@ def reduction_code(
 
 # Sums
 
-LONGEST = {"f": 2**14, "d": 2**16}
-"""Up to how many elements BLAS adds up as a product with ones, by the dtype's character. NumPy adds
-in pairs where the elements lie side by side, which is more exact for very many of them."""
-
-
-@lru_cache(maxsize=64)
-def _ones(count: int, dtype: np.dtype[Any]) -> Any:
-    return np.ones(count, dtype)
-
 
 def sum_code(
     names: Namer, type: ArrayType, *, axes: Axes, keepdims: bool, dtype: Any
@@ -167,27 +166,27 @@ def sum_code(
         dtype is not None
         or ANY_LENGTH in shape
         or not are_neighbours
-        or not 1 < count <= LONGEST.get(type.dtype.char, 0)
-        or (len(summed) == rank and count > 8192)  # there BLAS would wake its threads
+        or not 1 < count <= LONGEST_BY_BLAS.get(type.dtype.char, 0)
+        or (len(summed) == rank and count > THREADED)
     ):
         return reduction_code("np.add", type, names, axes=axes, keepdims=keepdims, dtype=dtype)
-    ones = names.function(f"ones_{count}", _ones(count, type.dtype))
+    weights = names.function(f"ones_{count}", ones(count, type.dtype))
     rest = math.prod(shape) // count
     result = reduced_shape(shape, axes, keepdims)
     if len(summed) == rank:
         operand = "{0}" if rank == 1 else f"{{0}}.reshape(({count},))"
-        call = f"{operand}.dot({ones})"
+        call = f"{operand}.dot({weights})"
         rest_shape = ()
     elif is_first:
         operand = "{0}" if rank == 2 else f"{{0}}.reshape(({count}, {rest}))"
-        call, rest_shape = f"{ones}.dot({operand})", (rest,)
+        call, rest_shape = f"{weights}.dot({operand})", (rest,)
     elif is_last:
         operand = "{0}" if rank == 2 else f"{{0}}.reshape(({rest}, {count}))"
-        call, rest_shape = f"{operand}.dot({ones})", (rest,)
+        call, rest_shape = f"{operand}.dot({weights})", (rest,)
     else:
         before, after = math.prod(shape[: summed[0]]), math.prod(shape[summed[-1] + 1 :])
         operand = "{0}" if rank == 3 else f"{{0}}.reshape(({before}, {count}, {after}))"
-        call, rest_shape, rest = f"np.matmul({ones}, {operand})", (before, after), after
+        call, rest_shape, rest = f"np.matmul({weights}, {operand})", (before, after), after
     product = (1, rest, count)
     if result != rest_shape:
         reshaped = f"np.full({result}, {call})" if rest_shape == () else f"{call}.reshape({result})"
