@@ -24,6 +24,7 @@ from functrace.tracing import (
     Recording,
     Tracer,
     is_recording,
+    new_tracer,
     require_usable,
     run,
     share_memory,
@@ -59,7 +60,7 @@ class Plain(Recording):
 
     def lift(self, value: Any) -> Tracer:
         """A buffer with a copy of a value."""
-        return Tracer(self, np.array(value), None)
+        return new_tracer(self, np.array(value), None)
 
     def as_constant(self, tracer: Tracer) -> Any:
         """The array, which whoever keeps it copies, as any array of the user's."""
@@ -162,7 +163,7 @@ def _wrapped(result: Any, given: dict[int, Any]) -> Any:
 
 def _as_buffer(x: Any, variable: Any = None) -> Any:
     is_array = type(x) is np.ndarray and x.dtype.kind in "biufc"
-    return Tracer(PLAIN, x, variable) if is_array else x
+    return new_tracer(PLAIN, x, variable) if is_array else x
 
 
 def buffer(x: Any) -> Any:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
+import math
 import operator
 import os
 import re
@@ -347,7 +348,7 @@ class ProgramRecording(Recording):
         """A tracer for a new input of the Program, which lies in memory as an array does."""
         variable = Variable(type)
         self.inputs.append(variable)
-        tracer = Tracer(self, UNKNOWN, variable, user_place(2))
+        tracer = new_tracer(self, UNKNOWN, variable, user_place(2))
         if layout is not None:
             self.layouts[variable] = layout
             tracer.memory = Memory()
@@ -396,13 +397,13 @@ class ProgramRecording(Recording):
         if primitive.multiple_outputs:
             variables = [Variable(type) for type in inferred]
             self.equations.append(Equation(primitive, atoms, params, variables, source, silent))
-            outputs = tuple(Tracer(self, UNKNOWN, variable, place) for variable in variables)
+            outputs = tuple(new_tracer(self, UNKNOWN, variable, place) for variable in variables)
             if primitive.makes_views:
                 share_parts(inputs[0], outputs, primitive, params)
             return outputs
         variable = Variable(inferred)
         self.equations.append(Equation(primitive, atoms, params, [variable], source, silent))
-        output = Tracer(self, UNKNOWN, variable, place)
+        output = new_tracer(self, UNKNOWN, variable, place)
         if primitive.makes_views:
             share_memory(inputs[0], output, primitive, params)
         return output
@@ -612,6 +613,10 @@ attribute ``shape``; ``np.flatiter`` for ``flat``; and ``np.ufunc`` for ufuncs' 
 keywords, called with the ufunc, the method's name, the inputs and the keywords.
 """
 
+_WITHOUT_OUT: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""The same, without a look for an argument ``out``: for calls with one or two arguments by
+position and none of that name, which are most."""
+
 E = TypeVar("E", bound=FunctraceError)
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -630,28 +635,36 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
                 UFUNCS[function] = implementation
             else:
                 FUNCTIONS[function] = _writing_out(implementation)
+                _WITHOUT_OUT[function] = (
+                    FUNCTIONS[function] if _place_of_out(implementation) < 2 else implementation
+                )
         return implementation
 
     return enter
 
 
+def _place_of_out(implementation: Callable[..., Any]) -> float:
+    """The position of the argument ``out``; infinite where it is given by keyword or not at all."""
+    code: CodeType | None = getattr(implementation, "__code__", None)
+    named = code.co_varnames[: code.co_argcount] if code else ()
+    return named.index("out") if "out" in named else math.inf
+
+
 def _writing_out(implementation: Callable[..., Any]) -> Callable[..., Any]:
     """An implementation that writes its result into a traced array that is its argument ``out``."""
     code: CodeType | None = getattr(implementation, "__code__", None)
-    named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ()
-    if code is None or "out" not in named:
+    if code is None or "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         return implementation
-    position = named.index("out")
-    if position >= code.co_argcount:  # by keyword only
-        position = sys.maxsize
+    position = _place_of_out(implementation)
 
     @wraps(implementation)
     def call(*args: Any, **options: Any) -> Any:
-        out = args[position] if len(args) > position else options.get("out")
+        is_by_position = len(args) > position
+        out = args[int(position)] if is_by_position else options.get("out")
         if type(out) is not Tracer:
             return implementation(*args, **options)
-        if len(args) > position:
-            args = (*args[:position], None, *args[position + 1 :])
+        if is_by_position:
+            args = (*args[: int(position)], None, *args[int(position) + 1 :])
         else:
             options["out"] = None
         return out.receive(implementation(*args, **options))
@@ -741,9 +754,9 @@ def unsupported(name: str) -> UnsupportedFunctionError:
 
 def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator of Python; it leaves operands that are no arrays to the other side."""
-    kind = type(y)
-    if kind is not Tracer and kind not in _PLAIN_SCALARS and not _is_plain(y):
-        if isinstance(y, NDArrayOperatorsMixin):  # it has operations of its own
+    if not _is_plain(y):
+        # Some have operations of their own.
+        if isinstance(y, NDArrayOperatorsMixin) or _is_repeated(ufunc, x, y):
             return NotImplemented
         try:
             y = as_operand(y)
@@ -751,27 +764,67 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
             if isinstance(y, np.ndarray):
                 raise
             return NotImplemented
-    primitive = UFUNCS[ufunc]
-    if not isinstance(primitive, Primitive):
-        return primitive(x, y)
-    if kind is not Tracer or y.recording is x.recording:  # what bind would find, sooner
-        return x.recording.record(primitive, (x, y), {})
-    return bind(primitive, x, y)
+    implementation = UFUNCS[ufunc]
+    if isinstance(implementation, Primitive):
+        return bind(implementation, x, y)
+    return implementation(x, y)
+
+
+def _is_repeated(ufunc: np.ufunc, x: Any, y: Any) -> bool:
+    """Whether a product is one of a whole number and a list: ``n * [0]`` is n zeros."""
+    is_sequence = ufunc is np.multiply and type(y) in (list, tuple, str)
+    return is_sequence and not x.shape and x.dtype.kind in "biu"
 
 
 def _reflected(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator whose left operand is no tracer."""
     if type(y) not in _PLAIN_SCALARS:
+        if _is_repeated(ufunc, x, y):
+            return NotImplemented
         try:
             y = as_operand(y)
         except OperandError:
             if isinstance(y, np.ndarray):
                 raise
             return NotImplemented
-    primitive = UFUNCS[ufunc]
-    if not isinstance(primitive, Primitive):
-        return primitive(y, x)
-    return x.recording.record(primitive, (y, x), {})
+    implementation = UFUNCS[ufunc]
+    if isinstance(implementation, Primitive):
+        return x.recording.record(implementation, (y, x), {})
+    return implementation(y, x)
+
+
+def _operators(ufunc: np.ufunc, name: str) -> Any:
+    """The methods for a binary operator: with the tracer on the left, on the right, and in place.
+
+    Args:
+        ufunc: What the operator means.
+        name: The name of the methods, as ``add`` is of ``__add__``.
+    """
+
+    def left(self: Tracer, other: Any) -> Any:
+        kind = type(other)
+        if (
+            other.recording is self.recording
+            if kind is Tracer
+            else kind in _PLAIN_SCALARS or (kind is np.ndarray and other.dtype.kind in "biufc")
+        ):  # what `_operator` would find, sooner
+            primitive = UFUNCS[ufunc]
+            if isinstance(primitive, Primitive):
+                return self.recording.record(primitive, (self, other), {})
+        return _operator(ufunc, self, other)
+
+    def right(self: Tracer, other: Any) -> Any:
+        return _reflected(ufunc, self, other)
+
+    def in_place(self: Tracer, other: Any) -> Any:
+        return self._changed(_operator(ufunc, self, other))  # pyright: ignore[reportPrivateUsage]
+
+    for letter, method in (("", left), ("r", right), ("i", in_place)):
+        own = f"__{letter}{name}__"
+        method.__name__, method.__qualname__ = own, f"Tracer.{own}"
+        # Messages and profiles tell it by its code.
+        method.__code__ = method.__code__.replace(co_name=own, co_qualname=f"Tracer.{own}")
+    return left, right, in_place
 
 
 @final
@@ -796,16 +849,14 @@ class Tracer:
 
     # NumPy's scalars and arrays leave binary operators to __array_ufunc__ below.
 
-    def __init__(
-        self, recording: Recording, value: Any, variable: Any, place: Place | None = None
-    ) -> None:
-        self.recording = recording
-        self.value = value
-        self.variable = variable
-        self.place = place
-        self.memory: Memory | None = None
-        self.base: Tracer | None = None
-        self.made_by: Any
+    # It has no __init__, which would take as long as all else that makes it: see `new_tracer`.
+    recording: Recording
+    value: Any
+    variable: Any
+    place: Place | None
+    memory: Memory | None
+    base: Tracer | None
+    made_by: Any
 
     # What is known of it
 
@@ -1175,8 +1226,8 @@ class Tracer:
         require_usable(self)
         value = self.value
         if self.recording.is_plain:
-            return Tracer(self.recording, value.copy(order), None)
-        result = Tracer(self.recording, value, self.variable, self.place)
+            return new_tracer(self.recording, value.copy(order), None)
+        result = new_tracer(self.recording, value, self.variable, self.place)
         shape = self.shape
         if not shape:
             if self.memory is not None:
@@ -1199,47 +1250,27 @@ class Tracer:
             result.memory.layout = self.memory.layout
         return result
 
-    # Operators
+    # Operators. Changes in place: the tracer comes to stand for another variable.
 
-    def __add__(self, other: Any) -> Any:
-        return _operator(np.add, self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return _reflected(np.add, self, other)
-
-    def __sub__(self, other: Any) -> Any:
-        return _operator(np.subtract, self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _reflected(np.subtract, self, other)
-
-    def __mul__(self, other: Any) -> Any:
-        if type(other) in (list, tuple, str) and not self.shape and self.dtype.kind in "biu":
-            return NotImplemented  # n * [0] is n zeros
-        return _operator(np.multiply, self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        if type(other) in (list, tuple, str) and not self.shape and self.dtype.kind in "biu":
-            return NotImplemented  # [0] * n is n zeros
-        return _reflected(np.multiply, self, other)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _operator(np.true_divide, self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _reflected(np.true_divide, self, other)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return _operator(np.floor_divide, self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return _reflected(np.floor_divide, self, other)
-
-    def __mod__(self, other: Any) -> Any:
-        return _operator(np.remainder, self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return _reflected(np.remainder, self, other)
+    __add__, __radd__, __iadd__ = _operators(np.add, "add")
+    __sub__, __rsub__, __isub__ = _operators(np.subtract, "sub")
+    __mul__, __rmul__, __imul__ = _operators(np.multiply, "mul")
+    __truediv__, __rtruediv__, __itruediv__ = _operators(np.true_divide, "truediv")
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide, "floordiv")
+    __mod__, __rmod__, __imod__ = _operators(np.remainder, "mod")
+    _pow, _rpow, __ipow__ = _operators(np.power, "pow")
+    __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul, "matmul")
+    __and__, __rand__, __iand__ = _operators(np.bitwise_and, "and")
+    __or__, __ror__, __ior__ = _operators(np.bitwise_or, "or")
+    __xor__, __rxor__, __ixor__ = _operators(np.bitwise_xor, "xor")
+    __lshift__, __rlshift__, __ilshift__ = _operators(np.left_shift, "lshift")
+    __rshift__, __rrshift__, __irshift__ = _operators(np.right_shift, "rshift")
+    __lt__ = _operators(np.less, "lt")[0]
+    __le__ = _operators(np.less_equal, "le")[0]
+    __gt__ = _operators(np.greater, "gt")[0]
+    __ge__ = _operators(np.greater_equal, "ge")[0]
+    __eq__ = _operators(np.equal, "eq")[0]
+    __ne__ = _operators(np.not_equal, "ne")[0]
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -1255,64 +1286,10 @@ class Tracer:
                 return _operator(np.power, _as_base(self, other), other)
             if type(other) is int and other < 0 and self.variable.type.weak:
                 other = float(other)  # 2 ** -1 is a float in Python
-        return _operator(np.power, self, other)
+        return self._pow(other)
 
     def __rpow__(self, other: Any) -> Any:
-        return _reflected(np.power, self, _as_base(other, self))
-
-    def __matmul__(self, other: Any) -> Any:
-        return _operator(np.matmul, self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return _reflected(np.matmul, self, other)
-
-    def __and__(self, other: Any) -> Any:
-        return _operator(np.bitwise_and, self, other)
-
-    def __rand__(self, other: Any) -> Any:
-        return _reflected(np.bitwise_and, self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return _operator(np.bitwise_or, self, other)
-
-    def __ror__(self, other: Any) -> Any:
-        return _reflected(np.bitwise_or, self, other)
-
-    def __xor__(self, other: Any) -> Any:
-        return _operator(np.bitwise_xor, self, other)
-
-    def __rxor__(self, other: Any) -> Any:
-        return _reflected(np.bitwise_xor, self, other)
-
-    def __lshift__(self, other: Any) -> Any:
-        return _operator(np.left_shift, self, other)
-
-    def __rlshift__(self, other: Any) -> Any:
-        return _reflected(np.left_shift, self, other)
-
-    def __rshift__(self, other: Any) -> Any:
-        return _operator(np.right_shift, self, other)
-
-    def __rrshift__(self, other: Any) -> Any:
-        return _reflected(np.right_shift, self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return _operator(np.less, self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return _operator(np.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return _operator(np.greater, self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return _operator(np.greater_equal, self, other)
-
-    def __eq__(self, other: object) -> Any:
-        return _operator(np.equal, self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return _operator(np.not_equal, self, other)
+        return self._rpow(_as_base(other, self))
 
     def __neg__(self) -> Any:
         return apply_ufunc(np.negative, self)
@@ -1330,47 +1307,6 @@ class Tracer:
         if digits is None:
             return round(self._whole("round()"))
         return FUNCTIONS[np.round](self, digits)
-
-    # Changes in place: the tracer comes to stand for another variable
-
-    def __iadd__(self, other: Any) -> Any:
-        return self._changed(_operator(np.add, self, other))
-
-    def __isub__(self, other: Any) -> Any:
-        return self._changed(_operator(np.subtract, self, other))
-
-    def __imul__(self, other: Any) -> Any:
-        return self._changed(_operator(np.multiply, self, other))
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self._changed(_operator(np.true_divide, self, other))
-
-    def __ifloordiv__(self, other: Any) -> Any:
-        return self._changed(_operator(np.floor_divide, self, other))
-
-    def __imod__(self, other: Any) -> Any:
-        return self._changed(_operator(np.remainder, self, other))
-
-    def __ipow__(self, other: Any) -> Any:
-        return self._changed(_operator(np.power, self, other))
-
-    def __imatmul__(self, other: Any) -> Any:
-        return self._changed(_operator(np.matmul, self, other))
-
-    def __iand__(self, other: Any) -> Any:
-        return self._changed(_operator(np.bitwise_and, self, other))
-
-    def __ior__(self, other: Any) -> Any:
-        return self._changed(_operator(np.bitwise_or, self, other))
-
-    def __ixor__(self, other: Any) -> Any:
-        return self._changed(_operator(np.bitwise_xor, self, other))
-
-    def __ilshift__(self, other: Any) -> Any:
-        return self._changed(_operator(np.left_shift, self, other))
-
-    def __irshift__(self, other: Any) -> Any:
-        return self._changed(_operator(np.right_shift, self, other))
 
     def _changed(self, result: Any) -> Any:
         """What an operator such as ``+=`` leaves behind: scalars do not change in place."""
@@ -1408,31 +1344,33 @@ class Tracer:
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if self.recording.is_plain:
-            result = self.recording.call(getattr(ufunc, method), inputs, options)
+        recording = self.recording
+        if recording.is_plain:
+            result = recording.call(getattr(ufunc, method), inputs, options)
             if result is not NotImplemented:
                 return result
-        if method == "__call__" and not options:
-            recording = self.recording
-            is_alone = True
-            for x in inputs:
-                if type(x) is Tracer:
-                    is_alone = is_alone and x.recording is recording
-                elif type(x) not in _PLAIN_SCALARS and not _is_plain(x):
-                    if isinstance(x, NDArrayOperatorsMixin):
-                        return NotImplemented
-                    inputs = tuple(map(as_operand, inputs))
-            primitive = UFUNCS.get(ufunc)
-            if getattr(primitive, "keeps_weak", False) and all(map(_is_weak, inputs)):
-                inputs = (_number(inputs[0]), *inputs[1:])
-            if ufunc is np.power:
-                inputs = (_as_base(*inputs), inputs[1])
-            if is_alone and isinstance(primitive, Primitive):
-                result = recording.record(primitive, inputs, {})  # what bind would find
-            else:
-                result = apply_ufunc(ufunc, *inputs)
-            return strong(result) if isinstance(result, Tracer) else result
-        return FUNCTIONS[np.ufunc](ufunc, method, inputs, options)
+        if method != "__call__" or options:
+            return FUNCTIONS[np.ufunc](ufunc, method, inputs, options)
+        is_alone = True
+        for x in inputs:
+            if x is self:
+                continue
+            if type(x) is Tracer:
+                is_alone = is_alone and x.recording is recording
+            elif type(x) not in _PLAIN_SCALARS and not _is_plain(x):
+                if isinstance(x, NDArrayOperatorsMixin):
+                    return NotImplemented
+                inputs = tuple(map(as_operand, inputs))
+        primitive = UFUNCS.get(ufunc)
+        if getattr(primitive, "keeps_weak", False) and all(map(_is_weak, inputs)):
+            inputs = (_number(inputs[0]), *inputs[1:])
+        if ufunc is np.power:
+            inputs = (_as_base(*inputs), inputs[1])
+        if is_alone and isinstance(primitive, Primitive):
+            result = recording.record(primitive, inputs, {})  # what bind would find
+        else:
+            result = apply_ufunc(ufunc, *inputs)
+        return strong(result) if type(result) is Tracer else result
 
     def __array_function__(
         self,
@@ -1445,7 +1383,8 @@ class Tracer:
             result = self.recording.call(function, arguments, options)
             if result is not NotImplemented:
                 return result
-        implementation = FUNCTIONS.get(function)
+        table = FUNCTIONS if len(arguments) > 2 or "out" in options else _WITHOUT_OUT
+        implementation = table.get(function)
         if implementation is None:
             module = getattr(function, "__module__", "numpy")
             raise unsupported(f"{module}.{function.__name__}")
@@ -1615,6 +1554,19 @@ class Tracer:
     ) -> Any:  # fmt: skip
         """As `numpy.var`."""
         return FUNCTIONS[np.var](self, axis, dtype, out, ddof, keepdims, **options)
+
+
+def new_tracer(
+    recording: Recording, value: Any, variable: Any, place: Place | None = None
+) -> Tracer:
+    """A tracer in memory of its own."""
+    tracer = Tracer()
+    tracer.recording = recording
+    tracer.value = value
+    tracer.variable = variable
+    tracer.place = place
+    tracer.memory = tracer.base = None
+    return tracer
 
 
 tree.assume_leaf(Tracer)

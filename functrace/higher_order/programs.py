@@ -19,7 +19,7 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
-from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, identity_of
+from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, identity_of, new_tracer
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
@@ -229,7 +229,7 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
             }
             with TangentRecording() as inner:
                 inputs = [
-                    Tracer(inner, x, tangents[index]) if index in tangents else x
+                    new_tracer(inner, x, tangents[index]) if index in tangents else x
                     for index, x in enumerate(primals)
                 ]
                 outputs = run_program(program, inputs)
@@ -274,7 +274,7 @@ def linear_form(program: Program, is_active: Mask, wanted: Mask | None = None) -
             with ProgramRecording(holds_effects=False) as later:
                 with TangentRecording() as inner:
                     inputs = [
-                        Tracer(inner, x, later.input(v.type.strong)) if active else x
+                        new_tracer(inner, x, later.input(v.type.strong)) if active else x
                         for x, v, active in zip(primals, program.inputs, is_active, strict=True)
                     ]
                     outputs = run_program(program, inputs)
@@ -327,11 +327,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
         with ProgramRecording() as forward:
             primals = [forward.input(v.type) for v in program.inputs]
             with Tape() as tape:
-                inputs = [
-                    tape.lift(x) if active else x
-                    for x, active in zip(primals, is_active, strict=True)
-                ]
-                outputs = run_program(program, inputs)
+                outputs = run_program(program, tape.lifted(primals, is_active))
                 values = [tape.value_of(x) for x in outputs]
                 variables = [
                     tape.variable_of(x) if receives is None or receives[number] else None

@@ -7,6 +7,7 @@ primitive is a subclass with one instance. ``docs/add_a_primitive.md`` shows how
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from functrace.errors import MissingRuleError, PrimitiveError
@@ -64,8 +65,9 @@ class Primitive:
         makes_zero_tangents: Whether its jvp gives such tangents.
         marks_unknown: Whether care is taken of them in Programs too, where nobody sees the numbers
             and it costs time at each call.
-        reads_constants: Whether the `vjp` rule reads elements of inputs that have no cotangent: a
-            sum asks for their shapes only. A tape keeps copies of what is read.
+        reads_constants: Whether the `vjp` rule reads elements of inputs that have no cotangent (one
+            answer for all, or one for each): a sum asks for their shapes only. A tape keeps copies
+            of what is read.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -93,7 +95,7 @@ class Primitive:
     makes_zeros: bool = False
     makes_zero_tangents: bool = False
     marks_unknown: ClassVar[bool] = True
-    reads_constants: bool = True
+    reads_constants: bool | tuple[bool, ...] = True
     accumulates: ClassVar[bool] = False
     warns: bool = True
     is_open_ended: ClassVar[bool] = False
@@ -123,6 +125,16 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+    @cached_property
+    def is_simple(self) -> bool:
+        """Whether it has one output, which is differentiable, and no Programs among parameters."""
+        return not (self.holds_programs or self.multiple_outputs or self.locally_constant)
+
+    @cached_property
+    def is_noted(self) -> bool:
+        """Whether somebody has to know that it was applied, as it makes views or zeros."""
+        return self.makes_views or self.makes_zeros
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Compute the output, or the tuple of outputs, with NumPy. Inputs are never written."""

@@ -80,7 +80,8 @@ def sum_of(
     where: Any = True,
 ) -> Any:
     """As `numpy.sum`."""
-    reject_out(out)
+    if out is not None:
+        reject_out(out)
     if where is not True:
         a = _masked(where, a, dtype_of(a).type(0))
     total = bind(
@@ -104,7 +105,8 @@ def mean(
     where: Any = True,
 ) -> Any:
     """As `numpy.mean`."""
-    reject_out(out)
+    if out is not None:
+        reject_out(out)
     own = dtype_of(a)
     wanted = None if dtype is None else np.dtype(dtype)
     if wanted is None and own.kind not in "fc":
@@ -181,7 +183,8 @@ def _extreme(
     initial: Any,
     where: Any,
 ) -> Any:
-    reject_out(out)
+    if out is not None:
+        reject_out(out)
     if where is not True:
         if not is_given(initial):
             raise ValueError(

@@ -995,6 +995,7 @@ select = Select(
 
 select.warns = False
 select.makes_arrays = True
+select.reads_constants = (True, False, False)
 
 
 # Locally constant functions

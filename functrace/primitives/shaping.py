@@ -292,7 +292,7 @@ class Joining(Primitive):
 
     is_fresh = True
     warns = False
-
+    reads_constants = False
     makes_zero_tangents = True  # where what it joins is constant
 
     def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:

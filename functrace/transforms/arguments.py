@@ -124,13 +124,13 @@ class SelectedArguments:
         self._kwargs = kwargs
         self.is_single = isinstance(argnums, int)
         if type(argnums) is int and 0 <= argnums < len(args):  # the commonest call
-            self._places: list[int | str] = [argnums]
+            self._places: tuple[int | str, ...] = (argnums,)
             self.selected: Any = args[argnums]
         elif isinstance(argnums, int):
-            self._places = [_place(f, argnums, args, kwargs)]
+            self._places = (_place(f, argnums, args, kwargs),)
             self.selected = self._value(self._places[0])
         else:
-            self._places = [_place(f, argnum, args, kwargs) for argnum in argnums]
+            self._places = tuple([_place(f, argnum, args, kwargs) for argnum in argnums])
             if len(set(self._places)) != len(self._places):
                 raise ArgumentError(f"argnums={tuple(argnums)} names an argument twice.")
             self.selected = tuple(self._value(place) for place in self._places)

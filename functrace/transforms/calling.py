@@ -72,7 +72,7 @@ def call_apart(
     f: Callable[..., Any],
     args: Sequence[Any],
     kwargs: Mapping[str, Any] = _NO_KEYWORDS,
-    made: Sequence[int | str] = (),
+    made: tuple[int | str, ...] = (),
     tracers: Sequence[Any] | None = None,
 ) -> Any:
     """Call a function on arguments that are its own.
@@ -90,7 +90,13 @@ def call_apart(
     if leaves_arguments_alone(f):
         return f(*args, **kwargs)
     arrays: list[np.ndarray] = []
-    own = [x if n in made else _apart(x, arrays) for n, x in enumerate(args)]
+    own = list(args)
+    for n, x in enumerate(args):
+        if type(x) is np.ndarray and x.nbytes <= COPIED_BYTES and x.flags.forc:
+            own[n] = x.__copy__()  # as `_apart` does, sooner
+            arrays.append(own[n])
+        elif n not in made:
+            own[n] = _apart(x, arrays)
     named = kwargs and {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}
     if not arrays:
         return f(*own, **named)
@@ -98,10 +104,10 @@ def call_apart(
         tracers = [leaf for x in (*own, *named.values()) for leaf in _leaves(x)]
     before = [(x, x.recording, x.value, x.variable) for x in tracers if type(x) is Tracer]
     code = getattr(f, "__code__", None)
-    key = id(code), tuple(made)
-    known = level = _levels[key][1] if key in _levels else None
-    state = _State(f, RESTORED_BYTES) if level is None else None
-    level = level or AS_THEY_ARE
+    key = id(code), made
+    known = _levels.get(key)
+    state = _State(f, RESTORED_BYTES) if known is None else None
+    level = AS_THEY_ARE if known is None else known[1]
     while True:
         try:
             if level == AS_THEY_ARE:
@@ -119,7 +125,7 @@ def call_apart(
             if not (state or _State(f, 0)).restore():
                 raise  # what it has done to arrays before, a second call would do again
         else:
-            if level != known and code is not None:
+            if (known is None or level != known[1]) and code is not None:
                 _levels[key] = ref(code, lambda _: _levels.pop(key, None)), level
             return result
         for tracer, *belonging in before:

@@ -28,6 +28,7 @@ from functrace.tracing import (
     again,
     as_scalar_result,
     bind,
+    new_tracer,
     plain,
     require_further_out,
     share_memory,
@@ -72,7 +73,7 @@ class TangentRecording(ValueRecording):
 
     def lift(self, value: Any) -> Tracer:
         """A tracer with tangent zero, which can be written."""
-        return Tracer(self, value, zeros_of(value))
+        return new_tracer(self, value, zeros_of(value))
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and the tangent of its output."""
@@ -129,7 +130,7 @@ class TangentRecording(ValueRecording):
             )
         if primitive.multiple_outputs:
             outputs = tuple(
-                value if part is None else Tracer(self, value, part, place)
+                value if part is None else new_tracer(self, value, part, place)
                 for value, part in zip(output, tangent, strict=True)
             )
             if primitive.makes_views:
@@ -137,7 +138,7 @@ class TangentRecording(ValueRecording):
             return outputs
         if tangent is None:
             return output
-        tracer = Tracer(self, output, tangent, place)
+        tracer = new_tracer(self, output, tangent, place)
         if primitive.makes_views:
             share_memory(inputs[0], tracer, primitive, params)
         return tracer
@@ -254,7 +255,7 @@ def jvp(
     with TangentRecording() as recording:
         recording.has_zeros = any(map(may_hold_zeros, given))
         inputs = [
-            x if not active or tangent is None else Tracer(recording, plain(x), tangent)
+            x if not active or tangent is None else new_tracer(recording, plain(x), tangent)
             for x, tangent, active in zip(leaves, given, is_active, strict=True)
         ]
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)

@@ -39,9 +39,11 @@ from functrace.tracing import (
     again,
     as_scalar_result,
     bind,
+    new_tracer,
     raise_explained,
     require_further_out,
     require_usable,
+    run,
     share_memory,
     share_parts,
 )
@@ -87,20 +89,37 @@ class Tape(ValueRecording):
     Attributes:
         rows: What was recorded, in order.
         variables: How many variables there are so far; the inputs come first.
+        inputs: How many of the variables are inputs.
+        makes_zeros: Whether on the way back zeros are made that are to stay. What is read out of
+            the inputs makes none: no operations come before it.
         kept: The large arrays that must not be written before the walk back is over, if any.
         separations: The recordings that tell equal values apart.
         is_nested: Whether some of the values belong to an outer recording.
     """
+
+    inputs: int = 0
+    makes_zeros: bool = False
+    kept: KeptArrays | None = None
+    is_nested: bool = False
+    _copies: ImmutableArrays | None = None
 
     def __init__(self, outlives: bool = False) -> None:
         """Keep copies of large arrays too, if the tape ``outlives`` the call of its function."""
         super().__init__()
         self.rows: list[Row] = []
         self.variables = 0
-        self.kept: KeptArrays | None = None
-        self._copies = ImmutableArrays() if outlives else None
         self.separations: list[Separation] = []
-        self.is_nested = False
+        if outlives:
+            self._copies = ImmutableArrays()
+
+    def lifted(self, leaves: Sequence[Any], is_active: Sequence[bool]) -> list[Any]:
+        """The tape's inputs: tracers in place of the active leaves, and the others as they are."""
+        found = list(leaves)
+        for number, (x, is_on) in enumerate(zip(leaves, is_active, strict=True)):
+            if is_on:
+                found[number] = self.lift(x)
+        self.inputs = self.variables
+        return found
 
     def explain(self, error: BaseException, traceback: TracebackType | None) -> None:
         """As any recording, and of an array that must not be written."""
@@ -116,8 +135,11 @@ class Tape(ValueRecording):
             require_usable(value)
             value = value.recording.as_constant(value)
         if type(value) is np.ndarray:
-            value = copied(value) if value.nbytes <= COPIED_BYTES else self._kept(value, False)
-        return Tracer(self, value, variable)
+            if value.nbytes > COPIED_BYTES:
+                value = self._kept(value, False)
+            else:
+                value = value.__copy__() if value.flags.forc else copied(value)
+        return new_tracer(self, value, variable)
 
     def _kept(self, array: np.ndarray, is_nested: bool) -> np.ndarray:
         """A large array of the user's as it is now."""
@@ -147,48 +169,34 @@ class Tape(ValueRecording):
         if len(inputs) == 2:  # most are; without lists this takes a tenth less
             x, y = inputs
             first = second = None
-            if type(x) is Tracer:
-                if x.recording is self:
-                    first, x = x.variable, x.value
-                else:
+            if type(x) is Tracer and x.recording is self:
+                first, x = x.variable, x.value
+            else:
+                if type(x) is Tracer:
                     x = x.recording.as_constant(x)
-                is_nested = type(x) is Tracer
-            if type(y) is Tracer:
-                if y.recording is self:
-                    second, y = y.variable, y.value
-                else:
-                    y = y.recording.as_constant(y)
-                is_nested = is_nested or type(y) is Tracer
-            if first is None and type(x) is np.ndarray and primitive.reads_constants:
-                if x.nbytes <= COPIED_BYTES:
-                    x = x.__copy__()
-                else:
-                    is_large = True
-            if second is None and type(y) is np.ndarray and primitive.reads_constants:
-                if y.nbytes <= COPIED_BYTES:
-                    y = y.__copy__()
-                else:
-                    is_large = True
-            values, variables = (x, y), (first, second)
-        else:
-            found: list[Any] = []
-            known_as: list[int | None] = []
-            for value in inputs:
-                variable = None
-                if type(value) is Tracer:
-                    if value.recording is self:
-                        variable, value = value.variable, value.value  # noqa: PLW2901
-                    else:
-                        value = value.recording.as_constant(value)  # noqa: PLW2901
-                    is_nested = is_nested or type(value) is Tracer
-                if variable is None and type(value) is np.ndarray:
-                    if value.nbytes <= COPIED_BYTES:
-                        value = value.__copy__()  # noqa: PLW2901
+                if type(x) is np.ndarray and primitive.reads_constants:
+                    if x.nbytes <= COPIED_BYTES:
+                        x = x.__copy__()
                     else:
                         is_large = True
-                found.append(value)
-                known_as.append(variable)
-            values, variables = tuple(found), tuple(known_as)
+            if type(y) is Tracer and y.recording is self:
+                second, y = y.variable, y.value
+            else:
+                if type(y) is Tracer:
+                    y = y.recording.as_constant(y)
+                if type(y) is np.ndarray and primitive.reads_constants:
+                    if y.nbytes <= COPIED_BYTES:
+                        y = y.__copy__()
+                    else:
+                        is_large = True
+            is_nested = type(x) is Tracer or type(y) is Tracer
+            values, variables = (x, y), (first, second)
+        elif len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].recording is self:
+            tracer = inputs[0]
+            values, variables = (tracer.value,), (tracer.variable,)
+            is_nested = type(tracer.value) is Tracer
+        else:
+            values, variables, is_nested, is_large = self._known(primitive, inputs)
         if is_large:
             values = tuple(
                 self._kept(x, is_nested)
@@ -196,6 +204,27 @@ class Tape(ValueRecording):
                 else x
                 for x, on in zip(values, variables, strict=True)
             )
+        if primitive.is_simple and not is_nested:
+            try:
+                # Most have no parameters, and calls without keywords are faster.
+                output = primitive.run(*values, **params) if params else primitive.run(*values)
+            except (ValueError, TypeError, IndexError) as error:
+                raise_explained(error, primitive, values, params)
+            place = user_place(3)
+            number = self.variables
+            self.variables = number + 1
+            self.rows.append((primitive, values, variables, params, output, number, place))
+            tracer = Tracer()  # as `new_tracer` does, sooner
+            tracer.recording = self
+            tracer.value = output
+            tracer.variable = number
+            tracer.place = place
+            tracer.memory = tracer.base = None
+            if primitive.is_noted:
+                self._note_zeros(primitive, variables)
+                if primitive.makes_views:
+                    share_memory(inputs[0], tracer, primitive, params)
+            return tracer
         rule = primitive  # whose vjp the walk back will call
         if primitive.holds_programs:  # a loop, say, which keeps what its own walk back will need
             output, rule = primitive.keep_residuals(values, variables, params)
@@ -205,13 +234,10 @@ class Tape(ValueRecording):
             self.is_nested = True
             output = bind(primitive, *values, **params)
         else:
-            try:
-                # Most have no parameters, and calls without keywords are faster.
-                output = primitive.run(*values, **params) if params else primitive.run(*values)
-            except (ValueError, TypeError, IndexError) as error:
-                raise_explained(error, primitive, values, params)
+            output = run(primitive, values, params)
         if primitive.locally_constant:  # derivative zero: nothing to walk back through
             return output
+        self._note_zeros(rule, variables)
         place = output.place if is_nested and type(output) is Tracer else None
         place = place or user_place(3)
         variable = self.variables
@@ -223,7 +249,7 @@ class Tape(ValueRecording):
             self.rows.append((rule, values, variables, params, output, numbers, place))
             # Whole numbers have no derivative, so they are handed on as they are.
             outputs = tuple(
-                Tracer(self, value, number, place)
+                new_tracer(self, value, number, place)
                 if type_of(value).is_inexact and number - variable not in rule.constant_outputs
                 else owned(value)
                 for value, number in zip(output, numbers, strict=True)
@@ -233,10 +259,45 @@ class Tape(ValueRecording):
             return outputs
         self.variables = variable + 1
         self.rows.append((rule, values, variables, params, output, variable, place))
-        tracer = Tracer(self, output, variable, place)
+        tracer = new_tracer(self, output, variable, place)
         if primitive.makes_views:
             share_memory(inputs[0], tracer, primitive, params)
         return tracer
+
+    def _note_zeros(self, rule: Primitive, variables: Sequence[int | None]) -> None:
+        """Note that a rule makes zeros, if operations come before it that they may meet."""
+        if rule.makes_zeros and not self.makes_zeros:
+            for variable in variables:
+                if variable is not None and variable >= self.inputs:
+                    self.makes_zeros = True
+
+    def _known(
+        self, primitive: Primitive, inputs: Sequence[Any]
+    ) -> tuple[tuple[Any, ...], tuple[int | None, ...], bool, bool]:
+        """The inputs' values and variables, whether one is nested, and whether one is large."""
+        is_nested = is_large = False
+        values: list[Any] = []
+        variables: list[int | None] = []
+        reads = primitive.reads_constants
+        for value in inputs:
+            variable = None
+            if type(value) is Tracer and value.recording is self:
+                variable, value = value.variable, value.value  # noqa: PLW2901
+                is_nested = is_nested or type(value) is Tracer
+            else:
+                if type(value) is Tracer:
+                    value = value.recording.as_constant(value)  # noqa: PLW2901
+                    is_nested = is_nested or type(value) is Tracer
+                if type(value) is np.ndarray and (
+                    reads if type(reads) is bool else reads[len(values)]
+                ):
+                    if value.nbytes <= COPIED_BYTES:
+                        value = value.__copy__()  # noqa: PLW2901
+                    else:
+                        is_large = True
+            values.append(value)
+            variables.append(variable)
+        return tuple(values), tuple(variables), is_nested, is_large
 
     def _separate(self, primitive: Primitive, output: Any) -> tuple[Any, Primitive]:
         """Give equal values tangents that tell them apart, and the rule that takes the limit."""
@@ -246,7 +307,7 @@ class Tape(ValueRecording):
         separation = Separation()
         self.separations.append(separation)
         output = tuple(
-            value if tangent is None else Tracer(separation, value, tangent)
+            value if tangent is None else new_tracer(separation, value, tangent)
             for value, tangent in zip(output, apart, strict=True)
         )
         return output, AtLimit(primitive, self.separations, apart)
@@ -343,7 +404,6 @@ class AtLimit(Primitive):
 def pull_back(
     tape: Tape,
     cotangents: list[Any],
-    inputs: int,
     *,
     once: bool,
     is_traced: bool = False,
@@ -358,21 +418,15 @@ def pull_back(
     Args:
         tape: The tape.
         cotangents: For each variable its cotangent so far, None for zero; as `backward` takes it.
-        inputs: How many of the variables are inputs.
         once: Whether the rows may be let go.
         is_traced: Whether a cotangent is.
         has_zeros: Whether there may be zeros in the cotangents which are to stay.
     """
     rows = tape.rows
     is_recorded = is_traced or tape.is_nested
-    if not has_zeros:
-        for row in rows:
-            # What is read out of the inputs has no operations before it.
-            if row[0].makes_zeros and any(x is not None and x >= inputs for x in row[2]):
-                break
-        else:
-            backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
-            return
+    if not has_zeros and not tape.makes_zeros:
+        backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
+        return
     if is_recorded:
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
         return
@@ -551,8 +605,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
     with Tape(outlives=True) as tape:
-        inputs = [tape.lift(x) if on else x for x, on in zip(leaves, is_active, strict=True)]
-        count = tape.variables
+        inputs = tape.lifted(leaves, is_active)
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
         out_leaves, out_structure = tree.flatten(output)
         values = [owned(tape.value_of(x)) for x in out_leaves]
@@ -571,7 +624,6 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         pull_back(
             tape,
             cotangents,
-            count,
             once=False,
             is_traced=any(type(x) is Tracer for x in given),
             has_zeros=any(map(may_hold_zeros, given)),
@@ -655,11 +707,11 @@ def value_and_grad(
             tape = Tape()
             try:
                 with tape:
-                    inputs = [
-                        tape.lift(x) if on else owned(x)
-                        for x, on in zip(leaves, is_active, strict=True)
-                    ]
-                    count = tape.variables
+                    if allow_int:
+                        leaves = [
+                            x if on else owned(x) for x, on in zip(leaves, is_active, strict=True)
+                        ]
+                    inputs = tape.lifted(leaves, is_active)
                     output = arguments.call(structure.unflatten(inputs), inputs)
                     aux = None
                     if has_aux:
@@ -672,7 +724,7 @@ def value_and_grad(
                 cotangents: list[Any] = [None] * tape.variables
                 if variable is not None:
                     cotangents[variable] = seed  # d(value)/d(value) = 1: here the walk begins
-                    pull_back(tape, cotangents, count, once=True)
+                    pull_back(tape, cotangents, once=True)
                 if tape.kept is not None:
                     tape.kept.require_unchanged()
             finally:
@@ -771,14 +823,13 @@ def gradients(
                 advice="functrace.testing.check_primitive(primitive, *inputs) tells whether a "
                 "primitive's rules are right.",
             )
-        elif type(gradient) is Tracer:
-            gradient = as_scalar_result(gradient.copy())
-        elif type(gradient) is np.ndarray and not gradient.shape:
-            gradient = gradient[()]
         elif type(gradient) is np.ndarray:
             flags = gradient.flags
-            is_own = flags.owndata and flags.writeable and sys.getrefcount(gradient) <= _ALONE
-            if not is_own:
+            if not gradient.shape:
+                gradient = gradient[()]
+            elif not (flags.owndata and flags.writeable) or sys.getrefcount(gradient) > _ALONE:
                 gradient = gradient.copy()
+        elif type(gradient) is Tracer:
+            gradient = as_scalar_result(gradient.copy())
         result.append(gradient)
     return result

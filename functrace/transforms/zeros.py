@@ -26,7 +26,7 @@ from functrace.places import user_place
 from functrace.primitives import elementwise
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
-from functrace.tracing import Recording, Tracer, bind, leaked
+from functrace.tracing import Recording, Tracer, bind, leaked, new_tracer
 
 _SUMS = (elementwise.add, elementwise.subtract)
 
@@ -43,10 +43,10 @@ class ZeroKeeping(Recording):
         if type(x) is Tracer:
             if x.recording.birth >= self.birth or x.dtype.kind not in "fc":
                 return x  # it is marked, or not ours to mark
-            return Tracer(self, x, None, x.place)
+            return new_tracer(self, x, None, x.place)
         if x is None or not type_of(x).is_inexact:
             return x
-        return Tracer(self, x, None, user_place(2))
+        return new_tracer(self, x, None, user_place(2))
 
     def marks(self, x: Any) -> bool:
         """Whether a value is marked."""
@@ -54,7 +54,7 @@ class ZeroKeeping(Recording):
 
     def lift(self, value: Any) -> Tracer:
         """A tracer that can be written; what is written into it may hold zeros."""
-        return Tracer(self, value, None)
+        return new_tracer(self, value, None)
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Apply an operation, and mark what it makes."""
