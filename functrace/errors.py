@@ -188,6 +188,16 @@ class UnknownValueError(FunctraceError, TypeError):
     """Python needs the value of an array of which only shape and dtype are known."""
 
 
+class NestingError(FunctraceError, RecursionError):
+    """Functions are recorded within functions without an end."""
+
+    advice = (
+        "A function that calls itself in a branch of cond does not end while it is recorded, as "
+        "all branches are: write the recursion as while_loop or scan. A Python loop that wraps a "
+        "function in another at each step makes one function of as many levels: write it as scan."
+    )
+
+
 class LostDerivativeError(FunctraceError, TypeError):
     """A traced value would become a plain number and silently lose its derivative."""
 

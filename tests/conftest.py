@@ -6,6 +6,8 @@ import os
 
 os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 
+import pytest
+
 from functrace.ir.checking import check
 from functrace.tracing import ProgramRecording
 
@@ -17,3 +19,9 @@ def _checked(self, outputs):
 
 
 ProgramRecording.program = _checked
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Programs are not checked, which takes too long of those that are nested very deeply."""
+    monkeypatch.setattr(ProgramRecording, "program", _unchecked)

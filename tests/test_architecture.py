@@ -22,7 +22,7 @@ from tests.cases import CASES
 ROOT = Path(functrace.__file__).parent
 
 FLOORS = [
-    ["errors", "tracebacks", "tree"],
+    ["errors", "depth", "tracebacks", "tree"],
     [
         "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
         "ir.checking", "ir.saving",

@@ -601,6 +601,20 @@ def an_index_that_is_no_integer():
 
 
 @case(
+    errors.NestingError,
+    RecursionError,
+    r"A function is recorded within 500 others, each within the next\.",
+    "write the recursion as while_loop",
+    where="one more",
+)
+def a_function_that_calls_itself_in_a_branch():
+    def endless(x):
+        return ft.cond(x > 0, endless, lambda x: x, x)  # one more
+
+    ft.jit(endless)(1.0)
+
+
+@case(
     errors.KeptArrayError,
     ValueError,
     r"An array of shape \(100000,\) was changed through a view of it, before the derivative .*",

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from functrace import depth
 from functrace.backends.memory import (
     SMALL,
     Form,
@@ -40,7 +41,11 @@ def write_block(writer: Writer, program: Program, inputs: Sequence[Value]) -> li
     Returns:
         What its outputs are. Each still counts as a user of its memory.
     """
-    _Block(writer, program, inputs).write()
+    depth.enter()
+    try:
+        _Block(writer, program, inputs).write()
+    finally:
+        depth.leave()
     return [writer.value(atom) for atom in program.outputs]
 
 
@@ -343,7 +348,11 @@ def may_warn(equation: Equation) -> bool:
     """Whether NumPy may warn of divisions by zero and invalid values for finite inputs."""
     if not equation.primitive.writes_itself:
         return equation.primitive.warns
-    return any(may_warn(inner) for program in equation.programs for inner in program.equations)
+    return any(map(_may_warn_within, equation.programs))
+
+
+def _may_warn_within(program: Program) -> bool:
+    return program.derive("may warn", lambda: any(map(may_warn, program.equations)))
 
 
 def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, Any]) -> Code:

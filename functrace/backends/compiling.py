@@ -71,6 +71,10 @@ def classes_of_outputs(program: Program) -> dict[int, bool]:
         Whether it is an array, by the number of the output; nothing for those that are of the
         class of an input.
     """
+    return program.derive("classes of outputs", lambda: _classes(program))
+
+
+def _classes(program: Program) -> dict[int, bool]:
     wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
     found: dict[Atom, bool] = {}
     for equation in program.equations if wanted else ():

@@ -184,16 +184,19 @@ def _names(kept: Sequence[tuple[str, Any]]) -> str:
 
 def takes_as_long_each_time(program: Program) -> bool:
     """Whether all calls do the same, as far as one can see: no loop ends by a condition."""
-    return all(
-        not equation.primitive.is_open_ended
-        and not equation.has_effect
-        and all(map(takes_as_long_each_time, equation.programs))
-        for equation in program.equations
+    return not program.has_effect and not any(
+        equation.primitive.is_open_ended
+        for part in (program, *program.nested())
+        for equation in part.equations
     )
 
 
 def count_of_numbers(program: Program) -> int:
     """How many operations make single numbers of numbers, those of nested Programs included."""
+    return program.derive("count of numbers", lambda: _count_of_numbers(program))
+
+
+def _count_of_numbers(program: Program) -> int:
     count = 0
     for equation in program.equations:
         if all(not atom.type.shape for atom in equation.inputs) and any(

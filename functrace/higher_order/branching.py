@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace import tree
+from functrace import depth, tree
 from functrace.backends.blocks import write_block
 from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
@@ -794,7 +794,11 @@ def _call_chosen(
     chosen: int, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
     """Call one branch, and give its output the type that all branches have together."""
-    result = tree.map(owned, call_apart(branches[chosen], operands))
+    depth.enter()
+    try:
+        result = tree.map(owned, call_apart(branches[chosen], operands))
+    finally:
+        depth.leave()
     if _is_comparing.get():
         return result
     leaves, structure = tree.flatten(result)

@@ -20,7 +20,7 @@ import numpy as np
 from functrace.backends.compiling import runner
 from functrace.backends.memory import Value
 from functrace.backends.writer import Writer
-from functrace.errors import ProgramCheckError
+from functrace.errors import NestingError, ProgramCheckError
 from functrace.higher_order.branching import as_params, choose_each, switch_primitive
 from functrace.higher_order.loop_source import ScanParts, row_type, write_scan, write_while
 from functrace.higher_order.programs import (
@@ -42,7 +42,7 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import zeros_of_type
-from functrace.tracing import ProgramRecording, bind
+from functrace.tracing import ProgramRecording, bind, source_of, user_place
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program
@@ -51,6 +51,9 @@ from functrace.transforms.simplify.rewriting import Scope
 from functrace.transforms.simplify.trips import regrouped
 from functrace.transforms.transpose import LinearValue, transpose_program
 from functrace.transforms.zeros import marked_alike
+
+MOST_AXES = 64
+"""How many axes an array of NumPy may have."""
 
 
 def zeros_as(x: Any) -> Any:
@@ -485,6 +488,14 @@ class Residuals:
         rows = [(n, place) for n, place in enumerate(places) if place is not None and place >= last]
         there = {number for number, _ in (*constants, *rows)}
         stacked = [number for number in range(len(places)) if number not in there]
+        most = max((residuals[number].type.ndim for number in stacked), default=0)
+        if most >= MOST_AXES:
+            raise NestingError(
+                f"What the trips of loops within loops need on the way back has {most + 1} axes, "
+                f"one for each loop that goes around it; arrays have {MOST_AXES} at most.",
+                source_of(user_place(2)),
+                "Wrap the body of an inner loop in functrace.checkpoint, which keeps its inputs.",
+            )
         self.fixed = [place for _, place in constants]
         self.from_rows = [place for _, place in rows]
         self.stacked = [residuals[number] for number in stacked]

@@ -13,13 +13,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace import tree
+from functrace.depth import RecordedLevel
 from functrace.errors import ArrayConversionError, OperandError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, ArrayType, type_of
 from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
-from functrace.tracing import ProgramRecording, Tracer, as_operand, bind, identity_of, new_tracer
+from functrace.tracing import (
+    ProgramRecording,
+    Tracer,
+    as_operand,
+    bind,
+    identity_of,
+    new_tracer,
+    source_of,
+    user_place,
+)
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
@@ -28,6 +38,8 @@ from functrace.transforms.transpose import transpose_program
 from functrace.transforms.zeros import ZeroKeeping, marked_alike
 
 Mask = tuple[bool, ...]
+
+_recorded_level = RecordedLevel(lambda: source_of(user_place(3)))
 
 
 def closed(program: Program) -> tuple[Program, list[Any]]:
@@ -93,7 +105,7 @@ def record_program(
 
     The Program may capture tracers: it is not closed yet.
     """
-    with ProgramRecording() as recording:
+    with _recorded_level, ProgramRecording() as recording:
         lying = layouts or [None] * len(types)
         inputs = [recording.input(*given) for given in zip(types, lying, strict=True)]
         outputs, structure = tree.flatten(f(*arguments.unflatten(inputs)))

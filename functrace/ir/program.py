@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from functrace import depth
 from functrace.errors import LoadError
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.types import ArrayType, type_of
@@ -252,7 +253,11 @@ class Program:
         cyclic garbage collector, and with it the arrays among its constants.
         """
         if key not in self.derived:
-            made = make()
+            depth.enter()
+            try:
+                made = make()
+            finally:
+                depth.leave()
             self.derived[key] = _ITSELF if made is self else made
         found = self.derived[key]
         return cast("T", self) if found is _ITSELF else found
@@ -428,9 +433,8 @@ class Program:
 
     def _users_primitives(self) -> tuple[str, ...]:
         """The names of the primitives that are none of functrace's own."""
-        names = {e.primitive.name for e in self.equations if not is_protected(e.primitive.name)}
-        inside = [p._users_primitives() for e in self.equations for p in e.programs]
-        return tuple(sorted(names.union(*inside)))
+        names = {e.primitive.name for p in (self, *self.nested()) for e in p.equations}
+        return tuple(sorted(name for name in names if not is_protected(name)))
 
     def __str__(self) -> str:
         return to_text(self)

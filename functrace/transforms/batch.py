@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, ParamSpec
 
 import numpy as np
 
-from functrace import numpy_warnings, tree
+from functrace import depth, numpy_warnings, tree
 from functrace.draws import watching_draws
 from functrace.errors import (
     AxisNameError,
@@ -142,6 +142,7 @@ def batch_program(
 
     is_silent = False
     begun = numpy_warnings.begin()
+    depth.enter()
     try:
         for equation, ending in zip(program.equations, program.last_uses(), strict=True):
             primitive = equation.primitive
@@ -178,6 +179,7 @@ def batch_program(
             for variable in ending:
                 del values[variable]
     finally:
+        depth.leave()
         numpy_warnings.end(begun)
     outputs = [read(atom) for atom in program.outputs]
     return outputs, [read_axis(atom) for atom in program.outputs]

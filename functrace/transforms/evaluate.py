@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace import numpy_warnings, tree
+from functrace import depth, numpy_warnings, tree
 from functrace.draws import watching_draws
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
@@ -146,6 +146,7 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
 
     is_silent = False
     begun = numpy_warnings.begin()
+    depth.enter()
     try:
         for equation, ending in zip(program.equations, program.last_uses(), strict=True):
             primitive, params = equation.primitive, equation.params
@@ -163,6 +164,7 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             for variable in ending:
                 del values[variable]
     finally:
+        depth.leave()
         numpy_warnings.end(begun)
     return [read(atom) for atom in program.outputs]
 
