@@ -189,6 +189,10 @@ class Recording:
 _running: ContextVar[Recording | None] = ContextVar("running", default=None)
 
 
+running_recording = _running.get
+"""The recording whose function is running, the innermost one; None if none is."""
+
+
 def is_recording() -> bool:
     """Whether a transformed function is running, so that whatever it calls may use its tracers."""
     return _running.get() is not None

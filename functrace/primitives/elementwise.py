@@ -642,6 +642,8 @@ fmod = of_ufunc(
 )
 negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg)
 positive = of_ufunc(np.positive, lambda t, out, x: t, run=operator.pos)
+for _linear in (add, subtract, negative, positive):
+    _linear.is_linear = True
 
 
 def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:

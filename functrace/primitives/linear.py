@@ -208,6 +208,7 @@ class Linear(Primitive):
     """
 
     warns = False
+    is_linear = True
 
     def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
         """The adjoint of the primitive, applied to a cotangent.

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from functrace import tree
-from functrace.errors import ArgumentError, FunctraceError
+from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
@@ -44,7 +44,7 @@ from functrace.transforms.arguments import (
 )
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
-from functrace.transforms.transpose import jvp_of
+from functrace.transforms.transpose import jvp_from_vjp, jvp_of
 from functrace.transforms.zeros import ZeroKeeping, are_finite, may_hold_zeros
 
 
@@ -112,7 +112,12 @@ class TangentRecording(ValueRecording):
                 place = place or recorded_place(3)
                 if is_nested and primitive.has_plain_rules:
                     begun = begin_rule(place)
-                tangent = jvp_of(primitive, values, tangents, output, params)
+                try:
+                    tangent = primitive.jvp(values, tangents, output, **params)
+                except MissingRuleError as error:
+                    if not error.is_of(primitive.name, "jvp"):
+                        raise
+                    tangent = jvp_from_vjp(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(place or user_place(3)))
             raise
@@ -124,7 +129,7 @@ class TangentRecording(ValueRecording):
         if primitive.holds_programs and not makes_zeros:
             programs = (part for part in params.values() if isinstance(part, Program))
             makes_zeros = any(program.makes_zeros for program in programs)
-        if makes_zeros or self.has_zeros:
+        if makes_zeros or (self.has_zeros and not primitive.is_linear):
             tangent = self._with_zeros(
                 primitive, values, tangents, output, tangent, params, makes_zeros
             )

@@ -44,6 +44,7 @@ from functrace.tracing import (
     require_further_out,
     require_usable,
     run,
+    running_recording,
     share_memory,
     share_parts,
 )
@@ -413,7 +414,7 @@ def pull_back(
 
     To multiply with care takes time. So where the numbers are known, the walk is done without, and
     if a number that is not finite comes out, once more. Where they are not known, or are to be
-    differentiated further, the care begins at the operations that make zeros.
+    differentiated further in reverse mode, the care begins at the operations that make zeros.
 
     Args:
         tape: The tape.
@@ -427,19 +428,36 @@ def pull_back(
     if not has_zeros and not tape.makes_zeros:
         backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
         return
-    if is_recorded:
+    if is_recorded and not _only_tangents_around():
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
         return
     found = cotangents.copy()
     backward(reversed(rows), found, is_recorded)
     for x in found:
-        if x is not None and not all_finite(x):
+        if x is not None and not _is_finite(x):
             try:
                 pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
             except Exception:  # noqa: BLE001  (by a user's rule that can only take arrays)
                 break
             return
     cotangents[:] = found
+
+
+def _only_tangents_around() -> bool:
+    """Whether all recordings around know values, and all derivatives that they will ask for."""
+    recording = running_recording()
+    while isinstance(recording, TangentRecording):
+        recording = recording.around
+    return recording is None
+
+
+def _is_finite(x: Any) -> bool:
+    """Whether a cotangent, with its tangents, is known to be finite."""
+    while type(x) is Tracer:
+        if not isinstance(x.recording, TangentRecording) or not _is_finite(x.variable):
+            return False
+        x = x.value
+    return all_finite(x)
 
 
 def pull_back_with_zeros(
