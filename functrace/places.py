@@ -36,7 +36,9 @@ ARRAY_LIBRARIES = (
 """What hands arrays on for its user, whose line is the one that called it."""
 LIBRARIES = (OWN_FOLDER, *ARRAY_LIBRARIES)
 _PYTHON = os.__file__.removesuffix("os.py")
-_is_library: dict[str, bool] = {}
+_RUNS_EQUATIONS = "a library's, with functions that run equations"
+_is_library: dict[str, bool | str] = {}
+"""Files by their names: most looks at the stack are not for what runs equations."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,7 +49,7 @@ def is_library(file: str) -> bool:
     if found is None:
         found = file.startswith((*LIBRARIES, "<frozen ")) or _is_pythons(file)
         _is_library[file] = found
-    return found
+    return bool(found)
 
 
 def user_place(depth: int) -> Place | None:
@@ -164,6 +166,7 @@ def runs_equations(local: str) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         _source_names[id(function.__code__)] = local
+        _is_library[function.__code__.co_filename] = _RUNS_EQUATIONS
         return function
 
     return mark
@@ -180,8 +183,10 @@ def recorded_place(depth: int) -> Place | None:
 
     So what the walk back records stands where the operation stands that it walks through.
     """
+    place = _of_rule.get()
+    if place is not None and not _uses_scopes:
+        return place
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
-    of_rule = None if _uses_scopes else _of_rule.get()
     while frame is not None:
         code = frame.f_code
         library = _is_library.get(code.co_filename)  # as in `user_place`
@@ -190,9 +195,7 @@ def recorded_place(depth: int) -> Place | None:
         if not library:
             place = code, frame.f_lasti
             return (*place, scope_here(depth + 1)) if _uses_scopes else place
-        if of_rule is not None:
-            return of_rule
-        if id(code) in _source_names:
+        if library is _RUNS_EQUATIONS and id(code) in _source_names:
             source = source_in(frame)
             if source is not None:
                 place = source.code, source.instruction

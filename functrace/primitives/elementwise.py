@@ -306,12 +306,17 @@ class Elementwise(Primitive):
             return None
         total = None
         # As in reverse mode: partials may divide by zero where the tangent is zero.
-        begun = numpy_warnings.begin_silence()
+        begun = None if self.is_linear else numpy_warnings.begin_silence()
         try:
-            for tangent, partial in zip(tangents, self.partials):  # noqa: B905  (as many)
+            if len(inputs) == 1:  # written out as in `vjp`
+                (tangent,), (partial,) = tangents, self.partials
                 if tangent is not None:
-                    term = widen(partial(tangent, output, *inputs), output)
-                    total = term if total is None else total + term
+                    total = widen(partial(tangent, output, inputs[0]), output)
+            else:
+                for tangent, partial in zip(tangents, self.partials):  # noqa: B905  (as many)
+                    if tangent is not None:
+                        term = widen(partial(tangent, output, *inputs), output)
+                        total = term if total is None else total + term
         finally:
             numpy_warnings.end(begun)
         return total

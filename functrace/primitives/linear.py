@@ -79,6 +79,18 @@ def conform(cotangent: Any, primal: Any) -> Any:
         and cotangent.dtype is primal.dtype
     ):
         return cotangent
+    if kind is Tracer:
+        value, like = cotangent.value, primal
+        while type(value) is Tracer:
+            value = value.value
+        while type(like) is Tracer:
+            like = like.value
+        if (
+            type(value) is type(like) is np.ndarray
+            and value.shape == like.shape
+            and value.dtype is like.dtype
+        ):
+            return cotangent
     shape = shape_of(primal)
     if cotangent.shape != shape:
         cotangent = sum_to_shape(cotangent, shape)
@@ -150,6 +162,12 @@ def _sum_by_blas(own: Shape, shape: Shape, dtype: np.dtype[Any]) -> Callable[[An
 
 def widen(tangent: Any, output: Any) -> Any:
     """Fit a tangent to the output to which it belongs: broadcasting and promotion themselves."""
+    if (
+        type(tangent) is type(output) is np.ndarray
+        and tangent.shape == output.shape
+        and tangent.dtype is output.dtype
+    ):
+        return tangent
     shape, dtype = shape_of(output), dtype_of(output)
     if tangent.shape != shape:
         tangent = np.broadcast_to(tangent, shape)

@@ -462,7 +462,7 @@ def checked_cotangents(
             source_of(user_place(2)),
         )
     checked: list[Any] = []
-    for leaf, expected, path in zip(leaves, types, structure.paths(), strict=True):
+    for number, (leaf, expected) in enumerate(zip(leaves, types, strict=True)):
         if leaf is None:
             checked.append(None)
             continue
@@ -473,7 +473,7 @@ def checked_cotangents(
         if actual is None or not fits(actual, expected):
             raise CotangentError(
                 f"The pullback got a cotangent of type {actual or type(leaf).__qualname__} for "
-                f"the output{tree.keystr(path)} of type {expected}.",
+                f"the output{tree.keystr(structure.paths()[number])} of type {expected}.",
                 source_of(user_place(2)),
             )
         weak = actual.weak and not isinstance(leaf, Tracer)
@@ -511,7 +511,7 @@ def checked_tangents(
             source_of(user_place(2)),
         ) from None
     checked: list[Any] = []
-    for tangent, expected_type, path in zip(leaves, types, structure.paths(), strict=True):
+    for number, (tangent, expected_type) in enumerate(zip(leaves, types, strict=True)):
         if tangent is None:
             checked.append(None)
             continue
@@ -521,6 +521,7 @@ def checked_tangents(
             actual = None
         takes_one = expected_type.is_inexact
         if actual is None or not takes_one or not fits(actual, expected_type):
+            path = structure.paths()[number]
             name = f"leaf tangents{tree.keystr(path)}"
             if f is not None:
                 name = f"tangent of the argument {primal_name(f, path)}"

@@ -31,6 +31,7 @@ from functrace.tracing import (
     new_tracer,
     plain,
     require_further_out,
+    run,
     share_memory,
     share_parts,
     youngest_birth,
@@ -81,19 +82,21 @@ class TangentRecording(ValueRecording):
             return again(primitive, inputs, params)
         values: list[Any] = []
         tangents: list[Any] = []
-        is_nested = False
+        is_nested = has_traced_values = False
         for x in inputs:
             value, tangent = x, None
             if type(x) is Tracer:
                 if x.recording is self:
                     value, tangent = x.value, x.variable
-                    is_nested = is_nested or type(value) is Tracer or type(tangent) is Tracer
+                    has_traced_values = has_traced_values or type(value) is Tracer
+                    is_nested = is_nested or type(tangent) is Tracer
                 elif x.recording.is_plain:
                     value = x.value
                 else:  # of an outer recording: a constant here
-                    is_nested = True
+                    has_traced_values = True
             values.append(value)
             tangents.append(tangent)
+        is_nested = is_nested or has_traced_values
         if is_nested and self.has_zeros:
             tangents = [self.keeping.mark(t) if may_hold_zeros(t) else t for t in tangents]
         place = begun = None
@@ -102,7 +105,10 @@ class TangentRecording(ValueRecording):
                 output, tangent = _pushed(primitive, values, tangents, params)
                 require_further_out([*output, *tangent], self)
             else:
-                output = bind(primitive, *values, **params)
+                if has_traced_values:
+                    output = bind(primitive, *values, **params)
+                else:
+                    output = run(primitive, values, params)
                 if primitive.locally_constant:
                     return output
                 if primitive.may_coincide:
