@@ -51,8 +51,8 @@ class Primitive:
             `vjp`.
         locally_constant: Whether the derivative is zero wherever it exists (comparisons,
             rounding, argmax). Recordings that follow values do not record such an operation.
-        is_linear: Whether its derivative is the same for all values, so that it multiplies a tangent
-            with nothing that could be infinite or nan.
+        is_linear: Whether its derivative is the same for all values, so that tangents are
+            multiplied with nothing that could be infinite or nan.
         makes_views: Whether NumPy's result shares the memory of the first input.
         is_fresh: Whether what ``run`` returns shares memory with nothing else, neither with inputs
             nor with what anybody keeps, so that it may be written over. Where it is not declared,

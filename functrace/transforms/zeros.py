@@ -94,7 +94,7 @@ def keeping_zeros_of(f: Callable[[Sequence[Any]], Any], given: Sequence[Any]) ->
 def may_hold_zeros(x: Any) -> bool:
     """Whether a given tangent or cotangent, None for zero, is known to hold a zero."""
     if isinstance(x, np.ndarray):
-        return np.count_nonzero(x) < x.size  # in a tenth of the time that `np.all` takes
+        return bool(np.count_nonzero(x) < x.size)  # in a tenth of the time that `np.all` takes
     return x is not None and type(x) is not Tracer and not x
 
 
