@@ -1249,7 +1249,7 @@ class Tracer:
     def twin(self) -> Tracer:
         """The same values in memory of their own, in which they lie as here."""
         if self.memory is None and self.recording.is_open and not self.recording.is_plain:
-            return Tracer(self.recording, self.value, self.variable, self.place)
+            return new_tracer(self.recording, self.value, self.variable, self.place)
         result = self.copy("K")
         if self.base is None and self.memory is not None and self.memory.layout is not None:
             result.memory = Memory()
