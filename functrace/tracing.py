@@ -355,8 +355,7 @@ class ProgramRecording(Recording):
         tracer = new_tracer(self, UNKNOWN, variable, user_place(2))
         if layout is not None:
             self.layouts[variable] = layout
-            tracer.memory = Memory()
-            tracer.memory.layout = layout
+            tracer.memory = new_memory(layout)
         return tracer
 
     def atom(self, value: Any) -> Atom:
@@ -475,17 +474,26 @@ class Memory:
 
     __slots__ = ("home", "layout", "most", "views")
 
-    def __init__(self) -> None:
-        self.views: list[ref[Tracer]] = []
-        self.most = 16
-        self.layout: Any = None
-        self.home: Recording | None = None
+    views: list[ref[Tracer]]
+    most: int
+    layout: Any
+    home: Recording | None
 
     def forget(self) -> None:
         """Forget the views that are gone."""
         views = self.views
         views[:] = [entry for entry in views if entry() is not None]
         self.most = 2 * len(views) + 16
+
+
+def new_memory(layout: Any = None) -> Memory:
+    """Memory of its own, for one array: made as tracers are."""
+    memory = Memory()
+    memory.views = []
+    memory.most = 16
+    memory.layout = layout
+    memory.home = None
+    return memory
 
 
 def share_memory(
@@ -501,9 +509,10 @@ def share_memory(
     """
     memory = base.memory
     if memory is None:
-        if not base.is_array:  # what NumPy makes of a scalar is an array of its own
+        # What NumPy makes of a scalar is an array of its own.
+        if type(base.value) is not np.ndarray and not base.is_array:
             return
-        memory = base.memory = Memory()
+        memory = base.memory = new_memory()
     view.memory = memory
     view.base = base
     view.made_by = function, params, part
@@ -1235,15 +1244,14 @@ class Tracer:
         shape = self.shape
         if not shape:
             if self.memory is not None:
-                result.memory = Memory()  # an array without axes, as this is
+                result.memory = new_memory()  # an array without axes, as this is
         elif (
             order == "C"
             and len(shape) > 1
             and min(shape) >= 0  # a stack whose length a loop has yet to tell is no user's array
             and not (type(value) is np.ndarray and value.flags.c_contiguous)
         ):
-            result.memory = Memory()
-            result.memory.layout = np.empty(shape, bool)
+            result.memory = new_memory(np.empty(shape, bool))
         return result
 
     def twin(self) -> Tracer:
@@ -1252,8 +1260,7 @@ class Tracer:
             return new_tracer(self.recording, self.value, self.variable, self.place)
         result = self.copy("K")
         if self.base is None and self.memory is not None and self.memory.layout is not None:
-            result.memory = Memory()
-            result.memory.layout = self.memory.layout
+            result.memory = new_memory(self.memory.layout)
         return result
 
     # Operators. Changes in place: the tracer comes to stand for another variable.

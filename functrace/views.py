@@ -30,12 +30,12 @@ from functrace.layouts import layout_of, order_of
 from functrace.places import Place, source_of, user_place
 from functrace.tracing import (
     UFUNCS,
-    Memory,
     ProgramRecording,
     Recording,
     Tracer,
     bind,
     implements,
+    new_memory,
     require_usable,
 )
 
@@ -278,7 +278,7 @@ def laid_out_as(result: Any, array: Any) -> Any:
     while type(array) is Tracer:
         array = array.value
     if type(result) is Tracer and type(array) is np.ndarray and array.ndim > 1:
-        result.memory = Memory()
+        result.memory = new_memory()
         result.memory.layout = np.empty_like(array, bool)
     return result
 
@@ -303,7 +303,9 @@ def write(tracer: Tracer, result: Any) -> None:
     if memory is None:
         _replace(tracer, result)
         if not tracer.shape:
-            tracer.memory = Memory()  # an array without axes it stays, though its value is a scalar
+            tracer.memory = (
+                new_memory()
+            )  # an array without axes it stays, though its value is a scalar
         return
     chain, doubtful = _chain(tracer)
     results = [result]
@@ -348,7 +350,7 @@ def _replace(tracer: Tracer, result: Tracer) -> None:
     before, after = tracer.value, result.value
     home = tracer.recording
     if tracer.base is None and home is not result.recording and home is not STALE:
-        memory = tracer.memory = tracer.memory or Memory()
+        memory = tracer.memory = tracer.memory or new_memory()
         if memory.home is None:
             memory.home = home
     moved = type(before) is type(after) is np.ndarray and before.strides != after.strides

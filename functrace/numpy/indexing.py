@@ -82,10 +82,11 @@ def getitem(x: Any, index: Any) -> Any:
             else:
                 primitive = element
         return x.recording.record(primitive, (x,), {"index": items})
-    if len(items) == 1 and np.ndim(items[0]) == 0 and _is_mask(items[0]):
-        return x[None][: int(bool(items[0]))].copy()
-    if len(items) == 1 and _is_unknown_mask(items[0], x.shape):
-        return chosen_by(x, known_value(items[0]))
+    if len(items) == 1 and _is_mask(items[0]):
+        if np.ndim(items[0]) == 0:
+            return x[None][: int(bool(items[0]))].copy()
+        if _is_unknown_mask(items[0], x.shape):
+            return chosen_by(x, known_value(items[0]))
     items, arrays, unique = canonical(items, x.shape)
     if arrays and x.recording.is_plain:
         result = x.recording.call(operator.getitem, (x, index), {})
@@ -102,7 +103,8 @@ def _is_unknown_mask(x: Any, shape: Shape) -> bool:
 
 
 def _is_mask(x: Any) -> bool:
-    return isinstance(x, bool) or getattr(x, "dtype", None) == np.dtype(bool)
+    dtype = getattr(x, "dtype", None)
+    return isinstance(x, bool) if dtype is None else dtype.kind == "b"
 
 
 def canonical(index: Index, shape: Shape) -> tuple[Index, list[Any], bool]:
@@ -114,6 +116,11 @@ def canonical(index: Index, shape: Shape) -> tuple[Index, list[Any], bool]:
         IndexError: The index holds something that is no index.
         UnknownValueError: A mask is traced, and only its shape and dtype are known.
     """
+    for item in index:
+        if type(item) is not np.ndarray or item.dtype.kind not in "iu" or not item.ndim:
+            break
+    else:  # plain arrays of integers, as most are: there is nothing to do
+        return (INDICES,) * len(index), list(index), False
     if sum(item is Ellipsis for item in index) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     values = [_index_value(item) for item in index]

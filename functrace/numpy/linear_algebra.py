@@ -16,6 +16,7 @@ from functrace.errors import ArgumentError
 from functrace.primitives import factoring, spectral
 from functrace.primitives.factoring import adjoint
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
+from functrace.primitives.shaping import reshape_primitive
 from functrace.tracing import as_operand, bind, implements, source_of, user_place
 
 # NumPy's named tuples have no public names.
@@ -46,7 +47,8 @@ def solve(a: Any, b: Any) -> Any:
     """As `numpy.linalg.solve`: ``b`` is a vector if it has one axis, else a stack of matrices."""
     a, b = _matrix(a), _matrix(b)
     if len(shape_of(b)) == 1:
-        return bind(factoring.solve, a, b[:, None])[..., 0]
+        x = bind(factoring.solve, a, b[:, None])
+        return bind(reshape_primitive, x, shape=x.shape[:-1])
     return bind(factoring.solve, a, b)
 
 
@@ -73,7 +75,8 @@ def solve_triangular(a: Any, b: Any, *, lower: bool = False, unit_diagonal: bool
     a, b = _matrix(a), _matrix(b)
     params = {"lower": bool(lower), "unit_diagonal": bool(unit_diagonal)}
     if len(shape_of(b)) == 1:
-        return bind(factoring.solve_triangular, a, b[:, None], **params)[..., 0]
+        x = bind(factoring.solve_triangular, a, b[:, None], **params)
+        return bind(reshape_primitive, x, shape=x.shape[:-1])
     return bind(factoring.solve_triangular, a, b, **params)
 
 

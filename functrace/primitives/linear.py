@@ -18,7 +18,7 @@ from functrace.errors import MissingRuleError, UnknownValueError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing import Memory, Tracer, bind, require_usable, source_of, user_place
+from functrace.tracing import Tracer, bind, new_memory, require_usable, source_of, user_place
 
 
 def shape_of(x: Any) -> Shape:
@@ -352,7 +352,7 @@ def as_array(x: Any) -> Any:
     """A copy as an array that can be written in place, where NumPy makes one of a number too."""
     result = bind(as_array_primitive, x)
     if type(result) is Tracer and result.memory is None:
-        result.memory = Memory()
+        result.memory = new_memory()
     return result
 
 

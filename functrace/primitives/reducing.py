@@ -18,7 +18,7 @@ from functrace.errors import AxisRangeError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
-from functrace.primitives.elementwise import Elementwise
+from functrace.primitives.elementwise import Elementwise, all_finite
 from functrace.primitives.linear import (
     LONGEST_BY_BLAS,
     THREADED,
@@ -97,7 +97,9 @@ def spread(x: Any, shape: Shape, axes: Axes, keepdims: bool) -> Any:
     """Repeat what a reduction left along the reduced axes: the transpose of the sum."""
     if shape and isinstance(x, (np.generic, np.ndarray)) and math.prod(shape) < LARGE:
         whole = np.empty(shape, x.dtype)
-        if keepdims or axes is None:
+        if type(x) is not np.ndarray:
+            whole.fill(x)
+        elif keepdims or axes is None:
             whole[...] = x
         else:
             whole[...] = x.reshape(reduced_shape(shape, axes, True))
@@ -287,7 +289,9 @@ class Mean(Sum):
     def run(self, x: Any, *, axes: Axes, keepdims: bool, dtype: Any) -> Any:
         """Add up and divide."""
         total = _add_up(x, axes, dtype, None, keepdims)
-        return total / (np.size(x) if axes is None else reduced_count(np.shape(x), axes))
+        if axes is None:
+            return total / (x.size if type(x) is np.ndarray else np.size(x))
+        return total / reduced_count(np.shape(x), axes)
 
     def numpy_code(
         self,
@@ -441,8 +445,13 @@ class Extreme(WeightedReduction):
 
     def _winners(self, x: Any, output: Any, axes: Axes) -> tuple[Any, Any]:
         """Which elements are the largest (or smallest), and how many of them there are."""
-        # The extreme of numbers with a nan among them is nan; then each nan is a winner.
-        wins = np.logical_or(np.equal(x, output), np.not_equal(x, x))
+        wins = np.equal(x, output)
+        is_plain = type(x) is np.ndarray and not isinstance(output, Tracer)
+        if not is_plain or not all_finite(output):
+            # The extreme of numbers with a nan among them is nan; then each nan is a winner.
+            wins = np.logical_or(wins, np.not_equal(x, x))
+        if is_plain and axes is None:
+            return wins, np.count_nonzero(wins)
         return wins, np.add.reduce(wins, axis=axes, keepdims=True)
 
     def vjp(

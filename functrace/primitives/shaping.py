@@ -74,6 +74,20 @@ class Reshape(Linear):
         """Reshape back."""
         return bind(self, cotangent, shape=input.shape)
 
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        shape: Shape,
+    ) -> Sequence[Any]:
+        """The transpose; of an ordinary array by a shorter way."""
+        if type(cotangent) is np.ndarray:
+            return (cotangent.reshape(shape_of(inputs[0])),)
+        return super().vjp(cotangent, inputs, output, needed, shape=shape)
+
     def written_back(self, input: Any, view: Any, *, shape: Shape) -> Any:
         """Reshape back."""
         return bind(self, view, shape=shape_of(input))

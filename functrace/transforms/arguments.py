@@ -143,11 +143,10 @@ class SelectedArguments:
 
         ``tracers`` are the leaves of the replacements, where they are known.
         """
-        if self.is_single and len(self._args) == 1 and not self._kwargs:
-            return self._f(replacements)
-        args: list[Any] = list(self._args)
-        kwargs = self._kwargs
+        args, kwargs = list(self._args), self._kwargs
         if self.is_single:
+            if len(args) == 1 and not kwargs:
+                return self._f(replacements)
             replacements = (replacements,)
         for place, replacement in zip(self._places, replacements, strict=True):
             if isinstance(place, int):
@@ -287,9 +286,7 @@ def require_inexact(
         NonFloatLeafError: A leaf is no array, or holds integers without ``allow_int``.
     """
     return [
-        # Of most leaves the first two looks tell.
-        (type(leaf) is np.ndarray and leaf.dtype.kind == "f" and not holomorphic)
-        or _is_inexact(leaf, index, name_of, holomorphic=holomorphic, allow_int=allow_int)
+        _is_inexact(leaf, index, name_of, holomorphic=holomorphic, allow_int=allow_int)
         for index, leaf in enumerate(leaves)
     ]
 
@@ -348,6 +345,12 @@ def differentiated_arguments(
     """The selected arguments and their leaves, once they are known to carry derivatives."""
     arguments = SelectedArguments(f, argnums, args, kwargs)
     leaves, structure = tree.flatten(arguments.selected)
+    for leaf in leaves:
+        # Of most leaves the first two looks tell.
+        if type(leaf) is not np.ndarray or leaf.dtype.kind != "f" or holomorphic:
+            break
+    else:
+        return arguments, leaves, structure, [True] * len(leaves)
 
     def name_of(index: int) -> str:
         return arguments.leaf_name(structure.paths()[index])

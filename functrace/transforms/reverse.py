@@ -315,6 +315,8 @@ class Tape(ValueRecording):
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
+        if type(x) is Tracer and x.recording is self and self.is_open and not self.separations:
+            return x.value
         return self.together(super().value_of(x))
 
     def together(self, x: Any) -> Any:
@@ -815,6 +817,12 @@ def _references_of_one_variable() -> int:
 _ALONE = _references_of_one_variable()
 
 
+def _is_own(array: np.ndarray) -> bool:
+    """Whether an array is no view, and can be written."""
+    flags = array.flags  # which counts as a reference to it
+    return flags.owndata and flags.writeable
+
+
 def gradients(
     primals: Sequence[Any], is_active: Sequence[bool], cotangents: list[Any]
 ) -> list[Any]:
@@ -842,10 +850,9 @@ def gradients(
                 "primitive's rules are right.",
             )
         elif type(gradient) is np.ndarray:
-            flags = gradient.flags
             if not gradient.shape:
                 gradient = gradient[()]
-            elif not (flags.owndata and flags.writeable) or sys.getrefcount(gradient) > _ALONE:
+            elif sys.getrefcount(gradient) > _ALONE or not _is_own(gradient):
                 gradient = gradient.copy()
         elif type(gradient) is Tracer:
             gradient = as_scalar_result(gradient.copy())
