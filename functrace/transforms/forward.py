@@ -82,77 +82,97 @@ class TangentRecording(ValueRecording):
             return again(primitive, inputs, params)
         values: list[Any] = []
         tangents: list[Any] = []
-        is_nested = has_traced_values = False
-        for x in inputs:
-            value, tangent = x, None
-            if type(x) is Tracer:
-                if x.recording is self:
-                    value, tangent = x.value, x.variable
-                    has_traced_values = has_traced_values or type(value) is Tracer
-                    is_nested = is_nested or type(tangent) is Tracer
-                elif x.recording.is_plain:
-                    value = x.value
-                else:  # of an outer recording: a constant here
-                    has_traced_values = True
+        is_traced = is_nested = False
+        for value in inputs:
+            tangent = None
+            if type(value) is Tracer:
+                if value.recording is self:
+                    value, tangent = value.value, value.variable  # noqa: PLW2901
+                    if type(tangent) is Tracer:
+                        is_nested = True
+                elif value.recording.is_plain:
+                    value = value.value  # noqa: PLW2901
+                if type(value) is Tracer:  # of an outer recording, perhaps: a constant here
+                    is_traced = is_nested = True
             values.append(value)
             tangents.append(tangent)
-        is_nested = is_nested or has_traced_values
         if is_nested and self.has_zeros:
             tangents = [self.keeping.mark(t) if may_hold_zeros(t) else t for t in tangents]
+        if not primitive.is_simple:
+            return self._record_of_many(primitive, inputs, values, tangents, params)
         place = begun = None
         try:
-            if primitive.holds_programs:
-                output, tangent = _pushed(primitive, values, tangents, params)
-                require_further_out([*output, *tangent], self)
-            else:
-                if has_traced_values:
-                    output = bind(primitive, *values, **params)
-                else:
-                    output = run(primitive, values, params)
-                if primitive.locally_constant:
-                    return output
-                if primitive.may_coincide:
-                    directions = [*map(self.keeping.value_of, tangents)]
-                    output = primitive.aligned(values, directions, output, **params)
+            if is_traced:
+                output = bind(primitive, *values, **params)
                 place = output.place if type(output) is Tracer else None
-                place = place or recorded_place(3)
-                if is_nested and primitive.has_plain_rules:
-                    begun = begin_rule(place)
-                try:
-                    tangent = primitive.jvp(values, tangents, output, **params)
-                except MissingRuleError as error:
-                    if not error.is_of(primitive.name, "jvp"):
-                        raise
-                    tangent = jvp_from_vjp(primitive, values, tangents, output, params)
+            else:
+                output = run(primitive, values, params)
+            place = place or recorded_place(3)
+            if is_nested and primitive.has_plain_rules:
+                begun = begin_rule(place)
+            try:
+                tangent = primitive.jvp(values, tangents, output, **params)
+            except MissingRuleError as error:
+                if not error.is_of(primitive.name, "jvp"):
+                    raise
+                tangent = jvp_from_vjp(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(place or user_place(3)))
             raise
         finally:
             if begun is not None:
                 end_rule(begun)
-        place = place or user_place(3)
         makes_zeros = primitive.makes_zero_tangents
-        if primitive.holds_programs and not makes_zeros:
-            programs = (part for part in params.values() if isinstance(part, Program))
-            makes_zeros = any(program.makes_zeros for program in programs)
         if makes_zeros or (self.has_zeros and not primitive.is_linear):
             tangent = self._with_zeros(
                 primitive, values, tangents, output, tangent, params, makes_zeros
             )
-        if primitive.multiple_outputs:
-            outputs = tuple(
-                value if part is None else new_tracer(self, value, part, place)
-                for value, part in zip(output, tangent, strict=True)
-            )
-            if primitive.makes_views:
-                share_parts(inputs[0], outputs, primitive, params)
-            return outputs
         if tangent is None:
             return output
         tracer = new_tracer(self, output, tangent, place)
         if primitive.makes_views:
             share_memory(inputs[0], tracer, primitive, params)
         return tracer
+
+    def _record_of_many(
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Any],
+        values: Sequence[Any],
+        tangents: Sequence[Any],
+        params: dict[str, Any],
+    ) -> Any:
+        """As `record`, for what has several outputs, or none that has a tangent."""
+        makes_zeros = primitive.makes_zero_tangents
+        try:
+            if primitive.holds_programs:
+                output, tangent = _pushed(primitive, values, tangents, params)
+                require_further_out([*output, *tangent], self)
+                programs = (part for part in params.values() if isinstance(part, Program))
+                makes_zeros = makes_zeros or any(program.makes_zeros for program in programs)
+            else:
+                output = bind(primitive, *values, **params)
+                if primitive.locally_constant:
+                    return output
+                if primitive.may_coincide:
+                    directions = [*map(self.keeping.value_of, tangents)]
+                    output = primitive.aligned(values, directions, output, **params)
+                tangent = jvp_of(primitive, values, tangents, output, params)
+        except FunctraceError as error:
+            error.at(source_of(user_place(4)))
+            raise
+        if makes_zeros or self.has_zeros:
+            tangent = self._with_zeros(
+                primitive, values, tangents, output, tangent, params, makes_zeros
+            )
+        place = user_place(4)
+        outputs = tuple(
+            value if part is None else new_tracer(self, value, part, place)
+            for value, part in zip(output, tangent, strict=True)
+        )
+        if primitive.makes_views:
+            share_parts(inputs[0], outputs, primitive, params)
+        return outputs
 
     def _with_zeros(
         self,
@@ -269,7 +289,12 @@ def jvp(
             x if not active or tangent is None else new_tracer(recording, plain(x), tangent)
             for x, tangent, active in zip(leaves, given, is_active, strict=True)
         ]
-        output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
+        arguments = structure.unflatten(inputs)
+        if all(type(x) is Tracer and x.recording is recording for x in inputs):  # its own, then
+            output = fun(*arguments)
+        else:
+            output = call_apart(fun, arguments)
+        output, aux = split_aux(output, has_aux)
         results, result_structure = tree.flatten((output, aux))
         out_structure = tree.structure(output)
         tangents_found = map(recording.tangent_of, results[: out_structure.num_leaves])

@@ -205,13 +205,18 @@ class Tape(ValueRecording):
                 else x
                 for x, on in zip(values, variables, strict=True)
             )
-        if primitive.is_simple and not is_nested:
-            try:
-                # Most have no parameters, and calls without keywords are faster.
-                output = primitive.run(*values, **params) if params else primitive.run(*values)
-            except (ValueError, TypeError, IndexError) as error:
-                raise_explained(error, primitive, values, params)
-            place = user_place(3)
+        if primitive.is_simple:
+            if is_nested:
+                self.is_nested = True
+                output = bind(primitive, *values, **params)
+                place = (output.place if type(output) is Tracer else None) or user_place(3)
+            else:
+                try:
+                    # Most have no parameters, and calls without keywords are faster.
+                    output = primitive.run(*values, **params) if params else primitive.run(*values)
+                except (ValueError, TypeError, IndexError) as error:
+                    raise_explained(error, primitive, values, params)
+                place = user_place(3)
             number = self.variables
             self.variables = number + 1
             self.rows.append((primitive, values, variables, params, output, number, place))
@@ -239,31 +244,23 @@ class Tape(ValueRecording):
         if primitive.locally_constant:  # derivative zero: nothing to walk back through
             return output
         self._note_zeros(rule, variables)
-        place = output.place if is_nested and type(output) is Tracer else None
-        place = place or user_place(3)
-        variable = self.variables
-        if primitive.multiple_outputs:
-            if primitive.may_coincide:
-                output, rule = self._separate(primitive, output)
-            self.variables += len(output)
-            numbers = tuple(range(variable, self.variables))
-            self.rows.append((rule, values, variables, params, output, numbers, place))
-            # Whole numbers have no derivative, so they are handed on as they are.
-            outputs = tuple(
-                new_tracer(self, value, number, place)
-                if type_of(value).is_inexact and number - variable not in rule.constant_outputs
-                else owned(value)
-                for value, number in zip(output, numbers, strict=True)
-            )
-            if primitive.makes_views:
-                share_parts(inputs[0], outputs, primitive, params)
-            return outputs
-        self.variables = variable + 1
-        self.rows.append((rule, values, variables, params, output, variable, place))
-        tracer = new_tracer(self, output, variable, place)
+        if primitive.may_coincide:
+            output, rule = self._separate(primitive, output)
+        place = user_place(3)
+        first = self.variables
+        self.variables += len(output)
+        numbers = tuple(range(first, self.variables))
+        self.rows.append((rule, values, variables, params, output, numbers, place))
+        # Whole numbers have no derivative, so they are handed on as they are.
+        outputs = tuple(
+            new_tracer(self, value, number, place)
+            if type_of(value).is_inexact and number - first not in rule.constant_outputs
+            else owned(value)
+            for value, number in zip(output, numbers, strict=True)
+        )
         if primitive.makes_views:
-            share_memory(inputs[0], tracer, primitive, params)
-        return tracer
+            share_parts(inputs[0], outputs, primitive, params)
+        return outputs
 
     def _note_zeros(self, rule: Primitive, variables: Sequence[int | None]) -> None:
         """Note that a rule makes zeros, if operations come before it that they may meet."""
