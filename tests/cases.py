@@ -842,6 +842,13 @@ case(
     **_CONSTANT,
 )
 case(
+    "spread",
+    variant(Input((4,), _SORTED), from_zero=False),
+    variant(Input((2, 3), _SORTED), from_zero=True),
+    variant(Input((0,), _SORTED), from_zero=True),
+    **_CONSTANT,
+)
+case(
     "uneven",
     variant(Input((2, 3, 3), BOOLEANS), (2, 3)),
     variant(Input((1, 1), BOOLEANS), (1,)),
@@ -849,6 +856,7 @@ case(
 )
 case("exceeding", variant((3, 3), (3, 3)), variant((2, 0, 1), (2, 1, 1)), **_CONSTANT)
 case("exceeding_in_vector", variant((3,)), variant((2, 0)), **_CONSTANT)
+case("inverse_of_gap", variant(Input((3, 3), POSITIVE)), variant(Input((2, 0), POSITIVE)))
 case(
     "once",
     variant((3, 3), Input(value=np.zeros((3, 3), bool))),

@@ -42,8 +42,8 @@ FLOORS = [
     [
         "transforms.transformed", "transforms.keeping", "transforms.calling",
         "transforms.arguments", "transforms.evaluate", "transforms.transpose",
-        "transforms.zeros", "transforms.forward", "transforms.linear_functions",
-        "transforms.reverse", "transforms.batch",
+        "transforms.zeros", "transforms.limits", "transforms.forward",
+        "transforms.linear_functions", "transforms.reverse", "transforms.batch",
         "transforms.jacobian", "transforms.linearizing", "transforms.simplify",
     ],
     ["backends"],

@@ -33,6 +33,7 @@ from functrace.tracing import (
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
+from functrace.transforms.limits import limit_of
 from functrace.transforms.reverse import Tape, pull_back_with_zeros
 from functrace.transforms.transpose import transpose_program
 from functrace.transforms.zeros import ZeroKeeping, marked_alike
@@ -358,7 +359,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                 number = 0
                 for index, active in enumerate(is_active):
                     if active:
-                        parts[index] = tape.together(cotangents[number])
+                        parts[index] = limit_of(cotangents[number])
                         has_zeros[index] = marks[number]
                         number += 1
                 body, residuals = closed(

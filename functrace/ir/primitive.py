@@ -82,7 +82,8 @@ class Primitive:
         has_plain_rules: Whether its rules call NumPy alone, and no code of the user's: those of the
             families in ``functrace.primitives`` do.
         may_coincide: Whether it has several outputs of which one holds values that may be equal,
-            so that derivatives become limits: see `separated`, `vjp_at_limit` and `aligned`.
+            so that derivatives become limits: see `separated` and `aligned`.
+        values_at: The number of that output.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Primitive:
     needs_named_axis: ClassVar[bool] = False
     has_plain_rules: ClassVar[bool] = False
     may_coincide: ClassVar[bool] = False
+    values_at: ClassVar[int]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -284,39 +286,17 @@ class Primitive:
         """
         return False
 
-    def separated(self, output: Sequence[Any]) -> Sequence[Any] | None:
-        """Tangents that tell equal values apart, for a primitive whose values `may_coincide`.
+    def separated(self, output: Sequence[Any]) -> tuple[Any, Any] | None:
+        """What tells equal values apart, for a primitive whose values `may_coincide`.
 
         Args:
             output: The primal outputs.
 
         Returns:
-            One for each output, None for zero; None in place of all where no values are equal.
+            The values, exactly equal where they are taken for equal, and how far apart they are to
+            be, as multiples of a small number; None where no values are equal.
         """
         raise MissingRuleError.of(self.name, "separated")
-
-    def vjp_at_limit(
-        self,
-        cotangents: Sequence[Any],
-        slopes: Sequence[Any],
-        apart: Sequence[Any],
-        inputs: Sequence[Any],
-        output: Sequence[Any],
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
-        """Pull cotangents back where values may be equal. Arguments and result are as of `vjp`.
-
-        Args:
-            cotangents: As the values come together.
-            slopes: The derivatives of the cotangents as they are told apart, None for zero.
-            apart: The derivatives of the outputs: what `separated` gave.
-            inputs: The primal inputs.
-            output: The primal outputs.
-            needed: One entry for each input.
-            params: The primitive's parameters.
-        """
-        raise MissingRuleError.of(self.name, "vjp_at_limit")
 
     def aligned(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any

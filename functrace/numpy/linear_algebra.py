@@ -149,7 +149,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  (NumPy's name)
     Eigenvectors of equal eigenvalues have no derivative (nan); what does not depend on their
     choice has one.
     """
-    return _EighResult(*bind(spectral.eigh, _matrix(a), lower=_lower(UPLO))[:2])
+    return _EighResult(*bind(spectral.eigh, _matrix(a), lower=_lower(UPLO)))
 
 
 @implements(np.linalg.eigvalsh)
@@ -177,7 +177,7 @@ def svd(
         return _SVDResult(vectors, values, adjoint(vectors * signs[..., None, :]))
     if not compute_uv:
         return bind(spectral.svd, a, full=False)[1]
-    return _SVDResult(*bind(spectral.svd, a, full=bool(full_matrices))[:3])
+    return _SVDResult(*bind(spectral.svd, a, full=bool(full_matrices)))
 
 
 @implements(np.linalg.svdvals)

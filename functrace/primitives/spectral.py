@@ -2,21 +2,11 @@
 
 The vectors of equal values are not determined: any rotation of them would do as well. A function
 that does not depend on the choice, such as ``V sqrt(w) V^H``, has a derivative there all the same.
-It is a limit, ``(f(w_j) - f(w_i)) / (w_j - w_i)``, and what is at hand is 0 / 0.
+It is the limit of the derivatives at values that differ a little (`Separation`), which is taken
+where the function is differentiated (``transforms/limits.py``): the rules here know nothing of it.
 
 *Forward mode* knows the direction in which the matrix moves, so it takes those vectors among the
-possible ones to which the vectors of the moved matrix tend (`EighAlong`, `SvdAlong`): they make
-the tangent diagonal where values are equal, and 0 / 0 is multiplied by zero.
-
-*Reverse mode* knows no direction. Here the equal values are told apart to first order: they get
-tangents (`separation`) in a recording that only the walk back sees, so each cotangent arrives
-with its slope, and the limit is the quotient of the slopes (de l'Hospital). Where the numerator
-itself is not zero, the function depends on the choice, and its derivative is nan.
-
-Second derivatives are right where the first one takes no such limit; where it does, they are nan.
-
-The factorizations have their vectors among the outputs twice. The rules use the second ones, and
-users get the first ones, of which alone a derivative can be nan because of the choice.
+possible ones to which the vectors of the moved matrix tend (`EighAlong`, `SvdAlong`).
 
 Values count as equal if they differ by no more than the rounding of the factorization.
 
@@ -38,6 +28,7 @@ import numpy as np
 from functrace.errors import MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType
+from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.factoring import (
     OfMatrices,
     adjoint,
@@ -148,6 +139,27 @@ class Separation(OfValues):
         return ArrayType(values.shape, values.dtype)
 
 
+class Spread(OfValues):
+    """By how much each value differs from the one that stands for all that equal it.
+
+    Parameters: ``from_zero``, whether that is zero for values that are zero.
+    """
+
+    def run(self, values: Any, *, from_zero: bool) -> Any:
+        """Compare with the mean of each group."""
+        equal = _equal(values)
+        count = np.sum(equal, axis=-1)
+        mean = np.sum(np.where(equal, values[..., None, :], 0), axis=-1) / count
+        shared = np.where(count > 1, mean, values).astype(values.dtype)
+        if from_zero:
+            shared = np.where(_vanishing(values), 0, shared)
+        return values - shared
+
+    def infer(self, values: ArrayType, *, from_zero: bool) -> ArrayType:
+        """One for each."""
+        return ArrayType(values.shape, values.dtype)
+
+
 class Uneven(OfValues):
     """Which of some weights differ although their values are equal."""
 
@@ -239,6 +251,7 @@ class ExceedingInVector(Exceeding):
 equal_values = Equal("equal_values")
 vanishing = Vanishing("vanishing")
 separation = Separation("separation")
+spread = Spread("spread")
 uneven = Uneven("uneven")
 exceeding = Exceeding("exceeding")
 exceeding_in_vector = ExceedingInVector("exceeding_in_vector")
@@ -267,10 +280,20 @@ def settled(values: Any) -> Any:
     return np.where(bind(vanishing, values), stop_gradient(values), values)
 
 
-def _reciprocal(x: Any) -> Any:
-    """``1 / x``, and 0 where x is zero."""
+def _run_inverse(x: Any) -> Any:
     is_zero = np.equal(x, 0)
-    return np.where(is_zero, 0, 1 / np.where(is_zero, 1, x))
+    return np.where(is_zero, 0, 1 / np.where(is_zero, 1, x))[()].astype(dtype_of(x))
+
+
+inverse_of_gap = Elementwise(
+    "inverse_of_gap", np.reciprocal, lambda t, out, x: -t * out * out, run=_run_inverse
+)
+"""One by a distance of values, and 0 where it is zero. Of values that are told apart it is a pole
+(``transforms/limits.py``): of all divisions this is the one that may be by what vanishes."""
+
+
+def _reciprocal(x: Any) -> Any:
+    return bind(inverse_of_gap, x)
 
 
 def _differences(x: Any) -> Any:
@@ -282,97 +305,21 @@ def _sums(x: Any) -> Any:
     return x[..., None, :] + x[..., :, None]
 
 
-def _pairs_of(mask: Any) -> Any:
-    """Where both of two are marked."""
-    return np.logical_and(mask[..., None, :], mask[..., :, None])
-
-
-def _others(equal: Any) -> Any:
-    """The pairs of equal values without each value's pair with itself."""
-    return np.logical_and(equal, np.logical_not(np.eye(shape_of(equal)[-1], dtype=bool)))
-
-
-def _touched(mask: Any) -> Any:
-    """The elements in whose row or column something is marked."""
-    marked = np.any(mask, axis=-1)
-    return np.logical_or(marked[..., None, :], marked[..., :, None])
-
-
-def _quotient(
-    numerator: Any, slope: Any, denominator: Any, apart: Any, is_limit: Any, scale: Any
-) -> Any:
-    """A quotient, and its limit where numerator and denominator are zero.
-
-    Args:
-        numerator: A matrix.
-        slope: The slopes of its elements as the values are told apart; None for zero.
-        denominator: Of the same shape.
-        apart: The slope of the denominator.
-        is_limit: Where the denominator is zero, but for pairs that are not to be looked at.
-        scale: A matrix from which the size of the rounding in the numerator can be told.
-    """
-    regular = numerator * _reciprocal(np.where(is_limit, 0, denominator))
-    if slope is not None:
-        ends = np.logical_and(is_limit, np.ones(shape_of(slope), bool))
-        limit = bind(once, slope * _reciprocal(np.where(is_limit, apart, 0)), ends)
-        regular = np.where(is_limit, limit, regular)
-    depends = np.logical_and(is_limit, bind(exceeding, numerator, scale))
-    return np.where(depends, dtype_of(regular).type(np.nan), regular)
-
-
-def _for_users(turned: Any, seen: Any, others: Any, ends: Any) -> Any:
-    """How the vectors that users see turn.
-
-    It is not known between equal values whose vectors do not fit the direction, and it has no
-    further derivative at all values that something is equal to.
-    """
-    depends = np.logical_and(others, bind(exceeding, seen, seen))
-    turned = np.where(depends, dtype_of(turned).type(np.nan), turned)
-    return bind(once, turned, _touched(ends))
+def _symmetric(x: Any) -> Any:
+    return (x + adjoint(x)) / 2
 
 
 def _skew(x: Any) -> Any:
-    """The part of a matrix that turns orthonormal vectors; None is zero."""
-    return None if x is None else (x - adjoint(x)) / 2
+    return (x - adjoint(x)) / 2
 
 
 def _conjugate(x: Any) -> Any:
     return np.conj(x) if is_complex(x) else x
 
 
-def _times(left: Any, cotangent: Any) -> Any:
-    """A product with the conjugate of a cotangent, of which None is zero."""
-    return None if cotangent is None else left @ _conjugate(cotangent)
-
-
-def _times_matrix(left: Any, x: Any) -> Any:
-    return None if x is None else left @ x
-
-
-def _of_vectors(cotangents: Sequence[Any]) -> tuple[Any, Any]:
-    """The cotangents of the left and the right singular vectors as columns, conjugated."""
-    left, right = _sum(*cotangents[::3]), _sum(*cotangents[2::2])
-    return (
-        None if left is None else _conjugate(left),
-        None if right is None else right.mT,
-    )
-
-
 def _outside(basis: Any, x: Any) -> Any:
     """The part of vectors that is orthogonal to all columns of a basis."""
     return x - basis @ (adjoint(basis) @ x)
-
-
-def _sum(*parts: Any) -> Any:
-    """The sum of parts of which None is zero."""
-    total = None
-    for part in parts:
-        total = add_tangents(total, part)
-    return total
-
-
-def _subtracted(x: Any, y: Any) -> Any:
-    return x if y is None else add_tangents(x, -y)
 
 
 def _even(weights: Any, values: Any) -> Any:
@@ -389,35 +336,22 @@ class Spectral(OfMatrices):
     """A factorization with values that may be equal, whose vectors are then not determined.
 
     Attributes:
-        values_at: The number of the output that holds the values.
         from_zero: Whether values that are zero are such a case, too.
     """
 
     multiple_outputs = True
     may_coincide = True
-    values_at: ClassVar[int]
     from_zero: ClassVar[bool]
 
-    def separated(self, output: Any) -> Sequence[Any] | None:
-        """The tangents that tell equal values apart; None where none are equal."""
+    def separated(self, output: Sequence[Any]) -> tuple[Any, Any] | None:
+        """The values, exactly equal where they are equal, and what tells them apart."""
         values = output[self.values_at]
         if _are_distinct(values, self.from_zero):
             return None
-        result: list[Any] = [None] * len(output)
-        result[self.values_at] = bind(separation, values, from_zero=self.from_zero)
-        return result
-
-    def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
-        """The limit, which needs no slopes where all values differ."""
-        slopes = (None,) * len(output)
-        return self.vjp_at_limit(cotangent, slopes, slopes, inputs, output, needed, **params)
+        return (
+            values - bind(spread, values, from_zero=self.from_zero),
+            bind(separation, values, from_zero=self.from_zero),
+        )
 
 
 class Along(Spectral):
@@ -439,7 +373,7 @@ class Along(Spectral):
 
 
 class Eigh(Spectral):
-    """Eigenvalues, in ascending order, and eigenvectors (twice) of Hermitian matrices.
+    """Eigenvalues, in ascending order, and eigenvectors of Hermitian matrices.
 
     Parameters: ``lower``, which triangle is read.
     """
@@ -449,15 +383,13 @@ class Eigh(Spectral):
 
     def run(self, a: Any, *, lower: bool) -> Any:
         """Factor."""
-        values, vectors = np.linalg.eigh(a, "L" if lower else "U")
-        return values, vectors, vectors.copy()
+        return tuple(np.linalg.eigh(a, "L" if lower else "U"))
 
     def infer(self, a: ArrayType, *, lower: bool) -> Any:
         """Real eigenvalues, and the matrices of eigenvectors."""
         require_square(a)
         dtype = factor_dtype(a)
-        vectors = ArrayType(a.shape, dtype)
-        return ArrayType(a.shape[:-1], real_dtype(dtype)), vectors, vectors
+        return ArrayType(a.shape[:-1], real_dtype(dtype)), ArrayType(a.shape, dtype)
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
@@ -471,7 +403,7 @@ class Eigh(Spectral):
         """The eigenvectors to which those of the moved matrix tend."""
         if tangents[0] is None or _are_distinct(output[0], self.from_zero):
             return output
-        values, _, vectors = output
+        values, vectors = output
         return bind(eigh_along, inputs[0], values, vectors, tangents[0], lower=lower)
 
     def jvp(
@@ -483,55 +415,32 @@ class Eigh(Spectral):
         phases has a derivative at all.
         """
         if tangents[0] is None:
-            return None, None, None
-        values, _, vectors = output
+            return None, None
+        values, vectors = output
         seen = adjoint(vectors) @ from_triangle(tangents[0], lower) @ vectors
-        values_tangent = np.real(diagonal(seen))
-        if _are_distinct(values, self.from_zero):
-            tangent = vectors @ (seen * _reciprocal(_differences(values)))
-            return values_tangent, tangent, tangent
-        others = _others(bind(equal_values, values))
-        turned = seen * _reciprocal(np.where(others, 0, _differences(values)))
-        return (
-            values_tangent,
-            vectors @ _for_users(turned, seen, others, others),
-            vectors @ turned,
-        )
+        turned = seen * _reciprocal(_differences(values))
+        return np.real(diagonal(seen)), vectors @ turned
 
-    def vjp_at_limit(
+    def vjp(
         self,
-        cotangents: Any,
-        slopes: Any,
-        apart: Any,
+        cotangent: Any,
         inputs: Sequence[Any],
         output: Any,
         needed: Sequence[Any],
         *,
         lower: bool,
     ) -> Sequence[Any]:
-        """The transpose of `jvp`, with the limit of quotients for equal eigenvalues."""
-        values, _, vectors = output
-        scale = _times(adjoint(vectors), _sum(*cotangents[1:]))
-        slope = _times(adjoint(vectors), _sum(*slopes[1:]))
+        """The transpose of `jvp`."""
+        (weights, by_vectors), (values, vectors) = cotangent, output
         middle = None
-        if cotangents[0] is not None:
-            weights = cotangents[0]
-            if apart[0] is not None and slope is None:
+        if weights is not None:
+            if by_vectors is None and not _are_distinct(values, self.from_zero):
                 weights = _even(weights, values)
             middle = _diagonal_matrix(weights)
-        if scale is not None:
-            others = _others(bind(equal_values, values))
-            turning = _quotient(
-                _skew(scale),
-                _skew(slope),
-                _differences(values),
-                None if apart[0] is None else _differences(apart[0]),
-                others,
-                scale,
-            )
-            middle = _sum(middle, turning)
-        result = _conjugate(vectors @ middle @ adjoint(vectors))
-        result = triangle_of(result, lower)
+        if by_vectors is not None:
+            turning = adjoint(vectors) @ _conjugate(by_vectors) * _reciprocal(_differences(values))
+            middle = add_tangents(middle, _symmetric(turning))
+        result = triangle_of(_conjugate(vectors @ middle @ adjoint(vectors)), lower)
         return conform(result, inputs[0]), *(None,) * (len(inputs) - 1)
 
 
@@ -552,7 +461,7 @@ class EighAlong(Along, Eigh):
             for start, stop in _groups(labels[index]):
                 block = np.linalg.eigh(seen[index][start:stop, start:stop])[1]
                 vectors[index][:, start:stop] = vectors[index][:, start:stop] @ block
-        return values, vectors, vectors.copy()
+        return values, vectors
 
     def infer(
         self,
@@ -568,7 +477,7 @@ class EighAlong(Along, Eigh):
 
 
 class Svd(Spectral):
-    """The singular value decomposition ``a = (u * s) @ vh``, with ``u`` and ``vh`` twice.
+    """The singular value decomposition ``a = (u * s) @ vh``.
 
     Parameters: ``full``, whether ``u`` and ``vh`` are square.
     """
@@ -578,8 +487,7 @@ class Svd(Spectral):
 
     def run(self, a: Any, *, full: bool) -> Any:
         """Factor."""
-        u, s, vh = np.linalg.svd(a, full_matrices=full)
-        return u, s, vh, u.copy(), vh.copy()
+        return tuple(np.linalg.svd(a, full_matrices=full))
 
     def infer(self, a: ArrayType, *, full: bool) -> Any:
         """Real singular values between two matrices."""
@@ -588,7 +496,7 @@ class Svd(Spectral):
         count = min(rows, columns)
         u = ArrayType((*stack, rows, rows if full else count), dtype)
         vh = ArrayType((*stack, columns if full else count, columns), dtype)
-        return u, ArrayType((*stack, count), real_dtype(dtype)), vh, u, vh
+        return u, ArrayType((*stack, count), real_dtype(dtype)), vh
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
@@ -605,7 +513,7 @@ class Svd(Spectral):
         if tangents[0] is None or _are_distinct(output[1], self.from_zero):
             return output
         _require_thin(shape_of(inputs[0]), full)
-        _, s, _, u, vh = output
+        u, s, vh = output
         return bind(svd_along, inputs[0], u, s, vh, tangents[0], full=full)
 
     def jvp(
@@ -613,117 +521,81 @@ class Svd(Spectral):
     ) -> Any:
         """The derivative of Townsend 2016, for complex matrices as well."""
         if tangents[0] is None:
-            return (None,) * 5
-        tangent, (_, s, _, u, vh) = tangents[0], output
-        rows, columns = tangent.shape[-2:]
+            return None, None, None
+        tangent, (u, s, vh) = tangents[0], output
+        rows, columns = shape_of(tangent)[-2:]
         _require_thin((rows, columns), full)
         v = adjoint(vh)
         seen = adjoint(u) @ tangent @ v
-        values_tangent = np.real(diagonal(seen))
         skew = _skew(seen)
-        symmetric = seen - skew
-        distinct = _are_distinct(s, self.from_zero)
-        differences, sums, divisors = _differences(s), _sums(s), s
-        others: Any = None
-        zero: Any = None
-        if not distinct:
-            others, zero = _others(bind(equal_values, s)), bind(vanishing, s)
-            differences = np.where(others, 0, differences)
-            sums = np.where(_pairs_of(zero), 0, sums)
-            divisors = np.where(zero, 0, s)
-        by_difference = symmetric * _reciprocal(differences)
-        by_sum = skew * _reciprocal(sums)
-        u_turned, v_turned = by_difference + by_sum, by_difference - by_sum
-        inverse = _reciprocal(divisors)[..., None, :]
-        u_outside = v_outside = None
+        by_difference = (seen - skew) * _reciprocal(_differences(s))
+        by_sum = skew * _reciprocal(_sums(s))
+        u_tangent, v_tangent = u @ (by_difference + by_sum), v @ (by_difference - by_sum)
+        inverse = _reciprocal(s)[..., None, :]
         if rows > columns:
-            u_outside = _outside(u, tangent @ v) * inverse
+            u_tangent = u_tangent + _outside(u, tangent @ v) * inverse
         if columns > rows:
-            v_outside = _outside(v, adjoint(tangent) @ u) * inverse
-        u_tangent = _sum(u @ u_turned, u_outside)
-        vh_tangent = adjoint(_sum(v @ v_turned, v_outside))
-        if distinct:
-            return u_tangent, values_tangent, vh_tangent, u_tangent, vh_tangent
-        both_zero = _pairs_of(zero)
-        ends = np.logical_or(others, both_zero)
-        fitting = np.where(both_zero, seen, symmetric)
-        u_shown = _sum(u @ _for_users(u_turned, fitting, others, ends), u_outside)
-        v_shown = _sum(v @ _for_users(v_turned, fitting, others, ends), v_outside)
-        return u_shown, values_tangent, adjoint(v_shown), u_tangent, vh_tangent
+            v_tangent = v_tangent + _outside(v, adjoint(tangent) @ u) * inverse
+        return u_tangent, np.real(diagonal(seen)), adjoint(v_tangent)
 
-    def vjp_at_limit(
+    def vjp(
         self,
-        cotangents: Any,
-        slopes: Any,
-        apart: Any,
+        cotangent: Any,
         inputs: Sequence[Any],
         output: Any,
         needed: Sequence[Any],
         *,
         full: bool,
     ) -> Sequence[Any]:
-        """The transpose of `jvp`, with the limit of quotients for equal singular values."""
-        a, (_, s, _, u, vh) = inputs[0], output
+        """The transpose of `jvp`."""
+        a, (u, s, vh), (by_u, weights, by_v) = inputs[0], output, cotangent
         rows, columns = shape_of(a)[-2:]
         _require_thin((rows, columns), full)
-        v, separate = adjoint(vh), apart[1]
-        weights = cotangents[1]
-        by_u, by_v = _of_vectors(cotangents)
-        u_slope, v_slope = _of_vectors(slopes)
-        has_slope = u_slope is not None or v_slope is not None
-        if weights is not None and separate is not None and not has_slope:
+        v = adjoint(vh)
+        by_u = None if by_u is None else _conjugate(by_u)
+        by_v = None if by_v is None else by_v.mT
+        distinct = _are_distinct(s, self.from_zero)
+        zero: Any = None if distinct else bind(vanishing, s)
+        if weights is not None and not distinct and by_u is None and by_v is None:
             # At zero a singular value has a kink, as the absolute value: the derivative is 0.
-            kinked = np.logical_and(bind(vanishing, s), bind(exceeding_in_vector, weights))
+            kinked = np.logical_and(zero, bind(exceeding_in_vector, weights))
             weights = _even(np.where(kinked, 0, weights), s)
         middle = None if weights is None else _diagonal_matrix(weights)
-        seen = [_times_matrix(adjoint(basis), x) for basis, x in
-                ((u, by_u), (v, by_v), (u, u_slope), (v, v_slope))]  # fmt: skip
         outside: Any = None
         if by_u is not None or by_v is not None:
-            scale = _sum(*(None if x is None else np.abs(x) for x in seen[:2]))
-            skews = [_skew(x) for x in seen]
-            zero = bind(vanishing, s)
-            if by_u is not None and by_v is not None:
-                # A pair at zero may change its sign on one side alone: so must nothing else.
-                both = np.logical_and(bind(exceeding, seen[0], scale), zero[..., None, :])
-                unlike = bind(exceeding, seen[0] - np.conj(seen[1]), scale)
-                is_pair = np.logical_and(both, np.logical_not(unlike))
-                own = np.logical_and(is_pair, np.eye(shape_of(s)[-1], dtype=bool))
-                dtype = dtype_of(s).type
-                middle = _sum(middle, np.where(own, dtype(np.nan), dtype(0)))
-            middle = _sum(
-                middle,
-                _quotient(
-                    _sum(*skews[:2]),
-                    _sum(*skews[2:]),
-                    _differences(s),
-                    None if separate is None else _differences(separate),
-                    _others(bind(equal_values, s)),
-                    scale,
-                ),
-                _quotient(
-                    _subtracted(*skews[:2]),
-                    _subtracted(*skews[2:]),
-                    _sums(s),
-                    None if separate is None else _sums(separate),
-                    _pairs_of(zero),
-                    scale,
-                ),
-            )
-            side, slope, basis = (by_u, u_slope, u) if rows > columns else (by_v, v_slope, v)
+            seen_u: Any = None if by_u is None else adjoint(u) @ by_u
+            seen_v: Any = None if by_v is None else adjoint(v) @ by_v
+            if seen_u is not None and seen_v is not None and not distinct:
+                middle = add_tangents(middle, _of_pairs_at_zero(seen_u, seen_v, s, zero))
+            by_difference, by_sum = _reciprocal(_differences(s)), _reciprocal(_sums(s))
+            if seen_u is not None:
+                middle = add_tangents(middle, _symmetric(seen_u * by_difference))
+                middle = middle + _skew(seen_u * by_sum)
+            if seen_v is not None:
+                middle = add_tangents(middle, _symmetric(seen_v * by_difference))
+                middle = middle - _skew(seen_v * by_sum)
+            side: Any
+            side, basis = (by_u, u) if rows > columns else (by_v, v)
             if rows != columns and side is not None:
-                outside = _quotient(
-                    _outside(basis, side),
-                    None if slope is None else _outside(basis, slope),
-                    s[..., None, :],
-                    None if separate is None else separate[..., None, :],
-                    zero[..., None, :],
-                    side,
-                )
+                outside = _outside(basis, side * _reciprocal(s)[..., None, :])
         result = u @ middle @ vh
         if outside is not None:
             result = result + (outside @ vh if rows > columns else u @ adjoint(outside))
         return conform(_conjugate(result), a), *(None,) * (len(inputs) - 1)
+
+
+def _of_pairs_at_zero(seen_u: Any, seen_v: Any, s: Any, zero: Any) -> Any:
+    """Nan for a pair of vectors at zero that something depends on otherwise than as a pair.
+
+    Such a pair may change its sign on one side alone: so must nothing else.
+    """
+    scale = np.abs(seen_u) + np.abs(seen_v)
+    both = np.logical_and(bind(exceeding, seen_u, scale), zero[..., None, :])
+    unlike = bind(exceeding, seen_u - np.conj(seen_v), scale)
+    is_pair = np.logical_and(both, np.logical_not(unlike))
+    own = np.logical_and(is_pair, np.eye(shape_of(s)[-1], dtype=bool))
+    dtype = dtype_of(s).type
+    return np.where(own, dtype(np.nan), dtype(0))
 
 
 class SvdAlong(Along, Svd):
@@ -754,8 +626,7 @@ class SvdAlong(Along, Svd):
                 count = s.shape[-1] - rank
                 left[:, rank:] = free_left @ first[:, :count]
                 right[:, rank:] = free_right @ adjoint(second)[:, :count]
-        vh = adjoint(v)
-        return u, s, vh.copy(), u.copy(), vh.copy()
+        return u, s, adjoint(v).copy()
 
     def infer(
         self,

@@ -45,6 +45,7 @@ from functrace.transforms.arguments import (
 )
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
+from functrace.transforms.limits import holds_series, limit_of, told_apart
 from functrace.transforms.transpose import jvp_from_vjp, jvp_of
 from functrace.transforms.zeros import ZeroKeeping, are_finite, may_hold_zeros
 
@@ -154,9 +155,12 @@ class TangentRecording(ValueRecording):
                 output = bind(primitive, *values, **params)
                 if primitive.locally_constant:
                     return output
-                if primitive.may_coincide:
+                if primitive.may_coincide and not holds_series(output[primitive.values_at]):
                     directions = [*map(self.keeping.value_of, tangents)]
-                    output = primitive.aligned(values, directions, output, **params)
+                    if youngest_birth(directions) <= youngest_birth(values):
+                        # Else the outputs are wanted before there is a direction.
+                        output = primitive.aligned(values, directions, output, **params)
+                    output = told_apart(primitive, output)
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(user_place(4)))
@@ -209,14 +213,20 @@ class TangentRecording(ValueRecording):
             parts = tuple(map(self.keeping.value_of, parts))
         return parts if primitive.multiple_outputs else parts[0]
 
+    def value_of(self, x: Any) -> Any:
+        """What a value returned by the function is, one recording further out."""
+        value = super().value_of(x)
+        return limit_of(value) if type(value) is Tracer else value
+
     def makes_zeros(self, x: Any) -> bool:
         """Whether there may be zeros in the tangent of a value that are to stay."""
-        return isinstance(x, Tracer) and x.recording is self and self.keeping.marks(x.variable)
+        is_ours = isinstance(x, Tracer) and x.recording is self
+        return is_ours and self.keeping.marks(limit_of(x.variable))
 
     def tangent_of(self, x: Any) -> Any:
         """The tangent of a value returned by the function; zeros for a constant."""
         if isinstance(x, Tracer) and x.recording is self:
-            return self.keeping.value_of(x.variable)
+            return self.keeping.value_of(limit_of(x.variable))
         return zeros_of(x)
 
 

@@ -62,6 +62,7 @@ from functrace.transforms.arguments import (
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
+from functrace.transforms.limits import limit_of, told_apart
 from functrace.transforms.linear_functions import Domain, LinearFunction
 from functrace.transforms.transformed import transformed
 from functrace.transforms.transpose import vjp_from_jvp
@@ -94,7 +95,6 @@ class Tape(ValueRecording):
         makes_zeros: Whether on the way back zeros are made that are to stay. What is read out of
             the inputs makes none: no operations come before it.
         kept: The large arrays that must not be written before the walk back is over, if any.
-        separations: The recordings that tell equal values apart.
         is_nested: Whether some of the values belong to an outer recording.
     """
 
@@ -109,7 +109,6 @@ class Tape(ValueRecording):
         super().__init__()
         self.rows: list[Row] = []
         self.variables = 0
-        self.separations: list[Separation] = []
         if outlives:
             self._copies = ImmutableArrays()
 
@@ -245,7 +244,7 @@ class Tape(ValueRecording):
             return output
         self._note_zeros(rule, variables)
         if primitive.may_coincide:
-            output, rule = self._separate(primitive, output)
+            output = told_apart(primitive, output)
         place = user_place(3)
         first = self.variables
         self.variables += len(output)
@@ -297,108 +296,17 @@ class Tape(ValueRecording):
             variables.append(variable)
         return tuple(values), tuple(variables), is_nested, is_large
 
-    def _separate(self, primitive: Primitive, output: Any) -> tuple[Any, Primitive]:
-        """Give equal values tangents that tell them apart, and the rule that takes the limit."""
-        apart = primitive.separated(output)
-        if apart is None:
-            return output, primitive
-        separation = Separation()
-        self.separations.append(separation)
-        output = tuple(
-            value if tangent is None else new_tracer(separation, value, tangent)
-            for value, tangent in zip(output, apart, strict=True)
-        )
-        return output, AtLimit(primitive, self.separations, apart)
-
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
-        if type(x) is Tracer and x.recording is self and self.is_open and not self.separations:
-            return x.value
-        return self.together(super().value_of(x))
-
-    def together(self, x: Any) -> Any:
-        """A value or a cotangent without the tangents that tell equal values apart."""
-        if self.separations:
-            while isinstance(x, Tracer) and x.recording in self.separations:
-                x = x.value
-        return x
+        if type(x) is Tracer and x.recording is self and self.is_open:
+            value = x.value
+        else:
+            value = super().value_of(x)
+        return limit_of(value) if type(value) is Tracer else value
 
     def variable_of(self, x: Any) -> int | None:
         """The variable of a value returned by the function; None for a constant."""
         return x.variable if isinstance(x, Tracer) and x.recording is self else None
-
-
-class Separation(TangentRecording):
-    """Tells equal values of a tape apart, to first order, for rules that take a limit.
-
-    Its tracers are values of one tape, and nobody else sees them. They meet what is younger than
-    the tape where its pullback is called later, under `vmap` say, and must carry their tangents
-    through that as well: so it is younger than all recordings but its own kind.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.birth += 1 << 62
-
-    def _with_zeros(
-        self,
-        primitive: Primitive,
-        values: Sequence[Any],
-        tangents: Sequence[Any],
-        output: Any,
-        tangent: Any,
-        params: dict[str, Any],
-        makes_zeros: bool,
-    ) -> Any:
-        """The tangent as it is: marks would have to be younger than what it meets, too."""
-        return tangent
-
-
-class AtLimit(Primitive):
-    """The vjp rule of one application of a primitive of whose values some may be equal."""
-
-    multiple_outputs = True
-
-    def __init__(
-        self, primitive: Primitive, separations: list[Separation], apart: Sequence[Any]
-    ) -> None:
-        self.name = primitive.name  # it is no primitive of its own, so the table has none of it
-        self.primitive = primitive
-        self.separations = separations
-        self.number = len(separations) - 1
-        self.apart = apart
-
-    def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
-        """Take cotangents and their slopes apart."""
-        separation = self.separations[self.number]
-        # The walk back has been at the operations to which these belong.
-        past = self.separations[self.number + 1 :]
-
-        def is_ours(x: Any) -> bool:
-            return isinstance(x, Tracer) and x.recording is separation
-
-        def without_past(x: Any) -> Any:
-            while isinstance(x, Tracer) and x.recording in past:
-                x = x.value
-            return x
-
-        cotangent = [*map(without_past, cotangent)]
-        return self.primitive.vjp_at_limit(
-            [x.value if is_ours(x) else x for x in cotangent],
-            [x.variable if is_ours(x) else None for x in cotangent],
-            self.apart,
-            inputs,
-            [separation.value_of(x) for x in output],
-            needed,
-            **params,
-        )
 
 
 def pull_back(
@@ -432,6 +340,7 @@ def pull_back(
         return
     found = cotangents.copy()
     backward(reversed(rows), found, is_recorded)
+    found[: tape.inputs] = map(limit_of, found[: tape.inputs])
     for x in found:
         if x is not None and not _is_finite(x):
             try:
@@ -472,7 +381,7 @@ def pull_back_with_zeros(
         if has_zeros:
             cotangents[:] = map(keeping.mark, cotangents)
         backward(rows, cotangents, True, keeping)
-        cotangents[:] = map(tape.together, cotangents)
+        cotangents[:] = map(limit_of, cotangents)
         marks = list(map(keeping.marks, cotangents))
         cotangents[:] = map(keeping.value_of, cotangents)
     return marks
@@ -645,8 +554,6 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             is_traced=any(type(x) is Tracer for x in given),
             has_zeros=any(map(may_hold_zeros, given)),
         )
-        if tape.separations:
-            cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
         return structure.unflatten(gradients(leaves, is_active, cotangents))
 
     result = out_structure.unflatten(values)
@@ -747,8 +654,6 @@ def value_and_grad(
             finally:
                 if tape.kept is not None:
                     tape.kept.release()
-            if tape.separations:
-                cotangents = [tape.together(x) for x in cotangents[: sum(is_active)]]
             gradient = structure.unflatten(gradients(leaves, is_active, cotangents))
             return ((value, aux), gradient) if has_aux else (value, gradient)
         except Exception as error:
@@ -852,6 +757,6 @@ def gradients(
             elif sys.getrefcount(gradient) > _ALONE or not _is_own(gradient):
                 gradient = gradient.copy()
         elif type(gradient) is Tracer:
-            gradient = as_scalar_result(gradient.copy())
+            gradient = as_scalar_result(limit_of(gradient).copy())
         result.append(gradient)
     return result

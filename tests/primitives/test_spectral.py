@@ -135,15 +135,90 @@ def test_second_derivatives_of_the_logarithm_of_the_determinant(way, name, wrap)
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("way", HESSIANS)
-def test_second_derivatives_that_are_not_known_are_nan(way):
-    loss = lambda x: np.sum(WEIGHTS * spectral(np.sqrt)(x))
-    assert np.isnan(HESSIANS[way](loss)(np.eye(3))).any()
-    twice = lambda x: np.sum(WEIGHTS * spectral(np.log)(spectral(np.exp)(x)))
-    assert np.isnan(ft.grad(twice)(np.eye(3))).any()
-    expected = ft.hessian(loss)(MATRICES["distinct"])
-    found = HESSIANS[way](loss)(MATRICES["distinct"])
-    np.testing.assert_allclose(found, expected, atol=1e-13)
+def newton_root(x):
+    y, z = x, np.eye(3)
+    for _ in range(12):
+        y, z = (y + np.linalg.inv(z)) / 2, (z + np.linalg.inv(y)) / 2
+    return y
+
+
+def cube_by_svd(x):
+    u, s, vh = thin(x)
+    return (u * s**3) @ vh
+
+
+def gram_by_svd(x):
+    _, s, vh = thin(x)
+    return (vh.T * s**2) @ vh
+
+
+FUNCTIONS = {
+    "root": (spectral(np.sqrt), newton_root),
+    "cube": (spectral(lambda w: w**3), lambda x: x @ x @ x),
+    "inverse": (spectral(lambda w: 1 / w), np.linalg.inv),
+    "singular values": (cube_by_svd, lambda x: x @ x.T @ x),
+    "gram": (gram_by_svd, lambda x: x.T @ x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("f", "way"),
+    [(f, "forward over reverse") for f in FUNCTIONS] + [("root", way) for way in HESSIANS],
+)
+def test_second_derivatives_of_functions_of_matrices(f, way):
+    found, truth = (
+        lambda x, g=g: np.sum(WEIGHTS * g(hermitian(x))) + np.sum(UNIT * g(hermitian(x)) ** 2) / 2
+        for g in FUNCTIONS[f]
+    )
+    for name in ("identity", "two equal", "distinct"):
+        x = MATRICES[name]
+        expected = ft.jacfwd(ft.jacfwd(truth))(x)
+        np.testing.assert_allclose(HESSIANS[way](found)(x), expected, atol=1e-10)
+
+
+def test_compiled_second_derivatives_of_functions_of_matrices():
+    found, truth = (lambda x, g=g: np.sum(WEIGHTS * g(hermitian(x))) for g in FUNCTIONS["root"])
+    x = MATRICES["two equal"]
+    np.testing.assert_allclose(ft.jit(ft.hessian(found))(x), ft.hessian(truth)(x), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["identity", "two equal", "distinct"])
+def test_factorizations_of_functions_of_factorizations(name):
+    def loss(x):
+        return np.sum(WEIGHTS * spectral(np.sqrt)(spectral(lambda w: w**2 + w)(x)))
+
+    def truth(x):
+        return np.sum(WEIGHTS * newton_root(hermitian(x) @ hermitian(x) + hermitian(x)))
+
+    x = MATRICES[name]
+    np.testing.assert_allclose(ft.grad(loss)(x), ft.grad(truth)(x), atol=1e-10)
+    pushed = ft.jvp(loss, (x,), (DIRECTION,))[1]
+    np.testing.assert_allclose(pushed, np.sum(DIRECTION * ft.grad(truth)(x)), atol=1e-10)
+    found, expected = (
+        ft.grad(lambda x, f=f: np.sum(DIRECTION * ft.grad(f)(x)))(x) for f in (loss, truth)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    compiled = ft.jit(ft.grad(loss))(x)  # where it is not worth the time that it would take
+    if name == "distinct":
+        np.testing.assert_allclose(compiled, ft.grad(truth)(x), atol=1e-10)
+    else:
+        assert np.isnan(compiled).any()
+
+
+def test_second_derivatives_at_the_zero_matrix():
+    for name in ("cube", "singular values", "gram"):
+        found, truth = (lambda x, g=g: np.sum(WEIGHTS * g(hermitian(x))) for g in FUNCTIONS[name])
+        expected = ft.hessian(truth)(np.zeros((3, 3)))
+        np.testing.assert_allclose(ft.hessian(found)(np.zeros((3, 3))), expected, atol=1e-12)
+
+
+def test_second_derivatives_of_what_is_compiled_within_are_right_or_nan():
+    loss = ft.jit(lambda x: np.sum(WEIGHTS * spectral(np.sqrt)(x)))
+    truth = ft.hessian(lambda x: np.sum(WEIGHTS * newton_root(hermitian(x))))
+    hessian = ft.hessian(loss)
+    assert np.isnan(hessian(np.eye(3))).any()
+    x = MATRICES["distinct"]
+    np.testing.assert_allclose(hessian(x), truth(x), atol=1e-12)
 
 
 @pytest.mark.parametrize(
