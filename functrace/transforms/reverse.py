@@ -92,14 +92,14 @@ class Tape(ValueRecording):
         rows: What was recorded, in order.
         variables: How many variables there are so far; the inputs come first.
         inputs: How many of the variables are inputs.
-        makes_zeros: Whether on the way back zeros are made that are to stay. What is read out of
-            the inputs makes none: no operations come before it.
+        zeros_until: How many rows there are up to the last one that makes zeros on the way back
+            which are to stay. What is read out of the inputs makes none: no operations come before.
         kept: The large arrays that must not be written before the walk back is over, if any.
         is_nested: Whether some of the values belong to an outer recording.
     """
 
     inputs: int = 0
-    makes_zeros: bool = False
+    zeros_until: int = 0
     kept: KeptArrays | None = None
     is_nested: bool = False
     _copies: ImmutableArrays | None = None
@@ -226,7 +226,8 @@ class Tape(ValueRecording):
             tracer.place = place
             tracer.memory = tracer.base = None
             if primitive.is_noted:
-                self._note_zeros(primitive, variables)
+                if primitive.makes_zeros:
+                    self._note_zeros(primitive, variables, values[0], output, len(self.rows))
                 if primitive.makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
             return tracer
@@ -242,7 +243,8 @@ class Tape(ValueRecording):
             output = run(primitive, values, params)
         if primitive.locally_constant:  # derivative zero: nothing to walk back through
             return output
-        self._note_zeros(rule, variables)
+        if rule.makes_zeros:
+            self._note_zeros(rule, variables, values[0], output, len(self.rows) + 1)
         if primitive.may_coincide:
             output = told_apart(primitive, output)
         place = user_place(3)
@@ -261,12 +263,20 @@ class Tape(ValueRecording):
             share_parts(inputs[0], outputs, primitive, params)
         return outputs
 
-    def _note_zeros(self, rule: Primitive, variables: Sequence[int | None]) -> None:
-        """Note that a rule makes zeros, if operations come before it that they may meet."""
-        if rule.makes_zeros and not self.makes_zeros:
-            for variable in variables:
-                if variable is not None and variable >= self.inputs:
-                    self.makes_zeros = True
+    def _note_zeros(
+        self,
+        rule: Primitive,
+        variables: Sequence[int | None],
+        input: Any,
+        output: Any,
+        count: int,
+    ) -> None:
+        """Note that a row, the last of so many, makes zeros, if rows come before that meet them."""
+        if rule.makes_views and type(output) is not tuple and np.size(input) == np.size(output):
+            return  # a view of all elements leaves none out
+        for variable in variables:
+            if variable is not None and variable >= self.inputs:
+                self.zeros_until = count
 
     def _known(
         self, primitive: Primitive, inputs: Sequence[Any]
@@ -332,12 +342,14 @@ def pull_back(
     """
     rows = tape.rows
     is_recorded = is_traced or tape.is_nested
-    if not has_zeros and not tape.makes_zeros:
+    if not has_zeros and not tape.zeros_until:
         backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
         return
     if is_recorded and not _only_tangents_around():
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
         return
+    if once and not has_zeros:  # until the first zeros are made no care is needed
+        backward(consumed(rows, tape.zeros_until), cotangents, is_recorded)
     found = cotangents.copy()
     backward(reversed(rows), found, is_recorded)
     found[: tape.inputs] = map(limit_of, found[: tape.inputs])
@@ -489,9 +501,9 @@ def _fits_into(part: Any, array: Any) -> bool:
     )
 
 
-def consumed(rows: list[Row]) -> Iterator[Row]:
-    """The rows from the last to the first, each let go when the next one is taken."""
-    while rows:
+def consumed(rows: list[Row], left: int = 0) -> Iterator[Row]:
+    """The rows from the last on until some are left, each let go when the next one is taken."""
+    while len(rows) > left:
         yield rows.pop()
 
 
