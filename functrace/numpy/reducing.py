@@ -193,10 +193,10 @@ def _extreme(
             )
         dtype = dtype_of(a)
         a = _masked(where, a, dtype.type(lowest(dtype, sign)))
-    axes = _axes(axis, a)
-    choose = np.maximum if sign > 0 else np.minimum
+    axes = None if axis is None else _axes(axis, a)
     if not is_given(initial):
         return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
+    choose = np.maximum if sign > 0 else np.minimum
     shape = shape_of(a)
     initial = _initial(initial, dtype_of(a))
     if reduced_count(shape, axes) == 0:

@@ -272,7 +272,7 @@ class Tape(ValueRecording):
         count: int,
     ) -> None:
         """Note that a row, the last of so many, makes zeros, if rows come before that meet them."""
-        if rule.makes_views and type(output) is not tuple and np.size(input) == np.size(output):
+        if rule.makes_views and getattr(output, "size", 1) == getattr(input, "size", 0):
             return  # a view of all elements leaves none out
         for variable in variables:
             if variable is not None and variable >= self.inputs:
@@ -348,10 +348,17 @@ def pull_back(
     if is_recorded and not _only_tangents_around():
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
         return
+    summed: set[int] = set()
     if once and not has_zeros:  # until the first zeros are made no care is needed
-        backward(consumed(rows, tape.zeros_until), cotangents, is_recorded)
+        backward(consumed(rows, tape.zeros_until), cotangents, is_recorded, summed=summed)
     found = cotangents.copy()
-    backward(reversed(rows), found, is_recorded)
+    for number in tuple(summed):  # what would be added to in place
+        x = found[number]
+        if type(x) is np.ndarray and x.nbytes <= COPIED_BYTES:
+            found[number] = x.copy()
+        else:
+            summed.remove(number)
+    backward(reversed(rows), found, is_recorded, summed=summed)
     found[: tape.inputs] = map(limit_of, found[: tape.inputs])
     for x in found:
         if x is not None and not _is_finite(x):
@@ -405,6 +412,7 @@ def backward(
     cotangents: list[Any],
     is_recorded: bool,
     keeping: ZeroKeeping | None = None,
+    summed: set[int] | None = None,
 ) -> None:
     """Walk rows from the last to the first, and complete the cotangents of the inputs.
 
@@ -414,8 +422,9 @@ def backward(
             the inputs are left in it; all others are let go as soon as they were used.
         is_recorded: Whether another recording may record what is done, and so ask for its places.
         keeping: Marks cotangents in which there may be zeros that are to stay, if given.
+        summed: The variables whose cotangent is a sum made on this walk, and nobody else's.
     """
-    summed: set[int] = set()  # variables whose cotangent is a sum made here, and nobody else's
+    summed = set() if summed is None else summed
     # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
     # what the forward pass computed has given its warnings already.
     begun = numpy_warnings.begin_silence()
