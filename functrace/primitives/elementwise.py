@@ -456,9 +456,18 @@ def all_finite(x: Any) -> bool:
     return all(cmath.isfinite(piece.dot(piece)) for piece in pieces)
 
 
-def _run_product_or_zero(t: Any, factor: Any) -> Any:
-    product = t * factor
-    return product if all_finite(product) else np.where(t == 0, 0, product)[()]
+def _run_product_or_zero(t: Any, factor: Any, out: np.ndarray | None = None) -> Any:
+    # Zero times what is finite is zero. To look at the factor leaves the product free to be written
+    # over either of the two.
+    if out is None:
+        product = t * factor
+        return product if all_finite(product) else np.where(t == 0, 0, product)[()]
+    if all_finite(factor):
+        return np.multiply(t, factor, out)
+    is_zero = t == 0
+    np.multiply(t, factor, out)
+    np.copyto(out, 0, where=is_zero)
+    return out
 
 
 def _run_zero_product(x: Any, y: Any) -> Any:
@@ -468,9 +477,14 @@ def _run_zero_product(x: Any, y: Any) -> Any:
     return np.where(np.logical_or(x == 0, y == 0), 0, product)[()]
 
 
-def _run_quotient_or_zero(t: Any, divisor: Any) -> Any:
-    quotient = t / divisor
-    return quotient if all_finite(quotient) else np.where(t == 0, 0, quotient)[()]
+def _run_quotient_or_zero(t: Any, divisor: Any, out: np.ndarray | None = None) -> Any:
+    quotient = t / divisor if out is None else np.true_divide(t, divisor, out)
+    if all_finite(quotient):
+        return quotient
+    if out is None:
+        return np.where(t == 0, 0, quotient)[()]
+    np.copyto(out, 0, where=t == 0)
+    return out
 
 
 def _scalar_product_or_zero(t: Any, factor: Any) -> Any:
@@ -533,7 +547,12 @@ class OrZero(Elementwise):
         """The function; for scalars one that needs no care about warnings."""
         if outputs[0].shape or outputs[0].dtype.kind != "f":
             name = names.function(self.name, self.run)
-            return Code(f"{name}({{0}}, {{1}})", is_contiguous=None)
+            into = in_place = None
+            if outputs[0].shape and all(
+                operand.type.dtype == outputs[0].dtype for operand in inputs
+            ):
+                into, in_place = f"{name}({{0}}, {{1}}, {{out}})", self.ufunc is np.multiply
+            return Code(f"{name}({{0}}, {{1}})", into, in_place=bool(in_place), is_contiguous=None)
         name = names.function(f"scalar_{self.name}", _SCALAR[self.ufunc])
         numbers = [as_float(names, operand, n) for n, operand in enumerate(inputs)]
         python = None

@@ -454,6 +454,25 @@ class Extreme(WeightedReduction):
             return wins, np.count_nonzero(wins)
         return wins, np.add.reduce(wins, axis=axes, keepdims=True)
 
+    def jvp(
+        self,
+        inputs: Sequence[Any],
+        tangents: Sequence[Any],
+        output: Any,
+        *,
+        axes: Axes,
+        keepdims: bool,
+    ) -> Any:
+        """The mean of the winners' tangents; of the others even infinite ones count nothing."""
+        if tangents[0] is None:
+            return None
+        (x,) = inputs
+        wins, count = self._winners(x, lined_up(output, shape_of(x), axes, keepdims), axes)
+        share = np.where(wins, tangents[0], 0) / count
+        if share.dtype != dtype_of(x):
+            share = cast_to(share, dtype_of(x))
+        return np.add.reduce(share, axis=axes, keepdims=keepdims)
+
     def vjp(
         self,
         cotangent: Any,

@@ -12,6 +12,10 @@ import pytest
 import functrace as ft
 from functrace.errors import OperandError
 from functrace.extend import PRIMITIVES, type_of
+from functrace.primitives.elementwise import (
+    product_or_zero_primitive,
+    quotient_or_zero_primitive,
+)
 from functrace.testing import check_grads, numerical_gradient
 from functrace.tracing import UFUNCS
 from tests.agreement import assert_like_numpy
@@ -382,3 +386,37 @@ def test_rounded_booleans_are_halves():
     assert_like_numpy(np.round, np.array([True, False]))
     with pytest.raises(TypeError):
         ft.jit(lambda x: np.round(x, 1))(np.array([True, False]))
+
+
+HURTING = np.array([0.0, -0.0, 1.0, -2.0, np.inf, -np.inf, np.nan, 1e200, 1e-200])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("memory", ["first", "second", "other"])
+@pytest.mark.parametrize("finite", [True, False])
+def test_products_that_keep_zeros_in_place_are_those_in_new_memory(memory, finite):
+    x, y = (np.ravel(part).copy() for part in np.meshgrid(HURTING, HURTING))
+    if finite:
+        y[~np.isfinite(y)] = 3.0
+    out = {"first": x.copy(), "second": y.copy(), "other": np.empty_like(x)}[memory]
+    first, second = out if memory == "first" else x, out if memory == "second" else y
+    expected = np.where(x == 0, 0, x * y)
+    found = product_or_zero_primitive.run(first, second, out)
+    assert found is out
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(product_or_zero_primitive.run(x, y), expected)
+    if memory == "other":
+        found = quotient_or_zero_primitive.run(x, y, out)
+        np.testing.assert_array_equal(found, np.where(x == 0, 0, x / y))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_compiled_choices_behind_chains_keep_zeros():
+    def f(x):
+        y = np.exp(x) * np.cos(x) / (x - 1.0)
+        return np.sum(np.where(np.abs(x) < 5, y * np.sqrt(np.abs(x)) * x, 0.0))
+
+    x = np.array([1000.0, 2.0, np.inf, -3.0, 800.0] * 400)
+    found = ft.jit(ft.grad(f))(x)
+    np.testing.assert_allclose(found, ft.grad(f)(x), rtol=1e-12)
+    assert np.isfinite(found).all()

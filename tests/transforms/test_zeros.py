@@ -36,6 +36,8 @@ FUNCTIONS = {  # each with a point, and the value, the first and the second deri
     ),
     "minimum": (lambda x: np.minimum(np.exp(x), 10.0) + x * x, 1000.0, 2000.0, 2.0),
     "clip": (lambda x: np.clip(np.sinh(x), -1, 1), 1000.0, 0.0, 0.0),
+    "largest": (lambda x: np.max(np.log(np.stack([x, x + 2]))), 0.0, 0.5, -0.25),
+    "smallest": (lambda x: np.min(np.abs(1 / np.stack([x, x + 2]))), 0.0, -0.25, 0.25),
     "exp of sqrt": (lambda x: np.where(x > 0, np.exp(np.sqrt(x)), 0.0), 0.0, 0.0, 0.0),
     "power": (lambda x: np.where(x > 1, x**3.0, x**0.5 * x**0.5), 2.0, 12.0, 12.0),
     "power at 0": (lambda x: np.where(x > 0, x**-0.5, x), 0.0, 1.0, 0.0),
