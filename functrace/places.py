@@ -204,6 +204,15 @@ def recorded_place(depth: int) -> Place | None:
     return None
 
 
+def place_here(depth: int) -> Place | None:
+    """As `recorded_place`, and sooner where a line of the user's is just ``depth`` frames up."""
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    code = frame.f_code
+    if _is_library.get(code.co_filename) is False and not _uses_scopes:
+        return code, frame.f_lasti
+    return recorded_place(depth + 1)
+
+
 def source_here(depth: int) -> Source | None:
     """The user's line for which functrace is at work, ``depth`` frames up or further.
 

@@ -29,7 +29,7 @@ from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.layouts import copied
-from functrace.places import Place, begin_rule, end_rule, runs_equations, source_of, user_place
+from functrace.places import Place, begin_rule, end_rule, place_here, runs_equations, source_of
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
 from functrace.tracebacks import boundary, leave_out_own_frames
@@ -208,14 +208,14 @@ class Tape(ValueRecording):
             if is_nested:
                 self.is_nested = True
                 output = bind(primitive, *values, **params)
-                place = (output.place if type(output) is Tracer else None) or user_place(3)
+                place = (output.place if type(output) is Tracer else None) or place_here(3)
             else:
                 try:
                     # Most have no parameters, and calls without keywords are faster.
                     output = primitive.run(*values, **params) if params else primitive.run(*values)
                 except (ValueError, TypeError, IndexError) as error:
                     raise_explained(error, primitive, values, params)
-                place = user_place(3)
+                place = place_here(3)
             number = self.variables
             self.variables = number + 1
             self.rows.append((primitive, values, variables, params, output, number, place))
@@ -247,7 +247,7 @@ class Tape(ValueRecording):
             self._note_zeros(rule, variables, values[0], output, len(self.rows) + 1)
         if primitive.may_coincide:
             output = told_apart(primitive, output)
-        place = user_place(3)
+        place = place_here(3)
         first = self.variables
         self.variables += len(output)
         numbers = tuple(range(first, self.variables))
