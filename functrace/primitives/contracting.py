@@ -93,7 +93,8 @@ def _runner(first: str, second: str, output: str) -> Callable[[Any, Any], Any]:
     columns = [label for label in output if label in second and label not in first]
     summed = [label for label in first if label in second and label not in output]
     if not summed:
-        return _product_runner(first, second, output)
+        is_outer = len(first) == len(second) == 1 and first + second == output
+        return _outer if is_outer else _product_runner(first, second, output)
     if rows and columns and output.index(columns[-1]) < output.index(rows[-1]):
         # With the operands exchanged, the product's own memory has the output's order.
         exchanged = _runner(second, first, output)
@@ -108,6 +109,22 @@ def _runner(first: str, second: str, output: str) -> Callable[[Any, Any], Any]:
     if simple is not None and few and list(output) == rows + columns:
         return simple
     return _general_runner(first, second, output, batch, rows, columns, summed)
+
+
+_FEW, _MANY = 1 << 12, 1 << 18
+"""Between these sizes BLAS fills short rows in a third of NumPy's time, and with one thread."""
+
+
+def _outer(x: Any, y: Any) -> Any:
+    """What computes an outer product, of which BLAS makes the zeros positive, as in matrices."""
+    if _FEW < x.size * y.size <= _MANY and _is_tall(x, y, x.size, y.size):
+        return x.reshape(-1, 1).dot(y.reshape(1, -1))
+    return x[:, None] * y
+
+
+def _is_tall(x: Any, y: Any, rows: int, columns: int) -> bool:
+    """Whether the outer product of two vectors, or of their types, has short rows."""
+    return x.dtype == y.dtype and x.dtype.char in "fd" and 1 < columns <= min(rows, 256)
 
 
 def _product_runner(first: str, second: str, output: str) -> Callable[[Any, Any], Any]:
@@ -203,7 +220,8 @@ def contraction_code(
     columns = [label for label in output if label in second and label not in first]
     summed = [label for label in first if label in second and label not in output]
     if not summed:
-        if len(first) == len(second) == 1 and first + second == output and _is_tall(x, y, result):
+        is_outer = len(first) == len(second) == 1 and first + second == output
+        if is_outer and _is_tall(x, y, *result.shape):
             n, m = result.shape
             outer = f"{{0}}.reshape(({n}, 1)).dot({{1}}.reshape((1, {m}))"
             return Code(
@@ -252,13 +270,6 @@ def contraction_code(
         return Code(expression, is_contiguous=permutation is None, product=sizes)
     into = f"{expression[:-1]}, {{out}})"
     return Code(expression, into, needs_contiguous=True, is_contiguous=True, product=sizes)
-
-
-def _is_tall(x: ArrayType, y: ArrayType, result: ArrayType) -> bool:
-    """Whether an outer product has short rows, which BLAS fills in two thirds of NumPy's time."""
-    rows, columns = result.shape
-    is_floating = x.dtype == y.dtype and result.dtype.char in "fd"
-    return is_floating and 1 < columns <= min(rows, 256)
 
 
 def _lined_up(text: str, labels: str, output: str) -> str:

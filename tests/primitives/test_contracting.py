@@ -76,3 +76,16 @@ def test_each_contraction_of_each_size(subscripts):
         rows = [f(*row) for row in zip(*batches, strict=True)]
         for g in (ft.vmap(f), ft.jit(ft.vmap(f))):
             np.testing.assert_allclose(g(*batches), np.stack(rows), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.complex128, np.float16])
+@pytest.mark.parametrize("shape", [(3, 2), (5000, 3), (5000, 1), (2000, 256), (40, 300), (0, 3)])
+def test_outer_products_of_all_sizes_are_numpys(shape, dtype):
+    x, y = (np.arange(n).astype(dtype) - 2 for n in shape)
+    if dtype != np.int64 and min(shape) > 1:
+        x[1], y[1] = np.inf, np.nan
+    with np.errstate(all="ignore"):
+        expected = np.outer(x, y)
+        found = plan_of("i,j->ij").run(x, y)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
