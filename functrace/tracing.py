@@ -46,6 +46,7 @@ from functrace.errors import (
     LeakedTracerError,
     LostDerivativeError,
     OperandError,
+    PrimitiveError,
     ShapeMismatchError,
     UnknownValueError,
     UnsupportedFunctionError,
@@ -87,6 +88,7 @@ from functrace.refusals import (
     place_raised,
     remedy_for,
 )
+from functrace.tracebacks import leave_out_own_frames
 
 # Recordings
 
@@ -395,6 +397,8 @@ class ProgramRecording(Recording):
             raise explained(error, primitive, types) from error
         if not self.is_open:
             return again(primitive, inputs, params)
+        if not primitive.has_plain_rules:
+            _require_types(primitive, inferred)
         silent = not self._is_silent_outside and numpy_warnings.is_silent()
         source = source_of(place)
         if primitive.multiple_outputs:
@@ -418,6 +422,20 @@ class ProgramRecording(Recording):
     def program(self, outputs: Sequence[Any]) -> Program:
         """The Program from the inputs to these outputs."""
         return Program(self.inputs, self.equations, [self.atom(x) for x in outputs])
+
+
+def _require_types(primitive: Primitive, inferred: Any) -> None:
+    """Check what the infer rule of a primitive returned."""
+    types: Any = inferred if primitive.multiple_outputs else (inferred,)
+    if isinstance(types, list | tuple) and all(isinstance(type, ArrayType) for type in types):
+        return
+    wanted = "a tuple of ArrayTypes, one for each output" if primitive.multiple_outputs else ""
+    wanted = wanted or "the ArrayType of its output"
+    raise PrimitiveError(
+        f"The infer rule of {primitive.name!r} returned {inferred!r:.80}; expected {wanted}.",
+        source_here(2),
+        "Return functrace.extend.ArrayType(shape, dtype).",
+    )
 
 
 def as_scalar_result(x: Any) -> Any:
@@ -813,24 +831,39 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
         ufunc: What the operator means.
         name: The name of the methods, as ``add`` is of ``__add__``.
     """
+    # A tracer that has leaked is used outside of all that takes functrace's own frames out of the
+    # tracebacks of errors. To be ready for it costs nothing.
 
     def left(self: Tracer, other: Any) -> Any:
-        kind = type(other)
-        if (
-            other.recording is self.recording
-            if kind is Tracer
-            else kind in _PLAIN_SCALARS or (kind is np.ndarray and other.dtype.kind in "biufc")
-        ):  # what `_operator` would find, sooner
-            primitive = UFUNCS[ufunc]
-            if isinstance(primitive, Primitive):
-                return self.recording.record(primitive, (self, other), {})
-        return _operator(ufunc, self, other)
+        try:
+            kind = type(other)
+            if (
+                other.recording is self.recording
+                if kind is Tracer
+                else kind in _PLAIN_SCALARS or (kind is np.ndarray and other.dtype.kind in "biufc")
+            ):  # what `_operator` would find, sooner
+                primitive = UFUNCS[ufunc]
+                if isinstance(primitive, Primitive):
+                    return self.recording.record(primitive, (self, other), {})
+            return _operator(ufunc, self, other)
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
 
     def right(self: Tracer, other: Any) -> Any:
-        return _reflected(ufunc, self, other)
+        try:
+            return _reflected(ufunc, self, other)
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
 
     def in_place(self: Tracer, other: Any) -> Any:
-        return self._changed(_operator(ufunc, self, other))  # pyright: ignore[reportPrivateUsage]
+        try:
+            result = _operator(ufunc, self, other)
+            return self._changed(result)  # pyright: ignore[reportPrivateUsage]
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
 
     for letter, method in (("", left), ("r", right), ("i", in_place)):
         own = f"__{letter}{name}__"
@@ -1352,7 +1385,11 @@ class Tracer:
         FUNCTIONS[operator.setitem](self, index, value)
 
     def __getitem__(self, index: Any) -> Any:
-        return FUNCTIONS[operator.getitem](self, index)
+        try:
+            return FUNCTIONS[operator.getitem](self, index)
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
 
     # NumPy's protocols
 
@@ -1379,10 +1416,14 @@ class Tracer:
             inputs = (_number(inputs[0]), *inputs[1:])
         if ufunc is np.power:
             inputs = (_as_base(*inputs), inputs[1])
-        if is_alone and isinstance(primitive, Primitive):
-            result = recording.record(primitive, inputs, {})  # what bind would find
-        else:
-            result = apply_ufunc(ufunc, *inputs)
+        try:
+            if is_alone and isinstance(primitive, Primitive):
+                result = recording.record(primitive, inputs, {})  # what bind would find
+            else:
+                result = apply_ufunc(ufunc, *inputs)
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
         return strong(result) if type(result) is Tracer else result
 
     def __array_function__(
@@ -1401,7 +1442,11 @@ class Tracer:
         if implementation is None:
             module = getattr(function, "__module__", "numpy")
             raise unsupported(f"{module}.{function.__name__}")
-        return implementation(*arguments, **options)
+        try:
+            return implementation(*arguments, **options)
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
 
     # Methods of arrays, which mean NumPy's functions
 

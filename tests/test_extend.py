@@ -639,3 +639,26 @@ def test_what_would_never_be_asked_is_refused():
     with pytest.raises(errors.PrimitiveError, match="does not hand traced values over") as caught:
         implements(math.sin)
     assert "functrace.extend.wrap" in str(caught.value)
+
+
+def test_what_infer_says_is_held_against_what_run_returns():
+    class Wrong(Primitive):
+        def run(self, x):
+            return 2 * x
+
+        def infer(self, x):
+            return ArrayType((7,), x.dtype)
+
+    class OfAnotherKind(Wrong):
+        def infer(self, x):
+            return x.shape
+
+    wrong, of_another_kind = Wrong("wrongly_inferred"), OfAnotherKind("inferred_as_a_shape")
+    with pytest.raises(
+        errors.PrimitiveError, match=r"'wrongly_inferred' computed float64\[3\]"
+    ) as raised:
+        ft.jit(lambda x: np.sum(bind(wrong, x)))(np.ones(3))
+    assert "infer rule says float64[7]" in str(raised.value)
+    assert "test_extend.py" in str(raised.value)
+    with pytest.raises(errors.PrimitiveError, match=r"returned \(3,\); expected the ArrayType"):
+        ft.jit(lambda x: bind(of_another_kind, x))(np.ones(3))

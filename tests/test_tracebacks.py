@@ -298,3 +298,21 @@ def test_what_numpy_hid_is_raised_with_the_users_calls(transform: Any):
     assert isinstance(error, errors.ArrayWriteError)
     names = [frame.f_code.co_name for frame in frames_of(error)]
     assert names[-2:] == ["writes", "write_into"]
+
+
+def test_uses_of_leaked_values_show_the_users_frames_only():
+    kept = []
+    ft.grad(lambda x: (kept.append(x), np.sum(x * x))[1])(np.ones(3))
+    (leaked,) = kept
+    uses = (
+        lambda: leaked + 1.0,
+        lambda: 1.0 - leaked,
+        lambda: np.sin(leaked),
+        lambda: np.sum(leaked),
+        lambda: leaked[0],
+    )
+    for use in uses:
+        with ft.full_tracebacks(False), pytest.raises(errors.LeakedTracerError) as raised:
+            use()
+        files = [frame.filename for frame in traceback.extract_tb(raised.value.__traceback__)]
+        assert set(files) == {__file__}

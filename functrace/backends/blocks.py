@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from functrace import depth
@@ -18,10 +18,11 @@ from functrace.backends.memory import (
     size_of,
 )
 from functrace.backends.writer import Writer
+from functrace.errors import PrimitiveError
 from functrace.ir.emission import Code, Operand
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import is_built_in
 from functrace.ir.program import Constant, Equation, Program, Variable
-from functrace.ir.types import UNKNOWN, ArrayType
+from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, type_of
 
 NEAR = 24
 """For so many equations an array that is free waits for one that can be written over it."""
@@ -87,7 +88,7 @@ class _Block:
         ]
         types = [variable.type for variable in equation.outputs]
         code = primitive.numpy_code(self.writer, operands, types, **equation.params)
-        code = code or called(self.writer, primitive, len(operands), equation.params)
+        code = code or called(self.writer, equation)
         if code.is_fresh is None:
             code = code._replace(is_fresh=primitive.is_fresh)
         if code.product is not None:
@@ -355,13 +356,46 @@ def _may_warn_within(program: Program) -> bool:
     return program.derive("may warn", lambda: any(map(may_warn, program.equations)))
 
 
-def called(writer: Writer, primitive: Primitive, count: int, params: dict[str, Any]) -> Code:
+def called(writer: Writer, equation: Equation) -> Code:
     """The code of a primitive that says nothing itself: a call of its `run`."""
-    name = writer.function(primitive.name, primitive.run)
-    arguments = [f"{{{number}}}" for number in range(count)]
-    arguments += [f"{key}={writer.parameter(value)}" for key, value in params.items()]
+    primitive = equation.primitive
+    run = primitive.run if is_built_in(primitive) else _checked(equation)
+    name = writer.function(primitive.name, run)
+    arguments = [f"{{{number}}}" for number in range(len(equation.inputs))]
+    arguments += [f"{key}={writer.parameter(value)}" for key, value in equation.params.items()]
     return Code(
         f"{name}({', '.join(arguments)})",
         is_view=primitive.makes_views,
         is_writable=not primitive.makes_views,
+    )
+
+
+def _checked(equation: Equation) -> Callable[..., Any]:
+    """What runs a primitive of the user's, and sees that its output has the types it inferred."""
+    primitive, source = equation.primitive, equation.source
+    types = [variable.type for variable in equation.outputs]
+
+    def run(*inputs: Any, **params: Any) -> Any:
+        output = primitive.run(*inputs, **params)
+        outputs = output if primitive.multiple_outputs else (output,)
+        found = [type_of(x) for x in outputs]
+        if len(found) != len(types) or not all(map(_fits, found, types)):
+            raise PrimitiveError(
+                f"The primitive {primitive.name!r} computed {', '.join(map(str, found))}, but its "
+                f"infer rule says {', '.join(map(str, types))}.",
+                source,
+                "Let infer return the types of what run returns; functrace.testing.check_primitive "
+                "compares the two.",
+            )
+        return output
+
+    return run
+
+
+def _fits(found: ArrayType, inferred: ArrayType) -> bool:
+    """Whether an array has the type that was inferred, in which a length may be unknown."""
+    return (
+        found.dtype == inferred.dtype
+        and len(found.shape) == len(inferred.shape)
+        and all(n in (m, ANY_LENGTH) for m, n in zip(found.shape, inferred.shape, strict=True))
     )

@@ -80,18 +80,14 @@ class Key(NamedTuple):
         """What it is looked up by.
 
         Raises:
-            ArgumentError: A static argument cannot be hashed.
+            TypeError: A static argument cannot be hashed.
             TreeRegistrationError: A static field, or auxiliary data, cannot be hashed.
         """
         static = tuple((place, identity) for place, _, identity in self.static)
         axes = identity(self.axes) if self.axes else ()
         found = (self.structure.identity, self.types, static, axes, self.strides)
-        try:
-            hash(found)
-        except TypeError:
-            require_hashable(self.static)
-            hash(self.structure)
-            raise
+        hash(self.structure)
+        hash(found)
         return found
 
 
@@ -308,7 +304,11 @@ class Recordings:
 
         Where another thread is making it, this one waits.
         """
-        identity = key.identity
+        try:
+            identity = key.identity
+        except TypeError:
+            require_hashable(self.function, key.static)
+            raise
         while True:
             with self._lock:
                 entry = self._entries.get(identity)

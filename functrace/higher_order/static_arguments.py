@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from functrace.errors import ArgumentError
 from functrace.places import source_of, user_place
+from functrace.transforms.arguments import parameter_name
 from functrace.tree.sameness import identity
 
 
@@ -164,24 +165,32 @@ def with_static(
     return called
 
 
-def require_hashable(static: Sequence[tuple[int | str, Any, Hashable]]) -> None:
-    """Check that static arguments can be looked up.
+def require_hashable(
+    function: Callable[..., Any], static: Sequence[tuple[int | str, Any, Hashable]]
+) -> None:
+    """Check that static arguments of a function can be looked up.
 
     Raises:
         ArgumentError: One of them cannot be hashed.
     """
+    name = getattr(function, "__name__", "the function")
     unhashable = [
-        f"The static argument {place} is {value!r:.100}, a {type(value).__qualname__}, which "
-        "cannot be hashed."
+        f"The static argument {_shown(function, place)} of {name} is {value!r:.100}, a "
+        f"{type(value).__qualname__}, which cannot be hashed."
         for place, value, known_as in static
         if not _is_hashable(known_as)
     ]
     if unhashable:
         raise ArgumentError(
             " ".join(unhashable),
+            source_of(user_place(3)),
             advice="Give static arguments as tuples, strings or numbers, not as lists, dicts or "
             "arrays.",
         )
+
+
+def _shown(function: Callable[..., Any], place: int | str) -> str:
+    return place if isinstance(place, str) else parameter_name(function, place)
 
 
 def _is_hashable(x: Hashable) -> bool:

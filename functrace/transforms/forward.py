@@ -19,7 +19,14 @@ from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
-from functrace.places import begin_rule, end_rule, recorded_place, source_of, user_place
+from functrace.places import (
+    begin_rule,
+    end_rule,
+    is_users_error,
+    recorded_place,
+    source_of,
+    user_place,
+)
 from functrace.primitives.linear import zeros_for
 from functrace.tracebacks import boundary
 from functrace.tracing import (
@@ -207,8 +214,10 @@ class TangentRecording(ValueRecording):
                     tangent = primitive.push_forward(values, marked, params)[1]
                 else:
                     tangent = jvp_of(primitive, values, marked, output, params)
-            except Exception:  # noqa: BLE001  (by a user's rule that can only take arrays)
-                return tangent
+            except Exception as error:
+                if not is_users_error(error):
+                    raise
+                return tangent  # a rule of the user's can only take arrays
             parts = tangent if primitive.multiple_outputs else (tangent,)
             parts = tuple(map(self.keeping.value_of, parts))
         return parts if primitive.multiple_outputs else parts[0]

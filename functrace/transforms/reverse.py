@@ -29,7 +29,15 @@ from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.layouts import copied
-from functrace.places import Place, begin_rule, end_rule, place_here, runs_equations, source_of
+from functrace.places import (
+    Place,
+    begin_rule,
+    end_rule,
+    is_users_error,
+    place_here,
+    runs_equations,
+    source_of,
+)
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
 from functrace.tracebacks import boundary, leave_out_own_frames
@@ -233,7 +241,11 @@ class Tape(ValueRecording):
             return tracer
         rule = primitive  # whose vjp the walk back will call
         if primitive.holds_programs:  # a loop, say, which keeps what its own walk back will need
-            output, rule = primitive.keep_residuals(values, variables, params)
+            try:
+                output, rule = primitive.keep_residuals(values, variables, params)
+            except FunctraceError as error:
+                error.at(source_of(place_here(3)))
+                raise
             require_further_out(output, self)
             self.is_nested = self.is_nested or is_nested
         elif is_nested:
@@ -364,8 +376,10 @@ def pull_back(
         if x is not None and not _is_finite(x):
             try:
                 pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
-            except Exception:  # noqa: BLE001  (by a user's rule that can only take arrays)
-                break
+            except Exception as error:
+                if not is_users_error(error):
+                    raise
+                break  # a rule of the user's can only take arrays
             return
     cotangents[:] = found
 

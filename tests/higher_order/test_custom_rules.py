@@ -498,3 +498,18 @@ def test_a_ufunc_has_its_inputs_as_arguments():
     for wrap in (lambda h: h, ft.jit):
         assert wrap(ft.grad(f))(0.5) == 3.0
         assert wrap(ft.grad(g, (0, 1)))(0.5, 2.0) == (1.0, -1.0)
+
+
+def test_a_wrong_rule_names_the_line_of_the_call_in_every_mode():
+    @ft.custom_jvp
+    def square(x):
+        return x**2
+
+    square.defjvp(lambda primals, tangents: (primals[0] ** 2, np.ones(7)))
+    for run in (
+        lambda: ft.grad(lambda x: np.sum(square(x)))(np.ones(3)),
+        lambda: ft.jvp(square, (np.ones(3),), (np.ones(3),)),
+        lambda: ft.jit(ft.grad(lambda x: np.sum(square(x))))(np.ones(3)),
+    ):
+        with pytest.raises(errors.CustomRuleError, match=r"at .*test_custom_rules\.py"):
+            run()

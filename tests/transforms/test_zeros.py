@@ -271,3 +271,24 @@ def test_contractions_keep_zeros_as_sums_of_products_do(first, second):
         contract_or_zero.run(*finite, subscripts="ij,jk->ik"),
         contract.run(*finite, subscripts="ij,jk->ik"),
     )
+
+
+def test_errors_of_the_careful_walk_are_not_hidden(monkeypatch):
+    def fails(*args):
+        raise ZeroDivisionError("ours")
+
+    chosen = lambda x: np.where(x > 0, x * np.log(x), 0.0)
+    monkeypatch.setattr(ZeroKeeping, "record", fails)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        ft.grad(chosen)(0.0)
+
+
+def test_rules_that_take_arrays_only_are_walked_without_care():
+    @ft.custom_vjp
+    def doubled(x):
+        return 2.0 * x
+
+    doubled.defvjp(lambda x: (2.0 * x, None), lambda _, g: (np.asarray(float(g)) * 2.0,))
+    chosen = lambda x: np.where(x > 0, doubled(x) * np.log(x), 0.0)
+    assert np.isnan(ft.grad(chosen)(0.0))
+    assert ft.grad(chosen)(1.0) == 2.0
