@@ -175,6 +175,10 @@ def _read(setting: Any) -> tuple[dict[str, Any], Any]:
         _reset(token)
 
 
+end_of_rule = _reset
+"""As `end`, after a rule, which changes no settings; only where something was begun."""
+
+
 def warning_at_users_lines(run: Callable[..., R]) -> Callable[..., R]:
     """The same function, whose warnings name the user's lines."""
 

@@ -318,7 +318,8 @@ class Elementwise(Primitive):
                         term = widen(partial(tangent, output, *inputs), output)
                         total = term if total is None else total + term
         finally:
-            numpy_warnings.end(begun)
+            if begun is not None:
+                numpy_warnings.end_of_rule(begun)
         return total
 
     def vjp(

@@ -314,21 +314,23 @@ def jvp(
         else:
             output = call_apart(fun, arguments)
         output, aux = split_aux(output, has_aux)
-        results, result_structure = tree.flatten((output, aux))
-        out_structure = tree.structure(output)
-        tangents_found = map(recording.tangent_of, results[: out_structure.num_leaves])
-        pushed = [as_scalar_result(x) for x in tangents_found]
+        results, out_structure = tree.flatten(output)
+        others, aux_structure = tree.flatten(aux)
+        pushed = [as_scalar_result(recording.tangent_of(x)) for x in results]
         # What is no tracer of this function may be any array of the user's.
         values = [
             recording.value_of(x)
             if isinstance(x, Tracer) and x.recording is recording
             else owned(recording.value_of(x))
-            for x in results
+            for x in (*results, *others)
         ]
-    found = apart([*values, *pushed], (*leaves, *given))
-    output, aux = result_structure.unflatten(found[: len(values)])
-    out_tangents = out_structure.unflatten(found[len(values) :])
-    return (output, out_tangents, aux) if has_aux else (output, out_tangents)
+    count = len(results)
+    found = apart([*pushed, *values], (*leaves, *given))
+    out_tangents = out_structure.unflatten(found[:count])
+    output = out_structure.unflatten(found[count : 2 * count])
+    if not has_aux:
+        return output, out_tangents
+    return output, out_tangents, aux_structure.unflatten(found[2 * count :])
 
 
 def _arguments(given: Any, name: str) -> Sequence[Any]:
