@@ -274,13 +274,9 @@ def test_contractions_keep_zeros_as_sums_of_products_do(first, second):
 
 
 def test_errors_of_the_careful_walk_are_not_hidden(monkeypatch):
-    def fails(*args):
-        raise ZeroDivisionError("ours")
-
-    chosen = lambda x: np.where(x > 0, x * np.log(x), 0.0)
-    monkeypatch.setattr(ZeroKeeping, "record", fails)
-    with pytest.raises(ZeroDivisionError, match="ours"):
-        ft.grad(chosen)(0.0)
+    monkeypatch.setattr(ZeroKeeping, "record", None)
+    with pytest.raises(TypeError, match="not callable"):
+        ft.grad(lambda x: np.where(x > 0, x * np.log(x), 0.0))(0.0)
 
 
 def test_rules_that_take_arrays_only_are_walked_without_care():
