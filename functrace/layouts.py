@@ -18,12 +18,23 @@ def copied(array: np.ndarray) -> np.ndarray:
 
 def layout_of(array: np.ndarray) -> np.ndarray | None:
     """A small array whose elements lie as those of an array do; None for row-major order."""
-    if array.flags.c_contiguous or 0 in array.strides or not array.size:
+    if array.flags.c_contiguous or not array.size:
         return None
     strides = array.strides
+    if 0 in strides:  # what is made of it lies as a copy does, and axes of length 1 lie in any way
+        if any(not step and n > 1 for step, n in zip(strides, array.shape, strict=True)):
+            return layout_of(np.empty_like(array, bool))
+        strides = tuple([step or array.itemsize for step in strides])
     if all(step % array.itemsize == 0 for step in strides):
         strides = tuple(step // array.itemsize for step in strides)
     return _like(array, np.dtype(bool), strides)
+
+
+def lie_alike(first: Any, second: Any) -> bool:
+    """Whether arrays lie in memory in the same way, of those that `layout_of` has made."""
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return first.strides == second.strides
+    return first is second
 
 
 def _like(array: np.ndarray, dtype: np.dtype[Any], strides: tuple[int, ...]) -> np.ndarray:

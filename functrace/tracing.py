@@ -334,7 +334,8 @@ class ProgramRecording(Recording):
         holds_effects: Whether what is done for its effect waits for the Program to run, even where
             none of its inputs is traced. If not, the function is running on values as well, and
             it is done at once.
-        layouts: For inputs whose elements do not lie in row-major order: an array that lies so.
+        layouts: For inputs whose elements do not lie in row-major order: an array that lies so, or
+            `UNKNOWN`.
         row_major: The inputs of which it was asked how they lie, and taken that it is in this
             order: the Program holds for no others.
     """
@@ -344,20 +345,27 @@ class ProgramRecording(Recording):
         self.holds_effects = holds_effects
         self.inputs: list[Variable] = []
         self.equations: list[Equation] = []
-        self.layouts: dict[Variable, np.ndarray] = {}
+        self.layouts: dict[Variable, Any] = {}
         self.row_major: set[Variable] = set()
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
         self._is_silent_outside = numpy_warnings.is_silent()
 
-    def input(self, type: ArrayType, layout: np.ndarray | None = None) -> Tracer:
-        """A tracer for a new input of the Program, which lies in memory as an array does."""
+    def input(self, type: ArrayType, layout: Any = None) -> Tracer:
+        """A tracer for a new input of the Program.
+
+        Args:
+            type: Its type.
+            layout: An array that lies in memory as it does; None for row-major order, as long as
+                nobody says something else; `UNKNOWN` where it may lie in any way.
+        """
         variable = Variable(type)
         self.inputs.append(variable)
         tracer = new_tracer(self, UNKNOWN, variable, user_place(2))
         if layout is not None:
             self.layouts[variable] = layout
-            tracer.memory = new_memory(layout)
+            if layout is not UNKNOWN:
+                tracer.memory = new_memory(layout)
         return tracer
 
     def atom(self, value: Any) -> Atom:

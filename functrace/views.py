@@ -26,6 +26,7 @@ import numpy as np
 from functrace.errors import ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
+from functrace.ir.types import UNKNOWN
 from functrace.layouts import layout_of, order_of
 from functrace.places import Place, source_of, user_place
 from functrace.tracing import (
@@ -147,10 +148,20 @@ def as_laid_out(tracer: Tracer) -> Any:
     return layout
 
 
-def layouts_of(values: Iterable[Any]) -> list[np.ndarray | None]:
-    """How arrays lie in memory, traced ones included; None for row-major order."""
-    found = [as_laid_out(x) if type(x) is Tracer and x.ndim > 1 else x for x in values]
-    return [layout_of(x) if type(x) is np.ndarray and x.ndim > 1 else None for x in found]
+def layouts_of(values: Iterable[Any]) -> list[Any]:
+    """How arrays lie in memory, traced ones included.
+
+    Returns:
+        For each an array that lies so; None for row-major order, `UNKNOWN` where nobody knows.
+    """
+    layouts: list[Any] = []
+    for x in values:
+        if type(x) is Tracer and x.ndim > 1:
+            found = as_laid_out(x)
+            layouts.append(UNKNOWN if found is None else layout_of(found))
+        else:
+            layouts.append(layout_of(x) if type(x) is np.ndarray and x.ndim > 1 else None)
+    return layouts
 
 
 def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
@@ -177,7 +188,8 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
             )
             orders[atom] = tuple(range(rank)) if is_plain else None
         elif atom in recording.layouts:
-            orders[atom] = order_of(recording.layouts[atom])
+            given = recording.layouts[atom]
+            orders[atom] = None if given is UNKNOWN else order_of(given)
         elif equation is None or rank < 2:
             orders[atom] = tuple(range(rank))
             if rank > 1:

@@ -767,7 +767,7 @@ def _choose(
     types = [type_of(leaf) for leaf in leaves]
     recorded: list[Recorded] = []
     for branch in branches:  # no comprehension, which is one more frame for choices in choices
-        recorded.append(record_program(branch, structure, types))  # noqa: PERF401
+        recorded.append(record_program(branch, structure, types, like=leaves))  # noqa: PERF401
     outputs = [(r.structure, output_types(r.program)) for r in recorded]
     common = _common_types(outputs, name)
     programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])

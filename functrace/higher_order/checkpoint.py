@@ -381,7 +381,7 @@ def checkpoint(
             dynamic_positions(static, len(dynamic[0])),
         )
         called = with_static(fun, static)
-        recorded = record_program(called, structure, [type_of(leaf) for leaf in leaves])
+        recorded = record_program(called, structure, [*map(type_of, leaves)], like=leaves)
         program, captured = closed(recorded.program)
         outputs = bind(remat, *leaves, *captured, program=program, policy=keep)
         return recorded.structure.unflatten(apart(outputs, leaves))

@@ -48,6 +48,7 @@ from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.tracebacks import boundary
 from functrace.tracing import (
+    Memory,
     ProgramRecording,
     Tracer,
     as_operand,
@@ -63,6 +64,7 @@ from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transformed import importable_name
 from functrace.transforms.transpose import LinearValue, transpose_program
+from functrace.views import layouts_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -117,7 +119,13 @@ class Application:
         hidden: How many of the leaves, the last ones, are hidden.
         numbers: The positions of the hidden leaves that are numbers of examples.
         of_rules: The positions of those that the rules take, and the function does not.
+        leaves: The leaves that it is applied to, while it is: a function may depend on how they
+            lie in memory.
+        layouts: How they do, by `layouts_of`, if that makes a difference.
     """
+
+    leaves: Sequence[Any] = ()
+    layouts: Sequence[Any] = ()
 
     def __init__(
         self,
@@ -154,11 +162,21 @@ class Application:
             raise captured_error(self.name)
         return is_constant
 
+    def place(self, inputs: Sequence[Any]) -> None:
+        """Let values for the leaves lie in memory as the leaves do: rules depend on it, too."""
+        for x, layout in zip(inputs, self.layouts, strict=False):
+            if type(x) is Tracer and x.memory is None and isinstance(layout, np.ndarray):
+                x.memory = Memory()
+                x.memory.layout = layout
+
     def program(self, types: tuple[ArrayType, ...]) -> Program:
         """The function as a Program; it may capture tracers."""
         if types not in self._programs:
             arguments = tree.structure((0,) * len(types))
-            self._programs[types] = record_program(self.run, arguments, types).program
+            recorded = record_program(self.run, arguments, types, like=self.leaves)
+            self._programs[types] = recorded.program
+            if recorded.layouts and not recorded.row_major:
+                self.layouts = layouts_of(self.leaves)
         return self._programs[types]
 
 
@@ -208,6 +226,7 @@ class CustomCall(Primitive):
         if function.is_constant(tangents):
             outputs = bind(self, *inputs, function=function)
             return outputs, (None,) * len(outputs)
+        function.place(inputs)
         if function.jvp is not None:
             outputs, pushed = function.jvp(inputs, tangents)
             return tuple(outputs), tuple(pushed)
@@ -245,6 +264,7 @@ class CustomCall(Primitive):
             outputs = bind(self, *inputs, function=function)
             nothing = [None] * len(inputs)
             return outputs, Pullback(self.name, lambda cts: nothing, frozenset(range(len(outputs))))
+        function.place(inputs)
         if function.forward is not None:
             outputs, residuals = function.forward(inputs, [need is not None for need in needed])
             traced, pull_back = residuals.traced, residuals.pull_back
@@ -728,7 +748,9 @@ class _Call:
             None if self.custom._jvp is None else self.jvp,
             None if self.custom._backward is None else self.forward,
         )
+        application.leaves = leaves
         outputs = bind(custom_call, *leaves, function=application)
+        application.leaves = ()
         if not any(isinstance(x, Tracer) for x in leaves):
             self.require_older(outputs)
         return self.structure.unflatten(list(outputs))
@@ -738,7 +760,8 @@ class _Call:
         self.youngest = None
         visible = [*leaves, *self.traced_fixed]
         types = [type_of(x) for x in visible]
-        recorded = record_program(self.run, tree.structure((0,) * len(visible)), types)
+        arguments = tree.structure((0,) * len(visible))
+        recorded = record_program(self.run, arguments, types, like=visible)
         structure = self.structure  # of the output, as the function returned it just now
         self.expected = output_types(recorded.program)
         axes = named_axes()
@@ -782,6 +805,8 @@ class _Call:
                 n for n, x in enumerate(captured, len(visible)) if identity_of(x) not in taken
             ),
         )
+        if recorded.layouts and not recorded.row_major:
+            application.layouts = layouts_of(visible)
         outputs = bind(custom_call, *leaves, *hidden, function=application)
         return structure.unflatten(list(outputs))
 

@@ -314,7 +314,7 @@ class MappedFunction(Generic[P, R]):
         if not any(innermost_value(x) is UNKNOWN for x in leaves):  # no map is around
             return self._f(*args, **kwargs)
         leaves = [as_operand(x) for x in leaves]
-        recorded = record_program(self._f, structure, [type_of(x) for x in leaves])
+        recorded = record_program(self._f, structure, [*map(type_of, leaves)], like=leaves)
         program, captured = closed(recorded.program)
         types = output_types(recorded.program)
         rule = _UserRule(name, self._rule, structure, recorded.structure, types)

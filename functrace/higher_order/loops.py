@@ -37,11 +37,13 @@ from functrace.higher_order.programs import (
     with_output_types,
 )
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
+from functrace.layouts import copied, layout_of, lie_alike
 from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, is_recording, source_of, user_place
 from functrace.transforms.arguments import require_callable
 from functrace.transforms.calling import owned
+from functrace.views import layouts_of
 
 Checkpoint = int | Literal["sqrt"] | None
 """How often a loop keeps its carry for reverse mode."""
@@ -158,7 +160,7 @@ def _scan_recorded(
         lambda carry, row: _pair(f(carry, row)),
         carry,
         carry_structure,
-        (row_structure, row_types),
+        (row_structure, row_types, rows),
         name,
     )
     (program,), captured = closed_together([recorded.program])
@@ -284,7 +286,7 @@ def _scan_values(
     order = range(trips - 1, -1, -1) if reverse else range(trips)
 
     def call(carry: Any, trip: int) -> tuple[Any, Any]:
-        row = structure.unflatten([owned(x[trip]) for x in rows])
+        row = structure.unflatten([_own(x[trip]) for x in rows])
         return _pair(_called_apart(f, carry, row))
 
     for trip in order:
@@ -303,7 +305,12 @@ def _scan_values(
 
 def _called_apart(f: Callable[..., Any], carry: Any, *rest: Any) -> Any:
     """Call a body, which may write into its carry, and return the same array in several places."""
-    return tree.map(owned, f(tree.map(owned, carry), *rest))
+    return tree.map(_own, f(tree.map(_own, carry), *rest))
+
+
+def _own(value: Any) -> Any:
+    """The same value in memory of its own, in which it lies as it did."""
+    return copied(value) if type(value) is np.ndarray else owned(value)
 
 
 def _stacked_rows(*rows: Any) -> Any:
@@ -390,7 +397,7 @@ def _recorded_body(
     f: Callable[..., Any],
     carry: list[Any],
     structure: tree.Structure,
-    rows: tuple[tree.Structure, Sequence[ArrayType]] | None,
+    rows: tuple[tree.Structure, Sequence[ArrayType], Sequence[Any]] | None,
     name: str,
 ) -> tuple[list[Any], Recorded, list[tree.Structure]]:
     """Record a body, with the types that its carry has from the first trip on.
@@ -399,7 +406,7 @@ def _recorded_body(
         The first carry, cast to these types; the recorded body; and the structures of what it
         returns, the carry's first.
     """
-    row_structure, row_types = rows or (tree.structure(()), [])
+    row_structure, row_types, stacks = rows or (tree.structure(()), [], [])
 
     def flat(*leaves: Any) -> Any:
         count = structure.num_leaves
@@ -410,8 +417,8 @@ def _recorded_body(
 
     flat.__name__ = f"The function under {name}"  # for the message where it returns no arrays
     types = [type_of(x) for x in carry]
+    inputs = tree.structure(tuple(range(len(types) + len(row_types))))
     while True:
-        inputs = tree.structure(tuple(range(len(types) + len(row_types))))
         with watching_draws(f):
             recorded = record_program(flat, inputs, [*types, *row_types])
         returned = recorded.structure.children() if rows else [recorded.structure]
@@ -430,9 +437,43 @@ def _recorded_body(
             x if type_of(x) == type else cast_to(x, type.dtype)
             for x, type in zip(carry, types, strict=True)
         ]
+    if recorded.row_major:
+        recorded = _as_they_lie(recorded, flat, inputs, [*types, *row_types], carry, stacks)
     results = [*types, *output_types(recorded.program)[len(types) :]]
     program = with_output_types(recorded.program, results)
     return carry, Recorded(program, recorded.structure), returned
+
+
+def _as_they_lie(
+    recorded: Recorded,
+    flat: Callable[..., Any],
+    inputs: tree.Structure,
+    types: Sequence[ArrayType],
+    carry: Sequence[Any],
+    stacks: Sequence[Any],
+) -> Recorded:
+    """A body that depends on how its inputs lie in memory, recorded for how they do.
+
+    Of a carry that lies in another way after a trip nothing is known: the body is refused if it
+    depends on that.
+    """
+    count = len(carry)
+    layouts = layouts_of(carry)
+    for x, layout in zip(stacks, layouts_of(stacks), strict=True):
+        is_array = isinstance(layout, np.ndarray)
+        layouts.append(layout_of(layout[0]) if is_array and type_of(x).shape[0] else layout)
+    while True:
+        if any(layout is not None for layout in layouts):
+            recorded = record_program(flat, inputs, types, layouts)
+        moved = [
+            number
+            for number, (before, after) in enumerate(zip(layouts[:count], recorded.layouts))
+            if before is not UNKNOWN and not lie_alike(before, after)
+        ]
+        if not moved:
+            return recorded
+        for number in moved:
+            layouts[number] = UNKNOWN
 
 
 def _constants_first(program: Any, captured: int) -> Any:
@@ -528,6 +569,9 @@ def _while_recorded(
     carry, body, _ = _recorded_body(body_fun, carry, structure, None, "while_loop")
     arguments = tree.structure((0,)).compose(structure)
     condition = record_program(cond_fun, arguments, [type_of(x) for x in carry])
+    if condition.row_major:  # what it writes is gone with it, and how the next carry lies is open
+        unknown = [UNKNOWN] * len(carry)
+        condition = record_program(cond_fun, arguments, [*map(type_of, carry)], unknown)
     types = output_types(condition.program)
     if condition.structure is not tree.LEAF or types[0].shape or types[0].dtype.kind != "b":
         raise _condition_error(types[0] if types else None)

@@ -37,6 +37,7 @@ from functrace.transforms.limits import limit_of
 from functrace.transforms.reverse import Tape, pull_back_with_zeros
 from functrace.transforms.transpose import transpose_program
 from functrace.transforms.zeros import ZeroKeeping, marked_alike
+from functrace.views import layouts_of
 
 Mask = tuple[bool, ...]
 
@@ -89,30 +90,57 @@ class Recorded(NamedTuple):
         program: Takes the leaves of the arguments, and returns the leaves of the output.
         structure: The structure of the output.
         row_major: The numbers of the inputs for which the Program holds in this order only.
+        layouts: How the outputs lie in memory, by `layouts_of`, where the inputs are said to lie
+            in some way, or where it matters.
     """
 
     program: Program
     structure: tree.Structure
     row_major: tuple[int, ...] = ()
+    layouts: Sequence[Any] = ()
 
 
 def record_program(
     f: Callable[..., Any],
     arguments: tree.Structure,
     types: Sequence[ArrayType],
-    layouts: Sequence[np.ndarray | None] | None = None,
+    layouts: Sequence[Any] | None = None,
+    like: Sequence[Any] = (),
 ) -> Recorded:
     """Record a function, called with positional arguments of this structure and these types.
 
     The Program may capture tracers: it is not closed yet.
+
+    Args:
+        f: The function.
+        arguments: The structure of its arguments.
+        types: The types of their leaves.
+        layouts: How these lie in memory, as `layouts_of` says it; by default in row-major order.
+        like: The leaves, where they are known: if it matters how they lie, and they do not lie in
+            row-major order, the function is recorded once more.
     """
+    recorded = _recorded(f, arguments, types, layouts)
+    if like and recorded.row_major:
+        layouts = layouts_of(like)
+        if any(layouts[number] is not None for number in recorded.row_major):
+            return _recorded(f, arguments, types, layouts)
+    return recorded
+
+
+def _recorded(
+    f: Callable[..., Any],
+    arguments: tree.Structure,
+    types: Sequence[ArrayType],
+    layouts: Sequence[Any] | None,
+) -> Recorded:
     with _recorded_level, ProgramRecording() as recording:
         lying = layouts or [None] * len(types)
         inputs = [recording.input(*given) for given in zip(types, lying, strict=True)]
         outputs, structure = tree.flatten(f(*arguments.unflatten(inputs)))
         program = recording.program([_as_output(x, f) for x in outputs])
         row_major = [n for n, x in enumerate(recording.inputs) if x in recording.row_major]
-        return Recorded(program, structure, tuple(row_major))
+        lie = layouts_of(outputs) if row_major or layouts else ()
+        return Recorded(program, structure, tuple(row_major), lie)
 
 
 def _as_output(x: Any, f: Callable[..., Any]) -> Any:

@@ -241,7 +241,7 @@ class Recordings:
         if entry.row_major:
             layouts = layouts_of(leaves)
             if any(layouts[number] is not None for number in entry.row_major):
-                strides = tuple([None if x is None else x.strides for x in layouts])
+                strides = tuple([getattr(x, "strides", x) for x in layouts])
                 entry, captured = self.entry(key._replace(strides=strides), layouts)
         if captured or any(type(leaf) is Tracer for leaf in leaves):
             outputs = bind(call, *leaves, *captured, program=entry.program)
@@ -298,7 +298,7 @@ class Recordings:
     # Recordings
 
     def entry(
-        self, key: Key, layouts: Sequence[np.ndarray | None] | None = None
+        self, key: Key, layouts: Sequence[Any] | None = None
     ) -> tuple[Entry, list[Any]]:
         """The recording for a kind of calls, and the tracers that it captured.
 
@@ -330,7 +330,7 @@ class Recordings:
             making.done.set()
 
     def _recorded(
-        self, key: Key, identity: Hashable, layouts: Sequence[np.ndarray | None] | None
+        self, key: Key, identity: Hashable, layouts: Sequence[Any] | None
     ) -> tuple[Entry, list[Any]]:
         if is_explaining():
             with self._lock:
@@ -339,8 +339,9 @@ class Recordings:
         start = perf_counter()
         called = with_static(self.function, key.static)
         with watching_draws(self.function):
-            body, structure, row_major = record_program(called, key.structure, key.types, layouts)
-        program, captured = closed(body)
+            recorded = record_program(called, key.structure, key.types, layouts)
+        structure, row_major = recorded.structure, recorded.row_major
+        program, captured = closed(recorded.program)
         # Captured values belong to this call alone, but for the numbers of examples: another call
         # finds its own under the same names.
         names = names_of_indices(captured)
