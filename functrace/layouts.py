@@ -30,6 +30,16 @@ def layout_of(array: np.ndarray) -> np.ndarray | None:
     return _like(array, np.dtype(bool), strides)
 
 
+def zeros_lying_as(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Zeros of a dtype whose elements lie as those of an array do."""
+    layout = layout_of(array)
+    if layout is None:
+        return np.zeros(array.shape, dtype)
+    result = _like(layout, dtype, tuple(step * dtype.itemsize for step in layout.strides))
+    result[...] = 0
+    return result
+
+
 def lie_alike(first: Any, second: Any) -> bool:
     """Whether arrays lie in memory in the same way, of those that `layout_of` has made."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):

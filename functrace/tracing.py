@@ -338,6 +338,10 @@ class ProgramRecording(Recording):
             `UNKNOWN`.
         row_major: The inputs of which it was asked how they lie, and taken that it is in this
             order: the Program holds for no others.
+        recopied: The variables that stand for copies in an order of their own, too.
+        made_by: What has made each variable, of as many equations as `looked_at` says.
+        orders: The axes of variables in the order in which they lie in memory, as far as it was
+            asked: see views.py.
     """
 
     def __init__(self, holds_effects: bool = True) -> None:
@@ -347,6 +351,10 @@ class ProgramRecording(Recording):
         self.equations: list[Equation] = []
         self.layouts: dict[Variable, Any] = {}
         self.row_major: set[Variable] = set()
+        self.recopied: set[Variable] = set()
+        self.made_by: dict[Any, Equation] = {}
+        self.orders: dict[Any, tuple[int, ...] | None] = {}
+        self.looked_at = 0
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
         self._is_silent_outside = numpy_warnings.is_silent()
@@ -522,6 +530,17 @@ def new_memory(layout: Any = None) -> Memory:
     return memory
 
 
+def _copied_in(value: Any, order: Any) -> Any:
+    """A value that is known, as a copy in this order of memory; the same where it lies so."""
+    if type(value) is Tracer:
+        return value.copy(order)
+    if type(value) is not np.ndarray:
+        return value
+    flags = value.flags
+    lies = {"C": flags.c_contiguous, "F": flags.f_contiguous}.get(order, flags.forc)
+    return value if lies else value.copy(order)
+
+
 def share_memory(
     base: Any,
     view: Tracer,
@@ -684,14 +703,14 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
 
 def _place_of_out(implementation: Callable[..., Any]) -> float:
     """The position of the argument ``out``; infinite where it is given by keyword or not at all."""
-    code: CodeType | None = getattr(implementation, "__code__", None)
+    code: CodeType | None = getattr(inspect.unwrap(implementation), "__code__", None)
     named = code.co_varnames[: code.co_argcount] if code else ()
     return named.index("out") if "out" in named else math.inf
 
 
 def _writing_out(implementation: Callable[..., Any]) -> Callable[..., Any]:
     """An implementation that writes its result into a traced array that is its argument ``out``."""
-    code: CodeType | None = getattr(implementation, "__code__", None)
+    code: CodeType | None = getattr(inspect.unwrap(implementation), "__code__", None)
     if code is None or "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         return implementation
     position = _place_of_out(implementation)
@@ -1275,31 +1294,41 @@ class Tracer:
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
         return self.copy()
 
-    def copy(self, order: str = "C") -> Tracer:
+    def copy(self, order: Any = "C") -> Tracer:
         """The same values in memory of their own."""
         require_usable(self)
         value = self.value
         if self.recording.is_plain:
             return new_tracer(self.recording, value.copy(order), None)
-        result = new_tracer(self.recording, value, self.variable, self.place)
         shape = self.shape
+        if len(shape) > 1 and value is not UNKNOWN:
+            value = _copied_in(value, order)
+        result = new_tracer(self.recording, value, self.variable, self.place)
         if not shape:
             if self.memory is not None:
                 result.memory = new_memory()  # an array without axes, as this is
         elif (
-            order == "C"
+            order in ("C", "F")
             and len(shape) > 1
             and min(shape) >= 0  # a stack whose length a loop has yet to tell is no user's array
-            and not (type(value) is np.ndarray and value.flags.c_contiguous)
+            and type(value) is not np.ndarray
         ):
-            result.memory = new_memory(np.empty(shape, bool))
+            result.memory = new_memory(np.empty(shape, bool, order))
+            if isinstance(self.recording, ProgramRecording):
+                self.recording.recopied.add(self.variable)
+                self.recording.orders.pop(self.variable, None)
         return result
 
     def twin(self) -> Tracer:
         """The same values in memory of their own, in which they lie as here."""
-        if self.memory is None and self.recording.is_open and not self.recording.is_plain:
-            return new_tracer(self.recording, self.value, self.variable, self.place)
-        result = self.copy("K")
+        if self.recording.is_plain:
+            return self.copy("K")
+        require_usable(self)
+        result = new_tracer(self.recording, self.value, self.variable, self.place)
+        if self.memory is None:
+            return result
+        if not self.shape:
+            result.memory = new_memory()  # an array without axes, as this is
         if self.base is None and self.memory is not None and self.memory.layout is not None:
             result.memory = new_memory(self.memory.layout)
         return result

@@ -17,17 +17,19 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
+from typing import Any, TypeVar
 from weakref import ref
 
 import numpy as np
 
+from functrace import tree
 from functrace.errors import ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import UNKNOWN
-from functrace.layouts import layout_of, order_of
+from functrace.layouts import layout_of, lie_alike, order_of, zeros_lying_as
 from functrace.places import Place, source_of, user_place
 from functrace.tracing import (
     UFUNCS,
@@ -175,20 +177,23 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
         return tuple(range(tracer.ndim))
     if not isinstance(recording, ProgramRecording):
         return None
-    made_by = {output: e for e in recording.equations for output in e.outputs}
-    orders: dict[Any, tuple[int, ...] | None] = {}
+    made_by, orders = recording.made_by, recording.orders
+    for equation in recording.equations[recording.looked_at :]:
+        made_by.update(dict.fromkeys(equation.outputs, equation))
+    recording.looked_at = len(recording.equations)
     waiting: list[Any] = [variable]
     while waiting:
         atom = waiting[-1]
         rank = len(atom.type.shape)
         equation = made_by.get(atom)
         if isinstance(atom, Constant):
-            is_plain = rank < 2 or (
-                type(atom.value) is np.ndarray and atom.value.flags.c_contiguous
-            )
-            orders[atom] = tuple(range(rank)) if is_plain else None
+            is_known = type(atom.value) is np.ndarray and atom.value.flags.forc and rank > 1
+            order = order_of(atom.value) if is_known else None
+            orders[atom] = tuple(range(rank)) if rank < 2 else order
         elif atom in recording.layouts:
             given = recording.layouts[atom]
+            if isinstance(given, partial):
+                given = recording.layouts[atom] = given()
             orders[atom] = None if given is UNKNOWN else order_of(given)
         elif equation is None or rank < 2:
             orders[atom] = tuple(range(rank))
@@ -200,6 +205,8 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
                 waiting.extend(missing)
                 continue
             orders[atom] = _order_of_output(equation, rank, orders)
+        if atom in recording.recopied and orders[atom] != tuple(range(rank)):
+            orders[atom] = None
         waiting.pop()
     return orders[variable]
 
@@ -215,6 +222,8 @@ def _order_of_output(
         return None if first is None else tuple(permutation.index(axis) for axis in first)
     if primitive in (PRIMITIVES["index_update"], PRIMITIVES["flip"]):
         return first
+    if primitive is PRIMITIVES["gather"] and not isinstance(equation.params["index"][0], str):
+        return None
     found = {orders[atom] for atom in equation.inputs if len(atom.type.shape) > 1}
     row_major = tuple(range(rank))
     if all(order is not None and order == tuple(range(len(order))) for order in found):
@@ -293,6 +302,115 @@ def laid_out_as(result: Any, array: Any) -> Any:
         result.memory = new_memory()
         result.memory.layout = np.empty_like(array, bool)
     return result
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def lies_as(
+    function: Callable[..., Any] | None, *, keeps_rows: bool = True, of_types: bool = False
+) -> Callable[[F], F]:
+    """Let what an implementation makes lie in memory as what NumPy's function makes.
+
+    It need not, where it is composed in another way than NumPy's. NumPy is asked: its function is
+    called on zeros that lie as the arrays that were given.
+
+    Args:
+        function: NumPy's function; None for one whose results are in row-major order always.
+        keeps_rows: Whether its results are in row-major order where all arrays are.
+        of_types: Whether values lie as NumPy's, so that only types leave the question open.
+    """
+
+    def mark(implementation: F) -> F:
+        @wraps(implementation)
+        def call(*args: Any, **options: Any) -> Any:
+            result = implementation(*args, **options)
+            if type(result) is Tracer:
+                _lay(result, (function, keeps_rows), args, options, None, of_types)
+            elif type(result) is list or type(result) is tuple:
+                for number, part in enumerate(result):
+                    if type(part) is Tracer:
+                        _lay(part, (function, keeps_rows), args, options, number, of_types)
+            return result
+
+        return call  # pyright: ignore[reportReturnType]
+
+    return mark
+
+
+def _lay(
+    result: Tracer,
+    functions: tuple[Callable[..., Any] | None, bool],
+    args: Sequence[Any],
+    options: dict[str, Any],
+    part: int | None,
+    of_types: bool,
+) -> None:
+    """Let a result lie as NumPy's function lets it lie that is given such arrays."""
+    if result.ndim < 2 or result.recording.is_plain or not result.recording.is_open:
+        return
+    innermost = result
+    while type(innermost.value) is Tracer:
+        innermost = innermost.value
+    recording, value = innermost.recording, innermost.value
+    if type(value) is np.ndarray and result.memory is None:
+        if of_types or (value.flags.c_contiguous and functions[1] and _in_rows(args)):
+            return
+    for x in tree.leaves((args, options)):
+        if type(x) is Tracer and (
+            x.variable is result.variable or (x.memory is result.memory is not None)
+        ):
+            return  # it is an argument, or a view of one, as NumPy's is
+    result.memory = result.base = None
+    lying = partial(_layout_by, *functions, args, options, part, result.shape)
+    if isinstance(recording, ProgramRecording):
+        recording.layouts[innermost.variable] = lying
+        recording.recopied.discard(innermost.variable)
+        recording.orders.pop(innermost.variable, None)
+    elif type(value) is np.ndarray and not of_types:
+        layout = lying()
+        if layout is not UNKNOWN and not lie_alike(layout_of(layout), layout_of(value)):
+            innermost.value = np.empty_like(layout, value.dtype)
+            innermost.value[...] = value
+
+
+def _in_rows(args: Iterable[Any]) -> bool:
+    """Whether all traced arrays among arguments are known to lie in row-major order."""
+    for x in args:
+        if type(x) is Tracer:
+            if x.memory is not None:
+                return False
+            while type(x) is Tracer:
+                x = x.value  # noqa: PLW2901
+            if type(x) is np.ndarray and not x.flags.c_contiguous:
+                return False
+        elif type(x) in (list, tuple) and not _in_rows(x):
+            return False
+    return True
+
+
+def _layout_by(
+    function: Callable[..., Any] | None,
+    keeps_rows: bool,
+    args: Sequence[Any],
+    options: dict[str, Any],
+    part: int | None,
+    shape: tuple[int, ...],
+) -> Any:
+    """An array that lies as a result of NumPy's function; `UNKNOWN` where nobody knows."""
+    leaves, structure = tree.flatten((args, options))
+    if function is None or (keeps_rows and all(lies is None for lies in layouts_of(leaves))):
+        return np.empty(shape, bool)
+    for number, x in enumerate(leaves):
+        if type(x) is Tracer:
+            layout = as_laid_out(x) if x.ndim > 1 else np.empty(x.shape, bool)
+            if layout is None:
+                return UNKNOWN
+            leaves[number] = zeros_lying_as(layout, x.dtype)
+    args, options = structure.unflatten(leaves)
+    with np.errstate(all="ignore"):
+        result = function(*args, **options)
+    return result if part is None else result[part]
 
 
 # Writing

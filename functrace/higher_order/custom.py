@@ -48,13 +48,13 @@ from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.tracebacks import boundary
 from functrace.tracing import (
-    Memory,
     ProgramRecording,
     Tracer,
     as_operand,
     bind,
     identity_of,
     is_recording,
+    new_memory,
     source_of,
     user_place,
 )
@@ -166,8 +166,7 @@ class Application:
         """Let values for the leaves lie in memory as the leaves do: rules depend on it, too."""
         for x, layout in zip(inputs, self.layouts, strict=False):
             if type(x) is Tracer and x.memory is None and isinstance(layout, np.ndarray):
-                x.memory = Memory()
-                x.memory.layout = layout
+                x.memory = new_memory(layout)
 
     def program(self, types: tuple[ArrayType, ...]) -> Program:
         """The function as a Program; it may capture tracers."""

@@ -467,8 +467,8 @@ def _as_they_lie(
             recorded = record_program(flat, inputs, types, layouts)
         moved = [
             number
-            for number, (before, after) in enumerate(zip(layouts[:count], recorded.layouts))
-            if before is not UNKNOWN and not lie_alike(before, after)
+            for number, after in enumerate(recorded.layouts[:count])
+            if (before := layouts[number]) is not UNKNOWN and not lie_alike(before, after)
         ]
         if not moved:
             return recorded

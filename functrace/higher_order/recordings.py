@@ -297,9 +297,7 @@ class Recordings:
 
     # Recordings
 
-    def entry(
-        self, key: Key, layouts: Sequence[Any] | None = None
-    ) -> tuple[Entry, list[Any]]:
+    def entry(self, key: Key, layouts: Sequence[Any] | None = None) -> tuple[Entry, list[Any]]:
         """The recording for a kind of calls, and the tracers that it captured.
 
         Where another thread is making it, this one waits.

@@ -17,6 +17,7 @@ from functrace.tracing import (
     implements_named,
     reject_out,
 )
+from functrace.views import lies_as
 
 # Sums so far
 
@@ -76,6 +77,7 @@ UFUNC_METHODS[np.add, "accumulate"] = add_accumulate
 
 
 @implements(np.trapezoid)
+@lies_as(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """As `numpy.trapezoid`."""
     y = as_operand(y)

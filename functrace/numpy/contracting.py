@@ -23,6 +23,7 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
+from functrace.views import lies_as
 
 # Products of two operands
 
@@ -126,6 +127,7 @@ def outer_of_vectors(x1: Any, x2: Any, /) -> Any:
 
 
 @implements(np.tensordot, np.linalg.tensordot)
+@lies_as(None)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """As `numpy.tensordot`."""
     a, b = strong_operand(a), strong_operand(b)

@@ -28,6 +28,7 @@ from functrace.tracing import (
     reject_out,
     strong_operand,
 )
+from functrace.views import lies_as
 
 
 @implements(np.astype)
@@ -124,6 +125,7 @@ def real_part(val: Any) -> Any:
 
 
 @implements(np.imag)
+@lies_as(np.imag)
 def imaginary_part(val: Any) -> Any:
     """As `numpy.imag`."""
     if dtype_of(val).kind == "c":

@@ -9,6 +9,7 @@ import numpy as np
 from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.tracing import as_operand, implements
+from functrace.views import lies_as
 
 
 @implements(np.interp)
@@ -51,6 +52,7 @@ def interp(
 
 
 @implements(np.polyval)
+@lies_as(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """As `numpy.polyval`, by Horner's scheme."""
     p, x = as_operand(p), as_operand(x)

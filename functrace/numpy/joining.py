@@ -33,6 +33,7 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
+from functrace.views import lies_as
 
 # Join
 
@@ -334,6 +335,7 @@ def _pairs(widths: Any, rank: int) -> tuple[tuple[int, int], ...]:
 
 
 @implements(np.pad)
+@lies_as(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """As `numpy.pad`, in the modes constant, edge, reflect, symmetric and wrap."""
     padding = _pairs(pad_width, array.ndim)

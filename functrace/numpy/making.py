@@ -29,6 +29,7 @@ from functrace.tracing import (
     user_place,
     written_into_an_array,
 )
+from functrace.views import as_laid_out, lies_as
 
 
 def holds_tracer(x: Any) -> bool:
@@ -194,29 +195,36 @@ def _like(a: Any, dtype: Any, shape: Any) -> ArrayType:
     return ArrayType(lengths, a.dtype if dtype is None else np.dtype(dtype))
 
 
+def _prototype(a: Any, type: ArrayType) -> Any:
+    """What an array that is like another one lies in memory like."""
+    known = as_laid_out(a) if isinstance(a, Tracer) and a.ndim > 1 and type.ndim > 1 else None
+    return np.empty(type.shape, bool) if known is None else known
+
+
 @implements(np.zeros_like, np.empty_like)
 def zeros_like(
-    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *,
     device: Any = None,
 ) -> Any:  # fmt: skip
     """As `numpy.zeros_like`; an array that can be written."""
     type = _like(a, dtype, shape)
-    return buffer(np.zeros(type.shape, type.dtype))
+    return buffer(np.zeros_like(_prototype(a, type), type.dtype, order, shape=type.shape))
 
 
 @implements(np.ones_like)
 def ones_like(
-    a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
+    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *,
     device: Any = None,
 ) -> Any:  # fmt: skip
     """As `numpy.ones_like`; an array that can be written."""
     type = _like(a, dtype, shape)
-    return buffer(np.ones(type.shape, type.dtype))
+    return buffer(np.ones_like(_prototype(a, type), type.dtype, order, shape=type.shape))
 
 
 @implements(np.full_like)
+@lies_as(np.full_like)
 def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
+    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True,
     shape: Any = None, *, device: Any = None,
 ) -> Any:  # fmt: skip
     """As `numpy.full_like`; an array that can be written."""
@@ -227,7 +235,7 @@ def full_like(
         return np.broadcast_to(cast_to(fill, type.dtype), type.shape).copy()
     if not isinstance(a, Tracer):
         return np.full_like(a, fill, dtype, shape=shape)
-    return buffer(np.full(type.shape, fill, type.dtype))
+    return buffer(np.full_like(_prototype(a, type), fill, type.dtype, order, shape=type.shape))
 
 
 @implements(np.copy)

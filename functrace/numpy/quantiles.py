@@ -12,6 +12,7 @@ from functrace.numpy.reducing import is_given
 from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing import Tracer, as_operand, implements, reject_out, unsupported
+from functrace.views import lies_as
 
 
 def _sorted_in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
@@ -33,6 +34,7 @@ def _nan_if_any(result: Any, ranked: Any) -> Any:
 
 
 @implements(np.median)
+@lies_as(np.median)
 def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Any:

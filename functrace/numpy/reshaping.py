@@ -36,7 +36,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.views import as_raveled
+from functrace.views import as_raveled, lies_as
 
 # Other shapes
 
@@ -241,6 +241,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 
 @implements(np.meshgrid)
+@lies_as(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """As `numpy.meshgrid`."""
     if indexing not in ("xy", "ij"):

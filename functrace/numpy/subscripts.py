@@ -24,9 +24,11 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
+from functrace.views import lies_as
 
 
 @implements(np.einsum)
+@lies_as(np.einsum, keeps_rows=False, of_types=True)
 def einsum(
     *operands: Any,
     out: Any = None,
@@ -63,6 +65,7 @@ def einsum(
 
 
 @implements(np.linalg.multi_dot)
+@lies_as(None)
 def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Any:
     """As `numpy.linalg.multi_dot`."""
     reject_out(out)

@@ -22,6 +22,7 @@ from functrace.tracing import (
     user_place,
     written_into_an_array,
 )
+from functrace.views import lies_as
 
 # Functions that read
 
@@ -42,6 +43,7 @@ def _whole_indices(indices: Any) -> Any:
 
 
 @implements(np.take)
+@lies_as(np.take)
 def take(
     a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
 ) -> Any:
@@ -116,6 +118,7 @@ def extract(condition: Any, arr: Any) -> Any:
 
 
 @implements(np.select)
+@lies_as(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """As `numpy.select`."""
     if len(condlist) != len(choicelist):
@@ -135,6 +138,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 
 @implements(np.choose)
+@lies_as(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """As `numpy.choose`."""
     reject_out(out)
@@ -232,6 +236,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 
 @implements(np.delete)
+@lies_as(np.delete, keeps_rows=False)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     """As `numpy.delete`; what to delete must be known."""
     arr = as_operand(arr)
@@ -242,6 +247,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 
 
 @implements(np.insert)
+@lies_as(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """As `numpy.insert`; where to insert must be known."""
     arr, values = as_operand(arr), as_operand(values)
