@@ -1329,7 +1329,7 @@ class Tracer:
             return result
         if not self.shape:
             result.memory = new_memory()  # an array without axes, as this is
-        if self.base is None and self.memory is not None and self.memory.layout is not None:
+        elif self.base is None and self.memory.layout is not None:
             result.memory = new_memory(self.memory.layout)
         return result
 

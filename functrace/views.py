@@ -354,7 +354,9 @@ def _lay(
         innermost = innermost.value
     recording, value = innermost.recording, innermost.value
     if type(value) is np.ndarray and result.memory is None:
-        if of_types or (value.flags.c_contiguous and functions[1] and _in_rows(args)):
+        function, keeps_rows = functions
+        in_rows = function is None or (keeps_rows and _in_rows(args))
+        if of_types or (value.flags.c_contiguous and in_rows):
             return
     for x in tree.leaves((args, options)):
         if type(x) is Tracer and (
