@@ -110,7 +110,7 @@ def _beside_function(f: FunctionType) -> tuple[bool, list[Any]]:
         wrapped = getattr(f, "__wrapped__", None)
         return True, [*(f.__closure__ or ())] if wrapped is None else [wrapped]
     namespace = f.__globals__
-    beside = [namespace[name] for name in _names_in(f.__code__) if name in namespace]
+    beside = [namespace[name] for name in names_in(f.__code__) if name in namespace]
     beside += _generators_in_module(namespace)
     beside += f.__closure__ or ()
     beside += f.__defaults__ or ()
@@ -153,9 +153,10 @@ def _generators_among(namespace: Any) -> list[Any]:
     return [value for value in values if type(value) in kinds] if kinds else []
 
 
-def _names_in(code: CodeType) -> set[str]:
+def names_in(code: CodeType) -> set[str]:
+    """The names of globals, and of attributes, in a code object and those within it."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            names |= _names_in(constant)
+            names |= names_in(constant)
     return names

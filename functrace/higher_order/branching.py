@@ -10,7 +10,6 @@ examples that take it: a branch that is valid only for its own examples never se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -23,14 +22,15 @@ from functrace.backends.memory import Value
 from functrace.backends.writer import Writer
 from functrace.errors import (
     ArgumentError,
-    AxisRangeError,
     BranchOutputError,
-    CarryError,
-    IndexRangeError,
-    OperandError,
-    ShapeMismatchError,
 )
 from functrace.higher_order.collectives import combines_examples
+from functrace.higher_order.comparing import (
+    TYPE_ERRORS,
+    Types,
+    is_comparing,
+    types_of_branches,
+)
 from functrace.higher_order.programs import (
     Mask,
     Pullback,
@@ -775,21 +775,6 @@ def _choose(
     return recorded[0].structure.unflatten(list(results))
 
 
-_is_comparing: ContextVar[bool] = ContextVar("_is_comparing", default=False)
-"""Whether a branch is being called for its types only. A function that calls itself in one branch
-would go on calling itself if the choices in there compared their branches as well."""
-
-TYPE_ERRORS = (
-    BranchOutputError,
-    CarryError,
-    ShapeMismatchError,
-    AxisRangeError,
-    IndexRangeError,
-    OperandError,
-)
-"""What is wrong with a branch whatever the values are."""
-
-
 def _call_chosen(
     chosen: int, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
@@ -799,20 +784,24 @@ def _call_chosen(
         result = tree.map(owned, call_apart(branches[chosen], operands))
     finally:
         depth.leave()
-    if _is_comparing.get():
+    if is_comparing.get():
         return result
     leaves, structure = tree.flatten(result)
     others = [branch for number, branch in enumerate(branches) if number != chosen]
     try:
-        outputs = [_types_of_branch(branch, operands) for branch in others]
+        outputs = types_of_branches(others, operands)
         leaves = [as_operand(x) for x in leaves]
+        own = structure, tuple(map(type_of, leaves))
+        if all(other == own or _gives_way(other, own) for other in outputs):
+            return result
+        outputs = types_of_branches(others, operands, anew=True)
     except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it asks for values, or fails for those that do not take it)
         return result
-    outputs.insert(chosen, (structure, tuple(map(type_of, leaves))))
+    outputs.insert(chosen, own)
     common = _common_types(outputs, name)
-    if outputs[chosen][1] == common:
+    if own[1] == common:
         return result
     return structure.unflatten(
         x if type_of(x) == type else cast_to(x, type.dtype)
@@ -820,18 +809,12 @@ def _call_chosen(
     )
 
 
-def _types_of_branch(
-    branch: Callable[..., Any], operands: Sequence[Any]
-) -> tuple[tree.Structure, tuple[ArrayType, ...]]:
-    """The structure and the types of what a branch returns for such operands."""
-    leaves, structure = tree.flatten(tuple(operands))
-    before = _is_comparing.set(True)
-    try:
-        with np.errstate(all="ignore"):  # what is known in it is computed, and dropped
-            recorded = record_program(branch, structure, [type_of(as_operand(x)) for x in leaves])
-    finally:
-        _is_comparing.reset(before)
-    return recorded.structure, output_types(recorded.program)
+def _gives_way(other: Types, own: Types) -> bool:
+    """Whether the types of one branch leave those of the other as they are."""
+    return other[0] == own[0] and all(
+        a == b or (a.weak and not b.weak and a.shape == b.shape and result_dtype(a, b) == b.dtype)
+        for a, b in zip(other[1], own[1], strict=True)
+    )
 
 
 def _common_types(

@@ -25,8 +25,9 @@ from functrace.errors import (
     OperandError,
     ShapeMismatchError,
 )
-from functrace.higher_order.branching import TYPE_ERRORS, innermost_value
+from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.checkpoint import checkpoint as remat
+from functrace.higher_order.comparing import TYPE_ERRORS
 from functrace.higher_order.loop_source import row_type
 from functrace.higher_order.looping import scan_primitive, while_primitive
 from functrace.higher_order.programs import (

@@ -7,6 +7,7 @@ import pytest
 
 import functrace as ft
 from functrace import errors
+from functrace.higher_order import comparing
 from functrace.transforms.simplify import subexpressions
 
 MODES = {
@@ -192,3 +193,86 @@ def test_a_choice_within_choices_is_looked_at_once(monkeypatch):
         ft.jit(nested_choice(depth))(1.5)
         counts.append(len(looked_at))
     assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])
+
+
+# Branches that are compared are recorded once for all that cannot differ
+
+
+SIZE = 3
+
+
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def choose(self, x):
+        return ft.cond(np.sum(x) > 0, lambda: x, lambda: self.scale * x)
+
+
+def test_a_branch_that_is_not_taken_is_recorded_once():
+    calls = []
+
+    def other(x):
+        calls.append(type(x))
+        return x * 2.0
+
+    for x in (1.0, 2.0, 3.0):
+        ft.cond(x > 0, np.sin, other, x)
+    assert len(calls) == 3  # it holds a list, which might change
+    weights = {"w": np.ones(2)}
+    before = len(comparing._known)
+    for x in (1.0, 2.0, 3.0):
+        ft.cond(x > 0, lambda w: w + weights["w"], lambda w: w * 2.0 * weights["w"], np.ones(2) * x)
+    assert len(comparing._known) <= before + 1
+
+
+def test_what_a_branch_holds_is_compared_as_it_is():
+    def choose(x, held):
+        return ft.cond(np.sum(x) > 0, lambda: x, lambda: x * held)
+
+    x = np.ones(2, np.float32)
+    for held in (2.0, np.float32(2.0), np.ones(2, np.float32), [np.float32(1.0)] * 2):
+        assert choose(x, np.asarray(held) if isinstance(held, list) else held).dtype == np.float32
+    for held in (np.float64(2.0), np.ones(2), np.ones((3, 2), np.float32), 1j):
+        with pytest.raises(errors.BranchOutputError):
+            choose(x, held)
+    assert choose(x, 2.0).dtype == np.float32
+
+    def sized(x, n):
+        return ft.cond(np.sum(x) > 0, lambda: x, lambda: np.zeros(n))
+
+    def by_default(x, n):
+        def zeros(n=n):
+            return np.zeros(n)
+
+        return ft.cond(np.sum(x) > 0, lambda: x, zeros)
+
+    for f in (sized, by_default):
+        for n in (3, 4, 3):
+            f(np.ones(n), n)
+            with pytest.raises(errors.BranchOutputError):
+                f(np.ones(n), n + 1)
+
+
+def test_globals_and_attributes_of_branches_may_change(monkeypatch):
+    f = lambda x: ft.cond(np.sum(x) > 0, lambda x: x, lambda x: np.zeros(SIZE), x)
+    f(np.ones(3))
+    monkeypatch.setitem(globals(), "SIZE", 4)
+    with pytest.raises(errors.BranchOutputError):
+        f(np.ones(3))
+    scaled = Scaled(np.float32(2.0))
+    scaled.choose(np.ones(2, np.float32))
+    scaled.scale = np.float64(2.0)
+    with pytest.raises(errors.BranchOutputError):
+        scaled.choose(np.ones(2, np.float32))
+
+
+def test_functions_in_branches_are_told_apart():
+    def apply(f, x):
+        return ft.cond(np.sum(x) > 0, lambda: x, lambda: f(x))
+
+    for f in (np.sin, np.cos, lambda x: x * 2.0, lambda x: x + 1.0, ft.jit(np.sin), abs):
+        assert apply(f, np.ones(2)).shape == (2,)
+    for f in (np.sum, lambda x: x[:1], ft.jit(np.sum), lambda x: np.sum(abs(x))):
+        with pytest.raises(errors.BranchOutputError):
+            apply(f, np.ones(2))
