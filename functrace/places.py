@@ -205,11 +205,16 @@ def recorded_place(depth: int) -> Place | None:
 
 
 def place_here(depth: int) -> Place | None:
-    """As `recorded_place`, and sooner where a line of the user's is just ``depth`` frames up."""
+    """As `recorded_place`, and sooner where nothing that runs equations is on the way."""
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
-    code = frame.f_code
-    if _is_library.get(code.co_filename) is False and not _uses_scopes:
-        return code, frame.f_lasti
+    while frame is not None:
+        code = frame.f_code
+        library = _is_library.get(code.co_filename)
+        if library is False and not _uses_scopes:
+            return code, frame.f_lasti
+        if library is not True:
+            break
+        frame = frame.f_back
     return recorded_place(depth + 1)
 
 
