@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial, update_wrapper
 from itertools import islice
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 import numpy as np
 
@@ -68,6 +68,8 @@ from functrace.views import layouts_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Self_ = TypeVar("Self_")
+Rest = ParamSpec("Rest")
 
 
 @dataclass(frozen=True)
@@ -646,6 +648,12 @@ class CustomFunction(Generic[P, R]):
         # By name where it is found, which is that of the function.
         return importable_name(self) or super().__reduce_ex__(protocol)
 
+    @overload
+    def __get__(
+        self: CustomFunction[Concatenate[Self_, Rest], R], instance: Self_, owner: type[Self_], /
+    ) -> Callable[Rest, R]: ...
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> CustomFunction[P, R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # As functions do: accessed on an object, a method with the object as first argument.
         function: Any = self

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -42,6 +42,8 @@ from functrace.transforms.transformed import importable_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Self_ = TypeVar("Self_")
+Rest = ParamSpec("Rest")
 
 Rule = Callable[[int, Sequence[bool], Sequence[Any]], tuple[list[Any], list[bool]]]
 """Takes the number of examples, which inputs are mapped, and the inputs, mapped ones along axis 0;
@@ -291,6 +293,12 @@ class MappedFunction(Generic[P, R]):
         # By name where it is found, which is that of the function.
         return importable_name(self) or super().__reduce_ex__(protocol)
 
+    @overload
+    def __get__(
+        self: MappedFunction[Concatenate[Self_, Rest], R], instance: Self_, owner: type[Self_], /
+    ) -> Callable[Rest, R]: ...
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> MappedFunction[P, R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         # As functions do: accessed on an object, a method with the object as first argument.
         function: Any = self

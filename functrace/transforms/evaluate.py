@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from functrace.transforms.arguments import operands, require_callable
 from functrace.transforms.calling import apart
 from functrace.transforms.transformed import transformed
 
+P = ParamSpec("P")
+
 
 @boundary
-def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
+def make_ir(f: Callable[P, Any]) -> Callable[P, Program]:
     """Make a function that records what ``f`` does into a Program.
 
     Args:
@@ -46,6 +48,7 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
             return c
     """
     require_callable(f, "make_ir")
+    on_tracers: Callable[..., Any] = f
 
     @transformed(f, make_ir)
     @boundary
@@ -57,7 +60,7 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
             tracers = [recording.input(type_of(x), _layout(x)) for x in given]
             traced_args, traced_kwargs = structure.unflatten(tracers)
             with watching_draws(f):
-                outputs = tree.leaves(f(*traced_args, **traced_kwargs))
+                outputs = tree.leaves(on_tracers(*traced_args, **traced_kwargs))
             for x in outputs:
                 _require_array(x, f)
             program = recording.program(outputs)

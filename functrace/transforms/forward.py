@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
@@ -55,6 +55,9 @@ from functrace.transforms.evaluate import without_effects
 from functrace.transforms.limits import holds_series, limit_of, told_apart
 from functrace.transforms.transpose import jvp_from_vjp, jvp_of
 from functrace.transforms.zeros import ZeroKeeping, are_finite, may_hold_zeros
+
+R = TypeVar("R")
+Aux = TypeVar("Aux")
 
 
 class TangentRecording(ValueRecording):
@@ -262,6 +265,24 @@ def zeros_of(x: Any) -> Any:
     return zeros_for(x) if type_of(x).is_inexact else None
 
 
+@overload
+def jvp(
+    fun: Callable[..., R],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: Literal[False] = False,
+) -> tuple[R, Any]: ...
+@overload
+def jvp(
+    fun: Callable[..., tuple[R, Aux]],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: Literal[True],
+) -> tuple[R, Any, Aux]: ...
+@overload
+def jvp(
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool
+) -> Any: ...
 @boundary
 def jvp(
     fun: Callable[..., Any],
