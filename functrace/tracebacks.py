@@ -8,12 +8,15 @@ users call. The frames of users, NumPy and SciPy all stay.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
+
+import numpy as np
 
 from functrace.errors import FunctraceError
 
@@ -24,6 +27,13 @@ VARIABLE = "FUNCTRACE_FULL_TRACEBACKS"
 """The environment variable that, set to something else than 0, shows all frames."""
 
 _FOLDER = __file__.removesuffix("tracebacks.py")
+_LIBRARIES = (
+    _FOLDER,
+    np.__file__.removesuffix("__init__.py"),
+    os.__file__.removesuffix("os.py"),
+    "<functrace ",
+    "<frozen ",
+)
 _is_full: ContextVar[bool] = ContextVar("is_full", default=os.environ.get(VARIABLE, "0") != "0")
 
 
@@ -53,8 +63,11 @@ def full_tracebacks(full: bool = True) -> Generator[None]:
 def leave_out_own_frames(error: BaseException) -> None:
     """Take functrace's frames out of the traceback of an error, and of those it came from.
 
+    An error of functrace's that names no line is of the call that it leaves: it gets that line.
     Called in an ``except`` clause, which then says ``raise``.
     """
+    if isinstance(error, FunctraceError) and error.where is None:
+        error.at(_calling_line())
     if _is_full.get():
         return
     if not isinstance(error, FunctraceError) and _is_raised_here(error):
@@ -62,8 +75,8 @@ def leave_out_own_frames(error: BaseException) -> None:
             f"functrace's own frames are left out; functrace.full_tracebacks() or {VARIABLE}=1 "
             "shows them"
         )
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+        if not any(note in other for other in getattr(error, "__notes__", ())):
+            error.add_note(f"called at {_calling_line()}\n  {note}")
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -72,6 +85,16 @@ def leave_out_own_frames(error: BaseException) -> None:
             seen.add(id(one))
             one.__traceback__ = _without_own_frames(one.__traceback__)
             waiting += [one.__cause__, one.__context__]
+
+
+def _calling_line() -> str | None:
+    """The user's line from which functrace was called."""
+    frame: FrameType | None = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 def _is_own(step: TracebackType) -> bool:

@@ -155,7 +155,10 @@ class Recording:
             raised = place_raised(traceback)[0]
             if refusal is not None and refusal.place and refusal.place[:2] == raised:
                 raise refusal.error.with_traceback(traceback) from None
-            instead = is_of_container(error, Tracer) or _said_of_a_call(error)
+            hidden = error.__cause__ if isinstance(error, SystemError) else None
+            if isinstance(hidden, FunctraceError):  # raised below a function written in C
+                instead = hidden
+            instead = instead or is_of_container(error, Tracer) or _said_of_a_call(error)
             if instead is not None:
                 raise instead.with_traceback(traceback) from error
         finally:  # an error whose traceback holds a name for it would live until it is collected
@@ -1275,7 +1278,15 @@ class Tracer:
             return str(self)
         return format(self.value, specification)
 
-    __hash__ = None  # type: ignore[assignment]  (as arrays: == compares element by element)
+    def __hash__(self) -> int:  # none, as arrays: == compares element by element
+        raise OperandError(
+            f"A traced {self.type} has no hash: it can be no key of a dict, no element of a set, "
+            "and no argument of a function that keeps its results.",
+            source_of(user_place(2)),
+            "Use what is known while the function is recorded as a key: a name, a position, an "
+            "argument named by static_argnums. For a table of numbers write "
+            "functrace.numpy.asarray(table)[index].",
+        )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.recording.is_plain:

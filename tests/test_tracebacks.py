@@ -316,3 +316,43 @@ def test_uses_of_leaked_values_show_the_users_frames_only():
             use()
         files = [frame.filename for frame in traceback.extract_tb(raised.value.__traceback__)]
         assert set(files) == {__file__}
+
+
+MISTAKES = {
+    "an array to differentiate": lambda: ft.grad(lambda x: x * 2)(np.ones(3)),
+    "nothing to differentiate": lambda: ft.grad(lambda x: None)(np.ones(3)),
+    "a whole number": lambda: ft.grad(lambda n: n * 2.0)(3),
+    "no such argument": lambda: ft.grad(lambda x: x, argnums=2)(1.0),
+    "a complex output": lambda: ft.grad(lambda x: np.sum(x * 1j))(np.ones(3)),
+    "a number to map over": lambda: ft.vmap(lambda x: x)(1.0),
+    "lengths that differ": lambda: ft.vmap(lambda x, y: x + y)(np.ones(3), np.ones(4)),
+    "in_axes": lambda: ft.vmap(lambda x, y: x + y, in_axes=(0,))(np.ones(3), np.ones(3)),
+    "text returned": lambda: ft.jit(lambda x: "text")(np.ones(3)),
+    "no length": lambda: ft.scan(lambda c, x: (c, x), 0.0),
+    "no pair": lambda: ft.scan(lambda c, x: c + x, 0.0, np.ones(3)),
+    "a tangent of an integer": lambda: ft.jvp(np.sin, (1,), (1,)),
+    "one value to choose": lambda: ft.grad(lambda x: np.sum(np.where(x > 0, x)))(np.ones(3)),
+    "a key": lambda: ft.jit(lambda x: {0: 1}[x])(0),
+}
+
+
+@pytest.mark.parametrize("call", MISTAKES.values(), ids=MISTAKES)
+def test_errors_about_a_call_name_its_line(call):
+    line = f"{__file__}:{call.__code__.co_firstlineno}"
+    for full in (False, True):
+        with ft.full_tracebacks(full), pytest.raises(errors.FunctraceError) as raised:
+            call()
+        assert f"at {line} in <lambda>" in str(raised.value)
+
+
+def test_errors_of_pythons_about_a_call_name_its_line():
+    for call in (lambda: ft.vjp(np.sin, 1.0)[1](), lambda: ft.fori_loop(0, 3, lambda c: c, 1.0)):
+        with ft.full_tracebacks(False), pytest.raises(TypeError) as raised:
+            call()
+        assert f"called at {__file__}:{call.__code__.co_firstlineno}" in raised.value.__notes__[-1]
+
+
+def test_errors_below_functions_written_in_c_are_shown():
+    brentq = pytest.importorskip("scipy.optimize").brentq
+    with pytest.raises(errors.LostDerivativeError):
+        ft.grad(lambda x: brentq(lambda t: t - x, 0.0, 3.0))(1.0)

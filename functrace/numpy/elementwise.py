@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.errors import OperandError
 from functrace.ir.types import result_dtype, type_of
 from functrace.primitives.elementwise import (
     angle_primitive,
@@ -26,7 +27,9 @@ from functrace.tracing import (
     bind,
     implements,
     reject_out,
+    source_of,
     strong_operand,
+    user_place,
 )
 from functrace.views import lies_as
 
@@ -56,6 +59,12 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """As `numpy.where` with three arguments; with one, the condition's value must be known."""
     if x is None and y is None:
         return np.nonzero(known_choice(condition, "The condition of np.where without x and y"))
+    if x is None or y is None:
+        raise OperandError(
+            "np.where takes a condition and both values, or the condition alone.",
+            source_of(user_place(2)),
+            "Write np.where(condition, x, 0.0) in place of np.where(condition, x).",
+        )
     return bind(select, as_operand(condition), as_operand(x), as_operand(y))
 
 

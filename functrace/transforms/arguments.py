@@ -33,6 +33,13 @@ Argnums = int | Sequence[int]
 """One position, or several."""
 
 
+OF_PYTHON_NUMBERS = (
+    "Write 3.0 in place of 3, float(n) in place of n, or leave the argument out of argnums; "
+    "allow_int=True gives None as the gradient of integers."
+)
+"""What to write for whole numbers of Python's that are differentiated."""
+
+
 def require_callable(f: Any, owner: str, parameter: str | None = None) -> None:
     """Check that a transformation was given a function.
 
@@ -330,7 +337,8 @@ def _is_inexact(
         f"The argument {name_of(index)} is differentiated, but has the type {type_of(leaf)}."
         if kind in "biu"
         else f"The argument {name_of(index)} is differentiated, but has the dtype "
-        f"{type_of(leaf).dtype}, which is not numeric."
+        f"{type_of(leaf).dtype}, which is not numeric.",
+        advice=OF_PYTHON_NUMBERS if weak is not None else None,
     )
 
 
@@ -528,6 +536,14 @@ def checked_tangents(
             name = f"leaf tangents{tree.keystr(path)}"
             if f is not None:
                 name = f"tangent of the argument {primal_name(f, path)}"
+            if not takes_one:
+                raise TangentError(
+                    f"A {name} is given, but what it belongs to has the type {expected_type}, "
+                    "and takes none.",
+                    source_of(user_place(2)),
+                    "Give None as its tangent, or make it a floating-point number: 1.0 in place of "
+                    "1, x.astype(float) for an array.",
+                )
             raise TangentError(
                 f"The {name} has the type "
                 f"{actual or type(tangent).__qualname__}, the argument itself {expected_type}.",
