@@ -428,9 +428,9 @@ def test_copies_are_arrays_of_their_own(way):
 
 
 def test_a_tracer_is_no_key():
-    with pytest.raises(TypeError, match="unhashable"):
+    with pytest.raises(TypeError, match="has no hash"):
         on_tape(hash, 2.0)
-    with pytest.raises(TypeError, match="unhashable"):
+    with pytest.raises(TypeError, match="has no hash"):
         on_tape(lambda x: {x: 1}, 2.0)
 
 

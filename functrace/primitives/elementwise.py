@@ -463,7 +463,9 @@ def _run_product_or_zero(t: Any, factor: Any, out: np.ndarray | None = None) -> 
     if out is None:
         product = t * factor
         return product if all_finite(product) else np.where(t == 0, 0, product)[()]
-    if all_finite(factor):
+    with np.errstate(over="ignore"):  # of the squares, which nobody asked for
+        is_finite = all_finite(factor)
+    if is_finite:
         return np.multiply(t, factor, out)
     is_zero = t == 0
     np.multiply(t, factor, out)

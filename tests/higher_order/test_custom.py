@@ -178,7 +178,7 @@ def test_python_control_flow_follows_values():
 
 def test_a_function_without_rules_is_refused():
     f = ft.custom_jvp(cube)
-    with pytest.raises(errors.MissingRuleError, match=r"cube has no derivative rule.*\n.*defjvp"):
+    with pytest.raises(errors.MissingRuleError, match=r"(?s)cube has no derivative rule.*defjvp"):
         f(1.0)
 
 

@@ -149,7 +149,7 @@ def test_a_class_that_is_no_dataclass():
         def __init__(self, *, a, b):
             self.a, self.b = a, b
 
-    with pytest.raises(TreeRegistrationError, match="not a dataclass.*\n.*above @dataclass"):
+    with pytest.raises(TreeRegistrationError, match="(?s)not a dataclass.*\n.*above @dataclass"):
         tree.register_dataclass(Named)
     tree.register_dataclass(Named, data_fields=["a"], meta_fields=["b"])
     assert tree.map(str, Named(a=1, b=2)).a == "1"
