@@ -10,6 +10,7 @@ examples that take it: a branch that is valid only for its own examples never se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ from functrace.higher_order.programs import (
     with_interface,
     with_output_types,
 )
+from functrace.higher_order.scratch import recorded_without_writes
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, type_of
@@ -767,7 +769,8 @@ def _choose(
     types = [type_of(leaf) for leaf in leaves]
     recorded: list[Recorded] = []
     for branch in branches:  # no comprehension, which is one more frame for choices in choices
-        recorded.append(record_program(branch, structure, types, like=leaves))  # noqa: PERF401
+        record = partial(record_program, branch, structure, types, like=leaves)
+        recorded.append(recorded_without_writes(branch, record))
     outputs = [(r.structure, output_types(r.program)) for r in recorded]
     common = _common_types(outputs, name)
     programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])

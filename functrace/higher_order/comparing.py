@@ -28,6 +28,7 @@ from functrace.errors import (
     ShapeMismatchError,
 )
 from functrace.higher_order.programs import output_types, record_program
+from functrace.higher_order.scratch import recorded_without_writes
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.places import is_library
 from functrace.reaching import names_in
@@ -104,7 +105,9 @@ def _recorded_types(
     before = is_comparing.set(True)
     try:
         with np.errstate(all="ignore"):  # what is known in it is computed, and dropped
-            recorded = record_program(branch, structure, types)
+            recorded = recorded_without_writes(
+                branch, lambda: record_program(branch, structure, types)
+            )
     except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it may never be called)

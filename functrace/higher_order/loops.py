@@ -37,6 +37,8 @@ from functrace.higher_order.programs import (
     record_program,
     with_output_types,
 )
+from functrace.higher_order.scratch import recorded_with_writes
+from functrace.ir.program import Program
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.layouts import copied, layout_of, lie_alike
 from functrace.primitives.linear import cast_to
@@ -395,6 +397,22 @@ def _common_carry_type(
 
 
 def _recorded_body(
+    f: Callable[..., Any],
+    carry: list[Any],
+    structure: tree.Structure,
+    rows: tuple[tree.Structure, Sequence[ArrayType], Sequence[Any]] | None,
+    name: str,
+) -> tuple[list[Any], Recorded, list[tree.Structure]]:
+    """As `_recorded_once`; plain arrays that the body writes are looked after."""
+
+    def record() -> tuple[Any, Program]:
+        result = _recorded_once(f, carry, structure, rows, name)
+        return result, result[1].program
+
+    return recorded_with_writes(f, record)
+
+
+def _recorded_once(
     f: Callable[..., Any],
     carry: list[Any],
     structure: tree.Structure,
