@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace import errors
+from functrace.transforms.keeping import COPIED_BYTES
 
 SIZE = 4
 START = np.linspace(0.5, 1.5, SIZE)
@@ -334,3 +336,36 @@ def test_memory_maps(tmp_path):
     np.testing.assert_array_equal(ft.grad(lambda x: np.sum(x * data))(np.ones(LARGE)), 2.0)
     data[:] = 3.0
     assert ft.jit(lambda x: np.sum(x * data))(np.ones(LARGE)) == 3.0 * LARGE
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8, np.complex128])
+@pytest.mark.parametrize("shape", [(100_003,), (700, 301), (3, 5, 40_001)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_element_of_a_large_array_that_is_written_through_an_older_view_is_noticed(
+    dtype, shape, order
+):
+    rng = np.random.default_rng(0)
+    array = np.asarray(rng.integers(1, 100, (shape)), dtype, order=order)
+    if array.nbytes <= COPIED_BYTES:
+        array = np.concatenate([array] * 4)
+    for number in (0, 1, 12_345, array.size // 2, array.size - 1):
+        view = array.reshape(-1, order=order)
+
+        def f(x, view=view, number=number):
+            y = np.sum(x * array)
+            view[number] += 1
+            return y.real
+
+        with pytest.raises(errors.KeptArrayError):
+            ft.grad(f)(1.0)
+
+        def swaps(x, view=view, number=number):
+            y = np.sum(x * array)
+            view[[number, (number + 5000) % view.size]] = view[
+                [(number + 5000) % view.size, number]
+            ]
+            return y.real
+
+        if view[number] != view[(number + 5000) % view.size]:
+            with pytest.raises(errors.KeptArrayError):
+                ft.grad(swaps)(1.0)

@@ -5,7 +5,7 @@ is written. So arrays are copied, but for large ones: to copy these would take a
 done with them. They are write-protected instead, together with the array whose memory they share,
 until the walk is over: a write in between is an error. That holds for all writes through this array
 and through what is made of it. Views that the user had before are not protected, and `numpy.add.at`
-looks at no protection; what they write shows in a sample of the elements when the walk is over.
+looks at no protection; what they write shows in sums over the elements when the walk is over.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from functrace.tracing import Place, source_of, user_place
 COPIED_BYTES = 1 << 18
 """Up to this size a copy takes five microseconds at most: less than what is done with the array."""
 
-SAMPLED = 1000
-"""How many elements of a protected array are compared at the end."""
+ROW = 1024
+"""The words of a protected array are added up by so many, to be compared at the end.
+
+To add them takes less than half of the time of a copy. An exchange of elements within a row shows
+in the elements that stand at the beginning of the rows only; any other change shows.
+"""
 
 
 class _Protected:
@@ -61,7 +65,7 @@ class KeptArrays:
             with _lock:
                 array.flags.writeable = False
                 self._owners[id(owner)].views.append(array)
-        self._reads[id(array)] = array, _sample(array), user_place(3)
+        self._reads[id(array)] = array, _sums(array), user_place(3)
         return array
 
     def release(self) -> None:
@@ -77,8 +81,8 @@ class KeptArrays:
         Raises:
             KeptArrayError: Somebody did, through another name for the memory.
         """
-        for array, sample, place in self._reads.values():
-            if _sample(array) != sample:
+        for array, sums, place in self._reads.values():
+            if _sums(array) != sums:
                 raise KeptArrayError(
                     f"An array of shape {array.shape} was changed through a view of it, before "
                     "the derivative was complete that needs the elements from before. It was used",
@@ -137,9 +141,10 @@ def _release(protected: _Protected) -> None:
             array.flags.writeable = True
 
 
-def _sample(array: np.ndarray) -> bytes:
-    """Some elements, evenly spread."""
-    step = max(array.size // SAMPLED, 1)
-    if array.flags.forc:
-        return array.ravel("K")[::step].tobytes()
-    return array.flat[::step].tobytes()
+def _sums(array: np.ndarray) -> bytes:
+    """Sums over the bits of the elements, row by row, and some of the elements."""
+    parts = array.ravel("K").view(np.uint8)
+    words = parts[: parts.size // 8 * 8].view(np.uint64)
+    rows = words[: words.size // ROW * ROW].reshape(-1, ROW)
+    rest = parts[8 * rows.size :]
+    return rows.sum(axis=1).tobytes() + rows[:, 0].tobytes() + rest.tobytes()
