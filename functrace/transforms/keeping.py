@@ -32,6 +32,8 @@ in the elements that stand at the beginning of the rows only; any other change s
 class _Protected:
     """An array that is write-protected for some tapes, with views of it that are, too."""
 
+    __slots__ = ("owner", "tapes", "views")
+
     def __init__(self, owner: np.ndarray) -> None:
         self.owner = owner
         self.views: list[np.ndarray] = []
@@ -57,14 +59,15 @@ class KeptArrays:
         if id(array) in self._reads:
             return array
         owner = owner_of(array)
-        if id(owner) not in self._owners:
+        protected = self._owners.get(id(owner))
+        if protected is None:
             if not _can_be_released(owner):
                 return array.copy("K")
-            self._owners[id(owner)] = _protect(owner)
+            protected = self._owners[id(owner)] = _protect(owner)
         if array is not owner and array.flags.writeable:
             with _lock:
-                array.flags.writeable = False
-                self._owners[id(owner)].views.append(array)
+                array.setflags(write=False)
+                protected.views.append(array)
         self._reads[id(array)] = array, _sums(array), user_place(3)
         return array
 
@@ -127,7 +130,7 @@ def _protect(owner: np.ndarray) -> _Protected:
             protected = _Protected(owner)
             if owner.flags.writeable:
                 _protected[id(owner)] = protected
-                owner.flags.writeable = False
+                owner.setflags(write=False)
         protected.tapes += 1
         return protected
 
@@ -137,8 +140,9 @@ def _release(protected: _Protected) -> None:
         protected.tapes -= 1
         if protected.tapes or _protected.pop(id(protected.owner), None) is None:
             return
-        for array in (protected.owner, *protected.views):
-            array.flags.writeable = True
+        protected.owner.setflags(write=True)
+        for array in protected.views:
+            array.setflags(write=True)
 
 
 def _sums(array: np.ndarray) -> bytes:
