@@ -1460,7 +1460,11 @@ class Tracer:
                     return NotImplemented
                 inputs = tuple(map(as_operand, inputs))
         primitive = UFUNCS.get(ufunc)
-        if getattr(primitive, "keeps_weak", False) and all(map(_is_weak, inputs)):
+        if (
+            type(self.value) is not np.ndarray
+            and getattr(primitive, "keeps_weak", False)
+            and all(map(_is_weak, inputs))
+        ):
             inputs = (_number(inputs[0]), *inputs[1:])
         if ufunc is np.power:
             inputs = (_as_base(*inputs), inputs[1])

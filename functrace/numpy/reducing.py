@@ -91,7 +91,9 @@ def sum_of(
         keepdims=_is_true(keepdims),
         dtype=None if dtype is None else np.dtype(dtype),
     )
-    return total + _initial(initial, total.dtype) if is_given(initial) else total
+    if initial is None or not is_given(initial):
+        return total
+    return total + _initial(initial, total.dtype)
 
 
 @implements(np.mean)
@@ -114,7 +116,7 @@ def mean(
     elif wanted is not None and wanted.kind in "biu":
         total = sum_of(a, axis, wanted, None, keepdims, None, where)
         return divided(total, count_where(where, shape_of(a), axis, keepdims))
-    halves = wanted is None and own == np.float16  # NumPy adds these up in single precision
+    halves = wanted is None and own.char == "e"  # NumPy adds these up in single precision
     if halves:
         wanted = np.dtype(np.float32)
     if where is True:

@@ -451,7 +451,7 @@ class Extreme(WeightedReduction):
             # The extreme of numbers with a nan among them is nan; then each nan is a winner.
             wins = np.logical_or(wins, np.not_equal(x, x))
         if is_plain and axes is None:
-            return wins, np.count_nonzero(wins)
+            return wins, int(np.count_nonzero(wins))
         return wins, np.add.reduce(wins, axis=axes, keepdims=True)
 
     def jvp(
@@ -490,6 +490,10 @@ class Extreme(WeightedReduction):
         share = lined_up(cotangent, shape, axes, keepdims) / count
         if share.dtype != dtype:
             share = cast_to(share, dtype)
+        if type(count) is int and count == 1 and not share.shape and type(share) is not Tracer:
+            part = np.zeros(shape, dtype)
+            part.flat[wins.argmax()] = share
+            return (part,)
         return (np.where(wins, share, 0),)
 
 
