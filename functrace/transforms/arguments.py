@@ -364,7 +364,7 @@ def differentiated_arguments(
         return arguments.leaf_name(structure.paths()[index])
 
     is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
-    return arguments, leaves, structure, is_active
+    return arguments, [*map(as_operand, leaves)], structure, is_active
 
 
 # Outputs and cotangents
@@ -488,7 +488,8 @@ def checked_cotangents(
                 source_of(user_place(2)),
             )
         weak = actual.weak and not isinstance(leaf, Tracer)
-        checked.append(expected.dtype.type(leaf) if weak and expected.is_inexact else leaf)
+        is_number = weak and expected.is_inexact
+        checked.append(expected.dtype.type(leaf) if is_number else as_operand(leaf))
     return checked
 
 
@@ -550,5 +551,5 @@ def checked_tangents(
                 source_of(user_place(2)),
             )
         weak = actual.weak and not isinstance(tangent, Tracer)
-        checked.append(expected_type.dtype.type(tangent) if weak else tangent)
+        checked.append(expected_type.dtype.type(tangent) if weak else as_operand(tangent))
     return checked

@@ -15,7 +15,7 @@ from functrace.ir.types import type_of
 from functrace.layouts import layout_of
 from functrace.places import runs_equations
 from functrace.tracebacks import boundary
-from functrace.tracing import ProgramRecording, bind, source_of, user_place
+from functrace.tracing import ProgramRecording, as_operand, bind, source_of, user_place
 from functrace.transforms.arguments import operands, require_callable
 from functrace.transforms.calling import apart
 from functrace.transforms.transformed import transformed
@@ -128,7 +128,7 @@ def evaluate(program: Program, *inputs: Any) -> list[Any]:
             raise ArgumentError(
                 f"Input {number} of the Program has the type {variable.type}, not {given}."
             )
-    return apart(run_program(program, inputs), inputs)
+    return apart(run_program(program, [*map(as_operand, inputs)]), inputs)
 
 
 @runs_equations("equation")

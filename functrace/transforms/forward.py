@@ -33,6 +33,7 @@ from functrace.tracing import (
     Tracer,
     ValueRecording,
     again,
+    as_operand,
     as_scalar_result,
     bind,
     new_tracer,
@@ -326,8 +327,10 @@ def jvp(
     with TangentRecording() as recording:
         recording.has_zeros = any(map(may_hold_zeros, given))
         inputs = [
-            x if not active or tangent is None else new_tracer(recording, plain(x), tangent)
-            for x, tangent, active in zip(leaves, given, is_active, strict=True)
+            x
+            if not is_on or tangent is None
+            else new_tracer(recording, plain(as_operand(x)), tangent)
+            for x, tangent, is_on in zip(leaves, given, is_active, strict=True)
         ]
         arguments = structure.unflatten(inputs)
         if all(type(x) is Tracer and x.recording is recording for x in inputs):  # its own, then

@@ -45,6 +45,7 @@ from functrace.tracing import (
     Tracer,
     ValueRecording,
     again,
+    as_operand,
     as_scalar_result,
     bind,
     new_tracer,
@@ -576,6 +577,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         return primal_name(fun, structure.paths()[index])
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
+    leaves = [*map(as_operand, leaves)]
     with Tape(outlives=True) as tape:
         inputs = tape.lifted(leaves, is_active)
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)

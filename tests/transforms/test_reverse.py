@@ -482,3 +482,48 @@ def test_a_constant_that_is_only_added_may_be_written_whatever_its_size(size):
 
     x = np.full(size, 2.0)
     np.testing.assert_allclose(ft.grad(f)(x), 6.0 * x)
+
+
+class Labelled(np.ndarray):
+    """A subclass of NumPy's class, as `numpy.memmap` is."""
+
+
+_labelled_x = np.array([0.7, 1.9, 2.6])
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x, b: ft.linearize(lambda x: x * x, x)[1](b),
+        lambda x, b: ft.linearize(lambda x: x * x, b)[1](x),
+        lambda x, b: ft.jvp(lambda x: x * x, (x,), (b,))[1],
+        lambda x, b: ft.jvp(lambda b: b * x, (b,), (x,))[0],
+        lambda x, b: ft.vjp(lambda x: x * x, x)[1](b)[0],
+        lambda x, b: ft.vjp(lambda b: b * x * b, b)[1](x)[0],
+        lambda x, b: ft.grad(lambda b: np.sum(b * x * b))(b),
+        lambda x, b: ft.linear_transpose(lambda y: y * x, x)(b)[0],
+        lambda x, b: ft.evaluate(ft.make_ir(np.multiply)(x, b), x, b)[0],
+    ],
+)
+def test_arrays_of_subclasses_may_be_written_after_they_were_read(use):
+    def f(x, b):
+        total = np.sum(np.sin(use(x, b)))
+        b[:] = 7.0
+        return total
+
+    def subclass():
+        return np.array([1.0, 2.0, 3.0]).view(Labelled)
+
+    def gradient(x):
+        b = subclass()
+        return ft.grad(lambda x: f(x, b))(x)
+
+    expected = ft.grad(lambda x: f(x, np.array([1.0, 2.0, 3.0])))(_labelled_x)
+    found = gradient(_labelled_x)
+    np.testing.assert_allclose(found, expected)
+    assert type(found) is np.ndarray
+    b = subclass()
+    _, pullback = ft.vjp(lambda b: np.sum(np.sin(use(_labelled_x, b))), b)
+    expected = pullback(1.0)[0]
+    b[:] = 9.0
+    np.testing.assert_array_equal(pullback(1.0)[0], expected)
