@@ -20,7 +20,7 @@ from functrace import tree
 from functrace.errors import ArrayWriteError, FunctraceError
 from functrace.layouts import copied
 from functrace.reaching import reached
-from functrace.tracing import Recording, Tracer
+from functrace.tracing import Recording, Tracer, as_operand
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
 from functrace.transforms.transformed import leaves_arguments_alone
 from functrace.tree.kinds import KNOWN_LEAVES
@@ -248,10 +248,13 @@ def _copied(args: Any, before: Sequence[Any]) -> Any:
 def _traced(args: Any, before: Sequence[tuple[Tracer, Recording, Any, Any]]) -> Any:
     """The arguments, with all arrays traced by the youngest recording among those of tracers."""
     recording = max((state[1] for state in before), key=lambda recording: recording.birth)
-    return tree.map(
-        lambda x: recording.lift(x) if type(x) is np.ndarray and x.dtype.kind in "biufc" else x,
-        args,
-    )
+    return tree.map(lambda x: recording.lift(as_operand(x)) if _can_be_traced(x) else x, args)
+
+
+def _can_be_traced(x: Any) -> bool:
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "biufc":
+        return False
+    return not isinstance(x, np.ma.MaskedArray | np.matrix)
 
 
 def _is_write_of_traced(error: BaseException | None) -> bool:

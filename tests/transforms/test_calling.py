@@ -114,6 +114,22 @@ def test_so_may_a_large_one(f):
     assert a.flags.writeable
 
 
+class Subclass(np.ndarray):
+    """As `numpy.memmap` is one."""
+
+
+@pytest.mark.parametrize("size", [4, LARGE])
+@pytest.mark.parametrize("f", WRITERS, ids=lambda f: f.__name__)
+def test_so_may_one_of_a_subclass(f, size):
+    a, c = np.linspace(1.0, 2.0, size), np.linspace(3.0, 4.0, size).view(Subclass)
+    expected = ft.grad(f)(a, c.view(np.ndarray))
+    for gradient in (ft.grad(f), ft.jit(ft.grad(f)), ft.grad(ft.checkpoint(f))):
+        np.testing.assert_array_equal(gradient(a, c), expected)
+        np.testing.assert_array_equal(c, np.linspace(3.0, 4.0, size))
+    along = ft.jvp(f, (a, c), (np.ones(size), None))[1]
+    np.testing.assert_allclose(along, np.sum(expected), rtol=1e-12)
+
+
 @pytest.mark.parametrize("size", [4, LARGE])
 def test_arrays_in_containers_and_integers(size):
     def f(a, batch, scale):
