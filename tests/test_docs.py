@@ -16,6 +16,7 @@ import functrace
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(functrace.__file__).parent
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*FILES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -81,7 +82,7 @@ def test_every_document_has_code_or_is_the_architecture():
         assert path == ARCHITECTURE or any(b.language == "python" for b in blocks(path)), path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_and_files_named_in(path):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
