@@ -21,6 +21,13 @@ def _checked(self, outputs):
 ProgramRecording.program = _checked
 
 
+def pytest_collection_modifyitems(items):
+    """Slow tests do not count where pytest-cov measures what the tests reach."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
+
+
 @pytest.fixture
 def unchecked(monkeypatch):
     """Programs are not checked, which takes too long of those that are nested very deeply."""
