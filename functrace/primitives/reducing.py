@@ -446,12 +446,11 @@ class Extreme(WeightedReduction):
     def _winners(self, x: Any, output: Any, axes: Axes) -> tuple[Any, Any]:
         """Which elements are the largest (or smallest), and how many of them there are."""
         wins = np.equal(x, output)
-        is_plain = type(x) is np.ndarray and not isinstance(output, Tracer)
-        if not is_plain or not all_finite(output):
+        if type(x) is not np.ndarray or isinstance(output, Tracer) or not all_finite(output):
             # The extreme of numbers with a nan among them is nan; then each nan is a winner.
             wins = np.logical_or(wins, np.not_equal(x, x))
-        if is_plain and axes is None:
-            return wins, int(np.count_nonzero(wins))
+        elif np.count_nonzero(wins) == output.size:  # there is one in each place
+            return wins, 1
         return wins, np.add.reduce(wins, axis=axes, keepdims=True)
 
     def jvp(
@@ -487,10 +486,13 @@ class Extreme(WeightedReduction):
         (x,) = inputs
         shape, dtype = shape_of(x), dtype_of(x)
         wins, count = self._winners(x, lined_up(output, shape, axes, keepdims), axes)
-        share = lined_up(cotangent, shape, axes, keepdims) / count
+        is_single = type(count) is int
+        share = lined_up(cotangent, shape, axes, keepdims)
+        if not is_single:
+            share = share / count
         if share.dtype != dtype:
             share = cast_to(share, dtype)
-        if type(count) is int and count == 1 and not share.shape and type(share) is not Tracer:
+        if is_single and not share.shape and type(share) is not Tracer:
             part = np.zeros(shape, dtype)
             part.flat[wins.argmax()] = share
             return (part,)
