@@ -188,7 +188,7 @@ class Solve(Primitive):
         pulled = bind(self, a.mT, cotangent)
         first = second = None
         if needed[0] is not None:
-            first = conform(-(pulled @ output.mT), a)
+            first = conform(-pulled @ output.mT, a)
         if needed[1] is not None:
             second = conform(pulled, b)
         return first, second
