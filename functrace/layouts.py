@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+WITHOUT_AXES = np.zeros((), bool)
+"""How an array without axes lies, which is written in place, as scalars are not."""
+
 
 def copied(array: np.ndarray) -> np.ndarray:
     """A copy whose elements lie as those of the array do, gaps between them included."""
@@ -17,7 +20,12 @@ def copied(array: np.ndarray) -> np.ndarray:
 
 
 def layout_of(array: np.ndarray) -> np.ndarray | None:
-    """A small array whose elements lie as those of an array do; None for row-major order."""
+    """A small array whose elements lie as those of an array do; None for row-major order.
+
+    Arrays without axes have one, too, which tells them from scalars.
+    """
+    if not array.shape:
+        return WITHOUT_AXES
     if array.flags.c_contiguous or not array.size:
         return None
     strides = array.strides

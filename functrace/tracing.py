@@ -340,7 +340,8 @@ class ProgramRecording(Recording):
         layouts: For inputs whose elements do not lie in row-major order: an array that lies so, or
             `UNKNOWN`.
         row_major: The inputs of which it was asked how they lie, and taken that it is in this
-            order: the Program holds for no others.
+            order, or whether they are arrays without axes, and taken that they are scalars: the
+            Program holds for no others.
         recopied: The variables that stand for copies in an order of their own, too.
         made_by: What has made each variable, of as many equations as `looked_at` says.
         orders: The axes of variables in the order in which they lie in memory, as far as it was
@@ -433,6 +434,33 @@ class ProgramRecording(Recording):
         if primitive.makes_views:
             share_memory(inputs[0], output, primitive, params)
         return output
+
+    def equations_by_output(self) -> dict[Any, Equation]:
+        """What has made each variable."""
+        for equation in self.equations[self.looked_at :]:
+            self.made_by.update(dict.fromkeys(equation.outputs, equation))
+        self.looked_at = len(self.equations)
+        return self.made_by
+
+    def is_array(self, atom: Atom) -> bool:
+        """Whether a value is an array in NumPy, and no scalar.
+
+        Inputs are taken to be scalars where nothing else is known, and this is noted.
+        """
+        made_by = self.equations_by_output()
+        while not atom.type.shape:
+            equation = made_by.get(atom)
+            if isinstance(atom, Constant):
+                return type(atom.value) is np.ndarray
+            if equation is None:
+                if atom not in self.layouts:
+                    self.row_major.add(atom)
+                return isinstance(self.layouts.get(atom), np.ndarray)
+            primitive = equation.primitive
+            if primitive.makes_arrays or not (primitive.makes_views or primitive.keeps_arrays):
+                return primitive.makes_arrays
+            atom = equation.inputs[0]
+        return True
 
     def lift(self, value: Any) -> Tracer:
         """A tracer that stands for a constant: the output of an equation that copies it."""
@@ -964,10 +992,12 @@ class Tracer:
         """Whether it is an array in NumPy, and no scalar."""
         if self.shape or self.memory is not None:
             return True
-        value = self.value
-        while type(value) is Tracer:
-            value = value.value
-        return type(value) is np.ndarray
+        innermost = self
+        while type(innermost.value) is Tracer:
+            innermost = innermost.value
+        if isinstance(innermost.recording, ProgramRecording):
+            return innermost.memory is not None or innermost.recording.is_array(innermost.variable)
+        return type(innermost.value) is np.ndarray
 
     @property
     def ndim(self) -> int:

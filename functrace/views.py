@@ -29,7 +29,7 @@ from functrace.errors import ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import UNKNOWN
-from functrace.layouts import layout_of, lie_alike, order_of, zeros_lying_as
+from functrace.layouts import WITHOUT_AXES, layout_of, lie_alike, order_of, zeros_lying_as
 from functrace.places import Place, source_of, user_place
 from functrace.tracing import (
     UFUNCS,
@@ -154,16 +154,19 @@ def layouts_of(values: Iterable[Any]) -> list[Any]:
     """How arrays lie in memory, traced ones included.
 
     Returns:
-        For each an array that lies so; None for row-major order, `UNKNOWN` where nobody knows.
+        For each an array that lies so; None for row-major order and for scalars, `UNKNOWN` where
+        nobody knows.
     """
-    layouts: list[Any] = []
-    for x in values:
-        if type(x) is Tracer and x.ndim > 1:
-            found = as_laid_out(x)
-            layouts.append(UNKNOWN if found is None else layout_of(found))
-        else:
-            layouts.append(layout_of(x) if type(x) is np.ndarray and x.ndim > 1 else None)
-    return layouts
+    return [*map(_layout, values)]
+
+
+def _layout(x: Any) -> Any:
+    if type(x) is Tracer and x.ndim > 1:
+        found = as_laid_out(x)
+        return UNKNOWN if found is None else layout_of(found)
+    if type(x) is Tracer:
+        return WITHOUT_AXES if not x.shape and x.is_array else None
+    return layout_of(x) if type(x) is np.ndarray and x.ndim != 1 else None
 
 
 def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
@@ -177,10 +180,7 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
         return tuple(range(tracer.ndim))
     if not isinstance(recording, ProgramRecording):
         return None
-    made_by, orders = recording.made_by, recording.orders
-    for equation in recording.equations[recording.looked_at :]:
-        made_by.update(dict.fromkeys(equation.outputs, equation))
-    recording.looked_at = len(recording.equations)
+    made_by, orders = recording.equations_by_output(), recording.orders
     waiting: list[Any] = [variable]
     while waiting:
         atom = waiting[-1]

@@ -342,3 +342,115 @@ def shares(array):
     """Whether NumPy makes views of an array by these reshapes."""
     shapes = [(-1,), (array.shape[0], -1), (-1, array.shape[-1])]
     return [np.may_share_memory(array, array.reshape(shape)) for shape in shapes]
+
+
+# Arrays without axes, which are written in place, and scalars, which are not
+
+
+def _written(change):
+    """A function that changes what another name stands for, too, if that is an array."""
+
+    def f(x):
+        y = change(x)
+        return x * 1.0, y * 1.0
+
+    return f
+
+
+def adds(x):
+    y = x
+    y += 2.0
+    return y
+
+
+def of_a_view(make):
+    def change(x):
+        y = make(x)
+        y *= 3.0
+        return y
+
+    return change
+
+
+def both(x):
+    y = x.T
+    y -= 1.0
+    x += 5.0
+    return y
+
+
+def of_a_copy(x):
+    y = x.copy()
+    z = y
+    z += 1.0
+    return y
+
+
+def of_a_choice(x):
+    y = np.where(x > 0.0, x, 0.0)
+    z = y
+    z += 1.0
+    return y
+
+
+def of_a_cast(x):
+    y = (x * 1.0).astype(np.float32) * x
+    z = x.astype(np.float32)
+    w = z
+    w += y
+    return z
+
+
+CHANGES = [
+    adds, both, of_a_copy, of_a_choice, of_a_cast,
+    *map(of_a_view, (
+        lambda x: x[...], lambda x: x[()], lambda x: x.reshape(()), np.squeeze, np.ravel, np.real,
+        np.atleast_1d, lambda x: x.reshape(1, 1), lambda x: x[None], lambda x: x.view(),
+    )),
+]  # fmt: skip
+TRACED_MODES = {
+    "jit": lambda f: ft.jit(f),
+    "jit of vjp": lambda f: ft.jit(lambda x: ft.vjp(f, x)[0]),
+    "vjp of jit": lambda f: lambda x: ft.vjp(ft.jit(f), x)[0],
+    "jvp of jit": lambda f: lambda x: ft.jvp(ft.jit(f), (x,), (1.0,))[0],
+    "jit of jit": lambda f: ft.jit(lambda x: ft.jit(f)(x)),
+    "checkpoint": lambda f: ft.checkpoint(f),
+    "cond": lambda f: lambda x: ft.jit(lambda t, x: ft.cond(t > 0, f, f, x))(1.0, x),
+    "make_ir": lambda f: lambda x: tuple(ft.evaluate(ft.make_ir(f)(x), x)),
+    "vjp": lambda f: lambda x: ft.vjp(f, x)[0],
+}
+
+
+@pytest.mark.parametrize("mode", TRACED_MODES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_arrays_without_axes_are_written_and_scalars_are_not(change, mode):
+    f = _written(change)
+    transformed = TRACED_MODES[mode](f)
+    for x in (np.float64(2.0), np.array(2.0), np.float64(3.0), np.array(4.0)):
+        before = float(x)
+        for found, expected in zip(transformed(x), f(x.copy()), strict=True):
+            np.testing.assert_array_equal(found, expected)
+            assert type(found) is type(expected)
+            assert found.dtype == expected.dtype
+        assert float(x) == before
+
+
+def test_so_they_are_in_the_carry_of_a_loop():
+    def body(carry, x):
+        other = carry
+        other += x
+        return carry, carry * 2.0
+
+    for init, expected in ((np.array(1.0), [4.0, 10.0]), (np.float64(1.0), [2.0, 2.0])):
+        for mode in (lambda f: f, ft.jit):
+            _, found = mode(lambda init: ft.scan(body, init, np.array([1.0, 3.0])))(init)
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_only_what_writes_is_recorded_for_arrays_without_axes():
+    computed, written = ft.jit(lambda x: x * 2.0), ft.jit(_written(adds))
+    for x in (np.float64(2.0), np.array(2.0)) * 2:
+        computed(x)
+        written(x)
+    assert computed.cache_info().currsize == 1
+    assert written.cache_info().currsize == 2

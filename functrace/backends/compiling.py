@@ -9,7 +9,6 @@ from functrace.backends.numpy_source import Written
 from functrace.ir.program import Atom, Equation, Program
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import element
-from functrace.primitives.linear import cast, copy
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.simplify import simplify
 
@@ -109,7 +108,7 @@ def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
         return True
     if primitive is element or (isinstance(primitive, Elementwise) and not primitive.makes_views):
         return False
-    if primitive.multiple_outputs or not (primitive.makes_views or primitive in (copy, cast)):
+    if primitive.multiple_outputs or not (primitive.makes_views or primitive.keeps_arrays):
         return None
     given = equation.inputs[0]
     return True if given.type.shape else found.get(given)

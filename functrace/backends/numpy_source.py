@@ -133,6 +133,7 @@ def write_function(
         variable
         for equation in program.equations
         if equation.primitive.makes_arrays
+        or equation.primitive.keeps_arrays
         or equation.primitive.makes_views
         or equation.primitive.holds_programs
         for variable in equation.outputs

@@ -171,6 +171,8 @@ class _Writer:
         for name, leaf in zip(self.leaves, leaves, strict=True):
             self._check_leaf(name, leaf)
         for number in row_major:
+            if not np.shape(leaves[number]):  # their class was looked at
+                continue
             self._require_not(f"not {self.leaves[number]}.flags.c_contiguous")
         call = f"run({', '.join(self.leaves)})"
         outputs = iter([f"o{number}" for number in range(1, _count(output) + 1)])

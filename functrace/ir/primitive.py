@@ -58,6 +58,7 @@ class Primitive:
             nor with what anybody keeps, so that it may be written over. Where it is not declared,
             results are never written, nor are the inputs, which Python has seen.
         makes_arrays: Whether NumPy's result is an array even where it has no axes.
+        keeps_arrays: Whether it is one without axes where the first input is, as views are.
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
         constant_outputs: The numbers of outputs that no derivative passes, of one application.
@@ -94,6 +95,7 @@ class Primitive:
     makes_views: bool = False
     is_fresh: bool = False
     makes_arrays: bool = False
+    keeps_arrays: bool = False
     has_effect: bool = False
     constant_outputs: frozenset[int] = frozenset()
     makes_zeros: bool = False

@@ -425,6 +425,7 @@ class Writing(Primitive):
     """What puts values into an array at an index: linear in both, the first two inputs."""
 
     is_fresh = True
+    makes_arrays = True
     warns = False
     makes_zeros = makes_zero_tangents = True
 

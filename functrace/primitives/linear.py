@@ -289,6 +289,7 @@ class Copy(Linear):
     """The same values as a new variable."""
 
     is_fresh = True
+    keeps_arrays = True
 
     def run(self, x: Any) -> Any:
         """Return a copy, which may be written."""
@@ -364,6 +365,7 @@ class Cast(Linear):
     """
 
     is_fresh = True
+    keeps_arrays = True
 
     def run(self, x: Any, *, dtype: np.dtype[Any]) -> Any:
         """Cast."""
