@@ -18,10 +18,12 @@ from typing import Any
 
 from functrace.errors import ArgumentError
 from functrace.higher_order.callbacks import debug_callback
+from functrace.tracebacks import boundary
 from functrace.tracing import source_of, user_place
-from functrace.transforms.arguments import require_callable
+from functrace.transforms.transformed import require_callable
 
 
+@boundary
 def callback(callback: Callable[..., Any], *args: Any, ordered: bool = True, **kwargs: Any) -> None:
     """Call a function for what it does, on the values of traced arrays.
 
@@ -69,6 +71,7 @@ class _Checker(string.Formatter):
             )
 
 
+@boundary
 def print(fmt: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
     """Print the values of traced arrays.
 

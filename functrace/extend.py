@@ -29,7 +29,7 @@ from functrace.primitives.linear import cast_to, conform
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand
 from functrace.tracing import bind as bind_primitive
-from functrace.transforms.arguments import require_callable
+from functrace.transforms.transformed import require_callable
 
 __all__ = [
     "PRIMITIVES",

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy._core import umath  # pyright: ignore[reportMissingTypeStubs]
 
+from functrace.ir.program import DIVISION, NOTHING
 from functrace.places import LIBRARIES, OWN_FOLDER, source_in
 
 R = TypeVar("R")
@@ -42,13 +43,15 @@ class _Settings(NamedTuple):
         given: The setting; held, since it is found by its identity.
         placed: The same with warnings at the user's lines; None if it needs no change.
         silent: The same as that, but silent about division; None if it is that already.
-        is_silent: Whether it is silent about division itself.
+        ignored: The kinds of errors of which it says nothing itself.
+        others: The same as `placed`, but silent about other kinds, by these kinds.
     """
 
     given: Any
     placed: Any
     silent: Any
-    is_silent: bool
+    ignored: frozenset[str]
+    others: dict[frozenset[str], Any]
 
 
 _known: dict[int, _Settings] = {}
@@ -61,10 +64,10 @@ _made: dict[int, Any] = {}
 class _Placed:
     """What NumPy calls, or writes to, in place of warning."""
 
-    def __init__(self, modes: dict[str, Any], call: Any, is_silent: bool = False) -> None:
+    def __init__(self, modes: dict[str, Any], call: Any, ignored: frozenset[str] = NOTHING) -> None:
         self.modes = modes
         self.call = call
-        self.is_silent = is_silent
+        self.ignored = ignored
 
     def __call__(self, error: str, flag: int) -> None:
         self.call(error, flag)
@@ -93,21 +96,33 @@ def _learnt() -> _Settings:
     if logged:
         with np.errstate(call=own, **logged):
             placed = _get()
-    silenced: Any = {**logged, "divide": "ignore", "invalid": "ignore"}
-    with np.errstate(call=_Placed(own.modes, own.call, is_silent=True), **silenced):
-        silent = _get()
+    silent = _ignoring(DIVISION)
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
         _made.clear()
-    is_silent = modes["divide"] == "ignore" == modes["invalid"]
-    settings = _known[id(given)] = _Settings(given, placed, silent, is_silent)
+    ignores, others = _ignored(modes), dict[frozenset[str], Any]()
+    settings = _known[id(given)] = _Settings(given, placed, silent, ignores, others)
     for made in (placed, silent):
         if made is not None:
             _made[id(made)] = made
     if placed is not None:
-        _known[id(placed)] = _Settings(placed, None, silent, is_silent)
-    _known[id(silent)] = _Settings(silent, None, None, True)
+        _known[id(placed)] = _Settings(placed, None, silent, ignores, others)
+    _known[id(silent)] = _Settings(silent, None, None, ignores | DIVISION, {})
     return settings
+
+
+def _ignored(modes: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(kind for kind, mode in modes.items() if mode == "ignore")
+
+
+def _ignoring(kinds: frozenset[str]) -> Any:
+    """The setting in force, with warnings at the user's lines, and silent about some kinds."""
+    modes, call = np.geterr(), np.geterrcall()
+    own = call if isinstance(call, _Placed) else _Placed(dict(modes), call)
+    logged: Any = {kind: "log" for kind, mode in modes.items() if mode == "warn"}
+    silenced: Any = {**logged, **dict.fromkeys(kinds, "ignore")}
+    with np.errstate(call=_Placed(own.modes, own.call, kinds), **silenced):
+        return _get()
 
 
 def begin() -> Token[Any] | None:
@@ -128,18 +143,24 @@ def begin_silence() -> Token[Any] | None:
     return None if silent is None else _set(silent)
 
 
-def begin_as(is_silent: bool) -> Token[Any] | None:
-    """What an equation needs, by whether it `is_silent`."""
-    return begin_silence() if is_silent else begin()
+def begin_ignoring(ignored: frozenset[str]) -> Token[Any] | None:
+    """As `begin`; nothing is said of the kinds that an equation `ignored`."""
+    if ignored == DIVISION:
+        return begin_silence()
+    settings = _settings()
+    if ignored <= settings.ignored:
+        return begin()
+    made = settings.others.get(ignored)
+    if made is None:
+        made = settings.others[ignored] = _ignoring(ignored)
+    _made[id(made)] = made
+    return _set(made)
 
 
-def is_silent() -> bool:
-    """Whether NumPy is told to ignore divisions by zero and invalid values."""
+def ignored() -> frozenset[str]:
+    """The kinds of errors that NumPy is told to ignore."""
     found = _known.get(id(_get()))
-    if found is not None:
-        return found.is_silent
-    modes = np.geterr()
-    return modes["divide"] == "ignore" == modes["invalid"]
+    return _ignored(np.geterr()) if found is None else found.ignored
 
 
 def end(begun: Token[Any] | None) -> None:
@@ -157,8 +178,8 @@ def _keep(left: Any) -> None:
     after = _read(left)
     # What was made here, and forgotten since, is no change.
     is_ours = isinstance(after[1], _Placed)
-    was_silent = is_ours and after[1].is_silent
-    begun = settings.silent if was_silent else settings.placed
+    kinds = after[1].ignored if is_ours else NOTHING
+    begun = settings.silent if kinds == DIVISION else settings.others.get(kinds, settings.placed)
     before = _read(begun or settings.given)
     changed: Any = {kind: mode for kind, mode in after[0].items() if mode != before[0][kind]}
     np.seterr(**changed)

@@ -31,6 +31,7 @@ from functrace.tracebacks import boundary
 from functrace.tracing import bind
 from functrace.transforms.evaluate import evaluate, make_ir
 from functrace.transforms.reverse import vjp
+from functrace.transforms.transformed import require_callable
 from functrace.transforms.transpose import jvp_of, vjp_of
 
 __all__ = [
@@ -296,6 +297,7 @@ def check_grads(
         >>> check_grads(lambda x, y: {"z": np.sin(x) * y}, (np.ones(3), 2.0), order=2)
         >>> check_grads(np.floor, (0.5,))
     """
+    require_callable(f, "check_grads", "f")
     modes = (modes,) if isinstance(modes, str) else tuple(modes)
     forward: Callable[..., Any] | None = None
     for mode in modes:

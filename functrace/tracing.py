@@ -62,7 +62,7 @@ from functrace.expressions import (
 )
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import Atom, Constant, Equation, Program, Source, Variable
+from functrace.ir.program import NOTHING, Atom, Constant, Equation, Program, Source, Variable
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.places import (
     ARRAY_LIBRARIES,
@@ -361,7 +361,7 @@ class ProgramRecording(Recording):
         self.looked_at = 0
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
-        self._is_silent_outside = numpy_warnings.is_silent()
+        self._ignored_outside = numpy_warnings.ignored()
 
     def input(self, type: ArrayType, layout: Any = None) -> Tracer:
         """A tracer for a new input of the Program.
@@ -419,17 +419,21 @@ class ProgramRecording(Recording):
             return again(primitive, inputs, params)
         if not primitive.has_plain_rules:
             _require_types(primitive, inferred)
-        silent = not self._is_silent_outside and numpy_warnings.is_silent()
+        ignored = numpy_warnings.ignored()
+        if ignored is not self._ignored_outside:
+            ignored -= self._ignored_outside
+        else:
+            ignored = NOTHING
         source = source_of(place)
         if primitive.multiple_outputs:
             variables = [Variable(type) for type in inferred]
-            self.equations.append(Equation(primitive, atoms, params, variables, source, silent))
+            self.equations.append(Equation(primitive, atoms, params, variables, source, ignored))
             outputs = tuple(new_tracer(self, UNKNOWN, variable, place) for variable in variables)
             if primitive.makes_views:
                 share_parts(inputs[0], outputs, primitive, params)
             return outputs
         variable = Variable(inferred)
-        self.equations.append(Equation(primitive, atoms, params, [variable], source, silent))
+        self.equations.append(Equation(primitive, atoms, params, [variable], source, ignored))
         output = new_tracer(self, UNKNOWN, variable, place)
         if primitive.makes_views:
             share_memory(inputs[0], output, primitive, params)

@@ -321,3 +321,68 @@ def test_a_map_that_jit_recorded_warns_at_the_lines_of_the_mapped_function(inner
     first = two_lines.__code__.co_firstlineno
     places = {(warning.filename, warning.lineno - first) for warning in caught}
     assert places == {(__file__, 1), (__file__, 2)}
+
+
+KINDS = ("divide", "over", "under", "invalid")
+
+
+@pytest.mark.parametrize("size", [3, None], ids=["arrays", "numbers"])
+@pytest.mark.parametrize("number", range(16))
+def test_what_a_block_ignores_is_ignored_in_what_is_recorded(number, size):
+    ignored = {kind: "ignore" for bit, kind in enumerate(KINDS) if number >> bit & 1}
+
+    def g(x):
+        before = 1.0 / x
+        with np.errstate(**ignored):
+            within = np.log(x) + np.exp(x + 1000.0) + np.sqrt(x - 1.0) + np.exp(x - 740.0)
+        return before + within + np.exp(x + 1001.0)
+
+    def given(run):
+        return {(line, message.split(" encountered")[0]) for _, line, message in warned(run)}
+
+    x = np.float64(0.0) if size is None else np.zeros(size)
+    expected = given(lambda: g(x))
+
+    def scanned(x):
+        return ft.scan(lambda carry, _: (g(carry), None), x, None, length=1)[0]
+
+    transformed = {
+        "vjp": lambda: ft.vjp(g, x),
+        "jit": lambda: ft.jit(g)(x),
+        "vmap": lambda: ft.vmap(g)(np.stack([x, x])),
+        "jit of vmap": lambda: ft.jit(ft.vmap(g))(np.stack([x, x])),
+        "jit within vjp": lambda: ft.vjp(ft.jit(g), x),
+        "Program": lambda: ft.evaluate(ft.make_ir(g)(x), x),
+        "scan": lambda: ft.jit(scanned)(x),
+        "checkpoint": lambda: ft.vjp(ft.checkpoint(g), x),
+    }
+    before = np.geterr(), np.geterrcall()
+    for name, run in transformed.items():
+        assert given(run) <= expected, name
+        assert given(run) == expected or size is None, name  # sums of single numbers are silent
+    assert (np.geterr(), np.geterrcall()) == before
+
+
+def test_a_block_that_ignores_less_than_what_is_around_it():
+    def g(x):
+        with np.errstate(all="ignore"):
+            a = 1.0 / x
+            with np.errstate(divide="warn"):
+                b = np.log10(x)
+            return a + b + np.log(x)
+
+    x = np.zeros(3)
+    expected = warned(lambda: g(x))
+    assert len(expected) == 1
+    for run in (ft.jit(g), ft.vmap(g), ft.jit(ft.vmap(g))):
+        assert warned(lambda run=run: run(x)) == expected
+
+
+def test_rules_that_overflow_on_single_numbers_warn_at_the_users_line():
+    def g(x):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            y = np.exp(x) + np.sqrt(x) * np.log(x)
+        return y - np.sin(x) * np.cos(x)
+
+    found = warned(lambda: ft.jit(g)(np.float64(1000.0)))
+    assert lines_of(found) == {(__file__, g.__code__.co_firstlineno + 2)}

@@ -239,6 +239,10 @@ def double(x):
     return x * 2.0
 
 
+def users(x):
+    raise KeyError("the user's")
+
+
 CALLS: dict[str, Any] = {
     "jit(3)": lambda: ft.jit(3),  # type: ignore[arg-type]
     "grad(3)": lambda: ft.grad(3),  # type: ignore[arg-type]
@@ -266,6 +270,18 @@ CALLS: dict[str, Any] = {
     "save": lambda: of_callback().save(io.BytesIO()),
     "pickle": lambda: pickle.dumps(of_callback()),
     "parse": lambda: ft.parse("no program"),
+    "named_call(3)": lambda: ft.named_call(3),  # type: ignore[arg-type]
+    "custom_vmap(3)": lambda: ft.custom_vmap(3),  # type: ignore[arg-type]
+    "sequential_vmap(3)": lambda: ft.sequential_vmap(3),  # type: ignore[arg-type]
+    "def_vmap": lambda: ft.custom_vmap(double).def_vmap(3),  # type: ignore[arg-type]
+    "check_grads(3)": lambda: ft.testing.check_grads(3, (1.0,)),  # type: ignore[arg-type]
+    "custom_vmap": lambda: ft.custom_vmap(double)(1.0),
+    "sequential_vmap": lambda: ft.sequential_vmap(users)(1.0),
+    "named_call": lambda: ft.named_call(users)(1.0),
+    "pure_callback": lambda: ft.pure_callback(users, 1.0, 1.0),
+    "pure_callback(3)": lambda: ft.pure_callback(3, 1.0, 1.0),  # type: ignore[arg-type]
+    "debug.callback": lambda: ft.debug.callback(users, 1.0),
+    "debug.print": lambda: ft.debug.print("no place", 1.0),
     "check_grads": lambda: ft.testing.check_grads(lambda x: ft.stop_gradient(x) * x, (1.0,)),
 }
 

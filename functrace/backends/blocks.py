@@ -21,7 +21,7 @@ from functrace.backends.writer import Writer
 from functrace.errors import PrimitiveError
 from functrace.ir.emission import Code, Operand
 from functrace.ir.primitive import is_built_in
-from functrace.ir.program import Constant, Equation, Program, Variable
+from functrace.ir.program import DIVISION, NOTHING, Constant, Equation, Program, Variable
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, type_of
 
 NEAR = 24
@@ -99,29 +99,31 @@ class _Block:
         """Write all equations."""
         writer = self.writer
         endings = self.program.last_uses()
-        is_silent = False
+        ignored = NOTHING
         for number, (equation, code) in enumerate(
             zip(self.program.equations, self.codes, strict=True)
         ):
-            if self._may_warn(equation, code):
-                if is_silent and not equation.is_silent:
+            if equation.ignored != ignored and self._may_warn(equation, code, ignored):
+                if ignored:
                     writer.close()
-                    is_silent = False
-                elif equation.is_silent and not is_silent:
+                ignored = equation.ignored
+                if ignored:
+                    settings = ", ".join(f'{kind}="ignore"' for kind in sorted(ignored))
                     writer.at(None)
-                    writer.open('with np.errstate(divide="ignore", invalid="ignore"):')
-                    is_silent = True
+                    writer.open(f"with np.errstate({settings}):")
             writer.at(equation.source)
             if code is None:
                 self._structured(equation, endings[number], number)
             else:
                 self._simple(equation, code, endings[number], number)
         writer.at(None)
-        if is_silent:
+        if ignored:
             writer.close()
 
-    def _may_warn(self, equation: Equation, code: Code | None) -> bool:
-        """Whether NumPy may warn here of divisions by zero and invalid values."""
+    def _may_warn(self, equation: Equation, code: Code | None, ignored: frozenset[str]) -> bool:
+        """Whether it may make a difference here that other kinds of errors are `ignored`."""
+        if {equation.ignored, ignored} != {NOTHING, DIVISION}:
+            return True
         if code is not None and code.python is not None and self.writer.prefers_python:
             return False  # there is a template that is silent by itself
         return may_warn(equation)
@@ -149,7 +151,7 @@ class _Block:
                 for value in inputs
             ]
             template = code.python
-            if equation.is_silent and code.silent is not None:
+            if equation.ignored >= DIVISION and code.silent is not None:
                 template = code.silent
             (variable,) = equation.outputs
             name = writer.name()

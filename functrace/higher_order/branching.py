@@ -58,11 +58,11 @@ from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, typ
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, zeros_for
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
-from functrace.transforms.arguments import require_callable
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.simplify.loops import reduced
 from functrace.transforms.simplify.rewriting import Scope, is_known
+from functrace.transforms.transformed import require_callable
 from functrace.transforms.transpose import LinearValue
 from functrace.transforms.zeros import marked_alike
 

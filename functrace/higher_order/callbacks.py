@@ -30,8 +30,8 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.arguments import require_callable
 from functrace.transforms.calling import owned
+from functrace.transforms.transformed import require_callable
 
 VMAP_METHODS = (None, "sequential", "sequential_unrolled", "expand_dims", "broadcast_all")
 """What `pure_callback` can do under `vmap`."""
@@ -219,7 +219,6 @@ def has_shape_and_dtype(x: Any) -> bool:
     return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
-@boundary
 def _said_type(x: Any) -> ArrayType:
     """The type that the user said a result has: by an array, a number or a `ShapeDtypeStruct`."""
     if has_shape_and_dtype(x):
@@ -234,6 +233,7 @@ def _said_type(x: Any) -> ArrayType:
         ) from None
 
 
+@boundary
 def pure_callback(
     callback: Callable[..., Any],
     result_shape_dtypes: Any,

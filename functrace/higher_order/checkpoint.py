@@ -35,10 +35,10 @@ from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, bind, source_of, user_place
-from functrace.transforms.arguments import operands, require_callable
+from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program, without_effects
-from functrace.transforms.transformed import transformed
+from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -18,8 +18,8 @@ from functrace.higher_order.programs import closed, input_types, record_program
 from functrace.ir.types import type_of
 from functrace.tracebacks import boundary
 from functrace.tracing import as_operand
-from functrace.transforms.arguments import require_callable
 from functrace.transforms.evaluate import run_program
+from functrace.transforms.transformed import require_callable
 
 P = ParamSpec("P")
 R = TypeVar("R")

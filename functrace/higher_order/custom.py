@@ -58,11 +58,11 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.transforms.arguments import fits, operands, parameter_name, require_callable
+from functrace.transforms.arguments import fits, operands, parameter_name
 from functrace.transforms.batch import NamedAxis, batch_program, named_axes, vmap, with_named_axes
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.transformed import importable_name
+from functrace.transforms.transformed import importable_name, require_callable
 from functrace.transforms.transpose import LinearValue, transpose_program
 from functrace.views import layouts_of
 

@@ -34,11 +34,12 @@ from functrace.higher_order.programs import (
 from functrace.higher_order.ruleless import unmapped
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
+from functrace.tracebacks import boundary
 from functrace.tracing import as_operand, bind
 from functrace.transforms.arguments import fits
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import vjp
-from functrace.transforms.transformed import importable_name
+from functrace.transforms.transformed import importable_name, require_callable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -273,6 +274,7 @@ class MappedFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<{name_of(self._f)}, a function with a vmap rule of its own>"
 
+    @boundary
     def def_vmap(self, vmap_rule: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
         """Give the rule; usable as a decorator.
 
@@ -286,6 +288,7 @@ class MappedFunction(Generic[P, R]):
         Returns:
             The rule.
         """
+        require_callable(vmap_rule, "def_vmap", "vmap_rule")
         self._rule = vmap_rule
         return vmap_rule
 
@@ -304,6 +307,7 @@ class MappedFunction(Generic[P, R]):
         function: Any = self
         return function if instance is None else partial(function, instance)
 
+    @boundary
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function.
 
@@ -330,6 +334,7 @@ class MappedFunction(Generic[P, R]):
         return recorded.structure.unflatten(list(outputs))
 
 
+@boundary
 def custom_vmap(fun: Callable[P, R]) -> MappedFunction[P, R]:
     """Make a function whose map over many examples is given by ``def_vmap``.
 
@@ -358,9 +363,11 @@ def custom_vmap(fun: Callable[P, R]) -> MappedFunction[P, R]:
                [0.5, 0.5],
                [0.5, 0.5]])
     """
+    require_callable(fun, "custom_vmap")
     return MappedFunction(fun)
 
 
+@boundary
 def sequential_vmap(fun: Callable[P, R]) -> MappedFunction[P, R]:
     """Make a function that is called for one example after the other where it is mapped.
 
@@ -378,6 +385,7 @@ def sequential_vmap(fun: Callable[P, R]) -> MappedFunction[P, R]:
         >>> ft.vmap(total)(np.ones((3, 2)))
         array([2., 2., 2.])
     """
+    require_callable(fun, "sequential_vmap")
     function = MappedFunction(fun)
 
     @function.def_vmap

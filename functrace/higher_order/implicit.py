@@ -27,10 +27,11 @@ from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, dtype_of, known_value, stop_gradient
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, source_of, user_place
-from functrace.transforms.arguments import require_callable, split_aux
+from functrace.transforms.arguments import split_aux
 from functrace.transforms.batch import vmap
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.forward import jvp
+from functrace.transforms.transformed import require_callable
 
 
 def _vector(

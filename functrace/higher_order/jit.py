@@ -11,8 +11,7 @@ from functrace.higher_order.recordings import CacheInfo, Recordings
 from functrace.higher_order.stages import Cost, Lowered, lower
 from functrace.higher_order.static_arguments import named_parameters
 from functrace.tracebacks import boundary, leave_out_own_frames
-from functrace.transforms.arguments import require_callable
-from functrace.transforms.transformed import transformed
+from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -44,8 +44,8 @@ from functrace.layouts import copied, layout_of, lie_alike
 from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
 from functrace.tracing import Tracer, as_operand, bind, is_recording, source_of, user_place
-from functrace.transforms.arguments import require_callable
 from functrace.transforms.calling import owned
+from functrace.transforms.transformed import require_callable
 from functrace.views import layouts_of
 
 Checkpoint = int | Literal["sqrt"] | None

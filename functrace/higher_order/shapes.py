@@ -13,7 +13,7 @@ from functrace.higher_order.programs import output_types, record_program
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
 from functrace.tracing import as_operand
-from functrace.transforms.arguments import require_callable
+from functrace.transforms.transformed import require_callable
 
 
 @boundary

@@ -124,6 +124,12 @@ class ElidedValue:
 
 Atom = Variable | Constant
 
+NOTHING: frozenset[str] = frozenset()
+DIVISION = frozenset({"divide", "invalid"})
+"""The kinds of errors of which NumPy says nothing in the rules of derivatives."""
+KINDS_OF_ERRORS = DIVISION | {"over", "under"}
+"""All of them, by the names that `numpy.errstate` gives them."""
+
 
 class Equation:
     """One application of a primitive.
@@ -134,11 +140,11 @@ class Equation:
         params: The primitive's parameters.
         outputs: The variables that it writes.
         source: The place in the user's code.
-        is_silent: Whether it was recorded where NumPy's warnings of divisions by zero and invalid
-            values are ignored, as the rules of derivatives are.
+        ignored: Of which kinds of errors (divide, over, under, invalid) NumPy was told to say
+            nothing where it was recorded, as those of divisions in the rules of derivatives.
     """
 
-    __slots__ = ("inputs", "is_silent", "outputs", "params", "primitive", "source")
+    __slots__ = ("ignored", "inputs", "outputs", "params", "primitive", "source")
 
     def __init__(
         self,
@@ -147,14 +153,14 @@ class Equation:
         params: dict[str, Any],
         outputs: Sequence[Variable],
         source: Source | None = None,
-        is_silent: bool = False,
+        ignored: frozenset[str] = NOTHING,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.outputs = outputs
         self.source = source
-        self.is_silent = is_silent
+        self.ignored = ignored
 
     def replaced(
         self,
@@ -171,7 +177,7 @@ class Equation:
             self.params if params is None else params,
             self.outputs if outputs is None else outputs,
             self.source,
-            self.is_silent,
+            self.ignored,
         )
 
     @property
@@ -290,7 +296,7 @@ class Program:
             equations = tuple(
                 (
                     e.primitive,
-                    e.is_silent,
+                    e.ignored,
                     tuple(map(of_atom, e.inputs)),
                     tuple((name, of_value(x)) for name, x in sorted(e.params.items())),
                     tuple((of_atom(v), v.type) for v in e.outputs),

@@ -21,6 +21,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from keyword import iskeyword
 from os import PathLike
 from pathlib import Path
@@ -33,6 +34,8 @@ from functrace.ir.checking import check
 from functrace.ir.parsing import Reader, parse_error
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import (
+    DIVISION,
+    KINDS_OF_ERRORS,
     Atom,
     Constant,
     ElidedValue,
@@ -87,7 +90,10 @@ def save(program: Program, file: File) -> None:
         "sources": [None if source is None else source[:3] for source in sources],
         "scopes": ["" if source is None else source[3] for source in sources],
         "places": [numbers[place] for place in places],
-        "silent": [number for number, e in enumerate(equations) if e.is_silent],
+        "ignored": {
+            kind: [number for number, e in enumerate(equations) if kind in e.ignored]
+            for kind in sorted(frozenset().union(*(e.ignored for e in equations)))
+        },
     }
     members = [(MANIFEST, json.dumps(manifest).encode()), (TEXT, text.encode())]
     for name, content in members:
@@ -340,8 +346,9 @@ def _read(stream: BinaryIO, known: Mapping[str, Primitive]) -> Program:
     _require(len(reader.equations) == len(manifest.places), "its equations were not all recorded")
     for equation, place in zip(reader.equations, manifest.places, strict=True):
         equation.source = manifest.sources[place]
-    for number in manifest.silent:
-        reader.equations[number].is_silent = True
+    for kind, numbers in manifest.ignored.items():
+        for number in numbers:
+            reader.equations[number].ignored |= {kind}
     return program
 
 
@@ -355,7 +362,7 @@ class _Manifest(NamedTuple):
     long_double: int
     sources: list[Source | None]
     places: list[int]
-    silent: list[int]
+    ignored: dict[str, list[int]]
 
 
 def _manifest(content: bytes) -> _Manifest:
@@ -374,12 +381,14 @@ def _manifest(content: bytes) -> _Manifest:
         None if source is None else _source(*source, scope=scope)
         for source, scope in zip(found["sources"], scopes, strict=True)
     ]
-    places, silent = found["places"], found["silent"]
-    _require(
-        all(number.__class__ is int and number >= 0 for number in (*places, *silent)),
-        "an equation's number is none",
-    )
-    return _Manifest(str(found["integer"])[:40], int(found["long double"]), sources, places, silent)
+    places, ignored = found["places"], found.get("ignored")
+    if ignored is None:  # older files name the equations that ignore all errors of division
+        ignored = dict.fromkeys(sorted(DIVISION), found["silent"])
+    _require(set(ignored) <= KINDS_OF_ERRORS, "a kind of errors is none")
+    numbers = chain(places, *ignored.values())
+    _require(all(n.__class__ is int and n >= 0 for n in numbers), "an equation's number is none")
+    integer, long_double = str(found["integer"])[:40], int(found["long double"])
+    return _Manifest(integer, long_double, sources, places, ignored)
 
 
 def _source(file: str, line: int, function: str, scope: str) -> Source:

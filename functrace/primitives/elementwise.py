@@ -522,8 +522,11 @@ def silently(run: Callable[..., Any]) -> Callable[..., float]:
     """A function of float64 that does not warn of divisions by zero and invalid values."""
 
     def function(*numbers: float) -> float:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        begun = numpy_warnings.begin_silence()
+        try:
             return float(run(*map(np.float64, numbers)))
+        finally:
+            numpy_warnings.end(begun)
 
     return function
 

@@ -18,13 +18,11 @@ from functrace.errors import (
     CotangentError,
     NonFloatLeafError,
     NonScalarOutputError,
-    NotCallableError,
     OperandError,
     OutputTypeError,
     TangentError,
     TreeStructureError,
 )
-from functrace.ir.program import Program
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
 from functrace.tracing import Tracer, as_operand, source_of, user_place
 from functrace.transforms.calling import call_apart
@@ -38,41 +36,6 @@ OF_PYTHON_NUMBERS = (
     "allow_int=True gives None as the gradient of integers."
 )
 """What to write for whole numbers of Python's that are differentiated."""
-
-
-def require_callable(f: Any, owner: str, parameter: str | None = None) -> None:
-    """Check that a transformation was given a function.
-
-    Args:
-        f: What was given.
-        owner: The transformation, or the loop or choice.
-        parameter: Which of its functions it is, where it takes several things.
-
-    Raises:
-        NotCallableError: It cannot be called.
-    """
-    if callable(f):
-        return
-    try:
-        given = f"a value of type {type_of(f)}"
-    except TypeError:
-        given = "None" if f is None else f"a {type(f).__qualname__}"
-    which = "" if parameter is None else f" as `{parameter}`"
-    if isinstance(f, Program):
-        raise NotCallableError(
-            f"{owner} takes a function{which}, and was given a Program.",
-            source_of(user_place(2)),
-            "A Program is run by functrace.evaluate; the function of it is "
-            "lambda *inputs: functrace.evaluate(program, *inputs).",
-        )
-    raise NotCallableError(
-        f"{owner} takes a function{which}, and was given {given}, which is not callable.",
-        source_of(user_place(2)),
-        f"Write functrace.{owner}(f)(x), not functrace.{owner}(f(x)): it is the function itself "
-        "that is transformed."
-        if parameter is None
-        else "Give the function itself, not what it returns; lambda *_: value is a function too.",
-    )
 
 
 def checked_argnums(argnums: Any) -> Argnums:

@@ -22,16 +22,16 @@ from functrace.errors import (
     FunctraceError,
     TreeStructureError,
 )
-from functrace.ir.program import Atom, Constant, Program, Variable
+from functrace.ir.program import NOTHING, Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.layouts import layout_of
 from functrace.places import runs_equations, source_of, user_place
 from functrace.primitives.linear import cast_to, dtype_of, known_value
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, Tracer, as_operand, bind
-from functrace.transforms.arguments import leaf_names, operands, require_callable
+from functrace.transforms.arguments import leaf_names, operands
 from functrace.transforms.calling import apart, call_apart
-from functrace.transforms.transformed import transformed
+from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
 
@@ -140,7 +140,7 @@ def batch_program(
     def read_axis(atom: Atom) -> int | None:
         return None if isinstance(atom, Constant) else axis_of[atom]
 
-    is_silent = False
+    ignored = NOTHING
     begun = numpy_warnings.begin()
     depth.enter()
     try:
@@ -148,10 +148,10 @@ def batch_program(
             primitive = equation.primitive
             operands = [read(atom) for atom in equation.inputs]
             operand_axes = [read_axis(atom) for atom in equation.inputs]
-            if equation.is_silent is not is_silent:
+            if equation.ignored is not ignored and equation.ignored != ignored:
                 numpy_warnings.end(begun)
-                is_silent = equation.is_silent
-                begun = numpy_warnings.begin_as(is_silent)
+                ignored = equation.ignored
+                begun = numpy_warnings.begin_ignoring(ignored)
             try:
                 if all(axis is None for axis in operand_axes):
                     output = bind(primitive, *operands, **equation.params)

@@ -10,15 +10,23 @@ import numpy as np
 from functrace import depth, numpy_warnings, tree
 from functrace.draws import watching_draws
 from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
-from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, name_variables
+from functrace.ir.program import (
+    NOTHING,
+    Constant,
+    ElidedValue,
+    Equation,
+    Program,
+    Variable,
+    name_variables,
+)
 from functrace.ir.types import type_of
 from functrace.layouts import layout_of
 from functrace.places import runs_equations
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, bind, source_of, user_place
-from functrace.transforms.arguments import operands, require_callable
+from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
-from functrace.transforms.transformed import transformed
+from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
 
@@ -147,16 +155,16 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             )
         return atom.value
 
-    is_silent = False
+    ignored = NOTHING
     begun = numpy_warnings.begin()
     depth.enter()
     try:
         for equation, ending in zip(program.equations, program.last_uses(), strict=True):
             primitive, params = equation.primitive, equation.params
-            if equation.is_silent is not is_silent:
+            if equation.ignored is not ignored and equation.ignored != ignored:
                 numpy_warnings.end(begun)
-                is_silent = equation.is_silent
-                begun = numpy_warnings.begin_as(is_silent)
+                ignored = equation.ignored
+                begun = numpy_warnings.begin_ignoring(ignored)
             try:
                 output = bind(primitive, *map(read, equation.inputs), **params)
             except FunctraceError as error:

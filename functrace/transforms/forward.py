@@ -47,13 +47,13 @@ from functrace.tracing import (
 from functrace.transforms.arguments import (
     checked_tangents,
     primal_name,
-    require_callable,
     require_inexact,
     split_aux,
 )
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
 from functrace.transforms.limits import holds_series, limit_of, told_apart
+from functrace.transforms.transformed import require_callable
 from functrace.transforms.transpose import jvp_from_vjp, jvp_of
 from functrace.transforms.zeros import ZeroKeeping, are_finite, may_hold_zeros
 

@@ -19,13 +19,12 @@ from functrace.transforms.arguments import (
     Argnums,
     checked_argnums,
     differentiated_arguments,
-    require_callable,
     require_differentiable_output,
 )
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import grad, vjp
-from functrace.transforms.transformed import transformed
+from functrace.transforms.transformed import require_callable, transformed
 from functrace.transforms.zeros import are_finite, keeping_zeros_of
 
 P = ParamSpec("P")

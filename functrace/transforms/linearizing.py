@@ -13,11 +13,12 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracebacks import boundary
 from functrace.tracing import ProgramRecording, as_operand, source_of, user_place
-from functrace.transforms.arguments import checked_cotangents, checked_tangents, require_callable
+from functrace.transforms.arguments import checked_cotangents, checked_tangents
 from functrace.transforms.calling import apart, owned
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import jvp
 from functrace.transforms.linear_functions import Domain, LinearFunction
+from functrace.transforms.transformed import require_callable
 from functrace.transforms.transpose import transpose_program
 
 R = TypeVar("R")

@@ -63,7 +63,6 @@ from functrace.transforms.arguments import (
     checked_cotangents,
     differentiated_arguments,
     primal_name,
-    require_callable,
     require_inexact,
     seed_of,
     split_aux,
@@ -73,7 +72,7 @@ from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
 from functrace.transforms.limits import limit_of, told_apart
 from functrace.transforms.linear_functions import Domain, LinearFunction
-from functrace.transforms.transformed import transformed
+from functrace.transforms.transformed import require_callable, transformed
 from functrace.transforms.transpose import vjp_from_jvp
 from functrace.transforms.zeros import ZeroKeeping, may_hold_zeros
 
@@ -570,7 +569,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pullback(np.float64(2.0))
         (np.float64(2.0),)
     """
-    require_callable(fun, "vjp")
+    require_callable(fun, "vjp", "fun")
     leaves, structure = tree.flatten(primals)
 
     def name_of(index: int) -> str:

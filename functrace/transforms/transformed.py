@@ -9,10 +9,49 @@ from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, ParamSpec, TypeVar
 
-from functrace.places import named_scope
+from functrace.errors import NotCallableError
+from functrace.ir.program import Program
+from functrace.ir.types import type_of
+from functrace.places import named_scope, source_of, user_place
+from functrace.tracebacks import boundary
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def require_callable(f: Any, owner: str, parameter: str | None = None) -> None:
+    """Check that a transformation was given a function.
+
+    Args:
+        f: What was given.
+        owner: The transformation, or the loop or choice.
+        parameter: Which of its functions it is, where it takes several things.
+
+    Raises:
+        NotCallableError: It cannot be called.
+    """
+    if callable(f):
+        return
+    try:
+        given = f"a value of type {type_of(f)}"
+    except TypeError:
+        given = "None" if f is None else f"a {type(f).__qualname__}"
+    which = "" if parameter is None else f" as `{parameter}`"
+    if isinstance(f, Program):
+        raise NotCallableError(
+            f"{owner} takes a function{which}, and was given a Program.",
+            source_of(user_place(2)),
+            "A Program is run by functrace.evaluate; the function of it is "
+            "lambda *inputs: functrace.evaluate(program, *inputs).",
+        )
+    raise NotCallableError(
+        f"{owner} takes a function{which}, and was given {given}, which is not callable.",
+        source_of(user_place(2)),
+        f"Write functrace.{owner}(f)(x), not functrace.{owner}(f(x)): it is the function itself "
+        "that is transformed."
+        if parameter is None
+        else "Give the function itself, not what it returns; lambda *_: value is a function too.",
+    )
 
 
 class Transformed(partial[Any]):
@@ -66,6 +105,7 @@ def transformed(fun: Callable[..., Any], make: Callable[..., Any], **options: An
     return decorate
 
 
+@boundary
 def named_call(fun: Callable[P, R], *, name: str | None = None) -> Callable[P, R]:
     """Make a function whose equations are named, as in a `named_scope`.
 
@@ -87,6 +127,7 @@ def named_call(fun: Callable[P, R], *, name: str | None = None) -> Callable[P, R
             c: float64 = log1p(b)  # ... in softplus
             return c
     """
+    require_callable(fun, "named_call")
     shown = getattr(fun, "__name__", type(fun).__name__) if name is None else name
     scope = named_scope(shown)
 
@@ -95,7 +136,7 @@ def named_call(fun: Callable[P, R], *, name: str | None = None) -> Callable[P, R
             return fun(*args, **kwargs)
 
     called.__code__ = called.__code__.replace(co_name=scope.name, co_qualname=scope.name)
-    return transformed(fun, named_call, name=name)(called)
+    return transformed(fun, named_call, name=name)(boundary(called))
 
 
 def leaves_arguments_alone(f: Any) -> bool:

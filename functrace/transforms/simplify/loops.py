@@ -335,7 +335,7 @@ class _Improvement:
                 continue
             outputs = [Variable(variable.type) for variable in equation.outputs]
             moved = equation.replaced(inputs=inputs, outputs=outputs)
-            moved.is_silent = equation.is_silent or self.like.is_silent
+            moved.ignored = equation.ignored | self.like.ignored
             self.scope.append(moved)
             for inner, outer in zip(equation.outputs, outputs, strict=True):
                 found[inner] = self.outside[inner] = outer

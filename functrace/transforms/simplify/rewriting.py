@@ -102,7 +102,7 @@ class Scope:
             copied = equation.replaced(
                 inputs=[known.get(atom, atom) for atom in equation.inputs], outputs=outputs
             )
-            copied.is_silent = equation.is_silent or like.is_silent
+            copied.ignored = equation.ignored | like.ignored
             known.update(zip(equation.outputs, outputs, strict=True))
             self.append(copied)
         return [known.get(atom, atom) for atom in program.outputs]

@@ -40,9 +40,9 @@ def share_subexpressions(program: Program) -> Program:
             scope.append(equation)
             return
         first = scope.equations[earlier]
-        if first.is_silent and not equation.is_silent:
+        if not first.ignored <= equation.ignored:
             first = scope.equations[earlier] = first.replaced()
-            first.is_silent = False
+            first.ignored &= equation.ignored
         for variable, same in zip(equation.outputs, first.outputs, strict=True):
             scope.replace(variable, same)
 
@@ -114,7 +114,7 @@ def _key_of_program(program: Program) -> Hashable:
             equation.primitive,
             *map(name, equation.inputs),
             *((key, _key_of_parameter(x)) for key, x in equation.params.items()),
-            equation.is_silent,
+            equation.ignored,
             *map(name, equation.outputs),
         )
         for equation in program.equations

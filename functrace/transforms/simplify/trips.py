@@ -219,9 +219,9 @@ class _Step:
         """Write an equation for all trips, and note the stack of its results."""
         inputs = [stacks.get(atom, self.fixed.get(atom, atom)) for atom in equation.inputs]
         is_stack = [atom in stacks for atom in equation.inputs]
-        if self.like.is_silent and not equation.is_silent:
+        if not self.like.ignored <= equation.ignored:
             equation = equation.replaced()
-            equation.is_silent = True
+            equation.ignored |= self.like.ignored
         stacks[equation.outputs[0]] = in_all_trips(
             equation, inputs, is_stack, self.length, self.scope
         )

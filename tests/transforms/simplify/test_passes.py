@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import functrace as ft
-from functrace.ir.program import Constant, Equation, Program, Variable
+from functrace.ir.program import DIVISION, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives.elementwise import add, divide
 from functrace.transforms.simplify import (
@@ -182,11 +182,18 @@ def test_effects_are_never_shared():
 def test_warnings_are_given_where_one_of_two_equations_gives_them():
     x = Variable(ArrayType((), np.dtype(np.float64)))
     outputs = [Variable(x.type), Variable(x.type)]
-    silent = Equation(divide, [Constant(1.0), x], {}, outputs[:1], is_silent=True)
+    silent = Equation(divide, [Constant(1.0), x], {}, outputs[:1], ignored=DIVISION)
     loud = Equation(divide, [Constant(1.0), x], {}, outputs[1:])
-    for equations, expected in (([silent, loud], False), ([silent, silent], True)):
+    half = Equation(divide, [Constant(1.0), x], {}, outputs[1:], ignored=frozenset({"divide"}))
+    for equations, expected in (
+        ([silent, loud], set()),
+        ([loud, silent], set()),
+        ([silent, silent], DIVISION),
+        ([silent, half], {"divide"}),
+        ([half, silent], {"divide"}),
+    ):
         (found,) = share_subexpressions(Program([x], equations, outputs[:1])).equations
-        assert found.is_silent is expected
+        assert found.ignored == expected
 
 
 # Folding
