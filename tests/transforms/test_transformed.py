@@ -123,7 +123,7 @@ def test_what_cannot_be_imported_is_not_pickled():
 
 
 def test_other_processes():
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
         found = pool.map(ft.jit(ft.grad(loss)), [X, X + 1])
     np.testing.assert_allclose(found, [ft.grad(loss)(X), ft.grad(loss)(X + 1)])
 
