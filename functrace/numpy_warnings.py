@@ -111,7 +111,7 @@ def _learnt() -> _Settings:
     return settings
 
 
-def _ignored(modes: Mapping[str, str]) -> frozenset[str]:
+def _ignored(modes: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(kind for kind, mode in modes.items() if mode == "ignore")
 
 

@@ -381,7 +381,8 @@ def _manifest(content: bytes) -> _Manifest:
         None if source is None else _source(*source, scope=scope)
         for source, scope in zip(found["sources"], scopes, strict=True)
     ]
-    places, ignored = found["places"], found.get("ignored")
+    places: Any = found["places"]
+    ignored: Any = found.get("ignored")
     if ignored is None:  # older files name the equations that ignore all errors of division
         ignored = dict.fromkeys(sorted(DIVISION), found["silent"])
     _require(set(ignored) <= KINDS_OF_ERRORS, "a kind of errors is none")
