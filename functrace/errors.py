@@ -54,6 +54,12 @@ class FunctraceError(Exception):
             super().__init__(self._message())
         return self
 
+    def advising(self, advice: str) -> Self:
+        """The same error, with advice of one who knows more of what the user does."""
+        self._advice = advice
+        super().__init__(self._message())
+        return self
+
 
 class FunctraceWarning(UserWarning):
     """The base of all warnings of functrace."""
@@ -202,8 +208,9 @@ class LostDerivativeError(FunctraceError, TypeError):
     """A traced value would become a plain number and silently lose its derivative."""
 
     advice = (
-        "Stay with arrays: np.sin(x) in place of math.sin(x), x.astype(dtype) in place of "
-        "float(x). Where no derivative is meant, say so: float(functrace.stop_gradient(x))."
+        "Stay with arrays: np.sin(x) or functrace.math.sin(x) in place of math.sin(x), "
+        "x.astype(dtype) in place of float(x). Where no derivative is meant, say so: "
+        "float(functrace.stop_gradient(x))."
     )
 
 

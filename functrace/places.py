@@ -31,6 +31,7 @@ NUMPY_FOLDER = np.__file__.removesuffix("__init__.py")
 _SITE = NUMPY_FOLDER.removesuffix(f"numpy{os.sep}")
 ARRAY_LIBRARIES = (
     NUMPY_FOLDER,
+    "numpy/",  # compiled code is named so
     *(f"{_SITE}{name}{os.sep}" for name in ("scipy", "pandas", "xarray")),
 )
 """What hands arrays on for its user, whose line is the one that called it."""

@@ -9,6 +9,8 @@ their place.
 from __future__ import annotations
 
 import ast
+import builtins
+import random
 from collections.abc import Mapping
 from importlib import import_module
 from types import TracebackType
@@ -48,6 +50,17 @@ NUMBERS = (
     "Stay with arrays: np.sin(t) or functrace.math.sin(t) in place of math.sin(t), "
     "t.astype(dtype) in place of float(t) or int(t). Where Python must have the number, make the "
     "argument static: functrace.jit(f, static_argnums=...)."
+)
+
+INTEGERS = (
+    "An index, a length and a number of trips are integers, which have no derivative: leave the "
+    "argument out of what is differentiated, or write int(functrace.stop_gradient(n))."
+)
+DRAWS = (
+    "Random numbers are drawn by what is known: draw outside of the transformed function, and hand "
+    "the numbers in as an argument. In place of rng.normal(loc, scale) write loc + scale * z, with "
+    "z = rng.normal(size=n) drawn outside. Make a size static: functrace.jit(f, "
+    "static_argnums=...)."
 )
 
 _CONTAINERS: dict[type, str] = {list: "list", tuple: "tuple", dict: "dict"}
@@ -142,6 +155,36 @@ def advice_on_index(place: Place | None) -> str:
         called = expression.func
         return TRIPS if isinstance(called, ast.Name) and called.id == "range" else LENGTHS
     return LENGTHS
+
+
+def advice_on_number(place: Place | None, otherwise: str = NUMBERS) -> str:
+    """What to write in place of a function of Python's that takes a number.
+
+    Args:
+        place: Where it was called.
+        otherwise: What is said where no function of the module `math` was.
+    """
+    expression = expression_at(place)
+    if not isinstance(expression, ast.Call):
+        return otherwise
+    name = ast.unparse(expression.func).removeprefix("math.")
+    if name in vars(builtins) or not hasattr(import_module("functrace.math"), name):
+        return otherwise
+    instead = ast.Call(ast.Name(f"functrace.math.{name}"), expression.args, expression.keywords)
+    return f"In place of {ast.unparse(expression)} write {ast.unparse(instead)}. {otherwise}"
+
+
+def is_of_draw(traceback: TracebackType | None) -> bool:
+    """Whether an exception was raised in a function of the user's that draws random numbers."""
+    _, _, step = place_raised(traceback)
+    while step is not None:
+        if step.tb_frame.f_code.co_filename.startswith(_DRAWING):
+            return True
+        step = step.tb_next
+    return False
+
+
+_DRAWING = ("numpy/random/", random.__file__)  # compiled code is named so
 
 
 def place_raised(

@@ -78,13 +78,17 @@ from functrace.places import (
     user_place,
 )
 from functrace.refusals import (
+    DRAWS,
+    INTEGERS,
     LENGTHS,
     NUMBERS,
     SLICES,
     Refusal,
     advice_on_branch,
     advice_on_index,
+    advice_on_number,
     is_of_container,
+    is_of_draw,
     place_raised,
     remedy_for,
 )
@@ -149,6 +153,8 @@ class Recording:
         """Say more of what came out of the function, where more is known; or raise it instead."""
         refusal, self.refusal = self.refusal, None
         if isinstance(error, FunctraceError):
+            if isinstance(error, _OF_NUMBERS) and is_of_draw(traceback):
+                error.advising(DRAWS)
             return
         instead: FunctraceError | None = None
         try:
@@ -159,6 +165,11 @@ class Recording:
             if isinstance(hidden, FunctraceError):  # raised below a function written in C
                 instead = hidden
             instead = instead or is_of_container(error, Tracer) or _said_of_a_call(error)
+            if instead is None and "Tracer(" in str(error) and is_of_draw(traceback):
+                where = source_of(place_raised(traceback)[0])
+                instead = OperandError(
+                    f"numpy.random was given a traced value: {error}.", where, DRAWS
+                )
             if instead is not None:
                 raise instead.with_traceback(traceback) from error
         finally:  # an error whose traceback holds a name for it would live until it is collected
@@ -1086,7 +1097,12 @@ class Tracer:
             raise self._refused(error, place)
         return self.value
 
-    def _number(self, request: str, advice: str | Callable[[Place | None], str] = NUMBERS) -> Any:
+    def _number(
+        self,
+        request: str,
+        advice: str | Callable[[Place | None], str] = NUMBERS,
+        lost: str | None = None,
+    ) -> Any:
         """The value, where making it a Python number loses no derivative."""
         place = user_place(2)
         require_usable(self)
@@ -1101,6 +1117,7 @@ class Tracer:
                 f"{request} would turn a traced {self.type} into a plain number, and its "
                 "derivative would be lost.",
                 source_of(place),
+                lost or advice_on_number(place, LostDerivativeError.advice),
             )
             raise self._refused(error, place)
         return value
@@ -1109,7 +1126,7 @@ class Tracer:
         return bool(self._known("bool()", advice_on_branch))
 
     def __float__(self) -> float:
-        return float(self._number("float()"))
+        return float(self._number("float()", advice_on_number))
 
     def __complex__(self) -> complex:
         return complex(self._number("complex()"))
@@ -1132,7 +1149,7 @@ class Tracer:
         return value._whole(request) if isinstance(value, Tracer) else value
 
     def __index__(self) -> int:
-        return operator.index(self._number("An index", advice_on_index))
+        return operator.index(self._number("An index", advice_on_index, INTEGERS))
 
     @property
     def at(self) -> NoReturn:
@@ -1768,6 +1785,10 @@ def _written_here() -> tuple[str, list[ArrayType]] | None:
             return None
         entry, frame = frame, frame.f_back
     return None if frame is None else _written_as(entry, frame)
+
+
+_OF_NUMBERS = ArrayConversionError, LostDerivativeError, OperandError, UnknownValueError
+"""What is said where a function takes a traced value for a plain number."""
 
 
 def _said_of_a_call(error: BaseException) -> FunctraceError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import contextlib
 import math
+import random
 import traceback
 
 import numpy as np
@@ -267,3 +268,53 @@ def test_an_error_is_printed_once():
     table = np.arange(3.0)
     error = refused(lambda: ft.jit(lambda i: np.take(table, i))(1))
     assert "".join(traceback.format_exception(error)).count(error.what) == 1
+
+
+DRAWS = {
+    "size": lambda n: np.random.default_rng(0).normal(size=(n, 2)),
+    "legacy size": lambda n: np.random.RandomState(0).rand(n),
+    "scale": lambda n: np.random.default_rng(0).normal(n, 1.0),
+    "bound": lambda n: np.random.default_rng(0).integers(0, n),
+    "permutation": lambda n: np.random.default_rng(0).permutation(n),
+    "probabilities": lambda n: np.random.default_rng(0).choice(2, p=np.stack([n, 1.0 - n])),
+    "seed": lambda n: np.random.default_rng(n),
+    "legacy seed": lambda n: np.random.RandomState(n),
+    "Python's": lambda n: random.randint(0, n),
+}
+
+
+@pytest.mark.filterwarnings("ignore::functrace.errors.FrozenDrawWarning")
+@pytest.mark.parametrize("how", EACH)
+@pytest.mark.parametrize("case", DRAWS)
+def test_random_numbers_are_drawn_outside(case, how):
+    error = refused(lambda: EACH[how](DRAWS[case])(3))
+    assert "drawn outside" in str(error)
+    assert "np.stack([a, b])" not in str(error)
+    assert "Tracer(" not in str(error).partition("\n")[0] or case == "seed"
+
+
+@pytest.mark.parametrize("how", [ft.grad, ft.jit])
+def test_functions_of_math_are_named_as_they_were_written(how):
+    def f(x):
+        return x * math.hypot(x, 2.0 * x)
+
+    text = str(refused(lambda: how(f)(3.0)))
+    (line,) = (line for line in text.splitlines() if "In place of math.hypot" in line)
+    written = line.partition(" write ")[2].partition(". Stay")[0]
+    repaired = eval(f"lambda x: x * {written}", {"functrace": ft})  # as the advice is printed
+    assert how(repaired)(3.0) == pytest.approx(how(lambda x: x * np.hypot(x, 2.0 * x))(3.0))
+
+
+WHOLE = {
+    "zeros": lambda n: n * np.sum(np.ones(n)),
+    "range": lambda n: n * sum(range(n)),
+    "item": lambda n: n * [1.0, 2.0, 3.0][n],
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_what_is_differentiated_is_no_whole_number(case):
+    error = refused(lambda: ft.grad(WHOLE[case])(2.0))
+    assert isinstance(error, errors.LostDerivativeError)
+    assert "int(functrace.stop_gradient(n))" in str(error)
+    assert "np.sin" not in str(error)
