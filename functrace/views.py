@@ -29,10 +29,11 @@ from functrace.errors import ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import UNKNOWN
-from functrace.layouts import WITHOUT_AXES, layout_of, lie_alike, order_of, zeros_lying_as
+from functrace.layouts import WITHOUT_AXES, copied, layout_of, lie_alike, order_of, zeros_lying_as
 from functrace.places import Place, source_of, user_place
 from functrace.tracing import (
     UFUNCS,
+    Memory,
     ProgramRecording,
     Recording,
     Tracer,
@@ -125,15 +126,13 @@ def as_laid_out(tracer: Tracer) -> Any:
     """An array whose elements lie as those of a traced one in NumPy; None where nobody knows."""
     memory = tracer.memory
     if tracer.base is None and memory is not None and memory.layout is not None:
-        return memory.layout
-    innermost = tracer
-    while type(innermost.value) is Tracer:
-        innermost = innermost.value
-    if type(innermost.value) is np.ndarray:
-        return innermost.value
+        return _layout_within(memory)
+    innermost, value = _innermost(tracer)
+    if type(value) is np.ndarray:
+        return value
     within = innermost.memory
     if innermost.base is None and within is not None and within.layout is not None:
-        return within.layout
+        return _layout_within(within)
     if tracer.base is not None:
         below = as_laid_out(tracer.base)
         if below is None:
@@ -150,6 +149,14 @@ def as_laid_out(tracer: Tracer) -> Any:
     return layout
 
 
+def _layout_within(memory: Memory) -> Any:
+    """The layout in which an array was written, once it is asked for; None where nobody knows."""
+    if isinstance(memory.layout, partial):
+        found = memory.layout()
+        memory.layout = UNKNOWN if found is None else found
+    return None if memory.layout is UNKNOWN else memory.layout
+
+
 def layouts_of(values: Iterable[Any]) -> list[Any]:
     """How arrays lie in memory, traced ones included.
 
@@ -161,12 +168,12 @@ def layouts_of(values: Iterable[Any]) -> list[Any]:
 
 
 def _layout(x: Any) -> Any:
-    if type(x) is Tracer and x.ndim > 1:
+    if type(x) is Tracer and x.shape:
         found = as_laid_out(x)
         return UNKNOWN if found is None else layout_of(found)
     if type(x) is Tracer:
-        return WITHOUT_AXES if not x.shape and x.is_array else None
-    return layout_of(x) if type(x) is np.ndarray and x.ndim != 1 else None
+        return WITHOUT_AXES if x.is_array else None
+    return layout_of(x) if type(x) is np.ndarray else None
 
 
 def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
@@ -176,10 +183,8 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
     of a Program are taken to be in row-major order where nothing else is known, and this is noted.
     """
     recording, variable = tracer.recording, tracer.variable
-    if tracer.ndim < 2:
-        return tuple(range(tracer.ndim))
     if not isinstance(recording, ProgramRecording):
-        return None
+        return None if tracer.ndim > 1 else tuple(range(tracer.ndim))
     made_by, orders = recording.equations_by_output(), recording.orders
     waiting: list[Any] = [variable]
     while waiting:
@@ -197,7 +202,7 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
             orders[atom] = None if given is UNKNOWN else order_of(given)
         elif equation is None or rank < 2:
             orders[atom] = tuple(range(rank))
-            if rank > 1:
+            if equation is None and rank:
                 recording.row_major.add(atom)
         else:
             missing = [x for x in equation.inputs if x not in orders]
@@ -244,7 +249,9 @@ def _is_view(tracer: Tracer) -> bool | None:
     if part is None:
         array = as_laid_out(base)
         return None if array is None else array.flags.c_contiguous
-    if 0 in shape or [n for n in base.shape if n != 1] == [n for n in shape if n != 1]:
+    if base.ndim < 2 or 0 in shape:
+        return True
+    if [n for n in base.shape if n != 1] == [n for n in shape if n != 1]:
         return True
     array = as_laid_out(base)
     return None if array is None else np.may_share_memory(array, array.reshape(shape))
@@ -479,20 +486,42 @@ def _follow(view: Tracer, written: set[int]) -> None:
 
 def _replace(tracer: Tracer, result: Tracer) -> None:
     """Let a tracer stand for a result, laid out in memory as it was."""
-    before, after = tracer.value, result.value
     home = tracer.recording
     if tracer.base is None and home is not result.recording and home is not STALE:
         memory = tracer.memory = tracer.memory or new_memory()
         if memory.home is None:
             memory.home = home
+    (lying, before), (changed, after) = _innermost(tracer), _innermost(result)
+    if before is UNKNOWN and tracer.shape and tracer.base is lying.base is None:
+        memory = tracer.memory = tracer.memory or new_memory()
+        if memory.layout is None:  # its variable will be another one, which may lie otherwise
+            memory.layout = partial(as_laid_out, lying.twin())
     moved = type(before) is type(after) is np.ndarray and before.strides != after.strides
     if moved and tracer.base is not None:
         tracer.recording = STALE
         return
-    _stand_for(tracer, result)
     if moved:
-        tracer.value = np.empty_like(before)
-        tracer.value[...] = after
+        changed.value = copied(before)
+        changed.value[...] = after
+    _stand_for(tracer, result)
+
+
+def _innermost(tracer: Tracer) -> tuple[Tracer, Any]:
+    """The tracer whose value is no traced one, and that value."""
+    while type(tracer.value) is Tracer:
+        tracer = tracer.value
+    return tracer, tracer.value
+
+
+def as_held(value: Tracer) -> Tracer:
+    """A value that another array is to hold, in whose memory it is laid out."""
+    result = value.copy("K")
+    innermost = _innermost(result)[0]
+    recording, variable = innermost.recording, innermost.variable
+    if isinstance(recording, ProgramRecording) and result.ndim > 1:
+        recording.recopied.add(variable)
+        recording.orders.pop(variable, None)
+    return result
 
 
 @implements(setattr)

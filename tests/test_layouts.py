@@ -45,6 +45,27 @@ def grows(y):
     return np.sum(y[0] * WEIGHTS) + v[0, 1]
 
 
+def writes_what_was_scaled(y):
+    y *= 2.0
+    v = y.reshape(-1)
+    v -= 1.0
+    return np.sum(np.cos(y) * WEIGHTS) + v.sum()
+
+
+def writes_what_was_written(y):
+    y[0] = 2.0
+    v = y.ravel()
+    v -= 1.0
+    return np.sum(np.cos(y) * WEIGHTS) + v.sum()
+
+
+def writes_what_holds_another(y):
+    y[...] = WEIGHTS * y
+    v = y.reshape(-1)
+    v *= 0.5
+    return np.sum(np.cos(y) * WEIGHTS) + v.sum()
+
+
 MODES = {
     "jit": lambda f: ft.jit(f),
     "grad": lambda f: lambda y: ft.value_and_grad(f)(y)[0],
@@ -53,11 +74,21 @@ MODES = {
     "jit of jit": lambda f: ft.jit(lambda y: ft.jit(f)(y)),
     "make_ir": lambda f: lambda y: ft.evaluate(ft.make_ir(f)(y), y)[0],
     "jvp": lambda f: lambda y: ft.jvp(f, (y,), (y,))[0],
+    "vjp of vjp": lambda f: lambda y: ft.vjp(lambda y: ft.vjp(f, y)[0], y)[0],
+    "jit of jvp": lambda f: ft.jit(lambda y: ft.jvp(f, (y,), (y,))[0]),
+    "checkpoint": lambda f: ft.checkpoint(f),
+    "vmap": lambda f: lambda y: ft.vmap(f)(y[None])[0],
     "undifferentiated": lambda f: lambda y: ft.value_and_grad(lambda t, y: t * f(y))(1.0, y)[0],
 }
 
 
-@pytest.mark.parametrize("f", [writes_the_argument, writes_what_is_computed, grows])
+WRITERS = [
+    writes_the_argument, writes_what_is_computed, grows, writes_what_was_scaled,
+    writes_what_was_written, writes_what_holds_another,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", WRITERS)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_numpy_computes_is_computed_for_all_that_lies_in_other_orders(f, mode):
     transformed = MODES[mode](f)
@@ -66,6 +97,54 @@ def test_what_numpy_computes_is_computed_for_all_that_lies_in_other_orders(f, mo
             y = make()
             np.testing.assert_allclose(transformed(y), f(copied(y)), err_msg=name)
             np.testing.assert_array_equal(y, make())
+
+
+ALONG_AN_AXIS = {
+    "without gaps": lambda: np.linspace(1.0, 2.0, 6),
+    "with gaps": lambda: np.linspace(1.0, 2.0, 12)[::2],
+    "backwards": lambda: np.linspace(1.0, 2.0, 6)[::-1],
+}
+
+
+def ravels(y):
+    v = y.ravel()
+    v += 10.0
+    return np.sum(y * np.arange(6.0)) + v.sum()
+
+
+def ravels_what_was_written(y):
+    y += 1.0
+    y[0] = 3.0
+    return ravels(y)
+
+
+def ravels_and_reshapes(y):
+    w = y.reshape(2, 3)
+    w[0] = 5.0
+    return ravels(y) + ravels(w.reshape(6)[::-1])
+
+
+@pytest.mark.parametrize("f", [ravels, ravels_what_was_written, ravels_and_reshapes])
+@pytest.mark.parametrize("mode", MODES)
+def test_so_for_arrays_with_one_axis(f, mode):
+    transformed = MODES[mode](f)
+    for _ in range(2):
+        for name, make in ALONG_AN_AXIS.items():
+            y = make()
+            np.testing.assert_allclose(transformed(y), f(copied(y)), err_msg=name)
+            np.testing.assert_array_equal(y, make())
+
+
+def test_what_is_flipped_without_axes_is_a_scalar():
+    def f(x):
+        y = x[..., 0]
+        z = np.flip(y)
+        y += 5.0
+        return x * 1.0, z * 1.0
+
+    for mode in (ft.jit, lambda f: lambda x: ft.vjp(f, x)[0], ft.checkpoint):
+        for found, expected in zip(mode(f)(np.ones(2)), f(np.ones(2)), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_examples_of_a_map_lie_as_numpy_takes_them():

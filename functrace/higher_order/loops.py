@@ -478,9 +478,12 @@ def _as_they_lie(
     """
     count = len(carry)
     layouts = layouts_of(carry)
-    for x, layout in zip(stacks, layouts_of(stacks), strict=True):
-        is_array = isinstance(layout, np.ndarray)
-        layouts.append(layout_of(layout[0]) if is_array and type_of(x).shape[0] else layout)
+    for x, lying in zip(stacks, layouts_of(stacks), strict=True):
+        if not isinstance(lying, np.ndarray):
+            layouts.append(lying)
+        else:  # the rows of what has one axis are scalars
+            has_axes = type_of(x).shape[0] and lying.ndim > 1
+            layouts.append(layout_of(lying[0]) if has_axes else None)
     while True:
         if any(layout is not None for layout in layouts):
             recorded = record_program(flat, inputs, types, layouts)

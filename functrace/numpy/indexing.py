@@ -47,7 +47,7 @@ from functrace.tracing import (
     unknown_bound,
     user_place,
 )
-from functrace.views import write
+from functrace.views import as_held, write
 
 # Reading
 
@@ -229,7 +229,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         return
     if index is Ellipsis and type(value) is Tracer and value.type == x.type:
         if value is not x:
-            write(x, value.copy() if x.shape else as_array(value))
+            write(x, as_held(value) if x.shape else as_array(value))
         return
     if x.type.weak:
         raise OperandError(

@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.errors import UnsupportedFunctionError
 from functrace.ir.types import Shape
-from functrace.primitives.linear import known_value, shape_of
+from functrace.primitives.linear import as_scalar, known_value, shape_of
 from functrace.primitives.shaping import (
     broadcast_to_primitive,
     diagonal_primitive,
@@ -264,6 +264,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 @implements(np.flip)
 def flip(m: Any, axis: Any = None) -> Any:
     """As `numpy.flip`."""
+    if axis is None and not m.ndim:
+        return as_scalar(m)
     axes = range(m.ndim) if axis is None else normalize_axis_tuple(axis, m.ndim)
     return bind(flip_primitive, m, reverse=tuple(axes))
 

@@ -291,7 +291,7 @@ def vmap(
 def _layout(leaf: Any, axis: int) -> np.ndarray | None:
     """How an example lies in memory; None for row-major order."""
     value = known_value(leaf)
-    is_array = type(value) is np.ndarray and value.ndim > 2 and value.size > 0
+    is_array = type(value) is np.ndarray and value.ndim > 1 and value.size > 0
     return layout_of(np.moveaxis(value, axis, 0)[0]) if is_array else None
 
 

@@ -80,7 +80,7 @@ def make_ir(f: Callable[P, Any]) -> Callable[P, Program]:
 
 def _layout(x: Any) -> np.ndarray | None:
     """How an argument lies in memory; None for row-major order and for scalars."""
-    return layout_of(x) if isinstance(x, np.ndarray) and x.ndim != 1 else None
+    return layout_of(x) if isinstance(x, np.ndarray) else None
 
 
 def _require_array(x: Any, f: Callable[..., Any]) -> None:
