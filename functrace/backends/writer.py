@@ -158,7 +158,7 @@ class Writer:
 
     def parameter(self, value: Any) -> str:
         """A literal for a parameter where Python has one, else a name."""
-        if value is None or isinstance(value, str):
+        if value is None or type(value) is str:
             text = repr(value)
             return text if "{" not in text and "}" not in text else self.constant(value)
         if isinstance(value, tuple) and type(value) is tuple:

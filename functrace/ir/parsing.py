@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.errors import FunctraceError, ParseError
+from functrace.errors import FunctraceError, ParseError, ProgramCheckError
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import (
     SPECIAL_NUMBERS,
@@ -36,7 +36,8 @@ def parse(text: str) -> Program:
     """Read a Program from its text, so that ``str(parse(str(program))) == str(program)``.
 
     Large constants that the text leaves out (``array(..., float64[100, 3])``) stay left out: such
-    a Program can be printed and checked but not evaluated.
+    a Program can be printed and checked but not evaluated. Nor can what calls Python, such as a
+    function with rules of its own, of which the text has the name only.
 
     Raises:
         ParseError: The text is no Program; the message names the line.
@@ -190,9 +191,16 @@ class Reader:
             else _parameter(keyword.value)
             for keyword in call.keywords
         }
+        if not self.is_closed and (primitive.calls_python or primitive.holds_programs):
+            params = {name: _of_python(value) for name, value in params.items()}
         self.before_inference(call, primitive, inputs, params, len(names))
         try:
             inferred = primitive.infer(*(atom.type for atom in inputs), **params)
+        except ProgramCheckError:  # it calls Python, of which the text has the name
+            if not all(name in declared for name in names):
+                raise parse_error(call, "a variable has no type.") from None
+            said = [declared[name] for name in names]
+            inferred: Any = said if primitive.multiple_outputs else said[0]
         except Exception as error:
             expected = isinstance(error, TypeError | ValueError | IndexError)
             if is_protected(primitive.name) and not expected:
@@ -257,6 +265,39 @@ class Reader:
                         node, f"`{ast.unparse(node)}` is neither a variable nor a constant."
                     )
                 return Constant(value)
+
+
+class _Named:
+    """What stands for a Python object of which a text has the name only: it cannot be used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._unknown()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise self._unknown()
+
+    def _unknown(self) -> ProgramCheckError:
+        return ProgramCheckError(
+            f"What {self} does is not in the text from which the Program was parsed.",
+            advice="Record the function again, or keep the Program by program.save(path).",
+        )
+
+
+class _NamedByText(_Named, str):
+    __slots__ = ()
+
+
+class _NamedByTuple(_Named, tuple[Any, ...]):
+    __slots__ = ()
+
+
+def _of_python(value: Any) -> Any:
+    """A parameter of a primitive that calls Python: it may stand for an object of Python's."""
+    if isinstance(value, str):
+        return _NamedByText(value)
+    return _NamedByTuple(value) if isinstance(value, tuple) else value
 
 
 def parse_error(node: ast.AST, message: str) -> ParseError:

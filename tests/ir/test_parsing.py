@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.errors import ParseError
+from functrace.errors import ParseError, ProgramCheckError
 from functrace.extend import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, ElidedValue, Equation, Program, Variable, to_text
 
@@ -210,3 +210,64 @@ def test_the_name_of_a_file_does_not_end_its_comment():
     program = ft.make_ir(namespace["f"])(1.0)
     assert str(ft.parse(str(program))) == str(program)
     assert ft.jit(namespace["f"])(1.0) == 2.0
+
+
+def of_custom_jvp():
+    f = ft.custom_jvp(np.sin)
+    f.defjvp(lambda primals, tangents: (np.sin(primals[0]), tangents[0] * 2.0))
+    return f
+
+
+def of_custom_vjp():
+    f = ft.custom_vjp(np.sin)
+    f.defvjp(lambda x: (np.sin(x), x), lambda x, cotangent: (cotangent * x,))
+    return f
+
+
+def of_custom_vmap():
+    f = ft.custom_vmap(np.sin)
+    f.def_vmap(lambda size, mapped, x: (np.sin(x), mapped[0]))
+    return f
+
+
+def printing(x):
+    ft.debug.print("{}", x)
+    return np.sin(x)
+
+
+CALLING_PYTHON = {
+    "custom_jvp": of_custom_jvp(),
+    "custom_vjp": of_custom_vjp(),
+    "custom_vmap": of_custom_vmap(),
+    "pure_callback": lambda x: ft.pure_callback(np.sin, 1.0, x),
+    "debug.print": printing,
+    "checkpoint": ft.checkpoint(np.sin),
+    "in a loop": lambda x: ft.scan(lambda c, _: (of_custom_jvp()(c), None), x, None, length=2)[0],
+    "in a branch": lambda x: ft.cond(x > 0.0, of_custom_vjp(), np.sin, x),
+}
+
+
+RUNS = {
+    "evaluate": lambda f, x: f(x),
+    "jit": lambda f, x: ft.jit(f)(x),
+    "grad": lambda f, x: ft.grad(f)(x),
+    "vmap": lambda f, x: ft.vmap(f)(np.stack([x]))[0],
+}
+
+
+@pytest.mark.parametrize("how", RUNS)
+@pytest.mark.parametrize("name", CALLING_PYTHON)
+def test_what_calls_python_is_read_and_refuses_to_run(name, how):
+    function = CALLING_PYTHON[name]
+    program = ft.make_ir(function)(0.3)
+    again = ft.parse(ft.to_text(program, elide=False))
+    assert str(again) == str(program)
+    refusal, found = None, None
+    try:
+        found = RUNS[how](lambda x: ft.evaluate(again, x)[0], 0.3)
+    except ProgramCheckError as error:
+        refusal = str(error)
+    if refusal is None:  # what it needs is all in the text
+        np.testing.assert_allclose(found, RUNS[how](function, 0.3))
+    else:
+        assert "program.save" in refusal
