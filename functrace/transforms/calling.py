@@ -8,6 +8,7 @@ traced is called again with all its arrays traced. Both are remembered, so that 
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import CellType, CodeType, FunctionType, MappingProxyType, ModuleType
@@ -106,7 +107,7 @@ def call_apart(
     code = getattr(f, "__code__", None)
     key = id(code), made
     known = _levels.get(key)
-    state = _State(f, RESTORED_BYTES) if known is None else None
+    state = _State(f) if known is None else None
     level = AS_THEY_ARE if known is None else known[1]
     while True:
         try:
@@ -122,11 +123,16 @@ def call_apart(
                 level = COPIED
             else:
                 raise
-            if not (state or _State(f, 0)).restore():
+            if state is None:
+                _remember(code, key, level)
+                if any(map(_can_have_changed, reached(f))):
+                    error.add_note(_CALLED_ONCE)
+                    raise
+            elif not state.restore():
                 raise  # what it has done to arrays before, a second call would do again
         else:
-            if (known is None or level != known[1]) and code is not None:
-                _levels[key] = ref(code, lambda _: _levels.pop(key, None)), level
+            if known is None or level != known[1]:
+                _remember(code, key, level)
             return result
         for tracer, *belonging in before:
             tracer.recording, tracer.value, tracer.variable = belonging
@@ -137,14 +143,36 @@ def call_apart(
         named = {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}
 
 
+_CALLED_ONCE = (
+    "  Calls before this one did not write such values, so functrace kept no copy of what the\n"
+    "  function can change besides its arguments, and does not call it twice. The next call works."
+)
+
+
+def _remember(code: CodeType | None, key: tuple[int, tuple[int | str, ...]], level: int) -> None:
+    if code is not None:
+        _levels[key] = ref(code, lambda _: _levels.pop(key, None)), level
+
+
+def _can_have_changed(x: Any) -> bool:
+    """Whether a call may have changed what a function reaches, or, by a function, names around."""
+    if isinstance(x, FunctionType):
+        return any(
+            step.opname == "STORE_GLOBAL"
+            or (step.opname == "STORE_DEREF" and step.argval in x.__code__.co_freevars)
+            for step in dis.get_instructions(x)
+        )
+    return not isinstance(x, CellType) and _undoing(x) is not None
+
+
 class _State:
     """What a function can change besides its arguments, as it was before a call."""
 
-    def __init__(self, f: Callable[..., Any], most_bytes: int) -> None:
+    def __init__(self, f: Callable[..., Any]) -> None:
         self._undoing: list[Callable[[], None]] = []
         self._is_complete = True
         for x in reached(f):
-            if isinstance(x, np.ndarray | Tracer) and x.nbytes > most_bytes:
+            if isinstance(x, np.ndarray | Tracer) and x.nbytes > RESTORED_BYTES:
                 self._is_complete &= isinstance(x, np.ndarray) and not x.flags.writeable
             elif (undo := _undoing(x)) is not None:
                 self._undoing.append(undo)

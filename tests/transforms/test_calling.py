@@ -5,6 +5,7 @@ import pytest
 
 import functrace as ft
 import functrace.numpy as fnp
+from functrace import errors
 
 LARGE = 50_000
 
@@ -257,6 +258,48 @@ def test_what_the_first_call_did_is_undone_before_the_second():
         slope = ft.grad(f)(np.ones(3), np.ones(3))
         np.testing.assert_allclose(slope, np.array([4.0, 1.0, 1.0]) * trip**4)
         assert (buffer[0], counter.total, local, calls, len(log)) == (trip,) * 5
+
+
+def test_a_later_call_that_writes_other_values_does_nothing_twice():
+    scale, counter, local = {"of all": 1.0}, Counter(), 0
+
+    def changes_a_dict(a, c, writes):
+        scale["of all"] *= 2.0
+        if writes:
+            c *= a
+        return np.sum(a * c) * scale["of all"]
+
+    def changes_an_object(a, c, writes):
+        counter.total += 1.0
+        if writes:
+            c *= a
+        return np.sum(a * c) * counter.total
+
+    def rebinds_a_name(a, c, writes):
+        nonlocal local
+        local += 1
+        if writes:
+            c *= a
+        return np.sum(a * c) * local
+
+    for f, expected in ((changes_a_dict, 16.0), (changes_an_object, 6.0), (rebinds_a_name, 6.0)):
+        np.testing.assert_array_equal(ft.grad(f)(np.ones(2), np.ones(2), False) > 0.0, True)
+        with pytest.raises(errors.ArrayWriteError) as caught:
+            ft.grad(f)(np.ones(2), np.ones(2), True)
+        assert "The next call works" in "".join(caught.value.__notes__)
+        np.testing.assert_array_equal(ft.grad(f)(np.ones(2), np.ones(2), True), expected)
+
+
+def test_a_later_call_that_writes_other_values_works_where_nothing_else_can_change():
+    factor = 3.0
+
+    def f(a, c, writes):
+        if writes:
+            c *= a
+        return np.sum(a * c) * factor
+
+    for writes, expected in ((False, 3.0), (True, 6.0), (False, 3.0)):
+        np.testing.assert_array_equal(ft.grad(f)(np.ones(2), np.ones(2), writes), expected)
 
 
 def test_so_are_writes_into_traced_arrays():
