@@ -806,7 +806,7 @@ def as_operand(x: Any) -> Any:
     plain = cast("Sequence[Any]", (bool, int, float, complex))
     for python in plain:
         if isinstance(x, python) and not isinstance(x, np.generic):
-            return python(x)  # it was of a subclass, such as an IntEnum
+            return np.asarray(python(x))[()]  # for NumPy a subclass, as IntEnum, is not weak
     try:
         array: Any = x if isinstance(x, np.ndarray | np.generic) else np.asarray(x)
     except (ValueError, TypeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import math
 import operator
 from collections.abc import Callable
@@ -1059,3 +1060,31 @@ def test_stable_sorts_by_methods():
     for transform in (ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]):
         found, order = transform(ranks)(np.array([2.0, 1.0, 2.0]))
         assert (found.tolist(), order.tolist()) == ([1.0, 2.0, 2.0], [1, 0, 2])
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Metres(float):
+    """A subclass of Python's floats."""
+
+
+class Impedance(complex):
+    """A subclass of Python's complex numbers."""
+
+
+@pytest.mark.parametrize("number", [Level.HIGH, Metres(2.5), Impedance(1 + 2j)])
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float16, np.float32, np.float64, np.complex64])
+def test_numbers_of_subclasses_are_not_weak_as_in_numpy(number, dtype):
+    for x in (np.ones(2, dtype) * dtype(100), np.ones((), dtype)[()] * dtype(100)):
+        for f in (
+            lambda x, y: x * y,
+            lambda x, y: y * x,
+            lambda x, y: np.add(x, y),
+            lambda x, y: np.where(x, x, y),
+        ):
+            expected = f(x, number)
+            for found in (ft.jit(f)(x, number), ft.jit(lambda x, f=f: f(x, number))(x)):
+                np.testing.assert_array_equal(found, expected)
+                assert found.dtype == np.asarray(expected).dtype
