@@ -860,7 +860,7 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator of Python; it leaves operands that are no arrays to the other side."""
     if not _is_plain(y):
         # Some have operations of their own.
-        if isinstance(y, NDArrayOperatorsMixin) or _is_repeated(ufunc, x, y):
+        if _has_operators(y) or _is_repeated(ufunc, x, y):
             return NotImplemented
         try:
             y = as_operand(y)
@@ -872,6 +872,15 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     if isinstance(implementation, Primitive):
         return bind(implementation, x, y)
     return implementation(x, y)
+
+
+def _has_operators(x: Any) -> bool:
+    """Whether NumPy's arrays leave their operators to an object, even if it can be one of them."""
+    if isinstance(x, NDArrayOperatorsMixin):
+        return True
+    if hasattr(x, "__array_ufunc__"):
+        return x.__array_ufunc__ is None
+    return getattr(x, "__array_priority__", -1.0) > 0.0
 
 
 def _is_repeated(ufunc: np.ufunc, x: Any, y: Any) -> bool:

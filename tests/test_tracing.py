@@ -1088,3 +1088,47 @@ def test_numbers_of_subclasses_are_not_weak_as_in_numpy(number, dtype):
             for found in (ft.jit(f)(x, number), ft.jit(lambda x, f=f: f(x, number))(x)):
                 np.testing.assert_array_equal(found, expected)
                 assert found.dtype == np.asarray(expected).dtype
+
+
+class Distribution:
+    """An object with operators of its own, which can be an array as well."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(3)
+
+    def __radd__(self, other):
+        return f"{self.name} plus an array"
+
+    def __add__(self, other):
+        return f"an array plus {self.name}"
+
+    def __gt__(self, other):
+        return f"{self.name} is more"
+
+
+class Opaque(Distribution):
+    __array_ufunc__ = None
+
+
+class Prior(Distribution):
+    __array_priority__ = 10.0
+
+
+@pytest.mark.parametrize("kind", [Opaque, Prior, Distribution])
+@pytest.mark.parametrize(
+    "f", [lambda x, d: x + d, lambda x, d: d + x, lambda x, d: x < d, lambda x, d: d > x]
+)
+def test_operators_are_left_to_whom_numpy_leaves_them(kind, f):
+    given = kind("it")
+    expected = f(np.zeros(3), given)
+    found = []
+    for mode in (ft.jit, lambda g: lambda x: ft.vjp(g, x)[0]):
+        result = mode(lambda x: found.append(f(x, given)) or x)(np.zeros(3))
+        if isinstance(expected, str):
+            assert found.pop() == expected
+        else:
+            assert isinstance(found.pop(), Tracer | np.ndarray)
+        assert result is not None
