@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from functrace.errors import OperandError
-from functrace.primitives.linear import dtype_of, known_value
+from functrace.higher_order.loops import associative_scan
+from functrace.primitives.linear import dtype_of, known_choice, known_value
 from functrace.tracing import (
     FUNCTIONS,
     UFUNC_METHODS,
@@ -38,6 +41,8 @@ def call_ufunc(
     if method == "at":
         return _at(ufunc, *inputs)
     implementation = UFUNC_METHODS.get((ufunc, method))
+    if implementation is None and method in _COMPOSED and ufunc.nin == 2 and ufunc.nout == 1:
+        implementation = partial(_COMPOSED[method], ufunc)
     if implementation is None:
         raise unsupported(f"numpy.{ufunc.__name__}.{method}")
     (target,) = options.get("out") or (None,)
@@ -190,6 +195,69 @@ def _is_number(x: Any) -> bool:
 def _outer(ufunc: np.ufunc, x: Any, y: Any, **options: Any) -> Any:
     x = np.reshape(x, np.shape(x) + (1,) * np.ndim(y))
     return _call_with_options(ufunc, x, y, **options)
+
+
+_ASSOCIATIVE = {
+    np.multiply, np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2, np.hypot,
+    np.logical_and, np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
+    np.gcd, np.lcm,
+}  # fmt: skip
+"""What may be combined in any grouping: for n elements in log n steps."""
+
+
+def _reduced(
+    ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None,
+    keepdims: bool = False, **others: Any,
+) -> Any:  # fmt: skip
+    """As ``ufunc.reduce``, along one axis, from the first element to the last."""
+    if others or not isinstance(axis, int) or np.shape(array)[axis] == 0:
+        raise unsupported(f"numpy.{ufunc.__name__}.reduce")
+    reject_out(out)
+    last = _accumulated(ufunc, array, axis, dtype)[_along(axis, array, slice(-1, None))]
+    return last if keepdims else np.squeeze(last, axis)
+
+
+def _accumulated(
+    ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None, out: Any = None
+) -> Any:
+    """As ``ufunc.accumulate``."""
+    reject_out(out)
+    # What NumPy says of the keywords depends on the rank and the dtype alone.
+    like = ufunc.accumulate(np.ones((1,) * np.ndim(array), array.dtype), axis, dtype)
+    array = FUNCTIONS[np.astype](array, like.dtype)
+    if array.shape[axis] < 2:
+        return array
+    axis = axis % array.ndim
+    if ufunc in _ASSOCIATIVE:
+        return associative_scan(ufunc, array, axis=axis)
+    first, *rest = (array[_along(axis, array, i)] for i in range(array.shape[axis]))
+    return np.stack(list(accumulate(rest, ufunc, initial=first)), axis)
+
+
+def _reduced_at(
+    ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
+) -> Any:
+    """As ``ufunc.reduceat``: reduce from each index to the next, if that is larger."""
+    reject_out(out)
+    starts = np.asarray(known_choice(indices, "The indices of reduceat")).tolist()
+    # What NumPy says of the keywords depends on the shape and the dtype alone.
+    like = ufunc.reduceat(np.ones(np.shape(array), array.dtype), starts, axis, dtype)
+    array = FUNCTIONS[np.astype](array, like.dtype)
+    ends = [end if end > start else start + 1 for start, end in pairwise(starts)]
+    parts = [
+        ufunc.reduce(array[_along(axis, array, slice(start, end))], axis=axis)
+        for start, end in zip(starts, [*ends, array.shape[axis]], strict=True)
+    ]
+    return np.stack(parts, axis) if parts else np.zeros_like(array, shape=like.shape)
+
+
+def _along(axis: int, array: Any, index: Any) -> tuple[Any, ...]:
+    """The index of some places along one axis."""
+    return (slice(None),) * (axis % array.ndim) + (index,)
+
+
+_COMPOSED = {"reduce": _reduced, "accumulate": _accumulated, "reduceat": _reduced_at}
+"""Methods of any ufunc of two operands, where none is better."""
 
 
 def _at(ufunc: np.ufunc, x: Any, index: Any, *operands: Any) -> None:
