@@ -8,15 +8,17 @@ the full size until it is written back through the same mask.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NoReturn
 
 import numpy as np
 
+from functrace.buffers import buffer
 from functrace.errors import UnknownValueError
 from functrace.ir.program import Constant, Variable
 from functrace.places import source_of, user_place
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.tracing import FUNCTIONS, ProgramRecording, Tracer
+from functrace.tracing import FUNCTIONS, ProgramRecording, Tracer, implements
 
 _BY_ELEMENT = {
     np.angle, np.clip, np.copy, np.imag, np.nan_to_num, np.real, np.round, np.around, np.sinc,
@@ -123,6 +125,37 @@ def written_where(x: Any, mask: Tracer, chosen: Chosen) -> Any:
         raise unknown_mask(mask)
     wide = np.reshape(mask, mask.shape + (1,) * (len(shape_of(x)) - mask.ndim))
     return np.where(wide, cast_to(chosen.full, dtype_of(x)), x)
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """As `numpy.piecewise`; of conditions whose values are unknown each function sees all of ``x``.
+
+    Such a function must compute element by element.
+    """
+    x = x if isinstance(x, Tracer) else buffer(np.array(x))
+    first = condlist[0] if isinstance(condlist, list | tuple) or np.ndim(condlist) else None
+    is_one = first is None or (x.ndim != 0 and not isinstance(first, list) and np.ndim(first) == 0)
+    masks = [FUNCTIONS[np.astype](mask, bool) if isinstance(mask, Tracer) else np.array(mask, bool)
+             for mask in ([condlist] if is_one else condlist)]  # fmt: skip
+    if len(masks) == len(funclist) - 1:
+        masks.append(np.logical_not(reduce(np.logical_or, masks)))
+    elif len(masks) != len(funclist):
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions "
+            "are expected"
+        )
+    flat = np.reshape(x, x.shape or 1)
+    result: Any = FUNCTIONS[np.zeros_like](flat)
+    for given, function in zip(masks, funclist, strict=True):
+        mask = np.reshape(given, given.shape or 1)
+        if not callable(function):
+            result[mask] = function
+            continue
+        chosen = flat[mask]
+        if isinstance(chosen, Chosen) or chosen.size:
+            result[mask] = function(chosen, *args, **kw)
+    return np.reshape(result, x.shape)
 
 
 def unknown_mask(mask: Tracer) -> UnknownValueError:
