@@ -172,3 +172,9 @@ def numpy_name(called: ast.expr, frame: FrameType) -> str | None:
     value = value_of(called, frame)
     name = getattr(value, "__name__", None)
     return name if isinstance(name, str) and getattr(np, name, None) is value else None
+
+
+def index_written(item: ast.Subscript) -> str:
+    """What stands between the brackets of an expression such as ``x[i, f(j)]``."""
+    written = ast.unparse(item.slice)
+    return written[1:-1] if isinstance(item.slice, ast.Tuple) and item.slice.elts else written

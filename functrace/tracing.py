@@ -54,6 +54,7 @@ from functrace.errors import (
 from functrace.expressions import (
     expression_at,
     frame_of,
+    index_written,
     line_at,
     numpy_name,
     reads_an_item,
@@ -1215,7 +1216,7 @@ class Tracer:
             top = name.partition(".")[0]
             if package == "numpy" and self._is_length_of(top):
                 return self._unknown_length(f"np.{top}", place)
-            if package == "numpy" and (top == "vectorize" or getattr(np, top, None) in FUNCTIONS):
+            if package == "numpy" and (top in _CLASSES or getattr(np, top, None) in FUNCTIONS):
                 return UnsupportedFunctionError(
                     f"{what}NumPy does not hand this argument over to functrace.",
                     where,
@@ -1246,7 +1247,7 @@ class Tracer:
             found = expression_at(place)
             array, index = "array", "index"
             if isinstance(found, ast.Subscript):
-                array, index = ast.unparse(found.value), ast.unparse(found.slice).strip("()")
+                array, index = ast.unparse(found.value), index_written(found)
             if self.dtype.kind == "b" and self.shape:
                 return ArrayConversionError(
                     f"An ordinary NumPy array is indexed by a traced {self.type}, a mask.",
@@ -1964,9 +1965,12 @@ def _offered(expression: ast.AST | None, place: Place | None) -> str | None:
     if isinstance(expression, ast.Subscript) and isinstance(expression.value, ast.Attribute):
         name = numpy_name(expression.value, frame)
         if name in ("r_", "c_"):
-            return f"functrace.numpy.{name}[{ast.unparse(expression.slice).strip('()')}]"
+            return f"functrace.numpy.{name}[{index_written(expression)}]"
     return None
 
+
+_CLASSES = ("vectorize", "ndenumerate")
+"""Classes of NumPy's for which functrace.numpy has what takes traced values."""
 
 # Spelt out, because asking np.ma for its file would import it, which takes milliseconds.
 _MASKED_ARRAYS = f"{NUMPY_FOLDER}ma{os.sep}core.py"

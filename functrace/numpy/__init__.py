@@ -52,6 +52,7 @@ from functrace.numpy.making import c_ as c_
 from functrace.numpy.making import full as full
 from functrace.numpy.making import making as _making
 from functrace.numpy.making import r_ as r_
+from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.vectorizing import vectorize as vectorize
 

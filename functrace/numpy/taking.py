@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.ir.types import Shape
-from functrace.numpy.making import array
+from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.tracing import (
@@ -25,6 +26,22 @@ from functrace.tracing import (
 from functrace.views import lies_as
 
 # Functions that read
+
+
+def ndenumerate(arr: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """As `numpy.ndenumerate`, of traced values too.
+
+    Example:
+        >>> import functrace as ft
+        >>> import functrace.numpy as fnp
+        >>> f = lambda x: sum(i * element for (i,), element in fnp.ndenumerate(x))
+        >>> ft.grad(f)(np.ones(3))
+        array([0., 1., 2.])
+    """
+    if not holds_tracer(arr):
+        return np.ndenumerate(arr)
+    x = asarray(arr)
+    return ((index, x[index]) for index in np.ndindex(x.shape))
 
 
 def _whole_indices(indices: Any) -> Any:
