@@ -1373,7 +1373,7 @@ class Tracer:
         if self.recording.is_plain:
             return new_tracer(self.recording, value.copy(order), None)
         shape = self.shape
-        if len(shape) > 1 and value is not UNKNOWN:
+        if shape and value is not UNKNOWN:
             value = _copied_in(value, order)
         result = new_tracer(self.recording, value, self.variable, self.place)
         if not shape:

@@ -127,6 +127,9 @@ def as_laid_out(tracer: Tracer) -> Any:
     memory = tracer.memory
     if tracer.base is None and memory is not None and memory.layout is not None:
         return _layout_within(memory)
+    if tracer.base is not None and tracer.made_by[2] is None:  # by ravel: it lies in one piece
+        below = as_laid_out(tracer.base)
+        return None if below is None else below.ravel()
     innermost, value = _innermost(tracer)
     if type(value) is np.ndarray:
         return value
@@ -269,10 +272,20 @@ def _chain(tracer: Tracer) -> tuple[list[Tracer], Tracer | None]:
             return chain, base
         if not is_view:
             tracer.base = None
+            tracer.memory = _memory_of_copy(tracer)
             break
         chain.append(base)
         tracer = base
     return chain, None
+
+
+def _memory_of_copy(tracer: Tracer) -> Memory:
+    """The memory of what reshape has copied into rows, with the views that it may have."""
+    shared = tracer.memory
+    assert shared is not None
+    memory = new_memory(np.empty(tracer.shape, bool) if min(tracer.shape, default=0) >= 0 else None)
+    memory.views, memory.most, memory.home = shared.views, shared.most, shared.home
+    return memory
 
 
 def root_of(tracer: Tracer) -> Tracer:

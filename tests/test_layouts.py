@@ -124,7 +124,31 @@ def ravels_and_reshapes(y):
     return ravels(y) + ravels(w.reshape(6)[::-1])
 
 
-@pytest.mark.parametrize("f", [ravels, ravels_what_was_written, ravels_and_reshapes])
+def ravels_twice(y):
+    v = y.ravel()
+    w = v.ravel()
+    w *= 2.0
+    return ravels(y) + v.sum()
+
+
+def ravels_a_copy_in_a_loop(y):
+    v = y.ravel()
+    v /= 2.0
+    v[::-1][0] = 0.25
+
+    def body(i, carry):
+        carry.ravel()[0] += 0.5
+        return carry
+
+    return np.sum(y * np.arange(6.0)) + ft.fori_loop(0, 2, body, v).sum()
+
+
+RAVELLERS = [
+    ravels, ravels_what_was_written, ravels_and_reshapes, ravels_twice, ravels_a_copy_in_a_loop,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", RAVELLERS)
 @pytest.mark.parametrize("mode", MODES)
 def test_so_for_arrays_with_one_axis(f, mode):
     transformed = MODES[mode](f)
