@@ -129,16 +129,22 @@ def nan_to_num(
 
 @implements(np.real)
 def real_part(val: Any) -> Any:
-    """As `numpy.real`."""
-    return bind(real, val) if dtype_of(val).kind == "c" else val
+    """As `numpy.real`; of True it is the number 1, as in Python."""
+    kind = dtype_of(val).kind
+    if kind == "c":
+        return bind(real, val)
+    return val + 0 if kind == "b" and type_of(val).weak else val
 
 
 @implements(np.imag)
 @lies_as(np.imag)
 def imaginary_part(val: Any) -> Any:
     """As `numpy.imag`."""
-    if dtype_of(val).kind == "c":
+    kind = dtype_of(val).kind
+    if kind == "c":
         return bind(imag, val)
+    if type_of(val).weak:
+        return 0.0 if kind == "f" else 0
     zeros = np.zeros_like(val)
     return zeros if val.is_array else as_scalar(zeros)
 

@@ -926,18 +926,14 @@ class RealValued(Elementwise):
         return ArrayType(type.shape, np.finfo(type.dtype).dtype)
 
 
-def _run_real(x: Any) -> Any:
-    return np.complex128(x).real if type(x) is complex else x.real
-
-
-def _run_imag(x: Any) -> Any:
-    return np.complex128(x).imag if type(x) is complex else x.imag
-
-
 class Part(RealValued):
-    """The real or the imaginary part: a view of the complex array."""
+    """The real or the imaginary part: a view of the complex array, a number of Python's of one."""
 
     makes_views = True
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        """As of other functions, weak where the number is."""
+        return super().infer(*types)._replace(weak=types[0].weak)
 
     def written_back(self, input: Any, view: Any) -> Any:
         """The numbers of the two parts."""
@@ -947,8 +943,8 @@ class Part(RealValued):
 
 
 # t comes first in these products: 1j * np.float64(1) is a complex number of Python's.
-real = Part("real", np.conjugate, lambda t, out, x: t, run=_run_real)
-imag = Part("imag", np.conjugate, lambda t, out, x: t * -1j, run=_run_imag)
+real = Part("real", np.conjugate, lambda t, out, x: t, run=operator.attrgetter("real"))
+imag = Part("imag", np.conjugate, lambda t, out, x: t * -1j, run=operator.attrgetter("imag"))
 angle_primitive = RealValued(
     "angle",
     np.conjugate,

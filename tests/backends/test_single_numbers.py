@@ -240,8 +240,12 @@ def test_what_is_left_of_arrays_without_axes():
 
 
 def test_known_numbers_are_numpys():
-    results, _ = ft.jit(with_numbers(lambda x: (np.imag(x), np.float64(2.0), x * 0 + 1)))(0.5, 0.3)
-    assert [type(x) for x in results] == [np.float64, np.float64, float]
+    def f(x):
+        return np.imag(x), np.imag(np.sin(x)), np.float64(2.0), x * 0 + 1
+
+    results, _ = ft.jit(with_numbers(f))(0.5, 0.3)
+    assert [type(x) for x in results] == [float, np.float64, np.float64, float]
+    assert [type(x) for x in f(0.5)] == [type(x) for x in results]
 
 
 def test_truth_of_numbers_among_booleans():

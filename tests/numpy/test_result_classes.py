@@ -141,3 +141,22 @@ def test_branches_that_make_arrays_give_one(mode):
     result = ft.jit(mode(fnp.asarray))(SCALAR)
     assert type(result) is np.ndarray
     assert result == SCALAR
+
+
+@pytest.mark.parametrize("function", [np.real, np.imag], ids=["real", "imag"])
+@pytest.mark.parametrize("x", [True, 2, 2.5, 1 + 2j, np.True_, np.float32(2.0), np.array(1 + 2j)])
+def test_parts_of_numbers_of_python_are_such_numbers(function, x):
+    expected = function(x)
+    for found in (
+        ft.jit(function)(x),
+        ft.vjp(function, x)[0],
+        ft.evaluate(ft.make_ir(function)(x), x)[0],
+    ):
+        assert type(found) is type(expected)
+        assert found == expected
+
+    def scaled(x):
+        return function(x) * np.ones(2, np.float32)
+
+    for found in (ft.jit(scaled)(x), ft.vjp(scaled, x)[0]):
+        assert found.dtype == scaled(x).dtype
