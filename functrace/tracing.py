@@ -948,12 +948,31 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
             leave_out_own_frames(error)
             raise
 
-    for letter, method in (("", left), ("r", right), ("i", in_place)):
-        own = f"__{letter}{name}__"
-        method.__name__, method.__qualname__ = own, f"Tracer.{own}"
-        # Messages and profiles tell it by its code.
-        method.__code__ = method.__code__.replace(co_name=own, co_qualname=f"Tracer.{own}")
-    return left, right, in_place
+    return _named(left, name), _named(right, f"r{name}"), _named(in_place, f"i{name}")
+
+
+def _unary(ufunc: np.ufunc, name: str) -> Any:
+    """The method for an operator of one operand, as `_operators` makes those of two."""
+
+    def operator(self: Tracer) -> Any:
+        try:
+            primitive = UFUNCS[ufunc]
+            if isinstance(primitive, Primitive):
+                return self.recording.record(primitive, (self,), {})
+            return primitive(self)
+        except LeakedTracerError as error:
+            leave_out_own_frames(error)
+            raise
+
+    return _named(operator, name)
+
+
+def _named(method: Any, name: str) -> Any:
+    """A method of tracers under its name, by which messages and profiles tell it: by its code."""
+    own = f"__{name}__"
+    method.__name__, method.__qualname__ = own, f"Tracer.{own}"
+    method.__code__ = method.__code__.replace(co_name=own, co_qualname=f"Tracer.{own}")
+    return method
 
 
 @final
@@ -1446,17 +1465,10 @@ class Tracer:
     def __rpow__(self, other: Any) -> Any:
         return self._rpow(_as_base(other, self))
 
-    def __neg__(self) -> Any:
-        return apply_ufunc(np.negative, self)
-
-    def __pos__(self) -> Any:
-        return apply_ufunc(np.positive, self)
-
-    def __abs__(self) -> Any:
-        return apply_ufunc(np.absolute, self)
-
-    def __invert__(self) -> Any:
-        return apply_ufunc(np.invert, self)
+    __neg__ = _unary(np.negative, "neg")
+    __pos__ = _unary(np.positive, "pos")
+    __abs__ = _unary(np.absolute, "abs")
+    __invert__ = _unary(np.invert, "invert")
 
     def __round__(self, digits: int | None = None) -> Any:
         if digits is None:

@@ -322,6 +322,8 @@ def test_uses_of_leaked_values_show_the_users_frames_only():
     (leaked,) = kept
     uses = (
         lambda: leaked + 1.0,
+        lambda: -leaked,
+        lambda: abs(leaked),
         lambda: 1.0 - leaked,
         lambda: np.sin(leaked),
         lambda: np.sum(leaked),
