@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import ArgumentError
+from functrace.ir.primitive import Primitive
 from functrace.primitives import factoring, spectral
 from functrace.primitives.factoring import adjoint
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
@@ -45,11 +46,16 @@ def _lower(UPLO: str) -> bool:  # noqa: N803  (NumPy's name)
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """As `numpy.linalg.solve`: ``b`` is a vector if it has one axis, else a stack of matrices."""
+    return _solved(factoring.solve, a, b)
+
+
+def _solved(primitive: Primitive, a: Any, b: Any, **params: Any) -> Any:
+    """The solution of systems with matrices on the right, or with one vector."""
     a, b = _matrix(a), _matrix(b)
-    if len(shape_of(b)) == 1:
-        x = bind(factoring.solve, a, b[:, None])
-        return bind(reshape_primitive, x, shape=x.shape[:-1])
-    return bind(factoring.solve, a, b)
+    if len(shape_of(b)) != 1:
+        return bind(primitive, a, b, **params)
+    x = bind(primitive, a, b[:, None], **params)
+    return bind(reshape_primitive, x, shape=x.shape[:-1])
 
 
 def solve_triangular(a: Any, b: Any, *, lower: bool = False, unit_diagonal: bool = False) -> Any:
@@ -72,12 +78,8 @@ def solve_triangular(a: Any, b: Any, *, lower: bool = False, unit_diagonal: bool
         >>> solve_triangular(np.array([[2.0, 9.0], [1.0, 1.0]]), np.array([2.0, 3.0]), lower=True)
         array([1., 2.])
     """
-    a, b = _matrix(a), _matrix(b)
     params = {"lower": bool(lower), "unit_diagonal": bool(unit_diagonal)}
-    if len(shape_of(b)) == 1:
-        x = bind(factoring.solve_triangular, a, b[:, None], **params)
-        return bind(reshape_primitive, x, shape=x.shape[:-1])
-    return bind(factoring.solve_triangular, a, b, **params)
+    return _solved(factoring.solve_triangular, a, b, **params)
 
 
 @implements(np.linalg.inv)
