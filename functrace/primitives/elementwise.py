@@ -36,6 +36,7 @@ from functrace.ir.types import (
     result_dtype,
 )
 from functrace.primitives.linear import (
+    THREADED,
     LocallyConstant,
     conform,
     dtype_of,
@@ -441,19 +442,15 @@ def of_ufunc(
 # so that where(x > 0, sqrt(x), 0) has the derivative 0 at 0, and not 0 * inf = nan.
 
 
-_PIECE = 8192
-"""Of more numbers at once BLAS would divide the sum among threads, and wait for them."""
-
-
 def all_finite(x: Any) -> bool:
     """Whether no element is infinite or nan; may say no where the squares overflow."""
     if isinstance(x, float):
         return math.isfinite(x)
     # One pass by BLAS, without a temporary array; infinities and nans survive the sum.
     flat = x.ravel("K")
-    if flat.size <= _PIECE:
+    if flat.size <= THREADED:
         return cmath.isfinite(flat.dot(flat))
-    pieces = (flat[start : start + _PIECE] for start in range(0, flat.size, _PIECE))
+    pieces = (flat[start : start + THREADED] for start in range(0, flat.size, THREADED))
     return all(cmath.isfinite(piece.dot(piece)) for piece in pieces)
 
 
