@@ -432,16 +432,11 @@ class WeightedReduction(Reduction):
         return (lined_up(cotangent, shape, axes, keepdims) * factors,)
 
 
-class Extreme(WeightedReduction):
+class Extreme(Reduction):
     """The largest or the smallest element. Elements that are equal share the derivative."""
 
     makes_zeros = True
     marks_unknown = False
-
-    def factors(self, x: Any, output: Any, axes: Axes) -> Any:
-        """One divided by the number of winners; zero for the others."""
-        wins, count = self._winners(x, output, axes)
-        return cast_to(wins / count, dtype_of(x))
 
     def _winners(self, x: Any, output: Any, axes: Axes) -> tuple[Any, Any]:
         """Which elements are the largest (or smallest), and how many of them there are."""
