@@ -10,7 +10,8 @@ import pytest
 
 import functrace as ft
 from functrace import errors
-from functrace.transforms.keeping import COPIED_BYTES
+from functrace.transforms import keeping
+from functrace.transforms.keeping import BUFFERED_BYTES, COPIED_BYTES
 
 SIZE = 4
 START = np.linspace(0.5, 1.5, SIZE)
@@ -183,7 +184,7 @@ def test_indices_and_arguments_of_calls_are_kept_too():
 
 # Modes that follow values: what the walk back needs is what was read
 
-LARGE = 50_000
+LARGE = BUFFERED_BYTES // 8 + 4  # protected at once
 FOLLOWED = {
     "grad": lambda f, x: ft.grad(f)(x),
     "vjp": lambda f, x: ft.vjp(f, x)[1](1.0)[0],
@@ -338,6 +339,83 @@ def test_memory_maps(tmp_path):
     assert ft.jit(lambda x: np.sum(x * data))(np.ones(LARGE)) == 3.0 * LARGE
 
 
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("size", [COPIED_BYTES // 8 + 4, BUFFERED_BYTES // 8])
+def test_buffers_of_middle_size_that_are_read_once_may_be_written(write, size):
+    def f(x):
+        buffer = np.linspace(1.0, 2.0, size)
+        view = buffer[1 : size // 2]
+        total = np.sum(np.sin(x) * buffer)
+        write(buffer, view, 0)
+        return total
+
+    x = np.linspace(0.5, 1.5, size)
+    expected = np.cos(x) * np.linspace(1.0, 2.0, size)
+    np.testing.assert_allclose(ft.grad(f)(x), expected, rtol=1e-14)
+
+
+def test_buffers_of_middle_size_that_are_read_again_and_again_are_protected_then():
+    buffer = np.ones(COPIED_BYTES // 8 + 4)
+
+    def f(x):
+        first = np.sum(x * buffer)
+        buffer[:] = 2.0
+        second = np.sum(x * buffer)
+        with pytest.raises(ValueError, match="read-only"):
+            buffer[:] = 3.0
+        return first + second
+
+    np.testing.assert_array_equal(ft.grad(f)(np.ones(buffer.size)), 3.0)
+    assert buffer.flags.writeable
+
+
+def test_a_copy_that_a_rule_of_the_user_has_seen_stays_as_it_is():
+    seen = []
+
+    @ft.custom_vjp
+    def total(x):
+        return np.sum(x**2)
+
+    def pull_back(x, cotangent):
+        seen.append(x)
+        return (2 * x * cotangent,)
+
+    total.defvjp(lambda x: (total(x), x), pull_back)
+    inputs = [np.full(COPIED_BYTES // 8 + 4, float(n)) for n in range(3)]
+    for x in inputs:
+        np.testing.assert_array_equal(ft.grad(total)(x), 2 * x)
+    for x, residual in zip(inputs, seen, strict=True):
+        np.testing.assert_array_equal(residual, x)
+
+
+def test_threads_have_copies_of_their_own():
+    def gradient(number):
+        data = np.full(COPIED_BYTES // 8 + 4, float(number))
+        return np.unique(ft.grad(lambda x: np.sum(np.sin(x) * data))(np.zeros(data.size)))
+
+    with ThreadPoolExecutor(4) as pool:
+        for number, found in enumerate(pool.map(gradient, range(60))):
+            np.testing.assert_array_equal(found, [number])
+
+
+def test_the_memory_for_copies_is_limited(monkeypatch):
+    monkeypatch.setattr(keeping, "MOST_BUFFERED", 3 << 18)
+    monkeypatch.setattr(keeping, "_buffers", keeping._Buffers())
+    data = [np.full((COPIED_BYTES // 8 + 4 * n,), 1.0 + n) for n in range(1, 6)]
+
+    def f(x):
+        total = 0.0
+        for a in data:
+            total = total + np.sum(x * a)
+        return total, sum(not a.flags.writeable for a in data)
+
+    for _ in range(2):
+        slope, protected = ft.grad(f, has_aux=True)(1.0)
+        assert slope == sum(np.sum(a) for a in data)
+        assert protected == 3  # two copies fit
+    assert all(a.flags.writeable for a in data)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8, np.complex128])
 @pytest.mark.parametrize("shape", [(100_003,), (700, 301), (3, 5, 40_001)])
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -346,7 +424,7 @@ def test_one_element_of_a_large_array_that_is_written_through_an_older_view_is_n
 ):
     rng = np.random.default_rng(0)
     array = np.asarray(rng.integers(1, 100, (shape)), dtype, order=order)
-    if array.nbytes <= COPIED_BYTES:
+    while array.nbytes <= BUFFERED_BYTES:
         array = np.concatenate([array] * 4)
     for number in (0, 1, 12_345, array.size // 2, array.size - 1):
         view = array.reshape(-1, order=order)

@@ -1,15 +1,20 @@
 """What a tape keeps of arrays that belong to the user, until its walk back is over.
 
 The walk back needs the elements that an operation has read, and NumPy tells nobody when an array
-is written. So arrays are copied, but for large ones: to copy these would take as long as what is
-done with them. They are write-protected instead, together with the array whose memory they share,
-until the walk is over: a write in between is an error. That holds for all writes through this array
-and through what is made of it. Views that the user had before are not protected, and `numpy.add.at`
-looks at no protection; what they write shows in sums over the elements when the walk is over.
+is written. So arrays are copied; those that are not small, into memory that is kept from one
+gradient to the next, since new memory can take ten times as long as the copy.
+
+Very large arrays, and those that are read once more, are not copied: that would take as long as
+what is done with them. They are write-protected instead, together with the array whose memory they
+share, until the walk is over: a write in between is an error. That holds for all writes through
+this array and through what is made of it. Views that the user had before are not protected, and
+`numpy.add.at` looks at no protection; what they write shows in sums over the elements when the walk
+is over.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any, cast
 
@@ -20,6 +25,12 @@ from functrace.tracing import Place, source_of, user_place
 
 COPIED_BYTES = 1 << 18
 """Up to this size a copy takes five microseconds at most: less than what is done with the array."""
+
+BUFFERED_BYTES = 1 << 20
+"""Up to this size a copy into memory that is at hand takes less than to protect and check."""
+
+MOST_BUFFERED = 1 << 26
+"""The bytes of all buffers, of all tapes. Beyond that arrays are protected."""
 
 ROW = 1024
 """The words of a protected array are added up by so many, to be compared at the end.
@@ -40,6 +51,47 @@ class _Protected:
         self.tapes = 0
 
 
+class _Buffers:
+    """Memory for copies that is used again when nobody sees it any more."""
+
+    def __init__(self) -> None:
+        self._idle: dict[int, list[np.ndarray]] = {}
+        self._bytes = 0
+
+    def take(self, size: int) -> np.ndarray | None:
+        """A buffer of so many bytes; None if there are too many already."""
+        with _lock:
+            if idle := self._idle.get(size):
+                return idle.pop()
+            if self._bytes + size > MOST_BUFFERED:
+                self._bytes -= sum(size * len(idle) for size, idle in self._idle.items())
+                self._idle.clear()
+                if self._bytes + size > MOST_BUFFERED:
+                    return None
+            self._bytes += size
+        return np.empty(size, np.uint8)
+
+    def give_back(self, buffers: list[np.ndarray]) -> None:
+        """Take back all buffers of a list; what still has a view of one keeps it for itself."""
+        with _lock:
+            while buffers:
+                is_free = _references(buffers) == _NO_VIEWS
+                buffer = buffers.pop()
+                if is_free:
+                    self._idle.setdefault(buffer.size, []).append(buffer)
+                else:
+                    self._bytes -= buffer.size
+
+
+def _references(buffers: list[np.ndarray]) -> int:
+    return sys.getrefcount(buffers[-1])
+
+
+_NO_VIEWS = _references([np.empty(1)])
+"""How many references there are to a buffer that only a list holds; views would hold more."""
+
+_buffers = _Buffers()
+
 _protected: dict[int, _Protected] = {}
 """By the identity of the array that owns the memory. Several tapes, of several threads, may need
 the same one: it is released with the last of them."""
@@ -48,9 +100,11 @@ _lock = threading.Lock()
 
 
 class KeptArrays:
-    """The large arrays that one tape has read, write-protected until they are released."""
+    """The large arrays that one tape has read, copied or protected until they are released."""
 
     def __init__(self) -> None:
+        self._copied: set[int] = set()  # their identities, which others may have by now
+        self._copies: list[np.ndarray] = []
         self._owners: dict[int, _Protected] = {}
         self._reads: dict[int, tuple[np.ndarray, bytes, Place | None]] = {}
 
@@ -58,6 +112,15 @@ class KeptArrays:
         """The elements of an array as they are now: itself where that can be promised."""
         if id(array) in self._reads:
             return array
+        if array.nbytes <= BUFFERED_BYTES and id(array) not in self._copied and array.flags.forc:
+            buffer = _buffers.take(array.nbytes)
+            if buffer is not None:
+                self._copies.append(buffer)
+                self._copied.add(id(array))
+                order = "C" if array.flags.c_contiguous else "F"
+                copy = np.ndarray(array.shape, array.dtype, buffer, order=order)
+                copy[...] = array
+                return copy
         owner = owner_of(array)
         protected = self._owners.get(id(owner))
         if protected is None:
@@ -72,11 +135,12 @@ class KeptArrays:
         return array
 
     def release(self) -> None:
-        """Let the arrays be written again."""
+        """Let the arrays be written again, and the memory of copies be used again."""
         for protected in self._owners.values():
             _release(protected)
         self._owners.clear()
         self._reads.clear()
+        _buffers.give_back(self._copies)
 
     def require_unchanged(self) -> None:
         """Check that nobody wrote into the arrays.

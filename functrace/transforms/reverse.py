@@ -698,6 +698,7 @@ def value_and_grad(
                     pull_back(tape, cotangents, once=True)
                 if tape.kept is not None:
                     tape.kept.require_unchanged()
+                inputs = output = None  # they may hold what is released
             finally:
                 if tape.kept is not None:
                     tape.kept.release()
