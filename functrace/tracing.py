@@ -33,7 +33,7 @@ from weakref import ref
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from functrace import numpy_warnings, tree
+from functrace import depth, numpy_warnings, tree
 from functrace.creations import how_to_write, writes_by_method
 from functrace.draws import watch_that_runs
 from functrace.errors import (
@@ -131,6 +131,8 @@ class Recording:
     def __enter__(self) -> Self:
         self.around = _running.get()
         _running.set(self)
+        if self.around is not None:
+            depth.enter()
         if self.follows_values:  # and so does NumPy's work, which may warn
             self.begun = numpy_warnings.begin()
         return self
@@ -143,7 +145,9 @@ class Recording:
     ) -> None:
         self.is_open = False
         _running.set(self.around)
-        self.around = None
+        if self.around is not None:
+            depth.leave()
+            self.around = None
         if self.begun is not None:
             numpy_warnings.end(self.begun)
         if error is not None:

@@ -192,6 +192,34 @@ def in_jit(h):
     return ft.jit(lambda x: h(x * 1.001))
 
 
+def in_custom_jvp(h):
+    wrapped = ft.custom_jvp(lambda x: h(x * 1.001))
+    wrapped.defjvp(lambda primals, tangents: ft.jvp(lambda x: h(x * 1.001), primals, tangents))
+    return wrapped
+
+
+def in_custom_vjp(h):
+    wrapped = ft.custom_vjp(lambda x: h(x * 1.001))
+    wrapped.defvjp(lambda x: ft.vjp(lambda x: h(x * 1.001), x), lambda pullback, ct: pullback(ct))
+    return wrapped
+
+
+def in_custom_vmap(h):
+    wrapped = ft.custom_vmap(lambda x: h(x * 1.001))
+    wrapped.def_vmap(lambda size, is_batched, x: (ft.vmap(lambda x: h(x * 1.001))(x), True))
+    return wrapped
+
+
+def in_callback(h):
+    return lambda x: ft.pure_callback(
+        lambda x: h(x * 1.001), ft.ShapeDtypeStruct((), float), x, vmap_method="sequential"
+    )
+
+
+def in_vjp(h):
+    return lambda x: ft.vjp(lambda x: h(x * 1.001), x)[0]
+
+
 DEEP = {
     "value": lambda f: f,
     "jit": ft.jit,
@@ -216,6 +244,7 @@ def nested(wrap, levels):
     [
         *[(in_closed_cond, 300), (in_checkpoint, 200), (in_cond, 60), (in_jit, 40)],
         *[(in_scan, 20), (in_fori_loop, 20), (in_while_loop, 20)],
+        *[(in_custom_jvp, 30), (in_custom_vjp, 30), (in_custom_vmap, 60), (in_vjp, 170)],
         pytest.param(in_cond, 300, marks=pytest.mark.slow),
         pytest.param(in_jit, 300, marks=pytest.mark.slow),
     ],
@@ -227,6 +256,21 @@ def test_functions_nested_deeply(wrap, levels, mode):
     derives = mode in ("grad", "jit of grad", "grad of jit", "jvp")
     expected = np.cos(0.5 * factor) * factor if derives else np.sin(0.5 * factor)
     np.testing.assert_allclose(DEEP[mode](nested(wrap, levels))(0.5), expected, rtol=1e-12)
+    assert sys.getrecursionlimit() == limit
+
+
+@pytest.mark.parametrize(
+    ("wrap", "mode"),
+    [
+        *itertools.product([in_custom_jvp, in_custom_vjp, in_custom_vmap], ["value", "grad"]),
+        *itertools.product([in_callback], ["value", "jit", "vmap", "make_ir"]),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_functions_of_the_user_nested_deeply_where_values_are_known(wrap, mode):
+    limit, factor = sys.getrecursionlimit(), 1.001**160
+    expected = np.cos(0.5 * factor) * factor if mode == "grad" else np.sin(0.5 * factor)
+    np.testing.assert_allclose(DEEP[mode](nested(wrap, 160))(0.5), expected, rtol=1e-12)
     assert sys.getrecursionlimit() == limit
 
 

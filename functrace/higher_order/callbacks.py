@@ -83,7 +83,7 @@ class PureCallback(Primitive):
 
     def run(self, *inputs: Any, callback: HostFunction, vmap_method: str | None) -> Any:
         """Call it, and look at what it returns."""
-        found = callback.function(*inputs)
+        found = callback(*inputs)
         return tuple(
             _as_said(x, type, callback.name) for x, type in zip(found, callback.types, strict=True)
         )
@@ -161,7 +161,7 @@ class DebugCallback(Primitive):
         """Call it; where a function is being recorded, let its Program call it, each time."""
         recording = recording_of_effects()
         if recording is None:
-            callback.function(*inputs)
+            callback(*inputs)
         else:  # copies: arrays may be written before the Program runs
             recording.record(self, [np.copy(x)[()] for x in inputs], {"callback": callback})
         return ()

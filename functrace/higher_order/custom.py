@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, ca
 
 import numpy as np
 
-from functrace import tree
+from functrace import depth, tree
 from functrace.errors import (
     ArgumentError,
     AxisNameError,
@@ -688,23 +688,32 @@ class CustomFunction(Generic[P, R]):
             moving,
         )
         call = _Call(self, name, len(positional), static, fixed, structure)
-        if call.traced_fixed or any(innermost_value(x) is UNKNOWN for x in leaves):
-            return call.record(leaves)
-        if not is_recording():
-            return call.apply(leaves)
-        traced = [x.recording.birth for x in leaves if isinstance(x, Tracer)]
-        youngest = call.youngest = max(traced, default=0)
-        is_around = any(x.recording.birth >= youngest for x in call.taken())
-        if is_around or (traced and named_axes()):
-            # The function or a rule takes values from around it, or combines a map's examples.
-            try:
-                return call.record(leaves)
-            except UnknownValueError:  # it needs the values, so it is called on them
-                call.youngest = youngest
+        depth.enter()
         try:
-            return call.apply(leaves)
-        except UsesYoungerValue:
+            return _called(call, leaves)
+        finally:
+            depth.leave()
+
+
+def _called(call: _Call, leaves: list[Any]) -> Any:
+    """The output of a call, which is recorded first where values are not known."""
+    if call.traced_fixed or any(innermost_value(x) is UNKNOWN for x in leaves):
+        return call.record(leaves)
+    if not is_recording():
+        return call.apply(leaves)
+    traced = [x.recording.birth for x in leaves if isinstance(x, Tracer)]
+    youngest = call.youngest = max(traced, default=0)
+    is_around = any(x.recording.birth >= youngest for x in call.taken())
+    if is_around or (traced and named_axes()):
+        # The function or a rule takes values from around it, or combines a map's examples.
+        try:
             return call.record(leaves)
+        except UnknownValueError:  # it needs the values, so it is called on them
+            call.youngest = youngest
+    try:
+        return call.apply(leaves)
+    except UsesYoungerValue:
+        return call.record(leaves)
 
 
 _no_functions: tuple[Any, ...] = ()

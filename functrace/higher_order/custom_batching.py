@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, ov
 
 import numpy as np
 
-from functrace import tree
+from functrace import depth, tree
 from functrace.errors import CustomRuleError, MissingRuleError
 from functrace.higher_order.branching import innermost_value
 from functrace.higher_order.call import Call, call
@@ -324,7 +324,11 @@ class MappedFunction(Generic[P, R]):
         arguments = positional_arguments(self._f, args, kwargs)
         leaves, structure = tree.flatten(arguments)
         if not any(innermost_value(x) is UNKNOWN for x in leaves):  # no map is around
-            return self._f(*args, **kwargs)
+            depth.enter()
+            try:
+                return self._f(*args, **kwargs)
+            finally:
+                depth.leave()
         leaves = [as_operand(x) for x in leaves]
         recorded = record_program(self._f, structure, [*map(type_of, leaves)], like=leaves)
         program, captured = closed(recorded.program)

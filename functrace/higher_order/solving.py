@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace import depth
 from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.higher_order.programs import (
     Pullback,
@@ -55,6 +56,14 @@ class HostFunction:
     def __str__(self) -> str:
         return f"<function {self.name}>"
 
+    def __call__(self, *inputs: Any) -> Sequence[Any]:
+        """Call the function, which may lead to such a call again."""
+        depth.enter()
+        try:
+            return self.function(*inputs)
+        finally:
+            depth.leave()
+
 
 Solver = Program | HostFunction
 """Takes constants and leaves; returns the solution's leaves, and then the auxiliary data's."""
@@ -63,7 +72,7 @@ Solver = Program | HostFunction
 def _called(solver: Solver, inputs: Sequence[Any]) -> tuple[Any, ...]:
     if isinstance(solver, Program):
         return tuple(run_program(solver, inputs))
-    return tuple(solver.function(*inputs))
+    return tuple(solver(*inputs))
 
 
 def _solver_types(solver: Solver) -> tuple[ArrayType, ...]:
@@ -83,7 +92,7 @@ def one_by_one(host: HostFunction, size: int, axes: Sequence[int | None]) -> Hos
 
     def for_each(*inputs: Any) -> list[Any]:
         results = [
-            host.function(
+            host(
                 *(
                     x if axis is None else np.take(x, number, axis)
                     for x, axis in zip(inputs, axes, strict=True)
