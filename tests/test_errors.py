@@ -622,7 +622,7 @@ def a_function_that_calls_itself_in_a_branch():
     where="used here",
 )
 def changing_a_large_array_through_a_view_that_was_there_before():
-    array = np.ones(100_000)
+    array = np.ones(200_000)
     view = array[:]
 
     def f(x):
