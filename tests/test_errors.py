@@ -617,7 +617,7 @@ def a_function_that_calls_itself_in_a_branch():
 @case(
     errors.KeptArrayError,
     ValueError,
-    r"An array of shape \(100000,\) was changed through a view of it, before the derivative .*",
+    r"An array of shape \(200000,\) was changed through a view of it, before the derivative .*",
     "w.copy()",
     where="used here",
 )
