@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy._core import umath  # pyright: ignore[reportMissingTypeStubs]
 
-from functrace.ir.program import DIVISION, NOTHING
+from functrace.ir.program import DIVISION, HANDLINGS, NOTHING, Handling, handled_within
 from functrace.places import LIBRARIES, OWN_FOLDER, source_in
 
 R = TypeVar("R")
@@ -43,15 +43,15 @@ class _Settings(NamedTuple):
         given: The setting; held, since it is found by its identity.
         placed: The same with warnings at the user's lines; None if it needs no change.
         silent: The same as that, but silent about division; None if it is that already.
-        ignored: The kinds of errors of which it says nothing itself.
-        others: The same as `placed`, but silent about other kinds, by these kinds.
+        handling: What it says itself of each kind of errors.
+        others: The same as `placed`, with some kinds of errors handled in another way, by that.
     """
 
     given: Any
     placed: Any
     silent: Any
-    ignored: frozenset[str]
-    others: dict[frozenset[str], Any]
+    handling: Handling
+    others: dict[Handling, Any]
 
 
 _known: dict[int, _Settings] = {}
@@ -64,10 +64,10 @@ _made: dict[int, Any] = {}
 class _Placed:
     """What NumPy calls, or writes to, in place of warning."""
 
-    def __init__(self, modes: dict[str, Any], call: Any, ignored: frozenset[str] = NOTHING) -> None:
+    def __init__(self, modes: dict[str, Any], call: Any, handling: Handling = NOTHING) -> None:
         self.modes = modes
         self.call = call
-        self.ignored = ignored
+        self.handling = handling
 
     def __call__(self, error: str, flag: int) -> None:
         self.call(error, flag)
@@ -96,32 +96,40 @@ def _learnt() -> _Settings:
     if logged:
         with np.errstate(call=own, **logged):
             placed = _get()
-    silent = _ignoring(DIVISION)
+    silent = _handling(DIVISION)
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
         _made.clear()
-    ignores, others = _ignored(modes), dict[frozenset[str], Any]()
-    settings = _known[id(given)] = _Settings(given, placed, silent, ignores, others)
+    handled, others = _said(modes, call), dict[Handling, Any]()
+    settings = _known[id(given)] = _Settings(given, placed, silent, handled, others)
     for made in (placed, silent):
         if made is not None:
             _made[id(made)] = made
     if placed is not None:
-        _known[id(placed)] = _Settings(placed, None, silent, ignores, others)
-    _known[id(silent)] = _Settings(silent, None, None, ignores | DIVISION, {})
+        _known[id(placed)] = _Settings(placed, None, silent, handled, others)
+    _known[id(silent)] = _Settings(silent, None, None, handled_within(handled, DIVISION), {})
     return settings
 
 
-def _ignored(modes: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(kind for kind, mode in modes.items() if mode == "ignore")
+def _said(modes: Mapping[str, Any], call: Any) -> Handling:
+    """How each kind of errors is handled; by a function of the user's is not said."""
+    return HANDLINGS & {f"{kind}={mode}" for kind, mode in _told(modes, call).items()}
 
 
-def _ignoring(kinds: frozenset[str]) -> Any:
-    """The setting in force, with warnings at the user's lines, and silent about some kinds."""
+def _told(modes: Mapping[str, Any], call: Any) -> dict[str, Any]:
+    """What the user told NumPy to do about each kind of errors."""
+    is_ours = isinstance(call, _Placed)
+    return {k: call.modes[k] if is_ours and mode == "log" else mode for k, mode in modes.items()}
+
+
+def _handling(handling: Handling) -> Any:
+    """The setting in force, with warnings at the user's lines, and some kinds handled like this."""
     modes, call = np.geterr(), np.geterrcall()
     own = call if isinstance(call, _Placed) else _Placed(dict(modes), call)
-    logged: Any = {kind: "log" for kind, mode in modes.items() if mode == "warn"}
-    silenced: Any = {**logged, **dict.fromkeys(kinds, "ignore")}
-    with np.errstate(call=_Placed(own.modes, own.call, kinds), **silenced):
+    told: Any = dict(how.split("=") for how in handling)
+    changed: Any = {**modes, **told}
+    logged: Any = {kind: "log" if mode == "warn" else mode for kind, mode in changed.items()}
+    with np.errstate(call=_Placed({**own.modes, **told}, own.call, handling), **logged):
         return _get()
 
 
@@ -136,6 +144,28 @@ def begin() -> Token[Any] | None:
     return None if placed is None else _set(placed)
 
 
+in_force = _get
+"""The setting in force; it is the same object as long as nobody says something else."""
+
+
+def placed_again() -> Any:
+    """Let warnings that the user's function has asked for itself name the user's lines.
+
+    Returns:
+        The setting that is in force now. What the function has told NumPy ends where it ends.
+    """
+    modes = np.geterr()
+    if "warn" in modes.values():
+        call = np.geterrcall()
+        own = call if isinstance(call, _Placed) else _Placed(dict(modes), call)
+        logged: Any = {kind: "log" for kind, mode in modes.items() if mode == "warn"}
+        told = {**own.modes, **dict.fromkeys(logged, "warn")}
+        with np.errstate(call=_Placed(told, own.call, own.handling), **logged):
+            made = _get()
+        _set(made)
+    return _get()
+
+
 def begin_silence() -> Token[Any] | None:
     """As `begin`; nothing is said of divisions by zero and invalid values."""
     found = _known.get(id(_get()))
@@ -143,24 +173,24 @@ def begin_silence() -> Token[Any] | None:
     return None if silent is None else _set(silent)
 
 
-def begin_ignoring(ignored: frozenset[str]) -> Token[Any] | None:
-    """As `begin`; nothing is said of the kinds that an equation `ignored`."""
-    if ignored == DIVISION:
+def begin_handling(handling: Handling) -> Token[Any] | None:
+    """As `begin`; errors are handled as they were where an equation was recorded."""
+    if handling == DIVISION:
         return begin_silence()
     settings = _settings()
-    if ignored <= settings.ignored:
+    if handling <= settings.handling:
         return begin()
-    made = settings.others.get(ignored)
+    made = settings.others.get(handling)
     if made is None:
-        made = settings.others[ignored] = _ignoring(ignored)
+        made = settings.others[handling] = _handling(handling)
     _made[id(made)] = made
     return _set(made)
 
 
-def ignored() -> frozenset[str]:
-    """The kinds of errors that NumPy is told to ignore."""
+def handling() -> Handling:
+    """How NumPy is told to handle errors."""
     found = _known.get(id(_get()))
-    return _ignored(np.geterr()) if found is None else found.ignored
+    return _said(np.geterr(), np.geterrcall()) if found is None else found.handling
 
 
 def end(begun: Token[Any] | None) -> None:
@@ -178,8 +208,8 @@ def _keep(left: Any) -> None:
     after = _read(left)
     # What was made here, and forgotten since, is no change.
     is_ours = isinstance(after[1], _Placed)
-    kinds = after[1].ignored if is_ours else NOTHING
-    begun = settings.silent if kinds == DIVISION else settings.others.get(kinds, settings.placed)
+    told = after[1].handling if is_ours else NOTHING
+    begun = settings.silent if told == DIVISION else settings.others.get(told, settings.placed)
     before = _read(begun or settings.given)
     changed: Any = {kind: mode for kind, mode in after[0].items() if mode != before[0][kind]}
     np.seterr(**changed)
@@ -191,7 +221,8 @@ def _read(setting: Any) -> tuple[dict[str, Any], Any]:
     """What a setting says: what is done about each kind of error, and what is called."""
     token = _set(setting)
     try:
-        return dict(np.geterr()), np.geterrcall()
+        call = np.geterrcall()
+        return _told(np.geterr(), call), call
     finally:
         _reset(token)
 

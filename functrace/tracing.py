@@ -113,6 +113,7 @@ class Recording:
             transformation.
         follows_values: Whether what is recorded is computed at once, so that NumPy may warn.
         begun: What `numpy_warnings.end` takes, where that is so.
+        setting: How NumPy handled errors when it last computed something.
     """
 
     is_plain: ClassVar[bool] = False
@@ -123,6 +124,7 @@ class Recording:
     refusal: Refusal | None = None
     follows_values: ClassVar[bool] = False
     begun: Any = None
+    setting: Any = None
 
     def __init__(self) -> None:
         self.birth = next(_births)
@@ -135,6 +137,7 @@ class Recording:
             depth.enter()
         if self.follows_values:  # and so does NumPy's work, which may warn
             self.begun = numpy_warnings.begin()
+            self.setting = numpy_warnings.in_force()
         return self
 
     def __exit__(
@@ -377,7 +380,7 @@ class ProgramRecording(Recording):
         self.looked_at = 0
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
-        self._ignored_outside = numpy_warnings.ignored()
+        self._handling_outside = numpy_warnings.handling()
 
     def input(self, type: ArrayType, layout: Any = None) -> Tracer:
         """A tracer for a new input of the Program.
@@ -435,21 +438,21 @@ class ProgramRecording(Recording):
             return again(primitive, inputs, params)
         if not primitive.has_plain_rules:
             _require_types(primitive, inferred)
-        ignored = numpy_warnings.ignored()
-        if ignored is not self._ignored_outside:
-            ignored -= self._ignored_outside
+        handling = numpy_warnings.handling()
+        if handling is not self._handling_outside:
+            handling -= self._handling_outside
         else:
-            ignored = NOTHING
+            handling = NOTHING
         source = source_of(place)
         if primitive.multiple_outputs:
             variables = [Variable(type) for type in inferred]
-            self.equations.append(Equation(primitive, atoms, params, variables, source, ignored))
+            self.equations.append(Equation(primitive, atoms, params, variables, source, handling))
             outputs = tuple(new_tracer(self, UNKNOWN, variable, place) for variable in variables)
             if primitive.makes_views:
                 share_parts(inputs[0], outputs, primitive, params)
             return outputs
         variable = Variable(inferred)
-        self.equations.append(Equation(primitive, atoms, params, [variable], source, ignored))
+        self.equations.append(Equation(primitive, atoms, params, [variable], source, handling))
         output = new_tracer(self, UNKNOWN, variable, place)
         if primitive.makes_views:
             share_memory(inputs[0], output, primitive, params)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -361,6 +363,105 @@ def test_what_a_block_ignores_is_ignored_in_what_is_recorded(number, size):
         assert given(run) <= expected, name
         assert given(run) == expected or size is None, name  # sums of single numbers are silent
     assert (np.geterr(), np.geterrcall()) == before
+
+
+# What a function itself tells NumPy. The first line of each that errs is its third.
+
+
+def errs_in_division(x):
+    with np.errstate(divide=MODE.get()):
+        return np.sum(1.0 / (x - x))
+
+
+def errs_in_exp(x):
+    with np.errstate(over=MODE.get()):
+        return np.sum(np.exp(x + 1e4))
+
+
+def errs_in_sqrt_by_seterr(x):
+    before = np.seterr(invalid=MODE.get())
+    y = np.sum(np.sqrt(x - 1e4))
+    np.seterr(**before)
+    return y
+
+
+def errs_in_a_block_around_a_compiled_function(x):
+    with np.errstate(divide=MODE.get()):
+        return np.sum(ft.jit(lambda y: 1.0 / (y - y))(x))
+
+
+def errs_on_single_numbers(x):
+    with np.errstate(over=MODE.get()):
+        return np.exp(np.sum(x) + 1e4) * np.sin(np.sum(x)) + np.cos(np.sum(x))
+
+
+MODE = ContextVar("mode", default="warn")
+ERRING = [
+    errs_in_division,
+    errs_in_exp,
+    errs_in_sqrt_by_seterr,
+    errs_in_a_block_around_a_compiled_function,
+    errs_on_single_numbers,
+]
+TRANSFORMED = {
+    "vjp": lambda f, x: ft.vjp(f, x),
+    "jvp": lambda f, x: ft.jvp(f, (x,), (x,)),
+    "jit": lambda f, x: ft.jit(f)(x),
+    "jit of grad": lambda f, x: ft.jit(ft.value_and_grad(f))(x),
+    "grad of jit": lambda f, x: ft.value_and_grad(ft.jit(f))(x),
+    "grad of grad": lambda f, x: ft.grad(lambda x: np.sum(ft.value_and_grad(f)(x)[1]))(x),
+    "vmap": lambda f, x: ft.vmap(f)(np.stack([x, x])),
+    "jit of vmap": lambda f, x: ft.jit(ft.vmap(f))(np.stack([x, x])),
+    "Program": lambda f, x: ft.evaluate(ft.make_ir(f)(x), x),
+    "file": lambda f, x: ft.evaluate(
+        ft.Program.load(io.BytesIO(saved(ft.make_ir(f)(x)))), x
+    ),
+    "scan": lambda f, x: ft.jit(
+        lambda x: ft.scan(lambda carry, _: (carry * 0.0 + f(x), None), 0.0, None, length=2)[0]
+    )(x),
+    "cond": lambda f, x: ft.jit(lambda x: ft.cond(x[0] > 0, f, lambda x: x[0], x))(x),
+    "checkpoint": lambda f, x: ft.vjp(ft.checkpoint(f), x),
+}  # fmt: skip
+
+
+def saved(program):
+    file = io.BytesIO()
+    program.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("f", ERRING)
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_what_a_function_tells_numpy_to_raise_is_raised(name, f):
+    token = MODE.set("raise")
+    before = np.geterr(), np.geterrcall()
+    try:
+        with pytest.raises(FloatingPointError) as plain:
+            f(np.ones(3))
+        message = str(plain.value)
+        with pytest.raises(FloatingPointError, match=message), np.errstate(all="ignore"):
+            TRANSFORMED[name](f, np.ones(3))
+    finally:
+        MODE.reset(token)
+        if f is errs_in_sqrt_by_seterr:  # it does not restore what was there
+            np.seterr(**before[0])
+    assert (np.geterr(), np.geterrcall()) == before
+
+
+@pytest.mark.parametrize("f", ERRING[:4])
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_what_a_function_tells_numpy_to_warn_of_is_warned_of_at_its_line(name, f):
+    def given(run):
+        with np.errstate(all="ignore"):
+            return {(file, line) for file, line, _ in warned(run)}
+
+    if f is errs_in_a_block_around_a_compiled_function and name == "jvp":
+        pytest.skip("the tangent is divided as well")
+    expected = given(lambda: f(np.ones(3)))
+    assert expected == {(__file__, f.__code__.co_firstlineno + 2)}
+    found = given(lambda: TRANSFORMED[name](f, np.ones(3)))
+    file = {(Path(file).name, line) for file, line in found}
+    assert file == {(Path(file).name, line) for file, line in expected}
 
 
 def test_a_block_that_ignores_less_than_what_is_around_it():

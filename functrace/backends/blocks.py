@@ -21,7 +21,15 @@ from functrace.backends.writer import Writer
 from functrace.errors import PrimitiveError
 from functrace.ir.emission import Code, Operand
 from functrace.ir.primitive import is_built_in
-from functrace.ir.program import DIVISION, NOTHING, Constant, Equation, Program, Variable
+from functrace.ir.program import (
+    DIVISION,
+    NOTHING,
+    Constant,
+    Equation,
+    Handling,
+    Program,
+    Variable,
+)
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, type_of
 
 NEAR = 24
@@ -99,16 +107,17 @@ class _Block:
         """Write all equations."""
         writer = self.writer
         endings = self.program.last_uses()
-        ignored = NOTHING
+        handling = NOTHING
         for number, (equation, code) in enumerate(
             zip(self.program.equations, self.codes, strict=True)
         ):
-            if equation.ignored != ignored and self._may_warn(equation, code, ignored):
-                if ignored:
+            if equation.handling != handling and self._may_warn(equation, code, handling):
+                if handling:
                     writer.close()
-                ignored = equation.ignored
-                if ignored:
-                    settings = ", ".join(f'{kind}="ignore"' for kind in sorted(ignored))
+                handling = equation.handling
+                if handling:
+                    told = (h.partition("=") for h in sorted(handling))
+                    settings = ", ".join(f'{kind}="{mode}"' for kind, _, mode in told)
                     writer.at(None)
                     writer.open(f"with np.errstate({settings}):")
             writer.at(equation.source)
@@ -117,12 +126,12 @@ class _Block:
             else:
                 self._simple(equation, code, endings[number], number)
         writer.at(None)
-        if ignored:
+        if handling:
             writer.close()
 
-    def _may_warn(self, equation: Equation, code: Code | None, ignored: frozenset[str]) -> bool:
-        """Whether it may make a difference here that other kinds of errors are `ignored`."""
-        if {equation.ignored, ignored} != {NOTHING, DIVISION}:
+    def _may_warn(self, equation: Equation, code: Code | None, handling: Handling) -> bool:
+        """Whether it may make a difference here that errors are handled in another way."""
+        if {equation.handling, handling} != {NOTHING, DIVISION}:
             return True
         if code is not None and code.python is not None and self.writer.prefers_python:
             return False  # there is a template that is silent by itself
@@ -145,13 +154,13 @@ class _Block:
     ) -> None:
         writer = self.writer
         inputs = [writer.value(atom) for atom in equation.inputs]
-        if code.python is not None and writer.prefers_python:
+        if code.python is not None and writer.prefers_python and not equation.raises:
             texts = [
                 writer.numpy(value) if value.type.shape else writer.python(value)
                 for value in inputs
             ]
             template = code.python
-            if equation.ignored >= DIVISION and code.silent is not None:
+            if equation.handling >= DIVISION and code.silent is not None:
                 template = code.silent
             (variable,) = equation.outputs
             name = writer.name()

@@ -125,10 +125,30 @@ class ElidedValue:
 Atom = Variable | Constant
 
 NOTHING: frozenset[str] = frozenset()
-DIVISION = frozenset({"divide", "invalid"})
-"""The kinds of errors of which NumPy says nothing in the rules of derivatives."""
-KINDS_OF_ERRORS = DIVISION | {"over", "under"}
-"""All of them, by the names that `numpy.errstate` gives them."""
+Handling = frozenset[str]
+"""How NumPy was told to handle some kinds of errors, as ``over=raise``: by the names that
+`numpy.errstate` gives to the kinds and to what is done."""
+DIVISION: Handling = frozenset({"divide=ignore", "invalid=ignore"})
+"""In the rules of derivatives NumPy says nothing of these."""
+HANDLINGS: Handling = frozenset(
+    f"{kind}={mode}"
+    for kind in ("divide", "over", "under", "invalid")
+    for mode in ("ignore", "warn", "raise", "print")
+)
+"""All that there are, but for those that call a function of the user's."""
+
+
+def handled_within(outer: Handling, inner: Handling) -> Handling:
+    """What holds in a block of the user's that is within another one."""
+    if not inner or not outer:
+        return inner or outer
+    kinds = {handling.partition("=")[0] for handling in inner}
+    return inner | {h for h in outer if h.partition("=")[0] not in kinds}
+
+
+def handled_in_one(first: Handling, second: Handling) -> Handling:
+    """What holds for an operation that stands for two equal ones: it says what either says."""
+    return first & second | {h for h in first ^ second if h.endswith("=raise")}
 
 
 class Equation:
@@ -140,11 +160,12 @@ class Equation:
         params: The primitive's parameters.
         outputs: The variables that it writes.
         source: The place in the user's code.
-        ignored: Of which kinds of errors (divide, over, under, invalid) NumPy was told to say
-            nothing where it was recorded, as those of divisions in the rules of derivatives.
+        handling: How NumPy was told to handle errors where it was recorded, as far as that was
+            something else than around the recorded function; in the rules of derivatives, it was
+            to say nothing of divisions.
     """
 
-    __slots__ = ("ignored", "inputs", "outputs", "params", "primitive", "source")
+    __slots__ = ("handling", "inputs", "outputs", "params", "primitive", "source")
 
     def __init__(
         self,
@@ -153,14 +174,19 @@ class Equation:
         params: dict[str, Any],
         outputs: Sequence[Variable],
         source: Source | None = None,
-        ignored: frozenset[str] = NOTHING,
+        handling: Handling = NOTHING,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.outputs = outputs
         self.source = source
-        self.ignored = ignored
+        self.handling = handling
+
+    @property
+    def raises(self) -> bool:
+        """Whether NumPy is to raise some kinds of errors, as Python's own floats never do."""
+        return any(handling.endswith("=raise") for handling in self.handling)
 
     def replaced(
         self,
@@ -177,7 +203,7 @@ class Equation:
             self.params if params is None else params,
             self.outputs if outputs is None else outputs,
             self.source,
-            self.ignored,
+            self.handling,
         )
 
     @property
@@ -296,7 +322,7 @@ class Program:
             equations = tuple(
                 (
                     e.primitive,
-                    e.ignored,
+                    e.handling,
                     tuple(map(of_atom, e.inputs)),
                     tuple((name, of_value(x)) for name, x in sorted(e.params.items())),
                     tuple((of_atom(v), v.type) for v in e.outputs),

@@ -35,7 +35,7 @@ from functrace.ir.parsing import Reader, parse_error
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import (
     DIVISION,
-    KINDS_OF_ERRORS,
+    HANDLINGS,
     Atom,
     Constant,
     ElidedValue,
@@ -90,9 +90,9 @@ def save(program: Program, file: File) -> None:
         "sources": [None if source is None else source[:3] for source in sources],
         "scopes": ["" if source is None else source[3] for source in sources],
         "places": [numbers[place] for place in places],
-        "ignored": {
-            kind: [number for number, e in enumerate(equations) if kind in e.ignored]
-            for kind in sorted(frozenset().union(*(e.ignored for e in equations)))
+        "handling": {
+            how: [number for number, e in enumerate(equations) if how in e.handling]
+            for how in sorted(frozenset().union(*(e.handling for e in equations)))
         },
     }
     members = [(MANIFEST, json.dumps(manifest).encode()), (TEXT, text.encode())]
@@ -346,9 +346,9 @@ def _read(stream: BinaryIO, known: Mapping[str, Primitive]) -> Program:
     _require(len(reader.equations) == len(manifest.places), "its equations were not all recorded")
     for equation, place in zip(reader.equations, manifest.places, strict=True):
         equation.source = manifest.sources[place]
-    for kind, numbers in manifest.ignored.items():
+    for how, numbers in manifest.handling.items():
         for number in numbers:
-            reader.equations[number].ignored |= {kind}
+            reader.equations[number].handling |= {how}
     return program
 
 
@@ -362,7 +362,7 @@ class _Manifest(NamedTuple):
     long_double: int
     sources: list[Source | None]
     places: list[int]
-    ignored: dict[str, list[int]]
+    handling: dict[str, list[int]]
 
 
 def _manifest(content: bytes) -> _Manifest:
@@ -382,14 +382,14 @@ def _manifest(content: bytes) -> _Manifest:
         for source, scope in zip(found["sources"], scopes, strict=True)
     ]
     places: Any = found["places"]
-    ignored: Any = found.get("ignored")
-    if ignored is None:  # older files name the equations that ignore all errors of division
-        ignored = dict.fromkeys(sorted(DIVISION), found["silent"])
-    _require(set(ignored) <= KINDS_OF_ERRORS, "a kind of errors is none")
-    numbers = chain(places, *ignored.values())
+    handling: Any = found.get("handling")
+    if handling is None:  # older files name the equations that ignore all errors of division
+        handling = dict.fromkeys(sorted(DIVISION), found["silent"])
+    _require(set(handling) <= HANDLINGS, "a kind of errors is none")
+    numbers = chain(places, *handling.values())
     _require(all(n.__class__ is int and n >= 0 for n in numbers), "an equation's number is none")
     integer, long_double = str(found["integer"])[:40], int(found["long double"])
-    return _Manifest(integer, long_double, sources, places, ignored)
+    return _Manifest(integer, long_double, sources, places, handling)
 
 
 def _source(file: str, line: int, function: str, scope: str) -> Source:

@@ -140,7 +140,7 @@ def batch_program(
     def read_axis(atom: Atom) -> int | None:
         return None if isinstance(atom, Constant) else axis_of[atom]
 
-    ignored = NOTHING
+    handling = NOTHING
     begun = numpy_warnings.begin()
     depth.enter()
     try:
@@ -148,10 +148,10 @@ def batch_program(
             primitive = equation.primitive
             operands = [read(atom) for atom in equation.inputs]
             operand_axes = [read_axis(atom) for atom in equation.inputs]
-            if equation.ignored is not ignored and equation.ignored != ignored:
+            if equation.handling is not handling and equation.handling != handling:
                 numpy_warnings.end(begun)
-                ignored = equation.ignored
-                begun = numpy_warnings.begin_ignoring(ignored)
+                handling = equation.handling
+                begun = numpy_warnings.begin_handling(handling)
             try:
                 if all(axis is None for axis in operand_axes):
                     output = bind(primitive, *operands, **equation.params)

@@ -155,16 +155,16 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
             )
         return atom.value
 
-    ignored = NOTHING
+    handling = NOTHING
     begun = numpy_warnings.begin()
     depth.enter()
     try:
         for equation, ending in zip(program.equations, program.last_uses(), strict=True):
             primitive, params = equation.primitive, equation.params
-            if equation.ignored is not ignored and equation.ignored != ignored:
+            if equation.handling is not handling and equation.handling != handling:
                 numpy_warnings.end(begun)
-                ignored = equation.ignored
-                begun = numpy_warnings.begin_ignoring(ignored)
+                handling = equation.handling
+                begun = numpy_warnings.begin_handling(handling)
             try:
                 output = bind(primitive, *map(read, equation.inputs), **params)
             except FunctraceError as error:

@@ -19,6 +19,7 @@ from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
+from functrace.numpy_warnings import in_force, placed_again
 from functrace.places import (
     begin_rule,
     end_rule,
@@ -92,6 +93,8 @@ class TangentRecording(ValueRecording):
         """Compute an operation one recording further out, and the tangent of its output."""
         if not self.is_open:
             return again(primitive, inputs, params)
+        if in_force() is not self.setting:  # the function has told NumPy how to handle errors
+            self.setting = placed_again()
         values: list[Any] = []
         tangents: list[Any] = []
         is_traced = is_nested = False

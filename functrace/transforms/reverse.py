@@ -29,6 +29,7 @@ from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.layouts import copied
+from functrace.numpy_warnings import in_force, placed_again
 from functrace.places import (
     Place,
     begin_rule,
@@ -171,6 +172,8 @@ class Tape(ValueRecording):
         """Compute an operation one recording further out, and keep a row of it."""
         if not self.is_open:
             return again(primitive, inputs, params)
+        if in_force() is not self.setting:  # the function has told NumPy how to handle errors
+            self.setting = placed_again()
         # What is no tracer of this tape is a constant here, and may be written later: it is copied
         # (by `__copy__`, in the order of memory, as by `copy("K")`, which takes longer).
         is_large = is_nested = False

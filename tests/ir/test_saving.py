@@ -183,10 +183,10 @@ def test_whether_warnings_are_ignored_comes_back():
             return np.exp(x) * np.sqrt(x)
 
     program = ft.make_ir(ft.grad(f))(1.0)
-    assert {"over"} in [e.ignored for e in program.equations]
-    ignored = [e.ignored for e in program.equations]
-    assert any(ignored)
-    assert [e.ignored for e in loaded(saved(program)).equations] == ignored
+    assert {"over=ignore"} in [e.handling for e in program.equations]
+    handling = [e.handling for e in program.equations]
+    assert any(handling)
+    assert [e.handling for e in loaded(saved(program)).equations] == handling
 
 
 def mlp(parameters, x):
@@ -479,8 +479,9 @@ def test_a_bomb_takes_no_memory():
     [
         {"version": 2}, {"version": 0}, {"version": None}, {"version": True}, {"format": "other"},
         {"places": []}, {"places": [99]}, {"places": [-1]}, {"places": ["a"]},
-        {"ignored": {"divide": [7]}}, {"ignored": {"over": [-1]}}, {"ignored": {"over": None}},
-        {"ignored": {"other": [0]}}, {"ignored": [0]}, {"ignored": {"over": ["a"]}},
+        {"handling": {"divide=ignore": [7]}}, {"handling": {"over=raise": [-1]}},
+        {"handling": {"over=warn": None}},
+        {"handling": {"over=other": [0]}}, {"handling": [0]}, {"handling": {"over=ignore": ["a"]}},
         {"sources": []}, {"sources": [["a.py", 3]]},
         {"sources": [["a.py", 2**40, "f"]]}, {"sources": [["a.py", "3", "f"]]},
         {"sources": [["a.py\nimport os", 3, "f"]]}, {"sources": [["a.py", 3, "f\rimport os"]]},

@@ -34,7 +34,8 @@ def fold_constants(program: Program) -> Program:
 
 
 def _folded(equation: Equation, scope: Scope) -> None:
-    results = _results(equation) if all(map(is_known, equation.inputs)) else None
+    is_constant = all(map(is_known, equation.inputs)) and not equation.raises
+    results = _results(equation) if is_constant else None
     if results is None:
         scope.append(equation)
         return

@@ -13,7 +13,14 @@ from itertools import zip_longest
 from typing import Any
 
 from functrace.ir.primitive import is_built_in
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import (
+    Atom,
+    Constant,
+    Equation,
+    Program,
+    Variable,
+    handled_within,
+)
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, indexing, linear, reducing, shaping
 from functrace.primitives.cumulating import CumulativeSum
@@ -335,7 +342,7 @@ class _Improvement:
                 continue
             outputs = [Variable(variable.type) for variable in equation.outputs]
             moved = equation.replaced(inputs=inputs, outputs=outputs)
-            moved.ignored = equation.ignored | self.like.ignored
+            moved.handling = handled_within(self.like.handling, equation.handling)
             self.scope.append(moved)
             for inner, outer in zip(equation.outputs, outputs, strict=True):
                 found[inner] = self.outside[inner] = outer

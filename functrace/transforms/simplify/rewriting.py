@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Atom, Constant, ElidedValue, Equation, Program, Variable
+from functrace.ir.program import (
+    Atom,
+    Constant,
+    ElidedValue,
+    Equation,
+    Program,
+    Variable,
+    handled_within,
+)
 from functrace.ir.types import ANY_LENGTH, ArrayType
 from functrace.tracing import Tracer
 
@@ -102,7 +110,7 @@ class Scope:
             copied = equation.replaced(
                 inputs=[known.get(atom, atom) for atom in equation.inputs], outputs=outputs
             )
-            copied.ignored = equation.ignored | like.ignored
+            copied.handling = handled_within(like.handling, equation.handling)
             known.update(zip(equation.outputs, outputs, strict=True))
             self.append(copied)
         return [known.get(atom, atom) for atom in program.outputs]

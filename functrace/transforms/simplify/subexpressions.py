@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import (
+    Atom,
+    Constant,
+    Equation,
+    Program,
+    Variable,
+    handled_in_one,
+)
 from functrace.primitives.elementwise import add, multiply
 from functrace.transforms.simplify.rewriting import Scope, is_known, rewrite
 
@@ -40,9 +47,10 @@ def share_subexpressions(program: Program) -> Program:
             scope.append(equation)
             return
         first = scope.equations[earlier]
-        if not first.ignored <= equation.ignored:
+        handling = handled_in_one(first.handling, equation.handling)
+        if handling != first.handling:
             first = scope.equations[earlier] = first.replaced()
-            first.ignored &= equation.ignored
+            first.handling = handling
         for variable, same in zip(equation.outputs, first.outputs, strict=True):
             scope.replace(variable, same)
 
@@ -114,7 +122,7 @@ def _key_of_program(program: Program) -> Hashable:
             equation.primitive,
             *map(name, equation.inputs),
             *((key, _key_of_parameter(x)) for key, x in equation.params.items()),
-            equation.ignored,
+            equation.handling,
             *map(name, equation.outputs),
         )
         for equation in program.equations

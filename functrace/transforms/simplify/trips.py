@@ -18,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import (
+    Atom,
+    Constant,
+    Equation,
+    Program,
+    Variable,
+    handled_within,
+)
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
 from functrace.transforms.simplify.dead_code import live_equations
@@ -219,9 +226,9 @@ class _Step:
         """Write an equation for all trips, and note the stack of its results."""
         inputs = [stacks.get(atom, self.fixed.get(atom, atom)) for atom in equation.inputs]
         is_stack = [atom in stacks for atom in equation.inputs]
-        if not self.like.ignored <= equation.ignored:
+        if not self.like.handling <= equation.handling:
             equation = equation.replaced()
-            equation.ignored |= self.like.ignored
+            equation.handling = handled_within(self.like.handling, equation.handling)
         stacks[equation.outputs[0]] = in_all_trips(
             equation, inputs, is_stack, self.length, self.scope
         )

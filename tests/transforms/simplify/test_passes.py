@@ -182,18 +182,25 @@ def test_effects_are_never_shared():
 def test_warnings_are_given_where_one_of_two_equations_gives_them():
     x = Variable(ArrayType((), np.dtype(np.float64)))
     outputs = [Variable(x.type), Variable(x.type)]
-    silent = Equation(divide, [Constant(1.0), x], {}, outputs[:1], ignored=DIVISION)
+    silent = Equation(divide, [Constant(1.0), x], {}, outputs[:1], handling=DIVISION)
     loud = Equation(divide, [Constant(1.0), x], {}, outputs[1:])
-    half = Equation(divide, [Constant(1.0), x], {}, outputs[1:], ignored=frozenset({"divide"}))
+    half = Equation(
+        divide, [Constant(1.0), x], {}, outputs[1:], handling=frozenset({"divide=ignore"})
+    )
+    strict = Equation(
+        divide, [Constant(1.0), x], {}, outputs[1:], handling=frozenset({"divide=raise"})
+    )
     for equations, expected in (
         ([silent, loud], set()),
         ([loud, silent], set()),
         ([silent, silent], DIVISION),
-        ([silent, half], {"divide"}),
-        ([half, silent], {"divide"}),
+        ([silent, half], {"divide=ignore"}),
+        ([half, silent], {"divide=ignore"}),
+        ([half, strict], {"divide=raise"}),
+        ([loud, strict], {"divide=raise"}),
     ):
         (found,) = share_subexpressions(Program([x], equations, outputs[:1])).equations
-        assert found.ignored == expected
+        assert found.handling == expected
 
 
 # Folding
