@@ -24,6 +24,7 @@ from functrace.ir.primitive import is_built_in
 from functrace.ir.program import (
     DIVISION,
     NOTHING,
+    Atom,
     Constant,
     Equation,
     Handling,
@@ -65,14 +66,74 @@ def write_inlined(writer: Writer, program: Program, inputs: Sequence[Value]) -> 
     return outputs
 
 
+def reading_first(program: Program, codes: Sequence[Code | None]) -> list[int] | None:
+    """An order of the equations in which parts of arrays are read before these are written over.
+
+    Where all that an array is needed for after a write are parts of it, of half of its size at
+    most, they are read before: then the write need not be into a copy of the array.
+
+    Args:
+        program: The Program.
+        codes: The code of each equation, None for one that writes several statements.
+
+    Returns:
+        The numbers of the equations; None where they stay in their order.
+    """
+    equations = program.equations
+    writes = [number for number, code in enumerate(codes) if code and code.takes_over and code.then]
+    if not writes:
+        return None
+    uses: dict[Atom, list[int]] = {}
+    made: dict[Atom, int] = {}
+    for number, equation in enumerate(equations):
+        for atom in dict.fromkeys(equation.inputs):
+            if isinstance(atom, Variable):
+                uses.setdefault(atom, []).append(number)
+        for variable in equation.outputs:
+            made[variable] = number
+    for atom in program.outputs:
+        uses.setdefault(atom, []).append(-1)
+    places: dict[int, int] = {}  # before which write a read is to be done
+    for number in writes:
+        written = equations[number].inputs[0]
+        later = [use for use in uses.get(written, ()) if use > number or use < 0]
+        if later and all(
+            use > 0
+            and equations[use].primitive.reads_part
+            and all(made.get(atom, -1) < number for atom in equations[use].inputs)
+            for use in later
+        ):
+            size = sum(size_of(equations[use].outputs[0].type) for use in later)
+            if 2 * size <= size_of(written.type):
+                places.update((use, number) for use in later if use not in places)
+    if not places:
+        return None
+    moved: dict[int, list[int]] = {}
+    for use in sorted(places):
+        moved.setdefault(places[use], []).append(use)
+    order: list[int] = []
+    for number in range(len(equations)):
+        order.extend(moved.get(number, ()))
+        if number not in places:
+            order.append(number)
+    return order
+
+
 class _Block:
     """Writes the equations of one Program."""
 
     def __init__(self, writer: Writer, program: Program, inputs: Sequence[Value]) -> None:
         self.writer = writer
-        self.program = program
         self.free: dict[Key, list[Free]] = {}
-        self.codes = [self._code(equation) for equation in program.equations]
+        self.expiring: dict[int, list[tuple[Key, Free]]] = {}
+        codes = [self._code(equation) for equation in program.equations]
+        order = reading_first(program, codes)
+        if order is not None:
+            equations = [program.equations[number] for number in order]
+            program = Program(program.inputs, equations, program.outputs)
+            codes = [codes[number] for number in order]
+        self.program = program
+        self.codes = codes
         self.wanted: dict[Key, list[int]] = {}
         for number, (equation, code) in enumerate(zip(program.equations, self.codes, strict=True)):
             if code is not None and code.into is not None:
@@ -154,6 +215,8 @@ class _Block:
     ) -> None:
         writer = self.writer
         inputs = [writer.value(atom) for atom in equation.inputs]
+        if code.takes_over and code.then:
+            self._move_views(inputs[0], ending)
         if code.python is not None and writer.prefers_python and not equation.raises:
             texts = [
                 writer.numpy(value) if value.type.shape else writer.python(value)
@@ -290,6 +353,52 @@ class _Block:
                 return value
         return None
 
+    def _move_views(self, written: Value, ending: Sequence[Variable]) -> None:
+        """Copy what is still needed of an array that ends here, so that it can be written.
+
+        That is done where less is copied than the array itself.
+        """
+        storage = written.storage
+        if storage is None or not storage.is_owned or not written.is_writable:
+            return
+        values = self.writer.values
+        ends = sum(values.get(variable) is written for variable in ending)
+        if not ends or ends != storage.holders.get(written):
+            return
+        views = storage.views_besides(written)
+        if not views or any(view.form is not Form.NUMPY for view in views):
+            return
+        if 2 * sum(size_of(view.type) for view in views) > size_of(written.type):
+            return
+        for view in views:
+            self._move(view, storage)
+
+    def _move(self, view: Value, storage: Storage) -> None:
+        """Copy a view into memory of its own."""
+        writer = self.writer
+        key = key_of(view.type)
+        waiting = None if key is None else self.free.get(key)
+        target = waiting.pop().value if waiting else None
+        count = storage.holders.pop(view)
+        storage.users -= count
+        if target is not None:
+            writer.line(f"np.copyto({target.text}, {view.text})")
+            name, own = target.text, target.storage
+            view.is_contiguous = target.is_contiguous
+        else:
+            kept = writer.kept(view.type)
+            name = kept or writer.name()
+            if kept is None:
+                writer.line(f"{name} = {view.text}.copy()")
+            else:
+                writer.line(f"np.copyto({name}, {view.text})")
+            own = writer.new_storage(view.type, name, kept is not None)
+            view.is_contiguous = True
+        assert own is not None
+        own.users += count
+        own.holders[view] = count
+        view.text, view.storage, view.is_writable = name, own, True
+
     def _let_go(self, ending: Sequence[Variable], number: int) -> None:
         """Free the memory of variables that nobody needs after this equation."""
         gone: list[str] = []
@@ -298,19 +407,18 @@ class _Block:
             storage = value.storage
             if storage is None:
                 continue
-            storage.users -= 1
+            storage.leave(value)
             if storage.users:
                 continue
             if self._waits(value, storage, number):
                 continue
             gone += self.writer.released(storage)
-        for key, waiting in list(self.free.items()):
-            for free in waiting:
-                if free.until <= number and free.value.storage is not None:
+        for key, free in self.expiring.pop(number, ()):
+            waiting = self.free[key]
+            if free in waiting:
+                waiting.remove(free)
+                if free.value.storage is not None:
                     gone += self.writer.released(free.value.storage)
-            waiting[:] = [free for free in waiting if free.until > number]
-            if not waiting:
-                del self.free[key]
         if gone:
             self.writer.line(f"del {', '.join(dict.fromkeys(gone))}")
 
@@ -330,7 +438,9 @@ class _Block:
         place = bisect_right(wanted, number) + len(self.free.get(key, ()))
         if place >= len(wanted) or (wanted[place] - number > NEAR and storage.size >= SMALL):
             return False
-        self.free.setdefault(key, []).append(Free(value, wanted[place] + 1))
+        free = Free(value, wanted[place] + 1)
+        self.free.setdefault(key, []).append(free)
+        self.expiring.setdefault(free.until, []).append((key, free))
         return True
 
 

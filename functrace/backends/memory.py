@@ -39,21 +39,44 @@ class Storage:
     Attributes:
         is_owned: Whether the generated function made it and may write it.
         users: How many variables still need it.
+        holders: For each value in it how many of these are that value, if it is owned.
         names: The names in the source that keep it alive.
         size: Its bytes.
         escapes: Whether it is handed out: of the function, or to the next trip of a loop.
         kept_as: The type of the array of the `Workspace` that it is; None if it is none.
     """
 
-    __slots__ = ("escapes", "is_owned", "kept_as", "names", "size", "users")
+    __slots__ = ("escapes", "holders", "is_owned", "kept_as", "names", "size", "users")
 
     def __init__(self, is_owned: bool, size: int) -> None:
         self.is_owned = is_owned
         self.users = 0
+        self.holders: dict[Value, int] = {}
         self.names: list[str] = []
         self.size = size
         self.escapes = False
         self.kept_as: ArrayType | None = None
+
+    def enter(self, value: Value) -> None:
+        """Note that a variable needs a value in this memory."""
+        self.users += 1
+        if self.is_owned:
+            self.holders[value] = self.holders.get(value, 0) + 1
+
+    def leave(self, value: Value) -> None:
+        """Note that a variable does not need a value in this memory any more."""
+        self.users -= 1
+        count = self.holders.get(value, 0)
+        if count > 1:
+            self.holders[value] = count - 1
+        elif count:
+            del self.holders[value]
+
+    def views_besides(self, value: Value) -> list[Value] | None:
+        """The other values in this memory; None where they are not all known."""
+        if sum(self.holders.values()) != self.users:
+            return None
+        return [other for other in self.holders if other is not value]
 
 
 class Workspace:

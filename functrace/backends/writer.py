@@ -346,7 +346,7 @@ class Writer:
         """Note what a variable is."""
         self.values[variable] = value
         if value.storage is not None:
-            value.storage.users += 1
+            value.storage.enter(value)
 
     def hand_out(self, values: Sequence[Value]) -> None:
         """Note that somebody may keep values, or return them as results of their own."""
@@ -359,7 +359,7 @@ class Writer:
         """Note that variables are no longer needed; each once, though it be returned twice."""
         for value in dict.fromkeys(values):
             if value.storage is not None:
-                value.storage.users -= 1
+                value.storage.leave(value)
 
     def at(self, source: Source | None) -> None:
         """Note the place in the user's code for the lines that follow."""

@@ -71,6 +71,8 @@ class Primitive:
         reads_constants: Whether the `vjp` rule reads elements of inputs that have no cotangent (one
             answer for all, or one for each): a sum asks for their shapes only. A tape keeps copies
             of what is read.
+        reads_part: Whether the output holds some elements of the first input, at an index, so that
+            the `vjp` rule asks for the types of that and of the output only.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -102,6 +104,7 @@ class Primitive:
     makes_zero_tangents: bool = False
     marks_unknown: ClassVar[bool] = True
     reads_constants: bool | tuple[bool, ...] = True
+    reads_part: ClassVar[bool] = False
     accumulates: ClassVar[bool] = False
     warns: bool = True
     is_open_ended: ClassVar[bool] = False

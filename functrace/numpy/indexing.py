@@ -141,7 +141,8 @@ def canonical(index: Index, shape: Shape) -> tuple[Index, list[Any], bool]:
         else:
             items.append(item)
         axis += len(shape) - used if item is Ellipsis else _axes_used(item)
-    return tuple(items), arrays, len(arrays) == mask_rank > 0
+    is_one = bool(arrays) and all(length == 1 for array in arrays for length in array.shape)
+    return tuple(items), arrays, is_one or len(arrays) == mask_rank > 0
 
 
 def _axes_used(item: Any) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,6 +197,7 @@ def _batched_arrays(arrays: Sequence[Any], axes: Sequence[int | None], rank: int
 class GetItem(Linear):
     """``x[index]``."""
 
+    reads_part = True
     accumulates = True
     makes_zeros = True
 
@@ -675,24 +677,31 @@ class IndexUpdate(Writing):
         """What was overwritten gets nothing; the value gets what stands in its place."""
         _, value, *arrays = inputs
         result: list[Any] = [None] * len(inputs)
-        if needed[0] is not None:
-            zero = dtype_of(cotangent).type(0)
-            result[0] = bind(self, cotangent, zero, *arrays, index=index, **marked(arrays, unique))
-        if needed[1] is not None:
+        if needed[1] is not None:  # read first, so that the zeros can be written in place
             part = read(cotangent, index, arrays, unique)
             if arrays and not unique:
                 part = np.where(self._is_kept(shape_of(cotangent), index, arrays), part, 0)
             result[1] = conform(part, value)
+        if needed[0] is not None:
+            zero = dtype_of(cotangent).type(0)
+            result[0] = bind(self, cotangent, zero, *arrays, index=index, **marked(arrays, unique))
         return result
 
     def _is_kept(self, shape: Shape, index: Index, arrays: Sequence[Any]) -> Any:
-        """Which of the written elements were not overwritten by a later one of them."""
-        size = indexed_type(
-            ArrayType(shape, np.dtype(int)), index, [type_of(array) for array in arrays]
-        )
-        numbers = np.arange(size.size).reshape(size.shape)
-        written = bind(self, np.zeros(shape, int), numbers, *arrays, index=index)
-        return np.equal(bind(gather, written, *arrays, index=index), numbers)
+        """Which of the written elements were not overwritten by a later one of them.
+
+        That depends on the axes that the arrays index, so that the others count as one each.
+        """
+        found = layout(index, len(shape))
+        axes = found.indexed
+        types = [type_of(array) for array in arrays]
+        lengths = np.broadcast_shapes(*(type.shape for type in types))
+        only = (INDICES,) * len(axes)
+        numbers = np.arange(prod(lengths)).reshape(lengths)
+        written = np.zeros([shape[axis] for axis in axes], int)
+        written = bind(self, written, numbers, *arrays, index=only)
+        is_kept = np.equal(bind(gather, written, *arrays, index=only), numbers)
+        return np.reshape(is_kept, lengths + (1,) * (len(found.sliced) - found.start))
 
     def batch(
         self,

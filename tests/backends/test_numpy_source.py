@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -199,6 +200,131 @@ def test_index_updates_of_one_array_are_made_in_place():
     body = body_of(written(f, x).source)
     assert sum(".copy()" in line for line in body) == 0
     require_same(ft.make_ir(f)(x), [x])
+
+
+def copies_that_are_written(source):
+    """The copies of arrays that are then written at an index: whether they are made in a loop."""
+    written = set(re.findall(r"^ *(\w+)\[.*\] \+?= ", source, re.MULTILINE))
+    found = []
+    loops = []
+    for line in source.splitlines():
+        indent = len(line) - len(line.lstrip())
+        loops = [depth for depth in loops if depth < indent]
+        if line.lstrip().startswith("for "):
+            loops.append(indent)
+        copy = re.match(r" *(?:(\w+) = \w+\.copy\(\)|np\.copyto\((\w+), \w+\))", line)
+        if copy and written.intersection(copy.groups()):
+            found.append(bool(loops))
+    return found
+
+
+def rows_from_the_last_on(x):
+    y = np.exp(x)
+    for i in range(-1, -5, -1):
+        y[i] = np.sin(y[i - 1] * y[i])
+    return np.sum(y**2)
+
+
+def rows_from_their_neighbours(x):
+    y = 2.0 * x
+    for i in range(5):
+        y[i + 1] = np.sin(y[i]) + y[i + 1] * y[i]
+    return np.sum(y**2)
+
+
+def columns_added_to(x):
+    y = np.exp(x)
+    for i in range(5):
+        y[:, i] += np.tanh(y[:, i + 1])
+        y[i % 3, ::2] *= y[4, 1::2]
+    return np.sum(y * y)
+
+
+def blocks(x):
+    y = np.exp(x)
+    for i in range(0, 4, 2):
+        y[i : i + 2, 1:3] = y[i : i + 2, 2:4] * y[4, 3]
+        y[i] = y[i + 1]
+    return np.sum(np.cos(y))
+
+
+def places_and_masks(x):
+    y = np.exp(x)
+    mask = np.arange(6) > 3
+    for i in range(3):
+        y[[i, i + 1], [1, 4]] = np.sin(y[[i + 1, i], [2, 3]])
+        y[i, mask] = y[i + 2, mask] ** 2
+        y[[1, 1, i]] = y[[0, 3, 2]] * 0.5
+    return np.sum(y**2)
+
+
+def elements(x):
+    y = np.exp(x[0])
+    for i in range(5):
+        y[i + 1] = np.sin(y[i]) * y[i + 1]
+    return np.sum(y**2)
+
+
+def trips(x):
+    def body(i, y):
+        y[i + 1] = np.sin(y[i]) * y[i + 1]
+        y[:, i] += y[:, i + 1] ** 2
+        return y
+
+    return np.sum(ft.fori_loop(0, 5, body, 2.0 * x) ** 2)
+
+
+def scanned(x):
+    def body(y, i):
+        y[i, 2:] = np.exp(-y[i - 1, 1:-1])
+        return y, y[i, 0] * y[i, 3]
+
+    y, products = ft.scan(body, 2.0 * x, np.arange(6))
+    return np.sum(y**2) + np.sum(products)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        rows_from_the_last_on,
+        rows_from_their_neighbours,
+        columns_added_to,
+        blocks,
+        places_and_masks,
+        elements,
+        trips,
+        scanned,
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_writing_in_place_copies_no_more_than_is_written(f, dtype):
+    x = np.random.default_rng(0).uniform(0.1, 1.0, (6, 6)).astype(dtype)
+    both = ft.jit(ft.value_and_grad(f))
+    value, gradient = both(x)
+    exact, expected = ft.value_and_grad(f)(x)
+    tolerance = 1e-12 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(value, exact, tolerance)
+    np.testing.assert_allclose(gradient, expected, tolerance, tolerance)
+    if dtype == np.float64:
+        ft.testing.check_grads(f, (x,), order=1)
+    for source in (ft.jit(f).source(x), both.source(x)):
+        copies = copies_that_are_written(source)
+        assert len(copies) <= 2
+        assert not any(copies)
+
+
+def test_what_is_read_of_an_array_later_is_read_before_it_is_written():
+    def f(x):
+        before = np.exp(x)
+        after = before.copy()
+        after[0] = 1.0
+        after[1] = 2.0
+        return np.sum(after * x), before[0] @ before[3], before[2, 2]
+
+    x = np.random.default_rng(0).normal(size=(6, 6))
+    for got, expected in zip(ft.jit(f)(x), f(x), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert not copies_that_are_written(ft.jit(f).source(x))
 
 
 def test_donated_inputs_may_be_written():
