@@ -647,7 +647,7 @@ def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
     for x in inputs:
         if isinstance(x, Tracer) and not x.recording.is_open:
             if x.memory is not None and x.memory.home is not None:
-                return _written_within(x)
+                return written_within(x)
             what = f"A traced value of type {x.type} is used after the transformation that made it "
             if x.place is not None:
                 return LeakedTracerError(f"{what}has ended. It was made", source_of(x.place))
@@ -658,7 +658,7 @@ def leaked(inputs: Sequence[Any]) -> LeakedTracerError:
     return LeakedTracerError("A traced value is used after its transformation has ended.")
 
 
-def _written_within(tracer: Tracer) -> LeakedTracerError:
+def written_within(tracer: Tracer) -> LeakedTracerError:
     """The error for an array that was written by a function whose recording has ended."""
     return LeakedTracerError(
         f"An array of type {tracer.type} was made outside of a recorded function, such as that of "

@@ -41,6 +41,7 @@ from functrace.tracing import (
     implements,
     new_memory,
     require_usable,
+    written_within,
 )
 
 
@@ -89,6 +90,64 @@ class Doubtful(Stale):
             "memory. That was changed",
             source_of(self.place),
         )
+
+
+class State:
+    """What a traced array that is no view stands for at one time."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+        self.recording, self.value = tracer.recording, tracer.value
+        self.variable, self.place, self.base = tracer.variable, tracer.place, tracer.base
+        self.memory = memory = tracer.memory
+        self.home, self.layout = (memory.home, memory.layout) if memory else (None, None)
+        self.is_buffer = self.recording.is_plain and type(self.value) is np.ndarray
+
+    @property
+    def is_out_of_date(self) -> bool:
+        """Whether the array was written since."""
+        x = self.tracer
+        return (
+            x.variable is not self.variable
+            or x.value is not self.value
+            or x.recording is not self.recording
+            or x.base is not self.base
+        )
+
+    def restore(self) -> None:
+        """Let the array, and its views, be what they were."""
+        x, memory = self.tracer, self.memory
+        x.recording, x.value, x.variable = self.recording, self.value, self.variable
+        x.place, x.base, x.memory = self.place, self.base, memory
+        if memory is not None:
+            memory.home, memory.layout = self.home, self.layout
+            outdate(x)
+
+
+class Overwritten(Recording):
+    """Takes the place of an array's recording where what was written into it is not known here.
+
+    It was written by a function that was recorded, to be run any number of times. The array cannot
+    be read, but it can be written anew as a whole.
+    """
+
+    def __init__(self, before: State) -> None:
+        super().__init__()
+        self.birth = sys.maxsize  # so that `bind` comes here first
+        self.is_open = False
+        self._before = before
+
+    def settle(self, tracer: Tracer) -> None:
+        """Refuse the use."""
+        raise written_within(tracer)
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Refuse the use."""
+        raise written_within(next(x for x in inputs if type(x) is Tracer and x.recording is self))
+
+    def let_write(self) -> None:
+        """Let the array be written as a whole."""
+        self._before.restore()
 
 
 # Views and their bases

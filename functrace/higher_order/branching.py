@@ -51,7 +51,7 @@ from functrace.higher_order.programs import (
     with_interface,
     with_output_types,
 )
-from functrace.higher_order.scratch import recorded_without_writes
+from functrace.higher_order.scratch import Written, end, recorded_without_writes
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, result_dtype, type_of
@@ -768,9 +768,13 @@ def _choose(
     leaves = [as_operand(leaf) for leaf in leaves]
     types = [type_of(leaf) for leaf in leaves]
     recorded: list[Recorded] = []
+    written: Written = []
     for branch in branches:  # no comprehension, which is one more frame for choices in choices
         record = partial(record_program, branch, structure, types, like=leaves)
-        recorded.append(recorded_without_writes(branch, record))
+        found, writes = recorded_without_writes(branch, record)
+        recorded.append(found)
+        written += writes
+    end(written)
     outputs = [(r.structure, output_types(r.program)) for r in recorded]
     common = _common_types(outputs, name)
     programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])

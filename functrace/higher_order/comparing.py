@@ -105,7 +105,7 @@ def _recorded_types(
     before = is_comparing.set(True)
     try:
         with np.errstate(all="ignore"):  # what is known in it is computed, and dropped
-            recorded = recorded_without_writes(
+            recorded, _ = recorded_without_writes(
                 branch, lambda: record_program(branch, structure, types)
             )
     except TYPE_ERRORS:

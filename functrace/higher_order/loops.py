@@ -403,10 +403,10 @@ def _recorded_body(
     rows: tuple[tree.Structure, Sequence[ArrayType], Sequence[Any]] | None,
     name: str,
 ) -> tuple[list[Any], Recorded, list[tree.Structure]]:
-    """As `_recorded_once`; plain arrays that the body writes are looked after."""
+    """As `_recorded_once`; arrays from around it that the body writes are looked after."""
 
-    def record() -> tuple[Any, Program]:
-        result = _recorded_once(f, carry, structure, rows, name)
+    def record(call: Callable[..., Any]) -> tuple[Any, Program]:
+        result = _recorded_once(f, call, carry, structure, rows, name)
         return result, result[1].program
 
     return recorded_with_writes(f, record)
@@ -414,12 +414,13 @@ def _recorded_body(
 
 def _recorded_once(
     f: Callable[..., Any],
+    call: Callable[..., Any],
     carry: list[Any],
     structure: tree.Structure,
     rows: tuple[tree.Structure, Sequence[ArrayType], Sequence[Any]] | None,
     name: str,
 ) -> tuple[list[Any], Recorded, list[tree.Structure]]:
-    """Record a body, with the types that its carry has from the first trip on.
+    """Record a body by what calls it, with the types that its carry has from the first trip on.
 
     Returns:
         The first carry, cast to these types; the recorded body; and the structures of what it
@@ -432,7 +433,7 @@ def _recorded_once(
         given = [structure.unflatten(leaves[:count])]
         if rows:
             given.append(row_structure.unflatten(leaves[count:]))
-        return f(*given)
+        return call(*given)
 
     flat.__name__ = f"The function under {name}"  # for the message where it returns no arrays
     types = [type_of(x) for x in carry]
@@ -590,10 +591,15 @@ def _while_recorded(
     carry = [as_operand(x) for x in tree.leaves(value)]
     carry, body, _ = _recorded_body(body_fun, carry, structure, None, "while_loop")
     arguments = tree.structure((0,)).compose(structure)
-    condition = record_program(cond_fun, arguments, [type_of(x) for x in carry])
-    if condition.row_major:  # what it writes is gone with it, and how the next carry lies is open
-        unknown = [UNKNOWN] * len(carry)
-        condition = record_program(cond_fun, arguments, [*map(type_of, carry)], unknown)
+
+    def record(call: Callable[[Any], Any]) -> tuple[Recorded, Program]:
+        condition = record_program(call, arguments, [type_of(x) for x in carry])
+        if condition.row_major:  # what it writes is gone with it; how the next carry lies is open
+            unknown = [UNKNOWN] * len(carry)
+            condition = record_program(call, arguments, [*map(type_of, carry)], unknown)
+        return condition, condition.program
+
+    condition = recorded_with_writes(cond_fun, record)
     types = output_types(condition.program)
     if condition.structure is not tree.LEAF or types[0].shape or types[0].dtype.kind != "b":
         raise _condition_error(types[0] if types else None)

@@ -1,79 +1,107 @@
-"""Plain arrays that the bodies of loops and the branches of choices write.
+"""Arrays from around them that the bodies of loops and the branches of choices write.
 
-A body is recorded once, so what it writes into an ordinary array is written once, and not at each
-trip. That makes no difference where each trip finds the array as the one before has left it, as a
-buffer that is filled anew with the same. Where it does, no recording means what NumPy means.
+A body is recorded once, so what it writes into an array from around it is written once, and not at
+each trip. That makes no difference where each trip finds the array as the one before has left it,
+or does not look, as at a buffer that is filled anew. Where it does, no recording means what NumPy
+means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
 
-from functrace.errors import ArrayWriteError, FunctraceError
+from functrace.errors import ArrayWriteError, FunctraceError, LeakedTracerError
 from functrace.ir.program import Constant, Equation, Program
 from functrace.ir.types import UNKNOWN
 from functrace.places import source_of
 from functrace.reaching import reached
 from functrace.refusals import place_raised
 from functrace.tracing import Place, Tracer, identity_of
-from functrace.views import outdate, root_of
+from functrace.views import Overwritten, State, root_of
 
 T = TypeVar("T")
+
+Written = list[State]
 
 DEEPEST = 12
 """So many operations that were recorded twice outside of a body are compared, one on the other."""
 
 
-def recorded_with_writes(f: Callable[..., Any], record: Callable[[], tuple[T, Program]]) -> T:
+def recorded_with_writes(
+    f: Callable[..., Any], record: Callable[[Callable[..., Any]], tuple[T, Program]]
+) -> T:
     """Record a body that may write into arrays from around it.
 
-    They are write-protected while it is recorded. If it writes, it is recorded twice, and must be
-    the same both times.
+    What it can reach is watched while it is recorded. If it writes, it is recorded twice, and must
+    be the same both times, without reading traced values that the time before has left there.
 
     Args:
         f: The body.
-        record: Records it; returns the result, and the Program in it.
+        record: Records what it is given, which calls the body; returns the result, and the Program
+            in it.
 
     Raises:
         ArrayWriteError: Each trip would find other elements. The arrays are as they were before.
     """
-    arrays, buffers = _writable(f)
-    values = [x.value for x in buffers]
-    protected = [*arrays, *values]
+    around = _Surroundings(f)
+    if not around.arrays and not around.states:
+        return record(f)[0]
     try:
-        return _without_writes(lambda: record()[0], arrays, buffers)
+        with around.protected():
+            return record(around.unwritten(f))[0]
     except _WriteError as error:
         place = error.place
-    before = [x.copy("K") for x in protected]
-    first = record()[1]
-    between = [x.copy("K") for x in (*arrays, *(x.value for x in buffers))]
-    result, second = record()
-    after = [*arrays, *(x.value for x in buffers)]
-    if _alike(between, after) and _do_the_same(first, second):
-        return result
-    _put_back(buffers, values)
-    for x, elements in zip(protected, before, strict=True):
-        np.copyto(x, elements)
+
+    def trip(*args: Any) -> Any:
+        around.end_written()
+        return f(*args)
+
+    before = [x.copy("K") for x in around.arrays]
+    is_same = False
+    try:
+        with around.protected(buffers_only=True):
+            first = record(trip)[1]
+            between = around.contents()
+            result, second = record(trip)
+        is_same = _alike(between, around.contents()) and _do_the_same(first, second)
+        if is_same:
+            around.end_written()
+            return result
+    except LeakedTracerError:
+        pass
+    finally:
+        if not is_same:
+            around.restore()
+            for x, elements in zip(around.arrays, before, strict=True):
+                np.copyto(x, elements)
     raise ArrayWriteError(
-        "The body of a loop changes an ordinary array, which the next trip would find changed. It "
-        "is recorded once for all trips, in which the array is written once.",
+        "The body of a loop changes an array from around it, which the next trip would find "
+        "changed. It is recorded once for all trips, in which the array is written once.",
         source_of(place),
         "Make the array within the body, or let the loop carry it: the body takes it, writes into "
         "it and returns it.",
     )
 
 
-def recorded_without_writes(f: Callable[..., Any], record: Callable[[], T]) -> T:
-    """Record a branch, which must not write into arrays from around it: it may not be taken.
+def recorded_without_writes(f: Callable[..., Any], record: Callable[[], T]) -> tuple[T, Written]:
+    """Record a branch, which may not be taken: afterwards the arrays around it are as before.
+
+    Returns:
+        What was recorded, and the traced arrays from around it that it has written.
 
     Raises:
-        ArrayWriteError: It does.
+        ArrayWriteError: It writes into a plain array.
     """
+    around = _Surroundings(f)
     try:
-        return _without_writes(record, *_writable(f))
+        with around.protected():
+            result = record()
+            written = around.written()
+            around.require_unwritten_buffers()
     except _WriteError as error:
         raise ArrayWriteError(
             "A branch changes an ordinary array from around it. All branches are recorded, also "
@@ -81,51 +109,107 @@ def recorded_without_writes(f: Callable[..., Any], record: Callable[[], T]) -> T
             source_of(error.place),
             "Make the array within the branch, or return the new elements and write them outside.",
         ) from None
+    finally:
+        around.restore()
+    return result, written
 
 
 class _WriteError(Exception):
-    """A function has tried to write into an array, or has written into a buffer."""
+    """A function has written into an array, or has tried to."""
 
     def __init__(self, place: Place | None) -> None:
         super().__init__()
         self.place = place
 
 
-def _without_writes(record: Callable[[], T], arrays: list[np.ndarray], buffers: list[Tracer]) -> T:
-    """Record a function while arrays are write-protected."""
-    if not arrays and not buffers:
-        return record()
-    values = [x.value for x in buffers]
-    protected = [*arrays, *values]
-    for x in protected:
-        x.flags.writeable = False
-    try:
-        result = record()
-    except ValueError as error:
-        if "read-only" not in str(error) or isinstance(error, FunctraceError):
-            raise
-        _put_back(buffers, values)
-        raise _WriteError(place_raised(error.__traceback__)[0]) from error
-    finally:
-        _release(protected)
-    if any(x.value is not value for x, value in zip(buffers, values, strict=True)):
-        _put_back(buffers, values)
-        raise _WriteError(None)
-    return result
+class _Surroundings:
+    """The arrays that a function can reach and write.
+
+    Attributes:
+        arrays: The plain ones.
+        states: The traced ones that are no views, with what they stand for; buffers included.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.arrays: list[np.ndarray] = []
+        self.states: list[State] = []
+        roots: set[int] = set()
+        for x in reached(f):
+            if type(x) is np.ndarray and x.flags.writeable:
+                self.arrays.append(x)
+            elif type(x) is Tracer and x.shape:
+                root = root_of(x)
+                if id(root) not in roots and root.recording.is_open:
+                    roots.add(id(root))
+                    self.states.append(State(root))
+
+    @contextmanager
+    def protected(self, buffers_only: bool = False) -> Generator[None]:
+        """Let nothing be written into plain arrays; buffers that are written stand for copies then.
+
+        Where this fails, the traced arrays are as they were before.
+
+        Raises:
+            _WriteError: It was tried.
+        """
+        buffers = [s.value for s in self.states if s.is_buffer and s.value.flags.writeable]
+        protected = buffers if buffers_only else [*self.arrays, *buffers]
+        for x in protected:
+            x.flags.writeable = False
+        is_done = False
+        try:
+            yield
+            is_done = True
+        except ValueError as error:
+            if "read-only" not in str(error) or isinstance(error, FunctraceError):
+                raise
+            raise _WriteError(place_raised(error.__traceback__)[0]) from error
+        finally:
+            _release(protected)
+            if not is_done:
+                self.restore()
+
+    def unwritten(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that must not write into the traced arrays either."""
+
+        def call(*args: Any) -> Any:
+            result = f(*args)
+            for state in self.written():
+                raise _WriteError(state.tracer.place)
+            return result
+
+        return call
+
+    def require_unwritten_buffers(self) -> None:
+        """Check that no array was written that was plain before."""
+        for state in self.written():
+            if state.is_buffer:
+                raise _WriteError(state.tracer.place)
+
+    def written(self) -> Written:
+        """The traced arrays that do not stand any more for what they stood for."""
+        return [state for state in self.states if state.is_out_of_date]
+
+    def end_written(self) -> None:
+        """Let nothing read the traced values that were written."""
+        end(self.written())
+
+    def contents(self) -> list[np.ndarray | None]:
+        """What the plain arrays hold now, and the buffers that are plain still."""
+        held = [s.tracer.value if s.tracer.recording.is_plain else None for s in self.states]
+        return [None if x is None else x.copy("K") for x in [*self.arrays, *held]]
+
+    def restore(self) -> None:
+        """Let the traced arrays stand for what they stood for."""
+        for state in self.written():
+            state.restore()
 
 
-def _writable(f: Callable[..., Any]) -> tuple[list[np.ndarray], list[Tracer]]:
-    """The arrays and buffers that a function can reach and write, each once."""
-    arrays: list[np.ndarray] = []
-    buffers: dict[int, Tracer] = {}
-    for x in reached(f):
-        if type(x) is np.ndarray and x.flags.writeable:
-            arrays.append(x)
-        elif type(x) is Tracer and x.recording.is_plain:
-            root = root_of(x)
-            if type(root.value) is np.ndarray and root.value.flags.writeable:
-                buffers[id(root)] = root
-    return arrays, list(buffers.values())
+def end(written: Written) -> None:
+    """Let arrays not be read any more, where what they hold is known to nobody but a Program."""
+    for state in written:
+        if not state.tracer.recording.is_plain:
+            state.tracer.recording = Overwritten(state)
 
 
 def _release(arrays: list[np.ndarray]) -> None:
@@ -135,16 +219,14 @@ def _release(arrays: list[np.ndarray]) -> None:
             x.flags.writeable = True
 
 
-def _put_back(buffers: list[Tracer], values: list[np.ndarray]) -> None:
-    for x, value in zip(buffers, values, strict=True):
-        if x.value is not value:
-            x.value = value
-            outdate(x)
-
-
-def _alike(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+def _alike(some: list[np.ndarray | None], others: list[np.ndarray | None]) -> bool:
     return all(
-        np.array_equal(x, other, equal_nan=x.dtype.kind in "fc")
+        x is other is None
+        or (
+            x is not None
+            and other is not None
+            and np.array_equal(x, other, equal_nan=x.dtype.kind in "fc")
+        )
         for x, other in zip(some, others, strict=True)
     )
 

@@ -47,7 +47,7 @@ from functrace.tracing import (
     unknown_bound,
     user_place,
 )
-from functrace.views import as_held, write
+from functrace.views import Overwritten, as_held, write
 
 # Reading
 
@@ -215,7 +215,10 @@ def _chosen(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
 @implements(operator.setitem)
 def setitem(x: Any, index: Any, value: Any) -> None:
     """``x[index] = value`` for a traced array, with NumPy's rules."""
-    require_usable(x)
+    if not x.recording.is_open:
+        if isinstance(x.recording, Overwritten) and _is_whole(index):
+            x.recording.let_write()
+        require_usable(x)
     if x.recording.is_plain:
         if write_plainly(x, index, value):
             return
@@ -260,6 +263,12 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         write(x, x.recording.record(index_update, (x, value, *arrays), params))
         return
     write(x, bind(index_update, x, value, *arrays, index=items, **marked(arrays, unique)))
+
+
+def _is_whole(index: Any) -> bool:
+    """Whether an index is that of all elements, whatever their number."""
+    items = index if type(index) is tuple else (index,)
+    return all(item is Ellipsis or (type(item) is slice and item == slice(None)) for item in items)
 
 
 def _is_written_already(x: Tracer, value: Tracer, index: Index) -> bool:
