@@ -44,7 +44,7 @@ from functrace.primitives.elementwise import sigmoid
 from functrace.primitives.indexing import INDICES, gather, index_update
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
 from functrace.tracebacks import boundary
-from functrace.tracing import Tracer, as_operand, bind
+from functrace.tracing import Tracer, as_operand, bind, entrances
 from functrace.transforms.batch import vmap
 
 __all__ = [
@@ -1179,3 +1179,6 @@ def shift_right_logical(x: Any, y: Any) -> Any:
     unsigned = np.dtype(f"u{dtype.itemsize}")
     shifted = np.right_shift(cast_to(x, unsigned), cast_to(as_operand(y), unsigned))
     return cast_to(shifted, dtype)
+
+
+globals().update(entrances(globals()))

@@ -18,7 +18,7 @@ import numpy as np
 from functrace.numpy.making import asarray, holds_tracer
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, known_value, stop_gradient
-from functrace.tracing import Tracer, as_operand, bind
+from functrace.tracing import Tracer, as_operand, at_entrance, bind
 
 e, inf, nan, pi, tau = _math.e, _math.inf, _math.nan, _math.pi, _math.tau
 
@@ -37,9 +37,13 @@ def _standing_in(name: str, traced: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(plain, assigned=("__name__", "__doc__"), updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
-        if holds_tracer([*args, *kwargs.values()]):
-            return traced(*args, **kwargs)
-        return plain(*args, **kwargs)
+        try:
+            if holds_tracer([*args, *kwargs.values()]):
+                return traced(*args, **kwargs)
+            return plain(*args, **kwargs)
+        except Exception as error:
+            at_entrance(error)
+            raise
 
     function.__qualname__ = name
     function.__module__ = __name__

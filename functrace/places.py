@@ -20,6 +20,7 @@ import numpy as np
 
 from functrace.errors import ArgumentError
 from functrace.ir.program import Source
+from functrace.tracebacks import boundary
 
 Place = tuple[Any, ...]
 """A code object, an instruction in it, and the scope if there is one: a Source in the cheapest form
@@ -107,6 +108,7 @@ class named_scope(ContextDecorator):  # noqa: N801  (as `contextlib.suppress`: i
             return b
     """
 
+    @boundary
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArgumentError(

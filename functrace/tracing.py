@@ -22,9 +22,9 @@ import operator
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from functools import wraps
+from functools import update_wrapper, wraps
 from itertools import count
 from types import CodeType, FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, final
@@ -921,8 +921,6 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
         ufunc: What the operator means.
         name: The name of the methods, as ``add`` is of ``__add__``.
     """
-    # A tracer that has leaked is used outside of all that takes functrace's own frames out of the
-    # tracebacks of errors. To be ready for it costs nothing.
 
     def left(self: Tracer, other: Any) -> Any:
         try:
@@ -937,14 +935,14 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
                     return self.recording.record(primitive, (self, other), {})
             return _operator(ufunc, self, other)
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
 
     def right(self: Tracer, other: Any) -> Any:
         try:
             return _reflected(ufunc, self, other)
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
 
     def in_place(self: Tracer, other: Any) -> Any:
@@ -952,7 +950,7 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
             result = _operator(ufunc, self, other)
             return self._changed(result)  # pyright: ignore[reportPrivateUsage]
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
 
     return _named(left, name), _named(right, f"r{name}"), _named(in_place, f"i{name}")
@@ -968,7 +966,7 @@ def _unary(ufunc: np.ufunc, name: str) -> Any:
                 return self.recording.record(primitive, (self,), {})
             return primitive(self)
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
 
     return _named(operator, name)
@@ -980,6 +978,47 @@ def _named(method: Any, name: str) -> Any:
     method.__name__, method.__qualname__ = own, f"Tracer.{own}"
     method.__code__ = method.__code__.replace(co_name=own, co_qualname=f"Tracer.{own}")
     return method
+
+
+def at_entrance(error: Exception) -> None:
+    """Take functrace's own frames out of the traceback of an error that is about to leave it.
+
+    Within a transformation that is for the transformation to do, which needs to see them; but a
+    tracer that has leaked is used outside of the one that it is of. Called as
+    `leave_out_own_frames` is; to be ready for it costs nothing.
+    """
+    if isinstance(error, LeakedTracerError) or not is_recording():
+        leave_out_own_frames(error)
+
+
+def entrance(function: F) -> F:
+    """The same function, whose errors leave functrace without its frames: see `at_entrance`.
+
+    Messages tell what the user wrote by the first frame of functrace's after this one.
+    """
+
+    def called(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            at_entrance(error)
+            raise
+
+    return cast("F", update_wrapper(called, function))
+
+
+_ENTRANCE = entrance(len).__code__
+
+
+def entrances(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The public functions that a module defines, each as an `entrance`."""
+    return {
+        name: entrance(value)
+        for name, value in namespace.items()
+        if inspect.isfunction(value)
+        and value.__module__ == namespace["__name__"]
+        and not name.startswith("_")
+    }
 
 
 @final
@@ -1215,7 +1254,11 @@ class Tracer:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         place = user_place(1)
-        require_usable(self)
+        try:
+            require_usable(self)
+        except LeakedTracerError as error:
+            at_entrance(error)
+            raise
         if self.recording.is_plain:
             return np.array(self.value, dtype)
         if stores_an_item(place) or writes_by_method(place):
@@ -1376,6 +1419,7 @@ class Tracer:
         )
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        require_usable(self)
         if self.recording.is_plain:
             return self.value.__reduce_ex__(protocol)
         raise LostDerivativeError(
@@ -1460,17 +1504,25 @@ class Tracer:
         return other // self, other % self
 
     def __pow__(self, other: Any) -> Any:
-        if self.value is UNKNOWN:
-            if self.variable.type.dtype.kind == "b":
-                if type(other) is int and other == 2 and self.shape:
-                    return apply_ufunc(np.square, self)  # as NumPy's operator does: an int8
-                return _operator(np.power, _as_base(self, other), other)
-            if type(other) is int and other < 0 and self.variable.type.weak:
-                other = float(other)  # 2 ** -1 is a float in Python
-        return self._pow(other)
+        try:
+            if self.value is UNKNOWN:
+                if self.variable.type.dtype.kind == "b":
+                    if type(other) is int and other == 2 and self.shape:
+                        return apply_ufunc(np.square, self)  # as NumPy's operator does: an int8
+                    return _operator(np.power, _as_base(self, other), other)
+                if type(other) is int and other < 0 and self.variable.type.weak:
+                    other = float(other)  # 2 ** -1 is a float in Python
+            return self._pow(other)
+        except LeakedTracerError as error:
+            at_entrance(error)
+            raise
 
     def __rpow__(self, other: Any) -> Any:
-        return self._rpow(_as_base(other, self))
+        try:
+            return self._rpow(_as_base(other, self))
+        except LeakedTracerError as error:
+            at_entrance(error)
+            raise
 
     __neg__ = _unary(np.negative, "neg")
     __pos__ = _unary(np.positive, "pos")
@@ -1510,13 +1562,17 @@ class Tracer:
         return result
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        FUNCTIONS[operator.setitem](self, index, value)
+        try:
+            FUNCTIONS[operator.setitem](self, index, value)
+        except LeakedTracerError as error:
+            at_entrance(error)
+            raise
 
     def __getitem__(self, index: Any) -> Any:
         try:
             return FUNCTIONS[operator.getitem](self, index)
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
 
     # NumPy's protocols
@@ -1528,7 +1584,11 @@ class Tracer:
             if result is not NotImplemented:
                 return result
         if method != "__call__" or options:
-            return FUNCTIONS[np.ufunc](ufunc, method, inputs, options)
+            try:
+                return FUNCTIONS[np.ufunc](ufunc, method, inputs, options)
+            except LeakedTracerError as error:
+                at_entrance(error)
+                raise
         is_alone = True
         for x in inputs:
             if x is self:
@@ -1554,7 +1614,7 @@ class Tracer:
             else:
                 result = apply_ufunc(ufunc, *inputs)
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
         return strong(result) if type(result) is Tracer else result
 
@@ -1577,7 +1637,7 @@ class Tracer:
         try:
             return implementation(*arguments, **options)
         except LeakedTracerError as error:
-            leave_out_own_frames(error)
+            at_entrance(error)
             raise
 
     # Methods of arrays, which mean NumPy's functions
@@ -1759,6 +1819,20 @@ def new_tracer(
     return tracer
 
 
+# Operators, indexing and NumPy's protocols, on which speed depends, say it for themselves.
+_ASKED = (
+    "bool", "ceil", "complex", "contains", "copy", "deepcopy", "divmod", "float", "floor", "hash",
+    "index", "int", "iter", "rdivmod", "reduce_ex", "round", "trunc",
+)  # fmt: skip
+for _name, _method in list(vars(Tracer).items()):
+    if inspect.isfunction(_method) and (_name[0] != "_" or _name.strip("_") in _ASKED):
+        setattr(Tracer, _name, entrance(_method))
+    elif isinstance(_method, property):
+        _reads = cast("Any", _method.fget)
+        if _name not in ("dtype", "ndim", "shape", "size", "type"):  # which are known
+            _reads = entrance(_reads)
+        setattr(Tracer, _name, property(_reads, _method.fset and entrance(_method.fset)))
+
 tree.assume_leaf(Tracer)
 
 
@@ -1772,6 +1846,7 @@ class _Missing:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @entrance
     def __get__(self, tracer: Tracer | None, owner: type[Tracer]) -> Any:
         if tracer is None:
             raise AttributeError(self.name)
@@ -1812,7 +1887,9 @@ def _written_here() -> tuple[str, list[ArrayType]] | None:
     while frame is not None and is_library(frame.f_code.co_filename):
         if source_in(frame) is not None:
             return None
-        entry, frame = frame, frame.f_back
+        if frame.f_code is not _ENTRANCE:
+            entry = frame
+        frame = frame.f_back
     return None if frame is None else _written_as(entry, frame)
 
 
@@ -1833,9 +1910,12 @@ def _said_of_a_call(error: BaseException) -> FunctraceError | None:
     if not isinstance(error, ValueError | TypeError | IndexError) or hasattr(error, "__notes__"):
         return None
     place, frame, step = place_raised(error.__traceback__)
-    if step is None or step.tb_next is None:
+    entry = None if step is None else step.tb_next
+    if entry is None:
         return None
-    written = _written_as(step.tb_next.tb_frame, frame)
+    if entry.tb_frame.f_code is _ENTRANCE and entry.tb_next is not None:
+        entry = entry.tb_next
+    written = _written_as(entry.tb_frame, frame)
     if written is None:
         return None
     name, types = written
@@ -1899,9 +1979,9 @@ def _written_as(entry: FrameType, frame: FrameType) -> tuple[str, list[ArrayType
         name = _ASKED_BY_PYTHON.get(code.co_name, f"the method {code.co_name}")
         return name, _types_in(arguments)
     module: str = entry.f_globals["__name__"]
-    if module == "functrace.numpy.lists" and "function" in values:
-        name = f"functrace.numpy.{values['function'].__name__}"
-        return name, _types_in((values["args"], values["kwargs"]))
+    wrapped = values.get("function", values.get("ufunc"))
+    if module.startswith("functrace.numpy") and "args" in values and wrapped is not None:
+        return f"functrace.numpy.{wrapped.__name__}", _types_in((values["args"], values["kwargs"]))
     for public in ("functrace.numpy", "functrace.lax", "functrace.scipy.special"):
         if module.startswith(public):
             return f"{public}.{code.co_name}", _types_in(arguments)

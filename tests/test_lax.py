@@ -57,7 +57,7 @@ def test_all_names_are_listed():
         "bind",
     }
     imported |= {"INDICES", "gather", "index_update", "lexsort", "sigmoid", "annotations"}
-    imported |= {"ArgumentError", "ShapeMismatchError", "boundary"}
+    imported |= {"ArgumentError", "ShapeMismatchError", "boundary", "entrances"}
     public = {
         name
         for name, value in vars(lax).items()

@@ -50,6 +50,7 @@ class ShapeDtypeStruct:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    @boundary
     def __init__(self, shape: Sequence[int], dtype: Any) -> None:
         if dtype is None:
             raise ArgumentError("A ShapeDtypeStruct needs a dtype.")

@@ -27,7 +27,7 @@ from functrace.ir.types import ArrayType
 from functrace.primitives.indexing import INDICES, gather
 from functrace.primitives.linear import Linear, cast_to, dtype_of, in_front, shape_of
 from functrace.primitives.reducing import sum_dtype
-from functrace.tracing import as_operand, bind, source_of, user_place
+from functrace.tracing import as_operand, bind, entrance, source_of, user_place
 from functrace.transforms.batch import NamedAxis, named_axis
 
 AxisName = Hashable
@@ -302,6 +302,7 @@ def _of_group(x: Any, axis_name: AxisName, group: Group) -> Any:
     return everybody if group.members is None else np.take(everybody, group.members, axis=0)
 
 
+@entrance
 def axis_size(axis_name: AxisName) -> int:
     """The number of examples of a named axis.
 
@@ -320,6 +321,7 @@ def axis_size(axis_name: AxisName) -> int:
     return prod(axis.size for _, axis in _axes(axis_name))
 
 
+@entrance
 def axis_index(axis_name: AxisName) -> Any:
     """The number of the example along a named axis, from 0.
 
@@ -342,6 +344,7 @@ def axis_index(axis_name: AxisName) -> Any:
     return result
 
 
+@entrance
 def psum(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The sum over all examples.
 
@@ -377,6 +380,7 @@ def psum(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> An
     return tree.map(total, x)
 
 
+@entrance
 def pmean(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The mean over all examples; as `psum`.
 
@@ -391,6 +395,7 @@ def pmean(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> A
     return tree.map(lambda total: total / size, totals)
 
 
+@entrance
 def pmax(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The maximum over all examples; as `psum`. Examples that are equal share the derivative.
 
@@ -403,6 +408,7 @@ def pmax(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> An
     return _extreme(pmax_primitive, x, axis_name, axis_index_groups)
 
 
+@entrance
 def pmin(x: Any, axis_name: AxisName, *, axis_index_groups: Groups = None) -> Any:
     """The minimum over all examples; as `pmax`."""
     return _extreme(pmin_primitive, x, axis_name, axis_index_groups)
@@ -415,6 +421,7 @@ def _extreme(primitive: Pextreme, x: Any, axis_name: AxisName, groups: Groups) -
     return tree.map(lambda leaf: primitive.reduce(_of_group(leaf, axis_name, group), axis=0), x)
 
 
+@entrance
 def all_gather(
     x: Any,
     axis_name: AxisName,
@@ -471,6 +478,7 @@ def all_gather(
     return tree.map(gathered, x)
 
 
+@entrance
 def psum_scatter(
     x: Any,
     axis_name: AxisName,
@@ -516,6 +524,7 @@ def _own_part(x: Any, group: Group, axis: int, tiled: bool, name: str) -> Any:
     return np.take(split, group.position, axis)
 
 
+@entrance
 def ppermute(x: Any, axis_name: Hashable, perm: Sequence[tuple[int, int]]) -> Any:
     """Hand values from example to example.
 
@@ -560,6 +569,7 @@ def ppermute(x: Any, axis_name: Hashable, perm: Sequence[tuple[int, int]]) -> An
     )
 
 
+@entrance
 def pshuffle(x: Any, axis_name: Hashable, perm: Sequence[int]) -> Any:
     """As `ppermute`, by the number of the source for each example."""
     size = axis_size(axis_name)
@@ -568,6 +578,7 @@ def pshuffle(x: Any, axis_name: Hashable, perm: Sequence[int]) -> Any:
     return ppermute(x, axis_name, list(zip(perm, range(size), strict=True)))
 
 
+@entrance
 def all_to_all(
     x: Any,
     axis_name: AxisName,

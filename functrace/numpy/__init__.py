@@ -55,6 +55,7 @@ from functrace.numpy.making import r_ as r_
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.vectorizing import vectorize as vectorize
+from functrace.tracing import entrance as _entrance
 
 if TYPE_CHECKING:
     from numpy import *
@@ -65,6 +66,11 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 fft, linalg = _ListNamespace(_fft), _ListNamespace(_linalg)
 globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
+
+
+array, full = _entrance(array), _entrance(full)
+asarray, asanyarray = _entrance(asarray), _entrance(asanyarray)
+ascontiguousarray = _entrance(ascontiguousarray)
 
 
 def _own(name: str) -> Any:

@@ -41,6 +41,7 @@ from functrace.tracing import (
     Tracer,
     as_operand,
     bind,
+    entrance,
     implements,
     require_usable,
     source_of,
@@ -315,6 +316,7 @@ class Flat:
     def __len__(self) -> int:
         return self.base.size
 
+    @entrance
     def __iter__(self) -> Any:
         return iter(np.ravel(self.base))  # pyright: ignore[reportArgumentType]
 
@@ -323,10 +325,12 @@ class Flat:
             self._following = iter(self)
         return next(self._following)
 
+    @entrance
     def __getitem__(self, index: Any) -> Any:
         result = np.ravel(self.base)[index]  # pyright: ignore[reportArgumentType]
         return result.copy()
 
+    @entrance
     def __setitem__(self, index: Any, value: Any) -> None:
         flat: Any = np.ravel(self.base).copy()  # pyright: ignore[reportArgumentType]
         count = flat[index].size
@@ -336,6 +340,7 @@ class Flat:
             flat[index] = values if np.ndim(flat[index]) else values[0]
             self.base[...] = np.reshape(flat, self.base.shape)
 
+    @entrance
     def copy(self) -> Any:
         """The elements as an array."""
         return np.ravel(self.base).copy()  # pyright: ignore[reportArgumentType]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
-from functrace.tracing import FUNCTIONS
+from functrace.tracing import FUNCTIONS, at_entrance, entrance
 
 
 def _as_array(x: Any) -> Any:
@@ -38,11 +38,15 @@ def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for x in (*args, *kwargs.values()) if kwargs else args:
-            if holds_tracer(x):
-                named = {name: convert(x) for name, x in kwargs.items()}
-                return implementation(*map(convert, args), **named)
-        return function(*args, **kwargs)
+        try:
+            for x in (*args, *kwargs.values()) if kwargs else args:
+                if holds_tracer(x):
+                    named = {name: convert(x) for name, x in kwargs.items()}
+                    return implementation(*map(convert, args), **named)
+            return function(*args, **kwargs)
+        except Exception as error:
+            at_entrance(error)
+            raise
 
     return call
 
@@ -75,10 +79,14 @@ def ufunc_accepting_lists(ufunc: np.ufunc) -> Callable[..., Any]:
     """
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
-            if type(x) in _LISTS and holds_tracer(x):
-                return ufunc(*map(_as_array, args), **kwargs)
-        return ufunc(*args, **kwargs)
+        try:
+            for x in args:
+                if type(x) in _LISTS and holds_tracer(x):
+                    return ufunc(*map(_as_array, args), **kwargs)
+            return ufunc(*args, **kwargs)
+        except Exception as error:
+            at_entrance(error)
+            raise
 
     update_wrapper(call, ufunc, updated=())
     call.__module__ = "functrace.numpy"
@@ -115,6 +123,7 @@ def accepting_precision(function: Callable[..., Any]) -> Callable[..., Any]:
     ``preferred_element_type`` is the dtype in which products are added up, and of the result.
     """
 
+    @entrance
     @wraps(function, updated=())
     def call(
         *args: Any, precision: Any = None, preferred_element_type: Any = None, **kwargs: Any

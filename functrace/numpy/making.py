@@ -23,6 +23,7 @@ from functrace.primitives.linear import as_array, cast_to, shape_of
 from functrace.tracing import (
     Tracer,
     as_operand,
+    entrance,
     implements,
     source_of,
     strong,
@@ -52,9 +53,10 @@ def making(function: Callable[..., Any]) -> Callable[..., Any]:
     Outside of transformations it gives what NumPy's function does.
     """
 
+    @entrance
     @wraps(function)
-    def make(*args: Any, **options: Any) -> Any:
-        result = function(*args, **options)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
         if type(result) is np.ndarray and any(
             type(x) is np.ndarray and np.may_share_memory(result, x) for x in args
         ):
@@ -165,6 +167,7 @@ class Joiner:
         self._original = original
         self._as_columns = as_columns
 
+    @entrance
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
         if not any(map(holds_tracer, parts)):

@@ -18,7 +18,15 @@ from functrace.errors import MissingRuleError, UnknownValueError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing import Tracer, bind, new_memory, require_usable, source_of, user_place
+from functrace.tracing import (
+    Tracer,
+    at_entrance,
+    bind,
+    new_memory,
+    require_usable,
+    source_of,
+    user_place,
+)
 
 
 def shape_of(x: Any) -> Shape:
@@ -453,6 +461,11 @@ def stop_gradient(x: Any) -> Any:
         >>> ft.grad(lambda x: x * ft.stop_gradient(x))(3.0)
         np.float64(3.0)
     """
-    return tree.map(
-        lambda leaf: bind(stop_gradient_primitive, leaf) if isinstance(leaf, Tracer) else leaf, x
-    )
+    try:
+        return tree.map(
+            lambda leaf: bind(stop_gradient_primitive, leaf) if isinstance(leaf, Tracer) else leaf,
+            x,
+        )
+    except Exception as error:
+        at_entrance(error)
+        raise

@@ -16,7 +16,7 @@ from functrace.ir.types import type_of
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
-from functrace.tracing import as_operand, bind
+from functrace.tracing import as_operand, bind, entrances
 
 
 def _floating(x: Any) -> Any:
@@ -181,3 +181,6 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
     shifted = x - np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+globals().update(entrances(globals()))
