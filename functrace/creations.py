@@ -184,12 +184,11 @@ def _creation(name: str, frame: FrameType) -> tuple[int, str, str] | None:
     found = [
         node
         for node in _own_statements(function)
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.For)
-        and _binds(node, name)
+        if isinstance(node, _Binding) and _binds(node, name)
     ]
-    if len(found) != 1:
+    node = _in_force(found, function, frame.f_lineno)
+    if node is None:
         return None
-    (node,) = found
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
     if isinstance(node, ast.For) or node.value is None:
         return None
@@ -204,6 +203,32 @@ def _creation(name: str, frame: FrameType) -> tuple[int, str, str] | None:
     if isinstance(node, ast.Assign) and value is node.value and len(node.targets) == 1:
         return node.lineno, ast.unparse(node), f"{name} = {new}"
     return node.lineno, ast.unparse(value), new
+
+
+_Binding = ast.Assign | ast.AnnAssign | ast.NamedExpr | ast.For
+
+
+def _in_force(bindings: list[_Binding], function: ast.AST, line: int) -> _Binding | None:
+    """Of the statements that bind a name, the one whose value it has at a line, where that is sure.
+
+    Where there are several it is the last one before the line that is no part of another
+    statement, as a branch's or a loop's are, if none of these comes after it.
+    """
+    if len(bindings) == 1:
+        return bindings[0]
+    body: list[ast.stmt] = getattr(function, "body", [])
+    last = max(
+        (b.lineno for b in bindings if b in body and (b.end_lineno or line) < line), default=0
+    )
+    is_repeated = any(
+        isinstance(step, ast.For | ast.While) and step.lineno <= line <= (step.end_lineno or line)
+        for step in body
+    )
+    for binding in bindings:
+        is_later = binding.lineno > line and not is_repeated
+        if binding.lineno > last and not is_later:
+            return None
+    return next((binding for binding in bindings if binding.lineno == last), None)
 
 
 def _binds(node: ast.AST, name: str) -> bool:

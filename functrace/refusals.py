@@ -63,6 +63,27 @@ DRAWS = (
     "static_argnums=...)."
 )
 
+POSITIONS = (
+    "How many there are is not known, and so not the size of the result. Keep the mask in place of "
+    "the positions: np.where(mask, x, 0) chooses values, np.count_nonzero(mask) counts them, and "
+    "np.argmax(mask) is the first of them."
+)
+DIFFERENT = (
+    "How many different values there are is not known, and so not the size of the result. Write "
+    "s = np.sort(x); where s[1:] != s[:-1], a new value begins. Or call np.unique outside of the "
+    "compiled function, and hand in what it gives as an argument."
+)
+COUNTS = (
+    "The largest number says how long the result is. Where all numbers are less than n, write "
+    "counts = functrace.numpy.zeros(n), and then np.add.at(counts, x, 1), or weights in place of 1."
+)
+BINS = (
+    "Where the bins are in increasing order, np.searchsorted(bins, x, side='right') gives the same."
+)
+STATIC = (
+    "Make the argument static, so that its value is known: functrace.jit(f, static_argnums=...)."
+)
+
 _CONTAINERS: dict[type, str] = {list: "list", tuple: "tuple", dict: "dict"}
 
 

@@ -2076,9 +2076,9 @@ _MASKED_ARRAYS = f"{NUMPY_FOLDER}ma{os.sep}core.py"
 
 
 _SIZED = frozenset(
-    {"arange", "linspace", "logspace", "geomspace", "roll", "repeat", "tile", "pad", "resize"}
+    {"arange", "linspace", "logspace", "geomspace", "repeat", "tile", "pad", "resize"}
 )
-"""Functions of NumPy's whose numbers say how long the result is, or where its elements lie."""
+"""Functions of NumPy's whose numbers say how long the result is."""
 
 
 def _library_function(frame: Any) -> tuple[str, str] | None:

@@ -63,6 +63,17 @@ PROGRAMS = {
     "full_like": "def f(t):\n    return np.sum(np.full_like(X3, t) ** 2)",
     "an operator": "def f(t):\n    y = np.ones(3)\n    y *= t\n    return np.sum(y * y)",
     "out": "def f(t):\n    y = np.ones(3)\n    np.multiply(X3, t, out=y)\n    return np.sum(y * y)",
+    "a name bound anew": (
+        "def f(t):\n    y = np.zeros(2)\n    y = np.ones(3)\n    y[0] = t\n    return np.sum(y * y)"
+    ),
+    "a name bound anew after a loop": (
+        "def f(t):\n    y = 0.0\n    for i in range(2):\n        y = np.zeros(2)\n"
+        "    y = np.ones(3)\n    y[0] = t\n    return np.sum(y * y)"
+    ),
+    "a name bound anew before and after": (
+        "def f(t):\n    y = np.zeros(2)\n    z = y * 2.0\n    y = np.ones(3)\n    y[1:] = t\n"
+        "    s = np.sum(y * y)\n    y = np.arange(3.0)\n    return s + np.sum(y) + np.sum(z)"
+    ),
     "copyto": "def f(t):\n    y = np.ones(3)\n    np.copyto(y, t)\n    return np.sum(y * y)",
 }
 X3 = np.array([1.0, 2.0, 4.0])
@@ -91,6 +102,25 @@ def test_the_advice_followed_to_the_letter_is_right(kind, transformation):
     step = 1e-6
     expected = (f(3.0 + step) - f(3.0 - step)) / (2 * step)
     np.testing.assert_allclose(transform(mended)(3.0), expected, rtol=1e-6)
+
+
+UNSURE = {
+    "a branch": (
+        "def f(t):\n    y = np.zeros(3)\n    if y.size:\n        y = np.ones(3)\n    y[0] = t\n"
+        "    return np.sum(y * y)"
+    ),
+    "a loop": (
+        "def f(t):\n    y = np.zeros(3)\n    for i in range(2):\n        y[i] = t\n"
+        "        y = np.ones(3)\n    return np.sum(y * y)"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNSURE)
+def test_of_several_creations_none_is_named_where_it_may_be_another(kind):
+    f = defined(UNSURE[kind], f"<unsure, {kind}>")
+    with pytest.raises(ArrayWriteError, match="array that `y` stands for by functrace"):
+        ft.grad(f)(3.0)
 
 
 OUTSIDE = {

@@ -712,7 +712,12 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         raise ArgumentError("switch was called without a branch.")
     index_type = type_of(as_operand(index))
     if index_type.shape != () or index_type.dtype.kind not in "biu":
-        raise ArgumentError(f"The index of switch must be an integer, not of type {index_type}.")
+        raise ArgumentError(
+            f"The index of switch must be an integer, not of type {index_type}.",
+            source_of(user_place(2)),
+            "Give the number of a branch: i.astype(int), or int(i) of a number of Python's; for a "
+            "condition write functrace.cond(condition, if_true, if_false).",
+        )
     return _choose(index, list(branches), operands, "switch")
 
 

@@ -20,6 +20,7 @@ from functrace.primitives.elementwise import (
     ufunc_dtype,
 )
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_choice
+from functrace.refusals import POSITIONS
 from functrace.tracing import (
     UFUNCS,
     Tracer,
@@ -58,7 +59,8 @@ def require_castable(source: np.dtype[Any], target: Any, casting: Any) -> None:
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """As `numpy.where` with three arguments; with one, the condition's value must be known."""
     if x is None and y is None:
-        return np.nonzero(known_choice(condition, "The condition of np.where without x and y"))
+        what = "The condition of np.where without x and y"
+        return np.nonzero(known_choice(condition, what, POSITIONS))
     if x is None or y is None:
         raise OperandError(
             "np.where takes a condition and both values, or the condition alone.",

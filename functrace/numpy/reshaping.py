@@ -27,6 +27,7 @@ from functrace.primitives.shaping import (
 )
 from functrace.refusals import LENGTHS
 from functrace.tracing import (
+    FUNCTIONS,
     Tracer,
     as_operand,
     bind,
@@ -314,13 +315,25 @@ def known_numbers(x: Any, request: str) -> Any:
 
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """As `numpy.roll`; the shifts must be known."""
+    """As `numpy.roll`."""
+    a = as_operand(a)
     if axis is None:
-        return np.reshape(np.roll(np.ravel(a), shift, 0), a.shape)
-    axes = normalize_axis_tuple(axis, a.ndim, allow_duplicate=True)
-    shifts, places = np.broadcast_arrays(known_numbers(shift, "A shift"), axes)
-    if shifts.ndim > 1:
+        return np.reshape(roll(np.ravel(a), shift, 0), np.shape(a))
+    axes = normalize_axis_tuple(axis, np.ndim(a), allow_duplicate=True)
+    is_list = isinstance(shift, list | tuple) and any(isinstance(s, Tracer) for s in shift)
+    number = known_value(np.stack(shift) if is_list else as_operand(shift))
+    if max(np.ndim(number), np.ndim(axis)) > 1:
         raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    if isinstance(number, Tracer):
+        if number.dtype.kind not in "iub":
+            raise TypeError(f"a shift is a whole number, not of dtype {number.dtype}")
+        shifts = np.broadcast_to(number, np.broadcast_shapes(number.shape, (len(axes),)))
+        for step, along in zip(shifts, np.broadcast_to(axes, shifts.shape), strict=True):
+            length = np.shape(a)[along]
+            if length:
+                a = FUNCTIONS[np.take](a, (np.arange(length) - step) % length, int(along))
+        return a
+    shifts, places = np.broadcast_arrays(number, axes)
     return bind(roll_primitive, a, shifts=tuple(shifts.tolist()), along=tuple(places.tolist()))
 
 

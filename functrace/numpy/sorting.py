@@ -11,6 +11,7 @@ from functrace.numpy.taking import take_along
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
+from functrace.refusals import BINS, COUNTS, DIFFERENT, POSITIONS
 from functrace.tracing import Tracer, as_operand, bind, implements
 
 # Sorting
@@ -75,19 +76,19 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 @implements(np.nonzero)
 def nonzero(a: Any) -> Any:
     """As `numpy.nonzero`, of known values."""
-    return np.nonzero(known_choice(a, "The input of nonzero"))
+    return np.nonzero(known_choice(a, "The input of nonzero", POSITIONS))
 
 
 @implements(np.argwhere)
 def argwhere(a: Any) -> Any:
     """As `numpy.argwhere`, of known values."""
-    return np.argwhere(known_choice(a, "The input of argwhere"))
+    return np.argwhere(known_choice(a, "The input of argwhere", POSITIONS))
 
 
 @implements(np.flatnonzero)
 def flatnonzero(a: Any) -> Any:
     """As `numpy.flatnonzero`, of known values."""
-    return np.flatnonzero(known_choice(a, "The input of flatnonzero"))
+    return np.flatnonzero(known_choice(a, "The input of flatnonzero", POSITIONS))
 
 
 @implements(np.isin)
@@ -108,7 +109,7 @@ def unique(
     axis: int | None = None, **options: Any,
 ) -> Any:  # fmt: skip
     """As `numpy.unique`, of known values: the first of equal elements has the derivative."""
-    values = known_choice(ar, "The input of unique")
+    values = known_choice(ar, "The input of unique", DIFFERENT)
     _, index, inverse, counts = np.unique(values, True, True, True, axis, **options)
     results = [np.take(ar, index, axis)]
     results += [index] * return_index + [inverse] * return_inverse + [counts] * return_counts
@@ -129,7 +130,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """As `numpy.digitize`; the bins must be known."""
-    edges = np.asarray(known_choice(as_operand(bins), "The bins of digitize"))
+    edges = np.asarray(known_choice(as_operand(bins), "The bins of digitize", BINS))
     if dtype_of(as_operand(x)).kind == "c":
         raise TypeError("x may not be complex")
     if edges.ndim != 1:
@@ -154,7 +155,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @implements(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """As `numpy.bincount`; what is counted must be known, and the weights may be traced."""
-    numbers = known_choice(as_operand(x), "What bincount counts")
+    numbers = known_choice(as_operand(x), "What bincount counts", COUNTS)
     if not isinstance(weights, Tracer):
         return np.bincount(numbers, weights, minlength)
     length = len(np.bincount(numbers, None, minlength))  # also for NumPy's errors

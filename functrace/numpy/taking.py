@@ -12,6 +12,7 @@ from functrace.ir.types import Shape
 from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
+from functrace.refusals import POSITIONS, STATIC
 from functrace.tracing import (
     Tracer,
     as_operand,
@@ -177,7 +178,19 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 @implements(np.ix_)
 def ix_(*args: Any) -> Any:
     """As `numpy.ix_`."""
-    return np.ix_(*(known_choice(x, "An index") for x in args))
+    known = [known_value(as_operand(x)) for x in args]
+    if not any(isinstance(x, Tracer) for x in known):
+        return np.ix_(*known)
+    return tuple(_along(x, axis, len(known)) for axis, x in enumerate(known))
+
+
+def _along(x: Any, axis: int, ndim: int) -> Any:
+    """A row of indices along one of the axes."""
+    if np.ndim(x) != 1:
+        raise ValueError("Cross index must be 1 dimensional")
+    if dtype_of(x).kind == "b":
+        x = np.flatnonzero(known_choice(x, "A mask", POSITIONS))
+    return np.reshape(x, [-1 if number == axis else 1 for number in range(ndim)])
 
 
 # Functions that write in place
@@ -227,14 +240,21 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    """As `numpy.place`, into a traced array; the mask must be known."""
+    """As `numpy.place`, into a traced array; values that are too few are repeated."""
     _require_traced(arr)
     vals = array(vals)
     if vals.size == 1:
         np.putmask(arr, mask, vals)
         return
-    chosen = np.flatnonzero(known_choice(mask, "The mask of place"))
-    np.put(arr, chosen, vals)
+    mask = known_value(as_operand(mask))
+    if not isinstance(mask, Tracer):
+        np.put(arr, np.flatnonzero(mask), vals)
+        return
+    if mask.size != arr.size or not vals.size:
+        raise ValueError("place: mask and data must be the same size, and values not empty")
+    chosen = np.not_equal(mask, 0)
+    place = np.reshape(np.cumsum(np.ravel(chosen)) - 1, arr.shape)
+    arr[...] = np.where(np.reshape(chosen, arr.shape), np.ravel(vals)[place % vals.size], arr)
 
 
 @implements(np.fill_diagonal)
@@ -273,7 +293,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     axis = normalize_axis_index(axis, np.ndim(arr))
     shape = shape_of(arr)
     length = shape[axis]
-    place = known_choice(obj, "Where to insert")
+    place = known_choice(obj, "Where to insert", STATIC)
     if isinstance(place, slice):
         place = np.arange(length)[place]
     place = np.asarray(place)

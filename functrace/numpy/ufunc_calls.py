@@ -13,6 +13,7 @@ import numpy as np
 from functrace.errors import OperandError
 from functrace.higher_order.loops import associative_scan
 from functrace.primitives.linear import dtype_of, known_choice, known_value
+from functrace.refusals import STATIC
 from functrace.tracing import (
     FUNCTIONS,
     UFUNC_METHODS,
@@ -239,7 +240,7 @@ def _reduced_at(
 ) -> Any:
     """As ``ufunc.reduceat``: reduce from each index to the next, if that is larger."""
     reject_out(out)
-    starts = np.asarray(known_choice(indices, "The indices of reduceat")).tolist()
+    starts = np.asarray(known_choice(indices, "The indices of reduceat", STATIC)).tolist()
     # What NumPy says of the keywords depends on the shape and the dtype alone.
     like = ufunc.reduceat(np.ones(np.shape(array), array.dtype), starts, axis, dtype)
     array = FUNCTIONS[np.astype](array, like.dtype)

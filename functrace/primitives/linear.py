@@ -51,7 +51,10 @@ def known_value(x: Any) -> Any:
     return x
 
 
-def known_choice(x: Any, request: str) -> Any:
+CHOSEN = "Keep the shape and choose the values, as in np.where(mask, x, 0)."
+
+
+def known_choice(x: Any, request: str, advice: str = CHOSEN) -> Any:
     """The values of an array that decides a shape; raises where they are unknown."""
     x = known_value(x)
     if isinstance(x, Tracer):
@@ -59,7 +62,7 @@ def known_choice(x: Any, request: str) -> Any:
             f"{request} is a traced {x.type}, of which only shape and dtype are known; the shape "
             "of the result depends on the values.",
             source_of(user_place(2)),
-            "Keep the shape and choose the values, as in np.where(mask, x, 0).",
+            advice,
         )
     return x
 

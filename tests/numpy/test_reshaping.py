@@ -134,3 +134,27 @@ def test_views():
         return np.sum(y * y)
 
     np.testing.assert_allclose(ft.grad(h)(V), 4 * V)
+
+
+@pytest.mark.parametrize("shift", [0, 1, -4, 7, np.int8(-2)])
+def test_rolls_by_shifts_of_unknown_value(shift):
+    for f in (
+        np.roll,
+        lambda x, n: np.roll(x, n, 1),
+        lambda x, n: np.roll(x, n, (0, 1)),
+        lambda x, n: np.roll(x, (n, 2, n), (0, -1, 0)),
+        lambda x, n: np.roll(x, -n, [1]),
+    ):
+        expected = f(M, shift)
+        np.testing.assert_array_equal(ft.jit(f)(M, shift), expected)
+        shifts = np.array([shift, shift + 1])
+        np.testing.assert_array_equal(ft.vmap(f)(np.stack([M, M]), shifts)[0], expected)
+        loss = lambda x, n, f=f: np.sum(np.sin(f(x, n)) * M)
+        gradient = ft.grad(lambda x, loss=loss: loss(x, int(shift)))(M)
+        np.testing.assert_allclose(ft.jit(ft.grad(loss))(M, shift), gradient, rtol=1e-12)
+    assert ft.jit(np.roll)(np.zeros((0, 2)), shift).shape == (0, 2)
+
+
+def test_a_shift_that_is_no_whole_number():
+    with pytest.raises(TypeError, match="whole number"):
+        ft.jit(np.roll)(M, 1.5)

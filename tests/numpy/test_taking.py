@@ -54,6 +54,39 @@ def test_functions_in_place():
     agrees(functions_in_place, V)
 
 
+def placed(values):
+    def place(x, mask):
+        y = x * 1
+        np.place(y, mask, x[:values] * 2)
+        return y
+
+    return place
+
+
+IN_PLACE = {
+    "place one": placed(1),
+    "place two": placed(2),
+    "place more than there are": placed(6),
+    "putmask": lambda x, mask: [y := x * 1, np.putmask(y, mask, x[:2])][0],
+    "copyto": lambda x, mask: [y := x * 1, np.copyto(y, x[::-1], where=mask)][0],
+    "add": lambda x, mask: np.add(x, x, out=x * 1, where=mask),
+    "ix_": lambda x, mask: np.reshape(x * 1, (2, 3))[np.ix_(mask[:2].astype(int), mask[2:] * 1)],
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+@pytest.mark.parametrize("mask", [V > 0, V > 9, V < 9], ids=["some", "none", "all"])
+def test_writing_by_a_mask_of_unknown_values(name, mask):
+    f = IN_PLACE[name]
+    expected = f(V.copy(), mask)
+    gradient = ft.grad(lambda x: np.sum(np.sin(f(x, mask))))(V)
+    np.testing.assert_array_equal(ft.jit(f)(V, mask), expected)
+    np.testing.assert_array_equal(ft.vmap(f)(V[None], mask[None])[0], expected)
+    compiled = ft.jit(lambda x, mask: ft.grad(lambda x: np.sum(np.sin(f(x, mask))))(x))
+    np.testing.assert_allclose(compiled(V, mask), gradient, rtol=1e-12)
+    check(lambda x: f(x, mask), V)
+
+
 def test_ordinary_arrays_are_not_written():
     for write in (
         lambda x: np.copyto(np.ones(6), x),
