@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -80,6 +81,15 @@ class Plain(Recording):
 
         return method
 
+    def as_array(self, tracer: Tracer, dtype: Any, copy: bool | None) -> np.ndarray:
+        """The array, in the same memory as NumPy's `asarray` gives it, or a copy."""
+        value = tracer.value
+        if copy or (dtype is not None and np.dtype(dtype) != value.dtype):
+            return np.array(value, dtype, copy=copy)
+        memory = root_of(tracer).value
+        lender = _lenders.setdefault(id(memory), _Lender(memory))
+        return np.asarray(_Lent(lender, value))
+
     def call(
         self, function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
     ) -> Any:
@@ -106,6 +116,25 @@ class Plain(Recording):
 
 
 PLAIN = Plain()
+
+
+class _Lender:
+    """Lives as long as arrays that `numpy.asarray` has made of a buffer, or views of these."""
+
+    def __init__(self, memory: np.ndarray) -> None:
+        self._memory = memory  # which keeps its identity
+
+
+class _Lent:
+    """What NumPy makes an array of: the owner of that array's memory."""
+
+    def __init__(self, lender: _Lender, value: np.ndarray) -> None:
+        self._lender = lender
+        self.__array_interface__ = value.__array_interface__
+
+
+_lenders: WeakValueDictionary[int, _Lender] = WeakValueDictionary()
+"""By the identity of a buffer's memory."""
 
 
 class _TracedArgumentError(Exception):
@@ -189,7 +218,8 @@ def require_writable(tracer: Tracer) -> None:
     """See that a buffer can be written in place: what a recording keeps is left to it."""
     require_usable(tracer)
     root = root_of(tracer)
-    if root.recording is PLAIN and root.variable is None and not root.value.flags.writeable:
+    is_kept = root.recording is PLAIN and not root.value.flags.writeable
+    if is_kept and root.variable is None and id(root.value) not in _lenders:
         root.value = root.value.copy("K")
         outdate(root)
         require_usable(tracer)
@@ -213,7 +243,17 @@ def require_own(tracer: Tracer) -> None:
         ArrayWriteError: Its memory belongs to an array of the user's, which cannot hold the value.
     """
     root = root_of(tracer)
-    if root.recording is PLAIN and root.variable is BORROWED:
+    if root.recording is not PLAIN:
+        return
+    if id(root.value) in _lenders:
+        raise ArrayWriteError(
+            "A traced value is written into an array of which np.asarray has made an ordinary "
+            "NumPy array, which shares its memory, is still in use and cannot hold the value.",
+            source_of(user_place(1)),
+            "Write functrace.numpy.asarray(x) in place of np.asarray(x), or make a copy: "
+            "np.array(x).",
+        )
+    if root.variable is BORROWED:
         raise ArrayWriteError(
             "A traced value is written into an array that functrace.numpy.asarray made of an "
             "ordinary NumPy array, which shares its memory and cannot hold the value.",

@@ -203,6 +203,10 @@ class Recording:
         """What a plain array has and a traced one has not."""
         raise NotImplementedError
 
+    def as_array(self, tracer: Tracer, dtype: Any, copy: bool | None) -> np.ndarray:
+        """The plain array that a tracer stands for."""
+        raise NotImplementedError
+
     def call(
         self, function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
     ) -> Any:
@@ -480,7 +484,12 @@ class ProgramRecording(Recording):
                     self.row_major.add(atom)
                 return isinstance(self.layouts.get(atom), np.ndarray)
             primitive = equation.primitive
-            if primitive.makes_arrays or not (primitive.makes_views or primitive.keeps_arrays):
+            is_part = primitive.multiple_outputs  # the elements of an array are scalars
+            if (
+                primitive.makes_arrays
+                or is_part
+                or not (primitive.makes_views or primitive.keeps_arrays)
+            ):
                 return primitive.makes_arrays
             atom = equation.inputs[0]
         return True
@@ -1260,7 +1269,7 @@ class Tracer:
             at_entrance(error)
             raise
         if self.recording.is_plain:
-            return np.array(self.value, dtype)
+            return self.recording.as_array(self, dtype, copy)
         if stores_an_item(place) or writes_by_method(place):
             raise self._refused(written_into_an_array(self.type, place), place)
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]

@@ -494,3 +494,68 @@ def test_an_array_written_in_a_recorded_function_names_the_write(inner, outer, i
         outer(f)(X)
     (line,) = re.findall(r"test_buffers.py:(\d+) in writes", str(caught.value))
     assert "# the write" in linecache.getline(__file__, int(line))
+
+
+AS_ARRAYS = [np.asarray, np.asanyarray, np.ascontiguousarray, np.require]
+BUFFERS = {"made": lambda x: fnp.zeros(3), "alike": lambda x: np.zeros_like(x)}
+
+
+@pytest.mark.parametrize("convert", AS_ARRAYS)
+@pytest.mark.parametrize("make", BUFFERS)
+def test_an_ordinary_array_made_of_a_buffer_shares_its_memory(convert, make):
+    def f(x):
+        buffer = BUFFERS[make](x)
+        array = convert(buffer)
+        assert type(array) is np.ndarray
+        array[0] = 5.0
+        buffer[1] = 6.0
+        buffer[1:][1:] += 7.0
+        part = np.asarray(buffer[1:])
+        part[0] += 1.0
+        return buffer * x, array * x
+
+    for found in (ft.jit(f)(X), ft.vjp(f, X)[0]):
+        np.testing.assert_array_equal(found, f(X))
+
+
+def test_a_copy_of_a_buffer_is_one():
+    def f(x):
+        buffer = fnp.zeros(3)
+        for array in (np.array(buffer), np.asarray(buffer, np.float32)):
+            array[0] = 5.0
+        buffer[0] = x[0]
+        return buffer
+
+    np.testing.assert_array_equal(ft.jit(f)(X), f(X))
+
+
+def test_an_ordinary_array_that_shares_a_buffers_memory_cannot_hold_a_traced_value():
+    def f(x, is_used):
+        buffer = fnp.zeros(3)
+        array = np.asarray(buffer)[1:]
+        total = array.sum()
+        if not is_used:
+            del array
+        buffer[0] = x[0]
+        return buffer * total
+
+    for transform in (ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]):
+        np.testing.assert_array_equal(transform(lambda x: f(x, False))(X), f(X, False))
+        with pytest.raises(errors.ArrayWriteError, match=r"np\.asarray has made"):
+            transform(lambda x: f(x, True))(X)
+
+
+def test_a_loop_that_writes_an_ordinary_array_made_of_a_buffer():
+    def f(x):
+        buffer = fnp.zeros(3)
+
+        def step(c, r):
+            array = np.asarray(buffer)
+            array += 1
+            return c + np.sum(buffer) * r, None
+
+        return ft.scan(step, x[0], x)[0]
+
+    assert ft.vjp(f, X)[0] == f(X)
+    with pytest.raises(errors.ArrayWriteError, match=r"test_buffers\.py:\d+ in step"):
+        ft.jit(f)(X)

@@ -612,6 +612,23 @@ def test_operators_in_place_rebind_scalars(name, way):
 
 
 @every_way
+def test_the_elements_that_a_loop_takes_are_scalars(way):
+    def f(x):
+        total = 0.0
+        for element in x:
+            last = element
+            last += 1.0
+            total += last * element
+        row = np.reshape(last, -1)
+        row[0] = 7.0
+        alias = last
+        last *= x  # which is an array from here on
+        return total, row, alias, last
+
+    same(way(f, THREE), f(THREE))
+
+
+@every_way
 def test_the_callers_array_is_untouched(way):
     def f(x):
         x += 1
