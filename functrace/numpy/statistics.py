@@ -48,19 +48,24 @@ def var(
     own = dtype_of(a)
     halves = dtype is None and own == np.float16
     if dtype is not None:
-        a = cast_to(a, np.dtype(dtype))
+        summed = np.dtype(dtype)
     elif halves or own.kind not in "fc":
-        a = cast_to(a, np.dtype(np.float32 if halves else np.float64))
+        summed = np.dtype(np.float32 if halves else np.float64)
+    else:
+        summed = own
     if not is_given(mean):
-        mean = np.mean(a, axis=axis, keepdims=True, where=where)
-    result = _mean_square(a - mean, axis, keepdims, where, ddof)
-    return cast_to(result, own) if halves else result
+        mean = cast_to(np.mean(cast_to(a, summed), axis=axis, keepdims=True, where=where), summed)
+    squares = squared_size(a - mean)
+    result = _mean_of_squares(squares, axis, dtype and summed, keepdims, where, ddof)
+    return cast_to(result, own if halves else summed) if halves or dtype is not None else result
 
 
-def _mean_square(deviation: Any, axis: Any, keepdims: bool, where: Any, ddof: Any) -> Any:
+def _mean_of_squares(
+    squares: Any, axis: Any, dtype: Any, keepdims: bool, where: Any, ddof: Any
+) -> Any:
     """The sum of squares, divided by their number less ``ddof``."""
-    total = sum_of(squared_size(deviation), axis, None, None, keepdims, None, where)
-    count = count_where(where, shape_of(deviation), axis, keepdims) - ddof
+    total = sum_of(squares, axis, dtype, None, keepdims, None, where)
+    count = count_where(where, shape_of(squares), axis, keepdims) - ddof
     return divided(total, max(count, 0) if where is True else np.maximum(count, 0))
 
 
@@ -83,10 +88,11 @@ def std(
     correction: Any = None,
 ) -> Any:
     """As `numpy.std`; where all elements are equal its derivative is 0."""
-    return bind(
+    result = bind(
         root,
         var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction),
     )
+    return result if dtype is None else cast_to(result, np.dtype(dtype))
 
 
 @implements(np.average)
@@ -228,7 +234,7 @@ def nanvar(
     deviation = np.where(counted, a - mean, dtype_of(a).type(0))
     ddof = correction if is_given(correction) else ddof
     with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted
-        return _mean_square(deviation, axis, keepdims, counted, ddof)
+        return _mean_of_squares(squared_size(deviation), axis, None, keepdims, counted, ddof)
 
 
 @implements(np.nanstd)

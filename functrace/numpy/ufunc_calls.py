@@ -69,6 +69,9 @@ def _call_with_options(
     chosen = signature if sig is None else sig
     if dtype is not None or chosen is not None:
         inputs = _cast_for(ufunc, inputs, _loop(ufunc, dtype, chosen), casting)
+    elif casting in ("no", "equiv") and len(inputs) == ufunc.nin:  # all else lets promotion be
+        kinds = [_PYTHON[dtype_of(x).kind] if _is_number(x) else dtype_of(x) for x in inputs]
+        ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), casting=casting)
     if layout or ufunc.signature is not None:
         if where is not True:
             layout["where"] = where  # for NumPy to refuse
@@ -187,6 +190,10 @@ def _cast_for(
         x if dtype_of(x) == own and not _is_number(x) else FUNCTIONS[np.astype](x, own)
         for x, own in zip(inputs, wanted, strict=False)
     )
+
+
+_PYTHON: dict[str, Any] = {"b": np.dtype(bool), "i": int, "f": float, "c": complex}
+"""What stands for Python's numbers where NumPy resolves dtypes, by their kind."""
 
 
 def _is_number(x: Any) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -39,6 +42,41 @@ def test_moments_with_their_other_keywords():
     assert_like_numpy(lambda x: np.var(x, axis=0, mean=mean), x)
     with pytest.raises(ValueError, match="simultaneously"):
         ft.grad(lambda x: np.var(x, ddof=1, correction=1))(x)
+
+
+@pytest.mark.parametrize("f", [np.var, np.std])
+@pytest.mark.parametrize("own", "efdFDi?")
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_moments_in_a_dtype(f, own, shape):
+    draw = np.random.default_rng(0).normal
+    x = np.asarray(draw(size=shape) * 3 + 1j * draw(size=shape))
+    x = (x if own in "FD" else x.real).astype(own)[()]
+    for dtype in (None, *"efdFD"):
+        for options in ({}, {"ddof": 1}, {"axis": -1, "keepdims": True}):
+            moment = partial(f, dtype=dtype, **options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what is lost
+                try:
+                    expected = moment(x)
+                except np.exceptions.AxisError:
+                    continue
+                found = ft.jit(moment)(x)
+            assert type(found) is type(expected)
+            assert found.dtype == expected.dtype
+            eps = max(
+                np.finfo(t).eps for t in (found.dtype, np.result_type(own, "e"), dtype or "d")
+            )
+            np.testing.assert_allclose(found, expected, rtol=30 * eps, atol=30 * eps)
+
+
+def test_the_derivative_of_a_moment_in_a_dtype():
+    z = np.array([1 + 2j, 0.5j, -1.0])
+    x = np.array([1.0, -2.0, 3.0])
+    check_grads(lambda x: np.var(x, dtype=complex).real, (x,))
+    check_grads(lambda x: np.std(x, dtype=complex).real, (x,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_grads(lambda z: np.var(z, dtype=float), (z,))
 
 
 def test_numbers_among_nan():
