@@ -24,6 +24,14 @@ from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
 from functrace.primitives.elementwise import Elementwise
+from functrace.transforms.simplify.indices import (
+    are_alike,
+    full_index,
+    has_same_index,
+    is_elsewhere,
+    merged_index,
+    relative_index,
+)
 from functrace.transforms.simplify.rewriting import (
     Scope,
     has_unknown_length,
@@ -53,6 +61,9 @@ LARGEST_SINGLE_SUM = 4096
 _DEEPEST_PRODUCT = 3  # how many products within products are looked at for a sign
 
 _FULL = (np.dtype(np.float32), np.dtype(np.float64))  # precisions in which factors are moved
+
+MOST_WRITES = 16
+"""So many writes to other places a read is looked for behind."""
 
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
@@ -876,47 +887,6 @@ def _contraction_of_multiple(equation: Equation, scope: Scope) -> Equation | Non
     return None
 
 
-# Indices
-
-
-def full_index(shape: Sequence[int], index: Sequence[Any]) -> list[Any] | None:
-    """An index by slices and numbers with one item for each axis; None for any other index."""
-    if any(item is None or not isinstance(item, slice | int | type(...)) for item in index):
-        return None
-    if any(isinstance(item, bool) for item in index) or min(shape, default=0) < 0:
-        return None
-    found = list(index)
-    missing = [slice(None)] * (len(shape) - sum(item is not Ellipsis for item in found))
-    place = found.index(Ellipsis) if Ellipsis in found else len(found)
-    return [*found[:place], *missing, *found[place + 1 :]]
-
-
-def merged_index(
-    shape: Sequence[int], first: Sequence[Any], second: Sequence[Any]
-) -> tuple[Any, ...] | None:
-    """The index that does what one does, and then another; None where it cannot be written."""
-    outer = full_index(shape, first)
-    if outer is None:
-        return None
-    left = [range(n)[item] for n, item in zip(shape, outer, strict=True)]
-    inner = full_index([len(x) for x in left if isinstance(x, range)], second)
-    if inner is None:
-        return None
-    items = iter(inner)
-    merged: list[Any] = []
-    for length, taken in zip(shape, left, strict=True):
-        both = taken[next(items)] if isinstance(taken, range) else taken
-        if isinstance(both, int):
-            merged.append(both)
-        elif not both or both.step < 0:
-            return None
-        elif both == range(length):
-            merged.append(slice(None))
-        else:
-            merged.append(slice(both.start, both.stop, None if both.step == 1 else both.step))
-    return tuple(merged)
-
-
 # Adding at an index
 
 
@@ -944,6 +914,95 @@ def _added_at_index(equation: Equation, scope: Scope) -> Equation | None:
                 primitive=indexing.index_add, inputs=[whole, *made.inputs], params=params
             )
     return None
+
+
+# What was written at an index
+
+
+def _what_was_written(equation: Equation, scope: Scope) -> Equation | Atom | None:
+    """What was written last at a place is there; writes to other places do not change it.
+
+    Writes elsewhere are looked through where they lead to what was written, or to what the Program
+    was given, which nothing writes over.
+    """
+    atom = equation.inputs[0]
+    if has_unknown_length(atom.type):
+        return None
+    for _ in range(MOST_WRITES):
+        made = scope.definitions.get(atom)
+        if made is None:
+            if atom is equation.inputs[0]:
+                return None
+            return equation.replaced(inputs=[atom, *equation.inputs[1:]])
+        if made.primitive is indexing.index_update:
+            found = _read_of(made, equation, scope)
+            if found is not None:
+                return found
+        elif made.primitive is not indexing.index_add:
+            return None
+        if not is_elsewhere(made, equation, scope):
+            return None
+        atom = made.inputs[0]
+    return None
+
+
+def _read_of(written: Equation, read: Equation, scope: Scope) -> Equation | Atom | None:
+    """What a read finds of what was written, if all of it is there."""
+    x, value = written.inputs[:2]
+    output = read.outputs[0].type
+    if value.type.dtype != x.type.dtype or value.type.weak:
+        return None
+    if has_same_index(written, read):
+        if value.type == output:
+            return value
+        return read.replaced(
+            primitive=shaping.broadcast_to_primitive, inputs=[value], params={"shape": output.shape}
+        )
+    if len(written.inputs) > 2 or len(read.inputs) > 1:
+        return None
+    index = relative_index(x.type.shape, written.params["index"], read.params["index"])
+    if index is None:
+        return None
+    whole = indexing.indexed_type(x.type, written.params["index"], ())
+    if value.type != whole:
+        value = scope.emit(written, shaping.broadcast_to_primitive, value, shape=whole.shape)
+    is_number = not output.shape and all(isinstance(item, int) for item in index)
+    primitive = indexing.element if is_number else indexing.getitem_primitive
+    return read.replaced(primitive=primitive, inputs=[value], params={"index": index})
+
+
+def _written_as_it_was(equation: Equation, scope: Scope) -> Atom | None:
+    """To write what was read at the same place changes nothing."""
+    x, value = equation.inputs[:2]
+    made = scope.definitions.get(value)
+    if made is None or not isinstance(made.primitive, indexing.GetItem):
+        return None
+    is_same = made.inputs[0] is x and are_alike(made.inputs[1:], equation.inputs[2:])
+    return x if is_same and made.params["index"] == equation.params["index"] else None
+
+
+def _written_over(equation: Equation, scope: Scope) -> Equation | None:
+    """What is written over before it is read need not be written."""
+    made = scope.used_once_by(equation.inputs[0], indexing.index_update)
+    if made is None or made.params["index"] != equation.params["index"]:
+        return None
+    if not are_alike(made.inputs[2:], equation.inputs[2:]):
+        return None
+    return equation.replaced(inputs=[made.inputs[0], *equation.inputs[1:]])
+
+
+def _added_to_zeros(equation: Equation, scope: Scope) -> Equation | None:
+    """What is added to zeros is written there; the sign of zeros changes."""
+    made = scope.used_once_by(equation.inputs[0], indexing.index_update)
+    if made is None or not has_same_index(made, equation):
+        return None
+    if _number(made.inputs[1], scope) != 0 or (
+        equation.inputs[1].type.dtype != made.inputs[0].type.dtype
+    ):
+        return None
+    return equation.replaced(
+        primitive=indexing.index_update, inputs=[made.inputs[0], *equation.inputs[1:]]
+    )
 
 
 def _are_same(first: Sequence[Atom], second: Sequence[Atom]) -> bool:
@@ -993,8 +1052,12 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
         _reshaping_index,
         _merged_indices,
         _part_of_joined,
+        _what_was_written,
     ),
-    indexing.element: (_merged_indices,),
+    indexing.element: (_merged_indices, _what_was_written),
+    indexing.gather: (_what_was_written,),
+    indexing.index_update: (_written_as_it_was, _written_over),
+    indexing.index_add: (_added_to_zeros,),
     indexing.scatter_add: (_reshaping_index,),
     reducing.sum_primitive: (
         _sum_of_broadcast,

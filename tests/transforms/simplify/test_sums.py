@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import functrace as ft
 from functrace.transforms.simplify import remove_dead_code, simplify, simplify_algebra
-from functrace.transforms.simplify.algebra import LARGEST_SINGLE_SUM, MODERATE, merged_index
+from functrace.transforms.simplify.algebra import LARGEST_SINGLE_SUM, MODERATE
+from functrace.transforms.simplify.indices import merged_index
 from tests.transforms.simplify.helpers import check_pass, special_values
 
 
