@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar, Token
 from typing import Any, NamedTuple, TypeVar
 
@@ -44,14 +44,15 @@ class _Settings(NamedTuple):
         placed: The same with warnings at the user's lines; None if it needs no change.
         silent: The same as that, but silent about division; None if it is that already.
         handling: What it says itself of each kind of errors.
-        others: The same as `placed`, with some kinds of errors handled in another way, by that.
+        others: The same as `placed`, with some kinds of errors handled in another way, by that; and
+            what calls a function in place of all that is said, by the function.
     """
 
     given: Any
     placed: Any
     silent: Any
     handling: Handling
-    others: dict[Handling, Any]
+    others: dict[Hashable, Any]
 
 
 _known: dict[int, _Settings] = {}
@@ -100,7 +101,7 @@ def _learnt() -> _Settings:
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
         _made.clear()
-    handled, others = _said(modes, call), dict[Handling, Any]()
+    handled, others = _said(modes, call), dict[Hashable, Any]()
     settings = _known[id(given)] = _Settings(given, placed, silent, handled, others)
     for made in (placed, silent):
         if made is not None:
@@ -187,6 +188,28 @@ def begin_handling(handling: Handling) -> Token[Any] | None:
     return _set(made)
 
 
+def begin_calling(call: Callable[[str, int], Any]) -> Token[Any]:
+    """Let NumPy call a function in place of all that it has to say, until `end_of_rule`."""
+    given = _get()
+    found = _known.get(id(given))
+    made = None if found is None else found.others.get(call)
+    return _set(_calling(call, given) if made is None else made)
+
+
+_strange: list[Any] = [None]
+"""The last setting for which `begin_calling` made another: what comes twice in a row is kept."""
+
+
+def _calling(call: Callable[[str, int], Any], given: Any) -> Any:
+    called: Any = {kind: "call" for kind, mode in np.geterr().items() if mode != "ignore"}
+    with np.errstate(call=call, **called):
+        made = _get()
+    if id(given) in _known or given is _strange[0]:
+        _settings().others[call] = made
+    _strange[0] = given
+    return made
+
+
 def handling() -> Handling:
     """How NumPy is told to handle errors."""
     found = _known.get(id(_get()))
@@ -228,7 +251,7 @@ def _read(setting: Any) -> tuple[dict[str, Any], Any]:
 
 
 end_of_rule = _reset
-"""As `end`, after a rule, which changes no settings; only where something was begun."""
+"""As `end`, after what changes no settings, as a rule; only where something was begun."""
 
 
 def warning_at_users_lines(run: Callable[..., R]) -> Callable[..., R]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from functrace.backends.assuming import NotAsAssumed, assuming_finite, begin_assuming
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Atom, Equation, Program
+from functrace.numpy_warnings import end_of_rule
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import element
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.simplify import simplify
+from functrace.transforms.simplify import simplify, simplify_first
 
 OFTEN = 32
 """From so many runs on compiling an equation takes less time than evaluating it each time."""
@@ -26,13 +28,18 @@ class Executable(NamedTuple):
         run: Takes the Program's inputs, plain arrays or scalars that fit their types, and returns
             the outputs as a tuple. It writes no input but those that were donated, and no output
             shares memory with an input or another output.
-        program: The Program that it runs: the given one, simplified.
+        given: The Program.
         source: What runs, as text that a person can read.
     """
 
     run: Callable[..., tuple[Any, ...]]
-    program: Program
+    given: Program
     source: str
+
+    @property
+    def program(self) -> Program:
+        """The Program that it runs: the given one, simplified."""
+        return simplify(self.given)
 
 
 def compiled(
@@ -46,18 +53,65 @@ def compiled(
         name: The name of the function in the source, if it can be one.
     """
     written = _written(program, donated, name)
-    return Executable(written.run, simplify(program), written.source)
+    return Executable(written.run, program, written.source)
 
 
 def _written(
     program: Program, donated: frozenset[int] = frozenset(), name: str = "program"
-) -> Written:
-    # Without the simplified Program, which may be the Program itself: it must not hold itself.
+) -> Written | Assuming:
     key = ("compiled", donated)
     if key not in program.derived:
         classes = classes_of_outputs(program)
-        program.derived[key] = Written(simplify(program), donated, name, classes)
+        assuming = None if donated else assuming_finite(program)
+        if assuming is None:
+            # It does not hold the Program, which may be the given one: that must not hold itself.
+            written = Written(simplify(program), donated, name, classes)
+        else:
+            written = Assuming(program, assuming, name, classes)
+        program.derived[key] = written
     return program.derived[key]
+
+
+class Assuming:
+    """A function that assumes that all is finite, until it finds that something is not.
+
+    Attributes:
+        source: The text of what runs as long as the assumption holds.
+        run: The function.
+    """
+
+    def __init__(
+        self, program: Program, assuming: Program, name: str, classes: Mapping[int, bool]
+    ) -> None:
+        """Write the function.
+
+        Args:
+            program: What is to be run.
+            assuming: The same, made by `assuming_finite`.
+            name: The name of the function.
+            classes: As for `Written`.
+        """
+        hopeful = Written(simplify_first(assuming), frozenset(), name, classes)
+        # One of its own, for the same reason.
+        program = Program(program.inputs, program.equations, program.outputs)
+        assumed = hopeful.run
+        careful: Callable[..., tuple[Any, ...]] | None = None
+
+        def run(*inputs: Any) -> tuple[Any, ...]:
+            nonlocal careful
+            if careful is None:
+                begun = begin_assuming()
+                try:
+                    return assumed(*inputs)
+                except NotAsAssumed:
+                    pass
+                finally:
+                    end_of_rule(begun)
+                careful = Written(simplify(program), frozenset(), name, classes).run
+            return careful(*inputs)
+
+        self.source = hopeful.source
+        self.run: Callable[..., tuple[Any, ...]] = run
 
 
 def classes_of_outputs(program: Program) -> dict[int, bool]:

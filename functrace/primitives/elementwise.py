@@ -36,7 +36,6 @@ from functrace.ir.types import (
     result_dtype,
 )
 from functrace.primitives.linear import (
-    THREADED,
     LocallyConstant,
     conform,
     dtype_of,
@@ -442,16 +441,23 @@ def of_ufunc(
 # so that where(x > 0, sqrt(x), 0) has the derivative 0 at 0, and not 0 * inf = nan.
 
 
+SERIAL = 10_000
+"""Of more numbers OpenBLAS divides the sum of products among threads, and waits for them."""
+
+
 def all_finite(x: Any) -> bool:
     """Whether no element is infinite or nan; may say no where the squares overflow."""
     if isinstance(x, float):
         return math.isfinite(x)
     # One pass by BLAS, without a temporary array; infinities and nans survive the sum.
     flat = x.ravel("K")
-    if flat.size <= THREADED:
+    if flat.size <= SERIAL:
         return cmath.isfinite(flat.dot(flat))
-    pieces = (flat[start : start + THREADED] for start in range(0, flat.size, THREADED))
-    return all(cmath.isfinite(piece.dot(piece)) for piece in pieces)
+    for start in range(0, flat.size, SERIAL):
+        piece = flat[start : start + SERIAL]
+        if not cmath.isfinite(piece.dot(piece)):
+            return False
+    return True
 
 
 def _run_product_or_zero(t: Any, factor: Any, out: np.ndarray | None = None) -> Any:
@@ -509,7 +515,7 @@ _SCALAR: dict[Any, Callable[..., Any]] = {
 
 
 _PYTHON_OR_ZERO: dict[Any, str] = {
-    np.multiply: "({{0}} * {{1}} if {{0}} or math.isfinite({{1}}) else 0.0)",
+    np.multiply: "({{0}} and {{0}} * {{1}})",
     np.true_divide: "({{0}} / {{1}} if {{1}} and {{1}} == {{1}} else float({0}({{0}}, {{1}})))",
 }
 

@@ -25,7 +25,7 @@ from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import grad, vjp
 from functrace.transforms.transformed import require_callable, transformed
-from functrace.transforms.zeros import are_finite, keeping_zeros_of
+from functrace.transforms.zeros import are_finite, is_unknown, keeping_zeros_of
 
 P = ParamSpec("P")
 
@@ -100,9 +100,7 @@ def jacrev(
             parts = row([np.reshape(x, x.shape[1:])[()] for x in basis])
             pulled = [None if x is None else np.expand_dims(x, 0) for x in parts]
         else:
-            pulled = vmap(row, axis_size=size)(basis)
-            if not are_finite(pulled):
-                pulled = vmap(lambda basis: keeping_zeros_of(row, basis), axis_size=size)(basis)
+            pulled = _mapped(row, basis, size, leaves)
         blocks = [
             [
                 as_scalar_result(np.reshape(rows, type.shape + np.shape(x))) if on else None
@@ -163,9 +161,7 @@ def jacfwd(
         column.__wrapped__ = fun  # pyright: ignore[reportFunctionMemberAccess]  (what runs in it)
         size = sum(type.size for type in types)
         basis = unit_vectors(types)
-        columns = vmap(column, axis_size=size)(basis)
-        if not are_finite(tree.leaves(columns)):
-            columns = vmap(lambda basis: keeping_zeros_of(column, basis), axis_size=size)(basis)
+        columns = _mapped(column, basis, size, leaves)
         output, *aux = kept
         out_leaves, out_structure = tree.flatten(output)
         for leaf in out_leaves:
@@ -250,6 +246,23 @@ def hvp(f: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         return jvp(grad(f), (x,), (v,))[1]
 
     return product
+
+
+def _mapped(f: Callable[[Any], Any], basis: Any, size: int, given: Sequence[Any]) -> Any:
+    """A linear function of all unit vectors, with their zeros kept where that makes a difference.
+
+    Args:
+        f: The function.
+        basis: The unit vectors, along the first axis.
+        size: How many there are.
+        given: The values that the function's own factors are computed from.
+    """
+    if not any(map(is_unknown, given)):
+        found = vmap(f, axis_size=size)(basis)
+        parts = tree.leaves(found)
+        if are_finite(parts) and not any(map(is_unknown, parts)):
+            return found
+    return vmap(lambda vectors: keeping_zeros_of(f, vectors), axis_size=size)(basis)
 
 
 def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:

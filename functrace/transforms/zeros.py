@@ -110,3 +110,8 @@ def are_finite(values: Iterable[Any]) -> bool:
     """Whether all derivatives whose values are known are finite; None is zero."""
     known = (known_value(x) for x in values if x is not None)
     return all(isinstance(x, Tracer) or all_finite(x) for x in known)
+
+
+def is_unknown(x: Any) -> bool:
+    """Whether it is traced by types alone, so that nobody sees its elements yet."""
+    return isinstance(known_value(x), Tracer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,28 @@ def test_a_derivative_of_a_number_by_a_number_is_a_scalar_as_the_gradient_is(der
     nested = ft.jacfwd(ft.jacfwd(f))
     for transformed in (derivative(f), ft.jit(derivative(f)), nested, ft.jit(nested)):
         assert type(transformed(x)) is type(ft.grad(f)(x)) is np.float64
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.exp,
+        lambda x: np.exp(x) * np.exp(x / 2),
+        lambda x: ft.scan(lambda c, _: (np.exp(c), None), x, None, length=1)[0],
+        ft.jit(np.exp),
+        ft.checkpoint(np.exp),
+        lambda x: ft.cond(x[0] > 0, np.exp, np.sin, x),
+        lambda x: ft.jacfwd(lambda y: np.exp(y * x))(np.ones(2)),
+    ],
+)
+@pytest.mark.parametrize("order", list(itertools.product([ft.jacfwd, ft.jacrev], repeat=2)))
+def test_infinite_derivatives_leave_the_zeros_of_others_in_every_mode(f, order):
+    first, second = order
+    x = np.array([800.0, 1.0])
+    with np.errstate(all="ignore"):
+        for derivative in (first(f), first(second(f))):
+            expected = derivative(x)
+            assert not np.isnan(expected).any()
+            np.testing.assert_array_equal(ft.jit(derivative)(x), expected)
+            np.testing.assert_array_equal(ft.vmap(derivative)(x[None])[0], expected)
+            np.testing.assert_array_equal(ft.jit(ft.vmap(derivative))(x[None])[0], expected)

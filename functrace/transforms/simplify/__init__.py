@@ -44,9 +44,27 @@ def simplify(program: Program) -> Program:
             return b
     """
     if "simplified" not in program.derived:
-        for inner in program.nested():  # innermost first: they may be too deep for recursion
-            _simplified_once(inner)
+        _simplify_nested(program)
     return _simplified_once(program)
+
+
+def simplify_first(program: Program) -> Program:
+    """Run each pass once, which is most of a simplification. It is kept, as what it is a part of.
+
+    Args:
+        program: The Program.
+
+    Returns:
+        A Program that means the same.
+    """
+    if "first round" not in program.derived:
+        _simplify_nested(program)
+    return program.derive("first round", lambda: _round(program))
+
+
+def _simplify_nested(program: Program) -> None:
+    for inner in program.nested():  # innermost first: they may be too deep for recursion
+        _simplified_once(inner)
 
 
 def _simplified_once(program: Program) -> Program:
@@ -55,17 +73,21 @@ def _simplified_once(program: Program) -> Program:
 
 
 def _simplified(program: Program) -> Program:
-    for _ in range(ROUNDS):
-        before = program
-        if any(equation.primitive.holds_programs for equation in program.equations):
-            program = remove_dead_code(inline(program))
-            program = simplify_nested(program, _simplified_once)
-            program = improve_loops(program)
-        program = remove_dead_code(program)
-        program = fold_constants(program)
-        program = simplify_algebra(program)
-        program = share_subexpressions(program)
-        program = remove_dead_code(program)
-        if program is before:
+    after = program.derive("first round", lambda: _round(program))
+    for _ in range(ROUNDS - 1):
+        if after is program:
             break
-    return program
+        program, after = after, _round(after)
+    return after
+
+
+def _round(program: Program) -> Program:
+    if any(equation.primitive.holds_programs for equation in program.equations):
+        program = remove_dead_code(inline(program))
+        program = simplify_nested(program, _simplified_once)
+        program = improve_loops(program)
+    program = remove_dead_code(program)
+    program = fold_constants(program)
+    program = simplify_algebra(program)
+    program = share_subexpressions(program)
+    return remove_dead_code(program)

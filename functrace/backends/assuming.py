@@ -1,0 +1,228 @@
+"""Programs that assume that all is finite, and say where it is not.
+
+Products that keep zeros (`functrace.transforms.zeros`) look at their result, and stand in the way
+of simplification. They differ from plain ones only where a zero meets something infinite or nan:
+there the plain product is nan. So plain ones are written in their place, and only what comes out
+at the end is looked at. Where that is not finite, the call is made again, with the products that
+keep zeros.
+
+That is sound since everything between a plain product and the look at it maps each nan to nan, or
+to what it would be for any number: each element that is finite at the end is the right one. What
+does not (a comparison, a loop) is only given what was looked at before.
+"""
+
+from __future__ import annotations
+
+from cmath import isfinite
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from functrace.ir.emission import Code, Namer, Operand
+from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.types import ArrayType
+from functrace.numpy_warnings import begin_calling
+from functrace.primitives import contracting, elementwise
+from functrace.primitives.elementwise import SERIAL, all_finite
+from functrace.transforms.simplify import simplify_first
+from functrace.transforms.simplify.rewriting import Scope, inferred_type, is_known
+
+PLAIN: dict[Primitive, Primitive] = {
+    elementwise.product_or_zero_primitive: elementwise.multiply,
+    elementwise.quotient_or_zero_primitive: elementwise.divide,
+    elementwise.kept_product: elementwise.multiply,
+    elementwise.kept_quotient: elementwise.divide,
+    elementwise.zero_product: elementwise.multiply,
+    contracting.contract_or_zero: contracting.contract,
+    contracting.zero_contract: contracting.contract,
+}
+"""What computes the same where everything is finite."""
+
+SHOWING = frozenset(
+    PRIMITIVES[name]
+    for name in (
+        "add", "subtract", "negative", "positive", "multiply", "divide", "reciprocal", "square",
+        "power", "sqrt", "cbrt", "absolute", "exp", "exp2", "expm1", "log", "log2", "log10",
+        "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
+        "arcsinh", "arccosh", "arctanh", "arctan2", "hypot", "sigmoid", "maximum", "minimum",
+        "select", "conjugate", "real", "imag", "cast", "copy", "as_array",
+        "stop_gradient", "reshape", "transpose", "broadcast_to", "flip", "roll", "pad", "diagonal",
+        "from_diagonal", "split", "unstack", "concatenate", "stack", "getitem", "element", "gather",
+        "scatter_add", "index_add", "index_update", "sum", "mean", "cumsum", "contract",
+    )
+)  # fmt: skip
+"""What makes nan of nan, but for elements that would be the same for any number in its place."""
+
+LOOK = 6000
+"""To look at an array takes as long as to look at so many elements, and at those that it has."""
+
+
+class NotAsAssumed(Exception):  # noqa: N818  (it is none: the call is made again)
+    """Something is not finite where it was assumed to be, or NumPy has something to say of it."""
+
+
+def begin_assuming() -> Any:
+    """Stop where NumPy would warn, until `end_of_rule`: the careful run will warn."""
+    return begin_calling(_stop)
+
+
+def _stop(error: str, flag: int) -> NoReturn:
+    raise NotAsAssumed(error)
+
+
+class RequireFinite(Primitive):
+    """The input itself, of which all elements are finite. No recorded Program names it."""
+
+    makes_views = True
+    warns = False
+
+    def __init__(self) -> None:
+        self.name = "require_finite"
+
+    def run(self, x: Any) -> Any:
+        """Look at all elements."""
+        return looked_at(x)
+
+    def infer(self, x: ArrayType) -> ArrayType:
+        """The same type."""
+        return x
+
+    def numpy_code(
+        self,
+        names: Namer,
+        inputs: Sequence[Operand],
+        outputs: Sequence[ArrayType],
+        **params: Any,
+    ) -> Code | None:
+        """A call, unless a number of Python's is finite."""
+        type = outputs[0]
+        is_row = type.ndim == 1 and 0 < type.size <= SERIAL and type.dtype.char in "fdFD"
+        look = row_looked_at if is_row else looked_at
+        call = f"{names.function(self.name, look)}({{0}})"
+        is_double = type == ArrayType((), np.dtype(np.float64))
+        python = f"({{0}} if math.isfinite({{0}}) else {call})" if is_double else None
+        return Code(call, python=python, is_view=True, is_contiguous=None)
+
+
+require_finite = RequireFinite()
+
+
+def looked_at(x: Any) -> Any:
+    """The same array or number, if it is finite.
+
+    Raises:
+        NotAsAssumed: An element is not.
+    """
+    is_half = isinstance(x, np.ndarray) and x.dtype == np.float16  # whose squares overflow soon
+    if not (np.isfinite(x).all() if is_half else all_finite(x)):
+        raise NotAsAssumed
+    return x
+
+
+def row_looked_at(x: Any) -> Any:
+    """The same for an array with one axis, of no more elements than `SERIAL`."""
+    if not isfinite(x.dot(x)):
+        raise NotAsAssumed
+    return x
+
+
+def assuming_finite(program: Program) -> Program | None:
+    """The Program with plain products, and with looks at what comes of them.
+
+    Args:
+        program: The Program.
+
+    Returns:
+        A Program with the same inputs and outputs, whose run may raise `NotAsAssumed`; None where
+        that is no faster, or where it must not be run twice.
+    """
+    program = simplify_first(program)  # what it makes plain, or leaves out, is not looked at
+    if (
+        not any(equation.primitive in PLAIN for equation in program.equations)
+        or program.has_effect
+        or _is_noticed(program)
+    ):
+        return None
+    writing = _Assuming(program)
+    return writing.result if writing.saved > writing.spent else None
+
+
+def _is_noticed(program: Program) -> bool:
+    """Whether it would be noticed that it is run: it calls the user's code, or bids NumPy speak."""
+    return any(
+        equation.primitive.calls_python
+        or not is_protected(equation.primitive.name)
+        or not all(how.endswith("=ignore") for how in equation.handling)
+        for part in (program, *program.nested())
+        for equation in part.equations
+    )
+
+
+class _Assuming:
+    """Writes the Program that assumes.
+
+    Attributes:
+        result: The Program.
+        saved: What looking at the products would have taken, counted in elements.
+        spent: What it takes to look at the rest.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.saved = 0
+        self.spent = LOOK  # to begin with, for NumPy's setting
+        self.scope = Scope(program)
+        self.doubtful: set[Atom] = set()
+        for equation in program.equations:
+            self._write(equation, [self.scope.read(atom) for atom in equation.inputs])
+        outputs = [
+            self._looked_at(atom, self.scope.definitions[atom]) if atom in self.doubtful else atom
+            for atom in map(self.scope.read, program.outputs)
+        ]
+        self.result = Program(program.inputs, self.scope.equations, outputs)
+
+    def _write(self, equation: Equation, inputs: list[Atom]) -> None:
+        primitive = equation.primitive
+        plain, output = PLAIN.get(primitive), equation.outputs[0].type
+        if plain is not None and inferred_type(plain, inputs, equation.params) == output:
+            primitive = plain
+            self.saved += _time_of(output)
+            is_repeated = _time_of(inputs[1].type) < abs(output.size)
+            if is_repeated and plain is elementwise.multiply and inputs[0] not in self.doubtful:
+                # Where the factor is finite, no zero is lost.
+                inputs[1] = self._looked_at(inputs[1], equation)
+                is_doubtful = not _is_finite(inputs[1], self.scope)
+            else:
+                is_doubtful = True
+        else:
+            is_doubtful = primitive in SHOWING
+            for number, atom in enumerate(inputs):
+                if atom in self.doubtful and (
+                    not is_doubtful or (number == 0 and primitive is elementwise.select)
+                ):
+                    inputs[number] = self._looked_at(atom, equation)
+            is_doubtful = False
+        self.scope.append(equation.replaced(primitive=primitive, inputs=inputs))
+        if is_doubtful or not self.doubtful.isdisjoint(inputs):
+            self.doubtful.update(equation.outputs)
+
+    def _looked_at(self, atom: Atom, like: Equation) -> Atom:
+        """The atom, which is finite if the run comes so far."""
+        if not isinstance(atom, Variable) or _is_finite(atom, self.scope):
+            return atom
+        self.spent += _time_of(atom.type)
+        found = self.scope.emit(like, require_finite, atom)
+        self.scope.replace(atom, found)
+        return found
+
+
+def _is_finite(atom: Atom, scope: Scope) -> bool:
+    if isinstance(atom, Constant):
+        return is_known(atom) and bool(np.all(np.isfinite(atom.value)))
+    return not atom.type.is_inexact or scope.made_by(atom, require_finite) is not None
+
+
+def _time_of(type: ArrayType) -> int:
+    """How long it takes to look at an array; a number is looked at in no time."""
+    return LOOK + abs(type.size) if type.shape else 0

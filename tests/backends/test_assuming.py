@@ -1,0 +1,313 @@
+"""Compiled Programs that assume that all is finite, and start again where it is not."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import functrace as ft
+from functrace.backends import compiling
+from functrace.backends.assuming import SHOWING, NotAsAssumed, looked_at, row_looked_at
+from functrace.extend import PRIMITIVES
+from tests.cases import CASES
+
+STRANGE = [0.0, -0.0, 1.5, -2.0, 800.0, 1e-320, 1e200, np.inf, -np.inf, np.nan]
+
+
+def scan_of(f):
+    return lambda x: ft.scan(lambda c, _: (f(c), None), x, None, length=2)[0]
+
+
+def written(x):
+    y = x.copy()
+    y[1:] = np.where(x > 0, np.log(x) * x, 0.0)[:-1]
+    return y * x
+
+
+FUNCTIONS = {
+    "products": lambda x: np.where(x > 1, x, np.exp(np.sin(x) * x) * x),
+    "quotients": lambda x: np.where(x > 1, x / (x - 1), np.log(x) / x),
+    "powers": lambda x: np.where(x > 1, x**-0.5, x**2.5),
+    "softplus": lambda x: np.where(x > 20, x, np.log1p(np.exp(x))),
+    "missing": lambda x: np.nansum((np.tanh(x) - x * 0.5) ** 2) * np.exp(x),
+    "a comparison after": lambda x: np.where(ft.grad(lambda y: np.sum(sqrt_of(y)))(x) > 0, x, -x),
+    "a sum after": lambda x: np.sort(ft.grad(lambda y: np.sum(sqrt_of(y)))(x)) * x,
+    "the largest": lambda x: x * np.max(np.where(x > 0, np.log(x) * x, 0.0)),
+    "a matrix": lambda x: np.where(x > 1, np.exp(np.outer(x, x)) @ x, np.outer(x, 1 / x) @ x),
+    "a part": lambda x: np.concatenate([np.exp(x)[1:] * x[:-1], 1 / x[:1]])[1:2] * x,
+    "written": written,
+    "a loop": scan_of(lambda x: np.where(x > 1, x, np.exp(x) * x)),
+    "before a loop": lambda x: scan_of(np.sin)(np.where(x > 1, x, np.log(x) * x)),
+    "a branch": lambda x: ft.cond(
+        x[0] > 1, lambda y: np.where(y > 0, np.log(y), y), lambda y: y * y, np.exp(x) * x
+    ),
+    "whole numbers": lambda x: np.where(x > 1, x, np.exp(x) * x) * np.nan_to_num(x).astype(int),
+}
+
+
+def sqrt_of(x):
+    return np.where(x > 0, np.sqrt(x) * np.log(x), x)
+
+
+DERIVATIVES = {
+    "value": lambda f: f,
+    "grad": lambda f: ft.grad(lambda x: np.sum(f(x))),
+    "jvp": lambda f: lambda x: ft.jvp(f, (x,), (np.array([1.0, 0.0, -1.0, 2.0]),))[1],
+    "jacfwd": ft.jacfwd,
+    "jacrev": ft.jacrev,
+    "hessian": lambda f: ft.hessian(lambda x: np.sum(f(x))),
+    "vmap": lambda f: lambda x: ft.vmap(ft.grad(lambda x: np.sum(f(x))))(np.stack([x, x[::-1]])),
+}
+_known = {}
+
+
+def both(name, derivative):
+    """A derivative under jit, and its recorded Program, which keeps zeros with every product."""
+    if (name, derivative) not in _known:
+        f = DERIVATIVES[derivative](FUNCTIONS[name])
+        _known[name, derivative] = f, ft.make_ir(f)(np.ones(4))
+    return _known[name, derivative]
+
+
+def require_the_same(name, derivative, numbers):
+    f, program = both(name, derivative)
+    fast = ft.jit(f)
+    with np.errstate(all="ignore"):
+        for x in (np.full(4, 1.5), np.array(numbers), np.full(4, 0.5)):
+            expected = ft.evaluate(program, x)
+            np.testing.assert_allclose(fast(x), expected[0], rtol=1e-9, atol=1e-300)
+
+
+four_numbers = st.lists(st.sampled_from(STRANGE), min_size=4, max_size=4)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@settings(max_examples=5, deadline=None)
+@given(st.sampled_from([*DERIVATIVES]), four_numbers)
+def test_what_is_not_finite_changes_no_value(name, derivative, numbers):
+    require_the_same(name, derivative, numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("derivative", DERIVATIVES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+@settings(max_examples=60, deadline=None)
+@given(four_numbers)
+def test_what_is_not_finite_changes_no_value_at_length(name, derivative, numbers):
+    require_the_same(name, derivative, numbers)
+
+
+def test_a_nan_shows_in_all_that_is_made_of_it():
+    """Each element is nan then, or the same for every number in the place of the nan."""
+    rng = np.random.default_rng(0)
+    replacements = (0.0, -1.5, 3.0, 1e300, -np.inf, np.inf)
+    count = 0
+    for primitive in SHOWING:
+        row = CASES[primitive.name]
+        for variant, dtype in itertools.product(row.variants, row.dtypes):
+            values = [
+                np.asarray(spec.value)
+                if spec.value is not None
+                else spec.domain.values(
+                    rng,
+                    (2, 3) if spec.shape is None else spec.shape,
+                    {"f": spec.dtype or dtype, "i": "int64", "b": "bool"}[spec.domain.kind],
+                )
+                for spec in variant.inputs
+            ]
+            for number, value in enumerate(values):
+                if value.dtype.kind not in "fc" or not value.size:
+                    continue
+                if primitive.name == "select" and number == 0:
+                    continue  # it is looked at before
+                at = np.unravel_index(rng.integers(value.size), value.shape)
+                found = []
+                for x in (np.nan, *replacements):
+                    given = value.copy()
+                    inputs = [*values[:number], given, *values[number + 1 :]]
+                    with np.errstate(all="ignore"):
+                        given[at] = x
+                        output = primitive.run(*inputs, **variant.params)
+                    parts = output if primitive.multiple_outputs else (output,)
+                    found.append(np.concatenate([np.ravel(part) for part in parts]))
+                shown, *others = [np.stack([x.real, x.imag]) for x in found]
+                for other in others:
+                    np.testing.assert_array_equal(
+                        np.where(np.isnan(shown), 0, shown),
+                        np.where(np.isnan(shown), 0, other),
+                        err_msg=f"{primitive.name}, input {number}, {dtype}",
+                    )
+                    count += 1
+    assert count > 1000
+
+
+def test_it_is_started_again_once(monkeypatch):
+    starts = []
+    begin = compiling.begin_assuming
+    monkeypatch.setattr(compiling, "begin_assuming", lambda: starts.append(1) or begin())
+    fast = ft.jit(ft.grad(lambda x: np.sum(FUNCTIONS["softplus"](x))))
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(np.zeros(2)), [0.5, 0.5])
+    assert len(starts) == 3
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            np.testing.assert_array_equal(fast(np.array([1000.0, 0.0])), [1.0, 0.5])
+        np.testing.assert_array_equal(fast(np.zeros(2)), [0.5, 0.5])
+    assert len(starts) == 4
+
+
+def test_the_source_says_what_is_assumed():
+    fast = ft.jit(ft.grad(lambda x: np.sum(FUNCTIONS["products"](x))))
+    source = fast.source(np.ones(3))
+    assert "kept_product" not in source
+    assert source.count("require_finite(") == 1
+    program = fast.lower(np.ones(3)).compile().program
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(
+            ft.evaluate(program, np.array([2.0, 0.0, np.inf]))[0],
+            fast(np.array([2.0, 0.0, np.inf])),
+        )
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sqrt(x),  # one quotient, of what has no zeros
+        lambda x: np.where(x > 0, x * 2.0, x),
+        lambda x: x[1:] * x[:-1],
+    ],
+)
+def test_where_there_is_nothing_to_gain_nothing_is_looked_at(f):
+    fast = ft.jit(ft.grad(lambda x: np.sum(f(x))))
+    assert "require_finite" not in fast.source(np.ones(3))
+
+
+def test_single_numbers_are_not_looked_at():
+    fast = ft.jit(ft.grad(FUNCTIONS["products"]))
+    assert "require_finite" not in fast.source(1.0)
+
+
+def test_warnings_are_given_once_and_at_the_users_line():
+    def f(x):
+        return np.sum(np.where(x > 20, x, np.log1p(np.exp(x))))
+
+    def seen(call):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            call()
+        return [(str(w.message), w.filename, w.lineno) for w in found]
+
+    x = np.array([1000.0, 1.0])
+    fast = ft.jit(ft.grad(f))
+    line = f.__code__.co_firstlineno + 1
+    first = seen(lambda: fast(x))
+    assert first == [("overflow encountered in exp", __file__, line)]
+    assert seen(lambda: fast(x)) == first
+    fast = ft.jit(ft.grad(f))
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError) as caught:
+        fast(x)
+    assert caught.traceback[-1].lineno + 1 == line
+    said = []
+    fast = ft.jit(ft.grad(f))
+    with np.errstate(over="call", call=lambda kind, flag: said.append(kind)):
+        fast(x)
+    assert said == ["overflow"]
+
+
+@pytest.mark.parametrize("outside", ["warn", "ignore"])
+def test_warnings_that_a_function_asks_for_are_given_once(outside):
+    @ft.jit
+    @ft.grad
+    def f(x):
+        with np.errstate(over="warn"):
+            y = np.exp(x)
+        return np.sum(np.where(x > 20, x, np.log1p(y)))
+
+    with warnings.catch_warnings(record=True) as found, np.errstate(all=outside):
+        warnings.simplefilter("always")
+        for _ in range(2):
+            np.testing.assert_array_equal(f(np.array([1000.0, 0.0])), [1.0, 0.5])
+    assert [str(w.message) for w in found] == ["overflow encountered in exp"] * 2
+
+
+def test_what_the_user_is_told_by_is_not_repeated(capsys):
+    calls = []
+
+    def called(x):
+        calls.append(1)
+        return x
+
+    def f(x):
+        x = x + ft.pure_callback(called, ft.ShapeDtypeStruct((2,), np.float64), ft.stop_gradient(x))
+        return np.sum(FUNCTIONS["softplus"](x) * np.exp(np.cos(x)))
+
+    def g(x):
+        ft.debug.print("here {}", x[1])
+        return np.sum(FUNCTIONS["softplus"](x) * np.exp(np.cos(x)))
+
+    with np.errstate(all="ignore"):
+        assert np.isfinite(ft.jit(ft.grad(f))(np.array([1000.0, 1.0]))).all()
+        assert len(calls) == 1
+        assert np.isfinite(ft.jit(ft.grad(g))(np.array([1000.0, 1.0]))).all()
+    assert capsys.readouterr().out.count("here") == 1
+
+
+def test_donated_arguments_are_not_read_twice():
+    f = ft.grad(lambda x: np.sum(FUNCTIONS["softplus"](x) * np.exp(np.cos(x))))
+    x = np.array([1000.0, 1.0])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(ft.jit(f, donate_argnums=0)(x.copy()), ft.jit(f)(x))
+
+
+def test_it_goes_with_its_last_reference():
+    fast = ft.jit(ft.grad(lambda x: np.sum(FUNCTIONS["softplus"](x) * np.exp(np.cos(x)))))
+    with np.errstate(all="ignore"):
+        fast(np.array([1.0, 1.0]))
+        gc.collect()
+        gc.disable()
+        try:
+            watched = weakref.ref(fast.lower(np.ones(2)).compile()._entry.run)
+            fast(np.array([1000.0, 1.0]))
+            del fast
+            assert watched() is None
+        finally:
+            gc.enable()
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("look", [looked_at, row_looked_at])
+def test_looks_find_what_is_not_finite(look, dtype):
+    if dtype == "f2" and look is row_looked_at:
+        return  # of which the squares overflow
+    x = np.full(9000, 200, dtype)
+    assert look(x) is x
+    assert look(x[::-2]).shape == (4500,)
+    for strange in (np.nan, np.inf, -np.inf):
+        y = x.copy()
+        y[8999] = strange
+        with np.errstate(all="ignore"), pytest.raises(NotAsAssumed):
+            look(y)
+    assert look(x[:0]).size == 0
+
+
+def test_looks_at_many_axes_and_elements():
+    x = np.ones((300, 2, 101)).transpose(2, 0, 1)
+    assert looked_at(x) is x
+    x[100, 299, 1] = np.nan
+    with pytest.raises(NotAsAssumed):
+        looked_at(x)
+    assert looked_at(np.float64(1.0)) == 1.0
+    for strange in (np.float64(np.inf), np.nan, np.array(np.nan), np.complex128(np.nan)):
+        with pytest.raises(NotAsAssumed):
+            looked_at(strange)
+
+
+def test_no_program_can_name_a_look():
+    assert "require_finite" not in PRIMITIVES
