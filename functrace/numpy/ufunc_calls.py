@@ -69,9 +69,8 @@ def _call_with_options(
     chosen = signature if sig is None else sig
     if dtype is not None or chosen is not None:
         inputs = _cast_for(ufunc, inputs, _loop(ufunc, dtype, chosen), casting)
-    elif casting in ("no", "equiv") and len(inputs) == ufunc.nin:  # all else lets promotion be
-        kinds = [_PYTHON[dtype_of(x).kind] if _is_number(x) else dtype_of(x) for x in inputs]
-        ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), casting=casting)
+    elif casting in ("no", "equiv"):  # all else lets promotion be
+        _require_uncast(ufunc, inputs, casting)
     if layout or ufunc.signature is not None:
         if where is not True:
             layout["where"] = where  # for NumPy to refuse
@@ -190,6 +189,21 @@ def _cast_for(
         x if dtype_of(x) == own and not _is_number(x) else FUNCTIONS[np.astype](x, own)
         for x, own in zip(inputs, wanted, strict=False)
     )
+
+
+def _require_uncast(ufunc: np.ufunc, inputs: Sequence[Any], casting: Any) -> None:
+    """Check that a ufunc computes from inputs as they are; Python's numbers fit to the others."""
+    if len(inputs) != ufunc.nin:
+        return  # for the call to refuse
+    given = [_PYTHON[dtype_of(x).kind] if _is_number(x) else dtype_of(x) for x in inputs]
+    wanted = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
+    for number, (x, own, loop) in enumerate(zip(inputs, given, wanted, strict=False)):
+        if not _is_number(x) and not np.can_cast(own, loop, casting):
+            raise OperandError(
+                f"numpy.{ufunc.__name__} casts its input {number} from {own} to {loop}, which the "
+                f"rule of casting {casting!r} forbids.",
+                source_of(user_place(3)),
+            )
 
 
 _PYTHON: dict[str, Any] = {"b": np.dtype(bool), "i": int, "f": float, "c": complex}
