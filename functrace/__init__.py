@@ -20,32 +20,32 @@ from functrace import (
     tree,
     tree_util,
 )
-from functrace.higher_order.branching import cond, switch
-from functrace.higher_order.callbacks import ShapeDtypeStruct, pure_callback
-from functrace.higher_order.checkpoint import checkpoint, checkpoint_name, checkpoint_policies
-from functrace.higher_order.closures import closure_convert, custom_gradient
-from functrace.higher_order.custom import custom_jvp, custom_vjp
-from functrace.higher_order.custom_batching import custom_vmap, sequential_vmap
-from functrace.higher_order.explaining import explain_cache_misses
-from functrace.higher_order.implicit import custom_linear_solve, custom_root, fixed_point
-from functrace.higher_order.jit import jit
-from functrace.higher_order.loops import associative_scan, fori_loop, scan, while_loop
-from functrace.higher_order.recordings import clear_caches, disable_jit
-from functrace.higher_order.shapes import eval_shape
+from functrace.control.checkpoint import checkpoint, checkpoint_name, checkpoint_policies
+from functrace.control.choices import cond, switch
+from functrace.control.loops import associative_scan, fori_loop, scan, while_loop
 from functrace.ir.checking import check
 from functrace.ir.parsing import parse
 from functrace.ir.program import Program, to_text
+from functrace.jitting.explaining import explain_cache_misses
+from functrace.jitting.jit import jit
+from functrace.jitting.recordings import clear_caches, disable_jit
 from functrace.lax import map
-from functrace.places import named_scope
 from functrace.porting import Array, block_until_ready, device_get, device_put
 from functrace.primitives.linear import stop_gradient
+from functrace.rules.callbacks import pure_callback
+from functrace.rules.closures import closure_convert, custom_gradient
+from functrace.rules.custom import custom_jvp, custom_vjp
+from functrace.rules.custom_batching import custom_vmap, sequential_vmap
+from functrace.rules.implicit import custom_linear_solve, custom_root, fixed_point
 from functrace.tracebacks import full_tracebacks
+from functrace.tracing.places import named_scope
 from functrace.transforms.batch import vmap
 from functrace.transforms.evaluate import evaluate, make_ir
 from functrace.transforms.forward import jvp
 from functrace.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from functrace.transforms.linearizing import linear_transpose, linearize
 from functrace.transforms.reverse import grad, value_and_grad, vjp
+from functrace.transforms.shapes import ShapeDtypeStruct, eval_shape
 from functrace.transforms.transformed import named_call
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from functrace.errors import ArgumentError
-from functrace.higher_order.callbacks import debug_callback
+from functrace.rules.callbacks import debug_callback
 from functrace.tracebacks import boundary
-from functrace.tracing import source_of, user_place
+from functrace.tracing.tracer import source_of, user_place
 from functrace.transforms.transformed import require_callable
 
 

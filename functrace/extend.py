@@ -15,20 +15,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from functrace import tracing, tree
+from functrace import tree
 from functrace.errors import MissingRuleError, OperandError, PrimitiveError, RuleOutputError
 from functrace.ir import primitive as _primitive
 from functrace.ir.emission import Code
 from functrace.ir.primitive import PRIMITIVES, protect_names
 from functrace.ir.program import Source
 from functrace.ir.types import ArrayType, type_of
-from functrace.places import OWN_FOLDER, is_users_error, source_of, user_place
 from functrace.primitives import elementwise as _elementwise
 from functrace.primitives import linear as _linear
 from functrace.primitives.linear import cast_to, conform
 from functrace.tracebacks import boundary
-from functrace.tracing import Tracer, as_operand
-from functrace.tracing import bind as bind_primitive
+from functrace.tracing import tracer as tracing
+from functrace.tracing.places import OWN_FOLDER, is_users_error, source_of, user_place
+from functrace.tracing.tracer import Tracer, as_operand
+from functrace.tracing.tracer import bind as bind_primitive
 from functrace.transforms.transformed import require_callable
 
 __all__ = [

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.errors import ArgumentError, ShapeMismatchError
-from functrace.higher_order.branching import cond as _cond
-from functrace.higher_order.branching import switch as _switch
-from functrace.higher_order.collectives import (
+from functrace.control.choices import cond as _cond
+from functrace.control.choices import switch as _switch
+from functrace.control.collectives import (
     all_gather,
     all_to_all,
     axis_index,
@@ -36,15 +35,16 @@ from functrace.higher_order.collectives import (
     psum,
     psum_scatter,
 )
-from functrace.higher_order.implicit import custom_linear_solve, custom_root
-from functrace.higher_order.loops import associative_scan, fori_loop, map_rows, scan, while_loop
+from functrace.control.loops import associative_scan, fori_loop, map_rows, scan, while_loop
+from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.numpy.sorting import lexsort
 from functrace.primitives import special
 from functrace.primitives.elementwise import sigmoid
 from functrace.primitives.indexing import INDICES, gather, index_update
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
+from functrace.rules.implicit import custom_linear_solve, custom_root
 from functrace.tracebacks import boundary
-from functrace.tracing import Tracer, as_operand, bind, entrances
+from functrace.tracing.tracer import Tracer, as_operand, bind, entrances
 from functrace.transforms.batch import vmap
 
 __all__ = [

@@ -18,7 +18,7 @@ import numpy as np
 from functrace.numpy.making import asarray, holds_tracer
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, known_value, stop_gradient
-from functrace.tracing import Tracer, as_operand, at_entrance, bind
+from functrace.tracing.tracer import Tracer, as_operand, at_entrance, bind
 
 e, inf, nan, pi, tau = _math.e, _math.inf, _math.nan, _math.pi, _math.tau
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.tracing import Tracer
+from functrace.tracing.tracer import Tracer
 
 
 class _OfArrays(type):

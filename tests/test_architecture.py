@@ -18,44 +18,9 @@ import pytest
 import functrace
 from functrace import errors
 from tests.cases import CASES
+from tests.floors import DOCS, FLOORS, lines_of, picture, with_table
 
 ROOT = Path(functrace.__file__).parent
-
-FLOORS = [
-    ["errors", "depth", "tracebacks", "tree"],
-    [
-        "ir.types", "ir.immutable", "ir.emission", "ir.primitive", "ir.program", "ir.parsing",
-        "ir.checking", "ir.saving",
-    ],
-    [
-        "places", "numpy_warnings", "expressions", "refusals", "layouts", "reaching", "draws",
-        "creations",
-        "tracing", "views", "buffers",
-    ],
-    [
-        "primitives.linear", "primitives.shaping", "primitives.elementwise", "primitives.special",
-        "primitives.reducing", "primitives.contracting", "primitives.convolving",
-        "primitives.indexing", "primitives.cumulating", "primitives.ordering",
-        "primitives.factoring", "primitives.spectral", "primitives.fourier",
-        "primitives.randomness",
-    ],
-    [
-        "transforms.transformed", "transforms.keeping", "transforms.calling",
-        "transforms.arguments", "transforms.evaluate", "transforms.transpose",
-        "transforms.zeros", "transforms.limits", "transforms.forward",
-        "transforms.linear_functions", "transforms.reverse", "transforms.batch",
-        "transforms.jacobian", "transforms.linearizing", "transforms.simplify",
-    ],
-    ["backends"],
-    ["higher_order"],
-    [
-        "numpy", "math", "scipy", "lax", "tree_util", "flatten_util", "custom_batching", "porting",
-        "debug", "random",
-        "extend", "testing",
-    ],
-]  # fmt: skip
-"""From the lowest. A file imports files of lower floors, and of its own those listed before it;
-files of a folder that is listed as a whole may import each other."""
 
 LATE = {"scipy", "llvmlite", "dataclasses", "zipfile"}
 """What may be imported inside a function, each at one place: optional packages, and what takes
@@ -75,17 +40,18 @@ def parsed(name: str) -> ast.Module:
     return ast.parse(FILES[name].read_text(encoding="utf-8"))
 
 
-def place(name: str) -> tuple[int, int]:
-    """The floor and the position on it."""
-    for floor, entries in enumerate(FLOORS):
-        for position, entry in enumerate(entries):
-            if name == entry or name.startswith(f"{entry}."):
-                return floor, position
-    folders = [
-        floor for floor, names in enumerate(FLOORS) if any(n.startswith(f"{name}.") for n in names)
-    ]
-    assert folders, f"{name} stands on no floor: list it in FLOORS and in docs/architecture.md"
-    return folders[0], len(FLOORS[folders[0]])  # the __init__ of a folder
+STANDS = {
+    module: (floor, room.name, position)
+    for floor, rooms in enumerate(FLOORS)
+    for room in rooms
+    for position, module in enumerate(room.modules())
+}
+"""Of each file its floor, its room, and its position in the room."""
+
+SURFACE = {room.name for rooms in FLOORS for room in rooms if room.is_folder}
+"""Modules that are folders; what their ``__init__`` holds stands above their files."""
+
+FLOORS_OF = {room.name: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def imports(tree: ast.AST) -> list[tuple[ast.stmt, str]]:
@@ -104,20 +70,23 @@ def imports(tree: ast.AST) -> list[tuple[ast.stmt, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name])
+@pytest.mark.parametrize("name", sorted(STANDS))
 def test_imports_point_down(name):
-    floor, position = place(name)
+    floor, room, position = STANDS[name]
     for node, target in imports(parsed(name)):
         if target != "functrace" and not target.startswith("functrace."):
             continue
         where = f"{name}, line {node.lineno}, imports {target}"
         assert target != "functrace", f"{where}: the package itself, which imports everything"
-        target_floor, target_position = place(target.removeprefix("functrace."))
-        assert target_floor <= floor, f"{where}: floor {floor} imports floor {target_floor}"
-        folder = FLOORS[floor][position] if position < len(FLOORS[floor]) else name
-        inside = target.removeprefix("functrace.").startswith(f"{folder}.")
-        if target_floor == floor and not inside:
+        module = target.removeprefix("functrace.")
+        if module in SURFACE:  # what its __init__ hands on
+            assert FLOORS_OF[module] < floor, f"{where}: a room that does not stand below"
+            continue
+        target_floor, target_room, target_position = STANDS[module]
+        if target_room == room:
             assert target_position < position, f"{where}: it is not listed above {name}"
+        else:
+            assert target_floor < floor, f"{where}: floor {floor} imports floor {target_floor}"
 
 
 def test_imports_stand_at_the_top_of_their_file():
@@ -139,12 +108,29 @@ def test_the_package_re_exports_explicitly():
             assert all(alias.name in functrace.__all__ for alias in node.names), ast.unparse(node)
 
 
-def test_only_the_listed_files_exist():
-    listed = {entry for entries in FLOORS for entry in entries}
-    for name in FILES:
-        covered = any(entry == name or name.startswith(f"{entry}.") for entry in listed)
-        is_folder = any(entry.startswith(f"{name}.") for entry in listed)
-        assert covered or is_folder or not name, name
+def test_every_file_stands_on_a_floor():
+    folders = {name for name in FILES if FILES[name].name == "__init__.py"}
+    assert set(FILES) - folders == set(STANDS), "list it in tests/floors.py"
+    assert folders == {"", *SURFACE}
+
+
+GROWING = {"numpy", "scipy"}
+"""Rooms that have a file for each part of another library."""
+
+
+def test_no_room_is_too_large():
+    lines = {room.name: lines_of(room) for rooms in FLOORS for room in rooms}
+    whole = sum(lines.values())
+    too_large = {name: n for name, n in lines.items() if n > 0.15 * whole and name not in GROWING}
+    assert not too_large, f"of {whole} lines: {too_large}"
+
+
+def test_the_architecture_shows_the_floors_as_they_are():
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    assert with_table(page) == page, "run python -m tests.floors"
+    assert (DOCS / "floors.svg").read_text(encoding="utf-8") == picture(), (
+        "run python -m tests.floors"
+    )
 
 
 @cache

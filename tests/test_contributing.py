@@ -20,7 +20,7 @@ CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
-HELPERS = [ROOT / "tests" / "transforms" / "simplify" / "helpers.py"]
+HELPERS = [ROOT / "tests" / "simplify" / "helpers.py"]
 
 PART_OF_PYTHON = {"venv", "pip"}
 PART_OF_THE_SHELL = {"."}

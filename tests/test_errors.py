@@ -20,12 +20,12 @@ import scipy.special
 
 import functrace as ft
 from functrace import errors
-from functrace.higher_order.branching import cond
-from functrace.higher_order.collectives import psum, psum_primitive
+from functrace.control.choices import cond
+from functrace.control.collectives import psum, psum_primitive
 from functrace.ir.checking import check
 from functrace.ir.program import Equation, Program, Source, Variable
 from functrace.ir.types import ArrayType
-from functrace.tracing import bind
+from functrace.tracing.tracer import bind
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 from functrace.transforms.transpose import record_linear, transpose_program

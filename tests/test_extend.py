@@ -11,7 +11,7 @@ import scipy.linalg
 import scipy.special
 
 import functrace as ft
-import functrace.higher_order.jit  # its primitive's name is taken too
+import functrace.jitting.jit
 from functrace import errors
 from functrace.extend import (
     PRIMITIVES,
@@ -24,7 +24,7 @@ from functrace.extend import (
     wrap,
 )
 from functrace.testing import check_grads, check_primitive
-from functrace.tracing import FUNCTIONS, UFUNCS
+from functrace.tracing.tracer import FUNCTIONS, UFUNCS
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 
@@ -523,7 +523,7 @@ def test_implements_gives_a_meaning_to_a_function():
         gradient = ft.grad(lambda x: np.sum(recfunctions.drop_fields(x, "a") * [1, 2, 3]))(THREE)
         np.testing.assert_array_equal(gradient, [3, 2, 1])
     finally:
-        from functrace.tracing import FUNCTIONS
+        from functrace.tracing.tracer import FUNCTIONS
 
         del FUNCTIONS[recfunctions.drop_fields]
 

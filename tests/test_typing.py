@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 
 import functrace as ft
-from functrace.higher_order.stages import Compiled, Cost, Lowered
+from functrace.jitting.stages import Compiled, Cost, Lowered
 
 Array = npt.NDArray[np.float64]
 X = np.array([1.0, 2.0])

@@ -23,11 +23,11 @@ from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
-from functrace.numpy_warnings import begin_calling
 from functrace.primitives import contracting, elementwise
 from functrace.primitives.elementwise import SERIAL, all_finite
-from functrace.transforms.simplify import simplify_first
-from functrace.transforms.simplify.rewriting import Scope, inferred_type, is_known
+from functrace.simplify import simplify_first
+from functrace.simplify.rewriting import Scope, inferred_type, is_known
+from functrace.tracing.numpy_warnings import begin_calling
 
 PLAIN: dict[Primitive, Primitive] = {
     elementwise.product_or_zero_primitive: elementwise.multiply,

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from functrace.backends.assuming import NotAsAssumed, assuming_finite, begin_assuming
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Atom, Equation, Program
-from functrace.numpy_warnings import end_of_rule
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import element
+from functrace.simplify import simplify, simplify_first
+from functrace.tracing.numpy_warnings import end_of_rule
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.simplify import simplify, simplify_first
 
 OFTEN = 32
 """From so many runs on compiling an equation takes less time than evaluating it each time."""

@@ -28,8 +28,8 @@ from functrace.backends.threads import team_for
 from functrace.backends.writer import RESERVED, Writer, fresh_copy
 from functrace.errors import FunctraceError
 from functrace.ir.program import Atom, Constant, Program, Source
-from functrace.numpy_warnings import namespace_of, warning_at_users_lines
-from functrace.places import PLACES
+from functrace.tracing.numpy_warnings import namespace_of, warning_at_users_lines
+from functrace.tracing.places import PLACES
 
 SEVERAL = 4
 """From so many operations on single numbers on these are Python's floats: to convert them for the

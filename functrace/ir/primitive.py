@@ -33,7 +33,7 @@ def is_built_in(primitive: Primitive) -> bool:
 def is_protected(name: str) -> bool:
     """Whether this is the name of a primitive of functrace's own, which users may not redefine."""
     module = type(PRIMITIVES.get(name)).__module__
-    return name in _BUILT_IN or module.startswith("functrace.higher_order.")
+    return name in _BUILT_IN or module.startswith(("functrace.control.", "functrace.rules."))
 
 
 class Primitive:
@@ -362,7 +362,7 @@ class Primitive:
         Args:
             equation: The application, an Equation.
             used: Which of its outputs something uses.
-            scope: Where to write: a `functrace.transforms.simplify.rewriting.Scope`.
+            scope: Where to write: a `functrace.simplify.rewriting.Scope`.
 
         Returns:
             What stands for each output, None where nothing uses it; None in place of all where

@@ -671,3 +671,13 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float | complex | str):
         return repr(value)
     return repr(f"{value}")
+
+
+def input_types(program: Program) -> tuple[ArrayType, ...]:
+    """The types of a Program's inputs."""
+    return tuple(variable.type for variable in program.inputs)
+
+
+def output_types(program: Program) -> tuple[ArrayType, ...]:
+    """The types of a Program's outputs."""
+    return tuple(atom.type for atom in program.outputs)

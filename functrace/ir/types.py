@@ -149,3 +149,13 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             raise ValueError(f"shapes {', '.join(map(str, shapes))} do not broadcast")
         lengths.append(longer.pop() if longer else 1)
     return tuple(lengths)
+
+
+def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:
+    """The type of ``size`` values of a type, counted along an axis."""
+    return ArrayType((*type.shape[:axis], size, *type.shape[axis:]), type.dtype)
+
+
+def row_type(type: ArrayType, weak: bool = False) -> ArrayType:
+    """The type of one row; where the body takes it as a Python number, of that."""
+    return ArrayType(type.shape[1:], type.dtype, weak)

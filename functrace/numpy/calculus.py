@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.primitives.cumulating import cumulative_sum_primitive
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     UFUNC_METHODS,
     as_operand,
     bind,
@@ -17,7 +17,7 @@ from functrace.tracing import (
     implements_named,
     reject_out,
 )
-from functrace.views import lies_as
+from functrace.tracing.views import lies_as
 
 # Sums so far
 

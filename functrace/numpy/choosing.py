@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from functrace.buffers import buffer
 from functrace.errors import UnknownValueError
 from functrace.ir.program import Constant, Variable
-from functrace.places import source_of, user_place
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.tracing import FUNCTIONS, ProgramRecording, Tracer, implements
+from functrace.tracing.buffers import buffer
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import FUNCTIONS, ProgramRecording, Tracer, implements
 
 _BY_ELEMENT = {
     np.angle, np.clip, np.copy, np.imag, np.nan_to_num, np.real, np.round, np.around, np.sinc,

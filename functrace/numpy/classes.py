@@ -12,7 +12,7 @@ import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
 from functrace.primitives.linear import as_scalar
-from functrace.tracing import Tracer
+from functrace.tracing.tracer import Tracer
 
 
 class _OfArrays(type):

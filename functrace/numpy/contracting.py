@@ -13,7 +13,7 @@ import numpy as np
 from functrace.errors import ShapeMismatchError
 from functrace.primitives.contracting import LABELS, contract
 from functrace.primitives.linear import as_array, as_scalar, dtype_of, shape_of
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     UFUNCS,
     as_operand,
     bind,
@@ -23,7 +23,7 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
-from functrace.views import lies_as
+from functrace.tracing.views import lies_as
 
 # Products of two operands
 

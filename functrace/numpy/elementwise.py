@@ -20,8 +20,8 @@ from functrace.primitives.elementwise import (
     ufunc_dtype,
 )
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_choice
-from functrace.refusals import POSITIONS
-from functrace.tracing import (
+from functrace.tracing.refusals import POSITIONS
+from functrace.tracing.tracer import (
     UFUNCS,
     Tracer,
     as_operand,
@@ -32,7 +32,7 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
-from functrace.views import lies_as
+from functrace.tracing.views import lies_as
 
 
 @implements(np.astype)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from functrace.buffers import require_own, write_plainly
 from functrace.errors import (
     IndexRangeError,
     OperandError,
@@ -36,7 +35,8 @@ from functrace.primitives.indexing import (
     scatter_add,
 )
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
-from functrace.tracing import (
+from functrace.tracing.buffers import require_own, write_plainly
+from functrace.tracing.tracer import (
     UFUNC_METHODS,
     Tracer,
     as_operand,
@@ -48,7 +48,7 @@ from functrace.tracing import (
     unknown_bound,
     user_place,
 )
-from functrace.views import Overwritten, as_held, write
+from functrace.tracing.views import Overwritten, as_held, write
 
 # Reading
 

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from functrace.ir.types import WEAK_KINDS, Shape
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
-from functrace.tracing import Tracer, as_operand, implements
+from functrace.tracing.tracer import Tracer, as_operand, implements
 
 # Shapes and dtypes
 

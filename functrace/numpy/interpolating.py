@@ -8,8 +8,8 @@ import numpy as np
 
 from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
-from functrace.tracing import as_operand, implements
-from functrace.views import lies_as
+from functrace.tracing.tracer import as_operand, implements
+from functrace.tracing.views import lies_as
 
 
 @implements(np.interp)

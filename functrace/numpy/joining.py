@@ -22,7 +22,7 @@ from functrace.primitives.shaping import (
     stack_primitive,
     unstack_primitive,
 )
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     Tracer,
     as_operand,
     bind,
@@ -33,7 +33,7 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
-from functrace.views import lies_as
+from functrace.tracing.views import lies_as
 
 # Join
 

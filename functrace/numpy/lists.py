@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
-from functrace.tracing import FUNCTIONS, at_entrance, entrance
+from functrace.tracing.tracer import FUNCTIONS, at_entrance, entrance
 
 
 def _as_array(x: Any) -> Any:

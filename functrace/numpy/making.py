@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from functrace.buffers import buffer, buffer_where_traced
 from functrace.errors import OperandError
 from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
 from functrace.primitives.linear import as_array, cast_to, shape_of
-from functrace.tracing import (
+from functrace.tracing.buffers import buffer, buffer_where_traced
+from functrace.tracing.tracer import (
     Tracer,
     as_operand,
     entrance,
@@ -30,7 +30,7 @@ from functrace.tracing import (
     user_place,
     written_into_an_array,
 )
-from functrace.views import as_laid_out, lies_as
+from functrace.tracing.views import as_laid_out, lies_as
 
 
 def holds_tracer(x: Any) -> bool:

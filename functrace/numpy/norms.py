@@ -17,7 +17,7 @@ from functrace.primitives.reducing import (
     root,
 )
 from functrace.primitives.spectral import extreme, settled
-from functrace.tracing import bind, implements
+from functrace.tracing.tracer import bind, implements
 
 
 def _largest(sizes: Any, axis: Any, keepdims: bool) -> Any:

@@ -11,8 +11,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from functrace.numpy.reducing import is_given
 from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_value, shape_of
-from functrace.tracing import Tracer, as_operand, implements, reject_out, unsupported
-from functrace.views import lies_as
+from functrace.tracing.tracer import Tracer, as_operand, implements, reject_out, unsupported
+from functrace.tracing.views import lies_as
 
 
 def _sorted_in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:

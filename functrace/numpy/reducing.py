@@ -29,7 +29,7 @@ from functrace.primitives.reducing import (
     reduced_shape,
     sum_primitive,
 )
-from functrace.tracing import UFUNC_METHODS, Tracer, bind, implements, reject_out
+from functrace.tracing.tracer import UFUNC_METHODS, Tracer, bind, implements, reject_out
 
 
 def is_given(x: Any) -> bool:

@@ -25,8 +25,8 @@ from functrace.primitives.shaping import (
     roll_primitive,
     transpose_primitive,
 )
-from functrace.refusals import LENGTHS
-from functrace.tracing import (
+from functrace.tracing.refusals import LENGTHS
+from functrace.tracing.tracer import (
     FUNCTIONS,
     Tracer,
     as_operand,
@@ -37,7 +37,7 @@ from functrace.tracing import (
     source_of,
     user_place,
 )
-from functrace.views import as_raveled, lies_as
+from functrace.tracing.views import as_raveled, lies_as
 
 # Other shapes
 

@@ -11,11 +11,11 @@ from functrace.numpy.taking import take_along
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
-from functrace.refusals import BINS, COUNTS, DIFFERENT, POSITIONS
-from functrace.tracing import Tracer, as_operand, bind, implements
+from functrace.tracing.refusals import BINS, COUNTS, DIFFERENT, POSITIONS
+from functrace.tracing.tracer import Tracer, as_operand, bind, implements
 
 # Sorting
-from functrace.views import laid_out_as
+from functrace.tracing.views import laid_out_as
 
 
 def _kind(kind: Any, order: Any, stable: Any) -> Any:

@@ -21,7 +21,7 @@ from functrace.numpy.reducing import (
 )
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
-from functrace.tracing import Tracer, as_operand, bind, implements, reject_out, unsupported
+from functrace.tracing.tracer import Tracer, as_operand, bind, implements, reject_out, unsupported
 
 # Moments
 

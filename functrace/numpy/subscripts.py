@@ -16,7 +16,7 @@ from functrace.errors import ShapeMismatchError
 from functrace.ir.types import Shape
 from functrace.primitives.contracting import LABELS, contract
 from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, shape_of
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     bind,
     implements,
     reject_out,
@@ -24,7 +24,7 @@ from functrace.tracing import (
     strong_operand,
     user_place,
 )
-from functrace.views import lies_as
+from functrace.tracing.views import lies_as
 
 
 @implements(np.einsum)

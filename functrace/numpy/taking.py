@@ -12,8 +12,8 @@ from functrace.ir.types import Shape
 from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
-from functrace.refusals import POSITIONS, STATIC
-from functrace.tracing import (
+from functrace.tracing.refusals import POSITIONS, STATIC
+from functrace.tracing.tracer import (
     Tracer,
     as_operand,
     bind,
@@ -24,7 +24,7 @@ from functrace.tracing import (
     user_place,
     written_into_an_array,
 )
-from functrace.views import lies_as
+from functrace.tracing.views import lies_as
 
 # Functions that read
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from functrace.control.loops import associative_scan
 from functrace.errors import OperandError
-from functrace.higher_order.loops import associative_scan
 from functrace.primitives.linear import dtype_of, known_choice, known_value
-from functrace.refusals import STATIC
-from functrace.tracing import (
+from functrace.tracing.refusals import STATIC
+from functrace.tracing.tracer import (
     FUNCTIONS,
     UFUNC_METHODS,
     Tracer,

@@ -10,7 +10,7 @@ import numpy as np
 
 from functrace.numpy.making import asarray, holds_tracer
 from functrace.primitives.linear import known_value
-from functrace.tracing import Tracer
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.batch import vmap
 
 

@@ -25,7 +25,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, result_dtype
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import add_tangents, conform, shape_of, widen
-from functrace.tracing import Tracer, bind
+from functrace.tracing.tracer import Tracer, bind
 
 LABELS = string.ascii_letters
 """The labels of axes, as in `numpy.einsum`."""

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import Linear, in_front
-from functrace.tracing import bind
+from functrace.tracing.tracer import bind
 
 
 class CumulativeSum(Linear):

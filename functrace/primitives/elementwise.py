@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from functrace import numpy_warnings
 from functrace.errors import OperandError
 from functrace.ir.emission import Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
@@ -43,7 +42,8 @@ from functrace.primitives.linear import (
     shape_of,
     widen,
 )
-from functrace.tracing import UFUNCS, Tracer, bind
+from functrace.tracing import numpy_warnings
+from functrace.tracing.tracer import UFUNCS, Tracer, bind
 
 SYMBOLS: dict[Any, str] = {
     operator.add: "+",

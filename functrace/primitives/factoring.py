@@ -36,7 +36,7 @@ from functrace.primitives.linear import (
     move_batch_axis,
     shape_of,
 )
-from functrace.tracing import bind
+from functrace.tracing.tracer import bind
 
 
 def factor_dtype(*types: ArrayType) -> np.dtype[Any]:

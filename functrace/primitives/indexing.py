@@ -32,7 +32,7 @@ from functrace.primitives.linear import (
     widen,
     zeros_for,
 )
-from functrace.tracing import Tracer, bind
+from functrace.tracing.tracer import Tracer, bind
 
 Index = tuple[Any, ...]
 

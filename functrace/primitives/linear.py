@@ -18,7 +18,7 @@ from functrace.errors import MissingRuleError, UnknownValueError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     Tracer,
     at_entrance,
     bind,
@@ -472,3 +472,10 @@ def stop_gradient(x: Any) -> Any:
     except Exception as error:
         at_entrance(error)
         raise
+
+
+def innermost_value(x: Any) -> Any:
+    """The known value behind tracers that follow values, or `UNKNOWN`."""
+    while isinstance(x, Tracer):
+        x = x.value
+    return x

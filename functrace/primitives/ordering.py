@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import LocallyConstant, in_front, shape_of
-from functrace.tracing import bind
+from functrace.tracing.tracer import bind
 
 
 class ArgSort(LocallyConstant):

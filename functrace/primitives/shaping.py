@@ -29,9 +29,7 @@ from functrace.primitives.linear import (
     sum_to_shape,
     zeros_for,
 )
-from functrace.tracing import (
-    bind,
-)
+from functrace.tracing.tracer import bind
 
 Axes = tuple[int, ...]
 

@@ -31,7 +31,7 @@ from functrace.primitives.elementwise import (
     quotient_or_zero,
     sigmoid,
 )
-from functrace.tracing import NAMED_UFUNCS, bind
+from functrace.tracing.tracer import NAMED_UFUNCS, bind
 
 
 class Loops:

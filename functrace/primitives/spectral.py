@@ -56,7 +56,7 @@ from functrace.primitives.linear import (
     shape_of,
     stop_gradient,
 )
-from functrace.tracing import bind
+from functrace.tracing.tracer import bind
 
 # Which values are equal, and which are zero
 

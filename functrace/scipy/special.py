@@ -16,7 +16,7 @@ from functrace.ir.types import type_of
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
-from functrace.tracing import as_operand, bind, entrances
+from functrace.tracing.tracer import as_operand, bind, entrances
 
 
 def _floating(x: Any) -> Any:

@@ -24,7 +24,7 @@ from functrace.errors import (
     TreeStructureError,
 )
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
-from functrace.tracing import Tracer, as_operand, source_of, user_place
+from functrace.tracing.tracer import Tracer, as_operand, source_of, user_place
 from functrace.transforms.calling import call_apart
 
 Argnums = int | Sequence[int]

@@ -19,9 +19,9 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArrayWriteError, FunctraceError
-from functrace.layouts import copied
-from functrace.reaching import reached
-from functrace.tracing import Recording, Tracer, as_operand
+from functrace.tracing.layouts import copied
+from functrace.tracing.reaching import reached
+from functrace.tracing.tracer import Recording, Tracer, as_operand
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
 from functrace.transforms.transformed import leaves_arguments_alone
 from functrace.tree.kinds import KNOWN_LEAVES

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
-from functrace import depth, numpy_warnings, tree
-from functrace.draws import watching_draws
-from functrace.errors import ArgumentError, FunctraceError, OperandError, ProgramCheckError
+from functrace import depth, tree
+from functrace.depth import RecordedLevel
+from functrace.errors import (
+    ArgumentError,
+    ArrayConversionError,
+    FunctraceError,
+    OperandError,
+    ProgramCheckError,
+)
 from functrace.ir.program import (
     NOTHING,
     Constant,
@@ -19,11 +25,14 @@ from functrace.ir.program import (
     Variable,
     name_variables,
 )
-from functrace.ir.types import type_of
-from functrace.layouts import layout_of
-from functrace.places import runs_equations
+from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
-from functrace.tracing import ProgramRecording, as_operand, bind, source_of, user_place
+from functrace.tracing import numpy_warnings
+from functrace.tracing.draws import watching_draws
+from functrace.tracing.layouts import layout_of
+from functrace.tracing.places import runs_equations
+from functrace.tracing.tracer import ProgramRecording, as_operand, bind, source_of, user_place
+from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.transformed import require_callable, transformed
@@ -199,3 +208,77 @@ def without_effects(program: Program) -> Program:
     ):
         return program
     return Program(program.inputs, equations, program.outputs)
+
+
+_recorded_level = RecordedLevel(lambda: source_of(user_place(3)))
+
+
+class Recorded(NamedTuple):
+    """A recorded function of trees.
+
+    Attributes:
+        program: Takes the leaves of the arguments, and returns the leaves of the output.
+        structure: The structure of the output.
+        row_major: The numbers of the inputs for which the Program holds in this order only.
+        layouts: How the outputs lie in memory, by `layouts_of`, where the inputs are said to lie
+            in some way, or where it matters.
+    """
+
+    program: Program
+    structure: tree.Structure
+    row_major: tuple[int, ...] = ()
+    layouts: Sequence[Any] = ()
+
+
+def record_program(
+    f: Callable[..., Any],
+    arguments: tree.Structure,
+    types: Sequence[ArrayType],
+    layouts: Sequence[Any] | None = None,
+    like: Sequence[Any] = (),
+) -> Recorded:
+    """Record a function, called with positional arguments of this structure and these types.
+
+    The Program may capture tracers: it is not closed yet.
+
+    Args:
+        f: The function.
+        arguments: The structure of its arguments.
+        types: The types of their leaves.
+        layouts: How these lie in memory, as `layouts_of` says it; by default in row-major order.
+        like: The leaves, where they are known: if it matters how they lie, and they do not lie in
+            row-major order, the function is recorded once more.
+    """
+    recorded = _recorded(f, arguments, types, layouts)
+    if like and recorded.row_major:
+        layouts = layouts_of(like)
+        if any(layouts[number] is not None for number in recorded.row_major):
+            return _recorded(f, arguments, types, layouts)
+    return recorded
+
+
+def _recorded(
+    f: Callable[..., Any],
+    arguments: tree.Structure,
+    types: Sequence[ArrayType],
+    layouts: Sequence[Any] | None,
+) -> Recorded:
+    with _recorded_level, ProgramRecording() as recording:
+        lying = layouts or [None] * len(types)
+        inputs = [recording.input(*given) for given in zip(types, lying, strict=True)]
+        outputs, structure = tree.flatten(f(*arguments.unflatten(inputs)))
+        program = recording.program([_as_output(x, f) for x in outputs])
+        row_major = [n for n, x in enumerate(recording.inputs) if x in recording.row_major]
+        lie = layouts_of(outputs) if row_major or layouts else ()
+        return Recorded(program, structure, tuple(row_major), lie)
+
+
+def _as_output(x: Any, f: Callable[..., Any]) -> Any:
+    try:
+        return as_operand(x)
+    except (OperandError, ArrayConversionError):
+        raise OperandError(
+            f"{getattr(f, '__name__', 'A function')} was recorded, and returned a "
+            f"{type(x).__qualname__}, which is no array and no number.",
+            advice="Return arrays, numbers, and containers of them.",
+        ) from None

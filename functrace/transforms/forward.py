@@ -19,8 +19,10 @@ from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
-from functrace.numpy_warnings import in_force, placed_again
-from functrace.places import (
+from functrace.primitives.linear import zeros_for
+from functrace.tracebacks import boundary
+from functrace.tracing.numpy_warnings import in_force, placed_again
+from functrace.tracing.places import (
     begin_rule,
     end_rule,
     is_users_error,
@@ -28,9 +30,7 @@ from functrace.places import (
     source_of,
     user_place,
 )
-from functrace.primitives.linear import zeros_for
-from functrace.tracebacks import boundary
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     Tracer,
     ValueRecording,
     again,

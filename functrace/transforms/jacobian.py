@@ -14,7 +14,7 @@ import numpy as np
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
-from functrace.tracing import as_scalar_result
+from functrace.tracing.tracer import as_scalar_result
 from functrace.transforms.arguments import (
     Argnums,
     checked_argnums,

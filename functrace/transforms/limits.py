@@ -41,7 +41,7 @@ from functrace.primitives.linear import (
     zeros_of_type,
 )
 from functrace.primitives.spectral import inverse_of_gap, once
-from functrace.tracing import UFUNCS, Recording, Tracer, bind, new_tracer, running_recording
+from functrace.tracing.tracer import UFUNCS, Recording, Tracer, bind, new_tracer, running_recording
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.transpose import jvp_of
 

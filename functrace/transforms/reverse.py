@@ -23,14 +23,18 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from functrace import numpy_warnings, tree
+from functrace import tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
-from functrace.layouts import copied
-from functrace.numpy_warnings import in_force, placed_again
-from functrace.places import (
+from functrace.primitives.elementwise import all_finite
+from functrace.primitives.linear import known_value, zeros_for
+from functrace.tracebacks import boundary, leave_out_own_frames
+from functrace.tracing import numpy_warnings
+from functrace.tracing.layouts import copied
+from functrace.tracing.numpy_warnings import in_force, placed_again
+from functrace.tracing.places import (
     Place,
     begin_rule,
     end_rule,
@@ -39,10 +43,7 @@ from functrace.places import (
     runs_equations,
     source_of,
 )
-from functrace.primitives.elementwise import all_finite
-from functrace.primitives.linear import known_value, zeros_for
-from functrace.tracebacks import boundary, leave_out_own_frames
-from functrace.tracing import (
+from functrace.tracing.tracer import (
     Tracer,
     ValueRecording,
     again,

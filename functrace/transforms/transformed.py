@@ -12,8 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 from functrace.errors import NotCallableError
 from functrace.ir.program import Program
 from functrace.ir.types import type_of
-from functrace.places import named_scope, source_of, user_place
 from functrace.tracebacks import boundary
+from functrace.tracing.places import named_scope, source_of, user_place
 
 P = ParamSpec("P")
 R = TypeVar("R")

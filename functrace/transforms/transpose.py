@@ -24,7 +24,7 @@ from functrace.errors import (
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType, Shape, type_of
-from functrace.tracing import ProgramRecording, bind
+from functrace.tracing.tracer import ProgramRecording, bind
 
 
 class LinearValue:

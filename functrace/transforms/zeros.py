@@ -22,11 +22,11 @@ import numpy as np
 from functrace import tree
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
-from functrace.places import user_place
 from functrace.primitives import elementwise
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
-from functrace.tracing import Recording, Tracer, bind, leaked, new_tracer
+from functrace.tracing.places import user_place
+from functrace.tracing.tracer import Recording, Tracer, bind, leaked, new_tracer
 
 _SUMS = (elementwise.add, elementwise.subtract)
 

@@ -9,7 +9,7 @@ import pytest
 
 import functrace as ft
 import functrace.numpy as fnp
-from functrace.tracing import Tracer
+from functrace.tracing.tracer import Tracer
 
 SCALARS = [
     "bool_", "int8", "int32", "int64", "uint8", "float16", "float32", "float64", "complex64",

@@ -17,7 +17,7 @@ from functrace.primitives.elementwise import (
     quotient_or_zero_primitive,
 )
 from functrace.testing import check_grads, numerical_gradient
-from functrace.tracing import UFUNCS
+from functrace.tracing.tracer import UFUNCS
 from tests.agreement import assert_like_numpy
 
 # Kinks

@@ -1,0 +1,1 @@
+"""Operations that hold Programs: loops, choices, runs."""

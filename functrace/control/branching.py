@@ -1,0 +1,653 @@
+"""cond and switch: one of several functions, chosen by a value.
+
+Where the choice is known the chosen function is called, and the others are recorded for the types
+of their outputs only, so that a choice means the same whether it is known or not. Otherwise all of
+them are recorded, and the choice becomes one operation that runs one Program. When the choice is
+made separately for each of many examples (``vmap`` of ``cond``), each branch runs once, on those
+examples that take it: a branch that is valid only for its own examples never sees another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.backends.blocks import write_block
+from functrace.backends.compiling import runner
+from functrace.backends.memory import Value
+from functrace.backends.writer import Writer
+from functrace.control.collectives import combines_examples
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Atom, Constant, Equation, Program, input_types, output_types
+from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
+from functrace.primitives.linear import dtype_of, shape_of, zeros_for
+from functrace.simplify.loops import reduced
+from functrace.simplify.rewriting import Scope, is_known
+from functrace.tracing.tracer import bind
+from functrace.transforms.batch import batch_program
+from functrace.transforms.calling import apart
+from functrace.transforms.masks import Mask, in_front
+from functrace.transforms.programs import (
+    Pullback,
+    batched,
+    keeping_zeros,
+    linear_form,
+    pushed_forward,
+    residual_form,
+    transposed,
+    with_interface,
+)
+from functrace.transforms.transpose import LinearValue
+from functrace.transforms.zeros import marked_alike
+
+# Parameters: branch0, branch1, ... are the Programs. Where these combine examples, and derivatives
+# are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Choice`.
+
+
+def branches_of(params: dict[str, Any]) -> list[Program]:
+    """The Programs among the parameters, in order."""
+    return [params[f"branch{k}"] for k in range(sum(key[:6] == "branch" for key in params))]
+
+
+def as_params(branches: Sequence[Program], **others: Any) -> dict[str, Any]:
+    """The parameters that hold these Programs."""
+    return {**{f"branch{k}": branch for k, branch in enumerate(branches)}, **others}
+
+
+def joint_types(branches: Sequence[Program]) -> tuple[ArrayType, ...]:
+    """The types of the outputs of whichever Program is run.
+
+    They are the same for all, but that a length which one does not know may be known to another.
+    """
+    first, *others = map(output_types, branches)
+    if not any(ANY_LENGTH in type.shape for types in others for type in types):
+        return first
+    return tuple(
+        ArrayType(
+            tuple(ANY_LENGTH if ANY_LENGTH in lengths else lengths[0] for lengths in shapes),
+            types[0].dtype,
+        )
+        for types in zip(first, *others, strict=True)
+        for shapes in [list(zip(*(type.shape for type in types), strict=True))]
+    )
+
+
+class Choice(NamedTuple):
+    """What is chosen where each of many examples chooses for itself, and branches combine them.
+
+    Then every branch sees all examples, those too that do not choose it. For these the outputs
+    that are *chosen* do not count; other outputs are added up, as residuals are, of which each
+    belongs to one branch. In the same way an input that is chosen is zero there, as the cotangent
+    of a chosen output is. So the derivatives are those of `np.where` between the branches.
+
+    Attributes:
+        inputs: For each input of the Programs, whether it is chosen.
+        outputs: For each output.
+    """
+
+    inputs: Mask
+    outputs: Mask
+
+    def unless(self, apart: bool) -> Choice:
+        """What goes without saying, if examples have a part in their own branches only."""
+        if not apart:
+            return self
+        return Choice((False,) * len(self.inputs), (True,) * len(self.outputs))
+
+
+def choice_of(params: dict[str, Any]) -> Choice:
+    """What is chosen by these parameters; without a word of it all outputs, and no inputs."""
+    first = params["branch0"]
+    return Choice(
+        params.get("chosen_inputs", (False,) * len(first.inputs)),
+        params.get("chosen_outputs", (True,) * len(first.outputs)),
+    )
+
+
+def choice_params(choice: Choice) -> dict[str, Any]:
+    """The parameters that say what is chosen, where that does not go without saying."""
+    if all(choice.outputs) and not any(choice.inputs):
+        return {}
+    return {"chosen_inputs": choice.inputs, "chosen_outputs": choice.outputs}
+
+
+def sees_all(params: dict[str, Any]) -> bool:
+    """Whether each branch must see all examples, those too that do not choose it."""
+    return "chosen_outputs" in params or any(map(combines_examples, branches_of(params)))
+
+
+def _union(masks: Sequence[Mask]) -> Mask:
+    return tuple(any(column) for column in zip(*masks, strict=True))
+
+
+def in_halves(
+    branches: Sequence[Program],
+    first: Sequence[Program],
+    second: Sequence[Program],
+    given: tuple[Sequence[ArrayType], Sequence[Sequence[int]]],
+    found: tuple[Sequence[ArrayType], Sequence[Sequence[int]]],
+) -> tuple[list[Program], list[Program], list[ArrayType]]:
+    """Let halves of branches be branches again, which have the same inputs and outputs.
+
+    Every branch has residuals of its own. All are returned, those of the other branches as zeros.
+
+    Args:
+        branches: The branches.
+        first: For each what takes its inputs, and returns its outputs and residuals.
+        second: For each what takes its residuals and other inputs.
+        given: The types of these others for all branches; and for each branch the numbers of its
+            own among them.
+        found: In the same way the types of the outputs of the second half.
+
+    Returns:
+        The first halves, the second halves, and the types of all residuals.
+    """
+    count = len(branches[0].outputs)
+    kept = [output_types(half)[count:] for half in first]
+    residual_types = [type for types in kept for type in types]
+    forward: list[Program] = []
+    then: list[Program] = []
+    start = 0
+    for types, before, after, taken, returned in zip(
+        kept, first, second, given[1], found[1], strict=True
+    ):
+        own = range(start, start + len(types))
+        start += len(types)
+        forward.append(
+            with_interface(
+                before,
+                input_types(before),
+                range(len(branches[0].inputs)),
+                [*joint_types(branches), *residual_types],
+                [*range(count), *(count + i for i in own)],
+            )
+        )
+        then.append(
+            with_interface(
+                after,
+                [*residual_types, *given[0]],
+                [*own, *(len(residual_types) + i for i in taken)],
+                found[0],
+                returned,
+            )
+        )
+    return forward, then, residual_types
+
+
+class Switch(Primitive):
+    """Run one of several Programs. The first input is the number of the branch."""
+
+    multiple_outputs = True
+    holds_programs = True
+    writes_itself = True
+    makes_zeros = makes_zero_tangents = True
+
+    def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
+        """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
+        branches = branches_of(params)
+        chosen = branches[min(max(int(index), 0), len(branches) - 1)]
+        return tuple(apart(runner(chosen, 1)(*inputs), inputs))
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The types of the Programs' outputs, which are the same for all."""
+        return joint_types(branches_of(params))
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out what nothing uses or is constant; of a known choice all but what is chosen."""
+        branches, (index, *operands) = branches_of(equation.params), equation.inputs
+        if isinstance(index, Constant) and is_known(index) and not index.type.shape:
+            chosen = branches[min(max(int(index.value), 0), len(branches) - 1)]
+            if type(self) is Switch and _fit(chosen, operands, equation):
+                return scope.insert(equation, chosen, operands)
+        if "chosen_outputs" in equation.params:
+            return None
+        found = reduced(branches, operands, used)
+        if found is None:
+            return None
+        params = {**equation.params, **as_params(found.programs)}
+        if "operand_axes" in params:
+            axes = params["operand_axes"]
+            params["operand_axes"] = tuple(axes[number] for number in found.kept)
+        inputs = [index, *(operands[number] for number in found.kept)]
+        return found.atoms(scope.emit_all(equation, self, inputs, params))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """All take the operands, and return the like."""
+        branches = branches_of(params)
+        return [(branch, types[1:], output_types(branches[0])) for branch in branches]
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the branch that takes most."""
+        return max(branch.operations for branch in branches_of(params))
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """An if statement, with a branch written under each of its conditions."""
+        branches = branches_of(params)
+        index = writer.name()
+        writer.line(f"{index} = int({inputs[0].text})")
+        names = [writer.name() for _ in outputs]
+        for number, branch in enumerate(branches):
+            if number == len(branches) - 1:
+                opening = "else:" if number else "if True:"
+            else:
+                opening = f"{'elif' if number else 'if'} {index} <= {number}:"
+            with writer.indented(opening):
+                writer.assign(names, write_block(writer, branch, inputs[1:]))
+        return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
+
+    def bind_like(
+        self,
+        index: Any,
+        inputs: Sequence[Any],
+        branches: Sequence[Program],
+        params: dict[str, Any],
+        choice: Choice,
+    ) -> Any:
+        """Choose among other Programs as this application chooses among its own."""
+        return bind(self, index, *inputs, **as_params(branches), **choice_params(choice))
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Choose among the Programs in forward mode."""
+        branches = branches_of(params)
+        is_active = tuple(tangent is not None for tangent in tangents[1:])
+        mask = _union([pushed_forward(branch, is_active).has_tangent for branch in branches])
+        pushed = [pushed_forward(branch, is_active, mask).program for branch in branches]
+        given = [tangent for tangent in tangents[1:] if tangent is not None]
+        chosen = choice_of(params)
+        choice = Choice(
+            (*chosen.inputs, *compress(chosen.inputs, is_active)),
+            (*chosen.outputs, *compress(chosen.outputs, mask)),
+        )
+        results = self.bind_like(inputs[0], [*inputs[1:], *given], pushed, params, choice)
+        count = len(branches[0].outputs)
+        found = iter(results[count:])
+        return results[:count], tuple(next(found) if on else None for on in mask)
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run what needs no tangents of the chosen Program, and then what does."""
+        branches = branches_of(params)
+        is_active = tuple(tangent is not None for tangent in tangents[1:])
+        forms = [linear_form(branch, is_active) for branch in branches]
+        mask = _union([form.has_tangent for form in forms])
+        types = [v.type.strong for v, on in zip(branches[0].inputs, is_active, strict=True) if on]
+        out_types = [
+            type.strong for type, on in zip(joint_types(branches), mask, strict=True) if on
+        ]
+        forward, linear, residual_types = in_halves(
+            branches,
+            [form.forward for form in forms],
+            [form.linear for form in forms],
+            (types, [range(len(types))] * len(forms)),
+            (out_types, [_numbers_within(form.has_tangent, mask) for form in forms]),
+        )
+        count = len(branches[0].outputs)
+        chosen = choice_of(params)
+        apart = not sees_all(params)
+        kept_choice = Choice(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
+        results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
+        choice = Choice(
+            (*(False for _ in residual_types), *compress(chosen.inputs, is_active)),
+            tuple(compress(chosen.outputs, mask)),
+        )
+        given = [*results[count:], *(tangent for tangent in tangents if tangent is not None)]
+        found = iter(self.bind_like(inputs[0], given, linear, params, choice))
+        return results[:count], tuple(next(found) if on else None for on in mask)
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Run the forward half of the chosen Program; its backward half waits in a pullback."""
+        branches = branches_of(params)
+        is_active = tuple(need is not None for need in needed[1:])
+        forms = [residual_form(branch, is_active) for branch in branches]
+        count = len(branches[0].outputs)
+        takes = _union([form.takes_cotangent for form in forms])
+        gives = _union([form.gives_cotangent for form in forms])
+        given_types = [
+            type.strong for type, on in zip(joint_types(branches), takes, strict=True) if on
+        ]
+        found_types = [v.type.strong for v, on in zip(branches[0].inputs, gives, strict=True) if on]
+        forward, backward, residual_types = in_halves(
+            branches,
+            [form.forward for form in forms],
+            [form.backward for form in forms],
+            (given_types, [_numbers_within(form.takes_cotangent, takes) for form in forms]),
+            (found_types, [_numbers_within(form.gives_cotangent, gives) for form in forms]),
+        )
+        chosen = choice_of(params)
+        # Residuals are chosen where examples that do not choose a branch have no part in it.
+        apart = not sees_all(params)
+        kept_choice = Choice(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
+        results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
+        outputs, residuals = results[:count], results[count:]
+        choice = Choice(
+            (*(False for _ in residual_types), *compress(chosen.outputs, takes)),
+            tuple(compress(chosen.inputs, gives)),
+        ).unless(apart)
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            full = [
+                marked_alike(zeros_for(x), cotangents) if cotangent is None else cotangent
+                for cotangent, x, takes_it in zip(cotangents, outputs, takes, strict=True)
+                if takes_it
+            ]
+            given = [*residuals, *full]
+            found = iter(self.bind_backward(inputs, given, backward, gives, params, choice))
+            return [None, *(next(found) if gives_it else None for gives_it in gives)]
+
+        return outputs, Pullback(self.name, pull_back, makes_zeros=True)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Choose among the Programs with zeros that stay."""
+        kept = [keeping_zeros(branch, tuple(marked[1:])) for branch in branches_of(params)]
+        programs, masks = zip(*kept, strict=True)
+        return bind(self, *inputs, **{**params, **as_params(programs)}), _union(masks)
+
+    def bind_backward(
+        self,
+        inputs: Sequence[Any],
+        given: Sequence[Any],
+        branches: Sequence[Program],
+        gives: Mask,
+        params: dict[str, Any],
+        choice: Choice,
+    ) -> Any:
+        """Run the backward half that belongs to the branch that was chosen."""
+        return self.bind_like(inputs[0], given, branches, params, choice)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose, where the Programs are linear in the inputs whose values are not known."""
+        branches = branches_of(params)
+        is_linear = tuple(isinstance(x, LinearValue) for x in inputs[1:])
+        masks = [transposed(branch, is_linear)[1] for branch in branches]
+        mask = _union(masks)
+        linear_types = [x.type for x in inputs[1:] if isinstance(x, LinearValue)]
+        types = [type.strong for type, on in zip(linear_types, mask, strict=True) if on]
+        adapted: list[Program] = []
+        for branch, own in zip(branches, masks, strict=True):
+            program = transposed(branch, is_linear)[0]
+            every = range(len(program.inputs))
+            adapted.append(
+                with_interface(
+                    program, input_types(program), every, types, _numbers_within(own, mask)
+                )
+            )
+        given = [
+            zeros_for(x) if part is None else part
+            for part, x in zip(cotangent, output, strict=True)
+        ]
+        is_known = [not linear for linear in is_linear]
+        known = list(compress(inputs[1:], is_known))
+        chosen = choice_of(params)
+        choice = Choice(
+            (*compress(chosen.inputs, is_known), *chosen.outputs),
+            tuple(compress(compress(chosen.inputs, is_linear), mask)),
+        ).unless(not sees_all(params))
+        found = iter(self.bind_like(inputs[0], [*known, *given], adapted, params, choice))
+        parts = iter([next(found) if present else None for present in mask])
+        return [None, *(next(parts) if linear else None for linear in is_linear)]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Choose once for all examples, or, where the choice is batched, for each of them."""
+        branches = branches_of(params)
+        if axes[0] is None:
+            operand_axes = tuple(axes[1:])
+            forms = [batched(branch, size, operand_axes) for branch in branches]
+            mask = _union([tuple(axis is not None for axis in form.axes) for form in forms])
+            programs = [batched(branch, size, operand_axes, mask).program for branch in branches]
+            choice = choice_params(choice_of(params))
+            outputs = bind(self, *inputs, **as_params(programs), **choice)
+            return outputs, tuple(0 if on else None for on in mask)
+        return choose_each(size, inputs, axes, params)
+
+
+def choose_each(
+    size: int,
+    inputs: Sequence[Any],
+    axes: Sequence[int | None],
+    params: dict[str, Any],
+) -> tuple[Sequence[Any], Sequence[int | None]]:
+    """Choose for each of many examples.
+
+    A branch that combines examples must see all of them: then all branches are run on all, and
+    the outputs are chosen afterwards, where `Choice` does not say something else.
+
+    Returns:
+        The outputs, and the axis of the examples in each: 0, or None where it is not chosen and
+        the same for all.
+    """
+    moved = [
+        x if axis is None else np.moveaxis(x, axis, 0) for x, axis in zip(inputs, axes, strict=True)
+    ]
+    operand_axes = tuple(None if axis is None else 0 for axis in axes[1:])
+    branches = branches_of(params)
+    if not sees_all(params):
+        each = {"examples": size, "operand_axes": operand_axes}
+        results = bind(switch_each, *moved, **as_params(branches), **each)
+        return results, (0,) * len(results)
+    chosen = choice_of(params)
+    last = len(branches) - 1
+    index = moved[0]
+    found: list[tuple[Any, int | None]] = []
+    for number, branch in enumerate(branches):
+        takes = index <= 0 if number == 0 else index >= last if number == last else index == number
+        operands = list(moved[1:])
+        given_axes = list(operand_axes)
+        for place, is_chosen in enumerate(chosen.inputs):
+            if is_chosen:
+                x = in_front(operands[place], operand_axes[place], size)
+                operands[place], given_axes[place] = _where(takes, x, _zero_of(x)), 0
+        values, value_axes = batch_program(branch, size, operands, given_axes)
+        own: list[tuple[Any, int | None]] = []
+        for place, (x, axis, is_chosen) in enumerate(
+            zip(values, value_axes, chosen.outputs, strict=True)
+        ):
+            before, axis_before = found[place] if number else (None, None)
+            if is_chosen or axis is not None or axis_before is not None:
+                x, axis = in_front(x, axis, size), 0  # noqa: PLW2901
+                before = in_front(before, axis_before, size) if number else None
+            if number:
+                x = _where(takes, x, before) if is_chosen else x + before  # noqa: PLW2901
+            own.append((x, axis))
+        found = own
+    return [x for x, _ in found], [axis for _, axis in found]
+
+
+def _zero_of(x: Any) -> Any:
+    """A zero of the dtype of an array."""
+    return np.zeros((), dtype_of(x))
+
+
+def _where(takes: Any, x: Any, other: Any) -> Any:
+    """The values of those examples that choose, and else the others; examples lie along axis 0."""
+    shape = (*shape_of(takes), *(1,) * (len(shape_of(x)) - 1))
+    return np.where(np.reshape(takes, shape), x, other)
+
+
+def _numbers_within(own: Mask, union: Mask) -> list[int]:
+    """Where the present entries of one mask stand among the present entries of a larger one."""
+    numbers: list[int] = []
+    number = 0
+    for mine, any_of_them in zip(own, union, strict=True):
+        if mine:
+            numbers.append(number)
+        number += any_of_them
+    return numbers
+
+
+def _fit(program: Program, operands: Sequence[Atom], equation: Equation) -> bool:
+    """Whether a Program takes these operands, and returns what an equation does, types and all."""
+    given = tuple(atom.type for atom in operands)
+    made = tuple(variable.type for variable in equation.outputs)
+    return given == input_types(program) and made == output_types(program)
+
+
+class SwitchEach(Switch):
+    """Choose for each of ``size`` examples. Operands have their examples along axis 0, or none.
+
+    Parameters: ``examples``, their number; ``operand_axes``, for each operand 0 or None.
+    """
+
+    writes_itself = False
+
+    def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
+        """Run each Program on the examples that chose it."""
+        branches, size, axes = branches_of(params), params["examples"], params["operand_axes"]
+        chosen = np.clip(np.asarray(index).astype(np.intp), 0, len(branches) - 1)
+        types = joint_types(branches)
+        found: list[list[tuple[Any, Any]]] = [[] for _ in types]
+        for number, branch in enumerate(branches):
+            rows = np.flatnonzero(chosen == number)
+            if not rows.size:
+                continue
+            operands = [
+                x if axis is None else x[rows] for x, axis in zip(inputs, axes, strict=True)
+            ]
+            values, value_axes = batch_program(branch, rows.size, operands, axes)
+            for parts, value, axis in zip(found, values, value_axes, strict=True):
+                each = np.expand_dims(value, 0) if axis is None else np.moveaxis(value, axis, 0)
+                parts.append((rows, each))
+        return tuple(_merged(size, parts, type) for parts, type in zip(found, types, strict=True))
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The types of the Programs' outputs, with the axis of examples in front."""
+        size = params["examples"]
+        return tuple(with_axis(type, size, 0) for type in joint_types(branches_of(params)))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """All take one example's operands, and return the like."""
+        branches = branches_of(params)
+        operands = [
+            type if axis is None else ArrayType(type.shape[1:], type.dtype)
+            for type, axis in zip(types[1:], params["operand_axes"], strict=True)
+        ]
+        return [(branch, operands, output_types(branches[0])) for branch in branches]
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the branch that takes most, for each example."""
+        return params["examples"] * super().operations(inputs, outputs, **params)
+
+    def bind_like(
+        self,
+        index: Any,
+        inputs: Sequence[Any],
+        branches: Sequence[Program],
+        params: dict[str, Any],
+        choice: Choice,
+    ) -> Any:
+        """Choose for each example; what came from the operands' own axes tells the new ones."""
+        size = params["examples"]
+        axes = tuple(
+            0 if np.ndim(x) > v.type.ndim else None
+            for x, v in zip(inputs, branches[0].inputs, strict=True)
+        )
+        return bind(self, index, *inputs, **as_params(branches), examples=size, operand_axes=axes)
+
+    def bind_backward(
+        self,
+        inputs: Sequence[Any],
+        given: Sequence[Any],
+        branches: Sequence[Program],
+        gives: Mask,
+        params: dict[str, Any],
+        choice: Choice,
+    ) -> Any:
+        """As for one choice; the cotangents of operands that examples share are summed."""
+        found = self.bind_like(inputs[0], given, branches, params, choice)
+        shared = [
+            axis is None for axis, on in zip(params["operand_axes"], gives, strict=True) if on
+        ]
+        return [np.sum(x, axis=0) if sums else x for x, sums in zip(found, shared, strict=True)]
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """As for one choice; the cotangents of operands that examples share are summed."""
+        one = [inputs[0]]
+        for x, axis in zip(inputs[1:], params["operand_axes"], strict=True):
+            is_each = isinstance(x, LinearValue) and axis == 0
+            one.append(LinearValue(ArrayType(x.shape[1:], x.dtype)) if is_each else x)
+        found = super().vjp(cotangent, one, output, needed, **params)
+        axes = [None, *params["operand_axes"]]
+        return [
+            x if x is None or axis == 0 else np.sum(x, axis=0)
+            for x, axis in zip(found, axes, strict=True)
+        ]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Count the examples of both axes along one."""
+        inner: int = params["examples"]
+        own_axes = (0, *params["operand_axes"])
+        flat: list[Any] = []
+        for x, axis, own in zip(inputs, axes, own_axes, strict=True):
+            if axis is None and own is None:
+                flat.append(x)
+                continue
+            full = np.expand_dims(x, 0) if axis is None else np.moveaxis(x, axis, 0)
+            full = np.expand_dims(full, 1) if own is None else full
+            full = np.broadcast_to(full, (size, inner, *full.shape[2:]))
+            flat.append(np.reshape(full, (size * inner, *full.shape[2:])))
+        operand_axes = tuple(
+            None if axis is None and own is None else 0
+            for axis, own in zip(axes[1:], own_axes[1:], strict=True)
+        )
+        branches = branches_of(params)
+        outputs = bind(
+            self, *flat, **as_params(branches), examples=size * inner, operand_axes=operand_axes
+        )
+        split = tuple(np.reshape(x, (size, inner, *x.shape[1:])) for x in outputs)
+        return split, (0,) * len(split)
+
+
+def _merged(size: int, parts: Sequence[tuple[Any, Any]], type: ArrayType) -> Any:
+    """Values of ``size`` examples from those of some; as by `stacked` where lengths differ."""
+    shape: Any = type.shape
+    if ANY_LENGTH in shape:
+        shape = np.max([np.maximum(shape, 0), *(x.shape[1:] for _, x in parts)], axis=0)
+    result = np.zeros((size, *shape), type.dtype)
+    for rows, x in parts:
+        result[(rows, *map(slice, x.shape[1:]))] = x
+    return result
+
+
+switch_primitive = Switch("switch")
+switch_each = SwitchEach("switch_each")

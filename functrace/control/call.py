@@ -1,0 +1,160 @@
+"""The primitive that runs a Program: what a jitted function is where its arguments are traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from functrace.backends.blocks import write_inlined
+from functrace.backends.compiling import run_again
+from functrace.backends.memory import Value
+from functrace.backends.writer import Writer
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Equation, Program, output_types
+from functrace.ir.types import ArrayType
+from functrace.primitives.linear import zeros_of_type
+from functrace.simplify.loops import reduced
+from functrace.simplify.rewriting import Scope
+from functrace.tracing.tracer import bind
+from functrace.transforms.masks import with_zeros
+from functrace.transforms.programs import (
+    Pullback,
+    batched,
+    keeping_zeros,
+    linear_form,
+    pushed_forward,
+    residual_form,
+    transposed,
+)
+from functrace.transforms.transpose import LinearValue
+
+
+class Call(Primitive):
+    """Run a Program that is kept as one operation. Parameter: ``program``."""
+
+    multiple_outputs = True
+    holds_programs = True
+    writes_itself = True
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """The statements of the Program."""
+        return write_inlined(writer, params["program"], inputs)
+
+    def run(self, *inputs: Any, **params: Any) -> Any:
+        """Run the Program; compiled from its second time on, as many are made for one call."""
+        return tuple(run_again(params["program"], inputs))
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The types of the Program's outputs."""
+        return output_types(params["program"])
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """The Program takes the inputs."""
+        return [(params["program"], types, None)]
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the Program."""
+        return params["program"].operations
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out outputs that nothing uses, and inputs that are constants or not read."""
+        found = reduced([equation.params["program"]], equation.inputs, used)
+        if found is None:
+            return None
+        inputs = [equation.inputs[number] for number in found.kept]
+        params = {**equation.params, "program": found.programs[0]}
+        return found.atoms(scope.emit_all(equation, self, inputs, params))
+
+    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
+        """The Program."""
+        return params["program"]
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Run the Program in forward mode."""
+        program: Program = params["program"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        pushed = pushed_forward(program, is_active)
+        given = [tangent for tangent in tangents if tangent is not None]
+        results = bind(self, *inputs, *given, **{**params, "program": pushed.program})
+        count = len(program.outputs)
+        found = iter(results[count:])
+        return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run what needs no tangents, and then what does."""
+        program: Program = params["program"]
+        form = linear_form(program, tuple(tangent is not None for tangent in tangents))
+        results = bind(self, *inputs, **{**params, "program": form.forward})
+        count = len(program.outputs)
+        given = [tangent for tangent in tangents if tangent is not None]
+        found = iter(bind(self, *results[count:], *given, **{**params, "program": form.linear}))
+        return results[:count], tuple(next(found) if on else None for on in form.has_tangent)
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Run the forward half of the Program; the backward half waits in a pullback."""
+        program: Program = params["program"]
+        form = residual_form(program, tuple(need is not None for need in needed))
+        results = bind(self, *inputs, program=form.forward)
+        count = len(program.outputs)
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            given = with_zeros(cotangents, results[:count], form.takes_cotangent)
+            found = iter(bind(self, *results[count:], *given, program=form.backward))
+            return [next(found) if gives else None for gives in form.gives_cotangent]
+
+        pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros))
+        return results[:count], pullback
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Run the Program with zeros that stay."""
+        program, has_zeros = keeping_zeros(params["program"], tuple(marked))
+        return bind(self, *inputs, **{**params, "program": program}), has_zeros
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose, where the Program is linear in the inputs whose values are not known."""
+        program: Program = params["program"]
+        is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
+        body, mask = transposed(program, is_linear)
+        given = [
+            zeros_of_type(atom.type) if part is None else part
+            for part, atom in zip(cotangent, program.outputs, strict=True)
+        ]
+        known = [x for x, linear in zip(inputs, is_linear, strict=True) if not linear]
+        found = iter(bind(self, *known, *given, **{**params, "program": body}))
+        parts = iter([next(found) if present else None for present in mask])
+        return [next(parts) if linear else None for linear in is_linear]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Run the Program for all examples at once."""
+        form = batched(params["program"], size, axes)
+        return bind(self, *inputs, **{**params, "program": form.program}), form.axes
+
+
+call = Call("jit")

@@ -1,0 +1,205 @@
+"""`cond` and `switch`: the choice between functions, as users write it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from functrace import depth, tree
+from functrace.control.branching import as_params, switch_primitive
+from functrace.errors import ArgumentError, BranchOutputError
+from functrace.ir.program import output_types
+from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
+from functrace.primitives.linear import cast_to, innermost_value
+from functrace.tracebacks import boundary
+from functrace.tracing.tracer import as_operand, bind, source_of, user_place
+from functrace.transforms.calling import call_apart, owned
+from functrace.transforms.comparing import TYPE_ERRORS, Types, is_comparing, types_of_branches
+from functrace.transforms.evaluate import Recorded, record_program
+from functrace.transforms.programs import closed_together, with_output_types
+from functrace.transforms.scratch import Written, end, recorded_without_writes
+from functrace.transforms.transformed import require_callable
+
+
+@boundary
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """Call one of several functions, chosen by a number.
+
+    Args:
+        index: The number of the branch, an integer scalar. Outside the range the nearest branch
+            is taken.
+        branches: Functions of the operands; their outputs have the same structure, shapes and
+            dtypes.
+        operands: Trees of arrays.
+
+    Returns:
+        The output of the chosen branch.
+
+    Raises:
+        BranchOutputError: The branches' outputs differ in structure, shape or dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.switch(1, [np.sin, np.cos], 0.0)
+        np.float64(1.0)
+    """
+    for branch in branches:
+        require_callable(branch, "switch", "branches")
+    if not branches:
+        raise ArgumentError("switch was called without a branch.")
+    index_type = type_of(as_operand(index))
+    if index_type.shape != () or index_type.dtype.kind not in "biu":
+        raise ArgumentError(
+            f"The index of switch must be an integer, not of type {index_type}.",
+            source_of(user_place(2)),
+            "Give the number of a branch: i.astype(int), or int(i) of a number of Python's; for a "
+            "condition write functrace.cond(condition, if_true, if_false).",
+        )
+    return _choose(index, list(branches), operands, "switch")
+
+
+@boundary
+def cond(
+    pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
+) -> Any:
+    """Call one of two functions, chosen by a condition.
+
+    Args:
+        pred: The condition, a scalar: a boolean, or a number that counts as true if not zero.
+        true_fun: Called with the operands where the condition holds.
+        false_fun: Called with the operands where it does not. Both outputs have the same
+            structure, shapes and dtypes.
+        operands: Trees of arrays.
+
+    Returns:
+        The output of the function that was called.
+
+    Raises:
+        BranchOutputError: The functions' outputs differ in structure, shape or dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> safe_sqrt = lambda x: ft.cond(x > 0, np.sqrt, lambda x: 0.0 * x, x)
+        >>> ft.vmap(safe_sqrt)(np.array([4.0, -4.0]))
+        array([ 2., -0.])
+    """
+    require_callable(true_fun, "cond", "true_fun")
+    require_callable(false_fun, "cond", "false_fun")
+    pred = as_operand(pred)
+    if type_of(pred).shape != ():
+        raise ArgumentError(
+            f"The condition of cond must be a scalar, not of type {type_of(pred)}.",
+            source_of(user_place(2)),
+            "For a choice element by element use np.where, or cond under functrace.vmap.",
+        )
+    index = pred if type_of(pred).dtype.kind == "b" else pred != 0
+    return _choose(index, [false_fun, true_fun], operands, "cond")
+
+
+def _choose(
+    index: Any, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
+) -> Any:
+    if len(branches) == 1:
+        return tree.map(owned, call_apart(branches[0], operands))
+    known = innermost_value(index)
+    if known is not UNKNOWN:
+        number = min(max(int(known), 0), len(branches) - 1)
+        return _call_chosen(number, branches, operands, name)
+    leaves, structure = tree.flatten(tuple(operands))
+    leaves = [as_operand(leaf) for leaf in leaves]
+    types = [type_of(leaf) for leaf in leaves]
+    recorded: list[Recorded] = []
+    written: Written = []
+    for branch in branches:  # no comprehension, which is one more frame for choices in choices
+        record = partial(record_program, branch, structure, types, like=leaves)
+        found, writes = recorded_without_writes(branch, record)
+        recorded.append(found)
+        written += writes
+    end(written)
+    outputs = [(r.structure, output_types(r.program)) for r in recorded]
+    common = _common_types(outputs, name)
+    programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])
+    results = bind(switch_primitive, index, *leaves, *captured, **as_params(programs))
+    return recorded[0].structure.unflatten(list(results))
+
+
+def _call_chosen(
+    chosen: int, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
+) -> Any:
+    """Call one branch, and give its output the type that all branches have together."""
+    depth.enter()
+    try:
+        result = tree.map(owned, call_apart(branches[chosen], operands))
+    finally:
+        depth.leave()
+    if is_comparing.get():
+        return result
+    leaves, structure = tree.flatten(result)
+    others = [branch for number, branch in enumerate(branches) if number != chosen]
+    try:
+        outputs = types_of_branches(others, operands)
+        leaves = [as_operand(x) for x in leaves]
+        own = structure, tuple(map(type_of, leaves))
+        if all(other == own or _gives_way(other, own) for other in outputs):
+            return result
+        outputs = types_of_branches(others, operands, anew=True)
+    except TYPE_ERRORS:
+        raise
+    except Exception:  # noqa: BLE001  (it asks for values, or fails for those that do not take it)
+        return result
+    outputs.insert(chosen, own)
+    common = _common_types(outputs, name)
+    if own[1] == common:
+        return result
+    return structure.unflatten(
+        x if type_of(x) == type else cast_to(x, type.dtype)
+        for x, type in zip(leaves, common, strict=True)
+    )
+
+
+def _gives_way(other: Types, own: Types) -> bool:
+    """Whether the types of one branch leave those of the other as they are."""
+    return other[0] == own[0] and all(
+        a == b or (a.weak and not b.weak and a.shape == b.shape and result_dtype(a, b) == b.dtype)
+        for a, b in zip(other[1], own[1], strict=True)
+    )
+
+
+def _common_types(
+    outputs: Sequence[tuple[tree.Structure, Sequence[ArrayType]]], name: str
+) -> tuple[ArrayType, ...]:
+    """The types that the outputs of all branches have together."""
+    first = outputs[0][0]
+    for number, (structure, _) in enumerate(outputs):
+        if structure != first:
+            raise BranchOutputError(
+                f"The outputs of {name} differ in structure: branch {number} returns "
+                f"{structure}, branch 0 returns {first}.",
+                source_of(user_place(3)),
+            )
+    columns = zip(*(types for _, types in outputs), strict=True)
+    return tuple(
+        _common_type(position, types, first, name) for position, types in enumerate(columns)
+    )
+
+
+def _common_type(
+    position: int, types: Sequence[ArrayType], structure: tree.Structure, name: str
+) -> ArrayType:
+    """The type of one output of all branches; Python scalars take the dtype of the others."""
+    if all(type == types[0] for type in types):
+        return types[0]
+    strong = [type for type in types if not type.weak]
+    dtype = result_dtype(*types)
+    if all(type.shape == types[0].shape for type in types) and all(
+        type.dtype == dtype for type in strong
+    ):
+        return ArrayType(types[0].shape, dtype)
+    path = tree.keystr(structure.paths()[position])
+    found = ", ".join(f"branch {number} {type}" for number, type in enumerate(types))
+    raise BranchOutputError(
+        f"The outputs{path} of {name} differ in type: {found}.", source_of(user_place(4))
+    )

@@ -1,0 +1,1067 @@
+"""scan, while_loop and fori_loop as operations, with derivatives through all of them.
+
+A `Scan` runs a Program for one row of its inputs after another, and stacks what it returns for
+each. A `While` runs one as long as another says so. The reverse of both is a scan from the last
+trip to the first: the forward loop keeps what each trip needs on the way back, stacked, and of a
+`While` that stack has a length that nobody knows before it ran (``any`` in its type).
+
+Parameters hold the Programs ``body`` and ``condition``, and how their inputs divide: first
+``constants``, which are the same in each trip, then ``carries``, which each trip hands to the
+next, then the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.backends.compiling import runner
+from functrace.backends.loops import ScanParts, stacked, write_scan, write_while
+from functrace.backends.memory import Value
+from functrace.backends.writer import Writer
+from functrace.control.branching import as_params, choose_each, switch_primitive
+from functrace.errors import NestingError, ProgramCheckError
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
+from functrace.ir.types import ANY_LENGTH, ArrayType, row_type, with_axis
+from functrace.primitives.linear import zeros_of_type
+from functrace.simplify.loops import Loop, improved
+from functrace.simplify.rewriting import Scope
+from functrace.simplify.trips import regrouped
+from functrace.tracing.tracer import ProgramRecording, bind, source_of, user_place
+from functrace.transforms.batch import batch_program
+from functrace.transforms.calling import apart
+from functrace.transforms.evaluate import run_program
+from functrace.transforms.masks import (
+    Mask,
+    in_front,
+    instantiated,
+    scattered,
+    selected,
+    zero_or_none,
+    zeros_as,
+)
+from functrace.transforms.programs import (
+    Pullback,
+    batched,
+    bind_keeping_zeros,
+    keeping_zeros,
+    linear_form,
+    pushed_forward,
+    residual_form,
+)
+from functrace.transforms.transpose import LinearValue, transpose_program
+from functrace.transforms.zeros import marked_alike
+
+MOST_AXES = 64
+"""How many axes an array of NumPy may have."""
+
+
+def active_carries(body: Program, constants: Mask, carries: Mask, rows: Mask) -> tuple[Mask, Mask]:
+    """Which carries, and which stacked outputs, depend on active inputs after some trips."""
+    while True:
+        mask = pushed_forward(body, (*constants, *carries, *rows)).has_tangent
+        grown = tuple(a or b for a, b in zip(carries, mask, strict=False))
+        if grown == carries:
+            return carries, mask[len(carries) :]
+        carries = grown
+
+
+def with_kept_zeros(
+    body: Program, marked: Sequence[bool], first: int, carries: int
+) -> tuple[Program, Mask, Mask]:
+    """The body of a loop with zeros that stay in what is made of some inputs, trip after trip.
+
+    Args:
+        body: The body.
+        marked: Which of the loop's inputs are tangents or cotangents with such zeros.
+        first: The number of the constants.
+        carries: The number of the carries.
+
+    Returns:
+        The body, and in which of the carries and stacks there may be such zeros.
+    """
+    mask = tuple(marked)
+    while True:
+        program, found = keeping_zeros(body, mask)
+        carried = mask[first : first + carries]
+        grown = tuple(a or b for a, b in zip(carried, found, strict=False))
+        if grown == carried:
+            return program, carried, found[carries:]
+        mask = (*mask[:first], *grown, *mask[first + carries :])
+
+
+class Scan(Primitive):
+    """Run ``body`` once for each row. A row that it takes as weak is a Python number there.
+
+    Parameters: ``body``, ``constants``, ``carries``, ``length`` (None where only the rows tell),
+    ``reverse``, whether from the last row to the first.
+    """
+
+    multiple_outputs = True
+    holds_programs = True
+    writes_itself = True
+    takes_doubles = True
+
+    def split(self, x: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
+        """Inputs, or what belongs to each, as constants, carries and rows."""
+        first = params["constants"]
+        second = first + params["carries"]
+        return tuple(x[:first]), tuple(x[first:second]), tuple(x[second:])
+
+    def run(self, *inputs: Any, **params: Any) -> Any:
+        """Evaluate the body for each row, and stack what it returns."""
+        constants, carry, rows = self.split(inputs, params)
+        body: Program = params["body"]
+        length = params["length"] if params["length"] is not None else len(rows[0])
+        count = len(carry)
+        carry = list(carry)
+        types = output_types(body)[count:]
+        stacks: list[Any] = [
+            [None] * length
+            if ANY_LENGTH in type.shape
+            else np.empty((length, *type.shape), type.dtype)
+            for type in types
+        ]
+        run = runner(body, length)
+        is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
+        rows = [x.tolist() if weak else x for x, weak in zip(rows, is_number, strict=True)]
+        for trip in reversed(range(length)) if params["reverse"] else range(length):
+            results = run(*constants, *carry, *(x[trip] for x in rows))
+            carry = results[:count]
+            for stack, result in zip(stacks, results[count:], strict=True):
+                stack[trip] = result
+        return (
+            *apart(carry, inputs),
+            *(
+                stacked(stack, type) if isinstance(stack, list) else stack
+                for stack, type in zip(stacks, types, strict=True)
+            ),
+        )
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The carries' types, and the stacked outputs'."""
+        body: Program = params["body"]
+        count = params["carries"]
+        length = params["length"]
+        results = output_types(body)
+        size = ANY_LENGTH if length is None else length
+        return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """The body takes a row of each stack, and returns carries like those that it takes."""
+        constants, carries, rows = self.split(types, params)
+        length = ANY_LENGTH if params["length"] is None else params["length"]
+        known = (length, ANY_LENGTH)
+        if not all(row.shape and (length < 0 or row.shape[0] in known) for row in rows):
+            raise ProgramCheckError("The rows of a scan are not as many as its trips.")
+        row_types = [row_type(type) for type in rows]
+        return [(params["body"], [*constants, *carries, *row_types], carries)]
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out what nothing uses, and compute outside the loop what need not be in it."""
+        params = equation.params
+        length = params["length"]
+        constants, carries, rows = map(list, self.split(equation.inputs, params))
+        loop = Loop(
+            constants, carries, rows, params["body"], length=length, needs_row=length is None
+        )
+        found = improved(loop, used, equation, scope) or regrouped(loop, equation, scope)
+        if found is None:
+            return None
+        loop = found.loop
+        inputs = [*loop.constants, *loop.carries, *loop.rows]
+        counts = {"constants": len(loop.constants), "carries": len(loop.carries)}
+        made = scope.emit_all(equation, self, inputs, {**params, "body": loop.body, **counts})
+        return found.atoms(made)
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the body, once for each trip."""
+        length: int | None = params["length"]
+        return params["body"].operations * (1 if length is None else length)
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """A for loop, with the body written inside it."""
+        parts = ScanParts(
+            params["body"],
+            *self.split(inputs, params),
+            length=params["length"],
+            reverse=params["reverse"],
+        )
+        return write_scan(writer, parts, outputs)
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Scan the body in forward mode, with the tangents among constants, carries and rows."""
+        body: Program = params["body"]
+        constants, carry, rows = self.split(inputs, params)
+        is_active = tuple(tangent is not None for tangent in tangents)
+        constant_mask, carry_mask, row_mask = self.split(is_active, params)
+        carry_mask, stack_mask = active_carries(body, constant_mask, carry_mask, row_mask)
+        wanted = (*carry_mask, *stack_mask)
+        form = pushed_forward(body, (*constant_mask, *carry_mask, *row_mask), wanted)
+        pushed = form.program
+        counts = [len(constants), len(carry), len(rows)]
+        pushed_counts = [sum(constant_mask), sum(carry_mask), sum(row_mask)]
+        program = interleaved(pushed, counts, pushed_counts, len(body.outputs), sum(carry_mask))
+        constant_tangents, carry_tangents, row_tangents = self.split(tangents, params)
+        given = [
+            *constants,
+            *selected(constant_tangents, constant_mask),
+            *carry,
+            *instantiated(carry_tangents, carry, carry_mask, tangents),
+            *rows,
+            *selected(row_tangents, row_mask),
+        ]
+        new = {
+            **params,
+            "body": program,
+            "constants": counts[0] + pushed_counts[0],
+            "carries": counts[1] + pushed_counts[1],
+        }
+        before = sum(counts[:2]) + pushed_counts[0]
+        carried = (*(False,) * before, *form.has_zeros[: pushed_counts[1]])
+        has_zeros = (*carried, *(False,) * (len(given) - len(carried)))
+        results = bind_keeping_zeros(self, given, has_zeros, new)
+        found = iter(results)
+        new_carry = [next(found) for _ in carry]
+        carry_out = [next(found) for on in carry_mask if on]
+        stacks = [next(found) for _ in stack_mask]
+        stack_out = list(found)
+        return (
+            (*new_carry, *stacks),
+            (*scattered(carry_out, carry_mask), *scattered(stack_out, stack_mask)),
+        )
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Scan what needs no tangents, and then, over its stacked residuals, what does."""
+        length = params["length"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        plan = LinearPlan(params["body"], *self.split(is_active, params), length is None)
+        results = bind(self, *inputs, **{**params, "body": plan.forward})
+        count = len(params["body"].outputs)
+        pushed = plan.push(
+            tangents, inputs, results[count:], length=length, reverse=params["reverse"]
+        )
+        return results[:count], pushed
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Scan the forward half of the body, and stack its residuals for the way back."""
+        constants, carry, _ = self.split(inputs, params)
+        is_active = tuple(need is not None for need in needed)
+        plan = reverse_plan(
+            params["body"], *self.split(is_active, params), counts_trips=params["length"] is None
+        )
+        results = bind(
+            self,
+            *inputs,
+            body=plan.forward,
+            constants=len(constants),
+            carries=len(carry),
+            length=params["length"],
+            reverse=params["reverse"],
+        )
+        count = len(params["body"].outputs)
+        outputs, stacked = results[:count], results[count:]
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            return plan.pull_back(
+                cotangents,
+                outputs,
+                inputs,
+                len(carry),
+                stacked,
+                length=params["length"],
+                reverse=not params["reverse"],
+            )
+
+        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Scan a body that keeps them."""
+        first, count = params["constants"], params["carries"]
+        body, *has_zeros = with_kept_zeros(params["body"], marked, first, count)
+        return bind(self, *inputs, **{**params, "body": body}), sum(has_zeros, ())
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose of a scan that is linear in the inputs whose values are not known.
+
+        It is a scan from the last row to the first, of the body's transpose. Carries that depend
+        on a linear input are linear; the others are computed beforehand, row by row.
+        """
+        body: Program = params["body"]
+        is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
+        constant_mask, carry_mask, row_mask = self.split(is_linear, params)
+        carry_mask, stack_mask = active_carries(body, constant_mask, carry_mask, row_mask)
+        known_carry = tuple(not on for on in carry_mask)
+        history: list[Any] = []
+        if any(known_carry):
+            history = known_history(
+                self, inputs, body, constant_mask, known_carry, row_mask, params
+            )
+        program = transposed_body(body, constant_mask, carry_mask, row_mask)
+        constants, _, rows = self.split(inputs, params)
+        count = params["carries"]
+        known_constants = [x for x, on in zip(constants, constant_mask, strict=True) if not on]
+        known_rows = [x for x, on in zip(rows, row_mask, strict=True) if not on]
+        sums = [marked_alike(zeros_as(x), cotangent) for x in selected(constants, constant_mask)]
+        results = bind(
+            self,
+            *known_constants,
+            *instantiated(cotangent[:count], output[:count], carry_mask, cotangent),
+            *sums,
+            *known_rows,
+            *history,
+            *instantiated(cotangent[count:], output[count:], stack_mask, cotangent),
+            body=program,
+            constants=len(known_constants),
+            carries=sum(carry_mask) + len(sums),
+            length=params["length"],
+            reverse=not params["reverse"],
+        )
+        found = iter(results)
+        carry_parts = [next(found) for on in carry_mask if on]
+        constant_parts = [next(found) for _ in sums]
+        return [
+            *scattered(constant_parts, constant_mask),
+            *scattered(carry_parts, carry_mask),
+            *scattered(list(found), row_mask),
+        ]
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Scan the body for all examples at once; rows have the examples along their axis 0."""
+        body: Program = params["body"]
+        constants, carry, rows = self.split(inputs, params)
+        constant_axes, carry_axes, row_axes = self.split(axes, params)
+        count = len(carry)
+        row_mask = tuple(axis is not None for axis in row_axes)
+        carry_mask = tuple(axis is not None for axis in carry_axes)
+        while True:
+            in_axes = (*constant_axes, *zero_or_none(carry_mask), *zero_or_none(row_mask))
+            found = batched(body, size, in_axes).axes
+            grown = tuple(a or b is not None for a, b in zip(carry_mask, found, strict=False))
+            if grown == carry_mask:
+                break
+            carry_mask = grown
+        wanted = (*carry_mask, *(axis is not None for axis in found[count:]))
+        program = batched(body, size, in_axes, wanted).program
+        results = bind(
+            self,
+            *constants,
+            *(
+                in_front(x, axis, size) if on else x
+                for x, axis, on in zip(carry, carry_axes, carry_mask, strict=True)
+            ),
+            *(
+                x if axis is None else np.moveaxis(x, axis, 1)
+                for x, axis in zip(rows, row_axes, strict=True)
+            ),
+            **{**params, "body": program},
+        )
+        stack_axes = [1 if on else None for on in wanted[count:]]
+        return results, (*zero_or_none(carry_mask), *stack_axes)
+
+
+def interleaved(
+    program: Program,
+    counts: Sequence[int],
+    pushed_counts: Sequence[int],
+    output_count: int,
+    carry_tangents: int,
+) -> Program:
+    """A body in forward mode, its inputs and outputs in the order of a scan's.
+
+    It took all primals and then all tangents; a scan takes constants, carries and rows, each with
+    its tangents, and gives carries and stacks in the same way.
+    """
+    primals, tangents = program.inputs[: sum(counts)], program.inputs[sum(counts) :]
+    ordered: list[Variable] = []
+    i = j = 0
+    for count, pushed in zip(counts, pushed_counts, strict=True):
+        ordered += [*primals[i : i + count], *tangents[j : j + pushed]]
+        i, j = i + count, j + pushed
+    values, pushed_out = program.outputs[:output_count], program.outputs[output_count:]
+    carries = counts[1]
+    return Program(
+        ordered,
+        program.equations,
+        [
+            *values[:carries],
+            *pushed_out[:carry_tangents],
+            *values[carries:],
+            *pushed_out[carry_tangents:],
+        ],
+    )
+
+
+class Residuals:
+    """What a loop's trips hand on to another loop over the same trips, and how they do.
+
+    A residual that is a constant or a row of the loop is there already; others are stacked.
+
+    Attributes:
+        fixed: The numbers of the loop's constants that are residuals.
+        from_rows: The numbers of its rows that are.
+        stacked: The residuals that are neither.
+    """
+
+    def __init__(
+        self, residuals: Sequence[Atom], inputs: Sequence[Variable], first: int, last: int
+    ) -> None:
+        """Tell the residuals apart.
+
+        Args:
+            residuals: Outputs of the loop's body.
+            inputs: The body's inputs.
+            first: The number of its first carry.
+            last: The number of its first row.
+        """
+        position: dict[Atom, int] = {variable: number for number, variable in enumerate(inputs)}
+        places = [position.get(residual) for residual in residuals]
+        constants = [
+            (n, place) for n, place in enumerate(places) if place is not None and place < first
+        ]
+        rows = [(n, place) for n, place in enumerate(places) if place is not None and place >= last]
+        there = {number for number, _ in (*constants, *rows)}
+        stacked = [number for number in range(len(places)) if number not in there]
+        most = max((residuals[number].type.ndim for number in stacked), default=0)
+        if most >= MOST_AXES:
+            raise NestingError(
+                f"What the trips of loops within loops need on the way back has {most + 1} axes, "
+                f"one for each loop that goes around it; arrays have {MOST_AXES} at most.",
+                source_of(user_place(2)),
+                "Wrap the body of an inner loop in functrace.checkpoint, which keeps its inputs.",
+            )
+        self.fixed = [place for _, place in constants]
+        self.from_rows = [place for _, place in rows]
+        self.stacked = [residuals[number] for number in stacked]
+        self._order = [*(n for n, _ in constants), *(n for n, _ in rows), *stacked]
+
+    def in_order(self, values: Sequence[Any]) -> list[Any]:
+        """Values for those that are fixed, rows and stacked, in the order of the residuals."""
+        found = dict(zip(self._order, values, strict=True))
+        return [found[number] for number in range(len(found))]
+
+    def sorted(self, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Values in the order of the residuals: for those that are fixed, and for the others."""
+        ordered = [values[number] for number in self._order]
+        return ordered[: len(self.fixed)], ordered[len(self.fixed) :]
+
+
+class LinearPlan:
+    """How a loop with this body is run forward for tangents that come after its values.
+
+    Attributes:
+        forward: The body with what each trip hands on as more stacked outputs.
+        linear: The body of the scan over the tangents: it takes residuals that are the same in all
+            trips and the tangents of constants, then the tangents of carries, then the rows:
+            residuals that are rows of the loop, what was stacked, tangents of rows.
+    """
+
+    def __init__(
+        self, body: Program, constants: Mask, carries: Mask, rows: Mask, counts_trips: bool
+    ) -> None:
+        """Make the two bodies; the arguments are those of `ReversePlan`, for tangents."""
+        self.constant_mask, self.row_mask = constants, rows
+        self.carry_mask, stack_mask = active_carries(body, constants, carries, rows)
+        self.wanted = (*self.carry_mask, *stack_mask)
+        form = linear_form(body, (*constants, *self.carry_mask, *rows), self.wanted)
+        self.carry_zeros = form.has_zeros[: sum(self.carry_mask)]
+        count, first, last = len(body.outputs), len(constants), len(constants) + len(carries)
+        forward, linear = form.forward, form.linear
+        self.residuals = Residuals(forward.outputs[count:], forward.inputs, first, last)
+        self.forward = Program(
+            forward.inputs,
+            forward.equations,
+            [
+                *forward.outputs[:count],
+                *self.residuals.stacked,
+                *([Constant(np.float64(1.0))] if counts_trips else []),
+            ],
+        )
+        of_tangents = len(linear.inputs) - sum(constants) - sum(self.carry_mask) - sum(rows)
+        fixed, of_trips = self.residuals.sorted(linear.inputs[:of_tangents])
+        given = iter(linear.inputs[of_tangents:])
+        of_constants = [next(given) for on in constants if on]
+        of_carries = [next(given) for on in self.carry_mask if on]
+        marker = [Variable(ArrayType((), np.dtype(np.float64)))] if counts_trips else []
+        self.linear = Program(
+            [*fixed, *of_constants, *of_carries, *of_trips, *marker, *given],
+            linear.equations,
+            linear.outputs,
+        )
+        if marker:
+            self.linear = where_marked(self.linear, marker[0], of_carries)
+
+    def push(
+        self,
+        tangents: Sequence[Any],
+        inputs: Sequence[Any],
+        stacked: Sequence[Any],
+        *,
+        length: int | None,
+        reverse: bool,
+    ) -> tuple[Any, ...]:
+        """Scan over the trips, and give each output its tangent."""
+        first = len(self.constant_mask)
+        last = first + len(self.carry_mask)
+        fixed = [inputs[p] for p in self.residuals.fixed]
+        given = [
+            *fixed,
+            *selected(tangents[:first], self.constant_mask),
+            *instantiated(tangents[first:last], inputs[first:last], self.carry_mask, tangents),
+            *(inputs[p] for p in self.residuals.from_rows),
+            *stacked,
+            *selected(tangents[last:], self.row_mask),
+        ]
+        constants = len(fixed) + sum(self.constant_mask)
+        carried = (*(False,) * constants, *self.carry_zeros)
+        results = bind_keeping_zeros(
+            scan_primitive,
+            given,
+            (*carried, *(False,) * (len(given) - len(carried))),
+            {
+                "body": self.linear,
+                "constants": constants,
+                "carries": sum(self.carry_mask),
+                "length": length,
+                "reverse": reverse,
+            },
+        )
+        found = iter(results)
+        return tuple(next(found) if on else None for on in self.wanted)
+
+
+class ReversePlan:
+    """How a loop with this body is run backward.
+
+    Attributes:
+        forward: The body with what each trip needs on the way back as more stacked outputs.
+        backward: The body of the scan back: it takes residuals that are the same in all trips,
+            then the cotangents of carries and the sums for constants, then the rows: residuals
+            that are rows of the loop, what was stacked, cotangents of stacks.
+    """
+
+    def __init__(
+        self, body: Program, constants: Mask, carries: Mask, rows: Mask, counts_trips: bool
+    ) -> None:
+        """Make the two bodies.
+
+        Args:
+            body: The loop's own body.
+            constants: Which constants need a cotangent.
+            carries: Which carries need one at the beginning.
+            rows: Which rows need one.
+            counts_trips: Whether the length is not known: then one more stack tells it, as there
+                may be no residuals whose stack could. It holds 1 for each trip, and 0 where a
+                loop over many examples went on without this one: there is nothing to undo.
+        """
+        self.constant_mask = constants
+        self.carry_mask, self.stack_mask = active_carries(body, constants, carries, rows)
+        mask = (*constants, *self.carry_mask, *rows)
+        form = residual_form(body, mask, (*self.carry_mask, *self.stack_mask))
+        zeros = form.has_zeros[len(constants) : len(constants) + len(carries)]
+        self.carry_zeros = tuple(selected(zeros, self.carry_mask))
+        self.makes_zeros = any(form.has_zeros)
+        count = len(body.outputs)
+        residuals = form.forward.outputs[count:]
+        inputs = form.forward.inputs
+        first, last = len(constants), len(constants) + len(carries)
+        self.residuals = Residuals(residuals, inputs, first, last)
+        self.forward = Program(
+            inputs,
+            form.forward.equations,
+            [
+                *form.forward.outputs[:count],
+                *self.residuals.stacked,
+                *([Constant(np.float64(1.0))] if counts_trips else []),
+            ],
+        )
+        with ProgramRecording() as recording:
+            fixed = [recording.input(inputs[p].type) for p in self.residuals.fixed]
+            out_types = output_types(body)
+            carry_cotangents = [
+                recording.input(type.strong)
+                for type in selected(out_types[: len(carries)], self.carry_mask)
+            ]
+            sums = [
+                recording.input(v.type.strong) for v in selected(body.inputs[:first], constants)
+            ]
+            own_rows = [recording.input(inputs[p].type) for p in self.residuals.from_rows]
+            stacked = [recording.input(r.type) for r in self.residuals.stacked]
+            marker = recording.input(ArrayType((), np.dtype(np.float64))) if counts_trips else None
+            stack_cotangents = [
+                recording.input(type.strong)
+                for type in selected(out_types[len(carries) :], self.stack_mask)
+            ]
+            ordered = self.residuals.in_order([*fixed, *own_rows, *stacked])
+            given = [
+                *scattered(carry_cotangents, self.carry_mask),
+                *scattered(stack_cotangents, self.stack_mask),
+            ]
+            taken = selected(given, form.takes_cotangent)
+            parts = scattered(run_program(form.backward, [*ordered, *taken]), form.gives_cotangent)
+            new_sums = [
+                total if part is None else total + part
+                for total, part in zip(sums, selected(parts[:first], constants), strict=True)
+            ]
+            new_carry = instantiated(parts[first:last], given[: len(carries)], self.carry_mask)
+            self.row_mask = tuple(part is not None for part in parts[last:])
+            row_parts = selected(parts[last:], self.row_mask)
+            backward = recording.program([*new_carry, *new_sums, *row_parts])
+        self.backward = backward
+        if marker is not None:
+            kept_inputs = [x.variable for x in (*carry_cotangents, *sums)]
+            self.backward = where_marked(backward, marker.variable, kept_inputs)
+
+    def pull_back(
+        self,
+        cotangents: Sequence[Any],
+        outputs: Sequence[Any],
+        inputs: Sequence[Any],
+        carries: int,
+        stacked: Sequence[Any],
+        *,
+        length: int | None,
+        reverse: bool,
+    ) -> list[Any]:
+        """Scan back over the trips, and give each input its cotangent."""
+        first = len(self.constant_mask)
+        sums = [
+            marked_alike(zeros_as(x), cotangents)
+            for x in selected(inputs[:first], self.constant_mask)
+        ]
+        fixed = [inputs[p] for p in self.residuals.fixed]
+        given = [
+            *fixed,
+            *instantiated(cotangents[:carries], outputs[:carries], self.carry_mask, cotangents),
+            *sums,
+            *(inputs[p] for p in self.residuals.from_rows),
+            *stacked,
+            *instantiated(cotangents[carries:], outputs[carries:], self.stack_mask, cotangents),
+        ]
+        carried = (*(False,) * len(fixed), *self.carry_zeros)
+        results = bind_keeping_zeros(
+            scan_primitive,
+            given,
+            (*carried, *(False,) * (len(given) - len(carried))),
+            {
+                "body": self.backward,
+                "constants": len(fixed),
+                "carries": sum(self.carry_mask) + len(sums),
+                "length": length,
+                "reverse": reverse,
+            },
+        )
+        found = iter(results)
+        carry_parts = [next(found) for on in self.carry_mask if on]
+        constant_parts = [next(found) for _ in sums]
+        return [
+            *scattered(constant_parts, self.constant_mask),
+            *scattered(carry_parts, self.carry_mask),
+            *scattered(list(found), self.row_mask),
+        ]
+
+
+def where_marked(backward: Program, marker: Variable, kept: Sequence[Variable]) -> Program:
+    """The body of a scan back that does its work where the marker is 1, and else nothing.
+
+    Args:
+        backward: The body.
+        marker: Which of its inputs is the marker.
+        kept: The inputs that its first outputs replace: they stay where there is nothing to do.
+    """
+    same = {v: Variable(v.type) for v in backward.inputs}
+    rest = output_types(backward)[len(kept) :]
+    nothing = Program(
+        list(same.values()),
+        (),
+        [*(same[v] for v in kept), *(Constant(zeros_of_type(type)) for type in rest)],
+    )
+    with ProgramRecording() as recording:
+        inputs = [recording.input(v.type) for v in backward.inputs]
+        index = inputs[backward.inputs.index(marker)]
+        chosen = bind(switch_primitive, index, *inputs, branch0=nothing, branch1=backward)
+        return recording.program(chosen)
+
+
+def reverse_plan(
+    body: Program, constants: Mask, carries: Mask, rows: Mask, *, counts_trips: bool
+) -> ReversePlan:
+    """The plan for a body and the inputs that need cotangents."""
+    key = ("reverse plan", constants, carries, rows, counts_trips)
+    return body.derive(key, lambda: ReversePlan(body, constants, carries, rows, counts_trips))
+
+
+def known_history(
+    scan: Scan,
+    inputs: Sequence[Any],
+    body: Program,
+    constant_mask: Mask,
+    known_carry: Mask,
+    row_mask: Mask,
+    params: dict[str, Any],
+) -> list[Any]:
+    """The known carries at the beginning of each trip of a linear scan, stacked."""
+    first = len(constant_mask)
+
+    def make() -> Program:
+        # The known carries depend on nothing linear: zeros may stand for that.
+        with ProgramRecording() as recording:
+            full: list[Any] = []
+            mask = (*constant_mask, *(not on for on in known_carry), *row_mask)
+            for variable, linear in zip(body.inputs, mask, strict=True):
+                full.append(
+                    zeros_of_type(variable.type) if linear else recording.input(variable.type)
+                )
+            results = run_program(body, full)
+            carries = full[first : first + len(known_carry)]
+            return recording.program(
+                [
+                    *selected(results[: len(known_carry)], known_carry),
+                    *selected(carries, known_carry),
+                ]
+            )
+
+    program = body.derive(("known history", constant_mask, known_carry, row_mask), make)
+    constants, carry, rows = scan.split(inputs, params)
+    known_constants = selected(constants, [not on for on in constant_mask])
+    results = bind(
+        scan,
+        *known_constants,
+        *selected(carry, known_carry),
+        *selected(rows, [not on for on in row_mask]),
+        body=program,
+        constants=len(known_constants),
+        carries=sum(known_carry),
+        length=params["length"],
+        reverse=params["reverse"],
+    )
+    return list(results[sum(known_carry) :])
+
+
+def transposed_body(
+    body: Program, constant_mask: Mask, carry_mask: Mask, row_mask: Mask
+) -> Program:
+    """The body of the transpose of a linear scan."""
+
+    def make() -> Program:
+        first, last = len(constant_mask), len(constant_mask) + len(carry_mask)
+        out_types = output_types(body)
+        stack_mask = active_carries(body, constant_mask, carry_mask, row_mask)[1]
+        with ProgramRecording() as recording:
+
+            def fresh(variables: Sequence[Variable], mask: Sequence[bool]) -> dict[Variable, Any]:
+                return {
+                    v: recording.input(v.type)
+                    for v, linear in zip(variables, mask, strict=True)
+                    if not linear
+                }
+
+            known = fresh(body.inputs[:first], constant_mask)
+            carry = [
+                recording.input(type.strong)
+                for type in selected(out_types[: len(carry_mask)], carry_mask)
+            ]
+            sums = [
+                recording.input(v.type.strong) for v in selected(body.inputs[:first], constant_mask)
+            ]
+            known |= fresh(body.inputs[last:], row_mask)
+            known |= fresh(body.inputs[first:last], carry_mask)
+            stacks = [
+                recording.input(type.strong)
+                for type in selected(out_types[len(carry_mask) :], stack_mask)
+            ]
+            cotangents = [*scattered(carry, carry_mask), *scattered(stacks, stack_mask)]
+            parts = transpose_program(body, cotangents, known)
+            mask = (*constant_mask, *carry_mask, *row_mask)
+            full = scattered(parts, mask)
+            new_carry = instantiated(full[first:last], body.inputs[first:last], carry_mask)
+            new_sums = [
+                total if part is None else total + part
+                for total, part in zip(sums, selected(full[:first], constant_mask), strict=True)
+            ]
+            rows = instantiated(full[last:], body.inputs[last:], row_mask)
+            return recording.program([*new_carry, *new_sums, *rows])
+
+    return body.derive(("transposed body", constant_mask, carry_mask, row_mask), make)
+
+
+class While(Primitive):
+    """Run ``body`` as long as ``condition`` holds. Both take the constants and the carries.
+
+    Parameters: ``condition``, ``body``, ``constants``. The body may return more than the carries:
+    these outputs are stacked, one row for each trip.
+    """
+
+    multiple_outputs = True
+    holds_programs = True
+    is_open_ended = True
+    writes_itself = True
+
+    def run(self, *inputs: Any, **params: Any) -> Any:
+        """Evaluate the two Programs in turn."""
+        condition, body, first = params["condition"], params["body"], params["constants"]
+        constants, carry = inputs[:first], list(inputs[first:])
+        count = len(carry)
+        found: list[list[Any]] = [[] for _ in body.outputs[count:]]
+        while runner(condition, 1)(*constants, *carry)[0]:
+            results = runner(body, 1)(*constants, *carry)
+            carry = results[:count]
+            for column, result in zip(found, results[count:], strict=True):
+                column.append(result)
+        return (*apart(carry, inputs), *map(stacked, found, output_types(body)[count:]))
+
+    def infer(self, *types: ArrayType, **params: Any) -> Any:
+        """The carries' types, and those of the stacks, of any length."""
+        results = output_types(params["body"])
+        count = len(types) - params["constants"]
+        return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
+
+    def bodies(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
+        """Both take all inputs; the condition returns a bool, the body carries."""
+        carries = types[params["constants"] :]
+        truth = [ArrayType((), np.dtype(bool))]
+        return [(params["condition"], types, truth), (params["body"], types, carries)]
+
+    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
+        """Leave out what nothing uses, and compute before the loop what all trips share."""
+        params = equation.params
+        first = params["constants"]
+        constants, carries = list(equation.inputs[:first]), list(equation.inputs[first:])
+        loop = Loop(constants, carries, [], params["body"], params["condition"])
+        found = improved(loop, used, equation, scope)
+        if found is None:
+            return None
+        loop = found.loop
+        inputs = [*loop.constants, *loop.carries]
+        made = scope.emit_all(
+            equation,
+            self,
+            inputs,
+            {"condition": loop.condition, "body": loop.body, "constants": len(loop.constants)},
+        )
+        return found.atoms(made)
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of one trip: how many there are is known only when it has run."""
+        return params["condition"].operations + params["body"].operations
+
+    def write_numpy(
+        self,
+        writer: Writer,
+        inputs: Sequence[Value],
+        outputs: Sequence[ArrayType],
+        params: dict[str, Any],
+    ) -> Sequence[Value]:
+        """A while loop, with the condition and the body written inside it."""
+        first = params["constants"]
+        return write_while(
+            writer, params["condition"], params["body"], inputs[:first], inputs[first:], outputs
+        )
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Loop over the body in forward mode; the condition looks at the primals only."""
+        condition, body, first = params["condition"], params["body"], params["constants"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        constant_mask = is_active[:first]
+        carry_mask, stack_mask = active_carries(body, constant_mask, is_active[first:], ())
+        form = pushed_forward(body, (*constant_mask, *carry_mask), (*carry_mask, *stack_mask))
+        pushed = form.program
+        counts = [first, len(carry_mask), 0]
+        pushed_counts = [sum(constant_mask), sum(carry_mask), 0]
+        program = interleaved(pushed, counts, pushed_counts, len(body.outputs), sum(carry_mask))
+        given = [
+            *inputs[:first],
+            *selected(tangents[:first], constant_mask),
+            *inputs[first:],
+            *instantiated(tangents[first:], inputs[first:], carry_mask, tangents),
+        ]
+        new = {
+            "condition": with_ignored(
+                condition, first, sum(constant_mask), sum(carry_mask), program
+            ),
+            "body": program,
+            "constants": first + sum(constant_mask),
+        }
+        before = len(given) - pushed_counts[1]
+        has_zeros = (*(False,) * before, *form.has_zeros[: pushed_counts[1]])
+        results = bind_keeping_zeros(self, given, has_zeros, new)
+        found = iter(results)
+        carry = [next(found) for _ in carry_mask]
+        carry_out = [next(found) for on in carry_mask if on]
+        stacks = [next(found) for _ in stack_mask]
+        return (
+            (*carry, *stacks),
+            (*scattered(carry_out, carry_mask), *scattered(list(found), stack_mask)),
+        )
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Loop over what needs no tangents, and then scan, over its trips, what does."""
+        first = params["constants"]
+        is_active = tuple(tangent is not None for tangent in tangents)
+        plan = LinearPlan(
+            params["body"], is_active[:first], is_active[first:], (), counts_trips=True
+        )
+        results = bind(self, *inputs, **{**params, "body": plan.forward})
+        count = len(params["body"].outputs)
+        pushed = plan.push(tangents, inputs, results[count:], length=None, reverse=False)
+        return results[:count], pushed
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Loop over the forward half of the body; each trip's residuals are stacked."""
+        first = params["constants"]
+        is_active = tuple(need is not None for need in needed)
+        plan = reverse_plan(
+            params["body"], is_active[:first], is_active[first:], (), counts_trips=True
+        )
+        results = bind(
+            self, *inputs, condition=params["condition"], body=plan.forward, constants=first
+        )
+        count = len(params["body"].outputs)
+        carries = len(inputs) - first
+        outputs, stacked = results[:count], results[count:]
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            return plan.pull_back(
+                cotangents, outputs, inputs, carries, stacked, length=None, reverse=True
+            )
+
+        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Loop over a body that keeps them."""
+        first = params["constants"]
+        count = len(inputs) - first
+        body, *has_zeros = with_kept_zeros(params["body"], marked, first, count)
+        return bind(self, *inputs, **{**params, "body": body}), sum(has_zeros, ())
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """Loop for all examples at once, as long as one of them goes on.
+
+        Where the condition differs between examples, the body runs on those only that go on.
+        """
+        condition, body, first = params["condition"], params["body"], params["constants"]
+        constant_axes = tuple(axes[:first])
+        count = len(inputs) - first
+        mask: Mask = tuple(axis is not None for axis in axes[first:])
+        is_each = False
+        while True:
+            in_axes = (*constant_axes, *zero_or_none(mask))
+            is_each = batched(condition, size, in_axes).axes[0] is not None
+            found = batched(body, size, in_axes).axes
+            grown = tuple(is_each or a or b is not None for a, b in zip(mask, found, strict=False))
+            if grown == mask:
+                break
+            mask = grown
+        stack_mask = tuple(is_each or axis is not None for axis in found[count:])
+        if is_each:
+            new_condition, new_body = each_goes_on(condition, body, size, in_axes, first)
+        else:
+            new_condition = batched(condition, size, in_axes).program
+            new_body = batched(body, size, in_axes, (*mask, *stack_mask)).program
+        carry = [
+            in_front(x, axis, size) if on else x
+            for x, axis, on in zip(inputs[first:], axes[first:], mask, strict=True)
+        ]
+        results = bind(
+            self,
+            *inputs[:first],
+            *carry,
+            condition=new_condition,
+            body=new_body,
+            constants=first,
+        )
+        return results, (*zero_or_none(mask), *(1 if on else None for on in stack_mask))
+
+
+def with_ignored(
+    condition: Program, first: int, constant_tangents: int, carry_tangents: int, body: Program
+) -> Program:
+    """A condition that takes the tangents too, and ignores them."""
+    fixed, carry = condition.inputs[:first], condition.inputs[first:]
+    after = first + constant_tangents
+    ignored = [Variable(v.type) for v in body.inputs]
+    return Program(
+        [
+            *fixed,
+            *ignored[first:after],
+            *carry,
+            *ignored[after + len(carry) : after + len(carry) + carry_tangents],
+        ],
+        condition.equations,
+        condition.outputs,
+    )
+
+
+def each_goes_on(
+    condition: Program, body: Program, size: int, axes: Sequence[int | None], first: int
+) -> tuple[Program, Program]:
+    """The condition and body of a loop over many examples, each of which ends by itself."""
+
+    def make() -> tuple[Program, Program]:
+        types = [
+            v.type if axis is None else with_axis(v.type, size, axis)
+            for v, axis in zip(body.inputs, axes, strict=True)
+        ]
+        with ProgramRecording() as recording:
+            inputs = [recording.input(type) for type in types]
+            (goes_on,), _ = batch_program(condition, size, inputs, axes)
+            new_condition = recording.program([np.any(goes_on)])
+        same = [Variable(v.type) for v in body.inputs]
+        stacked = output_types(body)[len(same) - first :]
+        stays = Program(same, (), [*same[first:], *(Constant(zeros_of_type(t)) for t in stacked)])
+        with ProgramRecording() as recording:
+            inputs = [recording.input(type) for type in types]
+            (goes_on,), _ = batch_program(condition, size, inputs, axes)
+            outputs, _ = choose_each(size, [goes_on, *inputs], (0, *axes), as_params([stays, body]))
+            new_body = recording.program(outputs)
+        return new_condition, new_body
+
+    return body.derive(("each goes on", condition, size, tuple(axes)), make)
+
+
+scan_primitive = Scan("scan")
+while_primitive = While("while_loop")

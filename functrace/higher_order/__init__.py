@@ -1,1 +1,0 @@
-"""Primitives that hold Programs; their rules transform these Programs."""

@@ -1,0 +1,1 @@
+"""Compiled functions: `jit` and its cache."""

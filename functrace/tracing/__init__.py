@@ -1,0 +1,1 @@
+"""Where Python meets recording."""

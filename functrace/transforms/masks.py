@@ -1,0 +1,79 @@
+"""What is known of tangents and cotangents of a Program: which are zero, which stand in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.ir.types import ANY_LENGTH, type_of
+from functrace.primitives.elementwise import product_or_zero
+from functrace.primitives.linear import zeros_of_type
+from functrace.transforms.zeros import marked_alike
+
+Mask = tuple[bool, ...]
+
+
+def in_front(x: Any, axis: int | None, size: int) -> Any:
+    """A value with its batch axis in front; one without gets an axis of ``size`` copies."""
+    if axis is None:
+        return np.broadcast_to(x, (size, *np.shape(x)))
+    return x if axis == 0 else np.moveaxis(x, axis, 0)
+
+
+def with_zeros(
+    cotangents: Sequence[Any], outputs: Sequence[Any], takes_cotangent: Sequence[bool]
+) -> list[Any]:
+    """The cotangents that a backward half takes; zeros, as long as the output is, for None."""
+    return [
+        cotangent
+        if cotangent is not None
+        else marked_alike(
+            product_or_zero(0.0, output)
+            if ANY_LENGTH in type_of(output).shape
+            else zeros_of_type(type_of(output)),
+            cotangents,
+        )
+        for cotangent, output, takes in zip(cotangents, outputs, takes_cotangent, strict=True)
+        if takes
+    ]
+
+
+def zeros_as(x: Any) -> Any:
+    """Zeros of a value's type, even if its length is not known yet."""
+    type = type_of(x).strong
+    return product_or_zero(0.0, x) if ANY_LENGTH in type.shape else zeros_of_type(type)
+
+
+def instantiated(
+    cotangents: Sequence[Any],
+    likes: Sequence[Any],
+    mask: Sequence[bool],
+    beside: Sequence[Any] = (),
+) -> list[Any]:
+    """The cotangents at these places, zeros in place of None.
+
+    Where there may be zeros that are to stay in those beside them, these are such zeros, too.
+    """
+    return [
+        marked_alike(zeros_as(like), beside) if cotangent is None else cotangent
+        for cotangent, like, on in zip(cotangents, likes, mask, strict=True)
+        if on
+    ]
+
+
+def scattered(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
+    """The values at the places of a mask, None elsewhere."""
+    found = iter(values)
+    return [next(found) if on else None for on in mask]
+
+
+def selected(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
+    """The values at the places of a mask."""
+    return [value for value, on in zip(values, mask, strict=True) if on]
+
+
+def zero_or_none(mask: Mask) -> tuple[int | None, ...]:
+    """Axis 0 at the places of a mask."""
+    return tuple(0 if on else None for on in mask)

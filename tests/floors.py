@@ -1,0 +1,219 @@
+"""The floors of the house, from the lowest: what stands where, and why.
+
+A file imports files of lower rooms, and in its own room those that are listed before it. Rooms of
+one floor do not know each other. `tests/test_architecture.py` holds that. The table and the picture
+in `docs/architecture.md` are made from this list and from the first lines of the files:
+``python -m tests.floors`` writes them anew.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import NamedTuple
+
+import functrace
+
+PACKAGE = Path(functrace.__file__).parent
+DOCS = PACKAGE.parent / "docs"
+
+
+class Room(NamedTuple):
+    """A folder, or files of the package itself.
+
+    Attributes:
+        name: The folder; for files of the package itself, what they are together.
+        why: Why it stands where it stands.
+        files: From the lowest.
+        is_folder: Whether it is a folder.
+    """
+
+    name: str
+    why: str
+    files: tuple[str, ...]
+    is_folder: bool = True
+
+    def modules(self) -> list[str]:
+        """The files, as modules of the package."""
+        return [f"{self.name}.{file}" if self.is_folder else file for file in self.files]
+
+
+def room(name: str, why: str, files: str) -> Room:
+    """A folder with these files."""
+    return Room(name, why, tuple(files.split()))
+
+
+def files(name: str, why: str, names: str) -> Room:
+    """Files of the package itself."""
+    return Room(name, why, tuple(names.split()), is_folder=False)
+
+
+FLOORS: list[list[Room]] = [
+    [files("foundations", "everything may raise an error", "errors depth tracebacks")],
+    [
+        room(
+            "tree",
+            "containers know nothing of what is in them",
+            "keys kinds nodes registering differences sameness structures traversing mapping"
+            " vectors",
+        )
+    ],
+    [
+        room(
+            "ir",
+            "a Program is data: it can be read, checked, printed and saved where nothing runs",
+            "immutable types emission primitive program checking parsing saving",
+        )
+    ],
+    [
+        room(
+            "tracing",
+            "recording makes Programs out of Python, and knows no operation by name",
+            "layouts places expressions numpy_warnings reaching creations draws refusals tracer"
+            " views buffers",
+        )
+    ],
+    [
+        room(
+            "primitives",
+            "operations on arrays have all their rules with them; rules bind operations",
+            "linear shaping elementwise special reducing contracting indexing cumulating ordering"
+            " factoring spectral",
+        )
+    ],
+    [
+        room(
+            "transforms",
+            "a transformation is a loop over operations, and asks each for its rule",
+            "transformed keeping calling arguments static_arguments evaluate shapes transpose"
+            " zeros masks limits forward linear_functions reverse batch jacobian linearizing"
+            " programs scratch comparing",
+        )
+    ],
+    [
+        room(
+            "simplify",
+            "passes rewrite Programs that are going to run, whatever will run them",
+            "dead_code rewriting folding inlining subexpressions nested indices algebra loops"
+            " trips",
+        )
+    ],
+    [
+        room(
+            "backends",
+            "from a Program to what runs it; what holds Programs is known by its structure only",
+            "memory threads lines writer blocks loops numpy_source assuming compiling",
+        )
+    ],
+    [
+        room(
+            "control",
+            "operations that hold Programs; they run these by the seam of the backends",
+            "call collectives branching choices looping checkpoint loops",
+        )
+    ],
+    [
+        room(
+            "rules",
+            "functions with derivatives of the user's own, or by a theorem",
+            "ruleless solving callbacks custom_call custom_rules custom closures custom_batching"
+            " implicit",
+        ),
+        room(
+            "jitting",
+            "compiled functions: kinds of calls, and what was made ready for each",
+            "donating explaining slow_compiles guards recordings stages jit",
+        ),
+    ],
+    [
+        room(
+            "numpy",
+            "NumPy's functions are composed of operations, with NumPy's signatures",
+            "subscripts ufunc_calls calculus choosing contracting elementwise inspecting"
+            " linear_algebra reducing reshaping making statistics classes indexing joining lists"
+            " norms taking vectorizing interpolating quantiles sorting",
+        )
+    ],
+    [
+        room("scipy", "functions of SciPy on traced values", "special"),
+        room(
+            "testing",
+            "checks use the whole house, and nothing in it uses them",
+            "comparing derivatives rules",
+        ),
+        files(
+            "names",
+            "names of other libraries, and what users write primitives and programs with",
+            "math lax tree_util flatten_util custom_batching porting debug extend",
+        ),
+    ],
+]
+
+
+def described(module: str) -> str:
+    """The first line of a file, without its full stop."""
+    path = PACKAGE / f"{module.replace('.', '/')}.py"
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].removesuffix(".")
+
+
+def lines_of(room: Room) -> int:
+    """How many lines of source a room has."""
+    paths = [PACKAGE / f"{module.replace('.', '/')}.py" for module in room.modules()]
+    return sum(path.read_text(encoding="utf-8").count("\n") for path in paths)
+
+
+def table() -> str:
+    """The table of floors in docs/architecture.md."""
+    rows = ["| Room | Files, from the lowest | What they hold |", "|---|---|---|"]
+    for floor in FLOORS:
+        for room in floor:
+            rows.append(f"| **{room.name}** | | {room.why} |")
+            rows += [f"| | `{m.replace('.', '/')}.py` | {described(m)} |" for m in room.modules()]
+    return "\n".join(rows) + "\n"
+
+
+WIDTH, NAMES, HEIGHT, GAP = 860, 130, 34, 8
+"""Of the picture, in pixels: its width and that of the names, the height of a floor, the gaps."""
+
+
+def picture() -> str:
+    """The floors as an SVG picture: the lowest at the bottom, rooms as wide as they have lines."""
+    longest = max(sum(map(lines_of, floor)) for floor in FLOORS)
+    scale = (WIDTH - NAMES - 4 * GAP) / longest
+    height = len(FLOORS) * (HEIGHT + GAP) + GAP
+    view = f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {view}>',
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+    ]
+    for number, floor in enumerate(FLOORS):
+        y = height - (number + 1) * (HEIGHT + GAP)
+        x = float(NAMES)
+        names = ", ".join(room.name for room in floor)
+        parts.append(f'<text x="{GAP}" y="{y + HEIGHT // 2 + 5}" fill="#222222">{names}</text>')
+        for room in floor:
+            width = max(lines_of(room) * scale, 4)
+            shape = f'x="{x:.0f}" y="{y}" width="{width:.0f}" height="{HEIGHT}" rx="3"'
+            parts.append(
+                f'<rect {shape} fill="#dbe7f5" stroke="#5b7fa6">'
+                f"<title>{room.name}: {room.why}</title></rect>"
+            )
+            x += width + GAP
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+BEGIN, END = "<!-- floors: made by python -m tests.floors -->\n", "<!-- end of floors -->\n"
+
+
+def with_table(text: str) -> str:
+    """docs/architecture.md with the table as it is now."""
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    page = DOCS / "architecture.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
+    (DOCS / "floors.svg").write_text(picture(), encoding="utf-8")
