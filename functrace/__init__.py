@@ -4,6 +4,9 @@
 >>> import functrace as ft
 >>> ft.grad(lambda x: np.sum(np.sin(x) ** 2))(np.array([0.0, np.pi / 4]))
 array([0., 1.])
+
+Users import this package, and those of its modules that ``__all__`` names. All other modules are
+internal: what is in them may change with any version.
 """
 
 from importlib import import_module

@@ -4,6 +4,8 @@ Python refuses calls that are nested more than 1000 deep, so that a function tha
 itself ends with an error and not with a crash. A function within a function, as a branch within a
 branch is, takes a dozen of them wherever it is recorded, derived or run. So each such level brings
 its own room along, up to a number of levels that no program needs that ends.
+
+Internal: users find what they need in `functrace` itself.
 """
 
 from __future__ import annotations

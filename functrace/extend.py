@@ -1,4 +1,4 @@
-"""For authors of primitives: everything that a primitive is written with.
+"""For authors of primitives, and of what reads Programs: everything that these are written with.
 
 A primitive is a subclass of `Primitive` (or of a family, `Linear` or `Elementwise`) with its rules
 as methods, exactly as the built-in ones are written; ``docs/add_a_primitive.md`` walks through
@@ -20,25 +20,29 @@ from functrace.errors import MissingRuleError, OperandError, PrimitiveError, Rul
 from functrace.ir import primitive as _primitive
 from functrace.ir.emission import Code
 from functrace.ir.primitive import PRIMITIVES, protect_names
-from functrace.ir.program import Source
+from functrace.ir.program import Constant, Equation, Program, Source, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives import elementwise as _elementwise
 from functrace.primitives import linear as _linear
 from functrace.primitives.linear import cast_to, conform
 from functrace.tracebacks import boundary
-from functrace.tracing import tracer as tracing
 from functrace.tracing.places import OWN_FOLDER, is_users_error, source_of, user_place
 from functrace.tracing.tracer import Tracer, as_operand
 from functrace.tracing.tracer import bind as bind_primitive
+from functrace.tracing.tracer import implements as implements_first
 from functrace.transforms.transformed import require_callable
 
 __all__ = [
     "PRIMITIVES",
     "ArrayType",
     "Code",
+    "Constant",
     "Elementwise",
+    "Equation",
     "Linear",
     "Primitive",
+    "Program",
+    "Variable",
     "bind",
     "conform",
     "implements",
@@ -214,7 +218,7 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
                 "Give it a derivative under a name of your own: functrace.extend.wrap(function, "
                 "vjp=...).",
             )
-    return tracing.implements(*functions)
+    return implements_first(*functions)
 
 
 class WrappedFunction(Primitive):

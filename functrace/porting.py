@@ -2,6 +2,8 @@
 
 There is one device, the host, and nothing to wait for. These names let such programs run as they
 are.
+
+Internal: users find what they need in `functrace` itself.
 """
 
 from __future__ import annotations

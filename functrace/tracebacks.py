@@ -3,6 +3,8 @@
 Between a call of a transformed function and the line in it that fails stand frames of functrace,
 which tell the user nothing. They are left out where an error leaves functrace by a function that
 users call. The frames of users, NumPy and SciPy all stay.
+
+Internal: users find what they need in `functrace` itself.
 """
 
 from __future__ import annotations

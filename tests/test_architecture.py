@@ -114,6 +114,13 @@ def test_every_file_stands_on_a_floor():
     assert folders == {"", *SURFACE}
 
 
+def test_what_users_may_not_import_says_so():
+    outermost = {name for name in FILES if name and "." not in name}
+    for name in outermost:
+        internal = "\nInternal: users find" in (ast.get_docstring(parsed(name)) or "")
+        assert internal == (name not in functrace.__all__), name
+
+
 GROWING = {"numpy", "scipy"}
 """Rooms that have a file for each part of another library."""
 

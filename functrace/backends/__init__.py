@@ -1,1 +1,4 @@
-"""Execution of Programs: from a Program to a function of plain arrays."""
+"""Execution of Programs: from a Program to a function of plain arrays.
+
+Internal: users find what they need in `functrace` itself.
+"""

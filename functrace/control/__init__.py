@@ -1,1 +1,4 @@
-"""Operations that hold Programs: loops, choices, runs."""
+"""Operations that hold Programs: loops, choices, runs.
+
+Internal: users find what they need in `functrace` itself.
+"""

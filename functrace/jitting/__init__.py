@@ -1,1 +1,4 @@
-"""Compiled functions: `jit` and its cache."""
+"""Compiled functions: `jit` and its cache.
+
+Internal: users find what they need in `functrace` itself.
+"""

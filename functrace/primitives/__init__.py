@@ -1,4 +1,7 @@
-"""The first-order primitives, by family, each with all its rules."""
+"""The first-order primitives, by family, each with all its rules.
+
+Internal: users find what they need in `functrace` itself.
+"""
 
 from functrace.primitives import contracting as contracting
 from functrace.primitives import cumulating as cumulating

@@ -1,1 +1,4 @@
-"""Functions with rules of the user's own, and with derivatives by a theorem."""
+"""Functions with rules of the user's own, and with derivatives by a theorem.
+
+Internal: users find what they need in `functrace` itself.
+"""

@@ -2,6 +2,8 @@
 
 Simplified Programs are for running: derivatives have been taken before. `simplify` runs all
 passes; each pass is a function from Program to Program, in a file of its own.
+
+Internal: users find what they need in `functrace` itself.
 """
 
 from __future__ import annotations

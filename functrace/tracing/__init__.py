@@ -1,1 +1,4 @@
-"""Where Python meets recording."""
+"""Where Python meets recording.
+
+Internal: users find what they need in `functrace` itself.
+"""

@@ -1,1 +1,4 @@
-"""The transformations, one a file, each a loop over recorded operations."""
+"""The transformations, one a file, each a loop over recorded operations.
+
+Internal: users find what they need in `functrace` itself.
+"""
