@@ -233,6 +233,15 @@ class ArrayWriteError(FunctraceError, TypeError):
     )
 
 
+class ScalarWriteError(OperandError):
+    """A scalar is written like an array: NumPy's own refuses that, or forgets what was written."""
+
+    advice = (
+        "Give its name another value, x = value; or make it an array first, "
+        "x = functrace.numpy.array(x)."
+    )
+
+
 class KeptArrayError(FunctraceError, ValueError):
     """An array was changed while the derivative of an operation that has read it is computed."""
 

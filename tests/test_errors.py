@@ -634,6 +634,22 @@ def changing_a_large_array_through_a_view_that_was_there_before():
 
 
 @case(
+    errors.ScalarWriteError,
+    TypeError,
+    r"A traced scalar of type float64 is written like an array\.",
+    "functrace.numpy.array(x)",
+    where="the write",
+)
+def writing_into_a_scalar():
+    def f(x):
+        total = np.sum(x)
+        total.fill(2.0)  # the write
+        return total
+
+    in_ir(f)()
+
+
+@case(
     errors.ViewWriteError,
     ValueError,
     r"A traced array of shape \(3, 3\) is used after another one was changed in place, of which "

@@ -21,6 +21,7 @@ import numpy as np
 from functrace import tree
 from functrace.backends.compiling import Executable, compiled
 from functrace.control.call import call
+from functrace.errors import ScalarWriteError
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.jitting.donating import fit_for_donation
@@ -238,12 +239,7 @@ class Recordings:
         given, structure = tree.flatten((dynamic_args, dynamic_kwargs))
         leaves = self._operands(given, structure, static)
         key = Key(structure, tuple(map(type_of, leaves)), static, axes_in_scope())
-        entry, captured = self.entry(key)
-        if entry.row_major:
-            layouts = layouts_of(leaves)
-            if any(layouts[number] is not None for number in entry.row_major):
-                strides = tuple([getattr(x, "strides", x) for x in layouts])
-                entry, captured = self.entry(key._replace(strides=strides), layouts)
+        entry, captured = self._entry_of(key, leaves)
         if captured or any(type(leaf) is Tracer for leaf in leaves):
             outputs = bind(call, *leaves, *captured, program=entry.program)
         else:
@@ -252,6 +248,19 @@ class Recordings:
             if guard is not None:
                 self._put_first(guard, entry)
         return entry.structure.unflatten(list(outputs))
+
+    def _entry_of(self, key: Key, leaves: Sequence[Any]) -> tuple[Entry, list[Any]]:
+        """The recording for these leaves, which depends on how they lie where that matters."""
+        try:
+            found = self.entry(key)
+            matters: Sequence[int] = found[0].row_major
+        except ScalarWriteError:  # but what is an array may be written
+            found, matters = None, range(len(leaves))
+        layouts = layouts_of(leaves) if matters or found is None else []
+        if any(layouts[number] is not None for number in matters):
+            strides = tuple([getattr(x, "strides", x) for x in layouts])
+            return self.entry(key._replace(strides=strides), layouts)
+        return self.entry(key) if found is None else found
 
     def key(
         self,

@@ -17,6 +17,7 @@ import numpy as np
 from functrace.errors import (
     IndexRangeError,
     OperandError,
+    ScalarWriteError,
     UnsupportedFunctionError,
 )
 from functrace.ir.primitive import PRIMITIVES
@@ -213,6 +214,19 @@ def _chosen(mask: Any, shape: Shape, axis: int) -> Sequence[Any]:
 # Writing
 
 
+def require_array(x: Tracer) -> None:
+    """Check that a value without axes is an array, which can be written; a scalar cannot.
+
+    Raises:
+        ScalarWriteError: It is a scalar.
+    """
+    if x.type.weak or not x.is_array:
+        kind = "Python number" if x.type.weak else f"scalar of type {x.type}"
+        raise ScalarWriteError(
+            f"A traced {kind} is written like an array.", source_of(user_place(1))
+        )
+
+
 @implements(operator.setitem)
 def setitem(x: Any, index: Any, value: Any) -> None:
     """``x[index] = value`` for a traced array, with NumPy's rules."""
@@ -224,6 +238,8 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         if write_plainly(x, index, value):
             return
         require_own(x)
+    if not x.shape:
+        require_array(x)
     if isinstance(value, list | tuple):
         value = array(value)
     if isinstance(value, Chosen):
@@ -236,12 +252,6 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         if value is not x:
             write(x, as_held(value) if x.shape else as_array(value))
         return
-    if x.type.weak:
-        raise OperandError(
-            "A traced Python number is written like an array.",
-            source_of(user_place(1)),
-            "Make it an array first, for instance with np.reshape(x, ()).",
-        )
     value = value_for(x, value)
     shape = shape_of(value)
     items = index if type(index) is tuple else (index,)

@@ -11,7 +11,7 @@ from functrace.numpy.taking import take_along
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
-from functrace.tracing.refusals import BINS, COUNTS, DIFFERENT, POSITIONS
+from functrace.tracing.refusals import BINS, COUNTS, DIFFERENT, POSITIONS, STATIC
 from functrace.tracing.tracer import Tracer, as_operand, bind, implements
 
 # Sorting
@@ -53,6 +53,32 @@ def sort(
     # The order is needed for the derivative anyway, and each element has one place in it.
     order = bind(argsort_primitive, a, axis=axis, kind=_kind(kind, order, stable))
     return laid_out_as(take_along(a, order, axis, unique=True), a)
+
+
+# What is sorted is partitioned, too, by every element; NumPy leaves the order on both sides open.
+
+
+@implements(np.partition)
+def partition(
+    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None
+) -> Any:
+    """As `numpy.partition`; the other elements are in order, too."""
+    _require_places(a, kth, axis, kind)
+    return sort(a, axis, None, order)
+
+
+@implements(np.argpartition)
+def argpartition(
+    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None
+) -> Any:
+    """As `numpy.argpartition`; the other elements are in order, too."""
+    _require_places(a, kth, axis, kind)
+    return argsort(a, axis, None, order)
+
+
+def _require_places(a: Any, kth: Any, axis: int | None, kind: Any) -> None:
+    """Let NumPy check the arguments of a partition, on an array of the same shape."""
+    np.partition(np.zeros(a.shape), known_choice(as_operand(kth), "kth", STATIC), axis, kind)
 
 
 @implements(np.lexsort)

@@ -694,6 +694,8 @@ def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:
 
 def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
     # At 0**0, where a power jumps from 1 to 0, its derivative by y is 0 by convention, as in JAX.
+    if type(x) is int:
+        x = float(x)  # one of more than 64 bits is no number to np.where
     return _power_in_rule_by_exponent(t, out, np.where(np.equal(y, 0) & np.equal(x, 0), 1, x), y)
 
 

@@ -208,6 +208,23 @@ def is_of_draw(traceback: TracebackType | None) -> bool:
 _DRAWING = ("numpy/random/", random.__file__)  # compiled code is named so
 
 
+PANDAS = "Take the numbers out of it first: column.to_numpy() * t in place of column * t."
+
+
+def is_of_table(traceback: TracebackType | None, tracer_type: type) -> bool:
+    """Whether an exception was raised in a library of tables that was given a traced value."""
+    _, _, step = place_raised(traceback)
+    while step is not None:
+        frame = step.tb_frame
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in ("pandas", "xarray") and any(
+            isinstance(value, tracer_type) for value in frame.f_locals.values()
+        ):
+            return True
+        step = step.tb_next
+    return False
+
+
 def place_raised(
     traceback: TracebackType | None,
 ) -> tuple[Place | None, Any, TracebackType | None]:
@@ -286,7 +303,7 @@ def remedy_for(package: str, name: str) -> str | None:
         name: What it is called there.
     """
     if package in ("pandas", "xarray"):
-        return "Take the numbers out of it first: column.to_numpy() * t in place of column * t."
+        return PANDAS
     bare = name.rpartition(".")[2]
     place = "functrace.scipy.special"
     offered = getattr(import_module(place), bare, None)  # above this floor: for messages alone

@@ -85,6 +85,7 @@ from functrace.tracing.refusals import (
     INTEGERS,
     LENGTHS,
     NUMBERS,
+    PANDAS,
     SLICES,
     Refusal,
     advice_on_branch,
@@ -92,6 +93,7 @@ from functrace.tracing.refusals import (
     advice_on_number,
     is_of_container,
     is_of_draw,
+    is_of_table,
     place_raised,
     remedy_for,
 )
@@ -162,8 +164,11 @@ class Recording:
         """Say more of what came out of the function, where more is known; or raise it instead."""
         refusal, self.refusal = self.refusal, None
         if isinstance(error, FunctraceError):
-            if isinstance(error, _OF_NUMBERS) and is_of_draw(traceback):
-                error.advising(DRAWS)
+            if isinstance(error, _OF_NUMBERS):
+                if is_of_draw(traceback):
+                    error.advising(DRAWS)
+                elif is_of_table(traceback, Tracer):
+                    error.advising(PANDAS)
             return
         instead: FunctraceError | None = None
         try:
@@ -173,7 +178,14 @@ class Recording:
             hidden = error.__cause__ if isinstance(error, SystemError) else None
             if isinstance(hidden, FunctraceError):  # raised below a function written in C
                 instead = hidden
-            instead = instead or is_of_container(error, Tracer) or _said_of_a_call(error)
+            instead = instead or is_of_container(error, Tracer)
+            if instead is None and is_of_table(traceback, Tracer):
+                instead = UnsupportedFunctionError(
+                    f"A table of pandas's, or of xarray's, met a traced value: {error}.",
+                    source_of(raised),
+                    PANDAS,
+                )
+            instead = instead or _said_of_a_call(error)
             if instead is None and "Tracer(" in str(error) and is_of_draw(traceback):
                 where = source_of(place_raised(traceback)[0])
                 instead = OperandError(
@@ -880,6 +892,8 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
         # Some have operations of their own.
         if _has_operators(y) or _is_repeated(ufunc, x, y):
             return NotImplemented
+        if _is_unlike_numbers(y) and ufunc in (np.equal, np.not_equal) and x.is_array:
+            return np.full(x.shape, ufunc is np.not_equal)[()]
         try:
             y = as_operand(y)
         except OperandError:
@@ -899,6 +913,11 @@ def _has_operators(x: Any) -> bool:
     if hasattr(x, "__array_ufunc__"):
         return x.__array_ufunc__ is None
     return getattr(x, "__array_priority__", -1.0) > 0.0
+
+
+def _is_unlike_numbers(x: Any) -> bool:
+    """Whether an object, such as None, differs from every element of an array."""
+    return isinstance(x, str | bytes) or type(x).__eq__ is object.__eq__
 
 
 def _is_repeated(ufunc: np.ufunc, x: Any, y: Any) -> bool:
@@ -1608,6 +1627,8 @@ class Tracer:
             elif type(x) not in _PLAIN_SCALARS and not _is_plain(x):
                 if isinstance(x, NDArrayOperatorsMixin):
                     return NotImplemented
+                if x is None and ufunc in (np.equal, np.not_equal):
+                    return np.full(self.shape, ufunc is np.not_equal)[()]
                 inputs = tuple(map(as_operand, inputs))
         primitive = UFUNCS.get(ufunc)
         if (
@@ -1686,9 +1707,17 @@ class Tracer:
             )
         return FUNCTIONS[np.astype](self, dtype, copy=copy)
 
+    def choose(self, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+        """As `numpy.choose`."""
+        return FUNCTIONS[np.choose](self, choices, out, mode)
+
     def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:
         """As `numpy.clip`."""
         return FUNCTIONS[np.clip](self, min, max, out)
+
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        """As `numpy.compress`."""
+        return FUNCTIONS[np.compress](condition, self, axis, out)
 
     def conj(self) -> Any:
         """As `numpy.ndarray.conj`: of a real array the array itself."""
@@ -1731,6 +1760,10 @@ class Tracer:
         """As `numpy.min`."""
         return FUNCTIONS[np.min](self, axis, out, keepdims, **options)
 
+    def nonzero(self) -> Any:
+        """As `numpy.nonzero`."""
+        return FUNCTIONS[np.nonzero](self)
+
     def prod(
         self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
         **options: Any,
@@ -1758,11 +1791,25 @@ class Tracer:
         """As `numpy.round`."""
         return FUNCTIONS[np.round](self, decimals, out)
 
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Any:
+        """As `numpy.searchsorted`."""
+        return FUNCTIONS[np.searchsorted](self, v, side, sorter)
+
     def sort(
         self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None
     ) -> None:
         """Sort in place, as `numpy.ndarray.sort`."""
         self[...] = FUNCTIONS[np.sort](self, axis, kind, order, stable=stable)
+
+    def partition(self, kth: Any, axis: int = -1, kind: Any = None, order: Any = None) -> None:
+        """Partition in place, as `numpy.ndarray.partition`."""
+        self[...] = FUNCTIONS[np.partition](self, kth, axis, kind or "introselect", order)
+
+    def argpartition(
+        self, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
+    ) -> Any:
+        """As `numpy.argpartition`."""
+        return FUNCTIONS[np.argpartition](self, kth, axis, kind, order)
 
     def squeeze(self, axis: Any = None) -> Any:
         """As `numpy.squeeze`."""
@@ -1846,6 +1893,21 @@ for _name, _method in list(vars(Tracer).items()):
 tree.assume_leaf(Tracer)
 
 
+_INSTEAD = {
+    "resize": "It has as many elements as it was made with. In place of x.resize(shape) write "
+    "y = functrace.numpy.zeros(shape), y.flat[:n] = x.ravel()[:n], and y in place of x; to repeat "
+    "the elements, x = np.resize(x, shape).",
+    "setflags": "A traced array can always be written: leave x.setflags(write=False) out.",
+    "flags": "How it lies in memory is not known. np.ascontiguousarray(x) lies in row-major order.",
+    "strides": "How it lies in memory is not known. Its axes have the lengths x.shape.",
+    "tobytes": "Return it from the transformed function, and call tobytes on what comes back.",
+    "tofile": "Return it from the transformed function, and write what comes back.",
+    "dump": "Return it from the transformed function, and write what comes back.",
+    "dumps": "Return it from the transformed function, and call dumps on what comes back.",
+}
+"""What to write for what a traced array has not."""
+
+
 class _Missing:
     """What an array of NumPy's has and a traced one has not.
 
@@ -1863,7 +1925,9 @@ class _Missing:
         if tracer.recording.is_plain:
             return tracer.recording.attribute(tracer, self.name)
         message = f"A traced array has no {self.name!r}, although a NumPy array has it."
-        raise AttributeError(f"{message}\n  at {source_of(user_place(1))}")
+        instead = _INSTEAD.get(self.name)
+        advice = "" if instead is None else f"\n  {instead}"
+        raise AttributeError(f"{message}\n  at {source_of(user_place(1))}{advice}")
 
 
 for _name in dir(np.ndarray):

@@ -25,7 +25,7 @@ from weakref import ref
 import numpy as np
 
 from functrace import tree
-from functrace.errors import ViewWriteError
+from functrace.errors import ScalarWriteError, ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import UNKNOWN
@@ -606,6 +606,11 @@ def as_held(value: Tracer) -> Tracer:
 @implements(setattr)
 def set_shape(tracer: Tracer, shape: Any) -> None:
     """``x.shape = shape``: the array is a view of what it was, as all are that were its views."""
+    if not tracer.shape and not tracer.is_array:
+        raise ScalarWriteError(
+            "The attribute shape of a scalar is set, as only arrays have it.",
+            source_of(user_place(2)),
+        )
     is_alone = tracer.memory is None
     reshaped = np.reshape(tracer, shape)  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert isinstance(reshaped, Tracer)

@@ -15,6 +15,7 @@ from functrace.errors import (
     FunctraceError,
     OperandError,
     ProgramCheckError,
+    ScalarWriteError,
 )
 from functrace.ir.program import (
     NOTHING,
@@ -249,7 +250,13 @@ def record_program(
         like: The leaves, where they are known: if it matters how they lie, and they do not lie in
             row-major order, the function is recorded once more.
     """
-    recorded = _recorded(f, arguments, types, layouts)
+    try:
+        recorded = _recorded(f, arguments, types, layouts)
+    except ScalarWriteError:  # but what is an array may be written
+        layouts = layouts_of(like)
+        if all(layout is None for layout in layouts):
+            raise
+        return _recorded(f, arguments, types, layouts)
     if like and recorded.row_major:
         layouts = layouts_of(like)
         if any(layouts[number] is not None for number in recorded.row_major):

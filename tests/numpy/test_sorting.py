@@ -67,6 +67,39 @@ def test_sorting_in_place():
     np.testing.assert_array_equal(ft.vjp(f, M)[0], expected)
 
 
+@pytest.mark.parametrize("transform", [lambda f: lambda x: ft.vjp(f, x)[0], ft.jit])
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+@pytest.mark.parametrize("kth", [1, -2, (0, 2)])
+def test_partitions(kth, axis, transform):
+    def check(parts, order):
+        flat, length = (M.ravel(), M.size) if axis is None else (M, M.shape[axis])
+        along = 0 if axis is None else axis
+        np.testing.assert_array_equal(np.take_along_axis(flat, order, along), parts)
+        np.testing.assert_array_equal(np.sort(parts, along), np.sort(flat, along))
+        for place in np.atleast_1d(kth) % length:
+            wanted = np.take(np.partition(flat, kth, along), [place], along)
+            np.testing.assert_array_equal(np.take(parts, [place], along), wanted)
+            assert np.all(np.take(parts, range(place), along) <= wanted)
+            assert np.all(np.take(parts, range(place, length), along) >= wanted)
+
+    def in_place(x):
+        y = np.ravel(x) * 1.0 if axis is None else x * 1.0
+        y.partition(kth, -1 if axis is None else axis)
+        return y
+
+    order = transform(lambda x: np.argpartition(x, kth, axis) + 0)(M)
+    check(transform(lambda x: np.partition(x, kth, axis))(M), order)
+    check(transform(in_place)(M), transform(lambda x: x.argpartition(kth, axis) + 0)(M))
+    chosen = lambda x: np.take(np.partition(x, kth, axis), kth, 0 if axis is None else axis)
+    check_grads(chosen, (M,), order=1, modes=("rev",))
+
+
+def test_places_of_partitions_lie_within_the_axis():
+    for call in (lambda x: np.partition(x, 4), lambda x: x.partition(7, 0)):
+        with pytest.raises(ValueError, match="out of bounds"):
+            ft.grad(lambda x, call=call: (call(x), np.sum(x))[1])(M)
+
+
 @settings(deadline=None, max_examples=40, derandomize=True, database=None)
 @given(st.data())
 def test_any_values(data):

@@ -388,3 +388,23 @@ def test_an_index_of_switch_that_is_no_whole_number():
     ):
         with pytest.raises(errors.ArgumentError, match=r"write functrace.cond.*|i.astype\(int\)"):
             call()
+
+
+@pytest.mark.parametrize("transform", [ft.grad, ft.jit])
+def test_tables_of_pandas_with_traced_numbers(transform):
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series([1.0, 2.0])
+    for compute in (
+        lambda x: column * x,
+        lambda x: column // x,
+        lambda x: divmod(column, x)[0],
+        lambda x: column % x,
+        lambda x: column < x,
+        lambda x: column.to_frame() // x,
+        lambda x: pandas.Index([1.0, 2.0]) // x,
+    ):
+        text = str(refused(lambda compute=compute: transform(lambda x: compute(x).sum())(2.0)))
+        assert "column.to_numpy() * t" in text
+        assert f"{compute.__code__.co_filename}:{compute.__code__.co_firstlineno}" in text
+    with pytest.raises(KeyError):  # a mistake that has nothing to do with traced values
+        transform(lambda x: pandas.DataFrame({"a": [1.0]})["b"].to_numpy() * x)(2.0)
