@@ -10,7 +10,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class Reader:
         equations: What was read, in the order of the text: those of a Program within an equation
             come before it.
         ends: On which line of the text each of them ends.
+        lines: The lines, where they are read one after the other.
+        position: How many of these were read.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive], is_closed: bool = False) -> None:
@@ -93,6 +95,8 @@ class Reader:
         self.is_closed = is_closed
         self.equations: list[Equation] = []
         self.ends: list[int] = []
+        self.lines: list[str] = []
+        self.position = 0
 
     def read(self, text: str) -> Program:
         """Read a Program from its text.
@@ -102,15 +106,55 @@ class Reader:
         """
         try:
             module = ast.parse(text.strip("\n"))
+        except IndentationError as error:
+            if error.msg != "too many levels of indentation":  # a hundred, for Python
+                raise ParseError(f"This text is not a Program: {error}.") from error
+            return self.read_lines(text.strip("\n"))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ParseError(f"This text is not a Program: {error}.") from error
         if len(module.body) != 1 or not isinstance(module.body[0], ast.FunctionDef):
             raise ParseError("A Program is written as one definition, `def program(...):`.")
         return self.definition(module.body[0], {})
 
-    def body(self, node: ast.FunctionDef) -> Iterable[ast.stmt]:
+    def read_lines(self, text: str) -> Program:
+        """Read a Program from its text, a line at a time: definitions may be within each other."""
+        self.lines, self.position = text.split("\n"), 0
+        try:
+            (node,) = self._statements(0)
+            if not isinstance(node, ast.FunctionDef):
+                raise parse_error(node, "a Program is written as one definition.")
+            program = self.definition(node, {})
+        except SyntaxError as error:
+            what = f"This text is not a Program: {error.msg} (line {self.position})."
+            raise ParseError(what) from error
+        if self.position < len(self.lines):
+            raise ParseError(f"Line {self.position + 1}: the text goes on after its end.")
+        return program
+
+    def body(self, node: ast.FunctionDef) -> Iterator[ast.stmt]:
         """The statements of a definition."""
-        return node.body
+        if not self.lines:
+            yield from node.body
+        while self.position < len(self.lines):
+            line = self.lines[self.position]
+            if len(line) - len(line.lstrip(" ")) <= node.col_offset:
+                break
+            yield from self._statements(node.col_offset + 4)
+
+    def _statements(self, indent: int) -> list[ast.stmt]:
+        """The next line; of a definition only its head."""
+        line = self.lines[self.position]
+        self.position += 1
+        start = len(line) - len(line.lstrip(" "))
+        is_head = line[start : start + 4] == "def "
+        if start != indent or (is_head and line[-2:] != "):"):
+            place = ast.Pass(lineno=self.position)
+            raise parse_error(place, "this is not indented as a Program's text is.")
+        statements = ast.parse(line[start:] + " pass" * is_head).body
+        for statement in statements:
+            ast.increment_lineno(statement, self.position - 1)
+            statement.col_offset = start
+        return statements
 
     def constant(self, node: ast.Call, kind: str, number: Any, type: ArrayType) -> Constant:
         """A constant that the text has by number; a text that stands alone has none."""

@@ -25,7 +25,7 @@ from itertools import chain
 from keyword import iskeyword
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -508,40 +508,13 @@ class _Reader(Reader):
         self.arrays = arrays
         self.manifest = manifest
         self.constants: dict[tuple[str, int], Constant] = {}
-        self.lines: list[str] = []
-        self.position = 0
 
     def read(self, text: str) -> Program:
-        self.lines, self.position = text.removesuffix("\n").split("\n"), 0
         try:
-            (node,) = self._statements(0)
-            _require(isinstance(node, ast.FunctionDef), f"{TEXT} is no definition")
-            program = self.definition(cast("ast.FunctionDef", node), {})
-            _require(self.position == len(self.lines), f"{TEXT} goes on after its end")
+            return self.read_lines(text.removesuffix("\n"))
         except (ParseError, SyntaxError) as error:
-            what = str(error).partition("\n")[0].removeprefix("Line 1: ")
+            what = re.sub("^Line [0-9]+: ", "", str(error).partition("\n")[0])
             raise LoadError(f"{TEXT}, line {self.position}: {what}") from error
-        return program
-
-    def body(self, node: ast.FunctionDef) -> Iterator[ast.stmt]:
-        while self.position < len(self.lines):
-            line = self.lines[self.position]
-            if len(line) - len(line.lstrip(" ")) <= node.col_offset:
-                break
-            yield from self._statements(node.col_offset + 4)
-
-    def _statements(self, indent: int) -> list[ast.stmt]:
-        """The next line; of a definition only its head."""
-        line = self.lines[self.position]
-        self.position += 1
-        start = len(line) - len(line.lstrip(" "))
-        is_head = line[start : start + 4] == "def "
-        if start != indent or (is_head and line[-2:] != "):"):
-            raise parse_error(ast.Pass(lineno=1), "this is not indented as a Program's text is.")
-        statements = ast.parse(line[start:] + " pass" * is_head).body
-        for statement in statements:
-            statement.col_offset = start
-        return statements
 
     def constant(self, node: ast.Call, kind: str, number: Any, type: ArrayType) -> Constant:
         if number.__class__ is not int or not 0 <= number < len(self.arrays):

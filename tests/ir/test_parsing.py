@@ -271,3 +271,24 @@ def test_what_calls_python_is_read_and_refuses_to_run(name, how):
         np.testing.assert_allclose(found, RUNS[how](function, 0.3))
     else:
         assert "program.save" in refusal
+
+
+@pytest.mark.parametrize("levels", [98, 99, 120])
+@pytest.mark.usefixtures("unchecked")
+def test_definitions_within_more_of_each_other_than_python_reads(levels):
+    f = np.sin
+    for _ in range(levels):
+        f = lambda x, f=f: ft.cond(x > 0, lambda x: f(x * 1.5), np.cos, x)
+    program = ft.make_ir(f)(1.0)
+    text = str(program)
+    again = ft.parse(text)
+    assert str(again) == text
+    assert ft.evaluate(again, 0.01) == ft.evaluate(program, 0.01)
+    lines = text.split("\n")
+    number = next(number for number, line in enumerate(lines) if " sin(" in line)
+    unknown = lines[number].replace(" sin(", " none(")
+    for line, message in ((unknown, "there is no primitive"), (f" {lines[number]}", "indent")):
+        broken = "\n".join([*lines[:number], line, *lines[number + 1 :]])
+        with pytest.raises(ParseError, match=message) as raised:
+            ft.parse(broken)
+        assert str(number + 1) in str(raised.value).partition("\n")[0]
