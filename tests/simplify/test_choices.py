@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import functrace as ft
-from functrace.simplify import improve_loops, remove_dead_code, simplify
-from tests.simplify.helpers import assert_close, check_pass
+from functrace.simplify import improve_loops, remove_dead_code, simplify, simplify_algebra
+from tests.simplify.helpers import assert_close, check_pass, check_unchanged
 
 
 def improved(program):
@@ -82,3 +82,48 @@ def test_checkpoints_compute_only_what_is_used():
     (equation,) = program.equations
     assert [e.primitive.name for e in equation.params["program"].equations] == ["sin"]
     assert len(equation.inputs) == 1
+
+
+def test_a_product_of_a_choice_of_zero_needs_no_care():
+    check_pass(
+        lambda program: remove_dead_code(simplify_algebra(program)),
+        """
+        def program(a: bool[3], b: float64[3]):
+            c: float64[3] = select(a, 0, 0.25)
+            d: float64[3] = kept_product(c, b)
+            e: float64[3] = select(a, 1.0, 0.0)
+            f: float64[3] = product_or_zero(e, b)
+            return (d, f)
+        """,
+        """
+        def program(a: bool[3], b: float64[3]):
+            c: float64[3] = multiply(0.25, b)
+            d: float64[3] = select(a, 0, c)
+            e: float64[3] = select(a, b, 0.0)
+            return (d, e)
+        """,
+    )
+    for text in (
+        "select(a, 0, 2.0)",  # which could overflow where it is not chosen
+        "select(a, 1.0, 0.5)",
+        "select(a, b, 0)",
+    ):
+        check_unchanged(
+            simplify_algebra,
+            f"""
+            def program(a: bool[3], b: float64[3]):
+                c: float64[3] = {text}
+                d: float64[3] = kept_product(c, b)
+                return d
+            """,
+        )
+
+
+def test_missing_data_need_no_care():
+    data = np.array([1.0, np.nan, 3.0])
+    matrix = np.arange(6.0).reshape(3, 2)
+    f = ft.grad(lambda w: np.nansum((data - matrix @ w) ** 2))
+    source = ft.jit(f).source(np.ones(2))
+    assert "kept" not in source
+    assert "require_finite" not in source
+    np.testing.assert_allclose(ft.jit(f)(np.ones(2)), f(np.ones(2)), rtol=1e-12)
