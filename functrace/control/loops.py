@@ -694,14 +694,39 @@ def fori_loop(
             )
     counter = _counter_type(*types)
     known = innermost_value(lower), innermost_value(upper)
+    if counter.dtype.kind != "f":
+        for bound, least in zip(known, (0, 1), strict=True):
+            _require_countable(bound, least, counter)
     if UNKNOWN not in known and kinds != {"f"}:
         return _fori_known(range(int(known[0]), int(known[1])), counter, body_fun, init_val)
+    # A Python number that is not known may not fit into the other bound's dtype, in which no
+    # counter would reach it.
+    is_open = any(type.weak and bound is UNKNOWN for type, bound in zip(types, known, strict=True))
+    is_wide = is_open and not counter.weak and counter.dtype.kind != "f"
+    counted = ArrayType((), np.dtype(np.int64)) if is_wide else counter
+    as_seen = (lambda i: cast_to(i, counter.dtype)) if is_wide else (lambda i: i)
     _, result = while_loop(
         lambda pair: pair[0] < upper,
-        lambda pair: (pair[0] + 1, body_fun(pair[0], pair[1])),
-        (lower if type_of(lower) == counter else _as_counter(lower, counter), init_val),
+        lambda pair: (pair[0] + 1, body_fun(as_seen(pair[0]), pair[1])),
+        (lower if type_of(lower) == counted else _as_counter(lower, counted), init_val),
     )
     return result
+
+
+def _require_countable(bound: Any, more: int, counter: ArrayType) -> None:
+    """Check that a bound, less what it is above the last number, is of the counter's dtype.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    limits = np.iinfo(counter.dtype)
+    if bound is not UNKNOWN and not limits.min <= int(bound) <= limits.max + more:
+        raise ArgumentError(
+            f"The bound {bound} of fori_loop does not fit into {counter.dtype}, the dtype of the "
+            "other one, which the counter has.",
+            source_of(user_place(3)),
+            "Write int(...) around the other bound, or give it a wider dtype.",
+        )
 
 
 def _counter_type(lower: ArrayType, upper: ArrayType) -> ArrayType:

@@ -966,3 +966,25 @@ def test_associative_scan_of_arrays_without_the_axis():
         ft.associative_scan(np.add, {"a": np.ones(3)}, axis=1)
     with pytest.raises(errors.ArgumentError, match="axis 0 of elems, which has 0 axes"):
         ft.associative_scan(np.add, 1.0)
+
+
+@pytest.mark.parametrize(("lower", "upper"), [
+    (np.uint8(250), 256), (np.int8(-128), 128), (np.uint8(1), 300), (-3, np.uint8(3)),
+    (0, np.uint8(3)), (-3, np.uint64(1)), (np.int8(-3), np.uint64(2)),
+])  # fmt: skip
+def test_counters_between_a_python_number_and_another(lower, upper):
+    f = lambda lower, upper, x: ft.fori_loop(lower, upper, lambda i, c: c + i * 0.5, x)
+    expected = 0.5 * sum(range(int(lower), int(upper)))
+    unknown = ft.jit(f)(lower, upper, 0.0)  # has an end
+    number = lower if type(lower) is int else upper
+    dtype = np.result_type(*(x.dtype for x in (lower, upper) if type(x) is not int))
+    if type(number) is not int or dtype.kind == "f":
+        fits = True
+    else:
+        fits = np.iinfo(dtype).min <= number <= np.iinfo(dtype).max + (number is upper)
+    for call in (f, lambda *args: ft.jit(lambda x: f(*args[:2], x))(args[2])):
+        if fits:
+            assert call(lower, upper, 0.0) == unknown == expected
+        else:
+            with pytest.raises(errors.ArgumentError, match="does not fit into"):
+                call(lower, upper, 0.0)
