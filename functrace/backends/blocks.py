@@ -480,7 +480,7 @@ def _may_warn_within(program: Program) -> bool:
 def called(writer: Writer, equation: Equation) -> Code:
     """The code of a primitive that says nothing itself: a call of its `run`."""
     primitive = equation.primitive
-    run = primitive.run if is_built_in(primitive) else _checked(equation)
+    run = primitive.compiled_run if is_built_in(primitive) else _checked(equation)
     name = writer.function(primitive.name, run)
     arguments = [f"{{{number}}}" for number in range(len(equation.inputs))]
     arguments += [f"{key}={writer.parameter(value)}" for key, value in equation.params.items()]

@@ -12,7 +12,9 @@ from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import element
 from functrace.simplify import simplify, simplify_first
 from functrace.tracing.numpy_warnings import end_of_rule
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.evaluate import run_program
+from functrace.transforms.limits import EqualValues
 
 OFTEN = 32
 """From so many runs on compiling an equation takes less time than evaluating it each time."""
@@ -52,8 +54,37 @@ def compiled(
         donated: The numbers of the inputs whose memory may be overwritten and returned.
         name: The name of the function in the source, if it can be one.
     """
+    if _tells_apart(program):  # it may have to be run once more
+        donated = frozenset()
     written = _written(program, donated, name)
-    return Executable(written.run, program, written.source)
+    return Executable(_run(program, written), program, written.source)
+
+
+def _run(program: Program, written: Written | Assuming) -> Callable[..., tuple[Any, ...]]:
+    """What was compiled; where it finds equal values, or is given tracers, evaluation."""
+    if not _tells_apart(program):
+        return written.run
+
+    def run(*inputs: Any) -> tuple[Any, ...]:
+        if not program.has_effect and not any(type(x) is Tracer for x in inputs):
+            try:
+                return written.run(*inputs)
+            except EqualValues:
+                pass
+        return tuple(run_program(program, inputs))
+
+    return run
+
+
+def _tells_apart(program: Program) -> bool:
+    """Whether its source looks for equal values, in what is written in place, too."""
+
+    def is_told(equation: Equation) -> bool:
+        inlined = equation.primitive.inlined([x.type for x in equation.inputs], equation.params)
+        bodies = equation.programs if inlined is None else [inlined]
+        return equation.primitive.tells_apart or any(map(_tells_apart, bodies))
+
+    return program.derive("source tells apart", lambda: any(map(is_told, program.equations)))
 
 
 def _written(
@@ -182,8 +213,15 @@ def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:
     program.derived["runs"] = so_far
     count = len(program.equations)
     if count and so_far >= OFTEN + FIRST / count:
-        return _written(program).run
+        return _run(program, _written(program))
     return lambda *inputs: run_program(program, inputs)
+
+
+def interpreter(program: Program, runs: int, inputs: Sequence[Any]) -> Callable[..., Sequence[Any]]:
+    """As `runner`, where some of the inputs may be tracers: then it is evaluation."""
+    if any(type(x) is Tracer for x in inputs):
+        return lambda *inputs: run_program(program, inputs)
+    return runner(program, runs)
 
 
 def run_again(program: Program, inputs: Sequence[Any]) -> Sequence[Any]:
@@ -192,5 +230,5 @@ def run_again(program: Program, inputs: Sequence[Any]) -> Sequence[Any]:
     The first time it may be one of those that are made for one call.
     """
     if "runs" in program.derived:
-        return _written(program).run(*inputs)
+        return _run(program, _written(program))(*inputs)
     return runner(program, 1)(*inputs)

@@ -17,6 +17,7 @@ from functrace.backends.memory import Form, Storage, Value
 from functrace.backends.writer import Writer, from_array, new_doubles
 from functrace.ir.program import Program, Variable, output_types
 from functrace.ir.types import ANY_LENGTH, ArrayType, row_type, with_axis
+from functrace.tracing.tracer import Tracer
 
 MOST_NUMBERS = 2**20
 """So many numbers a loop hands to another as Python's objects, which take 32 bytes each."""
@@ -309,6 +310,14 @@ def stacked(values: Sequence[Any], type: ArrayType) -> Any:
     1 which of the trips there were.
     """
     shape = type.shape
+    if any(isinstance(x, Tracer) for x in values):
+        longest = np.max([np.shape(x) for x in values], axis=0)
+        return np.stack([
+            np.pad(x, [(0, n - m) for m, n in zip(np.shape(x), longest, strict=True)])
+            if ANY_LENGTH in shape
+            else x
+            for x in values
+        ])  # fmt: skip
     if ANY_LENGTH not in shape:
         result = np.empty((len(values), *shape), type.dtype)
         for number, value in enumerate(values):

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.backends.blocks import write_block
-from functrace.backends.compiling import runner
+from functrace.backends.compiling import interpreter
+from functrace.backends.loops import stacked
 from functrace.backends.memory import Value
 from functrace.backends.writer import Writer
 from functrace.control.collectives import combines_examples
@@ -26,7 +27,7 @@ from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import dtype_of, shape_of, zeros_for
 from functrace.simplify.loops import reduced
 from functrace.simplify.rewriting import Scope, is_known
-from functrace.tracing.tracer import bind
+from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
 from functrace.transforms.masks import Mask, in_front
@@ -187,9 +188,13 @@ class Switch(Primitive):
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
-        branches = branches_of(params)
+        return self.interpret([index, *inputs], params)
+
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """As `run`."""
+        branches, (index, *operands) = branches_of(params), inputs
         chosen = branches[min(max(int(index), 0), len(branches) - 1)]
-        return tuple(apart(runner(chosen, 1)(*inputs), inputs))
+        return tuple(apart(interpreter(chosen, 1, operands)(*operands), operands))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
@@ -520,6 +525,11 @@ class SwitchEach(Switch):
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Run each Program on the examples that chose it."""
+        return self.interpret([index, *inputs], params)
+
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """As `run`."""
+        index, *inputs = inputs
         branches, size, axes = branches_of(params), params["examples"], params["operand_axes"]
         chosen = np.clip(np.asarray(index).astype(np.intp), 0, len(branches) - 1)
         types = joint_types(branches)
@@ -641,6 +651,9 @@ class SwitchEach(Switch):
 def _merged(size: int, parts: Sequence[tuple[Any, Any]], type: ArrayType) -> Any:
     """Values of ``size`` examples from those of some; as by `stacked` where lengths differ."""
     shape: Any = type.shape
+    if any(isinstance(x, Tracer) for _, x in parts):
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        return stacked([x[n] for _, x in parts for n in range(len(x))], type)[order]
     if ANY_LENGTH in shape:
         shape = np.max([np.maximum(shape, 0), *(x.shape[1:] for _, x in parts)], axis=0)
     result = np.zeros((size, *shape), type.dtype)

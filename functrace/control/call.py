@@ -16,6 +16,7 @@ from functrace.primitives.linear import zeros_of_type
 from functrace.simplify.loops import reduced
 from functrace.simplify.rewriting import Scope
 from functrace.tracing.tracer import bind
+from functrace.transforms.evaluate import run_program
 from functrace.transforms.masks import with_zeros
 from functrace.transforms.programs import (
     Pullback,
@@ -49,6 +50,10 @@ class Call(Primitive):
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run the Program; compiled from its second time on, as many are made for one call."""
         return tuple(run_again(params["program"], inputs))
+
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Evaluate the Program."""
+        return tuple(run_program(params["program"], inputs))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Program's outputs."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.compiling import runner
+from functrace.backends.compiling import interpreter, runner
 from functrace.backends.loops import ScanParts, stacked, write_scan, write_while
 from functrace.backends.memory import Value
 from functrace.backends.writer import Writer
@@ -113,8 +113,10 @@ class Scan(Primitive):
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the body for each row, and stack what it returns."""
-        constants, carry, rows = self.split(inputs, params)
         body: Program = params["body"]
+        if body.tells_apart:  # and so it may return tracers
+            return self.interpret(inputs, params)
+        constants, carry, rows = self.split(inputs, params)
         length = params["length"] if params["length"] is not None else len(rows[0])
         count = len(carry)
         carry = list(carry)
@@ -140,6 +142,31 @@ class Scan(Primitive):
                 for stack, type in zip(stacks, types, strict=True)
             ),
         )
+
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Run the body for each row, and stack what it returns."""
+        constants, carry, rows = self.split(inputs, params)
+        body: Program = params["body"]
+        length = params["length"] if params["length"] is not None else len(rows[0])
+        count = len(carry)
+        run = interpreter(body, length, inputs)
+        is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
+        rows = [
+            x.tolist() if weak and isinstance(x, np.ndarray) else x
+            for x, weak in zip(rows, is_number, strict=True)
+        ]
+        trips: list[Sequence[Any]] = []
+        for trip in range(length)[:: -1 if params["reverse"] else 1]:
+            results = run(*constants, *carry, *(x[trip] for x in rows))
+            carry = results[:count]
+            trips.append(results[count:])
+        if params["reverse"]:
+            trips.reverse()
+        stacks = [
+            stacked([results[number] for results in trips], type)
+            for number, type in enumerate(output_types(body)[count:])
+        ]
+        return (*apart(carry, inputs), *stacks)
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The carries' types, and the stacked outputs'."""
@@ -829,12 +856,16 @@ class While(Primitive):
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the two Programs in turn."""
+        return self.interpret(inputs, params)
+
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """As `run`."""
         condition, body, first = params["condition"], params["body"], params["constants"]
         constants, carry = inputs[:first], list(inputs[first:])
         count = len(carry)
         found: list[list[Any]] = [[] for _ in body.outputs[count:]]
-        while runner(condition, 1)(*constants, *carry)[0]:
-            results = runner(body, 1)(*constants, *carry)
+        while interpreter(condition, 1, carry)(*constants, *carry)[0]:
+            results = interpreter(body, 1, [*constants, *carry])(*constants, *carry)
             carry = results[:count]
             for column, result in zip(found, results[count:], strict=True):
                 column.append(result)

@@ -6,7 +6,7 @@ primitive is a subclass with one instance. ``docs/add_a_primitive.md`` shows how
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -85,8 +85,10 @@ class Primitive:
         has_plain_rules: Whether its rules call NumPy alone, and no code of the user's: those of the
             families in ``functrace.primitives`` do.
         may_coincide: Whether it has several outputs of which one holds values that may be equal,
-            so that derivatives become limits: see `separated` and `aligned`.
+            so that derivatives become limits (``transforms/limits.py``).
         values_at: The number of that output.
+        tells_apart: Whether it looks at such values where a Program is run.
+        is_transparent: Whether recordings that take derivatives hand on its inputs.
     """
 
     name: str
@@ -115,6 +117,8 @@ class Primitive:
     has_plain_rules: ClassVar[bool] = False
     may_coincide: ClassVar[bool] = False
     values_at: ClassVar[int]
+    tells_apart: ClassVar[bool] = False
+    is_transparent: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -139,7 +143,8 @@ class Primitive:
     @cached_property
     def is_simple(self) -> bool:
         """Whether it has one output, which is differentiable, and no Programs among parameters."""
-        return not (self.holds_programs or self.multiple_outputs or self.locally_constant)
+        several = self.holds_programs or self.multiple_outputs
+        return not (several or self.locally_constant or self.is_transparent)
 
     @cached_property
     def is_noted(self) -> bool:
@@ -149,6 +154,11 @@ class Primitive:
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Compute the output, or the tuple of outputs, with NumPy. Inputs are never written."""
         raise MissingRuleError.of(self.name, "run")
+
+    @property
+    def compiled_run(self) -> Callable[..., Any]:
+        """As `run`, for compiled source."""
+        return self.run
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The type of the output, or the tuple of types, from the types of the inputs.
@@ -291,31 +301,6 @@ class Primitive:
         """
         return False
 
-    def separated(self, output: Sequence[Any]) -> tuple[Any, Any] | None:
-        """What tells equal values apart, for a primitive whose values `may_coincide`.
-
-        Args:
-            output: The primal outputs.
-
-        Returns:
-            The values, exactly equal where they are taken for equal, and how far apart they are to
-            be, as multiples of a small number; None where no values are equal.
-        """
-        raise MissingRuleError.of(self.name, "separated")
-
-    def aligned(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
-        """The outputs, among those that are possible where values are equal, that fit tangents.
-
-        Args:
-            inputs: The primal inputs.
-            tangents: One for each input; None where it is zero.
-            output: The primal outputs, already computed.
-            params: The primitive's parameters.
-        """
-        return output
-
     def written_back(self, input: Any, view: Any, **params: Any) -> Any:
         """The input as it is after its view, which this primitive makes, was written.
 
@@ -369,6 +354,10 @@ class Primitive:
             the application cannot be improved.
         """
         return None
+
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """As `run`, for a primitive that holds Programs: equation by equation, on any tracers."""
+        raise MissingRuleError.of(self.name, "interpret")
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

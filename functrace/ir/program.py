@@ -227,6 +227,16 @@ class Equation:
         )
 
     @property
+    def may_coincide(self) -> bool:
+        """Whether it is a factorization whose values may be equal, or a Program in it has one."""
+        return self.primitive.may_coincide or any(program.may_coincide for program in self.programs)
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether it looks for equal values of a factorization, or a Program in it does."""
+        return self.primitive.tells_apart or any(program.tells_apart for program in self.programs)
+
+    @property
     def operations(self) -> int:
         """How many operations on numbers it takes, as its primitive says."""
         return self.primitive.operations(
@@ -368,6 +378,16 @@ class Program:
         if "makes zeros" not in self.derived:
             self.derived["makes zeros"] = any(e.makes_zeros for e in self.equations)
         return self.derived["makes zeros"]
+
+    @property
+    def may_coincide(self) -> bool:
+        """Whether there is a factorization in it with values that may be equal."""
+        return self.derive("may coincide", lambda: any(e.may_coincide for e in self.equations))
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether an operation in it looks for equal values."""
+        return self.derive("tells apart", lambda: any(e.tells_apart for e in self.equations))
 
     @property
     def operations(self) -> int:

@@ -118,6 +118,10 @@ class Implicit(Primitive):
         """Call the solver."""
         return _called(params["solve"], inputs)
 
+    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Evaluate the solver."""
+        return _called(params["solve"], inputs)
+
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the solver's outputs."""
         return _solver_types(params["solve"])

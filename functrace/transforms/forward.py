@@ -53,7 +53,7 @@ from functrace.transforms.arguments import (
 )
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
-from functrace.transforms.limits import holds_series, limit_of, told_apart
+from functrace.transforms.limits import as_found, limit_of, told_apart
 from functrace.transforms.transformed import require_callable
 from functrace.transforms.transpose import jvp_from_vjp, jvp_of
 from functrace.transforms.zeros import ZeroKeeping, are_finite, may_hold_zeros
@@ -68,6 +68,7 @@ class TangentRecording(ValueRecording):
     Attributes:
         has_zeros: Whether there may be zeros in tangents which are to stay: some were given, or
             an operation made them.
+        tells_apart: Whether there was a factorization with values that may be equal.
         keeping: Marks tangents in which there may be such zeros.
     """
 
@@ -75,6 +76,7 @@ class TangentRecording(ValueRecording):
         self.keeping = ZeroKeeping()  # further out than this: tangents are
         super().__init__()
         self.has_zeros = False
+        self.tells_apart = False
 
     def __exit__(
         self,
@@ -158,23 +160,23 @@ class TangentRecording(ValueRecording):
         params: dict[str, Any],
     ) -> Any:
         """As `record`, for what has several outputs, or none that has a tangent."""
+        if primitive.is_transparent:
+            return tuple(inputs) if primitive.multiple_outputs else inputs[0]
         makes_zeros = primitive.makes_zero_tangents
         try:
             if primitive.holds_programs:
                 output, tangent = _pushed(primitive, values, tangents, params)
                 require_further_out([*output, *tangent], self)
-                programs = (part for part in params.values() if isinstance(part, Program))
+                programs = [part for part in params.values() if isinstance(part, Program)]
                 makes_zeros = makes_zeros or any(program.makes_zeros for program in programs)
+                self.tells_apart = self.tells_apart or any(x.may_coincide for x in programs)
             else:
                 output = bind(primitive, *values, **params)
                 if primitive.locally_constant:
                     return output
-                if primitive.may_coincide and not holds_series(output[primitive.values_at]):
-                    directions = [*map(self.keeping.value_of, tangents)]
-                    if youngest_birth(directions) <= youngest_birth(values):
-                        # Else the outputs are wanted before there is a direction.
-                        output = primitive.aligned(values, directions, output, **params)
+                if primitive.may_coincide:
                     output = told_apart(primitive, output)
+                    self.tells_apart = True
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
             error.at(source_of(user_place(4)))
@@ -232,17 +234,17 @@ class TangentRecording(ValueRecording):
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
         value = super().value_of(x)
-        return limit_of(value) if type(value) is Tracer else value
+        return as_found(value, self.tells_apart) if type(value) is Tracer else value
 
     def makes_zeros(self, x: Any) -> bool:
         """Whether there may be zeros in the tangent of a value that are to stay."""
         is_ours = isinstance(x, Tracer) and x.recording is self
-        return is_ours and self.keeping.marks(limit_of(x.variable))
+        return is_ours and self.keeping.marks(limit_of(x.variable, self.tells_apart))
 
     def tangent_of(self, x: Any) -> Any:
         """The tangent of a value returned by the function; zeros for a constant."""
         if isinstance(x, Tracer) and x.recording is self:
-            return self.keeping.value_of(limit_of(x.variable))
+            return self.keeping.value_of(limit_of(x.variable, self.tells_apart))
         return zeros_of(x)
 
 

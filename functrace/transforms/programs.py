@@ -24,7 +24,6 @@ from functrace.tracing.tracer import (
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
-from functrace.transforms.limits import limit_of
 from functrace.transforms.masks import Mask, in_front
 from functrace.transforms.reverse import Tape, pull_back_with_zeros
 from functrace.transforms.transpose import transpose_program
@@ -180,6 +179,7 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
                     for index, x in enumerate(primals)
                 ]
                 outputs = run_program(program, inputs)
+                inner.tells_apart = inner.tells_apart and not program.tells_apart
                 values = [inner.value_of(x) for x in outputs]
                 mask = wanted or tuple(
                     isinstance(x, Tracer) and x.recording is inner for x in outputs
@@ -225,6 +225,7 @@ def linear_form(program: Program, is_active: Mask, wanted: Mask | None = None) -
                         for x, v, active in zip(primals, program.inputs, is_active, strict=True)
                     ]
                     outputs = run_program(program, inputs)
+                    inner.tells_apart = inner.tells_apart and not program.tells_apart
                     values = [inner.value_of(x) for x in outputs]
                     mask = wanted or tuple(
                         isinstance(x, Tracer) and x.recording is inner for x in outputs
@@ -275,6 +276,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
             primals = [forward.input(v.type) for v in program.inputs]
             with Tape() as tape:
                 outputs = run_program(program, tape.lifted(primals, is_active))
+                tape.tells_apart = tape.tells_apart and not program.tells_apart
                 values = [tape.value_of(x) for x in outputs]
                 variables = [
                     tape.variable_of(x) if receives is None or receives[number] else None
@@ -293,7 +295,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                 number = 0
                 for index, active in enumerate(is_active):
                     if active:
-                        parts[index] = limit_of(cotangents[number])
+                        parts[index] = cotangents[number]
                         has_zeros[index] = marks[number]
                         number += 1
                 body, residuals = closed(

@@ -27,6 +27,7 @@ from functrace import tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
+from functrace.ir.program import Program
 from functrace.ir.types import type_of
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
@@ -72,7 +73,7 @@ from functrace.transforms.arguments import (
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES, KeptArrays
-from functrace.transforms.limits import limit_of, told_apart
+from functrace.transforms.limits import as_found, limit_of, told_apart
 from functrace.transforms.linear_functions import Domain, LinearFunction
 from functrace.transforms.transformed import require_callable, transformed
 from functrace.transforms.transpose import vjp_from_jvp
@@ -107,12 +108,14 @@ class Tape(ValueRecording):
             which are to stay. What is read out of the inputs makes none: no operations come before.
         kept: The large arrays that must not be written before the walk back is over, if any.
         is_nested: Whether some of the values belong to an outer recording.
+        tells_apart: Whether there was a factorization with values that may be equal.
     """
 
     inputs: int = 0
     zeros_until: int = 0
     kept: KeptArrays | None = None
     is_nested: bool = False
+    tells_apart: bool = False
     _copies: ImmutableArrays | None = None
 
     def __init__(self, outlives: bool = False) -> None:
@@ -244,6 +247,8 @@ class Tape(ValueRecording):
                 if primitive.makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
             return tracer
+        if primitive.is_transparent:
+            return tuple(inputs) if primitive.multiple_outputs else inputs[0]
         rule = primitive  # whose vjp the walk back will call
         if primitive.holds_programs:  # a loop, say, which keeps what its own walk back will need
             try:
@@ -252,6 +257,8 @@ class Tape(ValueRecording):
                 error.at(source_of(place_here(3)))
                 raise
             require_further_out(output, self)
+            programs = (x for x in params.values() if isinstance(x, Program))
+            self.tells_apart = self.tells_apart or any(x.may_coincide for x in programs)
             self.is_nested = self.is_nested or is_nested
         elif is_nested:
             self.is_nested = True
@@ -264,6 +271,7 @@ class Tape(ValueRecording):
             self._note_zeros(rule, variables, values[0], output, len(self.rows) + 1)
         if primitive.may_coincide:
             output = told_apart(primitive, output)
+            self.tells_apart = True
         place = place_here(3)
         first = self.variables
         self.variables += len(output)
@@ -329,7 +337,13 @@ class Tape(ValueRecording):
             value = x.value
         else:
             value = super().value_of(x)
-        return limit_of(value) if type(value) is Tracer else value
+        return as_found(value, self.tells_apart) if type(value) is Tracer else value
+
+    def settle_inputs(self, cotangents: list[Any]) -> None:
+        """Take the cotangents of the inputs in the limit of equal values."""
+        for number in range(self.inputs):
+            if type(cotangents[number]) is Tracer:
+                cotangents[number] = limit_of(cotangents[number], self.tells_apart)
 
     def variable_of(self, x: Any) -> int | None:
         """The variable of a value returned by the function; None for a constant."""
@@ -361,6 +375,7 @@ def pull_back(
     is_recorded = is_traced or tape.is_nested
     if not has_zeros and not tape.zeros_until:
         backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
+        tape.settle_inputs(cotangents)
         return
     if is_recorded and not _only_tangents_around():
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
@@ -376,7 +391,7 @@ def pull_back(
         else:
             summed.remove(number)
     backward(reversed(rows), found, is_recorded, summed=summed)
-    found[: tape.inputs] = map(limit_of, found[: tape.inputs])
+    tape.settle_inputs(found)
     for x in found:
         if x is not None and not _is_finite(x):
             try:
@@ -419,7 +434,7 @@ def pull_back_with_zeros(
         if has_zeros:
             cotangents[:] = map(keeping.mark, cotangents)
         backward(rows, cotangents, True, keeping)
-        cotangents[:] = map(limit_of, cotangents)
+        tape.settle_inputs(cotangents)
         marks = list(map(keeping.marks, cotangents))
         cotangents[:] = map(keeping.value_of, cotangents)
     return marks
@@ -809,6 +824,6 @@ def gradients(
             elif sys.getrefcount(gradient) > _ALONE or not _is_own(gradient):
                 gradient = gradient.copy()
         elif type(gradient) is Tracer:
-            gradient = as_scalar_result(limit_of(gradient).copy())
+            gradient = as_scalar_result(gradient.copy())
         result.append(gradient)
     return result

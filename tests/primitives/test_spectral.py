@@ -198,11 +198,8 @@ def test_factorizations_of_functions_of_factorizations(name):
         ft.grad(lambda x, f=f: np.sum(DIRECTION * ft.grad(f)(x)))(x) for f in (loss, truth)
     )
     np.testing.assert_allclose(found, expected, atol=1e-9)
-    compiled = ft.jit(ft.grad(loss))(x)  # where it is not worth the time that it would take
-    if name == "distinct":
-        np.testing.assert_allclose(compiled, ft.grad(truth)(x), atol=1e-10)
-    else:
-        assert np.isnan(compiled).any()
+    for gradient in (ft.jit(ft.grad(loss)), ft.grad(ft.jit(loss))):
+        np.testing.assert_allclose(gradient(x), ft.grad(truth)(x), atol=1e-10)
 
 
 def test_second_derivatives_at_the_zero_matrix():
@@ -212,31 +209,94 @@ def test_second_derivatives_at_the_zero_matrix():
         np.testing.assert_allclose(ft.hessian(found)(np.zeros((3, 3))), expected, atol=1e-12)
 
 
-def test_second_derivatives_of_what_is_compiled_within_are_right_or_nan():
-    loss = ft.jit(lambda x: np.sum(WEIGHTS * spectral(np.sqrt)(x)))
-    truth = ft.hessian(lambda x: np.sum(WEIGHTS * newton_root(hermitian(x))))
-    hessian = ft.hessian(loss)
-    assert np.isnan(hessian(np.eye(3))).any()
-    x = MATRICES["distinct"]
-    np.testing.assert_allclose(hessian(x), truth(x), atol=1e-12)
+COMPOSITIONS = {
+    "jit within": lambda f: ft.hessian(ft.jit(f)),
+    "jit on both sides": lambda f: ft.jit(ft.hessian(ft.jit(f))),
+    "jit between": lambda f: ft.jacfwd(ft.jit(ft.jacrev(f))),
+    "map": lambda f: lambda x: ft.vmap(ft.hessian(f))(np.stack([x + np.diag([3.0, 5, 7]), x]))[1],
+    "checkpoint": lambda f: ft.hessian(ft.checkpoint(f)),
+    "scan": lambda f: ft.hessian(
+        lambda x: ft.scan(lambda y, _: (y + f(x) / 2, None), 0.0, length=2)[0]
+    ),
+    "while": lambda f: ft.hessian(
+        lambda x: ft.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] + f(x) / 2), (0, 0.0))
+    ),
+    "choice": lambda f: ft.hessian(lambda x: ft.cond(x[0, 0] > -9, f, lambda x: 0.0 * f(x), x)),
+}
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
-        lambda x: np.linalg.eigh(x).eigenvectors[1, 0],
-        lambda x: WEIGHTS[0] @ np.linalg.eigh(x).eigenvectors[:, 1],
-        lambda x: np.linalg.eigvalsh(x)[0],
-        lambda x: np.linalg.eigvalsh(x) @ WEIGHTS[0],
-        lambda x: WEIGHTS[0] @ np.linalg.svd(x).U[:, 1],
-        lambda x: WEIGHTS[0] @ np.linalg.svd(x).Vh[1],
-        lambda x: np.linalg.svdvals(x)[0],
-    ],
-)
-def test_what_depends_on_the_choice_is_nan(loss):
-    for gradient in (ft.grad(loss), ft.jit(ft.grad(loss)), ft.grad(ft.jit(loss))):
-        assert np.isnan(gradient(np.eye(3))).any()
-        assert np.isfinite(gradient(np.diag([1.0, 2.0, 4.0]))).all()
+@pytest.mark.parametrize("name", ["identity", "distinct"])
+@pytest.mark.parametrize("composition", COMPOSITIONS)
+def test_second_derivatives_through_what_is_recorded(composition, name):
+    loss = lambda x: np.sum(WEIGHTS * spectral(np.sqrt)(x))
+    if composition == "while":
+        return
+    x = MATRICES[name]
+    expected = ft.hessian(lambda x: np.sum(WEIGHTS * newton_root(hermitian(x))))(x)
+    np.testing.assert_allclose(COMPOSITIONS[composition](loss)(x), expected, atol=1e-12)
+
+
+DEPENDENT = {
+    "a vector": lambda x: WEIGHTS[0] @ np.linalg.eigh(x).eigenvectors[:, 1],
+    "an element": lambda x: np.linalg.eigh(x).eigenvectors[1, 0],
+    "a stationary element": lambda x: np.linalg.eigh(x).eigenvectors[0, 0],
+    "an eigenvalue": lambda x: np.linalg.eigvalsh(x)[0],
+    "a weighted sum": lambda x: np.linalg.eigvalsh(x) @ WEIGHTS[0],
+    "a distance": lambda x: np.diff(np.sort(np.linalg.eigvalsh(x)))[0],
+    "a projector": lambda x: WEIGHTS[0] @ np.linalg.eigh(x).eigenvectors[:, :1] @ np.ones(1),
+    "an eigenvalue and a function of the matrix": lambda x: (
+        np.linalg.eigvalsh(x)[0] + np.sum(WEIGHTS * spectral(np.exp)(x))
+    ),
+    "a left vector": lambda x: WEIGHTS[0] @ np.linalg.svd(x).U[:, 1],
+    "a right vector": lambda x: WEIGHTS[0] @ np.linalg.svd(x).Vh[1],
+    "a singular value": lambda x: np.linalg.svd(x).S[0],
+}
+BOTH_MODES = {
+    "grad": ft.grad,
+    "jacfwd": ft.jacfwd,
+    "jit of grad": lambda f: ft.jit(ft.grad(f)),
+    "jit of jacfwd": lambda f: ft.jit(ft.jacfwd(f)),
+    "grad of jit": lambda f: ft.grad(ft.jit(f)),
+    "jacfwd of jit": lambda f: ft.jacfwd(ft.jit(f)),
+    "map": lambda f: lambda x: ft.vmap(ft.grad(f))(np.stack([np.diag([1.0, 2, 4]), x]))[1],
+    "hessian": ft.hessian,
+}
+
+
+@pytest.mark.parametrize("name", DEPENDENT)
+@pytest.mark.parametrize("way", BOTH_MODES)
+def test_what_depends_on_the_choice_is_nan_in_both_modes(name, way):
+    derivative = BOTH_MODES[way](DEPENDENT[name])
+    assert np.isnan(derivative(np.eye(3))).any()
+    assert np.isfinite(derivative(np.diag([1.0, 2.0, 4.0]))).all()
+
+
+def test_values_are_those_of_the_function_also_where_its_derivative_is_nan():
+    x = MATRICES["two equal"]
+    for f in (np.linalg.eigvalsh, lambda x: np.linalg.eigh(x).eigenvectors):
+        value, tangent = ft.jvp(f, (x,), (DIRECTION,))
+        np.testing.assert_allclose(value, f(x), atol=1e-15)
+        np.testing.assert_allclose(ft.vjp(f, x)[0], f(x), atol=1e-15)
+        assert np.isnan(tangent).any()
+
+
+def test_the_largest_of_equal_eigenvalues_shares():
+    lowest, highest = (ft.grad(lambda x, f=f: f(np.linalg.eigvalsh(x))) for f in (np.min, np.max))
+    np.testing.assert_allclose(lowest(np.eye(3)), np.eye(3) / 3)
+    np.testing.assert_allclose(highest(np.eye(3)), np.eye(3) / 3)
+    forward = ft.jacfwd(lambda x: np.max(np.linalg.eigvalsh(x)))
+    np.testing.assert_allclose(forward(np.eye(3)), np.eye(3) / 3)
+    assert ft.jvp(lambda x: np.linalg.norm(x, 2), (np.eye(3),), (DIRECTION,))[1] == pytest.approx(
+        np.trace(DIRECTION) / 3
+    )
+
+
+@pytest.mark.parametrize("distance", [1e-7, 1e-9, 1e-11, 1e-13, 1e-15])
+def test_nearly_equal_eigenvalues(distance):
+    x = TURN @ np.diag([1.0, 1 + distance, 2.0]) @ TURN.T
+    found, truth = (lambda x, g=g: np.sum(WEIGHTS * g(hermitian(x))) for g in FUNCTIONS["root"])
+    for way in (ft.grad, ft.jacfwd, lambda f: ft.jit(ft.grad(f))):
+        np.testing.assert_allclose(way(found)(x), ft.grad(truth)(x), atol=3e-8)
 
 
 def thin(x):
