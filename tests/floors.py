@@ -178,8 +178,8 @@ WIDTH, NAMES, HEIGHT, GAP = 860, 130, 34, 8
 
 
 def picture() -> str:
-    """The floors as an SVG picture: the lowest at the bottom, rooms as wide as they have lines."""
-    longest = max(sum(map(lines_of, floor)) for floor in FLOORS)
+    """The floors as an SVG picture: the lowest at the bottom, rooms as wide as they have files."""
+    longest = max(sum(len(room.files) for room in floor) for floor in FLOORS)
     scale = (WIDTH - NAMES - 4 * GAP) / longest
     height = len(FLOORS) * (HEIGHT + GAP) + GAP
     view = f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13"'
@@ -193,7 +193,7 @@ def picture() -> str:
         names = ", ".join(room.name for room in floor)
         parts.append(f'<text x="{GAP}" y="{y + HEIGHT // 2 + 5}" fill="#222222">{names}</text>')
         for room in floor:
-            width = max(lines_of(room) * scale, 4)
+            width = len(room.files) * scale
             shape = f'x="{x:.0f}" y="{y}" width="{width:.0f}" height="{HEIGHT}" rx="3"'
             parts.append(
                 f'<rect {shape} fill="#dbe7f5" stroke="#5b7fa6">'
