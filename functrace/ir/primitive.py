@@ -73,6 +73,8 @@ class Primitive:
             of what is read.
         reads_part: Whether the output holds some elements of the first input, at an index, so that
             the `vjp` rule asks for the types of that and of the output only.
+        writes_over: Whether it changes its first input at some places, so that `run_over` and
+            `vjp_over` can do it in place. Its rules ask for types of its first two inputs only.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -107,6 +109,7 @@ class Primitive:
     marks_unknown: ClassVar[bool] = True
     reads_constants: bool | tuple[bool, ...] = True
     reads_part: ClassVar[bool] = False
+    writes_over: ClassVar[bool] = False
     accumulates: ClassVar[bool] = False
     warns: bool = True
     is_open_ended: ClassVar[bool] = False
@@ -159,6 +162,10 @@ class Primitive:
     def compiled_run(self) -> Callable[..., Any]:
         """As `run`, for compiled source."""
         return self.run
+
+    def run_over(self, x: Any, *inputs: Any, **params: Any) -> Any:
+        """As `run`, into the first input, which is an array that nobody else has: `writes_over`."""
+        raise MissingRuleError.of(self.name, "run_over")
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The type of the output, or the tuple of types, from the types of the inputs.
@@ -283,6 +290,20 @@ class Primitive:
             params: The primitive's parameters.
         """
         raise MissingRuleError.of(self.name, "vjp")
+
+    def vjp_over(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """As `vjp`, where the cotangent is an array that nobody else has: it may be written.
+
+        The cotangent of the first input may be that array; no other shares memory with it.
+        """
+        raise MissingRuleError.of(self.name, "vjp_over")
 
     def accumulate(self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any) -> bool:
         """Add the cotangent of the first input to what it is already, in place.

@@ -42,6 +42,7 @@ from functrace.tracing.tracer import (
     Tracer,
     as_operand,
     bind,
+    bind_over,
     entrance,
     implements,
     require_usable,
@@ -271,9 +272,9 @@ def setitem(x: Any, index: Any, value: Any) -> None:
             return
     elif not any(isinstance(array, Tracer) for array in arrays):
         params: dict[str, Any] = {"index": items, **marked(arrays, unique)}
-        write(x, x.recording.record(index_update, (x, value, *arrays), params))
+        write(x, x.recording.record_over(index_update, (x, value, *arrays), params))
         return
-    write(x, bind(index_update, x, value, *arrays, index=items, **marked(arrays, unique)))
+    write(x, bind_over(index_update, x, value, *arrays, index=items, **marked(arrays, unique)))
 
 
 def _is_whole(index: Any) -> bool:

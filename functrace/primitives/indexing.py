@@ -32,7 +32,7 @@ from functrace.primitives.linear import (
     widen,
     zeros_for,
 )
-from functrace.tracing.tracer import Tracer, bind
+from functrace.tracing.tracer import Tracer, bind, bind_over
 
 Index = tuple[Any, ...]
 
@@ -293,7 +293,7 @@ class GetItem(Linear):
 
     def written_back(self, input: Any, view: Any, *, index: Index) -> Any:
         """Write at the index."""
-        return bind(index_update, input, view, index=index)
+        return bind_over(index_update, input, view, index=index)
 
     def batch(
         self,
@@ -623,13 +623,18 @@ class IndexUpdate(Writing):
     complex value for a real array, the real part.
     """
 
+    writes_over = True
+
     def run(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Write into a copy."""
-        result = np.array(x)
-        if result.dtype.kind != "c" and dtype_of(value).kind == "c":
+        return self.run_over(np.array(x), value, *arrays, index=index)
+
+    def run_over(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
+        """Write into the array itself."""
+        if x.dtype.kind != "c" and dtype_of(value).kind == "c":
             value = value.real
-        result[_filled(index, arrays)] = value
-        return result
+        x[_filled(index, arrays)] = value
+        return x
 
     def numpy_code(
         self,
@@ -686,6 +691,27 @@ class IndexUpdate(Writing):
             zero = dtype_of(cotangent).type(0)
             result[0] = bind(self, cotangent, zero, *arrays, index=index, **marked(arrays, unique))
         return result
+
+    def vjp_over(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        index: Index,
+        unique: bool = False,
+    ) -> Sequence[Any]:
+        """Write the zeros into the cotangent itself."""
+        _, part, *rest = self.vjp(
+            cotangent, inputs, output, (None, *needed[1:]), index=index, unique=unique
+        )
+        if isinstance(part, np.ndarray) and part.base is not None:
+            part = part.copy()
+        if needed[0] is None:
+            return None, part, *rest
+        cotangent[_filled(index, inputs[2:])] = 0
+        return cotangent, part, *rest
 
     def _is_kept(self, shape: Shape, index: Index, arrays: Sequence[Any]) -> Any:
         """Which of the written elements were not overwritten by a later one of them.

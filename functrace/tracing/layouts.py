@@ -19,6 +19,29 @@ def copied(array: np.ndarray) -> np.ndarray:
     return result
 
 
+def copied_close(array: np.ndarray) -> np.ndarray:
+    """A copy for which NumPy makes views where it makes views of the array, with small gaps.
+
+    An array that repeats itself in memory is given back.
+    """
+    if array.flags.forc:
+        return array.__copy__()
+    axes = [axis for axis, length in enumerate(array.shape) if length != 1]
+    if any(not array.strides[axis] for axis in axes) or not array.size:
+        return array
+    strides = [array.itemsize] * array.ndim
+    apart, end = array.itemsize, 0  # the next axis' steps if there is no gap, in both arrays
+    for axis in sorted(axes, key=lambda axis: abs(array.strides[axis])):
+        step, length = array.strides[axis], array.shape[axis]
+        if abs(step) != (end or array.itemsize):
+            apart *= 2
+        strides[axis] = apart if step > 0 else -apart
+        apart, end = apart * length, abs(step) * length
+    result = _like(array, array.dtype, tuple(strides))
+    result[...] = array
+    return result
+
+
 def layout_of(array: np.ndarray) -> np.ndarray | None:
     """A small array whose elements lie as those of an array do; None for row-major order.
 

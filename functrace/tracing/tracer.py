@@ -200,6 +200,12 @@ class Recording:
         """Record one operation and return its output, or tuple of outputs."""
         raise NotImplementedError
 
+    def record_over(
+        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """As `record`, where the first input stands for the output from then on."""
+        return self.record(primitive, inputs, params)
+
     def lift(self, value: Any) -> Tracer:
         """A tracer of this recording that stands for a constant, so that it can be written."""
         raise NotImplementedError
@@ -266,6 +272,18 @@ def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
     if youngest is not None:
         return youngest.record(primitive, inputs, params)
     return run(primitive, inputs, params)
+
+
+def bind_over(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
+    """As `bind`, where the first input, which is traced, stands for the output from then on.
+
+    What it stood for need not be kept, but where something else needs it.
+    """
+    youngest: Recording = inputs[0].recording
+    for x in inputs:
+        if type(x) is Tracer and x.recording.birth > youngest.birth:
+            youngest = x.recording
+    return youngest.record_over(primitive, inputs, params)
 
 
 def run(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:

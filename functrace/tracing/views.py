@@ -45,6 +45,7 @@ from functrace.tracing.tracer import (
     Recording,
     Tracer,
     bind,
+    bind_over,
     implements,
     new_memory,
     require_usable,
@@ -73,10 +74,20 @@ class Stale(Recording):
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Make the views among the inputs again, and hand the operation on."""
+        self._settle_all(inputs)
+        return bind(primitive, *inputs, **params)
+
+    def record_over(
+        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """As `record`."""
+        self._settle_all(inputs)
+        return bind_over(primitive, *inputs, **params)
+
+    def _settle_all(self, inputs: Sequence[Any]) -> None:
         for x in inputs:
             if type(x) is Tracer and x.recording is self:
                 self.settle(x)
-        return bind(primitive, *inputs, **params)
 
 
 STALE = Stale()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -33,7 +34,7 @@ from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
 from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.tracing import numpy_warnings
-from functrace.tracing.layouts import copied
+from functrace.tracing.layouts import copied, copied_close
 from functrace.tracing.numpy_warnings import in_force, placed_again
 from functrace.tracing.places import (
     Place,
@@ -109,6 +110,7 @@ class Tape(ValueRecording):
         kept: The large arrays that must not be written before the walk back is over, if any.
         is_nested: Whether some of the values belong to an outer recording.
         tells_apart: Whether there was a factorization with values that may be equal.
+        written: The variables that writing in place made, of whose elements no row may keep any.
     """
 
     inputs: int = 0
@@ -116,6 +118,7 @@ class Tape(ValueRecording):
     kept: KeptArrays | None = None
     is_nested: bool = False
     tells_apart: bool = False
+    written: frozenset[int] | set[int] = frozenset()
     _copies: ImmutableArrays | None = None
 
     def __init__(self, outlives: bool = False) -> None:
@@ -243,6 +246,8 @@ class Tape(ValueRecording):
             tracer.memory = tracer.base = None
             if primitive.is_noted:
                 if primitive.makes_zeros:
+                    if variables[0] in self.written and primitive.reads_part:
+                        self._read_apart(tracer)
                     self._note_zeros(primitive, variables, values[0], output, len(self.rows))
                 if primitive.makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
@@ -330,6 +335,64 @@ class Tape(ValueRecording):
             values.append(value)
             variables.append(variable)
         return tuple(values), tuple(variables), is_nested, is_large
+
+    def record_over(
+        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """As `record`; in place where nobody else refers to the array that is written.
+
+        The row keeps types in place of that and of what is written.
+        """
+        tracer, *rest = inputs
+        if not (
+            self.is_open
+            and primitive.writes_over
+            and tracer.recording is self
+            and type(tracer.value) is np.ndarray
+            and in_force() is self.setting
+        ):
+            return self.record(primitive, inputs, params)
+        values: list[Any] = []
+        variables: list[int | None] = [tracer.variable]
+        for x in rest:
+            is_own = type(x) is Tracer and x.recording is self
+            variables.append(x.variable if is_own else None)
+            value = x.value if is_own else x
+            if type(value) is Tracer:
+                return self.record(primitive, inputs, params)
+            values.append(value)
+        array = tracer.value
+        is_alone = tracer.base is None and sys.getrefcount(array) == _ALONE + 1 and _is_own(array)
+        try:
+            apply = primitive.run_over if is_alone else primitive.run
+            output = apply(array, *values, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise_explained(error, primitive, (array, *values), params)
+        kept = [_copied_index(x) for x in values[1:]]
+        place, number = place_here(2), self.variables
+        self.variables = number + 1
+        only = _type_of_array(array.shape, array.dtype)
+        kept = (only, _without_elements(values[0]), *kept)
+        self.rows.append((primitive, kept, tuple(variables), params, only, number, place))
+        self._note_zeros(primitive, variables, only, only, len(self.rows))
+        if not isinstance(self.written, set):
+            self.written = set()
+        self.written.add(number)
+        return new_tracer(self, output, number, place)
+
+    def _read_apart(self, tracer: Tracer) -> None:
+        """Let the last row, which reads an array that is written, refer to no memory of that.
+
+        Where most of the array is read it stays as it is: to copy all before the next write takes
+        no longer than what is done with it.
+        """
+        primitive, (array, *arrays), variables, params, output, number, place = self.rows[-1]
+        if type(output) is np.ndarray and output.base is not None:
+            if 2 * output.nbytes > array.nbytes:
+                return
+            output = tracer.value = copied_close(output)
+        only = _type_of_array(array.shape, array.dtype)
+        self.rows[-1] = (primitive, (only, *arrays), variables, params, output, number, place)
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
@@ -493,7 +556,19 @@ def backward(
                     begin_rule(place if primitive.has_plain_rules else None)
                 try:
                     if params:
-                        parts = primitive.vjp(cotangent, inputs, output, variables, **params)
+                        apply = primitive.vjp
+                        if primitive.writes_over:
+                            parts = part = total = sum_so_far = None  # they may be the cotangent
+                            if (
+                                type(cotangent) is np.ndarray
+                                and sys.getrefcount(cotangent) == _ALONE
+                                and _is_own(cotangent)
+                            ):
+                                apply = primitive.vjp_over
+                            first = variables[0]
+                            if first is not None and cotangents[first] is None:
+                                summed.add(first)  # a new array, or what was handed on
+                        parts = apply(cotangent, inputs, output, variables, **params)
                     else:
                         parts = primitive.vjp(cotangent, inputs, output, variables)
                 except MissingRuleError as error:
@@ -548,6 +623,20 @@ def consumed(rows: list[Row], left: int = 0) -> Iterator[Row]:
     """The rows from the last on until some are left, each let go when the next one is taken."""
     while len(rows) > left:
         yield rows.pop()
+
+
+@lru_cache(maxsize=256)
+def _type_of_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """An array of this type without memory for its elements."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def _without_elements(x: Any) -> Any:
+    return _type_of_array(x.shape, x.dtype) if type(x) is np.ndarray else x
+
+
+def _copied_index(x: Any) -> Any:
+    return x.copy() if type(x) is np.ndarray else x
 
 
 @overload
