@@ -79,6 +79,17 @@ def _are_apart(values: Any) -> Any:
     return ~(distances <= np.maximum(close, _rounding(values)))
 
 
+def _are_far_apart(values: Any, from_zero: bool) -> bool:
+    """Whether it is seen at a glance that all of one matrix differ: that is what most do."""
+    if values.ndim != 1 or not 0 < len(values) <= 1000:  # of more the rounding is larger
+        return False
+    sizes = values.tolist()  # which is sorted
+    least = sizes[-1] if from_zero else math.inf
+    steps = [abs(x - y) for x, y in pairwise(sizes)]
+    largest = max(map(abs, sizes), default=0.0)
+    return min(steps, default=math.inf) > _CLOSE[values.dtype.char] * largest < least
+
+
 def _labels(values: Any) -> Any:
     """Numbers of the groups of equal values, which are sorted."""
     is_apart = _are_apart(values)
@@ -244,6 +255,8 @@ class Spectral(OfMatrices):
             output: The outputs, which are known.
         """
         values = output[self.values_at]
+        if _are_far_apart(values, self.from_zero):
+            return None
         vanish = _vanishing(values) if self.from_zero else np.zeros_like(values, bool)
         if not vanish.any() and (values.shape[-1] < 2 or _are_apart(values).all()):
             return None
