@@ -62,7 +62,7 @@ FLOORS: list[list[Room]] = [
         room(
             "ir",
             "a Program is data: it can be read, checked, printed and saved where nothing runs",
-            "immutable types emission primitive program checking parsing saving",
+            "immutable types emission primitive program structure checking parsing saving",
         )
     ],
     [
@@ -102,7 +102,7 @@ FLOORS: list[list[Room]] = [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "memory threads lines writer blocks loops numpy_source assuming compiling",
+            "memory threads lines writer loops structures blocks numpy_source assuming compiling",
         )
     ],
     [

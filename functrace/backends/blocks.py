@@ -17,6 +17,7 @@ from functrace.backends.memory import (
     key_of,
     size_of,
 )
+from functrace.backends.structures import is_written, write_structure
 from functrace.backends.writer import Writer
 from functrace.errors import PrimitiveError
 from functrace.ir.emission import Code, Operand
@@ -31,13 +32,11 @@ from functrace.ir.program import (
     Program,
     Variable,
 )
+from functrace.ir.structure import structure_of
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, type_of
 
 NEAR = 24
 """For so many equations an array that is free waits for one that can be written over it."""
-
-DEEPEST = 12
-"""Loops and branches nested deeper than this are functions of their own: Python allows 20."""
 
 
 def write_block(writer: Writer, program: Program, inputs: Sequence[Value]) -> list[Value]:
@@ -57,13 +56,6 @@ def write_block(writer: Writer, program: Program, inputs: Sequence[Value]) -> li
     finally:
         depth.leave()
     return [writer.value(atom) for atom in program.outputs]
-
-
-def write_inlined(writer: Writer, program: Program, inputs: Sequence[Value]) -> list[Value]:
-    """Write the statements of a Program that stands for itself; its outputs may be views."""
-    outputs = write_block(writer, program, inputs)
-    writer.leave(outputs)
-    return outputs
 
 
 def reading_first(program: Program, codes: Sequence[Code | None]) -> list[int] | None:
@@ -149,7 +141,7 @@ class _Block:
 
     def _code(self, equation: Equation) -> Code | None:
         primitive = equation.primitive
-        if primitive.writes_itself and self.writer.depth < DEEPEST:
+        if is_written(self.writer, structure_of(equation)):
             return None
         operands = [
             Operand(atom.type, atom.value if isinstance(atom, Constant) else UNKNOWN)
@@ -200,12 +192,10 @@ class _Block:
 
     def _structured(self, equation: Equation, ending: Sequence[Variable], number: int) -> None:
         writer = self.writer
-        inputs = [writer.value(atom) for atom in equation.inputs]
-        if not equation.primitive.takes_doubles:
-            writer.preferred(inputs)
-        outputs = equation.primitive.write_numpy(
-            writer, inputs, [v.type for v in equation.outputs], equation.params
-        )
+        structure = structure_of(equation)
+        assert structure is not None
+        types = [variable.type for variable in equation.outputs]
+        outputs = write_structure(writer, structure.map(writer.value), types, write_block)
         for variable, value in zip(equation.outputs, outputs, strict=True):
             writer.enter(variable, value)
         self._let_go(ending, number)
@@ -468,9 +458,10 @@ def _are_contiguous(inputs: Sequence[Value], type: ArrayType) -> bool:
 
 def may_warn(equation: Equation) -> bool:
     """Whether NumPy may warn of divisions by zero and invalid values for finite inputs."""
-    if not equation.primitive.writes_itself:
+    structure = structure_of(equation)
+    if structure is None:
         return equation.primitive.warns
-    return any(map(_may_warn_within, equation.programs))
+    return any(map(_may_warn_within, structure.programs))
 
 
 def _may_warn_within(program: Program) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from functrace.backends.assuming import NotAsAssumed, assuming_finite, begin_assuming
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Atom, Equation, Program
+from functrace.ir.structure import structure_of
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import element
 from functrace.simplify import simplify, simplify_first
@@ -80,8 +81,8 @@ def _tells_apart(program: Program) -> bool:
     """Whether its source looks for equal values, in what is written in place, too."""
 
     def is_told(equation: Equation) -> bool:
-        inlined = equation.primitive.inlined([x.type for x in equation.inputs], equation.params)
-        bodies = equation.programs if inlined is None else [inlined]
+        structure = structure_of(equation)
+        bodies = equation.programs if structure is None else structure.programs
         return equation.primitive.tells_apart or any(map(_tells_apart, bodies))
 
     return program.derive("source tells apart", lambda: any(map(is_told, program.equations)))
@@ -174,16 +175,12 @@ def _classes(program: Program) -> dict[int, bool]:
 
 def _classes_by_bodies(equation: Equation) -> dict[Atom, bool]:
     """The classes of outputs that are those of Programs within: where all of these agree."""
-    types = [atom.type for atom in equation.inputs]
-    inlined = equation.primitive.inlined(types, equation.params)
-    bodies = [body for body, *_ in equation.primitive.bodies(types, equation.params)]
-    if inlined is not None:
-        bodies = [inlined]
-    outputs = equation.outputs
-    bodies = [body for body in bodies if len(body.outputs) == len(outputs)]
-    classes = [set(classes_of_outputs(body).items()) for body in bodies]
-    agreed = set.intersection(*classes) if classes else ()
-    return {outputs[number]: is_array for number, is_array in agreed}
+    structure = structure_of(equation)
+    if structure is None:
+        return {}
+    classes = [set(classes_of_outputs(body).items()) for body in structure.results]
+    agreed = set.intersection(*classes)
+    return {equation.outputs[number]: is_array for number, is_array in agreed}
 
 
 def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:

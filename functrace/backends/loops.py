@@ -1,4 +1,4 @@
-"""Loops in generated source: a `Scan` as a for loop, a `While` as a while loop.
+"""Loops in generated source: a `Loop` as a for loop or a while loop.
 
 The body is written inside the loop. What the trips hand on and what is stacked has memory of its
 own; single numbers are Python's where the function prefers them (`Form`).
@@ -6,16 +6,16 @@ own; single numbers are Python's where the function prefers them (`Form`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.backends.blocks import write_block
 from functrace.backends.memory import Form, Storage, Value
 from functrace.backends.writer import Writer, from_array, new_doubles
 from functrace.ir.program import Program, Variable, output_types
+from functrace.ir.structure import Loop
 from functrace.ir.types import ANY_LENGTH, ArrayType, row_type, with_axis
 from functrace.tracing.tracer import Tracer
 
@@ -23,29 +23,15 @@ MOST_NUMBERS = 2**20
 """So many numbers a loop hands to another as Python's objects, which take 32 bytes each."""
 
 
-class ScanParts(NamedTuple):
-    """What a scan has, divided as its parameters say.
-
-    Attributes:
-        body: What each trip runs.
-        constants: The inputs that are the same in all trips.
-        carry: The inputs that trips hand on.
-        rows: The inputs of which each trip takes one row.
-        length: The number of trips, None where only the rows tell.
-        reverse: Whether from the last row to the first.
-    """
-
-    body: Program
-    constants: Sequence[Value]
-    carry: Sequence[Value]
-    rows: Sequence[Value]
-    length: int | None
-    reverse: bool
+WriteBlock = Callable[[Writer, Program, Sequence[Value]], list[Value]]
+"""Writes the statements of a Program: `functrace.backends.blocks.write_block`."""
 
 
-def write_scan(writer: Writer, parts: ScanParts, outputs: Sequence[ArrayType]) -> list[Value]:
+def write_scan(
+    writer: Writer, loop: Loop[Value], outputs: Sequence[ArrayType], write_block: WriteBlock
+) -> list[Value]:
     """Write a for loop; returns what the outputs are."""
-    body, constants, carry, rows, length, reverse = parts
+    body, constants, carry, rows, _, length, reverse = loop
     writer.preferred(constants)
     carries = carried(writer, carry, body.inputs[len(constants) :])
     types = output_types(body)[len(carry) :]
@@ -84,14 +70,11 @@ def write_scan(writer: Writer, parts: ScanParts, outputs: Sequence[ArrayType]) -
 
 
 def write_while(
-    writer: Writer,
-    condition: Program,
-    body: Program,
-    constants: Sequence[Value],
-    carry: Sequence[Value],
-    outputs: Sequence[ArrayType],
+    writer: Writer, loop: Loop[Value], outputs: Sequence[ArrayType], write_block: WriteBlock
 ) -> list[Value]:
     """Write a while loop; returns what the outputs are."""
+    body, constants, carry, _, condition, *_ = loop
+    assert condition is not None
     carries = carried(writer, carry, body.inputs[len(constants) :])
     types = output_types(body)[len(carry) :]
     stacks = [writer.name() for _ in types]

@@ -3,8 +3,8 @@
 Each equation becomes one statement, with the user's line beside it, in the order of the Program.
 Three things make it as fast as code written by hand: results are written over arrays that nobody
 needs any more, what is a view in NumPy stays one, and memory is let go as early as possible.
-Primitives say themselves what they are in NumPy (`Primitive.numpy_code`); loops and branches
-write themselves by `Writer` (`Primitive.write_numpy`).
+Primitives say themselves what they are in NumPy (`Primitive.numpy_code`); what runs, chooses
+or repeats Programs is known by its `Structure`, and written by `structures.py`.
 """
 
 from __future__ import annotations

@@ -9,20 +9,18 @@ examples that take it: a branch that is valid only for its own examples never se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.backends.blocks import write_block
 from functrace.backends.compiling import interpreter
 from functrace.backends.loops import stacked
-from functrace.backends.memory import Value
-from functrace.backends.writer import Writer
 from functrace.control.collectives import combines_examples
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, input_types, output_types
+from functrace.ir.structure import Choice, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import dtype_of, shape_of, zeros_for
 from functrace.simplify.loops import reduced
@@ -45,7 +43,7 @@ from functrace.transforms.transpose import LinearValue
 from functrace.transforms.zeros import marked_alike
 
 # Parameters: branch0, branch1, ... are the Programs. Where these combine examples, and derivatives
-# are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Choice`.
+# are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Chosen`.
 
 
 def branches_of(params: dict[str, Any]) -> list[Program]:
@@ -76,7 +74,7 @@ def joint_types(branches: Sequence[Program]) -> tuple[ArrayType, ...]:
     )
 
 
-class Choice(NamedTuple):
+class Chosen(NamedTuple):
     """What is chosen where each of many examples chooses for itself, and branches combine them.
 
     Then every branch sees all examples, those too that do not choose it. For these the outputs
@@ -92,23 +90,23 @@ class Choice(NamedTuple):
     inputs: Mask
     outputs: Mask
 
-    def unless(self, apart: bool) -> Choice:
+    def unless(self, apart: bool) -> Chosen:
         """What goes without saying, if examples have a part in their own branches only."""
         if not apart:
             return self
-        return Choice((False,) * len(self.inputs), (True,) * len(self.outputs))
+        return Chosen((False,) * len(self.inputs), (True,) * len(self.outputs))
 
 
-def choice_of(params: dict[str, Any]) -> Choice:
+def choice_of(params: dict[str, Any]) -> Chosen:
     """What is chosen by these parameters; without a word of it all outputs, and no inputs."""
     first = params["branch0"]
-    return Choice(
+    return Chosen(
         params.get("chosen_inputs", (False,) * len(first.inputs)),
         params.get("chosen_outputs", (True,) * len(first.outputs)),
     )
 
 
-def choice_params(choice: Choice) -> dict[str, Any]:
+def choice_params(choice: Chosen) -> dict[str, Any]:
     """The parameters that say what is chosen, where that does not go without saying."""
     if all(choice.outputs) and not any(choice.inputs):
         return {}
@@ -183,8 +181,11 @@ class Switch(Primitive):
 
     multiple_outputs = True
     holds_programs = True
-    writes_itself = True
     makes_zeros = makes_zero_tangents = True
+
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Choice[T]:
+        """One choice."""
+        return Choice(inputs[0], branches_of(params), inputs[1:])
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
@@ -219,47 +220,13 @@ class Switch(Primitive):
         inputs = [index, *(operands[number] for number in found.kept)]
         return found.atoms(scope.emit_all(equation, self, inputs, params))
 
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """All take the operands, and return the like."""
-        branches = branches_of(params)
-        return [(branch, types[1:], output_types(branches[0])) for branch in branches]
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Those of the branch that takes most."""
-        return max(branch.operations for branch in branches_of(params))
-
-    def write_numpy(
-        self,
-        writer: Writer,
-        inputs: Sequence[Value],
-        outputs: Sequence[ArrayType],
-        params: dict[str, Any],
-    ) -> Sequence[Value]:
-        """An if statement, with a branch written under each of its conditions."""
-        branches = branches_of(params)
-        index = writer.name()
-        writer.line(f"{index} = int({inputs[0].text})")
-        names = [writer.name() for _ in outputs]
-        for number, branch in enumerate(branches):
-            if number == len(branches) - 1:
-                opening = "else:" if number else "if True:"
-            else:
-                opening = f"{'elif' if number else 'if'} {index} <= {number}:"
-            with writer.indented(opening):
-                writer.assign(names, write_block(writer, branch, inputs[1:]))
-        return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
-
     def bind_like(
         self,
         index: Any,
         inputs: Sequence[Any],
         branches: Sequence[Program],
         params: dict[str, Any],
-        choice: Choice,
+        choice: Chosen,
     ) -> Any:
         """Choose among other Programs as this application chooses among its own."""
         return bind(self, index, *inputs, **as_params(branches), **choice_params(choice))
@@ -274,7 +241,7 @@ class Switch(Primitive):
         pushed = [pushed_forward(branch, is_active, mask).program for branch in branches]
         given = [tangent for tangent in tangents[1:] if tangent is not None]
         chosen = choice_of(params)
-        choice = Choice(
+        choice = Chosen(
             (*chosen.inputs, *compress(chosen.inputs, is_active)),
             (*chosen.outputs, *compress(chosen.outputs, mask)),
         )
@@ -305,9 +272,9 @@ class Switch(Primitive):
         count = len(branches[0].outputs)
         chosen = choice_of(params)
         apart = not sees_all(params)
-        kept_choice = Choice(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
+        kept_choice = Chosen(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
         results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
-        choice = Choice(
+        choice = Chosen(
             (*(False for _ in residual_types), *compress(chosen.inputs, is_active)),
             tuple(compress(chosen.outputs, mask)),
         )
@@ -339,10 +306,10 @@ class Switch(Primitive):
         chosen = choice_of(params)
         # Residuals are chosen where examples that do not choose a branch have no part in it.
         apart = not sees_all(params)
-        kept_choice = Choice(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
+        kept_choice = Chosen(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
         results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
         outputs, residuals = results[:count], results[count:]
-        choice = Choice(
+        choice = Chosen(
             (*(False for _ in residual_types), *compress(chosen.outputs, takes)),
             tuple(compress(chosen.inputs, gives)),
         ).unless(apart)
@@ -374,7 +341,7 @@ class Switch(Primitive):
         branches: Sequence[Program],
         gives: Mask,
         params: dict[str, Any],
-        choice: Choice,
+        choice: Chosen,
     ) -> Any:
         """Run the backward half that belongs to the branch that was chosen."""
         return self.bind_like(inputs[0], given, branches, params, choice)
@@ -410,7 +377,7 @@ class Switch(Primitive):
         is_known = [not linear for linear in is_linear]
         known = list(compress(inputs[1:], is_known))
         chosen = choice_of(params)
-        choice = Choice(
+        choice = Chosen(
             (*compress(chosen.inputs, is_known), *chosen.outputs),
             tuple(compress(compress(chosen.inputs, is_linear), mask)),
         ).unless(not sees_all(params))
@@ -443,7 +410,7 @@ def choose_each(
     """Choose for each of many examples.
 
     A branch that combines examples must see all of them: then all branches are run on all, and
-    the outputs are chosen afterwards, where `Choice` does not say something else.
+    the outputs are chosen afterwards, where `Chosen` does not say something else.
 
     Returns:
         The outputs, and the axis of the examples in each: 0, or None where it is not chosen and
@@ -521,7 +488,10 @@ class SwitchEach(Switch):
     Parameters: ``examples``, their number; ``operand_axes``, for each operand 0 or None.
     """
 
-    writes_itself = False
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Choice[T]:
+        """One choice for each example."""
+        one = super().structure(inputs, params)
+        return one._replace(examples=params["examples"], axes=params["operand_axes"])
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Run each Program on the examples that chose it."""
@@ -552,30 +522,13 @@ class SwitchEach(Switch):
         size = params["examples"]
         return tuple(with_axis(type, size, 0) for type in joint_types(branches_of(params)))
 
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """All take one example's operands, and return the like."""
-        branches = branches_of(params)
-        operands = [
-            type if axis is None else ArrayType(type.shape[1:], type.dtype)
-            for type, axis in zip(types[1:], params["operand_axes"], strict=True)
-        ]
-        return [(branch, operands, output_types(branches[0])) for branch in branches]
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Those of the branch that takes most, for each example."""
-        return params["examples"] * super().operations(inputs, outputs, **params)
-
     def bind_like(
         self,
         index: Any,
         inputs: Sequence[Any],
         branches: Sequence[Program],
         params: dict[str, Any],
-        choice: Choice,
+        choice: Chosen,
     ) -> Any:
         """Choose for each example; what came from the operands' own axes tells the new ones."""
         size = params["examples"]
@@ -592,7 +545,7 @@ class SwitchEach(Switch):
         branches: Sequence[Program],
         gives: Mask,
         params: dict[str, Any],
-        choice: Choice,
+        choice: Chosen,
     ) -> Any:
         """As for one choice; the cotangents of operands that examples share are summed."""
         found = self.bind_like(inputs[0], given, branches, params, choice)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from functrace.backends.blocks import write_inlined
 from functrace.backends.compiling import run_again
-from functrace.backends.memory import Value
-from functrace.backends.writer import Writer
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, output_types
+from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
 from functrace.simplify.loops import reduced
@@ -35,17 +33,10 @@ class Call(Primitive):
 
     multiple_outputs = True
     holds_programs = True
-    writes_itself = True
 
-    def write_numpy(
-        self,
-        writer: Writer,
-        inputs: Sequence[Value],
-        outputs: Sequence[ArrayType],
-        params: dict[str, Any],
-    ) -> Sequence[Value]:
-        """The statements of the Program."""
-        return write_inlined(writer, params["program"], inputs)
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Run[T]:
+        """The Program is run."""
+        return Run(params["program"], inputs)
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run the Program; compiled from its second time on, as many are made for one call."""
@@ -59,18 +50,6 @@ class Call(Primitive):
         """The types of the Program's outputs."""
         return output_types(params["program"])
 
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """The Program takes the inputs."""
-        return [(params["program"], types, None)]
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Those of the Program."""
-        return params["program"].operations
-
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
         """Leave out outputs that nothing uses, and inputs that are constants or not read."""
         found = reduced([equation.params["program"]], equation.inputs, used)
@@ -79,10 +58,6 @@ class Call(Primitive):
         inputs = [equation.inputs[number] for number in found.kept]
         params = {**equation.params, "program": found.programs[0]}
         return found.atoms(scope.emit_all(equation, self, inputs, params))
-
-    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
-        """The Program."""
-        return params["program"]
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

@@ -15,6 +15,7 @@ from functrace.control.call import Call
 from functrace.errors import ArgumentError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Variable
+from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
@@ -35,7 +36,6 @@ from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
 Policy = Callable[[Equation], bool]
 """Tells of an equation of the forward pass whether its outputs are kept."""
 
@@ -157,15 +157,15 @@ class Remat(Call):
         """Evaluate the Program: it is recorded for this call alone, so compiling does not pay."""
         return tuple(run_program(params["program"], inputs))
 
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Run[T]:
+        """What is computed again must not be shared with what was computed before."""
+        return super().structure(inputs, params)._replace(is_apart=True)
+
     def portable(
         self, types: Sequence[ArrayType], params: dict[str, Any]
     ) -> tuple[Primitive, dict[str, Any]]:
         """The Program without the policy, which is Python."""
         return self, {**params, "policy": None}
-
-    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
-        """Nothing: what is computed again must not be shared with what was computed before."""
-        return None
 
     def push_later(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

@@ -12,22 +12,22 @@ next, then the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from functrace.backends.compiling import interpreter, runner
-from functrace.backends.loops import ScanParts, stacked, write_scan, write_while
-from functrace.backends.memory import Value
-from functrace.backends.writer import Writer
+from functrace.backends.loops import stacked
 from functrace.control.branching import as_params, choose_each, switch_primitive
-from functrace.errors import NestingError, ProgramCheckError
+from functrace.errors import NestingError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
-from functrace.ir.types import ANY_LENGTH, ArrayType, row_type, with_axis
+from functrace.ir.structure import Loop, T
+from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import zeros_of_type
-from functrace.simplify.loops import Loop, improved
+from functrace.simplify import loops
+from functrace.simplify.loops import improved
 from functrace.simplify.rewriting import Scope
 from functrace.simplify.trips import regrouped
 from functrace.tracing.tracer import ProgramRecording, bind, source_of, user_place
@@ -102,8 +102,12 @@ class Scan(Primitive):
 
     multiple_outputs = True
     holds_programs = True
-    writes_itself = True
-    takes_doubles = True
+
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Loop[T]:
+        """A loop over rows."""
+        constants, carries, rows = self.split(inputs, params)
+        length, reverse = params["length"], params["reverse"]
+        return Loop(params["body"], constants, carries, rows, length=length, reverse=reverse)
 
     def split(self, x: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Inputs, or what belongs to each, as constants, carries and rows."""
@@ -177,24 +181,12 @@ class Scan(Primitive):
         size = ANY_LENGTH if length is None else length
         return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
 
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """The body takes a row of each stack, and returns carries like those that it takes."""
-        constants, carries, rows = self.split(types, params)
-        length = ANY_LENGTH if params["length"] is None else params["length"]
-        known = (length, ANY_LENGTH)
-        if not all(row.shape and (length < 0 or row.shape[0] in known) for row in rows):
-            raise ProgramCheckError("The rows of a scan are not as many as its trips.")
-        row_types = [row_type(type) for type in rows]
-        return [(params["body"], [*constants, *carries, *row_types], carries)]
-
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
         """Leave out what nothing uses, and compute outside the loop what need not be in it."""
         params = equation.params
         length = params["length"]
         constants, carries, rows = map(list, self.split(equation.inputs, params))
-        loop = Loop(
+        loop = loops.Loop(
             constants, carries, rows, params["body"], length=length, needs_row=length is None
         )
         found = improved(loop, used, equation, scope) or regrouped(loop, equation, scope)
@@ -205,29 +197,6 @@ class Scan(Primitive):
         counts = {"constants": len(loop.constants), "carries": len(loop.carries)}
         made = scope.emit_all(equation, self, inputs, {**params, "body": loop.body, **counts})
         return found.atoms(made)
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Those of the body, once for each trip."""
-        length: int | None = params["length"]
-        return params["body"].operations * (1 if length is None else length)
-
-    def write_numpy(
-        self,
-        writer: Writer,
-        inputs: Sequence[Value],
-        outputs: Sequence[ArrayType],
-        params: dict[str, Any],
-    ) -> Sequence[Value]:
-        """A for loop, with the body written inside it."""
-        parts = ScanParts(
-            params["body"],
-            *self.split(inputs, params),
-            length=params["length"],
-            reverse=params["reverse"],
-        )
-        return write_scan(writer, parts, outputs)
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -852,7 +821,12 @@ class While(Primitive):
     multiple_outputs = True
     holds_programs = True
     is_open_ended = True
-    writes_itself = True
+
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Loop[T]:
+        """A loop with a condition."""
+        first = params["constants"]
+        condition = params["condition"]
+        return Loop(params["body"], inputs[:first], inputs[first:], condition=condition)
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the two Programs in turn."""
@@ -877,20 +851,12 @@ class While(Primitive):
         count = len(types) - params["constants"]
         return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
 
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """Both take all inputs; the condition returns a bool, the body carries."""
-        carries = types[params["constants"] :]
-        truth = [ArrayType((), np.dtype(bool))]
-        return [(params["condition"], types, truth), (params["body"], types, carries)]
-
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
         """Leave out what nothing uses, and compute before the loop what all trips share."""
         params = equation.params
         first = params["constants"]
         constants, carries = list(equation.inputs[:first]), list(equation.inputs[first:])
-        loop = Loop(constants, carries, [], params["body"], params["condition"])
+        loop = loops.Loop(constants, carries, [], params["body"], params["condition"])
         found = improved(loop, used, equation, scope)
         if found is None:
             return None
@@ -903,25 +869,6 @@ class While(Primitive):
             {"condition": loop.condition, "body": loop.body, "constants": len(loop.constants)},
         )
         return found.atoms(made)
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Those of one trip: how many there are is known only when it has run."""
-        return params["condition"].operations + params["body"].operations
-
-    def write_numpy(
-        self,
-        writer: Writer,
-        inputs: Sequence[Value],
-        outputs: Sequence[ArrayType],
-        params: dict[str, Any],
-    ) -> Sequence[Value]:
-        """A while loop, with the condition and the body written inside it."""
-        first = params["constants"]
-        return write_while(
-            writer, params["condition"], params["body"], inputs[:first], inputs[first:], outputs
-        )
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from functrace.errors import ProgramCheckError
 from functrace.ir.program import Constant, Equation, Program, Variable
+from functrace.ir.structure import bodies, structure_of
 from functrace.ir.types import ANY_LENGTH, ArrayType
 from functrace.tracebacks import boundary
 
@@ -60,8 +61,10 @@ def _check(program: Program, outer: set[Variable]) -> None:
 
 def _check_bodies(equation: Equation, where: str) -> None:
     """Check that the Programs in an equation take what they are given, and give what is said."""
-    types = [atom.type for atom in equation.inputs]
-    for program, given, expected in equation.primitive.bodies(types, equation.params):
+    structure = structure_of(equation)
+    if structure is None:
+        return
+    for program, given, expected in bodies(structure.map(lambda atom: atom.type)):
         taken = [variable.type for variable in program.inputs]
         if not _alike(given, taken):
             raise ProgramCheckError(

@@ -6,7 +6,7 @@ primitive is a subclass with one instance. ``docs/add_a_primitive.md`` shows how
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -79,8 +79,6 @@ class Primitive:
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
         is_open_ended: Whether the values decide how long it takes: a loop that a condition ends.
-        writes_itself: Whether `write_numpy` writes the source of loops, branches and bodies.
-        takes_doubles: Whether that takes arrays of numbers in the form ``DOUBLES`` too.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
         needs_named_axis: Whether it is done by the map around it that has the axis of a name. No
             file can hold that map, so it cannot hold this.
@@ -113,8 +111,6 @@ class Primitive:
     accumulates: ClassVar[bool] = False
     warns: bool = True
     is_open_ended: ClassVar[bool] = False
-    writes_itself: ClassVar[bool] = False
-    takes_doubles: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
     needs_named_axis: ClassVar[bool] = False
     has_plain_rules: ClassVar[bool] = False
@@ -176,18 +172,34 @@ class Primitive:
         """
         raise MissingRuleError.of(self.name, "infer")
 
+    def structure(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """What it does with the Programs that it holds, as data.
+
+        Args:
+            inputs: The inputs, or what stands for them.
+            params: The primitive's parameters.
+
+        Returns:
+            A `functrace.ir.structure.Structure`; None where it is none of these.
+        """
+        return None
+
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
         """How many operations on numbers it takes: one for each element of the outputs, or none.
 
-        A view computes nothing. An axis whose length is not known counts as one of length 1.
+        A view computes nothing, and what holds Programs takes what is in them. An axis whose length
+        is not known counts as one of length 1.
 
         Args:
             inputs: The types of the inputs.
             outputs: The types of the outputs.
             params: The primitive's parameters.
         """
+        structure = self.structure(inputs, params)
+        if structure is not None:
+            return structure.operations
         return 0 if self.makes_views else sum(abs(type.size) for type in outputs)
 
     def numpy_code(
@@ -207,26 +219,6 @@ class Primitive:
         """
         return None
 
-    def write_numpy(
-        self,
-        writer: Any,
-        inputs: Sequence[Any],
-        outputs: Sequence[ArrayType],
-        params: dict[str, Any],
-    ) -> Sequence[Any]:
-        """Write the operation as several statements: loops, branches, the bodies of Programs.
-
-        Args:
-            writer: The `functrace.backends.writer.Writer`.
-            inputs: What the inputs are in the source.
-            outputs: The types of the outputs.
-            params: The primitive's parameters.
-
-        Returns:
-            What the outputs are in the source.
-        """
-        raise MissingRuleError.of(self.name, "write_numpy")
-
     def portable(
         self, types: Sequence[ArrayType], params: dict[str, Any]
     ) -> tuple[Primitive, dict[str, Any]]:
@@ -241,21 +233,6 @@ class Primitive:
             Programs, None, slices, and tuples of these.
         """
         return self, params
-
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Any, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """The Programs among the parameters, and what each is given.
-
-        Args:
-            types: The types of the inputs.
-            params: The primitive's parameters.
-
-        Returns:
-            For each Program the types of its inputs, and of its first outputs as far as they are
-            given: those that are its inputs in the next trip of a loop, say.
-        """
-        return ()
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -348,17 +325,6 @@ class Primitive:
         Returns:
             The output, and whether there may be such zeros in it (for each, where there are
             several). None where the operation as it is multiplies none of them with an input.
-        """
-        return None
-
-    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
-        """The Program that running this is, where it is nothing else; None where it is more.
-
-        Once derivatives have been taken, the Program's equations may stand in its place.
-
-        Args:
-            types: The types of the inputs.
-            params: The primitive's parameters.
         """
         return None
 

@@ -18,6 +18,7 @@ from functrace.errors import (
 )
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, output_types
+from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.rules.ruleless import ruleless
@@ -151,21 +152,22 @@ class CustomCall(Primitive):
     holds_programs = True
     makes_zero_tangents = True  # by the user's rules, perhaps
 
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Run[T]:
+        """The recorded function is run: where derivatives have been taken, that is all."""
+        types = tuple(x if isinstance(x, ArrayType) else type_of(x) for x in inputs)
+        return Run(params["function"].program(types), inputs)
+
     def run(self, *inputs: Any, function: Application) -> Any:
         """Call the function itself."""
         return tuple(function.run(*inputs))
 
     def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Evaluate the recorded function."""
-        return tuple(run_program(self.inlined([*map(type_of, inputs)], params), inputs))
+        return tuple(run_program(*self.structure(inputs, params)[:2]))
 
     def infer(self, *types: ArrayType, function: Application) -> Any:
         """Record the function and look at its outputs."""
         return output_types(function.program(types))
-
-    def inlined(self, types: Sequence[ArrayType], params: dict[str, Any]) -> Any:
-        """The recorded function: its rules are needed no more."""
-        return params["function"].program(tuple(types))
 
     def portable(
         self, types: Sequence[ArrayType], params: dict[str, Any]

@@ -10,7 +10,7 @@ al., Efficient and modular implicit differentiation (arXiv:2105.15183).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from functrace import depth
 from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, input_types, output_types
+from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, with_axis
 from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.tracing.tracer import bind
@@ -114,6 +115,11 @@ class Implicit(Primitive):
     multiple_outputs = True
     holds_programs = True
 
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Run[T] | None:
+        """The solver is run, where it is recorded."""
+        solve = params["solve"]
+        return Run(solve, inputs) if isinstance(solve, Program) else None
+
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Call the solver."""
         return _called(params["solve"], inputs)
@@ -125,20 +131,6 @@ class Implicit(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the solver's outputs."""
         return _solver_types(params["solve"])
-
-    def bodies(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> Iterable[tuple[Program, Sequence[ArrayType], Sequence[ArrayType] | None]]:
-        """The solver takes all inputs."""
-        solve = params["solve"]
-        return [(solve, types, None)] if isinstance(solve, Program) else []
-
-    def operations(
-        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
-    ) -> int:
-        """Those of the solver, where it is recorded; as far as its loops tell."""
-        solve = params["solve"]
-        return solve.operations if isinstance(solve, Program) else 0
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

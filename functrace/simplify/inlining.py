@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functrace.ir.program import Atom, Constant, Equation, Program
+from functrace.ir.structure import Run, structure_of
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import cast, cast_to_whole
 from functrace.simplify.rewriting import Scope, is_known, rewrite
@@ -11,8 +12,7 @@ from functrace.simplify.rewriting import Scope, is_known, rewrite
 def inline(program: Program) -> Program:
     """Put the equations of nested ``jit`` calls in the place of these calls.
 
-    It holds for all primitives that say so by their method ``inlined``, and for calls within calls.
-    `checkpoint` is none of them: what it computes again must not meet what was computed before.
+    It holds for each `Run` that need not be apart, and for calls within calls.
 
     Args:
         program: The Program.
@@ -24,11 +24,11 @@ def inline(program: Program) -> Program:
 
 
 def _inlined(equation: Equation, scope: Scope) -> None:
-    types = [atom.type for atom in equation.inputs]
-    inner: Program | None = equation.primitive.inlined(types, equation.params)
-    if inner is None:
+    structure = structure_of(equation)
+    if not isinstance(structure, Run) or structure.is_apart:
         scope.append(equation)
         return
+    inner = structure.program
     given = [
         _fitted(atom, variable.type, equation, scope)
         for atom, variable in zip(equation.inputs, inner.inputs, strict=True)
