@@ -19,7 +19,7 @@ from functrace import tree
 from functrace.errors import MissingRuleError, OperandError, PrimitiveError, RuleOutputError
 from functrace.ir import primitive as _primitive
 from functrace.ir.emission import Code
-from functrace.ir.primitive import PRIMITIVES, protect_names
+from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Constant, Equation, Program, Source, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives import elementwise as _elementwise
@@ -59,7 +59,9 @@ _numbers = count(1)
 
 
 class _Checked:
-    """The part of a user's primitive that looks at what its derivative rules return."""
+    """What is particular to users' primitives: what their derivative rules return is looked at."""
+
+    is_own = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -403,8 +405,3 @@ def wrap(
     wrapped.__doc__ = function.__doc__
     wrapped.primitive = primitive  # pyright: ignore[reportFunctionMemberAccess]
     return wrapped
-
-
-# Whoever defines a primitive imports functrace, and with it this file, first. (The families above
-# bring all of functrace's first-order primitives with them.)
-protect_names()

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise
@@ -153,7 +153,7 @@ def _is_noticed(program: Program) -> bool:
     """Whether it would be noticed that it is run: it calls the user's code, or bids NumPy speak."""
     return any(
         equation.primitive.calls_python
-        or not is_protected(equation.primitive.name)
+        or not equation.primitive.is_own
         or not all(how.endswith("=ignore") for how in equation.handling)
         for part in (program, *program.nested())
         for equation in part.equations

@@ -21,7 +21,6 @@ from functrace.backends.structures import is_written, write_structure
 from functrace.backends.writer import Writer
 from functrace.errors import PrimitiveError
 from functrace.ir.emission import Code, Operand
-from functrace.ir.primitive import is_built_in
 from functrace.ir.program import (
     DIVISION,
     NOTHING,
@@ -471,7 +470,7 @@ def _may_warn_within(program: Program) -> bool:
 def called(writer: Writer, equation: Equation) -> Code:
     """The code of a primitive that says nothing itself: a call of its `run`."""
     primitive = equation.primitive
-    run = primitive.compiled_run if is_built_in(primitive) else _checked(equation)
+    run = primitive.compiled_run if primitive.is_own else _checked(equation)
     name = writer.function(primitive.name, run)
     arguments = [f"{{{number}}}" for number in range(len(equation.inputs))]
     arguments += [f"{key}={writer.parameter(value)}" for key, value in equation.params.items()]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import FunctraceError, ParseError, ProgramCheckError
-from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import (
     SPECIAL_NUMBERS,
     Atom,
@@ -247,7 +247,7 @@ class Reader:
             inferred: Any = said if primitive.multiple_outputs else said[0]
         except Exception as error:
             expected = isinstance(error, TypeError | ValueError | IndexError)
-            if is_protected(primitive.name) and not expected:
+            if primitive.is_own and not expected:
                 raise
             raise self.refused(call, primitive, error) from error
         types = tuple(inferred) if primitive.multiple_outputs else (inferred,)

@@ -17,24 +17,6 @@ from functrace.ir.types import ArrayType
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by its name: what parses a printed Program looks here."""
 
-_BUILT_IN: set[str] = set()
-
-
-def protect_names() -> None:
-    """Keep the names that are there now: functrace's own. Users may redefine theirs."""
-    _BUILT_IN.update(PRIMITIVES)
-
-
-def is_built_in(primitive: Primitive) -> bool:
-    """Whether a primitive is functrace's own."""
-    return primitive.name in _BUILT_IN and PRIMITIVES.get(primitive.name) is primitive
-
-
-def is_protected(name: str) -> bool:
-    """Whether this is the name of a primitive of functrace's own, which users may not redefine."""
-    module = type(PRIMITIVES.get(name)).__module__
-    return name in _BUILT_IN or module.startswith(("functrace.control.", "functrace.rules."))
-
 
 class Primitive:
     """One operation, with its rules as methods.
@@ -45,6 +27,8 @@ class Primitive:
 
     Attributes:
         name: The name in printed Programs; unique.
+        is_own: Whether it is one of functrace's own, whose name nobody may redefine. Those of
+            users, who derive from the classes of `functrace.extend`, are not.
         multiple_outputs: Whether ``run`` returns a tuple of arrays rather than one array.
         holds_programs: Whether parameters hold Programs, which must be transformed together with
             their evaluation: by `push_forward` in place of `jvp`, `keep_residuals` in place of
@@ -82,8 +66,6 @@ class Primitive:
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
         needs_named_axis: Whether it is done by the map around it that has the axis of a name. No
             file can hold that map, so it cannot hold this.
-        has_plain_rules: Whether its rules call NumPy alone, and no code of the user's: those of the
-            families in ``functrace.primitives`` do.
         may_coincide: Whether it has several outputs of which one holds values that may be equal,
             so that derivatives become limits (``transforms/limits.py``).
         values_at: The number of that output.
@@ -92,6 +74,7 @@ class Primitive:
     """
 
     name: str
+    is_own: ClassVar[bool] = True
     multiple_outputs: ClassVar[bool] = False
     holds_programs: ClassVar[bool] = False
     locally_constant: bool = False
@@ -113,15 +96,10 @@ class Primitive:
     is_open_ended: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
     needs_named_axis: ClassVar[bool] = False
-    has_plain_rules: ClassVar[bool] = False
     may_coincide: ClassVar[bool] = False
     values_at: ClassVar[int]
     tells_apart: ClassVar[bool] = False
     is_transparent: ClassVar[bool] = False
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls.has_plain_rules = cls.__module__.startswith("functrace.primitives.")
 
     def __init__(self, name: str) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -131,7 +109,7 @@ class Primitive:
         """
         if not name.isidentifier():
             raise PrimitiveError(f"A primitive's name must be an identifier; {name!r} is not.")
-        if is_protected(name):
+        if name in PRIMITIVES and PRIMITIVES[name].is_own:
             raise PrimitiveError(f"The name {name!r} belongs to a primitive of functrace.")
         self.name = name
         PRIMITIVES[name] = self
@@ -149,6 +127,11 @@ class Primitive:
     def is_noted(self) -> bool:
         """Whether somebody has to know that it was applied, as it makes views or zeros."""
         return self.makes_views or self.makes_zeros
+
+    @cached_property
+    def has_plain_rules(self) -> bool:
+        """Whether its rules call NumPy alone, and no code of the user's."""
+        return self.is_own and not (self.holds_programs or self.calls_python)
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Compute the output, or the tuple of outputs, with NumPy. Inputs are never written."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from functrace import depth
 from functrace.errors import LoadError
-from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
 from functrace.tree.sameness import identity
@@ -485,8 +485,8 @@ class Program:
 
     def _users_primitives(self) -> tuple[str, ...]:
         """The names of the primitives that are none of functrace's own."""
-        names = {e.primitive.name for p in (self, *self.nested()) for e in p.equations}
-        return tuple(sorted(name for name in names if not is_protected(name)))
+        used = {e.primitive for p in (self, *self.nested()) for e in p.equations}
+        return tuple(sorted(primitive.name for primitive in used if not primitive.is_own))
 
     def __str__(self) -> str:
         return to_text(self)

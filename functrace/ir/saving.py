@@ -32,7 +32,7 @@ import numpy as np
 from functrace.errors import FunctraceError, LoadError, ParseError, SaveError
 from functrace.ir.checking import check
 from functrace.ir.parsing import Reader, parse_error
-from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import (
     DIVISION,
     HANDLINGS,
@@ -211,9 +211,7 @@ class _Writer(Printer):
         self.where = None
 
     def parameter(self, equation: Equation, key: str, value: Any) -> str:
-        if not _is_plain(value) or (
-            is_protected(equation.primitive.name) and not _is_harmless(value)
-        ):
+        if not _is_plain(value) or (equation.primitive.is_own and not _is_harmless(value)):
             raise SaveError(
                 f"{equation.primitive.name} has as its parameter {key!r} "
                 f"{_described(value)}, which cannot be written to a file.",
@@ -288,7 +286,7 @@ def _is_harmless(value: Any) -> bool:
 
 def load(file: File, primitives: Iterable[Primitive] = ()) -> Program:
     """Read a Program from a file; see `Program.load`."""
-    known = {name: primitive for name, primitive in PRIMITIVES.items() if is_protected(name)}
+    known = {name: primitive for name, primitive in PRIMITIVES.items() if primitive.is_own}
     known.update((primitive.name, primitive) for primitive in primitives)
     if isinstance(file, str | PathLike):
         with Path(file).open("rb") as stream:
@@ -544,7 +542,7 @@ class _Reader(Reader):
         )
 
     def refused(self, node: ast.AST, primitive: Primitive, error: Exception) -> FunctraceError:
-        if is_protected(primitive.name):
+        if primitive.is_own:
             return super().refused(node, primitive, error)
         return LoadError(
             f"{TEXT}, line {self.position}: the infer rule of the primitive {primitive.name!r} "
@@ -575,7 +573,7 @@ class _Reader(Reader):
             if isinstance(atom, Constant) and isinstance(atom.value, ElidedValue):
                 raise parse_error(node, "the value of a constant is left out.")
         for key, value in params.items():
-            if is_protected(primitive.name) and not _is_harmless(value):
+            if primitive.is_own and not _is_harmless(value):
                 raise parse_error(node, f"{key} has a text that is no name.")
         if not isinstance(params.get("dtype"), np.dtype | None):
             raise parse_error(node, f"{params['dtype']!r} is no dtype.")

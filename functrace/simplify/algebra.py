@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.primitive import PRIMITIVES, Primitive, is_protected
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
@@ -111,7 +111,7 @@ def _rules_of(primitive: Primitive) -> tuple[Rule, ...]:
         rules = tuple(RULES.get(primitive, ()))
         if isinstance(primitive, Elementwise):
             rules = (*ELEMENTWISE, *rules)
-        elif isinstance(primitive, linear.Copy) and is_protected(primitive.name):
+        elif isinstance(primitive, linear.Copy) and primitive.is_own:
             rules = (*rules, _same_values)
         _known_rules[primitive] = rules
     return rules

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from functrace.ir.primitive import is_built_in
 from functrace.ir.program import (
     Atom,
     Constant,
@@ -446,7 +445,7 @@ def is_total(equation: Equation) -> bool:
     """
     primitive = equation.primitive
     types = [atom.type for atom in (*equation.inputs, *equation.outputs)]
-    if not is_built_in(primitive) or any(map(has_unknown_length, types)):
+    if not primitive.is_own or any(map(has_unknown_length, types)):
         return False
     if any(type.weak for type in types) and any(
         isinstance(atom, Variable) and atom.type.weak for atom in equation.inputs

@@ -73,6 +73,7 @@ class Pullback(Primitive):
     """The vjp rule of one application of a primitive, with the residuals that it keeps."""
 
     multiple_outputs = True
+    calls_python = True  # it may be a rule of the user's
 
     def __init__(
         self,
