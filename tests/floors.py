@@ -1,8 +1,8 @@
 """The floors of the house, from the lowest: what stands where, and why.
 
 A file imports files of lower rooms, and in its own room those that are listed before it. Rooms of
-one floor do not know each other. `tests/test_architecture.py` holds that. The table and the picture
-in `docs/architecture.md` are made from this list and from the first lines of the files:
+one floor do not know each other. `tests/test_architecture.py` holds that. `docs/floors.md` and
+the picture in `docs/architecture.md` are made from this list and from the first lines of the files:
 ``python -m tests.floors`` writes them anew.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from textwrap import wrap
 from typing import NamedTuple
 
 import functrace
@@ -163,57 +164,47 @@ def lines_of(room: Room) -> int:
     return sum(path.read_text(encoding="utf-8").count("\n") for path in paths)
 
 
-def table() -> str:
-    """The table of floors in docs/architecture.md."""
-    rows = ["| Room | Files, from the lowest | What they hold |", "|---|---|---|"]
-    for floor in FLOORS:
-        for room in floor:
-            rows.append(f"| **{room.name}** | | {room.why} |")
-            rows += [f"| | `{m.replace('.', '/')}.py` | {described(m)} |" for m in room.modules()]
+def page() -> str:
+    """The page docs/floors.md."""
+    rows = [
+        "# The floors, from the lowest",
+        "",
+        "Imports point down: to a lower room, or within a room to a file that is listed above.",
+        "Rooms of one floor do not know each other. This page is made by `python -m tests.floors`.",
+    ]
+    for room in (room for floor in FLOORS for room in floor):
+        rows += ["", f"## {room.name}", "", f"{room.why[0].upper()}{room.why[1:]}.", ""]
+        rows += ["| File | What it holds |", "|---|---|"]
+        rows += [f"| `{m.replace('.', '/')}.py` | {described(m)} |" for m in room.modules()]
     return "\n".join(rows) + "\n"
 
 
-WIDTH, NAMES, HEIGHT, GAP = 860, 130, 34, 8
-"""Of the picture, in pixels: its width and that of the names, the height of a floor, the gaps."""
+WIDTH, HEIGHT, GAP, LETTER = 860, 54, 6, 5.6
+"""Of the picture, in pixels: its width, the height of a floor, the gaps, the width of a letter."""
 
 
 def picture() -> str:
-    """The floors as an SVG picture: the lowest at the bottom, rooms as wide as they have files."""
-    longest = max(sum(len(room.files) for room in floor) for floor in FLOORS)
-    scale = (WIDTH - NAMES - 4 * GAP) / longest
+    """The floors as an SVG picture, the lowest at the bottom."""
     height = len(FLOORS) * (HEIGHT + GAP) + GAP
-    view = f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13"'
+    view = f'viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="11"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {view}>',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
     ]
     for number, floor in enumerate(FLOORS):
         y = height - (number + 1) * (HEIGHT + GAP)
-        x = float(NAMES)
-        names = ", ".join(room.name for room in floor)
-        parts.append(f'<text x="{GAP}" y="{y + HEIGHT // 2 + 5}" fill="#222222">{names}</text>')
-        for room in floor:
-            width = len(room.files) * scale
+        width = (WIDTH - GAP) / len(floor) - GAP
+        for place, room in enumerate(floor):
+            x = GAP + place * (width + GAP)
             shape = f'x="{x:.0f}" y="{y}" width="{width:.0f}" height="{HEIGHT}" rx="3"'
-            parts.append(
-                f'<rect {shape} fill="#dbe7f5" stroke="#5b7fa6">'
-                f"<title>{room.name}: {room.why}</title></rect>"
-            )
-            x += width + GAP
+            parts.append(f'<rect {shape} fill="#dbe7f5" stroke="#5b7fa6"/>')
+            title = f'<tspan font-size="14" font-weight="bold">{room.name}</tspan>'
+            parts.append(f'<text x="{x + 8:.0f}" y="{y + 18}">{title}</text>')
+            for row, line in enumerate(wrap(room.why, int((width - 16) / LETTER))):
+                parts.append(f'<text x="{x + 8:.0f}" y="{y + 33 + 13 * row}">{line}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-BEGIN, END = "<!-- floors: made by python -m tests.floors -->\n", "<!-- end of floors -->\n"
-
-
-def with_table(text: str) -> str:
-    """docs/architecture.md with the table as it is now."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
-
-
 if __name__ == "__main__":
-    page = DOCS / "architecture.md"
-    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
+    (DOCS / "floors.md").write_text(page(), encoding="utf-8")
     (DOCS / "floors.svg").write_text(picture(), encoding="utf-8")

@@ -14,7 +14,6 @@ from tests.test_docs import blocks
 
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-ARCHITECTURE = ROOT / "docs" / "architecture.md"
 HOOKS = ROOT / ".pre-commit-config.yaml"
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -102,14 +101,6 @@ def test_coverage_is_measured_beside_the_tests_and_has_a_floor():
     coverage = PROJECT["tool"]["coverage"]
     assert coverage["run"]["source"] == ["functrace"]
     assert coverage["report"]["fail_under"] > 90
-
-
-def test_the_floors_are_those_of_the_architecture():
-    def floors(path: Path) -> list[str]:
-        text = path.read_text(encoding="utf-8")
-        return re.findall(r"^\| (\d)(?=[ ,])", text, re.MULTILINE)
-
-    assert floors(CONTRIBUTING) == floors(ARCHITECTURE)
 
 
 def test_names_are_those_of_the_source():

@@ -10,7 +10,7 @@ which is the convention of JAX and autograd. Where the output is real (``abs``) 
 the family takes the real part.
 
 Derivatives: Abramowitz and Stegun, Handbook of Mathematical Functions, chapters 4 and 6; the
-values at kinks are those of ``docs/architecture.md``.
+values at kinks are those of ``docs/promises.md``.
 """
 
 from __future__ import annotations
