@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import autograd
@@ -22,10 +23,13 @@ from numpy.random import default_rng
 from scipy.optimize import rosen, rosen_der
 
 import functrace as ft
-from benchmarks.harness import Contestants, Suite
+from benchmarks.harness import Contestants, Suite, Workload
+from benchmarks.peers import Functrace
+from benchmarks.workloads import Problem, filled_rows, rows_from_neighbours
 
 SMALL = 1 / 3
 LARGE = 1.0
+IN_PLACE = 20.0  # beside NumPy's forward
 
 Function = Callable[..., Any]
 suite = Suite()
@@ -315,6 +319,24 @@ def long_indexing_loop() -> Contestants:
         return f
 
     return peers(make, default_rng(0).normal(size=3000), by_hand=lambda x: (np.sum(x**2), 2 * x))
+
+
+def beside_numpy(problem: Problem) -> Contestants:
+    """The gradient of what writes into arrays, which autograd has not, and what NumPy takes."""
+    inputs = problem.inputs()
+    function = problem.function(Functrace())
+    ours = ft.grad(function)
+    return {
+        "functrace": lambda: ours(*inputs),
+        "NumPy's forward": lambda: function(*inputs),
+        "by hand": lambda: problem.by_hand(*inputs),
+    }
+
+
+for problem in (filled_rows(400, 400), filled_rows(1_600, 200), rows_from_neighbours(1_600, 200)):
+    suite.workloads.append(
+        Workload(problem.name, partial(beside_numpy, problem), IN_PLACE, compares=False)
+    )
 
 
 @suite.workload("100 small concatenates", SMALL)

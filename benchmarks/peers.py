@@ -34,10 +34,12 @@ class Peer:
     Attributes:
         name: What the tables call it.
         np: Its namespace of NumPy's functions.
+        writes_in_place: Whether functions may write into arrays, as in NumPy.
     """
 
     name: str
     np: Any
+    writes_in_place: bool = False
 
     def limit_threads(self, threads: int) -> None:
         """Use so many threads. NumPy's are BLAS's, and the harness limits those."""
@@ -98,6 +100,7 @@ class Functrace(Peer):
 
     name = "functrace"
     np = np
+    writes_in_place = True
 
     @override
     def clear_caches(self) -> None:

@@ -32,6 +32,7 @@ class Problem:
         by_hand: The derivative, of the same arguments.
         derivative: The name of the method of `Peer` that makes the derivative.
         precision: The inputs' dtype.
+        in_place: Whether the function writes into arrays, as only functrace lets it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Problem:
     by_hand: Function
     derivative: str = "gradient"
     precision: type[np.floating[Any]] = np.float64
+    in_place: bool = False
 
     @property
     def tolerance(self) -> float:
@@ -53,6 +55,8 @@ class Problem:
 
     def derivative_with(self, peer: Peer) -> Function | None:
         """A new function object that computes the derivative; None where the library cannot."""
+        if self.in_place and not peer.writes_in_place:
+            return None
         return getattr(peer, self.derivative)(self.function(peer))
 
 
@@ -598,6 +602,148 @@ def k_means(clusters: int, rows: int, d: int) -> Problem:
     return Problem(name, inputs, function, by_hand, "gradient_and_product")
 
 
+# Writing in place
+
+
+def filled_rows(rows: int, width: int) -> Problem:
+    """An array that a loop fills row by row."""
+
+    def function(peer: Peer) -> Function:
+        np = peer.np
+
+        def f(x: Any) -> Any:
+            table = np.zeros((rows, width)) + 0.0 * x
+            for i in range(rows):
+                table[i] = np.sin((i + 1.0) * x)
+            return np.sum(table**2)
+
+        return f
+
+    def by_hand(x: Any) -> Any:
+        arguments, table = np.empty((2, rows, width))
+        for i in range(rows):
+            arguments[i] = (i + 1.0) * x
+            table[i] = np.sin(arguments[i])
+        d_table = 2.0 * table
+        d_x = np.zeros(width)
+        for i in reversed(range(rows)):
+            d_x += (i + 1.0) * (d_table[i] * np.cos(arguments[i]))
+        return d_x
+
+    def inputs() -> tuple[Any, ...]:
+        return (default_rng(0).normal(size=width),)
+
+    name = f"an array filled by rows, {rows:,} of {width}"
+    return Problem(name, inputs, function, by_hand, in_place=True)
+
+
+def rows_from_neighbours(rows: int, width: int) -> Problem:
+    """Rows of an array that are updated in place, each from the one before."""
+
+    def function(peer: Peer) -> Function:
+        np = peer.np
+
+        def f(x: Any) -> Any:
+            y = np.copy(x)
+            for i in range(rows - 1):
+                y[i + 1] = np.sin(y[i]) + y[i + 1]
+            return np.sum(y * y)
+
+        return f
+
+    def by_hand(x: Any) -> Any:
+        y = x.copy()
+        for i in range(rows - 1):
+            y[i + 1] += np.sin(y[i])
+        d_y = 2.0 * y
+        for i in reversed(range(rows - 1)):
+            d_y[i] += d_y[i + 1] * np.cos(y[i])
+        return d_y
+
+    def inputs() -> tuple[Any, ...]:
+        return (default_rng(0).normal(size=(rows, width)),)
+
+    name = f"rows from their neighbours, {rows:,} of {width}"
+    return Problem(name, inputs, function, by_hand, in_place=True)
+
+
+def cholesky_loop(n: int) -> Problem:
+    """Half a log-determinant by Cholesky's factorization, in two loops over its elements."""
+
+    def function(peer: Peer) -> Function:
+        np = peer.np
+
+        def f(x: Any) -> Any:
+            a = x @ x.T + n * np.eye(n)
+            factor = np.zeros_like(a)
+            for i in range(n):
+                for j in range(i):
+                    rest = a[i, j] - factor[i, :j] @ factor[j, :j]
+                    factor[i, j] = rest / factor[j, j]
+                factor[i, i] = np.sqrt(a[i, i] - factor[i, :i] @ factor[i, :i])
+            return np.sum(np.log(np.diag(factor)))
+
+        return f
+
+    def by_hand(x: Any) -> Any:
+        return np.linalg.solve(x @ x.T + n * np.eye(n), x)
+
+    def inputs() -> tuple[Any, ...]:
+        return (default_rng(0).normal(size=(n, n)),)
+
+    return Problem(f"Cholesky in loops, n = {n}", inputs, function, by_hand, in_place=True)
+
+
+def elimination_loop(n: int) -> Problem:
+    """A log-determinant by Gauss's elimination (LU), in two loops over rows."""
+
+    def function(peer: Peer) -> Function:
+        np = peer.np
+
+        def f(x: Any) -> Any:
+            a = np.copy(x)
+            for k in range(n):
+                for i in range(k + 1, n):
+                    a[i, k] /= a[k, k]
+                    a[i, k + 1 :] -= a[i, k] * a[k, k + 1 :]
+            return np.sum(np.log(np.diag(a)))
+
+        return f
+
+    def inputs() -> tuple[Any, ...]:
+        return (default_rng(0).normal(size=(n, n)) + 2.0 * n * np.eye(n),)
+
+    def by_hand(x: Any) -> Any:
+        return np.linalg.inv(x).T
+
+    return Problem(f"LU in loops, n = {n}", inputs, function, by_hand, in_place=True)
+
+
+def triangular_loop(n: int) -> Problem:
+    """A triangular system that is solved in a loop over the unknowns."""
+
+    def function(peer: Peer) -> Function:
+        np = peer.np
+
+        def f(b: Any, lower: Any) -> Any:
+            y = np.zeros_like(b)
+            for i in range(n):
+                y[i] = (b[i] - lower[i, :i] @ y[:i]) / lower[i, i]
+            return np.sum(y * y)
+
+        return f
+
+    def by_hand(b: Any, lower: Any) -> Any:
+        return np.linalg.solve(lower.T, 2.0 * np.linalg.solve(lower, b))
+
+    def inputs() -> tuple[Any, ...]:
+        rng = default_rng(0)
+        return rng.normal(size=n), np.tril(rng.normal(size=(n, n))) + n * np.eye(n)
+
+    name = f"triangular solution in a loop, n = {n}"
+    return Problem(name, inputs, function, by_hand, in_place=True)
+
+
 DOUBLE, SINGLE = np.float64, np.float32
 
 WORKLOADS = (
@@ -621,6 +767,13 @@ WORKLOADS = (
     logistic_product(rows=1_000, features=50),
     rows_of_gradients(rows=10_000, features=20),
     k_means(clusters=10, rows=1_000, d=10),
+    filled_rows(400, 400),
+    filled_rows(1_600, 200),
+    rows_from_neighbours(400, 400),
+    rows_from_neighbours(1_600, 200),
+    cholesky_loop(50),
+    elimination_loop(50),
+    triangular_loop(50),
 )
 
 SMALL_WORKLOADS = (
@@ -643,5 +796,10 @@ SMALL_WORKLOADS = (
     logistic_product(rows=30, features=5),
     rows_of_gradients(rows=50, features=4),
     k_means(clusters=4, rows=40, d=3),
+    filled_rows(4, 5),
+    rows_from_neighbours(4, 5),
+    cholesky_loop(4),
+    elimination_loop(4),
+    triangular_loop(4),
 )
 """The same families, in sizes for tests."""

@@ -83,7 +83,9 @@ def jax():
 def test_jax(problem, jax):
     inputs = problem.inputs()
     theirs = problem.derivative_with(jax)
-    assert theirs is not None
+    assert (theirs is None) == problem.in_place
+    if theirs is None:
+        return  # JAX's arrays cannot be written
     expected = jax.call(theirs, jax.arrays(inputs))()
     assert_close(derivative(problem)(*inputs), expected, problem.tolerance)
 
