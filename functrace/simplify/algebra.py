@@ -954,14 +954,11 @@ def _what_was_written(equation: Equation, scope: Scope) -> Equation | Atom | Non
             if atom is equation.inputs[0]:
                 return None
             return equation.replaced(inputs=[atom, *equation.inputs[1:]])
-        if made.primitive is indexing.index_update:
-            found = _read_of(made, equation, scope)
-            if found is not None:
-                return found
-        elif made.primitive is not indexing.index_add:
+        if made.primitive not in (indexing.index_update, indexing.index_add):
             return None
         if not is_elsewhere(made, equation, scope):
-            return None
+            is_update = made.primitive is indexing.index_update
+            return _read_of(made, equation, scope) if is_update else None
         atom = made.inputs[0]
     return None
 

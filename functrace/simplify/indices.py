@@ -119,6 +119,10 @@ def is_elsewhere(written: Equation, read: Equation, scope: Scope) -> bool:
         second: Any = next(others) if isinstance(other, str) else other
         length = shape[place]
         place += 1
+        if isinstance(own, int) and isinstance(other, int):
+            if (own - other) % length:
+                return True
+            continue
         if isinstance(own, str) or isinstance(other, str):
             if own == other and _differ(first, second, length, scope):
                 return True
