@@ -140,30 +140,6 @@ def test_functions_are_given_by_keyword():
     assert ft.value_and_grad(fun=square)(x)[0] == 5.0
 
 
-def test_devices_are_the_host():
-    x = {"a": 1.0, "b": np.zeros(2)}
-    assert ft.block_until_ready(x) is ft.device_get(x) is x
-    put = ft.device_put(x)
-    assert type(put["a"]) is np.float64
-    assert put["b"] is not x["b"]
-    assert ft.jit(ft.grad(lambda x: ft.block_until_ready(ft.device_put(x)) ** 2))(3.0) == 6.0
-
-
-def test_a_class_of_all_arrays():
-    kept = lambda x: x if isinstance(x, ft.Array) else 2.0 * x
-    for transform in (lambda f: f, ft.jit, ft.vmap, lambda f: ft.jit(ft.vmap(f))):
-        assert transform(kept)(np.ones(2)).tolist() == [1.0, 1.0]
-    assert ft.jit(kept)(1.0) == ft.grad(kept)(1.0) == kept(np.float64(1.0)) == 1.0
-    assert kept(1.0) == 2.0
-
-
-def test_ravel_pytree():
-    flat, unravel = ft.flatten_util.ravel_pytree({"w": np.ones((2, 2)), "b": np.zeros(1)})
-    assert flat.tolist() == [0, 1, 1, 1, 1]
-    f = lambda v: np.sum(unravel(v)["w"] ** 2) + unravel(v)["b"][0]
-    assert ft.jit(ft.grad(f))(flat).tolist() == [1, 2, 2, 2, 2]
-
-
 def test_keywords_that_programs_bring_along():
     product = lambda x, y: x * y**2
     assert ft.grad(product, argnum=1)(2.0, 3.0) == 12.0

@@ -226,7 +226,7 @@ def test_writing_into_a_large_buffer_gives_the_right_slope_or_an_error(write):
     with pytest.raises((ValueError, TypeError)) as caught:
         ft.grad(f)(x)
     if not isinstance(caught.value, TypeError):  # what Python's memoryview says
-        assert "test_captures.py" in "".join(
+        assert "test_keeping.py" in "".join(
             [str(caught.value), *getattr(caught.value, "__notes__", ())]
         )
     for slope_along in (
@@ -320,7 +320,7 @@ def test_the_error_for_a_protected_array_says_what_needs_it_and_what_to_write():
     with pytest.raises(ValueError, match="read-only") as caught:
         ft.grad(f)(np.ones(LARGE))
     for note in caught.value.__notes__:
-        assert "test_captures.py" in note
+        assert "test_keeping.py" in note
         assert "write into a copy" in note
 
 
