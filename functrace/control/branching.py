@@ -42,18 +42,8 @@ from functrace.transforms.programs import (
 from functrace.transforms.transpose import LinearValue
 from functrace.transforms.zeros import marked_alike
 
-# Parameters: branch0, branch1, ... are the Programs. Where these combine examples, and derivatives
+# Parameters: ``branches`` are the Programs. Where these combine examples, and derivatives
 # are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Chosen`.
-
-
-def branches_of(params: dict[str, Any]) -> list[Program]:
-    """The Programs among the parameters, in order."""
-    return [params[f"branch{k}"] for k in range(sum(key[:6] == "branch" for key in params))]
-
-
-def as_params(branches: Sequence[Program], **others: Any) -> dict[str, Any]:
-    """The parameters that hold these Programs."""
-    return {**{f"branch{k}": branch for k, branch in enumerate(branches)}, **others}
 
 
 def joint_types(branches: Sequence[Program]) -> tuple[ArrayType, ...]:
@@ -99,7 +89,7 @@ class Chosen(NamedTuple):
 
 def choice_of(params: dict[str, Any]) -> Chosen:
     """What is chosen by these parameters; without a word of it all outputs, and no inputs."""
-    first = params["branch0"]
+    first = params["branches"][0]
     return Chosen(
         params.get("chosen_inputs", (False,) * len(first.inputs)),
         params.get("chosen_outputs", (True,) * len(first.outputs)),
@@ -115,7 +105,7 @@ def choice_params(choice: Chosen) -> dict[str, Any]:
 
 def sees_all(params: dict[str, Any]) -> bool:
     """Whether each branch must see all examples, those too that do not choose it."""
-    return "chosen_outputs" in params or any(map(combines_examples, branches_of(params)))
+    return "chosen_outputs" in params or any(map(combines_examples, params["branches"]))
 
 
 def _union(masks: Sequence[Mask]) -> Mask:
@@ -185,7 +175,7 @@ class Switch(Primitive):
 
     def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Choice[T]:
         """One choice."""
-        return Choice(inputs[0], branches_of(params), inputs[1:])
+        return Choice(inputs[0], params["branches"], inputs[1:])
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
@@ -193,17 +183,17 @@ class Switch(Primitive):
 
     def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """As `run`."""
-        branches, (index, *operands) = branches_of(params), inputs
+        branches, (index, *operands) = params["branches"], inputs
         chosen = branches[min(max(int(index), 0), len(branches) - 1)]
         return tuple(apart(interpreter(chosen, 1, operands)(*operands), operands))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
-        return joint_types(branches_of(params))
+        return joint_types(params["branches"])
 
     def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
         """Leave out what nothing uses or is constant; of a known choice all but what is chosen."""
-        branches, (index, *operands) = branches_of(equation.params), equation.inputs
+        branches, (index, *operands) = equation.params["branches"], equation.inputs
         if isinstance(index, Constant) and is_known(index) and not index.type.shape:
             chosen = branches[min(max(int(index.value), 0), len(branches) - 1)]
             if type(self) is Switch and _fit(chosen, operands, equation):
@@ -213,7 +203,7 @@ class Switch(Primitive):
         found = reduced(branches, operands, used)
         if found is None:
             return None
-        params = {**equation.params, **as_params(found.programs)}
+        params = {**equation.params, "branches": tuple(found.programs)}
         if "operand_axes" in params:
             axes = params["operand_axes"]
             params["operand_axes"] = tuple(axes[number] for number in found.kept)
@@ -229,13 +219,13 @@ class Switch(Primitive):
         choice: Chosen,
     ) -> Any:
         """Choose among other Programs as this application chooses among its own."""
-        return bind(self, index, *inputs, **as_params(branches), **choice_params(choice))
+        return bind(self, index, *inputs, branches=tuple(branches), **choice_params(choice))
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Choose among the Programs in forward mode."""
-        branches = branches_of(params)
+        branches = params["branches"]
         is_active = tuple(tangent is not None for tangent in tangents[1:])
         mask = _union([pushed_forward(branch, is_active).has_tangent for branch in branches])
         pushed = [pushed_forward(branch, is_active, mask).program for branch in branches]
@@ -254,7 +244,7 @@ class Switch(Primitive):
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run what needs no tangents of the chosen Program, and then what does."""
-        branches = branches_of(params)
+        branches = params["branches"]
         is_active = tuple(tangent is not None for tangent in tangents[1:])
         forms = [linear_form(branch, is_active) for branch in branches]
         mask = _union([form.has_tangent for form in forms])
@@ -286,7 +276,7 @@ class Switch(Primitive):
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Run the forward half of the chosen Program; its backward half waits in a pullback."""
-        branches = branches_of(params)
+        branches = params["branches"]
         is_active = tuple(need is not None for need in needed[1:])
         forms = [residual_form(branch, is_active) for branch in branches]
         count = len(branches[0].outputs)
@@ -330,9 +320,9 @@ class Switch(Primitive):
         self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Choose among the Programs with zeros that stay."""
-        kept = [keeping_zeros(branch, tuple(marked[1:])) for branch in branches_of(params)]
+        kept = [keeping_zeros(branch, tuple(marked[1:])) for branch in params["branches"]]
         programs, masks = zip(*kept, strict=True)
-        return bind(self, *inputs, **{**params, **as_params(programs)}), _union(masks)
+        return bind(self, *inputs, **{**params, "branches": programs}), _union(masks)
 
     def bind_backward(
         self,
@@ -355,7 +345,7 @@ class Switch(Primitive):
         **params: Any,
     ) -> Sequence[Any]:
         """The transpose, where the Programs are linear in the inputs whose values are not known."""
-        branches = branches_of(params)
+        branches = params["branches"]
         is_linear = tuple(isinstance(x, LinearValue) for x in inputs[1:])
         masks = [transposed(branch, is_linear)[1] for branch in branches]
         mask = _union(masks)
@@ -389,14 +379,14 @@ class Switch(Primitive):
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Choose once for all examples, or, where the choice is batched, for each of them."""
-        branches = branches_of(params)
+        branches = params["branches"]
         if axes[0] is None:
             operand_axes = tuple(axes[1:])
             forms = [batched(branch, size, operand_axes) for branch in branches]
             mask = _union([tuple(axis is not None for axis in form.axes) for form in forms])
             programs = [batched(branch, size, operand_axes, mask).program for branch in branches]
             choice = choice_params(choice_of(params))
-            outputs = bind(self, *inputs, **as_params(programs), **choice)
+            outputs = bind(self, *inputs, branches=tuple(programs), **choice)
             return outputs, tuple(0 if on else None for on in mask)
         return choose_each(size, inputs, axes, params)
 
@@ -420,10 +410,10 @@ def choose_each(
         x if axis is None else np.moveaxis(x, axis, 0) for x, axis in zip(inputs, axes, strict=True)
     ]
     operand_axes = tuple(None if axis is None else 0 for axis in axes[1:])
-    branches = branches_of(params)
+    branches = params["branches"]
     if not sees_all(params):
         each = {"examples": size, "operand_axes": operand_axes}
-        results = bind(switch_each, *moved, **as_params(branches), **each)
+        results = bind(switch_each, *moved, branches=branches, **each)
         return results, (0,) * len(results)
     chosen = choice_of(params)
     last = len(branches) - 1
@@ -500,7 +490,7 @@ class SwitchEach(Switch):
     def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """As `run`."""
         index, *inputs = inputs
-        branches, size, axes = branches_of(params), params["examples"], params["operand_axes"]
+        branches, size, axes = params["branches"], params["examples"], params["operand_axes"]
         chosen = np.clip(np.asarray(index).astype(np.intp), 0, len(branches) - 1)
         types = joint_types(branches)
         found: list[list[tuple[Any, Any]]] = [[] for _ in types]
@@ -520,7 +510,7 @@ class SwitchEach(Switch):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, with the axis of examples in front."""
         size = params["examples"]
-        return tuple(with_axis(type, size, 0) for type in joint_types(branches_of(params)))
+        return tuple(with_axis(type, size, 0) for type in joint_types(params["branches"]))
 
     def bind_like(
         self,
@@ -536,7 +526,8 @@ class SwitchEach(Switch):
             0 if np.ndim(x) > v.type.ndim else None
             for x, v in zip(inputs, branches[0].inputs, strict=True)
         )
-        return bind(self, index, *inputs, **as_params(branches), examples=size, operand_axes=axes)
+        each = {"examples": size, "operand_axes": axes}
+        return bind(self, index, *inputs, branches=tuple(branches), **each)
 
     def bind_backward(
         self,
@@ -593,10 +584,8 @@ class SwitchEach(Switch):
             None if axis is None and own is None else 0
             for axis, own in zip(axes[1:], own_axes[1:], strict=True)
         )
-        branches = branches_of(params)
-        outputs = bind(
-            self, *flat, **as_params(branches), examples=size * inner, operand_axes=operand_axes
-        )
+        each = {"examples": size * inner, "operand_axes": operand_axes}
+        outputs = bind(self, *flat, **{**params, **each})
         split = tuple(np.reshape(x, (size, inner, *x.shape[1:])) for x in outputs)
         return split, (0,) * len(split)
 

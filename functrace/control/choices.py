@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from functrace import depth, tree
-from functrace.control.branching import as_params, switch_primitive
+from functrace.control.branching import switch_primitive
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
@@ -122,7 +122,7 @@ def _choose(
     outputs = [(r.structure, output_types(r.program)) for r in recorded]
     common = _common_types(outputs, name)
     programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])
-    results = bind(switch_primitive, index, *leaves, *captured, **as_params(programs))
+    results = bind(switch_primitive, index, *leaves, *captured, branches=tuple(programs))
     return recorded[0].structure.unflatten(list(results))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from functrace.backends.compiling import interpreter, runner
 from functrace.backends.loops import stacked
-from functrace.control.branching import as_params, choose_each, switch_primitive
+from functrace.control.branching import choose_each, switch_primitive
 from functrace.errors import NestingError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
@@ -705,7 +705,7 @@ def where_marked(backward: Program, marker: Variable, kept: Sequence[Variable]) 
     with ProgramRecording() as recording:
         inputs = [recording.input(v.type) for v in backward.inputs]
         index = inputs[backward.inputs.index(marker)]
-        chosen = bind(switch_primitive, index, *inputs, branch0=nothing, branch1=backward)
+        chosen = bind(switch_primitive, index, *inputs, branches=(nothing, backward))
         return recording.program(chosen)
 
 
@@ -1034,7 +1034,9 @@ def each_goes_on(
         with ProgramRecording() as recording:
             inputs = [recording.input(type) for type in types]
             (goes_on,), _ = batch_program(condition, size, inputs, axes)
-            outputs, _ = choose_each(size, [goes_on, *inputs], (0, *axes), as_params([stays, body]))
+            outputs, _ = choose_each(
+                size, [goes_on, *inputs], (0, *axes), {"branches": (stays, body)}
+            )
             new_body = recording.program(outputs)
         return new_condition, new_body
 

@@ -11,6 +11,7 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from functrace.ir.program import (
     Program,
     Source,
     Variable,
+    held_programs,
 )
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.tracebacks import boundary
@@ -230,10 +232,7 @@ class Reader:
         if len({keyword.arg for keyword in call.keywords} - {None}) != len(call.keywords):
             raise parse_error(call, "a parameter is given twice.")
         params = {
-            keyword.arg or "": programs[keyword.value.id]
-            if isinstance(keyword.value, ast.Name) and keyword.value.id in programs
-            else _parameter(keyword.value)
-            for keyword in call.keywords
+            keyword.arg or "": _parameter(keyword.value, programs) for keyword in call.keywords
         }
         if not self.is_closed and (primitive.calls_python or primitive.holds_programs):
             params = {name: _of_python(value) for name, value in params.items()}
@@ -341,7 +340,8 @@ def _of_python(value: Any) -> Any:
     """A parameter of a primitive that calls Python: it may stand for an object of Python's."""
     if isinstance(value, str):
         return _NamedByText(value)
-    return _NamedByTuple(value) if isinstance(value, tuple) else value
+    is_plain = isinstance(value, tuple) and not held_programs(value)
+    return _NamedByTuple(value) if is_plain else value
 
 
 def parse_error(node: ast.AST, message: str) -> ParseError:
@@ -391,8 +391,14 @@ def _converted(node: ast.expr, convert: Callable[[], Any], shape: Shape) -> Any:
         raise parse_error(node, f"`{ast.unparse(node)}` is no constant: {error}.") from error
 
 
-def _parameter(node: ast.expr) -> Any:
+def _parameter(node: ast.expr, programs: Mapping[str, Program] = MappingProxyType({})) -> Any:
     match node:
+        case ast.Name(id=name) if name in programs:
+            return programs[name]
+        case ast.Tuple(elts=[ast.Name(id=name), *_] as items) if name in programs:
+            if not all(isinstance(item, ast.Name) and item.id in programs for item in items):
+                raise parse_error(node, f"`{ast.unparse(node)}` are not all Programs.")
+            return tuple(programs[item.id] for item in items if isinstance(item, ast.Name))
         case ast.Constant(value=value):
             return value
         case ast.Tuple(elts=items):

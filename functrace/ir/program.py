@@ -6,6 +6,12 @@
     Equation  = (primitive, inputs: Atom*, params: name -> value, outputs: Variable*, source)
     Atom      = Variable(type) | Constant(value, type)
 
+A value among the parameters is a number, a string, a dtype, a tuple of these; or a Program, or a
+tuple of Programs, of which ``functrace.ir.structure`` says what is done with them::
+
+    Structure = Run(program) | Choice(index, branches, operands)
+              | Loop(body, constants, carries, rows, condition, length, reverse)
+
 Every variable is written once, by one equation or as an input, before it is read. A Program is
 data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` reads back;
 ``functrace.ir.checking`` checks it; and the transformations are loops over its equations.
@@ -14,7 +20,7 @@ data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` r
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, product
 from keyword import iskeyword
 from os import PathLike
@@ -209,7 +215,7 @@ class Equation:
     @property
     def programs(self) -> list[Program]:
         """The Programs among the parameters, in order."""
-        return [value for value in self.params.values() if isinstance(value, Program)]
+        return programs_in(self.params)
 
     @property
     def has_effect(self) -> bool:
@@ -247,6 +253,40 @@ class Equation:
 
     def __repr__(self) -> str:
         return Printer(keeps_names=True).line(self)
+
+
+def held_programs(value: Any) -> tuple[Program, ...]:
+    """The Programs that a parameter holds: it is one, or a tuple of them, or holds none."""
+    if isinstance(value, Program):
+        return (value,)
+    is_tuple = isinstance(value, tuple) and value and isinstance(value[0], Program)
+    return cast("tuple[Program, ...]", value) if is_tuple else ()
+
+
+def titled_programs(params: Mapping[str, Any]) -> Iterator[tuple[str, Program]]:
+    """The Programs among parameters, under the names that these have in the text."""
+    for key, value in params.items():
+        if isinstance(value, Program):
+            yield key, value
+        elif isinstance(value, tuple):
+            for number, program in enumerate(held_programs(value)):
+                yield f"{key}_{number}", program
+
+
+def programs_in(params: Mapping[str, Any]) -> list[Program]:
+    """The Programs among parameters, in order."""
+    return [program for _, program in titled_programs(params)]
+
+
+def with_programs(params: dict[str, Any], change: Callable[[Program], Program]) -> dict[str, Any]:
+    """Parameters with something else for each Program that they hold; as they are if it is not."""
+    changed: dict[str, Any] = {}
+    for key, value in params.items():
+        if held := held_programs(value):
+            found = tuple(map(change, held))
+            if any(new is not old for new, old in zip(found, held, strict=True)):
+                changed[key] = found if isinstance(value, tuple) else found[0]
+    return {**params, **changed} if changed else params
 
 
 class Storage(NamedTuple):
@@ -318,8 +358,8 @@ class Program:
             return "constant", atom.type, of_value(atom.value)
 
         def of_value(value: Any) -> Hashable:
-            if isinstance(value, Program):
-                return value.identity
+            if held := held_programs(value):
+                return tuple(program.identity for program in held)
             try:
                 found = identity(value)
                 hash(found)
@@ -619,19 +659,20 @@ class Printer:
         for atom in equation.inputs:
             if isinstance(atom, Variable):
                 self.name(atom)  # before what is in the Programs
-        for key, value in equation.params.items():
-            if isinstance(value, Program):
-                yield from self.definition(key, value, indent)
+        for title, program in titled_programs(equation.params):
+            yield from self.definition(title, program, indent)
         yield indent + self.line(equation)
 
     def line(self, equation: Equation) -> str:
         """The line of an equation itself."""
         arguments = [self.atom(atom) for atom in equation.inputs]
         for key, value in equation.params.items():
-            if isinstance(value, Program):
-                arguments.append(f"{key}={key}")
-            else:
-                arguments.append(f"{key}={self.parameter(equation, key, value)}")
+            titles = ", ".join(title for title, _ in titled_programs({key: value}))
+            if not titles:
+                titles = self.parameter(equation, key, value)
+            elif isinstance(value, tuple):
+                titles = f"({titles},)" if len(value) == 1 else f"({titles})"
+            arguments.append(f"{key}={titles}")
         call = f"{equation.primitive.name}({', '.join(arguments)})"
         outputs = [(self.name(v), v.type) for v in equation.outputs]
         if len(outputs) == 1 and not equation.primitive.multiple_outputs:

@@ -45,11 +45,12 @@ from functrace.ir.program import (
     Source,
     Storage,
     literal,
+    titled_programs,
 )
 from functrace.ir.types import ArrayType
 
 FORMAT = "functrace program"
-VERSION = 1
+VERSION = 2
 """The version of the format. A file of a newer one is refused."""
 
 LARGEST_TEXT = 2**24
@@ -150,9 +151,8 @@ def _equations(program: Program) -> Iterator[Equation]:
     """All equations in the order of the text: those of a Program within one come before it."""
     for equation in program.equations:
         _, params = _portable(equation)
-        for parameter in params.values():
-            if isinstance(parameter, Program):
-                yield from _equations(parameter)
+        for _, inner in titled_programs(params):
+            yield from _equations(inner)
         yield equation
 
 
@@ -356,6 +356,7 @@ def _require(holds: bool, what: str) -> None:
 
 
 class _Manifest(NamedTuple):
+    version: int
     integer: str
     long_double: int
     sources: list[Source | None]
@@ -387,7 +388,7 @@ def _manifest(content: bytes) -> _Manifest:
     numbers = chain(places, *handling.values())
     _require(all(n.__class__ is int and n >= 0 for n in numbers), "an equation's number is none")
     integer, long_double = str(found["integer"])[:40], int(found["long double"])
-    return _Manifest(integer, long_double, sources, places, handling)
+    return _Manifest(version, integer, long_double, sources, places, handling)
 
 
 def _source(file: str, line: int, function: str, scope: str) -> Source:
@@ -565,6 +566,11 @@ class _Reader(Reader):
         params: dict[str, Any],
         outputs: int,
     ) -> None:
+        if self.manifest.version == 1:  # it has each branch of a choice in a parameter of its own
+            numbered = [key for key in params if re.fullmatch(r"branch[0-9]+", key)]
+            if numbered and primitive.holds_programs:
+                branches = tuple(params.pop(f"branch{n}") for n in range(len(numbered)))
+                params["branches"] = branches
         if primitive.calls_python:
             raise parse_error(node, f"{primitive.name} calls Python.")
         if primitive.needs_named_axis:

@@ -59,11 +59,9 @@ def _arrays_in(program: Program) -> list[Any]:
         constant.value for constant in program.constants() if isinstance(constant.value, np.ndarray)
     ]
     for equation in program.equations:
+        for inner in equation.programs:
+            arrays += _arrays_in(inner)
         for parameter in equation.params.values():
             parts: Any = parameter if isinstance(parameter, tuple) else (parameter,)
-            for part in parts:
-                if isinstance(part, Program):
-                    arrays += _arrays_in(part)
-                elif isinstance(part, np.ndarray):
-                    arrays.append(part)
+            arrays += (part for part in parts if isinstance(part, np.ndarray))
     return arrays

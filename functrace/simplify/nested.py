@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from functrace.ir.program import Equation, Program
+from functrace.ir.program import Equation, Program, with_programs
 from functrace.simplify.rewriting import Scope, rewrite
 
 
@@ -20,13 +20,7 @@ def simplify_nested(program: Program, simplify: Callable[[Program], Program]) ->
     """
 
     def step(equation: Equation, scope: Scope) -> None:
-        changed = {
-            name: simpler
-            for name, inner in equation.params.items()
-            if isinstance(inner, Program) and (simpler := simplify(inner)) is not inner
-        }
-        if changed:
-            equation = equation.replaced(params={**equation.params, **changed})
-        scope.append(equation)
+        params = with_programs(equation.params, simplify)
+        scope.append(equation if params is equation.params else equation.replaced(params=params))
 
     return rewrite(program, step)

@@ -25,6 +25,7 @@ from functrace.ir.program import (
     Program,
     Variable,
     name_variables,
+    with_programs,
 )
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
@@ -197,10 +198,7 @@ def without_effects(program: Program) -> Program:
         if equation.primitive.has_effect and not equation.outputs:
             continue
         if equation.has_effect:
-            params = {
-                name: without_effects(value) if isinstance(value, Program) else value
-                for name, value in equation.params.items()
-            }
+            params = with_programs(equation.params, without_effects)
             equations.append(equation.replaced(params=params))
         else:
             equations.append(equation)

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, overload
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Program
+from functrace.ir.program import programs_in, with_programs
 from functrace.ir.types import type_of
 from functrace.primitives.linear import zeros_for
 from functrace.tracebacks import boundary
@@ -167,7 +167,7 @@ class TangentRecording(ValueRecording):
             if primitive.holds_programs:
                 output, tangent = _pushed(primitive, values, tangents, params)
                 require_further_out([*output, *tangent], self)
-                programs = [part for part in params.values() if isinstance(part, Program)]
+                programs = programs_in(params)
                 makes_zeros = makes_zeros or any(program.makes_zeros for program in programs)
                 self.tells_apart = self.tells_apart or any(x.may_coincide for x in programs)
             else:
@@ -257,10 +257,7 @@ def _pushed(
         return primitive.push_forward(values, tangents, params)
     pushed = primitive.push_later(values, tangents, params)
     if pushed is None:
-        quiet = {
-            name: without_effects(x) if isinstance(x, Program) else x for name, x in params.items()
-        }
-        pushed = primitive.push_forward(values, tangents, quiet)
+        pushed = primitive.push_forward(values, tangents, with_programs(params, without_effects))
         if youngest_birth(pushed[0]) > known:
             return bind(primitive, *values, **params), pushed[1]
     return pushed

@@ -28,7 +28,7 @@ from functrace import tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Program
+from functrace.ir.program import programs_in
 from functrace.ir.types import type_of
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value, zeros_for
@@ -262,7 +262,7 @@ class Tape(ValueRecording):
                 error.at(source_of(place_here(3)))
                 raise
             require_further_out(output, self)
-            programs = (x for x in params.values() if isinstance(x, Program))
+            programs = programs_in(params)
             self.tells_apart = self.tells_apart or any(x.may_coincide for x in programs)
             self.is_nested = self.is_nested or is_nested
         elif is_nested:

@@ -477,7 +477,7 @@ def test_a_bomb_takes_no_memory():
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2}, {"version": 0}, {"version": None}, {"version": True}, {"format": "other"},
+        {"version": 3}, {"version": 0}, {"version": None}, {"version": True}, {"format": "other"},
         {"places": []}, {"places": [99]}, {"places": [-1]}, {"places": ["a"]},
         {"handling": {"divide=ignore": [7]}}, {"handling": {"over=raise": [-1]}},
         {"handling": {"over=warn": None}},
@@ -499,6 +499,22 @@ def test_manifests_that_are_wrong(change):
     assert attempt(packed({**contents, "manifest.json": json.dumps(manifest)})) is None
     for text in ("[" * 100000, "1" * 10000, "[]", '"text"', "{}", "\xff", "NaN"):
         assert attempt(packed({**contents, "manifest.json": text.encode("latin1")})) is None
+
+
+def test_version_1_has_each_branch_in_a_parameter_of_its_own():
+    f = lambda x: ft.cond(x[0] > 0, np.sin, lambda x: x * np.array([2.0]), x)
+    program = ft.make_ir(ft.vmap(f))(np.array([[1.0], [-1.0]]))
+    contents = members(saved(program))
+    text = contents["program.txt"].decode()
+    old = text.replace("branches=(branches_0, branches_1)", "branch0=branch0, branch1=branch1")
+    old = old.replace("branches_", "branch")
+    assert old.count("branch1") == 3
+    manifest = {**json.loads(contents["manifest.json"]), "version": 1}
+    contents["manifest.json"] = json.dumps(manifest)
+    again = loaded(packed({**contents, "program.txt": old}))
+    assert text_of(again) == text_of(program)
+    for damaged in (old.replace("branch0=", "branch7="), old.replace("branch0=branch0, ", "")):
+        assert attempt(packed({**contents, "program.txt": damaged})) is None
 
 
 def test_a_newer_version_says_so():
@@ -572,6 +588,9 @@ HOSTILE = [
     in_program("b: float64; (b,) = unstack(a, axis='0')", "a: float64[1]"),
     in_program("b: float64[3] = custom_call(a, function='f')"),
     in_program("b: float64[3] = jit(a, program=3)"),
+    in_program("b: float64[3]; (b,) = switch(0, a, branches=())"),
+    in_program("b: float64[3]; (b,) = switch(0, a, branches=(a, a))"),
+    in_program("b: float64[3]; (b,) = switch(0, a, branches=3)"),
     in_program("b: float64; (b,) = pure_callback(a, callback='print', vmap_method=None)"),
     in_program("() = debug_callback(a, callback='print')"),
     in_program("b: float64[3] = multiply(a, array(..., float64[3]))"),
@@ -604,7 +623,7 @@ def test_hostile_texts(text):
 BODIES = {
     "jit": "(b,) = jit(a, program=body)",
     "scan": "(b,) = scan(a, body=body, constants=0, carries=1, length=2, reverse=False)",
-    "switch": "(b,) = switch(0, a, branch0=body)",
+    "switch": "(b,) = switch(0, a, branches=(body,))",
     "while_loop": "(b,) = while_loop(a, condition=test, body=body, constants=0)",
 }
 

@@ -18,24 +18,24 @@ def test_unused_outputs_and_operands_of_choices_are_left_out():
         improved,
         """
         def program(a: int64, b: float64, c: float64, d: float64):
-            def branch0(e: float64, f: float64, g: float64, h: weak_float64):
+            def branches_0(e: float64, f: float64, g: float64, h: weak_float64):
                 i: float64 = multiply(e, h)
                 j: float64 = sin(f)
                 return (i, j)
-            def branch1(k: float64, l: float64, m: float64, n: weak_float64):
+            def branches_1(k: float64, l: float64, m: float64, n: weak_float64):
                 return (m, l)
-            o: float64; p: float64; (o, p) = switch(a, b, c, d, 2.0, branch0=branch0, \
-branch1=branch1)
+            o: float64; p: float64; (o, p) = switch(a, b, c, d, 2.0, branches=\
+(branches_0, branches_1))
             return o
         """,
         """
         def program(a: int64, b: float64, c: float64, d: float64):
-            def branch0(e: float64, f: float64):
+            def branches_0(e: float64, f: float64):
                 g: float64 = multiply(e, 2.0)
                 return g
-            def branch1(h: float64, i: float64):
+            def branches_1(h: float64, i: float64):
                 return i
-            j: float64; (j,) = switch(a, b, d, branch0=branch0, branch1=branch1)
+            j: float64; (j,) = switch(a, b, d, branches=(branches_0, branches_1))
             return j
         """,
     )
@@ -46,13 +46,13 @@ def test_of_a_known_choice_what_is_chosen_stays():
         improved,
         """
         def program(a: float64):
-            def branch0(b: float64):
+            def branches_0(b: float64):
                 c: float64 = sin(b)
                 return c
-            def branch1(d: float64):
+            def branches_1(d: float64):
                 e: float64 = cos(d)
                 return e
-            f: float64; (f,) = switch(7, a, branch0=branch0, branch1=branch1)
+            f: float64; (f,) = switch(7, a, branches=(branches_0, branches_1))
             return f
         """,
         """
