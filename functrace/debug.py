@@ -19,7 +19,7 @@ from typing import Any
 from functrace.errors import ArgumentError
 from functrace.rules.callbacks import debug_callback
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import source_of, user_place
+from functrace.tracing.places import source_of, user_place
 from functrace.transforms.transformed import require_callable
 
 

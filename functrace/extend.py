@@ -26,10 +26,11 @@ from functrace.primitives import elementwise as _elementwise
 from functrace.primitives import linear as _linear
 from functrace.primitives.linear import cast_to, conform
 from functrace.tracebacks import boundary
+from functrace.tracing.implementing import implements as implements_first
+from functrace.tracing.operands import as_operand
 from functrace.tracing.places import OWN_FOLDER, is_users_error, source_of, user_place
-from functrace.tracing.tracer import Tracer, as_operand
+from functrace.tracing.tracer import Tracer
 from functrace.tracing.tracer import bind as bind_primitive
-from functrace.tracing.tracer import implements as implements_first
 from functrace.transforms.transformed import require_callable
 
 __all__ = [

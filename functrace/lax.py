@@ -44,7 +44,9 @@ from functrace.primitives.indexing import INDICES, gather, index_update
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
 from functrace.rules.implicit import custom_linear_solve, custom_root
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import Tracer, as_operand, bind, entrances
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import vmap
 
 __all__ = [

@@ -18,7 +18,9 @@ import numpy as np
 from functrace.numpy.making import asarray, holds_tracer
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, known_value, stop_gradient
-from functrace.tracing.tracer import Tracer, as_operand, at_entrance, bind
+from functrace.tracing.entrances import at_entrance
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import Tracer, bind
 
 e, inf, nan, pi, tau = _math.e, _math.inf, _math.nan, _math.pi, _math.tau
 

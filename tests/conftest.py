@@ -9,7 +9,7 @@ os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 import pytest
 
 from functrace.ir.checking import check
-from functrace.tracing.tracer import ProgramRecording
+from functrace.tracing.program_recording import ProgramRecording
 
 _unchecked = ProgramRecording.program
 

@@ -24,7 +24,7 @@ from functrace.extend import (
     wrap,
 )
 from functrace.testing import check_grads, check_primitive
-from functrace.tracing.tracer import FUNCTIONS, UFUNCS
+from functrace.tracing.tables import FUNCTIONS, UFUNCS
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
 

@@ -7,16 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functrace import depth
-from functrace.backends.memory import (
-    SMALL,
-    Form,
-    Free,
-    Key,
-    Storage,
-    Value,
-    key_of,
-    size_of,
-)
+from functrace.backends.memory import SMALL, Form, Free, Key, Storage, Value, key_of, size_of
 from functrace.backends.structures import is_written, write_structure
 from functrace.backends.writer import Writer
 from functrace.errors import PrimitiveError

@@ -20,7 +20,10 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.contracting import contract, plan_of
 from functrace.primitives.linear import Copy
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import ProgramRecording, as_operand, bind, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import record_program, run_program, without_effects

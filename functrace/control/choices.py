@@ -13,7 +13,9 @@ from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to, innermost_value
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import as_operand, bind, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import bind
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.comparing import TYPE_ERRORS, Types, is_comparing, types_of_branches
 from functrace.transforms.evaluate import Recorded, record_program

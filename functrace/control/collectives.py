@@ -27,7 +27,10 @@ from functrace.ir.types import ArrayType
 from functrace.primitives.indexing import INDICES, gather
 from functrace.primitives.linear import Linear, cast_to, dtype_of, in_front, shape_of
 from functrace.primitives.reducing import sum_dtype
-from functrace.tracing.tracer import as_operand, bind, entrance, source_of, user_place
+from functrace.tracing.entrances import entrance
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import bind
 from functrace.transforms.batch import NamedAxis, named_axis
 
 AxisName = Hashable

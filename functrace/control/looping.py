@@ -30,7 +30,9 @@ from functrace.simplify import loops
 from functrace.simplify.loops import improved
 from functrace.simplify.rewriting import Scope
 from functrace.simplify.trips import regrouped
-from functrace.tracing.tracer import ProgramRecording, bind, source_of, user_place
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.tracer import bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program

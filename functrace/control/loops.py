@@ -31,8 +31,11 @@ from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, row_type, type_
 from functrace.primitives.linear import cast_to, innermost_value
 from functrace.tracebacks import boundary
 from functrace.tracing.draws import watching_draws
+from functrace.tracing.entrances import is_recording
 from functrace.tracing.layouts import copied, layout_of, lie_alike
-from functrace.tracing.tracer import Tracer, as_operand, bind, is_recording, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.calling import owned
 from functrace.transforms.comparing import TYPE_ERRORS

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from functrace import tree
 from functrace.ir.types import ArrayType
-from functrace.tracing.tracer import Place, source_of
+from functrace.tracing.places import Place, source_of
 from functrace.transforms.arguments import leaf_names, parameter_name
 from functrace.transforms.static_arguments import dynamic_positions
 from functrace.tree.differences import in_words, node_difference

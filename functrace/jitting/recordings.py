@@ -29,15 +29,11 @@ from functrace.jitting.explaining import explain_capture, explain_miss, is_expla
 from functrace.jitting.guards import MISS, Guard, make_guard
 from functrace.jitting.slow_compiles import report_if_long
 from functrace.tracing.draws import watching_draws
-from functrace.tracing.tracer import Tracer, bind, source_of, user_place
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import operands
-from functrace.transforms.batch import (
-    axes_in_scope,
-    named_axis,
-    names_of_indices,
-    no_shortcuts,
-)
+from functrace.transforms.batch import axes_in_scope, named_axis, names_of_indices, no_shortcuts
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.programs import closed
 from functrace.transforms.static_arguments import (

@@ -11,7 +11,8 @@ from functrace.ir.program import Equation, Program, Source, equation_texts
 from functrace.ir.types import ArrayType, type_of
 from functrace.jitting.guards import MISS, Guard, make_guard
 from functrace.jitting.recordings import Entry, Recordings
-from functrace.tracing.tracer import Tracer, as_operand
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.shapes import ShapeDtypeStruct
 from functrace.transforms.static_arguments import dynamic_positions

@@ -55,7 +55,7 @@ from functrace.numpy.making import r_ as r_
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.vectorizing import vectorize as vectorize
-from functrace.tracing.tracer import entrance as _entrance
+from functrace.tracing.entrances import entrance as _entrance
 
 if TYPE_CHECKING:
     from numpy import *

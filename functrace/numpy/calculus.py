@@ -9,14 +9,11 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.primitives.cumulating import cumulative_sum_primitive
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.tracing.tracer import (
-    UFUNC_METHODS,
-    as_operand,
-    bind,
-    implements,
-    implements_named,
-    reject_out,
-)
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements, implements_named
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tables import UFUNC_METHODS
+from functrace.tracing.tracer import bind
 from functrace.tracing.views import lies_as
 
 # Sums so far

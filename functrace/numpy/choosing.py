@@ -17,8 +17,11 @@ from functrace.errors import UnknownValueError
 from functrace.ir.program import Constant, Variable
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.tracing.buffers import buffer
+from functrace.tracing.implementing import implements
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.tracer import FUNCTIONS, ProgramRecording, Tracer, implements
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.tables import FUNCTIONS
+from functrace.tracing.tracer import Tracer
 
 _BY_ELEMENT = {
     np.angle, np.clip, np.copy, np.imag, np.nan_to_num, np.real, np.round, np.around, np.sinc,

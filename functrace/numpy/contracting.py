@@ -13,16 +13,12 @@ import numpy as np
 from functrace.errors import ShapeMismatchError
 from functrace.primitives.contracting import LABELS, contract
 from functrace.primitives.linear import as_array, as_scalar, dtype_of, shape_of
-from functrace.tracing.tracer import (
-    UFUNCS,
-    as_operand,
-    bind,
-    implements,
-    reject_out,
-    source_of,
-    strong_operand,
-    user_place,
-)
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand, strong_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tables import UFUNCS
+from functrace.tracing.tracer import bind
 from functrace.tracing.views import lies_as
 
 # Products of two operands

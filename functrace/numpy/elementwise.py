@@ -20,18 +20,13 @@ from functrace.primitives.elementwise import (
     ufunc_dtype,
 )
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_choice
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand, strong_operand
+from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import POSITIONS
-from functrace.tracing.tracer import (
-    UFUNCS,
-    Tracer,
-    as_operand,
-    bind,
-    implements,
-    reject_out,
-    source_of,
-    strong_operand,
-    user_place,
-)
+from functrace.tracing.tables import UFUNCS
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
 

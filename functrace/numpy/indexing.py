@@ -18,10 +18,11 @@ from functrace.errors import (
     IndexRangeError,
     OperandError,
     ScalarWriteError,
+    UnknownValueError,
     UnsupportedFunctionError,
 )
 from functrace.ir.primitive import PRIMITIVES
-from functrace.ir.types import Shape, result_dtype, type_of
+from functrace.ir.types import ArrayType, Shape, result_dtype, type_of
 from functrace.numpy.choosing import Chosen, chosen_by, unknown_mask, written_where
 from functrace.numpy.making import array
 from functrace.primitives.indexing import (
@@ -37,19 +38,14 @@ from functrace.primitives.indexing import (
 )
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing.buffers import require_own, write_plainly
-from functrace.tracing.tracer import (
-    UFUNC_METHODS,
-    Tracer,
-    as_operand,
-    bind,
-    bind_over,
-    entrance,
-    implements,
-    require_usable,
-    source_of,
-    unknown_bound,
-    user_place,
-)
+from functrace.tracing.entrances import entrance
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import Place, source_of, user_place
+from functrace.tracing.recording import require_usable
+from functrace.tracing.refusals import SLICES
+from functrace.tracing.tables import UFUNC_METHODS
+from functrace.tracing.tracer import Tracer, bind, bind_over
 from functrace.tracing.views import Overwritten, as_held, write
 
 # Reading
@@ -164,7 +160,7 @@ def _index_value(item: Any) -> Any:
         parts = [known_value(part) for part in (item.start, item.stop, item.step)]
         for part in parts:
             if isinstance(part, Tracer):
-                raise unknown_bound(part.type, user_place(2))
+                raise _unknown_bound(part.type, user_place(2))
         return slice(*(None if part is None else operator.index(part) for part in parts))
     value = known_value(item)
     if isinstance(value, list | tuple | range):
@@ -400,3 +396,13 @@ def add_at(x: Any, index: Any, addend: Any) -> Any:
 
 
 UFUNC_METHODS[np.add, "at"] = add_at
+
+
+def _unknown_bound(type: ArrayType, place: Place | None) -> UnknownValueError:
+    """The error for a slice with a bound of unknown value."""
+    return UnknownValueError(
+        f"A bound of a slice is a traced {type} of unknown value, so that the length of the result "
+        "is unknown.",
+        source_of(place),
+        SLICES,
+    )

@@ -10,7 +10,9 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from functrace.ir.types import WEAK_KINDS, Shape
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
-from functrace.tracing.tracer import Tracer, as_operand, implements
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import Tracer
 
 # Shapes and dtypes
 

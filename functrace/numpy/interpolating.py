@@ -8,7 +8,8 @@ import numpy as np
 
 from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
-from functrace.tracing.tracer import as_operand, implements
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
 from functrace.tracing.views import lies_as
 
 

@@ -22,17 +22,11 @@ from functrace.primitives.shaping import (
     stack_primitive,
     unstack_primitive,
 )
-from functrace.tracing.tracer import (
-    Tracer,
-    as_operand,
-    bind,
-    implements,
-    implements_named,
-    reject_out,
-    source_of,
-    strong_operand,
-    user_place,
-)
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements, implements_named
+from functrace.tracing.operands import as_operand, strong_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
 # Join

@@ -18,7 +18,10 @@ from functrace.primitives import factoring, spectral
 from functrace.primitives.factoring import adjoint
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.shaping import reshape_primitive
-from functrace.tracing.tracer import as_operand, bind, implements, source_of, user_place
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import bind
 
 # NumPy's named tuples have no public names.
 _EighResult: Any = type(np.linalg.eigh(np.eye(1)))

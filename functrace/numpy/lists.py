@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
-from functrace.tracing.tracer import FUNCTIONS, at_entrance, entrance
+from functrace.tracing.entrances import at_entrance, entrance
+from functrace.tracing.tables import FUNCTIONS
 
 
 def _as_array(x: Any) -> Any:

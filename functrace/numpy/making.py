@@ -20,16 +20,12 @@ from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
 from functrace.primitives.linear import as_array, cast_to, shape_of
 from functrace.tracing.buffers import buffer, buffer_where_traced
-from functrace.tracing.tracer import (
-    Tracer,
-    as_operand,
-    entrance,
-    implements,
-    source_of,
-    strong,
-    user_place,
-    written_into_an_array,
-)
+from functrace.tracing.conversions import written_into_an_array
+from functrace.tracing.entrances import entrance
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand, strong
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer
 from functrace.tracing.views import as_laid_out, lies_as
 
 

@@ -17,7 +17,8 @@ from functrace.primitives.reducing import (
     root,
 )
 from functrace.primitives.spectral import extreme, settled
-from functrace.tracing.tracer import bind, implements
+from functrace.tracing.implementing import implements
+from functrace.tracing.tracer import bind
 
 
 def _largest(sizes: Any, axis: Any, keepdims: bool) -> Any:

@@ -11,7 +11,11 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from functrace.numpy.reducing import is_given
 from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_value, shape_of
-from functrace.tracing.tracer import Tracer, as_operand, implements, reject_out, unsupported
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
+from functrace.tracing.refusals import unsupported
+from functrace.tracing.tracer import Tracer
 from functrace.tracing.views import lies_as
 
 

@@ -29,7 +29,10 @@ from functrace.primitives.reducing import (
     reduced_shape,
     sum_primitive,
 )
-from functrace.tracing.tracer import UFUNC_METHODS, Tracer, bind, implements, reject_out
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.tables import UFUNC_METHODS
+from functrace.tracing.tracer import Tracer, bind
 
 
 def is_given(x: Any) -> bool:

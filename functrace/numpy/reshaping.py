@@ -25,18 +25,13 @@ from functrace.primitives.shaping import (
     roll_primitive,
     transpose_primitive,
 )
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements, implements_named
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import LENGTHS
-from functrace.tracing.tracer import (
-    FUNCTIONS,
-    Tracer,
-    as_operand,
-    bind,
-    implements,
-    implements_named,
-    reject_out,
-    source_of,
-    user_place,
-)
+from functrace.tracing.tables import FUNCTIONS
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import as_raveled, lies_as
 
 # Other shapes

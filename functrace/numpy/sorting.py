@@ -11,8 +11,10 @@ from functrace.numpy.taking import take_along
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
 from functrace.tracing.refusals import BINS, COUNTS, DIFFERENT, POSITIONS, STATIC
-from functrace.tracing.tracer import Tracer, as_operand, bind, implements
+from functrace.tracing.tracer import Tracer, bind
 
 # Sorting
 from functrace.tracing.views import laid_out_as

@@ -21,7 +21,11 @@ from functrace.numpy.reducing import (
 )
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
-from functrace.tracing.tracer import Tracer, as_operand, bind, implements, reject_out, unsupported
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
+from functrace.tracing.refusals import unsupported
+from functrace.tracing.tracer import Tracer, bind
 
 # Moments
 

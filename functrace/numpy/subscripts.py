@@ -16,14 +16,11 @@ from functrace.errors import ShapeMismatchError
 from functrace.ir.types import Shape
 from functrace.primitives.contracting import LABELS, contract
 from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, shape_of
-from functrace.tracing.tracer import (
-    bind,
-    implements,
-    reject_out,
-    source_of,
-    strong_operand,
-    user_place,
-)
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import strong_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import bind
 from functrace.tracing.views import lies_as
 
 

@@ -12,18 +12,13 @@ from functrace.ir.types import Shape
 from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
-from functrace.tracing.refusals import POSITIONS, STATIC
-from functrace.tracing.tracer import (
-    Tracer,
-    as_operand,
-    bind,
-    implements,
-    reject_out,
-    share_memory,
-    unsupported,
-    user_place,
-    written_into_an_array,
-)
+from functrace.tracing.conversions import reject_out, written_into_an_array
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import user_place
+from functrace.tracing.refusals import POSITIONS, STATIC, unsupported
+from functrace.tracing.sharing import share_memory
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
 # Functions that read

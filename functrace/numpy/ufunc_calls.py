@@ -13,21 +13,13 @@ import numpy as np
 from functrace.control.loops import associative_scan
 from functrace.errors import OperandError
 from functrace.primitives.linear import dtype_of, known_choice, known_value
-from functrace.tracing.refusals import STATIC
-from functrace.tracing.tracer import (
-    FUNCTIONS,
-    UFUNC_METHODS,
-    Tracer,
-    apply_ufunc,
-    as_operand,
-    implements,
-    reject_out,
-    source_of,
-    strong,
-    strong_operand,
-    unsupported,
-    user_place,
-)
+from functrace.tracing.conversions import reject_out
+from functrace.tracing.implementing import implements
+from functrace.tracing.operands import as_operand, strong, strong_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.refusals import STATIC, unsupported
+from functrace.tracing.tables import FUNCTIONS, UFUNC_METHODS
+from functrace.tracing.tracer import Tracer, apply_ufunc
 
 
 @implements(np.ufunc)

@@ -27,13 +27,7 @@ import numpy as np
 from functrace.errors import OperandError
 from functrace.ir.emission import Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import (
-    UNKNOWN,
-    ArrayType,
-    broadcast_shapes,
-    promotion_operand,
-    result_dtype,
-)
+from functrace.ir.types import UNKNOWN, ArrayType, broadcast_shapes, promotion_operand, result_dtype
 from functrace.primitives.linear import (
     LocallyConstant,
     conform,
@@ -43,7 +37,8 @@ from functrace.primitives.linear import (
     widen,
 )
 from functrace.tracing import numpy_warnings
-from functrace.tracing.tracer import UFUNCS, Tracer, bind
+from functrace.tracing.tables import UFUNCS
+from functrace.tracing.tracer import Tracer, bind
 
 SYMBOLS: dict[Any, str] = {
     operator.add: "+",

@@ -18,15 +18,11 @@ from functrace.errors import MissingRuleError, UnknownValueError
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
-from functrace.tracing.tracer import (
-    Tracer,
-    at_entrance,
-    bind,
-    new_memory,
-    require_usable,
-    source_of,
-    user_place,
-)
+from functrace.tracing.entrances import at_entrance
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.recording import require_usable
+from functrace.tracing.sharing import new_memory
+from functrace.tracing.tracer import Tracer, bind
 
 
 def shape_of(x: Any) -> Shape:

@@ -30,7 +30,8 @@ from functrace.primitives.linear import (
     shape_of,
 )
 from functrace.primitives.shaping import LARGE
-from functrace.tracing.tracer import Tracer, bind, source_of, user_place
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer, bind
 
 _add_up: Any = np.add.reduce  # half as long a way as that through np.sum
 

@@ -31,7 +31,8 @@ from functrace.primitives.elementwise import (
     quotient_or_zero,
     sigmoid,
 )
-from functrace.tracing.tracer import NAMED_UFUNCS, bind
+from functrace.tracing.tables import NAMED_UFUNCS
+from functrace.tracing.tracer import bind
 
 
 class Loops:

@@ -18,15 +18,11 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, type_of, with_axis
 from functrace.rules.solving import HostFunction, one_by_one
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import (
-    Tracer,
-    ValueRecording,
-    as_operand,
-    bind,
-    recording_of_effects,
-    source_of,
-    user_place,
-)
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.program_recording import recording_of_effects
+from functrace.tracing.recording import ValueRecording
+from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.calling import owned
 from functrace.transforms.shapes import has_shape_and_dtype
 from functrace.transforms.transformed import require_callable

@@ -17,7 +17,7 @@ from functrace.ir.program import input_types
 from functrace.ir.types import type_of
 from functrace.rules.custom import CustomFunction, custom_vjp
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import as_operand
+from functrace.tracing.operands import as_operand
 from functrace.transforms.evaluate import record_program, run_program
 from functrace.transforms.programs import closed
 from functrace.transforms.transformed import require_callable

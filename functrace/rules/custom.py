@@ -16,19 +16,13 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from functrace import depth, tree
-from functrace.errors import (
-    ArgumentError,
-    MissingRuleError,
-    UnknownValueError,
-)
+from functrace.errors import ArgumentError, MissingRuleError, UnknownValueError
 from functrace.ir.types import UNKNOWN
 from functrace.primitives.linear import innermost_value
 from functrace.rules.custom_rules import Call, UsesYoungerValue, name_of
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import (
-    Tracer,
-    is_recording,
-)
+from functrace.tracing.entrances import is_recording
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.arguments import operands
 from functrace.transforms.batch import named_axes
 from functrace.transforms.transformed import importable_name, require_callable

@@ -26,7 +26,8 @@ from functrace.rules.custom import positional_arguments
 from functrace.rules.custom_rules import described, name_of
 from functrace.rules.ruleless import unmapped
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import as_operand, bind
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import fits
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.forward import jvp

@@ -22,15 +22,11 @@ from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.rules.ruleless import ruleless
-from functrace.tracing.tracer import (
-    ProgramRecording,
-    Tracer,
-    as_operand,
-    bind,
-    new_memory,
-    source_of,
-    user_place,
-)
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.sharing import new_memory
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.batch import batch_program, vmap
 from functrace.transforms.evaluate import record_program, run_program

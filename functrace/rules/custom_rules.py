@@ -26,7 +26,10 @@ from functrace.rules.custom_call import (
     pull_back_by,
     recorded_pull_back,
 )
-from functrace.tracing.tracer import ProgramRecording, Tracer, as_operand, bind, identity_of
+from functrace.tracing.operands import as_operand
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.recording import identity_of
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import fits, parameter_name
 from functrace.transforms.batch import NamedAxis, named_axes, with_named_axes

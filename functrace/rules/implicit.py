@@ -30,7 +30,9 @@ from functrace.primitives.linear import (
 )
 from functrace.rules.solving import HostFunction, full_transpose, linear_solve, root
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import Tracer, as_operand, bind, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.arguments import split_aux
 from functrace.transforms.batch import vmap
 from functrace.transforms.evaluate import record_program, run_program

@@ -16,7 +16,9 @@ from functrace.ir.types import type_of
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
-from functrace.tracing.tracer import as_operand, bind, entrances
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import bind
 
 
 def _floating(x: Any) -> Any:

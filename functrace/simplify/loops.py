@@ -12,14 +12,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from functrace.ir.program import (
-    Atom,
-    Constant,
-    Equation,
-    Program,
-    Variable,
-    handled_within,
-)
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_within
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, indexing, linear, reducing, shaping
 from functrace.primitives.cumulating import CumulativeSum

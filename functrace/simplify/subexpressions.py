@@ -7,14 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.program import (
-    Atom,
-    Constant,
-    Equation,
-    Program,
-    Variable,
-    handled_in_one,
-)
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_in_one
 from functrace.primitives.elementwise import add, multiply
 from functrace.simplify.rewriting import Scope, is_known, rewrite
 

@@ -18,14 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.program import (
-    Atom,
-    Constant,
-    Equation,
-    Program,
-    Variable,
-    handled_within,
-)
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_within
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
 from functrace.simplify.dead_code import live_equations

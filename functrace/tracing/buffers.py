@@ -19,17 +19,12 @@ import numpy as np
 
 from functrace.errors import ArrayWriteError
 from functrace.ir.primitive import Primitive
+from functrace.tracing.entrances import is_recording
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.tracer import (
-    FUNCTIONS,
-    Recording,
-    Tracer,
-    is_recording,
-    new_tracer,
-    require_usable,
-    run,
-    share_memory,
-)
+from functrace.tracing.recording import Recording, require_usable
+from functrace.tracing.sharing import share_memory
+from functrace.tracing.tables import FUNCTIONS
+from functrace.tracing.tracer import Tracer, new_tracer, run
 from functrace.tracing.views import outdate, root_of
 
 BORROWED = "borrowed"

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.errors import FunctraceError, OperandError
+from functrace.errors import FunctraceError, OperandError, UnsupportedFunctionError
 from functrace.tracing.expressions import expression_at, expressions_around
-from functrace.tracing.places import Place, is_users, source_of
+from functrace.tracing.places import Place, is_users, source_of, user_place
 
 BRANCHES = (
     "In place of `if condition: a` and `else: b` write np.where(condition, a, b), or "
@@ -310,3 +310,12 @@ def remedy_for(package: str, name: str) -> str | None:
     if getattr(offered, "__module__", None) == place:
         return f"Write {place}.{bare}, which takes traced values."
     return None
+
+
+def unsupported(name: str) -> UnsupportedFunctionError:
+    """The error for a function that has no implementation on tracers."""
+    return UnsupportedFunctionError(
+        f"{name} was called on a traced value, and functrace has no rule for it.",
+        source_of(user_place(2)),
+        remedy_for("", name),
+    )

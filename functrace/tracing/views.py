@@ -29,6 +29,7 @@ from functrace.errors import ScalarWriteError, ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import UNKNOWN
+from functrace.tracing.implementing import implements
 from functrace.tracing.layouts import (
     WITHOUT_AXES,
     copied,
@@ -38,19 +39,11 @@ from functrace.tracing.layouts import (
     zeros_lying_as,
 )
 from functrace.tracing.places import Place, source_of, user_place
-from functrace.tracing.tracer import (
-    UFUNCS,
-    Memory,
-    ProgramRecording,
-    Recording,
-    Tracer,
-    bind,
-    bind_over,
-    implements,
-    new_memory,
-    require_usable,
-    written_within,
-)
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.recording import Recording, require_usable, written_within
+from functrace.tracing.sharing import Memory, new_memory
+from functrace.tracing.tables import UFUNCS
+from functrace.tracing.tracer import Tracer, bind, bind_over
 
 
 class Stale(Recording):

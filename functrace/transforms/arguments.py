@@ -24,7 +24,9 @@ from functrace.errors import (
     TreeStructureError,
 )
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
-from functrace.tracing.tracer import Tracer, as_operand, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.calling import call_apart
 
 Argnums = int | Sequence[int]

@@ -15,12 +15,7 @@ from typing import Any, Final, NamedTuple, ParamSpec
 import numpy as np
 
 from functrace import depth, tree
-from functrace.errors import (
-    AxisNameError,
-    BatchAxisError,
-    FunctraceError,
-    TreeStructureError,
-)
+from functrace.errors import AxisNameError, BatchAxisError, FunctraceError, TreeStructureError
 from functrace.ir.program import NOTHING, Atom, Constant, Program, Variable
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import cast_to, dtype_of, known_value
@@ -28,8 +23,10 @@ from functrace.tracebacks import boundary
 from functrace.tracing import numpy_warnings
 from functrace.tracing.draws import watching_draws
 from functrace.tracing.layouts import layout_of
+from functrace.tracing.operands import as_operand
 from functrace.tracing.places import runs_equations, source_of, user_place
-from functrace.tracing.tracer import ProgramRecording, Tracer, as_operand, bind
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.arguments import leaf_names, operands
 from functrace.transforms.calling import apart, call_apart
 from functrace.transforms.transformed import require_callable, transformed

@@ -20,8 +20,10 @@ import numpy as np
 from functrace import tree
 from functrace.errors import ArrayWriteError, FunctraceError
 from functrace.tracing.layouts import copied
+from functrace.tracing.operands import as_operand
 from functrace.tracing.reaching import reached
-from functrace.tracing.tracer import Recording, Tracer, as_operand
+from functrace.tracing.recording import Recording
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
 from functrace.transforms.transformed import leaves_arguments_alone
 from functrace.tree.kinds import KNOWN_LEAVES

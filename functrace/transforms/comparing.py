@@ -29,9 +29,10 @@ from functrace.errors import (
 )
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
+from functrace.tracing.operands import as_operand
 from functrace.tracing.places import is_library
 from functrace.tracing.reaching import names_in
-from functrace.tracing.tracer import Tracer, as_operand
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.batch import no_shortcuts
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.scratch import recorded_without_writes

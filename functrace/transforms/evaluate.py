@@ -32,8 +32,10 @@ from functrace.tracebacks import boundary
 from functrace.tracing import numpy_warnings
 from functrace.tracing.draws import watching_draws
 from functrace.tracing.layouts import layout_of
-from functrace.tracing.places import runs_equations
-from functrace.tracing.tracer import ProgramRecording, as_operand, bind, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import runs_equations, source_of, user_place
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.tracer import bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart

@@ -22,6 +22,7 @@ from functrace.ir.types import type_of
 from functrace.primitives.linear import zeros_for
 from functrace.tracebacks import boundary
 from functrace.tracing.numpy_warnings import in_force, placed_again
+from functrace.tracing.operands import as_operand
 from functrace.tracing.places import (
     begin_rule,
     end_rule,
@@ -30,27 +31,10 @@ from functrace.tracing.places import (
     source_of,
     user_place,
 )
-from functrace.tracing.tracer import (
-    Tracer,
-    ValueRecording,
-    again,
-    as_operand,
-    as_scalar_result,
-    bind,
-    new_tracer,
-    plain,
-    require_further_out,
-    run,
-    share_memory,
-    share_parts,
-    youngest_birth,
-)
-from functrace.transforms.arguments import (
-    checked_tangents,
-    primal_name,
-    require_inexact,
-    split_aux,
-)
+from functrace.tracing.recording import ValueRecording, require_further_out, youngest_birth
+from functrace.tracing.sharing import share_memory, share_parts
+from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, plain, run
+from functrace.transforms.arguments import checked_tangents, primal_name, require_inexact, split_aux
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
 from functrace.transforms.limits import as_found, limit_of, told_apart

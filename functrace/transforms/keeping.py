@@ -21,7 +21,7 @@ from typing import Any, cast
 import numpy as np
 
 from functrace.errors import KeptArrayError
-from functrace.tracing.tracer import Place, source_of, user_place
+from functrace.tracing.places import Place, source_of, user_place
 
 COPIED_BYTES = 1 << 18
 """Up to this size a copy takes five microseconds at most: less than what is done with the array."""

@@ -36,15 +36,9 @@ import numpy as np
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, ArrayType
 from functrace.primitives import contracting, elementwise, factoring, indexing, shaping, spectral
-from functrace.primitives.linear import (
-    Linear,
-    dtype_of,
-    in_each,
-    known_value,
-    shape_of,
-    zeros_for,
-)
-from functrace.tracing.tracer import Recording, Tracer, bind, new_tracer, running_recording
+from functrace.primitives.linear import Linear, dtype_of, in_each, known_value, shape_of, zeros_for
+from functrace.tracing.recording import Recording, running_recording
+from functrace.tracing.tracer import Tracer, bind, new_tracer
 from functrace.transforms.transpose import jvp_of
 
 MOST_DERIVATIVES = 3

@@ -19,7 +19,9 @@ from functrace.ir.program import Constant, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracebacks import leave_out_own_frames
-from functrace.tracing.tracer import ProgramRecording, Tracer, identity_of
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.recording import identity_of
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program
 

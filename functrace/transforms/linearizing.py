@@ -12,7 +12,9 @@ from functrace.errors import CotangentError, NonFloatLeafError, NonlinearRuleErr
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import ProgramRecording, as_operand, source_of, user_place
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.program_recording import ProgramRecording
 from functrace.transforms.arguments import checked_cotangents, checked_tangents
 from functrace.transforms.calling import apart, owned
 from functrace.transforms.evaluate import run_program, without_effects

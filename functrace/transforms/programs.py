@@ -14,13 +14,9 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
 from functrace.ir.types import ArrayType, with_axis
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
-from functrace.tracing.tracer import (
-    ProgramRecording,
-    Tracer,
-    bind,
-    identity_of,
-    new_tracer,
-)
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.recording import identity_of
+from functrace.tracing.tracer import Tracer, bind, new_tracer
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording

@@ -36,6 +36,7 @@ from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.tracing import numpy_warnings
 from functrace.tracing.layouts import copied, copied_close
 from functrace.tracing.numpy_warnings import in_force, placed_again
+from functrace.tracing.operands import as_operand
 from functrace.tracing.places import (
     Place,
     begin_rule,
@@ -45,22 +46,15 @@ from functrace.tracing.places import (
     runs_equations,
     source_of,
 )
-from functrace.tracing.tracer import (
-    Tracer,
+from functrace.tracing.recording import (
     ValueRecording,
-    again,
-    as_operand,
-    as_scalar_result,
-    bind,
-    new_tracer,
-    raise_explained,
     require_further_out,
     require_usable,
-    run,
     running_recording,
-    share_memory,
-    share_parts,
 )
+from functrace.tracing.sharing import share_memory, share_parts
+from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, run
+from functrace.tracing.wording import raise_explained
 from functrace.transforms.arguments import (
     Argnums,
     checked_argnums,

@@ -17,10 +17,11 @@ import numpy as np
 from functrace.errors import ArrayWriteError, FunctraceError, LeakedTracerError
 from functrace.ir.program import Constant, Equation, Program
 from functrace.ir.types import UNKNOWN
-from functrace.tracing.places import source_of
+from functrace.tracing.places import Place, source_of
 from functrace.tracing.reaching import reached
+from functrace.tracing.recording import identity_of
 from functrace.tracing.refusals import place_raised
-from functrace.tracing.tracer import Place, Tracer, identity_of
+from functrace.tracing.tracer import Tracer
 from functrace.tracing.views import Overwritten, State, root_of
 
 T = TypeVar("T")

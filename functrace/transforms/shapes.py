@@ -14,7 +14,7 @@ from functrace.errors import ArgumentError
 from functrace.ir.program import output_types
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
-from functrace.tracing.tracer import as_operand
+from functrace.tracing.operands import as_operand
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.transformed import require_callable
 

@@ -15,16 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from functrace.errors import (
-    FunctraceError,
-    MissingRuleError,
-    NonlinearRuleError,
-    RuleOutputError,
-)
+from functrace.errors import FunctraceError, MissingRuleError, NonlinearRuleError, RuleOutputError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType, Shape, type_of
-from functrace.tracing.tracer import ProgramRecording, bind
+from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.tracer import bind
 
 
 class LinearValue:

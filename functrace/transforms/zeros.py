@@ -26,7 +26,8 @@ from functrace.primitives import elementwise
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
 from functrace.tracing.places import user_place
-from functrace.tracing.tracer import Recording, Tracer, bind, leaked, new_tracer
+from functrace.tracing.recording import Recording, leaked
+from functrace.tracing.tracer import Tracer, bind, new_tracer
 
 _SUMS = (elementwise.add, elementwise.subtract)
 

@@ -40,9 +40,7 @@ from functrace.tree.structures import LEAF as LEAF
 from functrace.tree.structures import Structure as Structure
 from functrace.tree.traversing import flatten as flatten
 from functrace.tree.traversing import flatten_one_level as flatten_one_level
-from functrace.tree.traversing import (
-    flatten_one_level_with_keys as flatten_one_level_with_keys,
-)
+from functrace.tree.traversing import flatten_one_level_with_keys as flatten_one_level_with_keys
 from functrace.tree.traversing import flatten_with_path as flatten_with_path
 from functrace.tree.traversing import is_tree_node as is_tree_node
 from functrace.tree.traversing import leaves as leaves

@@ -12,14 +12,7 @@ from typing import Any, TypeVar, cast, overload
 from functrace.errors import TreeRegistrationError
 from functrace.tracebacks import boundary
 from functrace.tree.keys import GetAttrKey
-from functrace.tree.kinds import (
-    KINDS,
-    KNOWN_LEAVES,
-    TUPLE_CLASS,
-    Kind,
-    class_name,
-    dataclasses,
-)
+from functrace.tree.kinds import KINDS, KNOWN_LEAVES, TUPLE_CLASS, Kind, class_name, dataclasses
 
 _T = TypeVar("_T")
 

@@ -20,7 +20,7 @@ from functrace.primitives.elementwise import (
     quotient_or_zero,
     quotient_or_zero_primitive,
 )
-from functrace.tracing.tracer import UFUNCS
+from functrace.tracing.tables import UFUNCS
 
 STRONG = [
     np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64,

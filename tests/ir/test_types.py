@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from functrace.ir.types import (
-    ArrayType,
-    broadcast_shapes,
-    promotion_operand,
-    result_dtype,
-    type_of,
-)
+from functrace.ir.types import ArrayType, broadcast_shapes, promotion_operand, result_dtype, type_of
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import functrace as ft
-from functrace.errors import (
-    IndexRangeError,
-    OperandError,
-    UnknownValueError,
-)
+from functrace.errors import IndexRangeError, OperandError, UnknownValueError
 from tests.agreement import agrees, assert_like_numpy
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])

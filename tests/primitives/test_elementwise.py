@@ -12,12 +12,9 @@ import pytest
 import functrace as ft
 from functrace.errors import OperandError
 from functrace.extend import PRIMITIVES, type_of
-from functrace.primitives.elementwise import (
-    product_or_zero_primitive,
-    quotient_or_zero_primitive,
-)
+from functrace.primitives.elementwise import product_or_zero_primitive, quotient_or_zero_primitive
 from functrace.testing import check_grads, numerical_gradient
-from functrace.tracing.tracer import UFUNCS
+from functrace.tracing.tables import UFUNCS
 from tests.agreement import assert_like_numpy
 
 # Kinks

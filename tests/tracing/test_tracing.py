@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as hnp
 
 import functrace as ft
 from functrace import errors
-from functrace.tracing.tracer import UFUNCS, Tracer
+from functrace.tracing.tables import UFUNCS
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.evaluate import evaluate
 from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import Tape

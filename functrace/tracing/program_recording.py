@@ -1,0 +1,245 @@
+"""Recordings that keep types only: what they record is a Program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import FunctraceError, PrimitiveError
+from functrace.ir.immutable import ImmutableArrays
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import NOTHING, Atom, Constant, Equation, Program, Variable
+from functrace.ir.types import UNKNOWN, ArrayType
+from functrace.tracing import numpy_warnings
+from functrace.tracing.draws import watch_that_runs
+from functrace.tracing.entrances import running
+from functrace.tracing.places import (
+    is_library,
+    is_users_error,
+    recorded_place,
+    source_here,
+    source_of,
+    user_place,
+)
+from functrace.tracing.recording import Recording, ValueRecording, require_usable
+from functrace.tracing.sharing import new_memory, share_memory, share_parts
+from functrace.tracing.tracer import Tracer, again, new_tracer
+from functrace.tracing.wording import explained, shown
+
+
+class ProgramRecording(Recording):
+    """Records a Program from types alone; the values stay unknown.
+
+    Attributes:
+        inputs: The Program's inputs so far.
+        equations: The equations so far.
+        holds_effects: Whether what is done for its effect waits for the Program to run, even where
+            none of its inputs is traced. If not, the function is running on values as well, and
+            it is done at once.
+        layouts: For inputs whose elements do not lie in row-major order: an array that lies so, or
+            `UNKNOWN`.
+        row_major: The inputs of which it was asked how they lie, and taken that it is in this
+            order, or whether they are arrays without axes, and taken that they are scalars: the
+            Program holds for no others.
+        recopied: The variables that stand for copies in an order of their own, too.
+        made_by: What has made each variable, of as many equations as `looked_at` says.
+        orders: The axes of variables in the order in which they lie in memory, as far as it was
+            asked: see tracing/views.py.
+    """
+
+    def __init__(self, holds_effects: bool = True) -> None:
+        super().__init__()
+        self.holds_effects = holds_effects
+        self.inputs: list[Variable] = []
+        self.equations: list[Equation] = []
+        self.layouts: dict[Variable, Any] = {}
+        self.row_major: set[Variable] = set()
+        self.recopied: set[Variable] = set()
+        self.made_by: dict[Any, Equation] = {}
+        self.orders: dict[Any, tuple[int, ...] | None] = {}
+        self.looked_at = 0
+        self._captured = ImmutableArrays()
+        self._constants: dict[int, Constant] = {}  # by the copy that they hold
+        self._handling_outside = numpy_warnings.handling()
+
+    def input(self, type: ArrayType, layout: Any = None) -> Tracer:
+        """A tracer for a new input of the Program.
+
+        Args:
+            type: Its type.
+            layout: An array that lies in memory as it does; None for row-major order, as long as
+                nobody says something else; `UNKNOWN` where it may lie in any way.
+        """
+        variable = Variable(type)
+        self.inputs.append(variable)
+        tracer = new_tracer(self, UNKNOWN, variable, user_place(2))
+        if layout is not None:
+            self.layouts[variable] = layout
+            if layout is not UNKNOWN:
+                tracer.memory = new_memory(layout)
+        return tracer
+
+    def atom(self, value: Any) -> Atom:
+        """What stands for a value in the Program: its variable, or a constant."""
+        if isinstance(value, Tracer):
+            require_usable(value)
+            if value.recording is self:
+                return value.variable
+            value = value.recording.as_constant(value)
+        if type(value) is not int and (watch := watch_that_runs()) is not None:
+            watch.look()
+        if not isinstance(value, np.ndarray):
+            return Constant(value)
+        kept = self._captured.of(value)  # as it is now: its owner may write it later
+        constant = self._constants.get(id(kept))
+        if constant is None:
+            constant = self._constants[id(kept)] = Constant(kept)
+        return constant
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Record one equation; its outputs are typed by the primitive's infer rule."""
+        atoms = [
+            x.variable if type(x) is Tracer and x.recording is self else self.atom(x)
+            for x in inputs
+        ]
+        place = recorded_place(3)
+        types = [atom.type for atom in atoms]
+        try:
+            inferred = primitive.infer(*types, **params)
+        except FunctraceError as error:
+            error.at(source_here(1))
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            if is_users_error(error):
+                error.add_note(f"in {primitive.name} of {shown(types)}\n  at {source_here(1)}")
+                raise
+            raise explained(error, primitive, types) from error
+        if not self.is_open:
+            return again(primitive, inputs, params)
+        if not primitive.has_plain_rules:
+            _require_types(primitive, inferred)
+        handling = numpy_warnings.handling()
+        if handling is not self._handling_outside:
+            handling -= self._handling_outside
+        else:
+            handling = NOTHING
+        source = source_of(place)
+        if primitive.multiple_outputs:
+            variables = [Variable(type) for type in inferred]
+            self.equations.append(Equation(primitive, atoms, params, variables, source, handling))
+            outputs = tuple(new_tracer(self, UNKNOWN, variable, place) for variable in variables)
+            if primitive.makes_views:
+                share_parts(inputs[0], outputs, primitive, params)
+            return outputs
+        variable = Variable(inferred)
+        self.equations.append(Equation(primitive, atoms, params, [variable], source, handling))
+        output = new_tracer(self, UNKNOWN, variable, place)
+        if primitive.makes_views:
+            share_memory(inputs[0], output, primitive, params)
+        return output
+
+    def equations_by_output(self) -> dict[Any, Equation]:
+        """What has made each variable."""
+        for equation in self.equations[self.looked_at :]:
+            self.made_by.update(dict.fromkeys(equation.outputs, equation))
+        self.looked_at = len(self.equations)
+        return self.made_by
+
+    def is_array(self, variable: Any) -> bool:
+        """Whether a value is an array in NumPy, and no scalar.
+
+        Inputs are taken to be scalars where nothing else is known, and this is noted.
+        """
+        made_by = self.equations_by_output()
+        atom: Atom = variable
+        while not atom.type.shape:
+            equation = made_by.get(atom)
+            if isinstance(atom, Constant):
+                return type(atom.value) is np.ndarray
+            if equation is None:
+                if atom not in self.layouts:
+                    self.row_major.add(atom)
+                return isinstance(self.layouts.get(atom), np.ndarray)
+            primitive = equation.primitive
+            is_part = primitive.multiple_outputs  # the elements of an array are scalars
+            if (
+                primitive.makes_arrays
+                or is_part
+                or not (primitive.makes_views or primitive.keeps_arrays)
+            ):
+                return primitive.makes_arrays
+            atom = equation.inputs[0]
+        return True
+
+    def note_copy(self, variable: Any) -> None:
+        """Note that a variable stands for a copy in an order of memory of its own, too."""
+        self.recopied.add(variable)
+        self.orders.pop(variable, None)
+
+    def names_behind(self, tracer: Any) -> list[str]:
+        """What the user's function calls a value of unknown value, or the values it was made of."""
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  (as in user_place)
+        while frame is not None and is_library(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is None:
+            return []
+        named: dict[Variable, str] = {}
+        for name, local in frame.f_locals.items():
+            try:
+                found = tree.flatten_with_path(local)[0]
+            except Exception:  # noqa: BLE001, S112  (no tree: a list in itself, or a broken container)
+                continue
+            for path, leaf in found:
+                value = leaf
+                while isinstance(value, Tracer) and isinstance(value.recording, ValueRecording):
+                    value = value.value  # of what is differentiated: its value, one recording out
+                if isinstance(value, Tracer) and value.recording is self:
+                    named.setdefault(value.variable, f"{name}{tree.keystr(path)}")
+        made_by = {output: e for e in self.equations for output in e.outputs}
+        generation: list[Variable] = [tracer.variable]
+        seen: set[Variable] = set()
+        while generation:
+            names = [named[variable] for variable in generation if variable in named]
+            if names:
+                return names
+            seen.update(generation)
+            parents = [atom for v in generation if v in made_by for atom in made_by[v].inputs]
+            variables = [atom for atom in dict.fromkeys(parents) if isinstance(atom, Variable)]
+            generation = [variable for variable in variables if variable not in seen]
+        return []
+
+    def lift(self, value: Any) -> Tracer:
+        """A tracer that stands for a constant: the output of an equation that copies it."""
+        return self.record(PRIMITIVES["copy"], (value,), {})
+
+    def program(self, outputs: Sequence[Any]) -> Program:
+        """The Program from the inputs to these outputs."""
+        return Program(self.inputs, self.equations, [self.atom(x) for x in outputs])
+
+
+def _require_types(primitive: Primitive, inferred: Any) -> None:
+    """Check what the infer rule of a primitive returned."""
+    types: Any = inferred if primitive.multiple_outputs else (inferred,)
+    if isinstance(types, list | tuple) and all(isinstance(type, ArrayType) for type in types):
+        return
+    wanted = "a tuple of ArrayTypes, one for each output" if primitive.multiple_outputs else ""
+    wanted = wanted or "the ArrayType of its output"
+    raise PrimitiveError(
+        f"The infer rule of {primitive.name!r} returned {inferred!r:.80}; expected {wanted}.",
+        source_here(2),
+        "Return functrace.extend.ArrayType(shape, dtype).",
+    )
+
+
+def recording_of_effects() -> ProgramRecording | None:
+    """The innermost running recording whose Program is to have the effects; None if none runs."""
+    recording = running.get()
+    while recording is not None:
+        if isinstance(recording, ProgramRecording) and recording.holds_effects:
+            return recording
+        recording = recording.around
+    return None
