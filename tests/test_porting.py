@@ -22,3 +22,22 @@ def test_a_class_of_all_arrays():
         assert transform(kept)(np.ones(2)).tolist() == [1.0, 1.0]
     assert ft.jit(kept)(1.0) == ft.grad(kept)(1.0) == kept(np.float64(1.0)) == 1.0
     assert kept(1.0) == 2.0
+
+
+def test_what_is_put_on_a_device_is_a_copy():
+    x = np.ones((2, 0, 3))
+    y = [np.arange(3.0), {"n": 2, "z": 1j}]
+    put = ft.device_put(y, device="cpu:0")
+    y[0][:] = 7
+    assert put[0].tolist() == [0, 1, 2]
+    assert [leaf.dtype.kind for leaf in ft.tree.leaves(put)] == ["f", "i", "c"]
+    assert ft.device_put(x).shape == x.shape
+    kept = ft.make_ir(lambda x: ft.device_get(ft.device_put(x)))(1.0)
+    assert not kept.equations
+
+
+def test_only_arrays_are_arrays():
+    for x in (np.ones(2), np.float32(1), np.bool_(True), np.ma.ones(2)):
+        assert isinstance(x, ft.Array)
+    for x in (1, 1.0, True, None, [1.0], "a", np.ndarray, np.dtype(float)):
+        assert not isinstance(x, ft.Array)

@@ -561,6 +561,7 @@ class Unstack(Separating):
 
     def infer(self, x: ArrayType, *, axis: int) -> Any:
         """The shape without the axis."""
+        normalize_axis_index(axis, x.ndim)
         type = ArrayType(x.shape[:axis] + x.shape[axis + 1 :], x.dtype)
         return (type,) * x.shape[axis]
 

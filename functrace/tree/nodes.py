@@ -68,7 +68,7 @@ def number_of_nodes(node: Node) -> int:
 
 
 def compose(node: Node, inner: Node) -> Node:
-    """The node with the inner one in place of each leaf."""
+    """The node with the inner one, which is that of a container, in place of each leaf."""
     if node is LEAF_NODE:
         return inner
     if len(node) == 3:

@@ -406,18 +406,3 @@ def test_vmap_one_after_the_other_by_both_names():
     for method in ("sequential", "sequential_unrolled"):
         f = lambda x, method=method: ft.pure_callback(np.sin, shape, x, vmap_method=method)
         np.testing.assert_array_equal(ft.vmap(f)(np.arange(3.0)), np.sin(np.arange(3.0)))
-
-
-def test_values_without_a_place_in_the_text_are_refused(capsys):
-    for text, args, kwargs in (
-        ("x", (1.0,), {}),
-        ("{}", (1.0, 2.0), {}),
-        ("x = {x}", (), {"x": 1.0, "y": 2.0}),
-    ):
-        with pytest.raises(ArgumentError, match="has no place for"):
-            ft.debug.print(text, *args, **kwargs)
-    with pytest.raises(ArgumentError, match="no f before the text"):
-        ft.jit(lambda x: ft.debug.print(f"x = {x}", x=x))(1.0)
-    assert capsys.readouterr().out == ""
-    ft.jit(lambda x: ft.debug.print("{0[0]:.1f} {x.shape} {x!r}", x, x=x))(np.ones(2))
-    assert capsys.readouterr().out == "1.0 (2,) array([1., 1.])\n"

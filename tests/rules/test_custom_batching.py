@@ -242,8 +242,3 @@ def test_sequential_vmap_within_other_transformations():
         lambda f: ft.vmap(lambda a, b: ft.jvp(f, (a, b), (1.0, b)))(XS, YS),
     ):
         assert_trees_close(wrapped(f), wrapped(g))
-
-
-def test_the_names_of_jax():
-    assert ft.custom_batching.custom_vmap is ft.custom_vmap
-    assert ft.custom_batching.sequential_vmap is ft.sequential_vmap

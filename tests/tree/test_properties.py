@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections import OrderedDict, defaultdict
 
 import numpy as np
 from hypothesis import given, settings
@@ -11,32 +10,7 @@ from hypothesis import strategies as st
 
 from functrace import tree
 from functrace.tree import LEAF, FlattenedIndexKey, keystr
-from tests.tree.containers import Keyed, Layer, Plain, Point, Typed
-
-keys = st.text("abc", max_size=2)
-leaf_values = st.one_of(
-    st.floats(allow_nan=False), st.integers(), st.text(max_size=2), st.booleans()
-)
-
-
-def containers(children):
-    return st.one_of(
-        st.lists(children, max_size=3),
-        st.lists(children, max_size=3).map(tuple),
-        st.dictionaries(keys, children, max_size=3),
-        st.dictionaries(keys, children, max_size=3).map(OrderedDict),
-        st.dictionaries(keys, children, max_size=3).map(lambda d: defaultdict(list, d)),
-        st.builds(Point, children, children),
-        st.builds(Typed, children, st.none()),
-        st.lists(children, max_size=2).map(Plain),
-        st.builds(Keyed, children, children),
-        st.builds(Layer, children, children, st.sampled_from(["tanh", "relu"])),
-        st.none(),
-    )
-
-
-def trees(leaf=leaf_values):
-    return st.recursive(leaf | st.none(), containers, max_leaves=8)
+from tests.tree.strategies import trees
 
 
 @given(trees())
