@@ -50,7 +50,7 @@ def files(name: str, why: str, names: str) -> Room:
 
 
 FLOORS: list[list[Room]] = [
-    [files("foundations", "everything may raise an error", "errors depth tracebacks")],
+    [files("foundations", "everything may raise an error", "errors depth collecting tracebacks")],
     [
         room(
             "tree",

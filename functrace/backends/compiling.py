@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from functrace.backends.assuming import NotAsAssumed, assuming_finite, begin_assuming
 from functrace.backends.numpy_source import Written
+from functrace.collecting import collecting_less_often
 from functrace.ir.program import Atom, Equation, Program
 from functrace.ir.structure import structure_of
 from functrace.primitives.elementwise import Elementwise
@@ -93,13 +94,15 @@ def _written(
 ) -> Written | Assuming:
     key = ("compiled", donated)
     if key not in program.derived:
-        classes = classes_of_outputs(program)
-        assuming = None if donated else assuming_finite(program)
-        if assuming is None:
-            # It does not hold the Program, which may be the given one: that must not hold itself.
-            written = Written(simplify(program), donated, name, classes)
-        else:
-            written = Assuming(program, assuming, name, classes)
+        with collecting_less_often:
+            classes = classes_of_outputs(program)
+            assuming = None if donated else assuming_finite(program)
+            if assuming is None:
+                # It does not hold the Program, which may be the given one: that must not hold
+                # itself.
+                written = Written(simplify(program), donated, name, classes)
+            else:
+                written = Assuming(program, assuming, name, classes)
         program.derived[key] = written
     return program.derived[key]
 

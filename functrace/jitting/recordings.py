@@ -20,6 +20,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.backends.compiling import Executable, compiled
+from functrace.collecting import collecting_less_often
 from functrace.control.call import call
 from functrace.errors import ScalarWriteError
 from functrace.ir.program import Program
@@ -342,7 +343,7 @@ class Recordings:
             explain_miss(self.function, key, earlier, user_place(2))
         start = perf_counter()
         called = with_static(self.function, key.static)
-        with watching_draws(self.function):
+        with watching_draws(self.function), collecting_less_often:
             recorded = record_program(called, key.structure, key.types, layouts)
         structure, row_major = recorded.structure, recorded.row_major
         program, captured = closed(recorded.program)
