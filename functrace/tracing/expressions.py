@@ -114,6 +114,8 @@ def expressions_around(place: Place | None) -> list[ast.AST]:
         node: ast.AST | None = ast.parse("".join(linecache.getlines(code.co_filename)))
     except (SyntaxError, ValueError):
         return []
+    if not node.body:
+        return []
     around: list[ast.AST] = []
     while node is not None:
         around.append(node)
