@@ -569,8 +569,10 @@ class _Reader(Reader):
         if self.manifest.version == 1:  # it has each branch of a choice in a parameter of its own
             numbered = [key for key in params if re.fullmatch(r"branch[0-9]+", key)]
             if numbered and primitive.holds_programs:
-                branches = tuple(params.pop(f"branch{n}") for n in range(len(numbered)))
-                params["branches"] = branches
+                held = {"branches": tuple(params.pop(f"branch{n}") for n in range(len(numbered)))}
+                others = dict(params)
+                params.clear()
+                params.update(held | others)
         if primitive.calls_python:
             raise parse_error(node, f"{primitive.name} calls Python.")
         if primitive.needs_named_axis:
