@@ -19,12 +19,10 @@ from functrace.backends.compiling import interpreter
 from functrace.backends.loops import stacked
 from functrace.control.collectives import combines_examples
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Atom, Constant, Equation, Program, input_types, output_types
+from functrace.ir.program import Program, input_types, output_types
 from functrace.ir.structure import Choice, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import dtype_of, shape_of, zeros_for
-from functrace.simplify.loops import reduced
-from functrace.simplify.rewriting import Scope, is_known
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
@@ -177,6 +175,17 @@ class Switch(Primitive):
         """One choice."""
         return Choice(inputs[0], params["branches"], inputs[1:])
 
+    def from_structure(
+        self, structure: Choice[T], params: dict[str, Any]
+    ) -> tuple[Sequence[T], dict[str, Any]] | None:
+        """Nothing where parameters say of each operand and output what is chosen."""
+        if "chosen_outputs" in params:
+            return None
+        new = {**params, "branches": tuple(structure.branches)}
+        if structure.examples is not None:
+            new["operand_axes"] = tuple(structure.axes)
+        return [structure.index, *structure.operands], new
+
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
         return self.interpret([index, *inputs], params)
@@ -190,25 +199,6 @@ class Switch(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Programs' outputs, which are the same for all."""
         return joint_types(params["branches"])
-
-    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
-        """Leave out what nothing uses or is constant; of a known choice all but what is chosen."""
-        branches, (index, *operands) = equation.params["branches"], equation.inputs
-        if isinstance(index, Constant) and is_known(index) and not index.type.shape:
-            chosen = branches[min(max(int(index.value), 0), len(branches) - 1)]
-            if type(self) is Switch and _fit(chosen, operands, equation):
-                return scope.insert(equation, chosen, operands)
-        if "chosen_outputs" in equation.params:
-            return None
-        found = reduced(branches, operands, used)
-        if found is None:
-            return None
-        params = {**equation.params, "branches": tuple(found.programs)}
-        if "operand_axes" in params:
-            axes = params["operand_axes"]
-            params["operand_axes"] = tuple(axes[number] for number in found.kept)
-        inputs = [index, *(operands[number] for number in found.kept)]
-        return found.atoms(scope.emit_all(equation, self, inputs, params))
 
     def bind_like(
         self,
@@ -463,13 +453,6 @@ def _numbers_within(own: Mask, union: Mask) -> list[int]:
             numbers.append(number)
         number += any_of_them
     return numbers
-
-
-def _fit(program: Program, operands: Sequence[Atom], equation: Equation) -> bool:
-    """Whether a Program takes these operands, and returns what an equation does, types and all."""
-    given = tuple(atom.type for atom in operands)
-    made = tuple(variable.type for variable in equation.outputs)
-    return given == input_types(program) and made == output_types(program)
 
 
 class SwitchEach(Switch):

@@ -7,12 +7,10 @@ from typing import Any
 
 from functrace.backends.compiling import run_again
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Equation, Program, output_types
+from functrace.ir.program import Program, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
-from functrace.simplify.loops import reduced
-from functrace.simplify.rewriting import Scope
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.masks import with_zeros
@@ -38,6 +36,12 @@ class Call(Primitive):
         """The Program is run."""
         return Run(params["program"], inputs)
 
+    def from_structure(
+        self, structure: Run[T], params: dict[str, Any]
+    ) -> tuple[Sequence[T], dict[str, Any]] | None:
+        """With the other parameters as they are."""
+        return structure.inputs, {**params, "program": structure.program}
+
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run the Program; compiled from its second time on, as many are made for one call."""
         return tuple(run_again(params["program"], inputs))
@@ -49,15 +53,6 @@ class Call(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Program's outputs."""
         return output_types(params["program"])
-
-    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
-        """Leave out outputs that nothing uses, and inputs that are constants or not read."""
-        found = reduced([equation.params["program"]], equation.inputs, used)
-        if found is None:
-            return None
-        inputs = [equation.inputs[number] for number in found.kept]
-        params = {**equation.params, "program": found.programs[0]}
-        return found.atoms(scope.emit_all(equation, self, inputs, params))
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

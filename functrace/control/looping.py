@@ -22,14 +22,10 @@ from functrace.backends.loops import stacked
 from functrace.control.branching import choose_each, switch_primitive
 from functrace.errors import NestingError
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
+from functrace.ir.program import Atom, Constant, Program, Variable, output_types
 from functrace.ir.structure import Loop, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import zeros_of_type
-from functrace.simplify import loops
-from functrace.simplify.loops import improved
-from functrace.simplify.rewriting import Scope
-from functrace.simplify.trips import regrouped
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.tracer import bind
@@ -111,6 +107,18 @@ class Scan(Primitive):
         length, reverse = params["length"], params["reverse"]
         return Loop(params["body"], constants, carries, rows, length=length, reverse=reverse)
 
+    def from_structure(
+        self, structure: Loop[T], params: dict[str, Any]
+    ) -> tuple[Sequence[T], dict[str, Any]]:
+        """The inputs in order, and how they divide."""
+        return structure.inputs, {
+            "body": structure.body,
+            "constants": len(structure.constants),
+            "carries": len(structure.carries),
+            "length": structure.length,
+            "reverse": structure.reverse,
+        }
+
     def split(self, x: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Inputs, or what belongs to each, as constants, carries and rows."""
         first = params["constants"]
@@ -182,23 +190,6 @@ class Scan(Primitive):
         results = output_types(body)
         size = ANY_LENGTH if length is None else length
         return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
-
-    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
-        """Leave out what nothing uses, and compute outside the loop what need not be in it."""
-        params = equation.params
-        length = params["length"]
-        constants, carries, rows = map(list, self.split(equation.inputs, params))
-        loop = loops.Loop(
-            constants, carries, rows, params["body"], length=length, needs_row=length is None
-        )
-        found = improved(loop, used, equation, scope) or regrouped(loop, equation, scope)
-        if found is None:
-            return None
-        loop = found.loop
-        inputs = [*loop.constants, *loop.carries, *loop.rows]
-        counts = {"constants": len(loop.constants), "carries": len(loop.carries)}
-        made = scope.emit_all(equation, self, inputs, {**params, "body": loop.body, **counts})
-        return found.atoms(made)
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -830,6 +821,14 @@ class While(Primitive):
         condition = params["condition"]
         return Loop(params["body"], inputs[:first], inputs[first:], condition=condition)
 
+    def from_structure(
+        self, structure: Loop[T], params: dict[str, Any]
+    ) -> tuple[Sequence[T], dict[str, Any]]:
+        """The inputs in order, and how they divide."""
+        first = len(structure.constants)
+        params = {"condition": structure.condition, "body": structure.body, "constants": first}
+        return structure.inputs, params
+
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the two Programs in turn."""
         return self.interpret(inputs, params)
@@ -852,25 +851,6 @@ class While(Primitive):
         results = output_types(params["body"])
         count = len(types) - params["constants"]
         return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
-
-    def improve(self, equation: Equation, used: Sequence[bool], scope: Scope) -> Any:
-        """Leave out what nothing uses, and compute before the loop what all trips share."""
-        params = equation.params
-        first = params["constants"]
-        constants, carries = list(equation.inputs[:first]), list(equation.inputs[first:])
-        loop = loops.Loop(constants, carries, [], params["body"], params["condition"])
-        found = improved(loop, used, equation, scope)
-        if found is None:
-            return None
-        loop = found.loop
-        inputs = [*loop.constants, *loop.carries]
-        made = scope.emit_all(
-            equation,
-            self,
-            inputs,
-            {"condition": loop.condition, "body": loop.body, "constants": len(loop.constants)},
-        )
-        return found.atoms(made)
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

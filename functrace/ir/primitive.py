@@ -167,6 +167,20 @@ class Primitive:
         """
         return None
 
+    def from_structure(
+        self, structure: Any, params: dict[str, Any]
+    ) -> tuple[Sequence[Any], dict[str, Any]] | None:
+        """The application of this primitive that does something with Programs.
+
+        Args:
+            structure: What is to be done: a better form of what `structure` has said.
+            params: The parameters of the former application.
+
+        Returns:
+            The inputs and the parameters; None where there is none.
+        """
+        return None
+
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
     ) -> int:
@@ -308,20 +322,6 @@ class Primitive:
         Returns:
             The output, and whether there may be such zeros in it (for each, where there are
             several). None where the operation as it is multiplies none of them with an input.
-        """
-        return None
-
-    def improve(self, equation: Any, used: Sequence[bool], scope: Any) -> Any:
-        """Write a better application of a primitive that holds Programs.
-
-        Args:
-            equation: The application, an Equation.
-            used: Which of its outputs something uses.
-            scope: Where to write: a `functrace.simplify.rewriting.Scope`.
-
-        Returns:
-            What stands for each output, None where nothing uses it; None in place of all where
-            the application cannot be improved.
         """
         return None
 

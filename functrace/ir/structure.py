@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from functrace.errors import ProgramCheckError
-from functrace.ir.program import Atom, Equation, Program, output_types
+from functrace.ir.program import Atom, Equation, Program, Variable, output_types
 from functrace.ir.types import ANY_LENGTH, ArrayType, row_type
 
 T = TypeVar("T")
@@ -150,12 +150,26 @@ class Loop(NamedTuple, Generic[T]):
         test = 0 if self.condition is None else self.condition.operations
         return test + self.body.operations * (1 if self.length is None else self.length)
 
+    @property
+    def needs_row(self) -> bool:
+        """Whether only the rows tell the number of trips."""
+        return self.length is None and self.condition is None
+
+    def split(self, others: Sequence[U]) -> Loop[U]:
+        """The same with others in place of what it is given, in order."""
+        first = len(self.constants)
+        last = first + len(self.carries)
+        parts = others[:first], others[first:last], others[last:]
+        return Loop(self.body, *parts, self.condition, self.length, self.reverse)
+
+    @property
+    def inside(self) -> Loop[Variable]:
+        """The same with the variables of the body in place of what is given for them."""
+        return self.split(self.body.inputs)
+
     def map(self, change: Callable[[T], U]) -> Loop[U]:
         """The same with something else for each input."""
-        constants, carries, rows = (
-            [*map(change, part)] for part in (self.constants, self.carries, self.rows)
-        )
-        return Loop(self.body, constants, carries, rows, self.condition, self.length, self.reverse)
+        return self.split([*map(change, self.inputs)])
 
 
 Structure = Run[T] | Choice[T] | Loop[T]

@@ -13,7 +13,7 @@ from functrace.simplify.algebra import simplify_algebra as simplify_algebra
 from functrace.simplify.dead_code import remove_dead_code as remove_dead_code
 from functrace.simplify.folding import fold_constants as fold_constants
 from functrace.simplify.inlining import inline as inline
-from functrace.simplify.loops import improve_loops as improve_loops
+from functrace.simplify.nested import improve_structures as improve_structures
 from functrace.simplify.nested import simplify_nested as simplify_nested
 from functrace.simplify.subexpressions import share_subexpressions as share_subexpressions
 
@@ -85,7 +85,7 @@ def _round(program: Program) -> Program:
     if any(equation.primitive.holds_programs for equation in program.equations):
         program = remove_dead_code(inline(program))
         program = simplify_nested(program, _simplified_once)
-        program = improve_loops(program)
+        program = improve_structures(program)
     program = remove_dead_code(program)
     program = fold_constants(program)
     program = simplify_algebra(program)

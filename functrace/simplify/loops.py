@@ -1,9 +1,4 @@
-"""What loops compute for nothing, or again and again.
-
-How the inputs of a loop divide is known to its primitive (`functrace.control.looping`), whose
-method ``improve`` takes it apart into a `Loop` and puts it together again. What can be improved is
-the same for all loops, and stands here.
-"""
+"""What loops compute for nothing, or again and again."""
 
 from __future__ import annotations
 
@@ -13,66 +8,14 @@ from itertools import zip_longest
 from typing import Any
 
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_within
+from functrace.ir.structure import Loop
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, indexing, linear, reducing, shaping
 from functrace.primitives.cumulating import CumulativeSum
 from functrace.primitives.elementwise import Elementwise, power
 from functrace.simplify.dead_code import remove_dead_code
-from functrace.simplify.rewriting import Scope, has_unknown_length, is_known, rewrite, use_counts
+from functrace.simplify.rewriting import Scope, has_unknown_length, is_known
 from functrace.simplify.subexpressions import constant_key
-
-
-def improve_loops(program: Program) -> Program:
-    """Let each primitive that holds Programs improve its applications, by its ``improve`` method.
-
-    Loops lose the outputs, carries and rows that nothing uses, and what is the same in all trips
-    is computed before them.
-
-    Args:
-        program: The Program, without dead code.
-
-    Returns:
-        The Program with the improved applications; the same Program, if there are none.
-    """
-    used = use_counts(program)
-
-    def step(equation: Equation, scope: Scope) -> None:
-        atoms: Sequence[Atom | None] | None = None
-        if equation.primitive.holds_programs:
-            is_used = [variable in used for variable in equation.outputs]
-            atoms = equation.primitive.improve(equation, is_used, scope)
-        if atoms is None:
-            scope.append(equation)
-            return
-        for variable, atom in zip(equation.outputs, atoms, strict=True):
-            if atom is not None:
-                scope.replace(variable, atom)
-
-    return rewrite(program, step)
-
-
-@dataclass
-class Loop:
-    """A loop, taken apart.
-
-    Attributes:
-        constants: What is given for the constants, which are the same in each trip.
-        carries: What is given for the carries, which each trip hands to the next.
-        rows: What is given for the rows, of which each trip takes one.
-        body: Takes constants, carries and one of each row; returns the carries and what is
-            stacked.
-        condition: Takes constants and carries, and says whether there is one more trip.
-        length: The number of trips, where it is known.
-        needs_row: Whether only the rows tell the number of trips, so that one must stay.
-    """
-
-    constants: list[Atom]
-    carries: list[Atom]
-    rows: list[Atom]
-    body: Program
-    condition: Program | None = None
-    length: int | None = None
-    needs_row: bool = False
 
 
 @dataclass
@@ -85,7 +28,7 @@ class Improved:
             an output of the better loop, or None where nothing uses it.
     """
 
-    loop: Loop
+    loop: Loop[Atom]
     outputs: list[Atom | int | None]
 
     def atoms(self, made: Sequence[Variable]) -> list[Atom | None]:
@@ -93,7 +36,9 @@ class Improved:
         return [made[x] if isinstance(x, int) else x for x in self.outputs]
 
 
-def improved(loop: Loop, used: Sequence[bool], like: Equation, scope: Scope) -> Improved | None:
+def improved(
+    loop: Loop[Atom], used: Sequence[bool], like: Equation, scope: Scope
+) -> Improved | None:
     """Improve a loop.
 
     Args:
@@ -111,13 +56,14 @@ def improved(loop: Loop, used: Sequence[bool], like: Equation, scope: Scope) -> 
 class _Improvement:
     """The work of `improved`."""
 
-    def __init__(self, loop: Loop, used: Sequence[bool], like: Equation, scope: Scope) -> None:
+    def __init__(
+        self, loop: Loop[Atom], used: Sequence[bool], like: Equation, scope: Scope
+    ) -> None:
         self.loop = loop
         self.used = used
         self.like = like
         self.scope = scope
-        self.first, self.count = len(loop.constants), len(loop.carries)
-        self.own = loop.body.inputs
+        self.own = loop.inside
         # What a body's variable is outside, where it is the same in each trip.
         self.outside: dict[Atom, Atom] = {}
         # What stands for a variable inside the body, and which stands for all with one value.
@@ -125,15 +71,15 @@ class _Improvement:
         self.first_given: dict[Atom, Variable] = {}
 
     def result(self) -> Improved | None:
-        loop, first, count = self.loop, self.first, self.count
+        loop, own = self.loop, self.own
         needed = self.needed_inputs()
-        is_needed = [v in needed for v in self.own[first : first + count]]
+        is_needed = [v in needed for v in own.carries]
         fixed = [on and self.is_fixed(number) for number, on in enumerate(is_needed)]
         kept = [on and not same for on, same in zip(is_needed, fixed, strict=True)]
-        for variable, atom in zip(self.own[:first], loop.constants, strict=True):
+        for variable, atom in zip(own.constants, loop.constants, strict=True):
             self.note_constant(variable, atom)
         for number in _places(fixed):
-            self.note_constant(self.own[first + number], loop.carries[number])
+            self.note_constant(own.carries[number], loop.carries[number])
         row_kept = self.note_rows(needed)
         hoisted = self.hoist(loop.body)
         outputs, stacks = self.outputs(kept, fixed)
@@ -141,7 +87,7 @@ class _Improvement:
             loop.body,
             [
                 *(loop.body.outputs[number] for number in _places(kept)),
-                *(loop.body.outputs[count + number] for number in stacks),
+                *(loop.body.outputs[len(kept) + number] for number in stacks),
             ],
             hoisted,
         )
@@ -154,32 +100,31 @@ class _Improvement:
         is_same = (
             not hoisted
             and not test_hoisted
-            and len(entries) == first
+            and len(entries) == len(loop.constants)
             and all(kept)
             and all(row_kept)
             and outputs == list(range(len(outputs)))
         )
         if is_same:
             return None
-        carried = [self.own[first + number] for number in _places(kept)]
-        rows = [self.own[first + count + number] for number in _places(row_kept)]
+        carried = [own.carries[number] for number in _places(kept)]
+        rows = [own.rows[number] for number in _places(row_kept)]
         body = Program(
             [*(variable for _, variable, _ in entries), *carried, *rows],
             body.equations,
             body.outputs,
         )
         if test is not None:
-            carried = [test.inputs[first + number] for number in _places(kept)]
+            others = own.split(test.inputs).carries
+            carried = [others[number] for number in _places(kept)]
             inputs = [*(variable for _, _, variable in entries), *carried]
             test = Program(inputs, test.equations, test.outputs)
-        better = Loop(
-            [atom for atom, _, _ in entries],
-            [loop.carries[number] for number in _places(kept)],
-            [loop.rows[number] for number in _places(row_kept)],
-            body,
-            test,
-            loop.length,
-            loop.needs_row,
+        better = loop._replace(
+            body=body,
+            constants=[atom for atom, _, _ in entries],
+            carries=[loop.carries[number] for number in _places(kept)],
+            rows=[loop.rows[number] for number in _places(row_kept)],
+            condition=test,
         )
         return Improved(better, outputs)
 
@@ -191,14 +136,15 @@ class _Improvement:
         test_hoisted: dict[Variable, Variable],
     ) -> list[tuple[Atom, Variable, Variable]]:
         """The constants that are read: what is given, and their variables in body and condition."""
-        read = _atoms_read(body)
-        given: dict[Atom, Atom] = dict(zip(self.own, self.loop.constants, strict=False))
-        test_inputs: Sequence[Variable | None] = [None] * len(self.own)
+        read = atoms_read(body)
+        given = dict[Atom, Atom](zip(self.own.constants, self.loop.constants, strict=True))
+        own = self.own.inputs
+        test_inputs: Sequence[Variable | None] = [None] * len(own)
         if test is not None:
-            read |= _atoms_read(test)
+            read |= atoms_read(test)
             test_inputs = test.inputs
         candidates: list[tuple[Variable | None, Variable | None]] = [
-            *zip_longest(self.own, test_inputs),
+            *zip_longest(own, test_inputs),
             *((variable, None) for variable in hoisted),
             *((None, variable) for variable in test_hoisted),
         ]
@@ -220,18 +166,18 @@ class _Improvement:
         """The inputs of the body on which an output that is used, an effect or the end depends."""
         body = self.loop.body
         made_by = {v: equation for equation in body.equations for v in equation.outputs}
-        place = {v: k for k, v in enumerate(self.own[self.first : self.first + self.count])}
+        place = {v: k for k, v in enumerate(self.own.carries)}
         waiting: list[Atom] = [
             atom for atom, is_used in zip(body.outputs, self.used, strict=True) if is_used
         ]
         for equation in body.equations:
             if equation.has_effect:
                 waiting.extend(equation.inputs)
-        carries = self.own[self.first : self.first + self.count]
-        waiting.extend(v for v, is_used in zip(carries, self.used, strict=False) if is_used)
+        uses = zip(self.own.carries, self.used, strict=False)
+        waiting.extend(v for v, is_used in uses if is_used)
         if self.loop.condition is not None:
-            read = _atoms_read(remove_dead_code(self.loop.condition))
-            inputs = zip(self.own, self.loop.condition.inputs, strict=False)
+            read = atoms_read(remove_dead_code(self.loop.condition))
+            inputs = zip(self.own.inputs, self.loop.condition.inputs, strict=False)
             waiting.extend(own for own, other in inputs if other in read)
         needed: set[Atom] = set()
         while waiting:
@@ -249,7 +195,7 @@ class _Improvement:
 
     def is_fixed(self, number: int) -> bool:
         """Whether a carry has the same value in each trip, and the type that it is given with."""
-        variable = self.own[self.first + number]
+        variable = self.own.carries[number]
         given, returned = self.loop.carries[number], self.loop.body.outputs[number]
         if not given.type == variable.type == returned.type:
             return False
@@ -257,7 +203,7 @@ class _Improvement:
             return True
         if isinstance(returned, Constant) and isinstance(given, Constant):
             return constant_key(returned) == constant_key(given)
-        constants = zip(self.own, self.loop.constants, strict=False)
+        constants = zip(self.own.constants, self.loop.constants, strict=True)
         return any(returned is own and given is atom for own, atom in constants)
 
     def note_constant(self, variable: Variable, atom: Atom) -> None:
@@ -274,7 +220,7 @@ class _Improvement:
 
     def note_condition(self, condition: Program) -> None:
         """Note of the condition's variables what was noted of the body's."""
-        same = dict[Atom, Atom](zip(self.own, condition.inputs, strict=False))
+        same = dict[Atom, Atom](zip(self.own.inputs, condition.inputs, strict=True))
         for own, other in same.items():
             if own in self.outside:
                 self.outside[other] = self.outside[own]
@@ -286,7 +232,7 @@ class _Improvement:
         """Which rows stay. Equal rows are taken once, and a row that repeats is a constant."""
         kept: list[bool] = []
         known: dict[Any, Variable] = {}
-        for variable, atom in zip(self.own[self.first + self.count :], self.loop.rows, strict=True):
+        for variable, atom in zip(self.own.rows, self.loop.rows, strict=True):
             stays = variable in needed
             if stays and (repeated := self.repeated(atom, variable.type)) is not None:
                 self.note_constant(variable, repeated)
@@ -297,8 +243,8 @@ class _Improvement:
             kept.append(stays)
         if self.loop.needs_row and not any(kept):
             kept[0] = True
-            self.inside.pop(self.own[self.first + self.count], None)
-            self.outside.pop(self.own[self.first + self.count], None)
+            self.inside.pop(self.own.rows[0], None)
+            self.outside.pop(self.own.rows[0], None)
         return kept
 
     def repeated(self, atom: Atom, type: ArrayType) -> Atom | None:
@@ -345,14 +291,15 @@ class _Improvement:
         for carry, keep, is_fixed in zip(self.loop.carries, carry_kept, fixed, strict=True):
             result.append(carry if is_fixed else number if keep else None)
             number += keep
-        stacks = self.loop.body.outputs[self.count :]
+        count = len(carry_kept)
+        stacks = self.loop.body.outputs[count:]
         kept: list[int] = []
         known: dict[Atom, int] = {}
-        for place, (atom, is_used) in enumerate(zip(stacks, self.used[self.count :], strict=True)):
+        for place, (atom, is_used) in enumerate(zip(stacks, self.used[count:], strict=True)):
             if not is_used:
                 result.append(None)
                 continue
-            there = self.stacked_already(atom, self.like.outputs[self.count + place].type)
+            there = self.stacked_already(atom, self.like.outputs[count + place].type)
             instead = self.read(atom)
             if there is not None:
                 result.append(there)
@@ -367,8 +314,7 @@ class _Improvement:
 
     def stacked_already(self, atom: Atom, type: ArrayType) -> Atom | None:
         """The stack, where it is a row of the loop, or where the same is stacked in each trip."""
-        rows = zip(self.own[self.first + self.count :], self.loop.rows, strict=True)
-        for variable, row in rows:
+        for variable, row in zip(self.own.rows, self.loop.rows, strict=True):
             if variable is atom and row.type == type and self.loop.length is not None:
                 return row
         constant = atom if isinstance(atom, Constant) else self.outside.get(atom)
@@ -402,7 +348,8 @@ def _places(mask: Sequence[bool]) -> list[int]:
     return [number for number, on in enumerate(mask) if on]
 
 
-def _atoms_read(program: Program) -> set[Atom]:
+def atoms_read(program: Program) -> set[Atom]:
+    """What equations and outputs of a Program read."""
     read: set[Atom] = set(program.outputs)
     for equation in program.equations:
         read.update(equation.inputs)
@@ -453,67 +400,3 @@ def is_total(equation: Equation) -> bool:
     if isinstance(primitive, indexing.GetItem | indexing.ScatterAdd):
         return len(equation.inputs) == 1
     return isinstance(primitive, _TOTAL)
-
-
-@dataclass
-class Reduced:
-    """Programs with the same inputs and outputs, of which fewer are left.
-
-    Attributes:
-        programs: The Programs.
-        kept: The numbers of the inputs that stay.
-        used: Which outputs stay.
-    """
-
-    programs: list[Program]
-    kept: list[int]
-    used: Sequence[bool]
-
-    def atoms(self, made: Sequence[Variable]) -> list[Atom | None]:
-        """What stands for each of all outputs, given those that stay."""
-        found = iter(made)
-        return [next(found) if on else None for on in self.used]
-
-
-def reduced(
-    programs: Sequence[Program], given: Sequence[Atom], used: Sequence[bool]
-) -> Reduced | None:
-    """Leave out outputs that nothing uses, and inputs that are constants or that nothing reads.
-
-    Args:
-        programs: The Programs, of which some primitive runs one on inputs.
-        given: What is given for the inputs.
-        used: Which of the outputs something uses.
-
-    Returns:
-        What is left; None where nothing can be left out.
-    """
-    better: list[Program] = []
-    read: set[int] = set()
-    for program in programs:
-        instead: dict[Atom, Atom] = {
-            variable: atom
-            for variable, atom in zip(program.inputs, given, strict=True)
-            if is_known(atom) and atom.type == variable.type
-        }
-        outputs = [atom for atom, on in zip(program.outputs, used, strict=True) if on]
-        alive = remove_dead_code(Program(program.inputs, program.equations, outputs))
-        equations = [
-            equation.replaced(inputs=[instead.get(atom, atom) for atom in equation.inputs])
-            for equation in alive.equations
-        ]
-        alive = Program(program.inputs, equations, [instead.get(x, x) for x in alive.outputs])
-        atoms = _atoms_read(alive)
-        read.update(number for number, v in enumerate(program.inputs) if v in atoms)
-        better.append(alive)
-    if all(used) and len(read) == len(given):
-        return None
-    kept = sorted(read)
-    return Reduced(
-        [
-            Program([program.inputs[number] for number in kept], program.equations, program.outputs)
-            for program in better
-        ],
-        kept,
-        used,
-    )

@@ -4,25 +4,26 @@ An operation on a small array takes NumPy less time than to begin with it. What 
 trip by trip is therefore done on stacks of all trips: sums over the trips, what only goes to
 stacked outputs, and what depends on rows alone. Results are the same up to rounding.
 
-The three steps take a `Loop` apart, as `functrace.simplify.loops` does, and say what
-makes the former outputs of the new ones.
+The three steps take a `Loop`, as `functrace.simplify.loops` does, and say what makes the former
+outputs of the new ones.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_within
+from functrace.ir.structure import Loop
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
 from functrace.simplify.dead_code import live_equations
-from functrace.simplify.loops import Loop, is_total
+from functrace.simplify.loops import is_total
 from functrace.simplify.rewriting import Scope, has_unknown_length, is_known, use_counts
 
 FEWEST_TRIPS = 4
@@ -54,7 +55,7 @@ class Regrouped:
         steps: What makes the former outputs, last step first.
     """
 
-    loop: Loop
+    loop: Loop[Atom]
     steps: list[Finish]
 
     def atoms(self, made: Sequence[Variable]) -> list[Atom]:
@@ -65,7 +66,7 @@ class Regrouped:
         return outputs
 
 
-def regrouped(loop: Loop, like: Equation, scope: Scope) -> Regrouped | None:
+def regrouped(loop: Loop[Atom], like: Equation, scope: Scope) -> Regrouped | None:
     """Do for all trips at once what need not be done trip by trip.
 
     Args:
@@ -92,7 +93,7 @@ def regrouped(loop: Loop, like: Equation, scope: Scope) -> Regrouped | None:
     return None
 
 
-def with_strong_rows(loop: Loop) -> Loop | None:
+def with_strong_rows(loop: Loop[Atom]) -> Loop[Atom] | None:
     """The loop with NumPy's integers in place of Python's as rows, where it computes the same.
 
     A counter is Python's, which is right whatever it meets, and quick with single numbers; but
@@ -100,10 +101,8 @@ def with_strong_rows(loop: Loop) -> Loop | None:
     or one that theirs does not change, and where nothing grows beyond 64 bits.
     """
     body = loop.body
-    count = len(loop.constants) + len(loop.carries)
-    rows = body.inputs[count:]
     largest: dict[Atom, int] = {}
-    for variable, row in zip(rows, loop.rows, strict=True):
+    for variable, row in zip(loop.inside.rows, loop.rows, strict=True):
         if variable.type.weak and variable.type.dtype == np.int64:
             if not isinstance(row, Constant) or not is_known(row) or not row.value.size:
                 return None
@@ -132,7 +131,7 @@ def with_strong_rows(loop: Loop) -> Loop | None:
         return None
     inputs = [instead.get(x, x) for x in body.inputs]
     outputs = [instead.get(x, x) for x in body.outputs]
-    return replace(loop, body=Program(inputs, equations, outputs))
+    return loop._replace(body=Program(inputs, equations, outputs))
 
 
 def _largest_of(equation: Equation, largest: dict[Atom, int]) -> int | None:
@@ -156,22 +155,22 @@ def _largest_of(equation: Equation, largest: dict[Atom, int]) -> int | None:
 class _Step:
     """What the steps share: a loop, and what its body's variables are."""
 
-    def __init__(self, loop: Loop, length: int, like: Equation, scope: Scope) -> None:
+    def __init__(self, loop: Loop[Atom], length: int, like: Equation, scope: Scope) -> None:
         self.loop = loop
         self.body = loop.body
         self.length = length
         self.like = like
         self.scope = scope
-        first, self.count = len(loop.constants), len(loop.carries)
-        inputs = loop.body.inputs
-        self.fixed = dict[Atom, Atom](zip(inputs, loop.constants, strict=False))
-        self.carried = inputs[first : first + self.count]
-        self.rows = dict[Atom, Atom](zip(inputs[first + self.count :], loop.rows, strict=True))
+        own = loop.inside
+        self.count = len(loop.carries)
+        self.fixed = dict[Atom, Atom](zip(own.constants, loop.constants, strict=True))
+        self.carried = own.carries
+        self.rows = dict[Atom, Atom](zip(own.rows, loop.rows, strict=True))
         self.made_by: dict[Atom, Equation] = {
             v: equation for equation in loop.body.equations for v in equation.outputs
         }
 
-    def result(self) -> tuple[Loop, Finish] | None:
+    def result(self) -> tuple[Loop[Atom], Finish] | None:
         """The better loop, and what makes the former outputs."""
         raise NotImplementedError
 
@@ -223,12 +222,11 @@ class _Step:
 
     def with_body(
         self, outputs: Sequence[Atom], carries: Sequence[int], equations: Sequence[Equation]
-    ) -> Loop:
+    ) -> Loop[Atom]:
         """The loop with other outputs, with some of its carries, and without dead code."""
         kept = [self.carried[number] for number in carries]
         inputs = [*self.fixed, *kept, *self.rows]
-        return replace(
-            self.loop,
+        return self.loop._replace(
             carries=[self.loop.carries[number] for number in carries],
             body=Program([v for v in inputs if isinstance(v, Variable)], equations, outputs),
         )
@@ -331,7 +329,7 @@ class _Sums(_Step):
     then one large contraction takes the place of many small ones. The sign of a zero may change.
     """
 
-    def result(self) -> tuple[Loop, Finish] | None:
+    def result(self) -> tuple[Loop[Atom], Finish] | None:
         body, count = self.body, self.count
         self.uses = use_counts(body)
         self.user: dict[Atom, Equation] = {}
@@ -486,7 +484,7 @@ class _Stacks(_Step):
     Arrays that the loop computes anyway are not computed again; single numbers are.
     """
 
-    def result(self) -> tuple[Loop, Finish] | None:
+    def result(self) -> tuple[Loop[Atom], Finish] | None:
         body, count = self.body, self.count
         carries, stacks = body.outputs[:count], body.outputs[count:]
         wanted = [v for v in dict.fromkeys(stacks) if self.varies(v) and v not in self.rows]
@@ -715,7 +713,7 @@ def _computing(equation: Equation) -> int:
 class _Rows(_Step):
     """What a trip computes of its rows alone is computed of all rows before the loop."""
 
-    def result(self) -> tuple[Loop, Finish] | None:
+    def result(self) -> tuple[Loop[Atom], Finish] | None:
         body = self.body
         moved: list[Equation] = []
         known = set[Atom](self.rows)
@@ -739,8 +737,7 @@ class _Rows(_Step):
         stacks = dict(self.rows)
         for equation in moved:
             self.write(equation, stacks)
-        loop = replace(
-            self.loop,
+        loop = self.loop._replace(
             rows=[*self.loop.rows, *(stacks[v] for v in read)],
             body=Program([*body.inputs, *read], rest, body.outputs),
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 import functrace as ft
-from functrace.simplify import improve_loops, remove_dead_code, simplify, simplify_algebra
+from functrace.simplify import improve_structures, remove_dead_code, simplify, simplify_algebra
 from tests.simplify.helpers import assert_close, check_pass, check_unchanged
 
 
 def improved(program):
-    return remove_dead_code(improve_loops(remove_dead_code(program)))
+    return remove_dead_code(improve_structures(remove_dead_code(program)))
 
 
 def test_unused_outputs_and_operands_of_choices_are_left_out():

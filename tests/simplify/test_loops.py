@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 import functrace as ft
-from functrace.simplify import improve_loops, remove_dead_code, simplify
+from functrace.simplify import improve_structures, remove_dead_code, simplify
 from tests.simplify.helpers import assert_same_bits, check_pass, check_unchanged
 
 
 def improved(program):
     while True:
         before = program
-        program = remove_dead_code(improve_loops(remove_dead_code(program)))
+        program = remove_dead_code(improve_structures(remove_dead_code(program)))
         if program is before:
             return program
 

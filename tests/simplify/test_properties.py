@@ -22,7 +22,7 @@ EXACT = {
     "remove_dead_code": passes.remove_dead_code,
     "share_subexpressions": passes.share_subexpressions,
     "fold_constants": passes.fold_constants,
-    "improve_loops": passes.improve_loops,
+    "improve_structures": passes.improve_structures,
 }
 """The passes that change no bit of a value."""
 
