@@ -139,6 +139,11 @@ FLOORS: list[list[Room]] = [
     [
         room("scipy", "functions of SciPy on traced values", "special"),
         room(
+            "lax",
+            "the names of jax.lax, composed of NumPy's functions and of control",
+            "elementwise shaping slicing products reductions ordering control",
+        ),
+        room(
             "testing",
             "checks use the whole house, and nothing in it uses them",
             "comparing derivatives rules",
@@ -146,7 +151,7 @@ FLOORS: list[list[Room]] = [
         files(
             "names",
             "names of other libraries, and what users write primitives and programs with",
-            "math lax tree_util flatten_util custom_batching porting debug extend",
+            "math tree_util flatten_util custom_batching porting debug extend",
         ),
     ],
 ]

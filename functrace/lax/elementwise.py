@@ -1,0 +1,192 @@
+"""Elementwise operations and choices under the names of ``jax.lax``."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.primitives import special
+from functrace.primitives.elementwise import sigmoid
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import bind
+
+
+def select(pred: Any, on_true: Any, on_false: Any) -> Any:
+    """Choose element by element; the condition is a scalar or has the shape of both."""
+    shapes = [shape_of(as_operand(x)) for x in (pred, on_true, on_false)]
+    if shapes[1] != shapes[2] or shapes[0] not in ((), shapes[1]):
+        raise ShapeMismatchError(f"select was given arrays of the shapes {shapes}.")
+    return np.where(pred, on_true, on_false)
+
+
+def select_n(which: Any, *cases: Any) -> Any:
+    """Choose among arrays of one shape, element by element, by a number (or a boolean for two).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.select_n(np.array([2, 0]), np.zeros(2), np.ones(2), np.full(2, 7.0))
+        array([7., 0.])
+    """
+    if not cases:
+        raise ArgumentError("select_n was given no cases.")
+    which = as_operand(which)
+    shapes = [shape_of(as_operand(x)) for x in cases]
+    if len(set(shapes)) > 1 or shape_of(which) not in ((), shapes[0]):
+        raise ShapeMismatchError(
+            f"select_n chooses by an array of shape {shape_of(which)} among the shapes {shapes}."
+        )
+    if dtype_of(which).kind == "b":
+        if len(cases) > 2:
+            raise ArgumentError(f"select_n cannot choose among {len(cases)} cases by booleans.")
+        options: list[Any] = list(cases)
+        return np.where(which, options[-1], options[0])
+    result = cases[0]
+    for number, case in enumerate(cases[1:], 1):
+        result = np.where(np.greater_equal(which, number), case, result)
+    return result
+
+
+def clamp(min: Any, x: Any, max: Any) -> Any:
+    """Limit values from below and above. Note the order of the arguments.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.clamp(0.0, 3.5, 1.0)
+        np.float64(1.0)
+    """
+    return np.minimum(np.maximum(x, min), max)
+
+
+# Arithmetic: NumPy's own functions, under JAX's names
+
+abs = np.absolute
+acos = np.arccos
+acosh = np.arccosh
+add = np.add
+asin = np.arcsin
+asinh = np.arcsinh
+atan = np.arctan
+atan2 = np.arctan2
+atanh = np.arctanh
+bitwise_and = np.bitwise_and
+bitwise_not = np.invert
+bitwise_or = np.bitwise_or
+bitwise_xor = np.bitwise_xor
+cbrt = np.cbrt
+ceil = np.ceil
+conj = np.conjugate
+cos = np.cos
+cosh = np.cosh
+eq = np.equal
+exp = np.exp
+exp2 = np.exp2
+expm1 = np.expm1
+floor = np.floor
+ge = np.greater_equal
+gt = np.greater
+imag = np.imag
+is_finite = np.isfinite
+le = np.less_equal
+log = np.log
+log1p = np.log1p
+lt = np.less
+max = np.maximum
+min = np.minimum
+mul = np.multiply
+ne = np.not_equal
+neg = np.negative
+pow = np.power
+real = np.real
+rem = np.fmod
+shift_left = np.left_shift
+shift_right_arithmetic = np.right_shift
+sign = np.sign
+sin = np.sin
+sinh = np.sinh
+sqrt = np.sqrt
+square = np.square
+sub = np.subtract
+tan = np.tan
+tanh = np.tanh
+
+
+def div(x: Any, y: Any) -> Any:
+    """The quotient; that of integers is rounded towards zero.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.div(-7, 2), lax.div(-7.0, 2.0)
+        (np.int64(-3), np.float64(-3.5))
+    """
+    if dtype_of(as_operand(x)).kind in "iu" and dtype_of(as_operand(y)).kind in "iu":
+        return np.floor_divide(np.subtract(x, np.fmod(x, y)), y)
+    return np.true_divide(x, y)
+
+
+def erf(x: Any) -> Any:
+    """The error function."""
+    return bind(special.erf, as_operand(x))
+
+
+def erfc(x: Any) -> Any:
+    """The complement of the error function, ``1 - erf(x)``, also where that underflows."""
+    return bind(special.erfc, as_operand(x))
+
+
+def erf_inv(x: Any) -> Any:
+    """The inverse of the error function."""
+    return bind(special.erfinv, as_operand(x))
+
+
+def integer_pow(x: Any, y: int) -> Any:
+    """A power with a known integer exponent."""
+    x = as_operand(x)
+    return np.reciprocal(np.power(x, -y)) if y < 0 else np.power(x, y)
+
+
+def logistic(x: Any) -> Any:
+    """``1 / (1 + exp(-x))``."""
+    return bind(sigmoid, as_operand(x))
+
+
+def reciprocal(x: Any) -> Any:
+    """``1 / x``."""
+    return np.true_divide(1, x)
+
+
+def rsqrt(x: Any) -> Any:
+    """``1 / sqrt(x)``."""
+    return np.true_divide(1, np.sqrt(x))
+
+
+class RoundingMethod(IntEnum):
+    """What `round` does with what lies in the middle between two integers."""
+
+    AWAY_FROM_ZERO = 0
+    TO_NEAREST_EVEN = 1
+
+
+def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Any:
+    """Round to the nearest integer; halves go away from zero, unless another method is given."""
+    if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
+        return np.rint(x)
+    whole = np.trunc(x)
+    return np.where(np.absolute(np.subtract(x, whole)) >= 0.5, whole + np.sign(x), whole)[()]
+
+
+def shift_right_logical(x: Any, y: Any) -> Any:
+    """Shift bits to the right, and fill in zeros, whatever the sign."""
+    x = as_operand(x)
+    dtype = dtype_of(x)
+    unsigned = np.dtype(f"u{dtype.itemsize}")
+    shifted = np.right_shift(cast_to(x, unsigned), cast_to(as_operand(y), unsigned))
+    return cast_to(shifted, dtype)
+
+
+globals().update(entrances(globals()))

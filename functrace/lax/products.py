@@ -1,0 +1,129 @@
+"""Products of ``jax.lax``: which axes are summed, and which are counted along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ShapeMismatchError
+from functrace.lax.shaping import convert_element_type
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+
+DotDimensionNumbers = tuple[
+    tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]
+]
+"""((contracted axes of lhs, of rhs), (batch axes of lhs, of rhs))."""
+
+
+class Precision(Enum):
+    """How precisely JAX computes products on some devices. NumPy's are of the dtype's precision."""
+
+    DEFAULT = 0
+    HIGH = 1
+    HIGHEST = 2
+
+
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: DotDimensionNumbers | None = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
+    """The product of vectors and matrices: of the last axis of one with the first of the other.
+
+    With ``dimension_numbers`` it is `dot_general`, which tells what the options mean.
+    """
+    if dimension_numbers is not None:
+        return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+    lhs, rhs = _in_type_of_product(lhs, rhs, preferred_element_type)
+    if not 1 <= len(shape_of(lhs)) <= 2 or not 1 <= len(shape_of(rhs)) <= 2:
+        raise ShapeMismatchError(
+            f"dot takes vectors and matrices, not shapes {shape_of(lhs)} and {shape_of(rhs)}.",
+            advice="Use dot_general or batch_matmul.",
+        )
+    return _product_in_type(np.dot(lhs, rhs), preferred_element_type)
+
+
+def _in_type_of_product(lhs: Any, rhs: Any, dtype: Any) -> tuple[Any, Any]:
+    """The operands, in the wanted dtype where that holds what they hold and more."""
+    lhs, rhs = as_operand(lhs), as_operand(rhs)
+    if dtype is not None and np.result_type(dtype_of(lhs), dtype_of(rhs), dtype) == dtype:
+        return cast_to(lhs, np.dtype(dtype)), cast_to(rhs, np.dtype(dtype))
+    return lhs, rhs
+
+
+def _product_in_type(product: Any, dtype: Any) -> Any:
+    return product if dtype is None else convert_element_type(product, dtype)
+
+
+def dot_general(
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: DotDimensionNumbers,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
+    """The sum of products over contracted axes, for each index of the batch axes.
+
+    Args:
+        lhs: An array.
+        rhs: An array.
+        dimension_numbers: ``((lhs contracted, rhs contracted), (lhs batch, rhs batch))``.
+        precision: Taken for the sake of JAX's signature; it does not change the result.
+        preferred_element_type: The dtype of the result, and that in which products are summed, if
+            it is wider than those of the operands.
+
+    Returns:
+        An array with the batch axes, then the other axes of ``lhs``, then those of ``rhs``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.dot_general(np.ones((2, 3, 4)), np.ones((2, 4)), (((2,), (1,)), ((0,), (0,)))).shape
+        (2, 3)
+    """
+    lhs, rhs = _in_type_of_product(lhs, rhs, preferred_element_type)
+    (lhs_contracted, rhs_contracted), (lhs_batch, rhs_batch) = dimension_numbers
+    letters = iter("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    names: list[list[str]] = [[""] * len(shape_of(x)) for x in (lhs, rhs)]
+    batch: list[str] = []
+    pairs = [(lhs_batch, rhs_batch, True), (lhs_contracted, rhs_contracted, False)]
+    for lhs_axes, rhs_axes, is_batch in pairs:
+        for i, j in zip(lhs_axes, rhs_axes, strict=True):
+            if shape_of(lhs)[i] != shape_of(rhs)[j]:
+                raise ShapeMismatchError(
+                    f"dot_general pairs axis {i} of shape {shape_of(lhs)} with axis {j} of shape "
+                    f"{shape_of(rhs)}."
+                )
+            names[0][i] = names[1][j] = letter = next(letters)
+            if is_batch:
+                batch.append(letter)
+    free: list[str] = []
+    for own in names:
+        for axis, name in enumerate(own):
+            if not name:
+                own[axis] = next(letters)
+                free.append(own[axis])
+    inputs = ",".join("".join(own) for own in names)
+    product = np.einsum(f"{inputs}->{''.join(batch + free)}", lhs, rhs)
+    return _product_in_type(product, preferred_element_type)
+
+
+def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
+    """The product of matrices of the same batch shape. ``precision`` does not change it."""
+    lhs, rhs = as_operand(lhs), as_operand(rhs)
+    if shape_of(lhs)[:-2] != shape_of(rhs)[:-2] or len(shape_of(lhs)) < 2:
+        raise ShapeMismatchError(
+            f"batch_matmul was given the shapes {shape_of(lhs)} and {shape_of(rhs)}."
+        )
+    return np.matmul(lhs, rhs)
+
+
+globals().update(entrances(globals()))

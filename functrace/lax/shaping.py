@@ -1,0 +1,227 @@
+"""Shapes and new arrays, by the names of ``jax.lax``."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.primitives.indexing import index_update
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import bind
+
+
+def axis_of(axis: int, operand: Any) -> int:
+    """An axis of an operand, counted from the front."""
+    return np.lib.array_utils.normalize_axis_index(axis, len(shape_of(operand)))
+
+
+def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
+    """Repeat along new leading axes."""
+    operand = as_operand(operand)
+    return np.broadcast_to(operand, (*sizes, *shape_of(operand)))
+
+
+def broadcast_in_dim(
+    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]
+) -> Any:
+    """Repeat into a shape, in which the operand's axes stand at the given places.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.broadcast_in_dim(np.arange(2), (2, 3), (0,))
+        array([[0, 0, 0],
+               [1, 1, 1]])
+    """
+    operand = as_operand(operand)
+    places = list(broadcast_dimensions)
+    if len(places) != len(shape_of(operand)) or places != sorted(set(places)):
+        raise ShapeMismatchError(
+            f"broadcast_in_dim was given the places {places} for the axes of an array of shape "
+            f"{shape_of(operand)}: they must ascend, one for each axis."
+        )
+    lined_up = [1] * len(shape)
+    for place, length in zip(places, shape_of(operand), strict=True):
+        lined_up[place] = length
+    return np.broadcast_to(np.reshape(operand, lined_up), tuple(shape))
+
+
+def broadcast_to_rank(x: Any, rank: int) -> Any:
+    """Add leading axes of length 1 up to a rank."""
+    x = as_operand(x)
+    return np.reshape(x, (1,) * (rank - len(shape_of(x))) + shape_of(x))
+
+
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape to which all of these broadcast."""
+    return np.broadcast_shapes(*(tuple(shape) for shape in shapes))
+
+
+def concatenate(operands: Sequence[Any], dimension: int) -> Any:
+    """Join along an axis."""
+    return np.concatenate([as_operand(x) for x in operands], axis=dimension)
+
+
+def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    """Divide an array along an axis into parts of these sizes.
+
+    Raises:
+        ShapeMismatchError: The sizes do not add up to the length of the axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.split(np.arange(4.0), (1, 3))
+        [array([0.]), array([1., 2., 3.])]
+    """
+    operand = as_operand(operand)
+    length = shape_of(operand)[axis_of(axis, operand)]
+    if builtins.min(sizes, default=0) < 0 or sum(sizes) != length:
+        raise ShapeMismatchError(f"The sizes {list(sizes)} do not divide an axis of {length}.")
+    return np.split(operand, np.cumsum(sizes, dtype=np.int64)[:-1].tolist(), axis)
+
+
+def tile(operand: Any, reps: Sequence[int]) -> Any:
+    """Repeat an array along its axes, so many times along each."""
+    if len(reps) < len(shape_of(as_operand(operand))):
+        raise ShapeMismatchError(
+            f"tile was given {len(reps)} numbers of repetitions for an array of shape "
+            f"{shape_of(as_operand(operand))}."
+        )
+    return np.tile(operand, tuple(reps))
+
+
+def reshape(
+    operand: Any, new_sizes: Sequence[int] | int, dimensions: Sequence[int] | None = None
+) -> Any:
+    """The same elements in another shape; ``dimensions`` permutes the axes first."""
+    operand = as_operand(operand)
+    if dimensions is not None:
+        operand = np.transpose(operand, tuple(dimensions))
+    return np.reshape(operand, new_sizes if isinstance(new_sizes, int) else tuple(new_sizes))
+
+
+def transpose(operand: Any, permutation: Sequence[int]) -> Any:
+    """The axes in another order."""
+    return np.transpose(as_operand(operand), tuple(permutation))
+
+
+def rev(operand: Any, dimensions: Sequence[int]) -> Any:
+    """Reverse along axes."""
+    return np.flip(as_operand(operand), tuple(dimensions))
+
+
+def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
+    """Add axes of length 1."""
+    return np.expand_dims(as_operand(array), tuple(dimensions))
+
+
+def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
+    """Take axes of length 1 away."""
+    return np.squeeze(as_operand(array), tuple(dimensions))
+
+
+def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
+    """Make one axis of those from a first one up to the one before the last."""
+    operand = as_operand(operand)
+    shape = shape_of(operand)
+    start, stop, _ = builtins.slice(start_dimension, stop_dimension).indices(len(shape))
+    return np.reshape(operand, (*shape[:start], prod(shape[start:stop]), *shape[stop:]))
+
+
+def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:
+    """Put a value around and between the elements.
+
+    Args:
+        operand: An array.
+        padding_value: A scalar.
+        padding_config: For each axis how many to put before and after (negative numbers take
+            elements away), and how many between each two.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.pad(np.array([1.0, 2.0, 3.0]), 0.0, [(1, -1, 1)])
+        array([0., 1., 0., 2., 0.])
+    """
+    operand, value = as_operand(operand), as_operand(padding_value)
+    shape = shape_of(operand)
+    if len(padding_config) != len(shape) or shape_of(value) != ():
+        raise ShapeMismatchError(
+            f"pad was given {len(padding_config)} triples and a value of shape {shape_of(value)} "
+            f"for an array of shape {shape}."
+        )
+    if dtype_of(value) != dtype_of(operand):
+        value = cast_to(value, dtype_of(operand))
+    if not shape:
+        return operand
+    new_shape: list[int] = []
+    taken: list[Any] = []
+    placed: list[Any] = []
+    for (low, high, interior), length in zip(padding_config, shape, strict=True):
+        if interior < 0:
+            raise ArgumentError(f"pad cannot put {interior} elements between each two.")
+        step = interior + 1
+        new_length = low + high + builtins.max(length + (length - 1) * interior, 0)
+        if new_length < 0:
+            raise ShapeMismatchError(f"pad takes more away than the length {length} of an axis.")
+        # Element i comes to low + i * step; those that come to lie outside are left out.
+        first = builtins.min(builtins.max(-(low // step), 0), length)
+        end = builtins.max(builtins.min(-((low - new_length) // step), length), first)
+        new_shape.append(new_length)
+        taken.append(builtins.slice(first, end))
+        start = low + first * step
+        stop = start + builtins.max((end - first - 1) * step + 1, 0)
+        placed.append(builtins.slice(start, stop, step) if end > first else builtins.slice(0, 0))
+    return bind(
+        index_update,
+        np.broadcast_to(value, tuple(new_shape)),
+        operand[tuple(taken)],
+        index=tuple(placed),
+    )
+
+
+# New arrays
+
+
+def iota(dtype: Any, size: int) -> Any:
+    """The numbers from 0 up to a size."""
+    return np.arange(size, dtype=dtype)
+
+
+def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
+    """An array of which the elements count along one axis."""
+    return broadcast_in_dim(iota(dtype, shape[dimension]), shape, (dimension % len(shape),)).copy()
+
+
+def full(shape: Sequence[int] | int, fill_value: Any, dtype: Any = None) -> Any:
+    """An array of one value."""
+    value = as_operand(fill_value)
+    if dtype is not None and dtype_of(value) != np.dtype(dtype):
+        value = cast_to(value, np.dtype(dtype))
+    return np.broadcast_to(value, shape).copy()
+
+
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | int | None = None
+) -> Any:
+    """An array of one value, with the shape and dtype of another one where these are not given."""
+    x = as_operand(x)
+    return full(
+        shape_of(x) if shape is None else shape, fill_value, dtype_of(x) if dtype is None else dtype
+    )
+
+
+def convert_element_type(operand: Any, new_dtype: Any) -> Any:
+    """The same values in another dtype."""
+    return cast_to(as_operand(operand), np.dtype(new_dtype))
+
+
+globals().update(entrances(globals()))

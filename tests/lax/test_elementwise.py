@@ -1,0 +1,61 @@
+"""Elementwise operations and choices by jax.lax's names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import errors, lax
+from tests.lax.works import X, assert_same, assert_works
+
+
+def test_choices():
+    mask = X > 0
+    assert_works(lambda m, a, b: lax.select(m, a, b), np.where(mask, X, -2 * X), mask, X, -2 * X)
+    assert_works(lambda m, a, b: lax.select(m, a, b), X, np.bool_(True), X, -2 * X)
+    assert_works(lambda m, a, b: lax.select_n(m, b, a), np.where(mask, X, -2 * X), mask, X, -2 * X)
+    which = np.arange(12).reshape(3, 4) % 3
+    expected = np.choose(which, [X, 2 * X, 3 * X])
+    assert_works(lambda w, x: lax.select_n(w, x, 2 * x, 3 * x), expected, which, X)
+    assert_works(lambda w, x: lax.select_n(w, x, 2 * x, 3 * x), 2 * X, np.int64(1), X)
+    assert_works(lambda x: lax.clamp(-0.5, x, 0.4), np.clip(X, -0.5, 0.4), X)
+    with pytest.raises(errors.ShapeMismatchError):
+        lax.select(mask, X, X[0])
+    with pytest.raises(errors.ShapeMismatchError):
+        lax.select_n(mask[0], X, X)
+    with pytest.raises(errors.ArgumentError, match="by booleans"):
+        lax.select_n(mask, X, X, X)
+
+
+def test_arithmetic_of_integers_is_that_of_c():
+    a, b = np.array([7, -7, 7, -7, 6, 0]), np.array([2, 2, -2, -2, 3, 5])
+    assert_works(lax.div, np.array([3, -3, -3, 3, 2, 0]), a, b)
+    assert_works(lax.rem, np.array([1, -1, 1, -1, 0, 0]), a, b)
+    assert_works(lax.div, X / (X + 2), X, X + 2)
+    assert_works(lax.rem, np.fmod(X, 0.3), X, np.full(X.shape, 0.3))
+    assert_works(lax.shift_left, a << 2, a, np.full(6, 2))
+    assert_works(lax.shift_right_arithmetic, a >> 1, a, np.full(6, 1))
+    logical = lax.shift_right_logical(np.array([-1, 8], np.int32), np.array([28, 2], np.int32))
+    assert_same(logical, np.array([15, 2], np.int32))
+    assert_same(ft.jit(lax.shift_right_logical)(np.int8(-128), np.int8(7)), np.int8(1))
+
+
+def test_arithmetic():
+    assert_works(lambda x: lax.integer_pow(x, 3), X**3, X)
+    assert_works(lambda x: lax.integer_pow(x + 2, -2), (X + 2) ** -2.0, X)
+    assert_works(lax.rsqrt, 1 / np.sqrt(X + 2), X + 2)
+    assert_works(lax.reciprocal, 1 / (X + 2), X + 2)
+    assert_works(lax.logistic, 1 / (1 + np.exp(-X)), X)
+    halves = np.array([-2.5, -0.5, 0.49999999999999994, 0.5, 1.5, 2.5, 2.4, -2.6, 4.5e15 + 0.5])
+    away = np.array([-3.0, -1.0, 0.0, 1.0, 2.0, 3.0, 2.0, -3.0, 4.5e15 + 1])
+    even = lambda x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
+    for f, expected in ((lax.round, away), (even, np.rint(halves))):
+        assert_same(f(halves), expected)
+        assert_same(ft.jit(f)(halves), expected)
+    assert ft.grad(lax.round)(0.4) == 0.0
+    for dtype in (np.float32, np.float64):
+        for f in (lax.rsqrt, lax.reciprocal, lax.logistic, lax.round, lambda x: lax.clamp(0, x, 1)):
+            assert f(X.astype(dtype) + 2).dtype == ft.jit(f)(X.astype(dtype) + 2).dtype == dtype
+    assert lax.sin is np.sin
+    assert_works(lax.atan2, np.arctan2(X, X + 2), X, X + 2)
