@@ -85,12 +85,13 @@ class Call(Primitive):
         """Run the forward half of the Program; the backward half waits in a pullback."""
         program: Program = params["program"]
         form = residual_form(program, tuple(need is not None for need in needed))
-        results = bind(self, *inputs, program=form.forward)
+        results = bind(self, *inputs, **{**params, "program": form.forward})
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             given = with_zeros(cotangents, results[:count], form.takes_cotangent)
-            found = iter(bind(self, *results[count:], *given, program=form.backward))
+            backward = {**params, "program": form.backward}
+            found = iter(bind(self, *results[count:], *given, **backward))
             return [next(found) if gives else None for gives in form.gives_cotangent]
 
         pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros))

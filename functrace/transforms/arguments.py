@@ -24,9 +24,7 @@ from functrace.errors import (
     TreeStructureError,
 )
 from functrace.ir.types import WEAK_DTYPES, ArrayType, type_of
-from functrace.tracing.operands import as_operand
-from functrace.tracing.places import source_of, user_place
-from functrace.tracing.tracer import Tracer
+from functrace.tracing.tracer import Tracer, as_operand, source_of, user_place
 from functrace.transforms.calling import call_apart
 
 Argnums = int | Sequence[int]
@@ -48,9 +46,8 @@ def checked_argnums(argnums: Any) -> Argnums:
     """
     if isinstance(argnums, int) and not isinstance(argnums, bool):
         return argnums
-    given: list[Any] = [argnums]
-    if isinstance(argnums, Iterable) and not isinstance(argnums, str):
-        given = list(cast("Iterable[Any]", argnums))
+    are_several = isinstance(argnums, Iterable) and not isinstance(argnums, str)
+    given: list[Any] = list(cast("Iterable[Any]", argnums)) if are_several else [argnums]
     numbers: list[int] = []
     for number in given:
         try:
@@ -69,7 +66,7 @@ def checked_argnums(argnums: Any) -> Argnums:
             source_of(user_place(2)),
             "Name each argument once.",
         )
-    return numbers[0] if given == [argnums] else tuple(numbers)
+    return tuple(numbers) if are_several else numbers[0]
 
 
 class SelectedArguments:

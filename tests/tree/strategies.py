@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 
+import numpy as np
 from hypothesis import strategies as st
 
 from tests.tree.containers import Keyed, Layer, Plain, Point, Typed
@@ -32,3 +33,10 @@ def containers(children):
 
 def trees(leaf=leaf_values):
     return st.recursive(leaf | st.none(), containers, max_leaves=8)
+
+
+arrays = st.builds(
+    lambda shape, dtype: np.arange(1, 1 + int(np.prod(shape))).reshape(shape).astype(dtype),
+    st.lists(st.integers(0, 3), max_size=3).map(tuple),
+    st.sampled_from([np.float32, np.float64, np.int16, np.complex64, np.bool_]),
+)

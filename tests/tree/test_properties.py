@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from functrace import tree
 from functrace.tree import LEAF, FlattenedIndexKey, keystr
-from tests.tree.strategies import trees
+from tests.tree.strategies import arrays, trees
 
 
 @given(trees())
@@ -70,13 +70,6 @@ def test_compose_and_transpose(outer_tree, inner_tree):
     turned = tree.transpose(outer, inner, marked)
     assert tree.structure(turned) == inner.compose(outer)
     assert tree.transpose(inner, outer, turned) == marked
-
-
-arrays = st.builds(
-    lambda shape, dtype: np.arange(1, 1 + int(np.prod(shape))).reshape(shape).astype(dtype),
-    st.lists(st.integers(0, 3), max_size=3).map(tuple),
-    st.sampled_from([np.float32, np.float64, np.int16, np.complex64, np.bool_]),
-)
 
 
 @given(trees(arrays | st.integers(-100, 100) | st.floats(-10, 10)))
