@@ -1,4 +1,4 @@
-"""Writing the equations of a Program, one statement for each."""
+"""Planning the equations of a Program: one step for each, and what becomes of memory between."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from typing import Any
 
 from functrace import depth
 from functrace.backends.memory import SMALL, Form, Free, Key, Storage, Value, key_of, size_of
-from functrace.backends.structures import is_written, write_structure
-from functrace.backends.writer import Writer
+from functrace.backends.names import Names
+from functrace.backends.plan import (
+    As,
+    CloseBlock,
+    Compute,
+    ComputeNumber,
+    Move,
+    OpenHandling,
+    Release,
+)
+from functrace.backends.planner import Planner
+from functrace.backends.structures import is_planned, plan_structure
 from functrace.errors import PrimitiveError
 from functrace.ir.emission import Code, Operand
 from functrace.ir.program import (
@@ -29,11 +39,11 @@ NEAR = 24
 """For so many equations an array that is free waits for one that can be written over it."""
 
 
-def write_block(writer: Writer, program: Program, inputs: Sequence[Value]) -> list[Value]:
-    """Write the statements of a Program.
+def plan_block(planner: Planner, program: Program, inputs: Sequence[Value]) -> list[Value]:
+    """Plan the steps of a Program.
 
     Args:
-        writer: Writes the source.
+        planner: Makes the plan.
         program: The Program.
         inputs: What its inputs are.
 
@@ -42,10 +52,10 @@ def write_block(writer: Writer, program: Program, inputs: Sequence[Value]) -> li
     """
     depth.enter()
     try:
-        _Block(writer, program, inputs).write()
+        _Block(planner, program, inputs).plan()
     finally:
         depth.leave()
-    return [writer.value(atom) for atom in program.outputs]
+    return [planner.value(atom) for atom in program.outputs]
 
 
 def reading_first(program: Program, codes: Sequence[Code | None]) -> list[int] | None:
@@ -102,10 +112,10 @@ def reading_first(program: Program, codes: Sequence[Code | None]) -> list[int] |
 
 
 class _Block:
-    """Writes the equations of one Program."""
+    """Plans the equations of one Program."""
 
-    def __init__(self, writer: Writer, program: Program, inputs: Sequence[Value]) -> None:
-        self.writer = writer
+    def __init__(self, planner: Planner, program: Program, inputs: Sequence[Value]) -> None:
+        self.planner = planner
         self.free: dict[Key, list[Free]] = {}
         self.expiring: dict[int, list[tuple[Key, Free]]] = {}
         codes = [self._code(equation) for equation in program.equations]
@@ -117,179 +127,149 @@ class _Block:
         self.program = program
         self.codes = codes
         self.wanted: dict[Key, list[int]] = {}
-        for number, (equation, code) in enumerate(zip(program.equations, self.codes, strict=True)):
+        for number, (equation, code) in enumerate(zip(program.equations, codes, strict=True)):
             if code is not None and code.into is not None:
-                key = key_of(equation.outputs[0].type)
-                if key is not None:
-                    self.wanted.setdefault(key, []).append(number)
+                for variable in equation.outputs:
+                    key = key_of(variable.type)
+                    if key is not None:
+                        self.wanted.setdefault(key, []).append(number)
         used = {atom for equation in program.equations for atom in equation.inputs}
         used.update(program.outputs)
         for variable, value in zip(program.inputs, inputs, strict=True):
-            writer.enter(variable, value)
+            planner.enter(variable, value)
             if variable not in used:
-                writer.leave([value])
+                planner.leave([value])
 
     def _code(self, equation: Equation) -> Code | None:
         primitive = equation.primitive
-        if is_written(self.writer, structure_of(equation)):
+        if is_planned(self.planner, structure_of(equation)):
             return None
         operands = [
             Operand(atom.type, atom.value if isinstance(atom, Constant) else UNKNOWN)
             for atom in equation.inputs
         ]
         types = [variable.type for variable in equation.outputs]
-        code = primitive.numpy_code(self.writer, operands, types, **equation.params)
-        code = code or called(self.writer, equation)
+        names = self.planner.names
+        code = primitive.numpy_code(names, operands, types, **equation.params)
+        code = code or called(names, equation)
         if code.is_fresh is None:
             code = code._replace(is_fresh=primitive.is_fresh)
         if code.product is not None:
-            self.writer.products.append(code.product)
+            self.planner.products.append(code.product)
         return code
 
-    def write(self) -> None:
-        """Write all equations."""
-        writer = self.writer
+    def plan(self) -> None:
+        """Plan all equations."""
+        planner = self.planner
         endings = self.program.last_uses()
         handling = NOTHING
         for number, (equation, code) in enumerate(
             zip(self.program.equations, self.codes, strict=True)
         ):
             if equation.handling != handling and self._may_warn(equation, code, handling):
-                if handling:
-                    writer.close()
+                planner.source = None
+                self._close(handling)
                 handling = equation.handling
                 if handling:
-                    told = (h.partition("=") for h in sorted(handling))
-                    settings = ", ".join(f'{kind}="{mode}"' for kind, _, mode in told)
-                    writer.at(None)
-                    writer.open(f"with np.errstate({settings}):")
-            writer.at(equation.source)
+                    planner.add(OpenHandling(handling))
+                    planner.depth += 1
+            planner.source = equation.source
             if code is None:
-                self._structured(equation, endings[number], number)
+                self._structured(equation)
+            elif code.python is not None and planner.prefers_python and not equation.raises:
+                self._number(equation, code, code.python)
             else:
                 self._simple(equation, code, endings[number], number)
-        writer.at(None)
+            self._let_go(endings[number], number)
+        planner.source = None
+        self._close(handling)
+
+    def _close(self, handling: Handling) -> None:
         if handling:
-            writer.close()
+            self.planner.add(CloseBlock())
+            self.planner.depth -= 1
 
     def _may_warn(self, equation: Equation, code: Code | None, handling: Handling) -> bool:
         """Whether it may make a difference here that errors are handled in another way."""
         if {equation.handling, handling} != {NOTHING, DIVISION}:
             return True
-        if code is not None and code.python is not None and self.writer.prefers_python:
+        if code is not None and code.python is not None and self.planner.prefers_python:
             return False  # there is a template that is silent by itself
         return may_warn(equation)
 
-    def _structured(self, equation: Equation, ending: Sequence[Variable], number: int) -> None:
-        writer = self.writer
+    def _structured(self, equation: Equation) -> None:
+        planner = self.planner
         structure = structure_of(equation)
         assert structure is not None
         types = [variable.type for variable in equation.outputs]
-        outputs = write_structure(writer, structure.map(writer.value), types, write_block)
+        outputs = plan_structure(planner, structure.map(planner.value), types, plan_block)
         for variable, value in zip(equation.outputs, outputs, strict=True):
-            writer.enter(variable, value)
-        self._let_go(ending, number)
+            planner.enter(variable, value)
+
+    def _number(self, equation: Equation, code: Code, template: str) -> None:
+        planner = self.planner
+        inputs = [planner.value(atom) for atom in equation.inputs]
+        for value in inputs:
+            if value.form is Form.NUMBERS:
+                planner.numpy(value)
+            elif value.form is Form.NUMPY:
+                planner.python(value)
+        if equation.handling >= DIVISION and code.silent is not None:
+            template = code.silent
+        (variable,) = equation.outputs
+        output = Value(variable.type, form=Form.PYTHON)
+        planner.add(ComputeNumber(equation, template, inputs, output))
+        planner.enter(variable, output)
 
     def _simple(
         self, equation: Equation, code: Code, ending: Sequence[Variable], number: int
     ) -> None:
-        writer = self.writer
-        inputs = [writer.value(atom) for atom in equation.inputs]
+        planner = self.planner
+        inputs = [planner.value(atom) for atom in equation.inputs]
         if code.takes_over and code.then:
             self._move_views(inputs[0], ending)
-        if code.python is not None and writer.prefers_python and not equation.raises:
-            texts = [
-                writer.numpy(value) if value.type.shape else writer.python(value)
-                for value in inputs
-            ]
-            template = code.python
-            if equation.handling >= DIVISION and code.silent is not None:
-                template = code.silent
-            (variable,) = equation.outputs
-            name = writer.name()
-            writer.line(f"{name} = {template.format(*texts)}")
-            writer.enter(variable, Value(name, variable.type, form=Form.PYTHON))
-            self._let_go(ending, number)
-            return
-        texts = [
-            value.text if _may_stay(value, code, equation) else writer.numpy(value)
+        ways = self._ways(equation, code, inputs)
+        over: list[Value | None] = []
+        outputs: list[Value] = []
+        storages: list[Storage | None] = []
+        for variable in equation.outputs:
+            type = variable.type
+            target = self._target(code, inputs, type, ending, over)
+            if target is None:
+                storage = self._storage(code, inputs, type)
+                writable, contiguous = _is_writable(code, inputs), True
+                if not code.is_contiguous:
+                    contiguous = _contiguity(code, inputs, type, storage)
+            else:
+                storage, writable = target.storage, True
+                contiguous = code.needs_contiguous or target.is_contiguous
+            over.append(target)
+            storages.append(storage)
+            outputs.append(Value(type, storage, writable, contiguous))
+        planner.add(Compute(equation, code, inputs, ways, outputs, storages, over))
+        for variable, value in zip(equation.outputs, outputs, strict=True):
+            planner.enter(variable, value)
+        if not code.is_fresh and not code.is_view:
+            planner.hand_out(inputs)
+
+    def _ways(
+        self, equation: Equation, code: Code, inputs: Sequence[Value]
+    ) -> list[As | None] | None:
+        """What is made of each input; None where all are read as they are."""
+        if all(value.form is Form.NUMPY for value in inputs):
+            return None
+        return [
+            None if _may_stay(value, code, equation) else self.planner.numpy(value)
             for value in inputs
         ]
-        if len(equation.outputs) != 1 or equation.primitive.multiple_outputs:
-            self._several(equation, code, inputs, texts)
-        else:
-            (variable,) = equation.outputs
-            target = self._target(code, inputs, variable.type, ending, number)
-            writer.enter(variable, self._one(code, inputs, texts, variable.type, target))
-        if not code.is_fresh and not code.is_view:
-            writer.hand_out(inputs)
-        self._let_go(ending, number)
 
-    def _one(
-        self,
-        code: Code,
-        inputs: Sequence[Value],
-        texts: Sequence[str],
-        type: ArrayType,
-        target: Value | None,
-    ) -> Value:
-        """Write the statement of an operation with one output."""
-        writer = self.writer
-        if target is not None:
-            if not (code.takes_over and target is inputs[0]):
-                assert code.into is not None
-                writer.line(code.into.format(*texts, out=target.text))
-            result = Value(target.text, type, target.storage, is_contiguous=target.is_contiguous)
-        else:
-            is_new = code.is_fresh and not code.is_view
-            kept = writer.kept(type) if is_new and code.into is not None else None
-            if kept is not None and code.into is not None:
-                name = kept
-                writer.line(code.into.format(*texts, out=name))
-            else:
-                name = writer.name()
-                writer.line(f"{name} = {code.expression.format(*texts)}")
-            storage = self._storage(code, inputs, type, name, kept is not None)
-            contiguous = True if kept is not None else code.is_contiguous
-            if contiguous is None:
-                contiguous = _are_contiguous(inputs, type)
-            result = Value(name, type, storage, _is_writable(code, inputs), contiguous)
-        for statement in code.then:
-            writer.line(statement.format(*texts, out=result.text))
-        return result
-
-    def _several(
-        self, equation: Equation, code: Code, inputs: Sequence[Value], texts: Sequence[str]
-    ) -> None:
-        writer = self.writer
-        names = [writer.name() for _ in equation.outputs]
-        call = code.expression.format(*texts)
-        if names:
-            writer.line(f"{', '.join(names)}{',' if len(names) == 1 else ''} = {call}")
-        else:
-            writer.line(call)
-        for variable, name in zip(equation.outputs, names, strict=True):
-            storage = self._storage(code, inputs, variable.type, name)
-            value = Value(name, variable.type, storage, _is_writable(code, inputs))
-            writer.enter(variable, value)
-
-    def _storage(
-        self,
-        code: Code,
-        inputs: Sequence[Value],
-        type: ArrayType,
-        name: str,
-        is_kept: bool = False,
-    ) -> Storage | None:
+    def _storage(self, code: Code, inputs: Sequence[Value], type: ArrayType) -> Storage | None:
         """The memory of a new result."""
         # A number has memory as well: it may be an array without axes.
         storage = inputs[0].storage if code.is_view and inputs else None
         if storage is None and (code.is_view or not code.is_fresh):
-            storage = Storage(False, 0)
-        if storage is not None:
-            storage.names.append(name)
-            return storage
-        return None if type.weak else self.writer.new_storage(type, name, is_kept)
+            return Storage(False, 0)
+        return storage or (None if type.weak else self.planner.new_storage(type))
 
     def _target(
         self,
@@ -297,16 +277,16 @@ class _Block:
         inputs: Sequence[Value],
         type: ArrayType,
         ending: Sequence[Variable],
-        number: int,
+        taken: Sequence[Value | None],
     ) -> Value | None:
-        """An array that the result may be written to: an input that ends here, or a free one."""
+        """An array that a result may be written to: an input that ends here, or a free one."""
         key = key_of(type)
         if key is None or not (code.into is not None or code.takes_over):
             return None
         if code.takes_over or code.in_place:
             dying: dict[Storage, int] = {}
             for variable in ending:
-                value = self.writer.values.get(variable)  # an output has none yet
+                value = self.planner.values.get(variable)  # an output has none yet
                 if value is not None and value.storage is not None:
                     dying[value.storage] = dying.get(value.storage, 0) + 1
             for value in inputs[:1] if code.takes_over else inputs:
@@ -319,18 +299,19 @@ class _Block:
                     and dying.get(storage) == storage.users
                     and key_of(value.type) == key
                     and 2 * size_of(type) >= storage.size
-                    and not any(
-                        other.storage is storage and other.text != value.text for other in inputs
-                    )
+                    and value not in taken
+                    and not any(other.storage is storage and other is not value for other in inputs)
                 ):
                     return value
-        if code.into is None:
-            return None
-        waiting = self.free.get(key)
-        while waiting:
-            value = waiting.pop().value
-            if value.is_contiguous or not code.needs_contiguous:
-                return value
+        return None if code.into is None else self._waiting(key, code.needs_contiguous)
+
+    def _waiting(self, key: Key, needs_contiguous: bool = False) -> Value | None:
+        """An array that nobody needs any more, the last one first."""
+        waiting = self.free.get(key, [])
+        for number in range(len(waiting) - 1, -1, -1):
+            # Where it is not kept and may lie in another order, the result has new memory.
+            if waiting[number].value.is_contiguous is not False or not needs_contiguous:
+                return waiting.pop(number).value
         return None
 
     def _move_views(self, written: Value, ending: Sequence[Variable]) -> None:
@@ -341,7 +322,7 @@ class _Block:
         storage = written.storage
         if storage is None or not storage.is_owned or not written.is_writable:
             return
-        values = self.writer.values
+        values = self.planner.values
         ends = sum(values.get(variable) is written for variable in ending)
         if not ends or ends != storage.holders.get(written):
             return
@@ -355,52 +336,39 @@ class _Block:
 
     def _move(self, view: Value, storage: Storage) -> None:
         """Copy a view into memory of its own."""
-        writer = self.writer
         key = key_of(view.type)
-        waiting = None if key is None else self.free.get(key)
-        target = waiting.pop().value if waiting else None
+        over = None if key is None else self._waiting(key)
+        own = None if over is None else over.storage
+        own = own or self.planner.new_storage(view.type)
         count = storage.holders.pop(view)
         storage.users -= count
-        if target is not None:
-            writer.line(f"np.copyto({target.text}, {view.text})")
-            name, own = target.text, target.storage
-            view.is_contiguous = target.is_contiguous
-        else:
-            kept = writer.kept(view.type)
-            name = kept or writer.name()
-            if kept is None:
-                writer.line(f"{name} = {view.text}.copy()")
-            else:
-                writer.line(f"np.copyto({name}, {view.text})")
-            own = writer.new_storage(view.type, name, kept is not None)
-            view.is_contiguous = True
-        assert own is not None
         own.users += count
         own.holders[view] = count
-        view.text, view.storage, view.is_writable = name, own, True
+        view.storage, view.is_writable = own, True
+        view.is_contiguous = True if over is None else over.is_contiguous
+        self.planner.add(Move(view, own, over))
 
     def _let_go(self, ending: Sequence[Variable], number: int) -> None:
         """Free the memory of variables that nobody needs after this equation."""
-        gone: list[str] = []
+        planner = self.planner
+        gone: list[Storage] = []
         for variable in ending:
-            value = self.writer.values.pop(variable)
+            value = planner.values.pop(variable)
             storage = value.storage
             if storage is None:
                 continue
             storage.leave(value)
-            if storage.users:
-                continue
-            if self._waits(value, storage, number):
-                continue
-            gone += self.writer.released(storage)
+            if not storage.users and not self._waits(value, storage, number):
+                gone.append(storage)
         for key, free in self.expiring.pop(number, ()):
             waiting = self.free[key]
             if free in waiting:
                 waiting.remove(free)
                 if free.value.storage is not None:
-                    gone += self.writer.released(free.value.storage)
+                    gone.append(free.value.storage)
+        gone = [storage for storage in gone if storage.is_owned and storage.size >= SMALL]
         if gone:
-            self.writer.line(f"del {', '.join(dict.fromkeys(gone))}")
+            planner.add(Release(gone))
 
     def _waits(self, value: Value, storage: Storage, number: int) -> bool:
         """Keep an array for a later equation that can be written over it, if one is near."""
@@ -440,10 +408,18 @@ def _is_writable(code: Code, inputs: Sequence[Value]) -> bool:
     return code.is_writable and (not code.is_view or inputs[0].is_writable)
 
 
-def _are_contiguous(inputs: Sequence[Value], type: ArrayType) -> bool:
-    """Whether an elementwise result lies in row-major order, as all inputs of its shape do."""
-    full = [value for value in inputs if value.type.shape == type.shape]
-    return bool(full) and all(value.is_contiguous for value in full)
+def _contiguity(
+    code: Code, inputs: Sequence[Value], type: ArrayType, storage: Storage | None
+) -> bool | None:
+    """Whether a new result lies in row-major order, as all inputs of its shape do."""
+    if code.is_contiguous is None:
+        full = [value for value in inputs if value.type.shape == type.shape]
+        if full and all(value.is_contiguous for value in full):
+            return True
+        if code.is_view:
+            return None if inputs[0].is_contiguous is None else False
+    is_kept_so = code.into is not None and storage is not None and storage.is_large
+    return None if is_kept_so else False
 
 
 def may_warn(equation: Equation) -> bool:
@@ -458,13 +434,13 @@ def _may_warn_within(program: Program) -> bool:
     return program.derive("may warn", lambda: any(map(may_warn, program.equations)))
 
 
-def called(writer: Writer, equation: Equation) -> Code:
+def called(names: Names, equation: Equation) -> Code:
     """The code of a primitive that says nothing itself: a call of its `run`."""
     primitive = equation.primitive
     run = primitive.compiled_run if primitive.is_own else _checked(equation)
-    name = writer.function(primitive.name, run)
+    name = names.function(primitive.name, run)
     arguments = [f"{{{number}}}" for number in range(len(equation.inputs))]
-    arguments += [f"{key}={writer.parameter(value)}" for key, value in equation.params.items()]
+    arguments += [f"{key}={names.parameter(value)}" for key, value in equation.params.items()]
     return Code(
         f"{name}({', '.join(arguments)})",
         is_view=primitive.makes_views,

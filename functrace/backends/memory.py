@@ -1,4 +1,4 @@
-"""Which names in generated source stand for which memory, and who may write it.
+"""Which values of a Program have which memory, and who may write it.
 
 Several variables of a Program may share memory: views of one array, or a result that was written
 over an input which nobody needs any more. They have one `Storage`. Memory is let go, or written
@@ -14,14 +14,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
+from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, Shape
 
 Key = tuple[Shape, str]
 """What two arrays must have in common for one to be written over the other."""
 
 SMALL = 4096
 """Bytes. Arrays below that are not let go one by one: a line of source would cost more."""
-
 
 LARGE = 64 * 1024
 """Bytes. Arrays from that size on are kept from call to call, where they are not handed out."""
@@ -40,22 +39,26 @@ class Storage:
         is_owned: Whether the generated function made it and may write it.
         users: How many variables still need it.
         holders: For each value in it how many of these are that value, if it is owned.
-        names: The names in the source that keep it alive.
         size: Its bytes.
-        escapes: Whether it is handed out: of the function, or to the next trip of a loop.
-        kept_as: The type of the array of the `Workspace` that it is; None if it is none.
+        type: The type of the array that it was made as, if nothing else was it before.
+        escapes: Whether it is handed out: of the function, or to the next trip of a loop. That is
+            known when all is planned.
     """
 
-    __slots__ = ("escapes", "holders", "is_owned", "kept_as", "names", "size", "users")
+    __slots__ = ("escapes", "holders", "is_owned", "size", "type", "users")
 
-    def __init__(self, is_owned: bool, size: int) -> None:
+    def __init__(self, is_owned: bool, size: int, type: ArrayType | None = None) -> None:
         self.is_owned = is_owned
         self.users = 0
         self.holders: dict[Value, int] = {}
-        self.names: list[str] = []
         self.size = size
+        self.type = type
         self.escapes = False
-        self.kept_as: ArrayType | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is kept from call to call if it is not handed out."""
+        return self.size >= LARGE and self.type is not None and key_of(self.type) is not None
 
     def enter(self, value: Value) -> None:
         """Note that a variable needs a value in this memory."""
@@ -120,45 +123,43 @@ class Workspace:
 
 
 class Form(Enum):
-    """In what objects the source holds a value."""
+    """In what objects a value is held."""
 
     NUMPY = "an array or a scalar, as the type says"
     PYTHON = "a number of Python, with which arithmetic takes a third of the time"
-    DOUBLES = "an array.array of numbers, which hands out and takes those of Python"
-    TUPLES = "a list of tuples of Python's numbers, with those of other values"
+    NUMBERS = "numbers of Python, which loops hand to loops one by one"
 
 
 class Value:
-    """What a variable is in the source.
+    """What a variable or a constant is while a Program runs.
 
     Attributes:
-        text: Its name, or the literal that it is.
         type: Its type.
         storage: Its memory; None for what cannot be written, NumPy's and Python's scalars.
         is_writable: Whether it may be written where its storage may.
-        is_contiguous: Whether its elements are known to lie in row-major order.
+        is_contiguous: Whether its elements are known to lie in row-major order; None where they do
+            if its memory is kept from call to call.
         form: In what objects it is held.
-        place: The place in the tuples, and how many these have.
+        constant: The value of a constant, else `UNKNOWN`.
     """
 
-    __slots__ = ("form", "is_contiguous", "is_writable", "place", "storage", "text", "type")
+    __slots__ = ("constant", "form", "is_contiguous", "is_writable", "storage", "type")
 
     def __init__(
         self,
-        text: str,
         type: ArrayType,
         storage: Storage | None = None,
         is_writable: bool = True,
-        is_contiguous: bool = False,
+        is_contiguous: bool | None = False,
         form: Form = Form.NUMPY,
+        constant: Any = UNKNOWN,
     ) -> None:
-        self.text = text
         self.type = type
         self.storage = storage
         self.is_writable = is_writable
         self.is_contiguous = is_contiguous
         self.form = form
-        self.place: tuple[int, int] = (0, 1)
+        self.constant = constant
 
 
 class Free(NamedTuple):

@@ -21,11 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.blocks import write_block
+from functrace.backends.blocks import plan_block
 from functrace.backends.lines import line_of, placed
 from functrace.backends.memory import Form, Storage, Value, Workspace, is_double, size_of
+from functrace.backends.names import RESERVED
+from functrace.backends.plan import As, Plan, Read, Return
+from functrace.backends.planner import Planner
 from functrace.backends.threads import team_for
-from functrace.backends.writer import RESERVED, Writer, fresh_copy
+from functrace.backends.writer import Writer
 from functrace.errors import FunctraceError
 from functrace.ir.program import Atom, Constant, Program, Source
 from functrace.tracing.numpy_warnings import namespace_of, warning_at_users_lines
@@ -63,12 +66,9 @@ class Written:
         """
         if not name.isidentifier() or iskeyword(name) or name in RESERVED:
             name = "program"
-        writer = Writer()
-        self.source = write_function(writer, program, donated, name, classes)
-        insight = writer.insight()
-        if insight.kept or insight.inside:
-            writer = Writer(insight)
-            self.source = write_function(writer, program, donated, name, classes)
+        writer = Writer(plan_function(program, donated, classes))
+        write_function(writer, program, name)
+        self.source = "\n".join(writer.lines) + "\n"
         self.run = _made(name, self.source, writer)
 
 
@@ -110,25 +110,33 @@ def locate(code: CodeType, places: Sequence[Source | None], error: Exception) ->
         error.add_note(f"recorded at {place}")
 
 
-def write_function(
-    writer: Writer,
-    program: Program,
-    donated: frozenset[int],
-    name: str,
-    classes: Mapping[int, bool],
-) -> str:
-    """The source of a function that runs a Program."""
-    writer.prefers_python = count_of_numbers(program) >= SEVERAL
+def plan_function(
+    program: Program, donated: frozenset[int], classes: Mapping[int, bool] = MappingProxyType({})
+) -> Plan:
+    """The plan of a function that runs a Program; the arguments are those of `Written`."""
+    planner = Planner(prefers_python=count_of_numbers(program) >= SEVERAL)
+    planner.depth = 2
     inputs: list[Value] = []
     for number, variable in enumerate(program.inputs):
-        storage = Storage(number in donated, size_of(variable.type))
-        value = Value(writer.name(), variable.type, storage)
+        value = Value(variable.type, Storage(number in donated, size_of(variable.type)))
         if variable.type.weak and is_double(variable.type):
             value.form, value.storage = Form.PYTHON, None
         inputs.append(value)
-    given: dict[Atom, str] = {
-        variable: value.text for variable, value in zip(program.inputs, inputs, strict=True)
-    }
+    given = [Value(value.type, form=value.form) for value in inputs]
+    outputs = plan_block(planner, program, inputs)
+    planner.add(Return(_returned(planner, program, outputs, given, classes)))
+    return planner.plan(inputs, given)
+
+
+def _returned(
+    planner: Planner,
+    program: Program,
+    outputs: Sequence[Value],
+    given: Sequence[Value],
+    classes: Mapping[int, bool],
+) -> list[Read]:
+    """How the outputs are read; those without axes as scalars or as arrays, as the classes say."""
+    reads = planner.separate(outputs)
     arrays = {
         variable
         for equation in program.equations
@@ -138,49 +146,42 @@ def write_function(
         or equation.primitive.holds_programs
         for variable in equation.outputs
     }
-    with writer.indented(f"def {name}({', '.join(value.text for value in inputs)}):"):
+    inputs: dict[Atom, Value] = dict(zip(program.inputs, given, strict=True))
+    for number, (atom, output) in enumerate(zip(program.outputs, outputs, strict=True)):
+        if atom.type.shape or atom.type.weak:
+            continue
+        is_array = classes.get(number)
+        value, ways = reads[number]
+        is_constant = isinstance(atom, Constant) and output.form is Form.NUMPY
+        if is_array is False and atom in arrays and output.form is Form.NUMPY:
+            reads[number] = Read(value, (*ways, As.SCALAR))
+        elif is_array:
+            reads[number] = Read(value, (*ways, As.ARRAY))
+        elif atom in inputs or is_constant:  # what is left of x * 1, say
+            way = As.FRESH if is_array is None else As.SCALAR
+            reads[number] = Read(inputs.get(atom, output), (way,))
+    return reads
+
+
+def write_function(writer: Writer, program: Program, name: str) -> None:
+    """Write the function that a plan for a Program is of."""
+    with writer.indented(f"def {name}({', '.join(writer.inputs)}):"):
         start = len(writer.lines)
         with writer.indented("try:"):
-            outputs = write_block(writer, program, inputs)
-            texts = writer.separate(outputs)
-            for number, atom in enumerate(program.outputs):
-                if atom.type.shape or atom.type.weak:
-                    continue
-                is_array = classes.get(number)
-                if is_array is False and atom in arrays and outputs[number].form is Form.NUMPY:
-                    texts[number] = f"{texts[number]}[()]"
-                elif is_array:
-                    texts[number] = f"np.array({texts[number]})"
-                elif atom in given or (
-                    isinstance(atom, Constant) and outputs[number].form is Form.NUMPY
-                ):  # what is left of x * 1, say
-                    name = given.get(atom, outputs[number].text)
-                    copy = writer.function("fresh_copy", fresh_copy)
-                    texts[number] = f"{copy}({name})" if is_array is None else f"{name}[()]"
-            returned = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
-            kept = writer.workspace
-            if kept:  # copies are made before another call may have the arrays
-                writer.line(f"result = {returned}")
-                writer.line(f"workspace.give({_names(kept)})")
-                returned = "result"
-            writer.line(f"return {returned}")
+            writer.write()
         with writer.indented("except Exception as error:"):
             writer.line("locate(error)")
             writer.line("raise")
-        if kept:
-            writer.globals["workspace"] = Workspace([type for _, type in kept])
-            writer.insert(start, f"{_names(kept)} = workspace.take()")
-        team = team_for(writer.products, program.operations) if writer.products else None
+        if writer.workspace:
+            writer.globals["workspace"] = Workspace([type for _, type in writer.workspace])
+            writer.insert(start, f"{writer.kept} = workspace.take()")
+        products = writer.products
+        team = team_for(products, program.operations) if products else None
         if team is not None and takes_as_long_each_time(program):
             writer.globals["team"] = team
             writer.insert(start, "entered = team.enter()")
             with writer.indented("finally:"):
                 writer.line("team.leave(entered)")
-    return "\n".join(writer.lines) + "\n"
-
-
-def _names(kept: Sequence[tuple[str, Any]]) -> str:
-    return f"({', '.join(name for name, _ in kept)}{',' if len(kept) == 1 else ''})"
 
 
 def takes_as_long_each_time(program: Program) -> bool:

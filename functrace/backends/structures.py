@@ -1,13 +1,14 @@
-"""Runs, choices and loops in generated source: what is several statements, with blocks in them."""
+"""Planning runs, choices and loops: what is several steps, with blocks in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeGuard
 
-from functrace.backends.loops import WriteBlock, write_scan, write_while
+from functrace.backends.loops import NUMBER, PlanBlock, plan_for, plan_while
 from functrace.backends.memory import Value
-from functrace.backends.writer import Writer
+from functrace.backends.plan import As, Assign, CloseBlock, Convert, OpenBranch, Read
+from functrace.backends.planner import Planner
 from functrace.ir.structure import Choice, Loop, Run, Structure, T
 from functrace.ir.types import ArrayType
 
@@ -15,59 +16,58 @@ DEEPEST = 12
 """Loops and branches nested deeper than this are functions of their own: Python allows 20."""
 
 
-def is_written(writer: Writer, structure: Structure[T] | None) -> TypeGuard[Structure[T]]:
-    """Whether what holds Programs is written as statements here, and not called."""
-    if structure is None or writer.depth >= DEEPEST:
+def is_planned(planner: Planner, structure: Structure[T] | None) -> TypeGuard[Structure[T]]:
+    """Whether what holds Programs is several steps here, and not called."""
+    if structure is None or planner.depth >= DEEPEST:
         return False
     return not isinstance(structure, Choice) or structure.examples is None
 
 
-def write_structure(
-    writer: Writer,
+def plan_structure(
+    planner: Planner,
     structure: Structure[Value],
     outputs: Sequence[ArrayType],
-    write_block: WriteBlock,
+    plan_block: PlanBlock,
 ) -> Sequence[Value]:
-    """Write the statements of what holds Programs.
+    """Plan the steps of what holds Programs.
 
     Args:
-        writer: Writes the source.
-        structure: What is done, with what the inputs are in the source.
+        planner: Makes the plan.
+        structure: What is done, with what the inputs are.
         outputs: The types of the outputs.
-        write_block: Writes the statements of a Program.
+        plan_block: Plans the steps of a Program.
 
     Returns:
-        What the outputs are in the source.
+        What the outputs are.
     """
     match structure:
         case Run(program, inputs):
-            writer.preferred(inputs)
-            results = write_block(writer, program, inputs)
-            writer.leave(results)  # it stands for itself, so they may be views
+            planner.preferred(inputs)
+            results = plan_block(planner, program, inputs)
+            planner.leave(results)  # it stands for itself, so they may be views
             return results
         case Choice():
-            writer.preferred([structure.index, *structure.operands])
-            return _write_choice(writer, structure, outputs, write_block)
+            planner.preferred([structure.index, *structure.operands])
+            return _plan_choice(planner, structure, outputs, plan_block)
         case Loop(condition=None):
-            return write_scan(writer, structure, outputs, write_block)
+            return plan_for(planner, structure, outputs, plan_block)
         case Loop():
-            writer.preferred(structure.inputs)
-            return write_while(writer, structure, outputs, write_block)
+            planner.preferred(structure.inputs)
+            return plan_while(planner, structure, outputs, plan_block)
 
 
-def _write_choice(
-    writer: Writer, choice: Choice[Value], outputs: Sequence[ArrayType], write_block: WriteBlock
+def _plan_choice(
+    planner: Planner, choice: Choice[Value], outputs: Sequence[ArrayType], plan_block: PlanBlock
 ) -> list[Value]:
-    """An if statement, with a branch written under each of its conditions."""
-    index = writer.name()
-    writer.line(f"{index} = int({choice.index.text})")
-    names = [writer.name() for _ in outputs]
-    last = len(choice.branches) - 1
+    """Plan a block for each of the branches."""
+    index = Value(NUMBER)
+    planner.add(Convert(index, Read(choice.index, (As.INT,))))
+    values = [planner.new_value(type) for type in outputs]
+    count = len(choice.branches)
     for number, branch in enumerate(choice.branches):
-        if number == last:
-            opening = "else:" if number else "if True:"
-        else:
-            opening = f"{'elif' if number else 'if'} {index} <= {number}:"
-        with writer.indented(opening):
-            writer.assign(names, write_block(writer, branch, choice.operands))
-    return [writer.made(name, type) for name, type in zip(names, outputs, strict=True)]
+        with planner.block(OpenBranch(index, number, count, values)):
+            results = plan_block(planner, branch, choice.operands)
+            planner.add(Assign(values, planner.assigned(results)))
+            planner.leave(results)
+            planner.add(CloseBlock())
+    return values

@@ -1,91 +1,99 @@
-"""What source is written with: lines, names, and the forms in which it holds values."""
+"""Writing the source of a `Plan`: lines with the user's places, names, literals."""
 
 from __future__ import annotations
 
-import builtins
-import math
-from array import array
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
-import numpy as np
-
-from functrace.backends.memory import (
-    LARGE,
-    MOST_KEPT,
-    SMALL,
-    Form,
-    Key,
-    Storage,
-    Value,
-    is_double,
-    key_of,
-    size_of,
+from functrace.backends.memory import Key, Storage, Value, key_of
+from functrace.backends.names import RESERVED
+from functrace.backends.plan import (
+    As,
+    Assign,
+    CloseBlock,
+    CloseLoop,
+    Compute,
+    ComputeNumber,
+    Convert,
+    Move,
+    OpenBranch,
+    OpenFor,
+    OpenHandling,
+    OpenWhile,
+    Plan,
+    Read,
+    Release,
+    Return,
+    RowKind,
+    Stack,
+    StackKind,
+    Test,
 )
-from functrace.errors import ProgramCheckError
-from functrace.ir.primitive import PRIMITIVES
-from functrace.ir.program import Atom, ElidedValue, Source, Variable, variable_names
-from functrace.ir.types import ArrayType
+from functrace.backends.runtime import as_array, fresh_copy, from_array, new_doubles, stacked
+from functrace.ir.program import Source, variable_names
+from functrace.ir.types import UNKNOWN, ArrayType
 
-OPERATIONS = frozenset(PRIMITIVES)
-"""The primitives of one operation, which the source calls by their names."""
+TEMPLATES = {
+    As.INT: "int({})",
+    As.LENGTH: "len({})",
+    As.FLOAT: "float({})",
+    As.FLOAT64: "np.float64({})",
+    As.BOOL: "np.bool_({})",
+    As.COPY: "{}.copy()",
+    As.SCALAR: "{}[()]",
+    As.ARRAY: "np.array({})",
+}
+"""What reads a value in another form."""
 
-RESERVED = OPERATIONS.union(
-    dir(builtins),
-    ("np", "math", "error", "locate", "team", "entered", "workspace", "result"),
-)
-"""What no variable is called: the primitives, Python's functions, and what the source begins and
-ends with."""
-
-
-class Insight(NamedTuple):
-    """What can be said of a function only when it has been written, and then helps to write it.
-
-    Attributes:
-        kept: The numbers of the large arrays that are not handed out, in the order in which they
-            are made: they are kept from call to call.
-        inside: The numbers of the loops' outputs that only loops read: they need be no arrays.
-    """
-
-    kept: frozenset[int]
-    inside: frozenset[int]
+CALLS: dict[As, Callable[[Any], Any]] = {
+    As.FRESH: fresh_copy,
+    As.NUMBERS: from_array,
+    As.SHARED: as_array,
+}
+"""The functions that do so where NumPy has none."""
 
 
 class Writer:
-    """Writes the source of one function.
+    """Writes the source of a function.
 
     Attributes:
         lines: The lines so far.
         places: For each line the place in the user's code.
         globals: What the source refers to by name.
-        values: What the variables are that are needed now.
-        prefers_python: Whether numbers are held as Python's floats.
         products: The sizes of the matrix products.
         workspace: The names and types of the arrays that are kept from call to call.
     """
 
-    def __init__(self, insight: Insight | None = None) -> None:
-        """Begin, with what a first `Writer` of the same Program has found out."""
+    def __init__(self, plan: Plan) -> None:
+        """Begin, with names for the inputs."""
         self.lines: list[str] = []
         self.places: list[Source | None] = []
-        self.globals: dict[str, Any] = {}
+        self.workspace: list[tuple[str, ArrayType]] = []
+        self.globals = plan.names.globals
+        self.products = plan.products
+        self._plan = plan
+        self._fresh = (name for name in variable_names() if name not in RESERVED)
+        self._texts: dict[Value, str] = {}
+        self._names: dict[Storage, list[str]] = {}  # that keep memory alive
+        self._slots: dict[Storage, str] = {}  # what is kept from call to call
+        self._idle: dict[Key | None, list[str]] = {}
+        self._tuples: dict[Value, tuple[str, int, int]] = {}  # numbers that only loops read
         self._indent = ""
         self._opened: list[int] = []
         self._source: Source | None = None
         self._comments: dict[Source, str] = {}
-        self._fresh = (name for name in variable_names() if name not in RESERVED)
-        self._constants: dict[Any, str] = {}
-        self.values: dict[Variable, Value] = {}
-        self.prefers_python = False
-        self.products: list[tuple[int, int, int]] = []
-        self._insight = insight or Insight(frozenset(), frozenset())
-        self._large: list[Storage] = []
-        self._numbers: list[Storage] = []
-        self.workspace: list[tuple[str, ArrayType]] = []
-        self._idle: dict[Key, list[str]] = {}
+        for value, given in zip(plan.inputs, plan.given, strict=True):
+            self._texts[value] = self._texts[given] = next(self._fresh)
+            self._own(value, value.storage)
 
-    # Text
+    def write(self) -> None:
+        """Write the steps of the plan."""
+        for source, step in self._plan.steps:
+            self._source = source
+            self._STEPS[type(step)](self, step)
+
+    # Lines
 
     def line(self, text: str) -> None:
         """Write a line, with the user's line beside it."""
@@ -98,6 +106,11 @@ class Writer:
             text += comment
         self.lines.append(self._indent + text)
         self.places.append(source)
+
+    def insert(self, number: int, text: str) -> None:
+        """Write a line before others that are there already, as deep as the next one."""
+        self.lines.insert(number, self._indent + text)
+        self.places.insert(number, None)
 
     def open(self, line: str) -> None:
         """Write a line that opens a block."""
@@ -118,272 +131,305 @@ class Writer:
         yield
         self.close()
 
+    # Names
+
     @property
-    def depth(self) -> int:
-        """How many blocks are open."""
-        return len(self._opened)
+    def inputs(self) -> list[str]:
+        """The names of the inputs."""
+        return [self._texts[value] for value in self._plan.given]
 
-    def name(self) -> str:
-        """A name that nothing has yet."""
-        return next(self._fresh)
-
-    def constant(self, value: Any) -> str:
-        """A literal for a Python number, a name for any other value."""
-        kind = type(value)
-        if kind is bool or kind is int or (kind is float and math.isfinite(value)):
-            return repr(value) if value >= 0 and repr(value)[0] != "-" else f"({value!r})"
-        key: Any = id(value)
-        if isinstance(value, np.ndarray | np.generic) and value.shape == ():
-            key = (kind, value.dtype.str, value.tobytes())
-        elif kind is float or kind is complex:
-            key = (kind, repr(value))
-        name = self._constants.get(key)
-        if name is None:
-            name = self._constants[key] = f"k{len(self._constants)}"
-            self.globals[name] = value
-        return name
-
-    def function(self, name: str, value: Any) -> str:
-        """A name for a function or another object, like the given one."""
-        key = ("named", name, id(value))
-        known = self._constants.get(key)
-        if known is None:
-            # Variables have names of letters only: an underscore keeps others apart from them.
-            known = name if name in OPERATIONS or "_" in name else f"{name}_"
-            if known in self.globals:
-                known = f"{known}_{len(self.globals)}"
-            self._constants[key] = known
-            self.globals[known] = value
-        return known
-
-    def parameter(self, value: Any) -> str:
-        """A literal for a parameter where Python has one, else a name."""
-        if value is None or type(value) is str:
-            text = repr(value)
-            return text if "{" not in text and "}" not in text else self.constant(value)
-        if isinstance(value, tuple) and type(value) is tuple:
-            items: Any = value
-            parts = [self.parameter(item) for item in items]
-            return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-        return self.constant(value)
-
-    # Memory
-
-    def insert(self, number: int, text: str) -> None:
-        """Write a line before others that are there already, as deep as the next one."""
-        self.lines.insert(number, self._indent + text)
-        self.places.insert(number, None)
-
-    def insight(self) -> Insight:
-        """What is known now that all is written."""
-        inner = [number for number, storage in enumerate(self._large) if not storage.escapes]
-        total = sum(self._large[number].size for number in inner)
-        inside = [number for number, value in enumerate(self._numbers) if not value.escapes]
-        return Insight(frozenset(inner if total <= MOST_KEPT else ()), frozenset(inside))
-
-    def stays_inside(self, storage: Storage) -> bool:
-        """Whether only loops read the numbers that a loop puts into this memory."""
-        self._numbers.append(storage)
-        return len(self._numbers) - 1 in self._insight.inside
-
-    def kept(self, type: ArrayType) -> str | None:
-        """A name for an array of the workspace, if the next large array is to be one."""
-        key = key_of(type)
-        if key is None or size_of(type) < LARGE or len(self._large) not in self._insight.kept:
-            return None
-        idle = self._idle.get(key)
-        if idle:
-            return idle.pop()
-        name = self.name()
-        self.workspace.append((name, type))
-        return name
-
-    def new_storage(self, type: ArrayType, name: str, is_kept: bool = False) -> Storage:
-        """Memory that the function made, under a name."""
-        storage = Storage(True, size_of(type))
-        storage.names.append(name)
-        storage.kept_as = type if is_kept else None
-        if key_of(type) is not None and storage.size >= LARGE:
-            self._large.append(storage)
-        return storage
-
-    def released(self, storage: Storage) -> list[str]:
-        """The names to delete once nothing needs memory any more."""
-        key = None if storage.kept_as is None else key_of(storage.kept_as)
-        if key is not None:
-            self._idle.setdefault(key, []).append(storage.names[0])
-            return []
-        return storage.names if storage.size >= SMALL and storage.is_owned else []
-
-    def separate(self, values: Sequence[Value]) -> list[str]:
-        """Texts for values of which none shares memory with another, nor with an input."""
-        own: dict[Storage, int] = {}
-        for value in dict.fromkeys(values):
-            if value.storage is not None:
-                own[value.storage] = own.get(value.storage, 0) + 1
-        # Memory that something else needs as well is shared, and what is returned twice is, once.
-        taken = {storage for storage, count in own.items() if storage.users > count}
-        return [self._separated(value, taken) for value in values]
-
-    def _separated(self, value: Value, taken: set[Storage]) -> str:
-        text = self.numpy(value)
-        storage = value.storage
-        if storage is None:
-            return text
-        shared = not storage.is_owned or storage in taken or not value.is_writable
-        taken.add(storage)
-        if not value.type.shape:
-            return f"{self.function('fresh_copy', fresh_copy)}({text})" if shared else text
-        # A small part of large memory would keep all of it.
-        if shared or 2 * size_of(value.type) < storage.size:
-            return f"{text}.copy()"
-        storage.escapes = True
+    def _text(self, value: Value) -> str:
+        """The name of a value, or a literal."""
+        text = self._texts.get(value)
+        if text is None:
+            assert value.constant is not UNKNOWN
+            text = self._plan.names.constant(value.constant)
         return text
 
-    # Values
+    def _read(self, read: Read) -> str:
+        text = self._text(read.value)
+        for way in read.ways:
+            text = self._as(way, text)
+        return text
 
-    def numpy(self, value: Value) -> str:
-        """A text for a value as NumPy's array or scalar, or as Python's where its type is weak."""
-        if value.form is Form.PYTHON and not value.type.weak:
-            kind = "np.bool_" if value.type.dtype.kind == "b" else "np.float64"
-            return f"{kind}({value.text})"
-        if value.form is Form.DOUBLES:
-            name = self.name()
-            self.line(f"{name} = {self.function('as_array', as_array)}({value.text})")
-            value.text, value.form = name, Form.NUMPY
-            if value.storage is not None:
-                value.storage.escapes = True
-        return value.text
+    def _as(self, way: As, text: str) -> str:
+        template = TEMPLATES.get(way)
+        if template is not None:
+            return template.format(text)
+        return f"{self._called(CALLS[way])}({text})"
 
-    def python(self, value: Value) -> str:
-        """A text for a value as Python's number, if it is a number that Python's float holds."""
-        if value.form is Form.NUMPY and is_double(value.type) and value.type.weak:
-            value.form = Form.PYTHON
-        elif value.form is Form.NUMPY and is_double(value.type):
-            name = self.name()
-            self.line(f"{name} = float({value.text})")
-            value.text, value.form, value.storage = name, Form.PYTHON, None
-        return value.text
+    def _called(self, function: Callable[..., Any]) -> str:
+        return self._plan.names.function(function.__name__, function)
 
-    def preferred(self, values: Sequence[Value]) -> None:
-        """Bring values into the form that blocks are to find them in, before these begin."""
-        for value in values:
-            if value.form is Form.DOUBLES:
-                self.numpy(value)
-            elif self.prefers_python:
-                self.python(value)
+    def _own(self, value: Value, storage: Storage | None) -> None:
+        """Note that the name of a value keeps memory alive."""
+        if storage is not None:
+            self._names.setdefault(storage, []).append(self._texts[value])
 
-    def form_of(self, type: ArrayType) -> Form:
-        """The form in which blocks hand on values of a type."""
-        is_python = is_double(type) and (type.weak or self.prefers_python)
-        return Form.PYTHON if is_python else Form.NUMPY
+    def _name(self, value: Value, storage: Storage | None = None) -> str:
+        """Give a name to a value in this memory."""
+        name = self._texts[value] = next(self._fresh)
+        if storage is not None:
+            self._names.setdefault(storage, []).append(name)
+        return name
 
-    def assign(
-        self, names: Sequence[str], values: Sequence[Value], leaving: Sequence[Value] | None = None
-    ) -> None:
-        """Give names to outputs of a block, each with memory of its own, in preferred form.
+    def _slot(self, storage: Storage | None) -> str | None:
+        """The name of an array that is kept from call to call, if memory is to be one."""
+        if storage is None or storage not in self._plan.kept:
+            return None
+        assert storage.type is not None
+        idle = self._idle.get(key_of(storage.type))
+        if idle:
+            name = idle.pop()
+        else:
+            name = next(self._fresh)
+            self.workspace.append((name, storage.type))
+        self._slots[storage] = name
+        return name
 
-        Args:
-            names: The names.
-            values: What they are given to.
-            leaving: All outputs of the block, if there are more.
-        """
-        texts = self.separate(values)
-        for number, value in enumerate(values):
-            if self.form_of(value.type) is Form.PYTHON:
-                is_python = value.form is Form.PYTHON
-                texts[number] = value.text if is_python else f"float({value.text})"
-        self.leave(values if leaving is None else leaving)
+    # Steps
+
+    def _compute(self, step: Compute) -> None:
+        _, code, inputs, ways, outputs, storages, over = step
+        texts = [*map(self._text, inputs)]
+        if ways is not None:
+            for number, way in enumerate(ways):
+                if way is not None:
+                    texts[number] = self._as(way, texts[number])
+        if len(outputs) != 1 or step.equation.primitive.multiple_outputs:
+            self._compute_several(step, texts)
+            return
+        (output,), (storage,), (target,) = outputs, storages, over
+        if target is not None and self._is_fitting(step, target):
+            name = self._texts[output] = self._texts[target]
+            if not (code.takes_over and target is inputs[0]):
+                assert code.into is not None
+                self.line(code.into.format(*texts, out=name))
+        else:
+            name = self._slot(storage) if code.into is not None and target is None else None
+            if name is not None and code.into is not None:
+                self._texts[output] = name
+                self.line(code.into.format(*texts, out=name))
+            else:
+                name = self._name(output, storage)
+                self.line(f"{name} = {code.expression.format(*texts)}")
+        for statement in code.then:
+            self.line(statement.format(*texts, out=name))
+
+    def _is_fitting(self, step: Compute, target: Value) -> bool:
+        """Whether the result of a step may be written over an array, as things have turned out."""
+        if not step.code.needs_contiguous or target.is_contiguous:
+            return True
+        return target.storage in self._slots
+
+    def _compute_several(self, step: Compute, texts: Sequence[str]) -> None:
+        _, code, _, _, outputs, storages, over = step
+        outs: list[str | None] = []
+        for target, storage in zip(over, storages, strict=True):
+            if target is not None and self._is_fitting(step, target):
+                outs.append(self._texts[target])
+            else:
+                outs.append(self._slot(storage) if code.into is not None else None)
+        call = code.expression.format(*texts)
+        if code.into is not None and any(outs):
+            call = code.into.format(*texts, out=outs)
+        names: list[str] = []
+        for output, storage, out in zip(outputs, storages, outs, strict=True):
+            if out is None:
+                names.append(self._name(output, storage))
+            else:
+                names.append(out)
+                self._texts[output] = out
+        listed = f"{', '.join(names)}{',' if len(names) == 1 else ''} = " if names else ""
+        self.line(f"{listed}{call}")
+
+    def _compute_number(self, step: ComputeNumber) -> None:
+        texts = map(self._text, step.inputs)
+        text = step.template.format(*texts)
+        self.line(f"{self._name(step.output)} = {text}")
+
+    def _convert(self, step: Convert) -> None:
+        text = self._read(step.read)
+        output = step.output
+        storage = None if output is step.read.value else output.storage
+        self.line(f"{self._name(output, storage)} = {text}")
+
+    def _assign(self, step: Assign) -> None:
+        self._assign_all([*map(self._text, step.outputs)], step.reads)
+
+    def _assign_all(self, names: Sequence[str], reads: Sequence[Read]) -> None:
+        texts = map(self._read, reads)
         pairs = [(name, text) for name, text in zip(names, texts, strict=True) if name != text]
         if pairs:
             targets, sources = zip(*pairs, strict=True)
             self.line(f"{', '.join(targets)} = {', '.join(sources)}")
 
-    def copied(self, value: Value) -> str:
-        """A text for a value with memory of its own, in preferred form."""
-        if self.form_of(value.type) is Form.PYTHON:
-            return value.text if value.form is Form.PYTHON else f"float({value.text})"
-        if value.storage is None:
-            return self.numpy(value)
-        if value.type.shape:
-            return f"{self.numpy(value)}.copy()"
-        return f"{self.function('fresh_copy', fresh_copy)}({value.text})"
+    def _move(self, step: Move) -> None:
+        text = self._text(step.view)
+        target = self._slot(step.storage) if step.over is None else self._texts[step.over]
+        if target is not None:
+            self._texts[step.view] = target
+            self.line(f"np.copyto({target}, {text})")
+        else:
+            self.line(f"{self._name(step.view, step.storage)} = {text}.copy()")
 
-    def made(self, name: str, type: ArrayType) -> Value:
-        """What a name is that was given to memory of its own, in preferred form."""
-        if self.form_of(type) is Form.PYTHON or type.weak:
-            return Value(name, type, form=self.form_of(type))
-        return Value(name, type, self.new_storage(type, name))
+    def _release(self, step: Release) -> None:
+        gone: list[str] = []
+        for storage in step.storages:
+            slot = self._slots.get(storage)
+            if slot is None:
+                gone += self._names.get(storage, ())
+            else:
+                assert storage.type is not None
+                self._idle.setdefault(key_of(storage.type), []).append(slot)
+        if gone:
+            self.line(f"del {', '.join(dict.fromkeys(gone))}")
 
-    @contextmanager
-    def held(self, values: Sequence[Value]) -> Generator[None]:
-        """Keep values from being written over by the blocks that follow."""
-        storages = [value.storage for value in values if value.storage is not None]
-        for storage in storages:
-            storage.users += 1
-        yield
-        for storage in storages:
-            storage.users -= 1
+    def _open_handling(self, step: OpenHandling) -> None:
+        told = (how.partition("=") for how in sorted(step.handling))
+        settings = ", ".join(f'{kind}="{mode}"' for kind, _, mode in told)
+        self.open(f"with np.errstate({settings}):")
 
-    def value(self, atom: Atom) -> Value:
-        """What a variable or a constant is."""
-        if isinstance(atom, Variable):
-            return self.values[atom]
-        value = atom.value
-        if isinstance(value, ElidedValue):
-            raise ProgramCheckError(
-                f"The value of a constant of type {atom.type} is not in the text from which the "
-                "Program was parsed.",
-                advice="Print the Program with functrace.to_text(program, elide=False).",
+    def _close_block(self, step: CloseBlock) -> None:
+        self.close()
+
+    def _open_branch(self, step: OpenBranch) -> None:
+        number = step.number
+        if not number:
+            for output in step.outputs:
+                self._name(output, output.storage)
+        if number == step.count - 1:
+            self.open("else:" if number else "if True:")
+        else:
+            index = self._text(step.index)
+            self.open(f"{'elif' if number else 'if'} {index} <= {number}:")
+
+    def _open_for(self, step: OpenFor) -> None:
+        count = self._read(step.count)
+        zipped: dict[str, str] = {}  # targets of the for statement, and what they run through
+        tuples: dict[str, dict[int, str]] = {}
+        indexed: list[tuple[str, str, str]] = []
+        for value, source, kind in step.rows:
+            name, text = self._name(value), self._text(source)
+            if source in self._tuples:
+                text, place, length = self._tuples[source]
+                names = tuples.setdefault(text, {})
+                if place in names:
+                    self._texts[value] = names[place]
+                names.setdefault(place, name)
+                zipped = {target: source for target, source in zipped.items() if source != text}
+                name = f"({', '.join(names.get(place, '_') for place in range(length))},)"
+            if kind is RowKind.NUMBER:
+                zipped[name] = text
+            else:
+                reading = "{}[{}]" if kind is RowKind.INDEXED else "{}.item({})"
+                indexed.append((name, text, reading))
+        self._make_stacks(step.stacks, count)
+        trip = self._name(step.trip)
+        sources = [f"range({count})", *zipped.values()]
+        order = ", ".join(f"reversed({source})" if step.reverse else source for source in sources)
+        self.open(f"for {', '.join([trip, *zipped])} in {f'zip({order})' if zipped else order}:")
+        for name, text, reading in indexed:
+            self.line(f"{name} = {reading.format(text, trip)}")
+
+    def _make_stacks(self, stacks: Sequence[Stack], count: str) -> None:
+        """Write what makes the memory for the outputs of a loop with so many trips."""
+        inside = [stack.value for stack in stacks if stack.stays_inside]
+        if inside:
+            name = next(self._fresh)
+            self.line(f"{name} = [None] * {count}")
+            self._tuples.update(
+                (value, (name, place, len(inside))) for place, value in enumerate(inside)
             )
-        if self.prefers_python and isinstance(value, np.float64):
-            return Value(self.constant(float(value)), atom.type, form=Form.PYTHON)
-        storage = Storage(False, 0) if isinstance(value, np.ndarray) else None
-        form = Form.PYTHON if isinstance(value, float) and atom.type.weak else Form.NUMPY
-        return Value(self.constant(value), atom.type, storage, form=form)
+            self._texts.update(dict.fromkeys(inside, name))
+        for stack in stacks:
+            value = stack.value
+            if stack.stays_inside:
+                continue
+            slot = self._slot(value.storage) if stack.kind is StackKind.ARRAY else None
+            if slot is not None:
+                self._texts[value] = slot
+                continue
+            if stack.kind is StackKind.NUMBERS:
+                made = f"{self._called(new_doubles)}({count})"
+            elif stack.kind is StackKind.LIST:
+                made = f"[None] * {count}"
+            else:
+                shape = ", ".join(map(str, (count, *stack.type.shape)))
+                made = f"np.empty(({shape},), {self._plan.names.constant(stack.type.dtype)})"
+            self.line(f"{self._name(value, value.storage)} = {made}")
 
-    def enter(self, variable: Variable, value: Value) -> None:
-        """Note what a variable is."""
-        self.values[variable] = value
-        if value.storage is not None:
-            value.storage.enter(value)
+    def _open_while(self, step: OpenWhile) -> None:
+        for stack in step.stacks:
+            self.line(f"{self._name(stack.value, stack.value.storage)} = []")
+        self.open("while True:")
 
-    def hand_out(self, values: Sequence[Value]) -> None:
-        """Note that somebody may keep values, or return them as results of their own."""
-        for value in values:
-            if value.storage is not None:
-                value.storage.is_owned = False
-                value.storage.escapes = True
+    def _test(self, step: Test) -> None:
+        with self.indented(f"if not {self._text(step.value)}:"):
+            self.line("break")
 
-    def leave(self, values: Sequence[Value]) -> None:
-        """Note that variables are no longer needed; each once, though it be returned twice."""
-        for value in dict.fromkeys(values):
-            if value.storage is not None:
-                value.storage.leave(value)
+    def _close_loop(self, step: CloseLoop) -> None:
+        opening = step.opening
+        names, reads = [*map(self._text, step.carries)], [*step.reads]
+        if isinstance(opening, OpenFor):
+            trip = self._text(opening.trip)
+            pairs = [*zip(opening.stacks, step.stacked, strict=True)]
+            inside = [(stack, read) for stack, read in pairs if stack.stays_inside]
+            if inside:
+                numbers = ", ".join(self._read(read) for _, read in inside)
+                self.line(f"{self._text(inside[0][0].value)}[{trip}] = ({numbers},)")
+            for stack, read in pairs:
+                place = f"{self._text(stack.value)}[{trip}]"
+                if stack.kind is StackKind.LIST:
+                    names.append(place)
+                    reads.append(read)
+                elif stack.kind is StackKind.ARRAY:
+                    self.line(f"{place} = {self._read(read)}")
+                elif not stack.stays_inside:  # which makes floats of what it is given
+                    self.line(f"{place} = {self._text(read.value)}")
+            self._assign_all(names, reads)
+        else:
+            parts = [next(self._fresh) for _ in opening.stacks]
+            self._assign_all([*names, *parts], [*reads, *step.stacked])
+            for stack, part in zip(opening.stacks, parts, strict=True):
+                self.line(f"{self._text(stack.value)}.append({part})")
+        self.close()
+        for stack in opening.stacks:
+            if stack.kind is StackKind.LIST:
+                name, type = self._text(stack.value), self._plan.names.constant(stack.type)
+                self.line(f"{name} = {self._called(stacked)}({name}, {type})")
+        for value, output in zip(step.carries, step.outputs, strict=True):
+            self._texts[output] = self._texts[value]
+            self._own(output, output.storage)
 
-    def at(self, source: Source | None) -> None:
-        """Note the place in the user's code for the lines that follow."""
-        self._source = source
+    def _return(self, step: Return) -> None:
+        texts = [*map(self._read, step.reads)]
+        returned = f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+        if self.workspace:  # copies are made before another call may have the arrays
+            self.line(f"result = {returned}")
+            self.line(f"workspace.give({self.kept})")
+            returned = "result"
+        self.line(f"return {returned}")
 
+    @property
+    def kept(self) -> str:
+        """The tuple of the arrays that are kept from call to call."""
+        names = [name for name, _ in self.workspace]
+        return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
 
-# Functions that the source calls
-
-
-def new_doubles(length: int) -> array[float]:
-    """Memory for numbers, which are read and written one by one."""
-    return array("d", bytes(8 * length))
-
-
-def from_array(x: Any) -> array[float]:
-    """The numbers of an array, in memory from which they are read one by one."""
-    return array("d", x.tobytes())
-
-
-def as_array(numbers: array[float]) -> Any:
-    """The same memory as an array of NumPy."""
-    return np.frombuffer(numbers) if numbers else np.empty(0)
-
-
-def fresh_copy(x: Any) -> Any:
-    """A value that shares no memory: scalars as they are, arrays without axes as copies."""
-    return x.copy() if isinstance(x, np.ndarray) else x
+    _STEPS: ClassVar[dict[type, Callable[[Writer, Any], None]]] = {
+        Compute: _compute,
+        ComputeNumber: _compute_number,
+        Convert: _convert,
+        Assign: _assign,
+        Move: _move,
+        Release: _release,
+        OpenHandling: _open_handling,
+        CloseBlock: _close_block,
+        OpenBranch: _open_branch,
+        OpenFor: _open_for,
+        OpenWhile: _open_while,
+        Test: _test,
+        CloseLoop: _close_loop,
+        Return: _return,
+    }

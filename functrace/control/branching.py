@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.backends.compiling import interpreter
-from functrace.backends.loops import stacked
+from functrace.backends.runtime import stacked
 from functrace.control.collectives import combines_examples
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, input_types, output_types

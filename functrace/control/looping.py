@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.compiling import interpreter, runner
-from functrace.backends.loops import stacked
+from functrace.backends.runtime import stacked
 from functrace.control.branching import choose_each, switch_primitive
 from functrace.errors import NestingError
 from functrace.ir.primitive import Primitive

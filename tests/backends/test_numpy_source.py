@@ -672,7 +672,7 @@ def test_residuals_of_loops_are_kept_and_carries_are_not():
 
 
 def test_no_more_is_kept_than_there_may_be(monkeypatch):
-    monkeypatch.setattr("functrace.backends.writer.MOST_KEPT", 8 * N - 1)
+    monkeypatch.setattr("functrace.backends.plan.MOST_KEPT", 8 * N - 1)
     assert "workspace" not in written(chain, np.ones(N)).source
 
 
