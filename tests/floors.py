@@ -104,7 +104,8 @@ FLOORS: list[list[Room]] = [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "memory threads lines writer loops structures blocks numpy_source assuming compiling",
+            "memory names plan planner loops structures blocks runtime writer lines threads"
+            " numpy_source assuming compiling",
         )
     ],
     [

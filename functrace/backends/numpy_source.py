@@ -111,7 +111,9 @@ def locate(code: CodeType, places: Sequence[Source | None], error: Exception) ->
 
 
 def plan_function(
-    program: Program, donated: frozenset[int], classes: Mapping[int, bool] = MappingProxyType({})
+    program: Program,
+    donated: frozenset[int] = frozenset(),
+    classes: Mapping[int, bool] = MappingProxyType({}),
 ) -> Plan:
     """The plan of a function that runs a Program; the arguments are those of `Written`."""
     planner = Planner(prefers_python=count_of_numbers(program) >= SEVERAL)

@@ -26,8 +26,8 @@ from typing import NamedTuple
 from functrace.backends.memory import MOST_KEPT, Storage, Value
 from functrace.backends.names import Names
 from functrace.ir.emission import Code
-from functrace.ir.program import Equation, Handling, Source
-from functrace.ir.types import ArrayType
+from functrace.ir.program import Equation, Handling, Source, variable_names
+from functrace.ir.types import UNKNOWN, ArrayType
 
 MOST_NUMBERS = 2**20
 """So many numbers a loop hands to another as Python's objects, which take 32 bytes each."""
@@ -298,3 +298,138 @@ class Plan:
         inner = [storage for storage in large if not storage.escapes]
         total = sum(storage.size for storage in inner)
         self.kept = frozenset(inner if total <= MOST_KEPT else ())
+
+    def __str__(self) -> str:
+        """One line for each step, with a name for each value and a number for all memory."""
+        return str(_Text(self))
+
+
+class _Text:
+    """The text of a plan: memory is m0, m1, ..., or w2 where it is kept from call to call."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._kept = plan.kept
+        self._names: dict[Value, str] = {}
+        self._fresh = variable_names()
+        self._memory: dict[Storage, str] = {}
+        self._indent = ""
+        self._lines: list[str] = []
+        inputs = [f"{self._name(value)}{self._type(value)}" for value in plan.inputs]
+        self._names.update(
+            (x, self._names[y]) for x, y in zip(plan.given, plan.inputs, strict=True)
+        )
+        self._line(f"given {', '.join(inputs)}")
+        for _, step in plan.steps:
+            self._step(step)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines)
+
+    def _line(self, text: str) -> None:
+        self._lines.append(self._indent + text)
+
+    def _name(self, value: Value) -> str:
+        if value.constant is not UNKNOWN:
+            return str(value.constant) if not value.type.shape else f"constant{value.type.shape}"
+        if value not in self._names:
+            self._names[value] = next(self._fresh)
+        return self._names[value]
+
+    def _list(self, values: Sequence[Value]) -> str:
+        return ", ".join(map(self._name, values))
+
+    def _read(self, read: Read) -> str:
+        text = self._name(read.value)
+        return "".join(f"{way.value} of " for way in reversed(read.ways)) + text
+
+    def _reads(self, reads: Sequence[Read]) -> str:
+        return ", ".join(map(self._read, reads))
+
+    def _of(self, storage: Storage) -> str:
+        """A name for memory."""
+        kind = "w" if storage in self._kept else "m"
+        return self._memory.setdefault(storage, f"{kind}{len(self._memory)}")
+
+    def _type(self, value: Value) -> str:
+        where = "" if value.storage is None else f" in {self._of(value.storage)}"
+        return f": {value.type}{where}"
+
+    def _step(self, step: Step) -> None:
+        match step:
+            case Compute():
+                self._compute(step)
+            case ComputeNumber(equation, _, inputs, output):
+                given = self._list(inputs)
+                self._line(f"{self._name(output)} = {equation.primitive.name} {given}: number")
+            case Convert(output, read):
+                text = self._read(read)
+                if output is read.value:
+                    self._line(f"{self._name(output)} becomes {text}")
+                else:
+                    where = f": into {self._of(output.storage)}" if output.storage else ""
+                    self._line(f"{self._name(output)} = {text}{where}")
+            case Assign(outputs, reads):
+                self._line(f"{self._list(outputs)} = {self._reads(reads)}")
+            case Move(view, storage, over):
+                where = "into" if over is None else "over"
+                self._line(f"move {self._name(view)} {where} {self._of(storage)}")
+            case Release(storages):
+                self._line(f"release {', '.join(map(self._of, storages))}")
+            case OpenHandling(handling):
+                self._open(f"with {', '.join(sorted(handling))}")
+            case CloseBlock():
+                self._indent = self._indent[:-2]
+            case OpenFor(count, trip, reverse, rows, stacks):
+                taken = "".join(
+                    f", {self._name(row.value)} of {self._name(row.source)}" for row in rows
+                )
+                made = "".join(f"; makes {self._stack(stack)}" for stack in stacks)
+                order = "down" if reverse else "up"
+                self._open(f"for {self._name(trip)} {order} to {self._read(count)}{taken}{made}")
+            case OpenWhile(stacks):
+                made = "; ".join(f"makes {self._stack(stack)}" for stack in stacks)
+                self._open(f"while {made}".rstrip())
+            case Test(value):
+                self._line(f"test {self._name(value)}")
+            case CloseLoop(opening, carries, reads, stacked, outputs):
+                for stack, read in zip(opening.stacks, stacked, strict=True):
+                    self._line(f"{self._name(stack.value)} takes {self._read(read)}")
+                if carries:
+                    self._line(f"next {self._list(carries)} = {self._reads(reads)}")
+                self._indent = self._indent[:-2]
+                self._names.update(
+                    (y, self._names[x]) for x, y in zip(carries, outputs, strict=True)
+                )
+            case OpenBranch(index, number, _, _):
+                self._open(f"branch {number} of {self._name(index)}")
+            case Return(reads):
+                self._line(f"return {self._reads(reads)}")
+
+    def _open(self, text: str) -> None:
+        self._line(text)
+        self._indent += "  "
+
+    def _stack(self, stack: Stack) -> str:
+        name = self._name(stack.value)
+        if stack.kind is not StackKind.NUMBERS:
+            return f"{name}{self._type(stack.value)}"
+        return f"{name}: {'tuples' if stack.stays_inside else 'numbers'}"
+
+    def _compute(self, step: Compute) -> None:
+        ways = step.ways or [None] * len(step.inputs)
+        given = [
+            self._read(Read(value, () if way is None else (way,)))
+            for value, way in zip(step.inputs, ways, strict=True)
+        ]
+        where: list[str] = []
+        for output, storage, target in zip(step.outputs, step.storages, step.over, strict=True):
+            if storage is None or not output.type.shape:
+                where.append("scalar")
+            elif target is not None:
+                where.append(f"over {self._of(storage)}")
+            elif storage in self._memory:
+                where.append(f"view of {self._of(storage)}")
+            else:
+                where.append("shared" if storage.type is None else f"into {self._of(storage)}")
+        call = f"{step.equation.primitive.name} {', '.join(given)}".rstrip()
+        self._line(f"{self._list(step.outputs)} = {call}: {', '.join(where)}")
