@@ -63,6 +63,8 @@ class _Checked:
     """What is particular to users' primitives: what their derivative rules return is looked at."""
 
     is_own = False
+    is_total = False
+    batches_at_once = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -147,7 +147,7 @@ FLOORS: list[list[Room]] = [
         room(
             "testing",
             "checks use the whole house, and nothing in it uses them",
-            "comparing derivatives rules",
+            "comparing derivatives traits rules",
         ),
         files(
             "names",

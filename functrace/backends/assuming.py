@@ -20,40 +20,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
-from functrace.primitives import contracting, elementwise
+from functrace.primitives import elementwise
 from functrace.primitives.elementwise import SERIAL, all_finite
 from functrace.simplify import simplify_first
 from functrace.simplify.rewriting import Scope, inferred_type, is_known
 from functrace.tracing.numpy_warnings import begin_calling
-
-PLAIN: dict[Primitive, Primitive] = {
-    elementwise.product_or_zero_primitive: elementwise.multiply,
-    elementwise.quotient_or_zero_primitive: elementwise.divide,
-    elementwise.kept_product: elementwise.multiply,
-    elementwise.kept_quotient: elementwise.divide,
-    elementwise.zero_product: elementwise.multiply,
-    contracting.contract_or_zero: contracting.contract,
-    contracting.zero_contract: contracting.contract,
-}
-"""What computes the same where everything is finite."""
-
-SHOWING = frozenset(
-    PRIMITIVES[name]
-    for name in (
-        "add", "subtract", "negative", "positive", "multiply", "divide", "reciprocal", "square",
-        "power", "sqrt", "cbrt", "absolute", "exp", "exp2", "expm1", "log", "log2", "log10",
-        "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-        "arcsinh", "arccosh", "arctanh", "arctan2", "hypot", "sigmoid", "maximum", "minimum",
-        "select", "conjugate", "real", "imag", "cast", "copy", "as_array",
-        "stop_gradient", "reshape", "transpose", "broadcast_to", "flip", "roll", "pad", "diagonal",
-        "from_diagonal", "split", "unstack", "concatenate", "stack", "getitem", "element", "gather",
-        "scatter_add", "index_add", "index_update", "sum", "mean", "cumsum", "contract",
-    )
-)  # fmt: skip
-"""What makes nan of nan, but for elements that would be the same for any number in its place."""
 
 LOOK = 6000
 """To look at an array takes as long as to look at so many elements, and at those that it has."""
@@ -140,7 +114,7 @@ def assuming_finite(program: Program) -> Program | None:
     """
     program = simplify_first(program)  # what it makes plain, or leaves out, is not looked at
     if (
-        not any(equation.primitive in PLAIN for equation in program.equations)
+        not any(equation.primitive.plain for equation in program.equations)
         or program.has_effect
         or _is_noticed(program)
     ):
@@ -184,7 +158,7 @@ class _Assuming:
 
     def _write(self, equation: Equation, inputs: list[Atom]) -> None:
         primitive = equation.primitive
-        plain, output = PLAIN.get(primitive), equation.outputs[0].type
+        plain, output = primitive.plain, equation.outputs[0].type
         if plain is not None and inferred_type(plain, inputs, equation.params) == output:
             primitive = plain
             self.saved += _time_of(output)
@@ -196,11 +170,10 @@ class _Assuming:
             else:
                 is_doubtful = True
         else:
-            is_doubtful = primitive in SHOWING
+            keeps = primitive.keeps_nan
             for number, atom in enumerate(inputs):
-                if atom in self.doubtful and (
-                    not is_doubtful or (number == 0 and primitive is elementwise.select)
-                ):
+                is_kept = keeps if isinstance(keeps, bool) else keeps[number]
+                if atom in self.doubtful and not is_kept:
                     inputs[number] = self._looked_at(atom, equation)
             is_doubtful = False
         self.scope.append(equation.replaced(primitive=primitive, inputs=inputs))

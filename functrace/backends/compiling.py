@@ -10,8 +10,6 @@ from functrace.backends.numpy_source import Written
 from functrace.collecting import collecting_less_often
 from functrace.ir.program import Atom, Equation, Program
 from functrace.ir.structure import structure_of
-from functrace.primitives.elementwise import Elementwise
-from functrace.primitives.indexing import element
 from functrace.simplify import simplify, simplify_first
 from functrace.tracing.numpy_warnings import end_of_rule
 from functrace.tracing.tracer import Tracer
@@ -191,7 +189,7 @@ def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
     primitive = equation.primitive
     if primitive.makes_arrays:
         return True
-    if primitive is element or (isinstance(primitive, Elementwise) and not primitive.makes_views):
+    if primitive.makes_scalars:
         return False
     if primitive.multiple_outputs or not (primitive.makes_views or primitive.keeps_arrays):
         return None

@@ -42,6 +42,7 @@ class Primitive:
             nor with what anybody keeps, so that it may be written over. Where it is not declared,
             results are never written, nor are the inputs, which Python has seen.
         makes_arrays: Whether NumPy's result is an array even where it has no axes.
+        makes_scalars: Whether it is a scalar there, whatever the inputs are.
         keeps_arrays: Whether it is one without axes where the first input is, as views are.
         has_effect: Whether running it does something beside computing outputs, so that it must
             stay in a Program though nothing uses these.
@@ -71,6 +72,28 @@ class Primitive:
         values_at: The number of that output.
         tells_apart: Whether it looks at such values where a Program is run.
         is_transparent: Whether recordings that take derivatives hand on its inputs.
+
+    What simplification may do with an operation it asks of these traits. Where they are not stated,
+    an application stays where it is, as it is.
+
+        is_total: Whether it cannot fail, whatever the values of its inputs are, so that it may be
+            done where it would not be: before a loop that might have no trip. `is_total_for` says
+            for which types, where not for all.
+        commutes: Whether its two inputs may change places: then the output is the same, to the bit
+            where it is real.
+        is_elementwise: Whether each element of its output is computed of those at its place, of
+            inputs that NumPy's broadcasting has brought to one shape.
+        differs_for_scalars: Whether of scalars it computes something else than of arrays, and not
+            only another rounding: a power of -inf, say.
+        batches_at_once: Whether `batch` takes a few operations for all examples, however many.
+        keeps_values: Whether the output has the values of its only input.
+        linear_in: The inputs in which it is linear, in all of them together, while the others stay.
+            `linear_inputs` says it where their number is not fixed.
+        is_bilinear: Whether it is linear in each of its two inputs while the other one stays.
+        product: For what divides by its second input: the primitive that multiplies with it.
+        plain: What computes the same where all numbers are finite, in less time.
+        keeps_nan: Whether an element of the output is nan if one is that it is computed of, unless
+            it is the same for any number there: one answer for all inputs, or one for each.
     """
 
     name: str
@@ -82,6 +105,7 @@ class Primitive:
     makes_views: bool = False
     is_fresh: bool = False
     makes_arrays: bool = False
+    makes_scalars: bool = False
     keeps_arrays: bool = False
     has_effect: bool = False
     constant_outputs: frozenset[int] = frozenset()
@@ -100,17 +124,37 @@ class Primitive:
     values_at: ClassVar[int]
     tells_apart: ClassVar[bool] = False
     is_transparent: ClassVar[bool] = False
+    is_total: bool = False
+    commutes: bool = False
+    is_elementwise: bool = False
+    differs_for_scalars: bool = False
+    batches_at_once: bool = False
+    keeps_values: bool = False
+    linear_in: tuple[int, ...] = ()
+    is_bilinear: bool = False
+    product: Primitive | None = None
+    plain: Primitive | None = None
+    keeps_nan: bool | tuple[bool, ...] = False
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, **traits: Any) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
 
+        Args:
+            name: The name.
+            traits: The attributes in which it differs from what its class says.
+
         Raises:
-            PrimitiveError: The name is no identifier, or belongs to a primitive of functrace.
+            PrimitiveError: The name is no identifier, or belongs to a primitive of functrace; or
+                there is no such attribute.
         """
         if not name.isidentifier():
             raise PrimitiveError(f"A primitive's name must be an identifier; {name!r} is not.")
         if name in PRIMITIVES and PRIMITIVES[name].is_own:
             raise PrimitiveError(f"The name {name!r} belongs to a primitive of functrace.")
+        for trait, value in traits.items():
+            if trait not in Primitive.__annotations__:
+                raise PrimitiveError(f"A primitive has no attribute {trait!r}.")
+            setattr(self, trait, value)
         self.name = name
         PRIMITIVES[name] = self
 
@@ -132,6 +176,19 @@ class Primitive:
     def has_plain_rules(self) -> bool:
         """Whether its rules call NumPy alone, and no code of the user's."""
         return self.is_own and not (self.holds_programs or self.calls_python)
+
+    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+        """Whether it cannot fail for any values of inputs of these types.
+
+        Args:
+            types: The types of the inputs.
+            params: The primitive's parameters.
+        """
+        return self.is_total
+
+    def linear_inputs(self, count: int) -> Sequence[int]:
+        """The numbers of the inputs in which it is linear together, of so many."""
+        return self.linear_in
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Compute the output, or the tuple of outputs, with NumPy. Inputs are never written."""

@@ -320,6 +320,10 @@ class Contract(Primitive):
 
     is_fresh = True
     warns = False
+    is_total = True
+    is_bilinear = True
+    keeps_nan = True
+    batches_at_once = True
 
     def run(self, x: Any, y: Any, *, subscripts: str) -> Any:
         """Run the plan."""
@@ -449,6 +453,8 @@ class ContractOrZero(Contract):
     """
 
     makes_zeros = makes_zero_tangents = True
+    plain = contract
+    keeps_nan = False
 
     def __init__(self, name: str, *, both: bool) -> None:
         """Name the primitive, and say whose zeros stay."""

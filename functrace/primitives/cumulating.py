@@ -17,6 +17,7 @@ class CumulativeSum(Linear):
     """The sum of all elements up to each one along an axis, or from each one on (``reverse``)."""
 
     is_fresh = True
+    is_total = True
 
     def run(self, x: Any, *, axis: int, reverse: bool) -> Any:
         """Sum."""

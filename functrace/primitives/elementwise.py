@@ -75,12 +75,6 @@ ON_INTEGERS = frozenset({
 
 WEAK_COMPLEX = ArrayType((), np.dtype(np.complex128), weak=True)
 
-WARNING = frozenset({
-    "divide", "remainder", "fmod", "floor_divide", "power", "reciprocal", "sqrt", "root", "log",
-    "log2", "log10", "log1p", "arcsin", "arccos", "arccosh", "arctanh", "tan",
-})  # fmt: skip
-"""Where NumPy may warn of divisions by zero and invalid values although all inputs are finite."""
-
 PYTHON = {
     "add": "{0} + {1}",
     "subtract": "{0} - {1}",
@@ -155,6 +149,11 @@ class Elementwise(Primitive):
         partials: One map for each input; empty where the function is locally constant.
     """
 
+    is_elementwise = True
+    is_total = True
+    batches_at_once = True
+    makes_scalars = True
+
     def __init__(
         self,
         name: str,
@@ -162,8 +161,8 @@ class Elementwise(Primitive):
         *partials: PartialMap,
         run: Callable[..., Any],
         keeps_weak: bool = False,
-        is_fresh: bool = False,
         keep: ZeroKeeper | None = None,
+        **traits: Any,
     ) -> None:
         """Name the primitive.
 
@@ -174,20 +173,29 @@ class Elementwise(Primitive):
             run: What computes it.
             keeps_weak: Whether ``run`` makes Python scalars of Python scalars, as Python's
                 operators do.
-            is_fresh: Whether ``run`` makes an array that is in no one else's hands, as ufuncs and
-                operators do.
             keep: Applies it so that zeros stay, where it is a product of its inputs.
+            traits: The attributes of `Primitive` in which it differs from what its class says. Of
+                NumPy's ufuncs and Python's operators it is known that they make new arrays, do not
+                fail, and make nan of nan.
         """
-        super().__init__(name)
+        is_ufunc = isinstance(run, np.ufunc)
+        if run in SYMBOLS or (is_ufunc and getattr(np, run.__name__, None) is run):
+            traits = {"is_total": True, "keeps_nan": bool(partials), **traits}
+        if run in SYMBOLS or is_ufunc:
+            traits = {"is_fresh": True, **traits}
+        super().__init__(name, **{"reads_constants": bool(partials), **traits})
         self.keep = keep
-        self.is_fresh = is_fresh or isinstance(run, np.ufunc) or run in SYMBOLS
+        self.is_linear = 0 < len(partials) == len(self.linear_in)
         self.ufunc = dtype_of
         self.partials = partials
         self.locally_constant = not partials
-        self.reads_constants = bool(partials)
         self.run: Callable[..., Any] = run
         self.keeps_weak = keeps_weak
-        self.warns = name in WARNING or (run is not dtype_of and run not in SYMBOLS)
+
+    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+        """But for powers of integers, whose exponents must not be negative."""
+        is_whole = all(type.dtype.kind in "biu" for type in types)
+        return self.is_total and not (self.ufunc is np.power and is_whole)
 
     def infer(self, *types: ArrayType) -> ArrayType:
         """The broadcast shape, and the dtype that the ufunc chooses."""
@@ -416,6 +424,8 @@ def of_ufunc(
     *partials: PartialMap,
     run: Callable[..., Any] | None = None,
     keep: ZeroKeeper | None = None,
+    warns: bool = False,
+    **traits: Any,
 ) -> Elementwise:
     """The primitive that a NumPy ufunc means on tracers.
 
@@ -424,10 +434,13 @@ def of_ufunc(
         partials: One map for each input; none at all for a locally constant function.
         run: Python's operator for it, if there is one: faster on scalars.
         keep: Applies it so that zeros stay, where it is a product of its inputs.
+        warns: Whether NumPy may warn of divisions by zero and invalid values for finite inputs.
+        traits: Other attributes of `Primitive`.
     """
     primitive = Elementwise(
-        ufunc.__name__, ufunc, *partials, run=run or ufunc, keeps_weak=run is not None, keep=keep
-    )
+        ufunc.__name__, ufunc, *partials,
+        run=run or ufunc, keeps_weak=run is not None, keep=keep, warns=warns, **traits,
+    )  # fmt: skip
     UFUNCS[ufunc] = primitive
     return primitive
 
@@ -575,6 +588,7 @@ product_or_zero_primitive = OrZero(
     lambda t, out, x, factor: product_or_zero(x, t),
     run=_run_product_or_zero,
     is_fresh=True,
+    is_bilinear=True,
 )
 quotient_or_zero_primitive = OrZero(
     "quotient_or_zero",
@@ -583,6 +597,8 @@ quotient_or_zero_primitive = OrZero(
     lambda t, out, x, divisor: -quotient_or_zero(product_or_zero(out, t), divisor),
     run=_run_quotient_or_zero,
     is_fresh=True,
+    linear_in=(0,),
+    product=product_or_zero_primitive,
 )
 
 
@@ -596,6 +612,9 @@ kept_product = OrZero(
     lambda t, out, x, factor: bind(kept_product, x, t),
     run=_run_product_or_zero,
     is_fresh=True,
+    is_bilinear=True,
+    makes_zeros=True,
+    makes_zero_tangents=True,
 )
 kept_quotient = OrZero(
     "kept_quotient",
@@ -604,6 +623,10 @@ kept_quotient = OrZero(
     lambda t, out, x, divisor: -bind(kept_quotient, bind(kept_product, out, t), divisor),
     run=_run_quotient_or_zero,
     is_fresh=True,
+    linear_in=(0,),
+    product=kept_product,
+    makes_zeros=True,
+    makes_zero_tangents=True,
 )
 zero_product = Elementwise(
     "zero_product",
@@ -612,9 +635,11 @@ zero_product = Elementwise(
     lambda t, out, x, y: bind(zero_product, t, x),
     run=_run_zero_product,
     is_fresh=True,
+    commutes=True,
+    is_bilinear=True,
+    makes_zeros=True,
+    makes_zero_tangents=True,
 )
-for _keeper in (kept_product, kept_quotient, zero_product):
-    _keeper.makes_zeros = _keeper.makes_zero_tangents = True
 
 
 def product_or_zero(t: Any, factor: Any) -> Any:
@@ -645,15 +670,31 @@ def _keep_in_quotient(inputs: Sequence[Any], marked: Sequence[bool]) -> tuple[An
     return bind(kept_quotient, t, divisor), True
 
 
-add = of_ufunc(np.add, lambda t, out, x, y: t, lambda t, out, x, y: t, run=operator.add)
-subtract = of_ufunc(np.subtract, lambda t, out, x, y: t, lambda t, out, x, y: -t, run=operator.sub)
-add.reads_constants = subtract.reads_constants = False
+add = of_ufunc(
+    np.add,
+    lambda t, out, x, y: t,
+    lambda t, out, x, y: t,
+    run=operator.add,
+    commutes=True,
+    linear_in=(0, 1),
+    reads_constants=False,
+)
+subtract = of_ufunc(
+    np.subtract,
+    lambda t, out, x, y: t,
+    lambda t, out, x, y: -t,
+    run=operator.sub,
+    linear_in=(0, 1),
+    reads_constants=False,
+)
 multiply = of_ufunc(
     np.multiply,
     lambda t, out, x, y: t * y,
     lambda t, out, x, y: t * x,
     run=operator.mul,
     keep=_keep_in_product,
+    commutes=True,
+    is_bilinear=True,
 )
 divide = of_ufunc(
     np.true_divide,
@@ -661,20 +702,31 @@ divide = of_ufunc(
     lambda t, out, x, y: -product_or_zero(quotient_or_zero(t, y), out),
     run=operator.truediv,
     keep=_keep_in_quotient,
+    warns=True,
+    linear_in=(0,),
+    product=multiply,
 )
+for _product in (product_or_zero_primitive, kept_product, zero_product):
+    _product.plain = multiply
+for _quotient in (quotient_or_zero_primitive, kept_quotient):
+    _quotient.plain = divide
 remainder = of_ufunc(
     np.remainder,
     lambda t, out, x, y: t,
     lambda t, out, x, y: -t * np.floor_divide(x, y),
     run=operator.mod,
+    warns=True,
 )
 fmod = of_ufunc(
-    np.fmod, lambda t, out, x, y: t, lambda t, out, x, y: -t * np.trunc(np.divide(x, y))
+    np.fmod,
+    lambda t, out, x, y: t,
+    lambda t, out, x, y: -t * np.trunc(np.divide(x, y)),
+    warns=True,
 )
-negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg)
-positive = of_ufunc(np.positive, lambda t, out, x: t, run=operator.pos)
-for _linear in (add, subtract, negative, positive):
-    _linear.is_linear = True
+negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg, linear_in=(0,))
+positive = of_ufunc(
+    np.positive, lambda t, out, x: t, run=operator.pos, linear_in=(0,), keeps_values=True
+)
 
 
 def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:
@@ -721,7 +773,9 @@ def _python_power(x: Any, y: Any) -> Any:
 
 
 class Power(Elementwise):
-    """``x ** y``."""
+    """``x ** y``. Of -inf, ``x**0.5`` is inf where NumPy takes a scalar, and nan in an array."""
+
+    differs_for_scalars = True
 
     def numpy_code(
         self,
@@ -750,9 +804,9 @@ power_in_rule = Power(
 
 square = of_ufunc(np.square, lambda t, out, x: t * (x + x))
 reciprocal = of_ufunc(
-    np.reciprocal, lambda t, out, x: -product_or_zero(quotient_or_zero(t, x), out)
+    np.reciprocal, lambda t, out, x: -product_or_zero(quotient_or_zero(t, x), out), warns=True
 )
-sqrt = of_ufunc(np.sqrt, lambda t, out, x: quotient_or_zero(t, 2 * out))
+sqrt = of_ufunc(np.sqrt, lambda t, out, x: quotient_or_zero(t, 2 * out), warns=True)
 cbrt = of_ufunc(np.cbrt, lambda t, out, x: quotient_or_zero(quotient_or_zero(t, 3 * out), out))
 
 
@@ -786,6 +840,7 @@ copysign = of_ufunc(
     np.copysign,
     lambda t, out, x, y: t * (np.sign(x) * np.copysign(1, y).astype(t.dtype)),
     lambda t, out, x, y: product_or_zero(0.0, t),
+    keeps_nan=False,
 )
 heaviside = of_ufunc(
     np.heaviside,
@@ -798,10 +853,12 @@ heaviside = of_ufunc(
 exp = of_ufunc(np.exp, lambda t, out, x: t * out)
 exp2 = of_ufunc(np.exp2, lambda t, out, x: t * (out * math.log(2)))
 expm1 = of_ufunc(np.expm1, lambda t, out, x: t * (out + 1))
-log = of_ufunc(np.log, lambda t, out, x: quotient_or_zero(t, x))
-log2 = of_ufunc(np.log2, lambda t, out, x: quotient_or_zero(t * (1 / math.log(2)), x))
-log10 = of_ufunc(np.log10, lambda t, out, x: quotient_or_zero(t * (1 / math.log(10)), x))
-log1p = of_ufunc(np.log1p, lambda t, out, x: quotient_or_zero(t, x + 1))
+log = of_ufunc(np.log, lambda t, out, x: quotient_or_zero(t, x), warns=True)
+log2 = of_ufunc(np.log2, lambda t, out, x: quotient_or_zero(t * (1 / math.log(2)), x), warns=True)
+log10 = of_ufunc(
+    np.log10, lambda t, out, x: quotient_or_zero(t * (1 / math.log(10)), x), warns=True
+)
+log1p = of_ufunc(np.log1p, lambda t, out, x: quotient_or_zero(t, x + 1), warns=True)
 
 
 def _is_moderate(x: Any) -> bool:
@@ -843,14 +900,19 @@ def _run_sigmoid(x: Any) -> Any:
 
 
 sigmoid = Elementwise(
-    "sigmoid", np.exp, lambda t, out, x: t * (out * (1 - out)), run=_run_sigmoid, is_fresh=True
+    "sigmoid",
+    np.exp,
+    lambda t, out, x: t * (out * (1 - out)),
+    run=_run_sigmoid,
+    is_fresh=True,
+    keeps_nan=True,
 )
 
 # Trigonometric and hyperbolic functions
 
 sin = of_ufunc(np.sin, lambda t, out, x: t * np.cos(x))
 cos = of_ufunc(np.cos, lambda t, out, x: t * -np.sin(x))
-tan = of_ufunc(np.tan, lambda t, out, x: t * (1 + out * out))
+tan = of_ufunc(np.tan, lambda t, out, x: t * (1 + out * out), warns=True)
 
 
 # The square of a large number overflows where the derivative does not: so where numbers can be
@@ -892,9 +954,9 @@ def _turn(t: Any, part: Any, size: Any) -> Any:
     return bind(zero_product, quotient_or_zero(part, size), quotient_or_zero(t, size))
 
 
-arcsin = of_ufunc(np.arcsin, lambda t, out, x: _over_root_of_difference(t, x))
-arccos = of_ufunc(np.arccos, lambda t, out, x: -_over_root_of_difference(t, x))
-arctan = of_ufunc(np.arctan, _arctan_map)
+arcsin = of_ufunc(np.arcsin, lambda t, out, x: _over_root_of_difference(t, x), warns=True)
+arccos = of_ufunc(np.arccos, lambda t, out, x: -_over_root_of_difference(t, x), warns=True)
+arctan = of_ufunc(np.arctan, _arctan_map, warns=True)  # of complex numbers
 arctan2 = of_ufunc(
     np.arctan2,
     lambda t, out, y, x: _turn(t, x, np.hypot(x, y)),
@@ -907,8 +969,9 @@ arcsinh = of_ufunc(np.arcsinh, _arcsinh_map)
 arccosh = of_ufunc(
     np.arccosh,
     lambda t, out, x: quotient_or_zero(quotient_or_zero(t, np.sqrt(x - 1)), np.sqrt(x + 1)),
+    warns=True,
 )
-arctanh = of_ufunc(np.arctanh, _arctanh_map)
+arctanh = of_ufunc(np.arctanh, _arctanh_map, warns=True)
 deg2rad = of_ufunc(np.deg2rad, lambda t, out, x: t * (math.pi / 180))
 rad2deg = of_ufunc(np.rad2deg, lambda t, out, x: t * (180 / math.pi))
 UFUNCS[np.radians] = deg2rad
@@ -917,7 +980,7 @@ UFUNCS[np.degrees] = rad2deg
 # Complex numbers. Each map is linear over the real numbers; the family takes the real part where
 # the output (or the input) is real: imag(z) is the real part of -1j * z.
 
-conjugate = of_ufunc(np.conjugate, lambda t, out, x: np.conjugate(t))
+conjugate = of_ufunc(np.conjugate, lambda t, out, x: np.conjugate(t), linear_in=(0,))
 
 
 class RealValued(Elementwise):
@@ -933,6 +996,10 @@ class Part(RealValued):
     """The real or the imaginary part: a view of the complex array, a number of Python's of one."""
 
     makes_views = True
+    makes_scalars = False
+    warns = False
+    linear_in = (0,)
+    keeps_nan = True
 
     def infer(self, *types: ArrayType) -> ArrayType:
         """As of other functions, weak where the number is."""
@@ -982,8 +1049,8 @@ def _winner_over_nan(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
     )
 
 
-fmax = of_ufunc(np.fmax, *_winner_over_nan(np.greater))
-fmin = of_ufunc(np.fmin, *_winner_over_nan(np.less))
+fmax = of_ufunc(np.fmax, *_winner_over_nan(np.greater), keeps_nan=False)
+fmin = of_ufunc(np.fmin, *_winner_over_nan(np.less), keeps_nan=False)
 for _choice in (maximum, minimum, fmax, fmin):
     _choice.makes_zeros = _choice.makes_zero_tangents = True
 
@@ -991,7 +1058,13 @@ for _choice in (maximum, minimum, fmax, fmin):
 class Select(Elementwise):
     """``where(condition, x, y)``."""
 
+    is_fresh = True
     makes_zeros = makes_zero_tangents = True
+    makes_arrays = True
+    makes_scalars = False
+    warns = False
+    linear_in = (1, 2)
+    keeps_nan = (False, True, True)
 
     def infer(self, *types: ArrayType) -> ArrayType:
         """The broadcast shape, and the dtype to which the two alternatives promote."""
@@ -1020,39 +1093,42 @@ select = Select(
     lambda t, out, condition, x, y: np.where(condition, t, 0),
     lambda t, out, condition, x, y: np.where(condition, 0, t),
     run=np.where,
-    is_fresh=True,
+    reads_constants=(True, False, False),
 )
-
-
-select.warns = False
-select.makes_arrays = True
-select.reads_constants = (True, False, False)
 
 
 # Locally constant functions
 
 for _ufunc in (
     np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isfinite, np.isinf, np.isnan, np.isnat,
-    np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.gcd, np.lcm,
+    np.logical_not,
 ):  # fmt: skip
     of_ufunc(_ufunc)
 
+for _ufunc in (np.logical_and, np.logical_or, np.logical_xor, np.gcd, np.lcm):
+    of_ufunc(_ufunc, commutes=True)
+
 for _ufunc, _operator in {
-    np.floor_divide: operator.floordiv,
-    np.less: operator.lt,
-    np.less_equal: operator.le,
-    np.greater: operator.gt,
-    np.greater_equal: operator.ge,
     np.equal: operator.eq,
     np.not_equal: operator.ne,
     np.bitwise_and: operator.and_,
     np.bitwise_or: operator.or_,
     np.bitwise_xor: operator.xor,
+}.items():
+    of_ufunc(_ufunc, run=_operator, commutes=True)
+
+for _ufunc, _operator in {
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
     np.invert: operator.invert,
     np.left_shift: operator.lshift,
     np.right_shift: operator.rshift,
 }.items():
     of_ufunc(_ufunc, run=_operator)
+
+of_ufunc(np.floor_divide, run=operator.floordiv, warns=True)
 
 sign_primitive = of_ufunc(np.sign)
 

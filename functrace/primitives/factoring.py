@@ -154,6 +154,7 @@ class Solve(Primitive):
     """The solution of linear systems; the right-hand sides are matrices, never vectors."""
 
     is_fresh = True
+    linear_in = (1,)
 
     def run(self, a: Any, b: Any) -> Any:
         """Solve by LU factorization."""

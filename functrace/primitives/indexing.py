@@ -201,11 +201,13 @@ class GetItem(Linear):
     accumulates = True
     makes_zeros = True
 
-    def __init__(self, name: str, *, makes_views: bool) -> None:
-        super().__init__(name)
-        self.makes_views = makes_views
+    def __init__(self, name: str, *, makes_views: bool, **traits: Any) -> None:
+        super().__init__(name, makes_views=makes_views, **traits)
         self.makes_arrays = makes_views  # of an element only where the index has an ellipsis
-        self.is_fresh = not makes_views
+
+    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+        """Arrays of indices may be out of range."""
+        return len(types) == 1
 
     def run(self, x: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Index."""
@@ -336,7 +338,7 @@ def marked(arrays: Sequence[Any], unique: bool) -> dict[str, Any]:
     return {"unique": unique} if arrays else {}
 
 
-element = GetItem("element", makes_views=False)
+element = GetItem("element", makes_views=False, makes_scalars=True, is_fresh=True)
 getitem_primitive = GetItem("getitem", makes_views=True)
 gather = GetItem("gather", makes_views=False)
 
@@ -349,6 +351,10 @@ class ScatterAdd(Linear):
 
     is_fresh = True
     makes_zero_tangents = True
+
+    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+        """Arrays of indices may be out of range."""
+        return len(types) == 1
 
     def run(self, x: Any, *arrays: Any, index: Index, shape: Shape, unique: bool = False) -> Any:
         """Add into zeros; repeated indices add up."""
@@ -430,6 +436,8 @@ class Writing(Primitive):
     makes_arrays = True
     warns = False
     makes_zeros = makes_zero_tangents = True
+    linear_in = (0, 1)
+    keeps_nan = True
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any

@@ -234,6 +234,9 @@ class Linear(Primitive):
 
     warns = False
     is_linear = True
+    linear_in = (0,)
+    keeps_nan = True
+    batches_at_once = True
 
     def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
         """The adjoint of the primitive, applied to a cotangent.
@@ -297,6 +300,8 @@ class Copy(Linear):
 
     is_fresh = True
     keeps_arrays = True
+    keeps_values = True
+    is_total = True
 
     def run(self, x: Any) -> Any:
         """Return a copy, which may be written."""
@@ -373,6 +378,11 @@ class Cast(Linear):
 
     is_fresh = True
     keeps_arrays = True
+    is_elementwise = True
+
+    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+        """A scalar that is no whole number is none in Python's either."""
+        return bool(types[0].shape) or params["dtype"].kind in "fc"
 
     def run(self, x: Any, *, dtype: np.dtype[Any]) -> Any:
         """Cast."""
@@ -415,6 +425,7 @@ class CastToWhole(Cast):
 
     warns = True  # of values that are no whole numbers at all
     locally_constant = True
+    keeps_nan = False
 
 
 cast = Cast("cast")

@@ -197,6 +197,7 @@ class Sum(Linear):
     """The sum over axes, accumulated in ``dtype`` (None: the one that NumPy chooses)."""
 
     is_fresh = True
+    is_total = True
 
     def run(self, x: Any, *, axes: Axes, keepdims: bool, dtype: Any) -> Any:
         """Add up, in NumPy's order of pairs."""
@@ -635,4 +636,4 @@ def _root_map(t: Any, out: Any, x: Any) -> Any:
     return np.where(out == 0, 0, t / np.where(out == 0, 1, 2 * out))
 
 
-root = Elementwise("root", np.sqrt, _root_map, run=np.sqrt)
+root = Elementwise("root", np.sqrt, _root_map, run=np.sqrt, warns=True)

@@ -43,6 +43,7 @@ LARGE = 10_000
 class Reshape(Linear):
     """The same elements, in row-major order, in another shape."""
 
+    is_total = True
     makes_views = True
 
     def run(self, x: Any, *, shape: Shape) -> Any:
@@ -106,6 +107,7 @@ reshape_primitive = Reshape("reshape")
 class Transpose(Linear):
     """The axes in another order: axis ``i`` of the output is ``permutation[i]``."""
 
+    is_total = True
     makes_views = True
 
     def run(self, x: Any, *, permutation: Axes) -> Any:
@@ -166,6 +168,7 @@ transpose_primitive = Transpose("transpose")
 class BroadcastTo(Linear):
     """Repeated along new axes, and along axes of length 1."""
 
+    is_total = True
     makes_views = True
     makes_arrays = True
 
@@ -222,6 +225,7 @@ broadcast_to_primitive = BroadcastTo("broadcast_to")
 class Flip(Linear):
     """The elements in reverse order along some axes."""
 
+    is_total = True
     makes_views = True
 
     def run(self, x: Any, *, reverse: Axes) -> Any:
@@ -269,6 +273,7 @@ flip_primitive = Flip("flip")
 class Roll(Linear):
     """The elements moved along some axes; what leaves at one end comes in at the other."""
 
+    is_total = True
     is_fresh = True
 
     def run(self, x: Any, *, shifts: Axes, along: Axes) -> Any:
@@ -302,10 +307,17 @@ roll_primitive = Roll("roll")
 class Joining(Primitive):
     """A function that puts its inputs side by side: linear in all of them."""
 
+    is_total = True
     is_fresh = True
     warns = False
     reads_constants = False
     makes_zero_tangents = True  # where what it joins is constant
+    keeps_nan = True
+    batches_at_once = True
+
+    def linear_inputs(self, count: int) -> Sequence[int]:
+        """All of them."""
+        return range(count)
 
     def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
         """For each input, what takes its part out of the output."""
@@ -452,6 +464,7 @@ class Stack(Joining):
 class Separating(Linear):
     """A function that takes its input apart along an axis: the adjoint of joining."""
 
+    is_total = True
     multiple_outputs = True
 
     def joined(self, parts: Sequence[Any], **params: Any) -> Any:
@@ -582,6 +595,7 @@ unstack_primitive = Unstack("unstack")
 class Pad(Linear):
     """Zeros around the input: ``padding`` has the numbers before and after for each axis."""
 
+    is_total = True
     is_fresh = True
     makes_zero_tangents = True
 
@@ -651,6 +665,7 @@ pad_primitive = Pad("pad")
 class Diagonal(Linear):
     """The diagonal of the last two axes, as the last axis."""
 
+    is_total = True
     makes_views = True
 
     makes_zeros = True
@@ -682,6 +697,7 @@ class Diagonal(Linear):
 class FromDiagonal(Linear):
     """Matrices with the last axis on their diagonal and zeros elsewhere."""
 
+    is_total = True
     is_fresh = True
     makes_zero_tangents = True
 

@@ -2,9 +2,10 @@
 
 A rule is a function of an equation and the `Scope`. It returns the atom that stands for the
 equation's output, or an equation that makes the same output in another way, or None where it does
-not apply. `RULES` lists the rules of each primitive; `ELEMENTWISE` holds for the whole family. A
-rule need not check the type of what it returns: `simplify_algebra` takes nothing that has another
-shape, dtype or weakness than the output. The line after a rule's name says why it is exact.
+not apply. `RULES` lists the laws of single primitives; those of all that are elementwise, or keep
+values, follow from what a primitive says of itself. A rule need not check the type of what it
+returns: `simplify_algebra` takes nothing that has another shape, dtype or weakness than the output.
+The line after a rule's name says why it is exact.
 
 "Exact" is meant for each bit of a value, signed zeros, infinities and nans included, but not for
 the sign and the payload of a nan. Rules that hold up to rounding, or but for the sign of a zero,
@@ -23,7 +24,6 @@ from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
-from functrace.primitives.elementwise import Elementwise
 from functrace.simplify.indices import (
     are_alike,
     full_index,
@@ -109,9 +109,9 @@ def _rules_of(primitive: Primitive) -> tuple[Rule, ...]:
     rules = _known_rules.get(primitive)
     if rules is None:
         rules = tuple(RULES.get(primitive, ()))
-        if isinstance(primitive, Elementwise):
+        if primitive.is_elementwise:
             rules = (*ELEMENTWISE, *rules)
-        elif isinstance(primitive, linear.Copy) and primitive.is_own:
+        if primitive.keeps_values:
             rules = (*rules, _same_values)
         _known_rules[primitive] = rules
     return rules
@@ -168,13 +168,10 @@ def _other_inputs(equation: Equation, number: int, atom: Atom) -> list[Atom]:
 
 # All elementwise primitives
 
-_UNLIKE_SCALARS = {elementwise.power}
-"""What NumPy computes in other ways for scalars: ``x**0.5`` of -inf is nan in arrays, else inf."""
-
 
 def _scalar_constants(equation: Equation, scope: Scope) -> Equation | None:
     """Each element meets the same number as before; the other inputs already give the shape."""
-    if len(equation.inputs) == 1 or equation.primitive in _UNLIKE_SCALARS:
+    if len(equation.inputs) == 1 or equation.primitive.differs_for_scalars:
         return None
     for number, atom in enumerate(equation.inputs):
         if isinstance(atom, Constant) and atom.type.shape:
@@ -214,7 +211,7 @@ def _without_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
 
 def _before_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
     """What is repeated is computed once before. Complex scalars are rounded otherwise."""
-    if equation.primitive in _UNLIKE_SCALARS or any(
+    if equation.primitive.differs_for_scalars or any(
         atom.type.dtype.kind == "c" for atom in (*equation.inputs, *equation.outputs)
     ):
         return None
@@ -1051,7 +1048,6 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     ),
     elementwise.divide: (_over_one, _negative_factors, _negative_factor),
     elementwise.negative: (_double_negative, _negative_of_product, _negative_of_double),
-    elementwise.positive: (_same_values,),
     elementwise.power: (_to_the_one, _as_products),
     elementwise.square: (_square,),
     elementwise.product_or_zero_primitive: (_times_one, _plain_product, _product_of_choice),

@@ -10,9 +10,7 @@ from typing import Any
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_within
 from functrace.ir.structure import Loop
 from functrace.ir.types import ArrayType
-from functrace.primitives import contracting, indexing, linear, reducing, shaping
-from functrace.primitives.cumulating import CumulativeSum
-from functrace.primitives.elementwise import Elementwise, power
+from functrace.primitives import shaping
 from functrace.simplify.dead_code import remove_dead_code
 from functrace.simplify.rewriting import Scope, has_unknown_length, is_known
 from functrace.simplify.subexpressions import constant_key
@@ -358,45 +356,18 @@ def atoms_read(program: Program) -> set[Atom]:
 
 # What may be computed although the loop might not run
 
-_TOTAL = (
-    linear.Copy,
-    shaping.Reshape,
-    shaping.Transpose,
-    shaping.BroadcastTo,
-    shaping.Flip,
-    shaping.Roll,
-    shaping.Joining,
-    shaping.Separating,
-    shaping.Pad,
-    shaping.Diagonal,
-    shaping.FromDiagonal,
-    indexing.GetItem,
-    indexing.ScatterAdd,
-    reducing.Sum,
-    contracting.Contract,
-    CumulativeSum,
-)
-
 
 def is_total(equation: Equation) -> bool:
     """Whether an equation cannot fail, whatever the values of its inputs are.
 
     It may divide by zero, but neither raise an error, nor wait, nor call Python.
     """
-    primitive = equation.primitive
-    types = [atom.type for atom in (*equation.inputs, *equation.outputs)]
-    if not primitive.is_own or any(map(has_unknown_length, types)):
+    types = [atom.type for atom in equation.inputs]
+    outputs = [variable.type for variable in equation.outputs]
+    if any(map(has_unknown_length, (*types, *outputs))):
         return False
-    if any(type.weak for type in types) and any(
-        isinstance(atom, Variable) and atom.type.weak for atom in equation.inputs
-    ):
+    if any(isinstance(atom, Variable) and atom.type.weak for atom in equation.inputs):
         return False  # Python's own arithmetic divides by zero with an error
-    if isinstance(primitive, Elementwise):
-        return not all(type.weak for type in types) and not (
-            primitive is power and types[-1].dtype.kind in "iu"
-        )
-    if isinstance(primitive, linear.Cast):
-        return bool(types[0].shape) or types[-1].is_inexact
-    if isinstance(primitive, indexing.GetItem | indexing.ScatterAdd):
-        return len(equation.inputs) == 1
-    return isinstance(primitive, _TOTAL)
+    if all(type.weak for type in (*types, *outputs)):
+        return False
+    return equation.primitive.is_total_for(types, equation.params)

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_in_one
-from functrace.primitives.elementwise import add, multiply
 from functrace.simplify.rewriting import Scope, is_known, rewrite
 
 LARGEST_COMPARED = 64
 """Constants with more elements are the same only if they are the same object."""
-
-_COMMUTATIVE = {add, multiply}  # exactly so in floating-point arithmetic; maximum is not, for zeros
 
 
 def share_subexpressions(program: Program) -> Program:
@@ -76,7 +73,7 @@ def _key_of_equation(equation: Equation) -> Hashable:
     inputs = [
         atom if isinstance(atom, Variable) else constant_key(atom) for atom in equation.inputs
     ]
-    if equation.primitive in _COMMUTATIVE:
+    if equation.primitive.commutes:
         inputs.sort(key=hash)
     if not equation.params:
         return (equation.primitive, *inputs)

@@ -21,10 +21,12 @@ import numpy as np
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, handled_within
 from functrace.ir.structure import Loop
 from functrace.ir.types import ArrayType
-from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
+from functrace.primitives import contracting, elementwise, reducing, shaping
+from functrace.primitives.linear import in_front
 from functrace.simplify.dead_code import live_equations
 from functrace.simplify.loops import is_total
 from functrace.simplify.rewriting import Scope, has_unknown_length, is_known, use_counts
+from functrace.tracing.program_recording import ProgramRecording
 
 FEWEST_TRIPS = 4
 """Loops with fewer trips stay as they are."""
@@ -195,7 +197,7 @@ class _Step:
         """Whether an equation can be, and is better, computed for all trips at once."""
         if not _can_be_in_all_trips(equation) or not self.fits(equation.outputs[0].type):
             return False
-        if isinstance(equation.primitive, elementwise.Elementwise):
+        if equation.primitive.is_elementwise:
             types = [
                 ArrayType((self.length, *atom.type.shape), atom.type.dtype)
                 if isinstance(atom, Variable)
@@ -248,36 +250,38 @@ def in_all_trips(
         scope: Where it is written.
     """
     primitive, params = equation.primitive, equation.params
+    if not primitive.is_elementwise:
+        return _batched(equation, inputs, is_stack, length, scope)
     given = list(inputs)
     rank = equation.outputs[0].type.ndim
-    if isinstance(primitive, elementwise.Elementwise | shaping.BroadcastTo):
-        for number, (atom, stacked) in enumerate(zip(inputs, is_stack, strict=True)):
-            missing = rank + 1 - atom.type.ndim
-            if stacked and missing:
-                shape = (length, *[1] * missing, *atom.type.shape[1:])
-                reshape = shaping.reshape_primitive
-                given[number] = scope.emit(equation, reshape, atom, shape=shape)
-    if isinstance(primitive, contracting.Contract):
-        plan = contracting.plan_of(params["subscripts"])
-        label = next(x for x in contracting.LABELS if x not in params["subscripts"])
-        operands = [
-            label + labels if stacked else labels
-            for labels, stacked in zip((plan.first, plan.second), is_stack, strict=True)
-        ]
-        params = {"subscripts": f"{operands[0]},{operands[1]}->{label}{plan.output}"}
-    elif isinstance(primitive, reducing.Sum):
-        axes = params["axes"]
-        named = range(equation.inputs[0].type.ndim) if axes is None else axes
-        params = {**params, "axes": tuple(axis + 1 for axis in named)}
-    elif isinstance(primitive, shaping.Transpose):
-        moved = tuple(axis + 1 for axis in params["permutation"])
-        params = {"permutation": (0, *moved)}
-    elif isinstance(primitive, shaping.Reshape | shaping.BroadcastTo):
-        params = {**params, "shape": (length, *params["shape"])}
-    elif isinstance(primitive, indexing.GetItem):
-        primitive = indexing.getitem_primitive
-        params = {**params, "index": (slice(None), *params["index"])}
+    for number, (atom, stacked) in enumerate(zip(inputs, is_stack, strict=True)):
+        missing = rank + 1 - atom.type.ndim
+        if stacked and missing:
+            shape = (length, *[1] * missing, *atom.type.shape[1:])
+            given[number] = scope.emit(equation, shaping.reshape_primitive, atom, shape=shape)
     return scope.emit(equation, primitive, *given, **params)
+
+
+def _batched(
+    equation: Equation, inputs: Sequence[Atom], is_stack: Sequence[bool], length: int, scope: Scope
+) -> Variable:
+    """Write what the primitive's batch rule does: a trip is an example."""
+    primitive = equation.primitive
+    axes = [0 if stacked else None for stacked in is_stack]
+    with ProgramRecording() as recording:
+        given = [recording.input(atom.type) for atom in inputs]
+        output, axis = primitive.batch(length, given, axes, **equation.params)
+        program = recording.program([in_front(output, axis)])
+    known = dict[Atom, Atom](zip(program.inputs, inputs, strict=True))
+    for made in program.equations:
+        read = [known.get(atom, atom) for atom in made.inputs]
+        primitive, params, outputs = made.primitive, made.params, made.outputs
+        scope.append(
+            equation.replaced(primitive=primitive, inputs=read, params=params, outputs=outputs)
+        )
+    (result,) = program.outputs
+    assert isinstance(result, Variable)
+    return result
 
 
 def _can_be_in_all_trips(equation: Equation) -> bool:
@@ -286,19 +290,10 @@ def _can_be_in_all_trips(equation: Equation) -> bool:
     if len(equation.outputs) != 1 or not is_total(equation):
         return False
     type = equation.outputs[0].type
-    if not type.shape and (primitive is elementwise.power or type.dtype.kind == "c"):
+    if not type.shape and (primitive.differs_for_scalars or type.dtype.kind == "c"):
         return False  # of scalars NumPy computes these in another way
-    if isinstance(primitive, reducing.Sum):
-        return bool(equation.inputs[0].type.shape) and bool(equation.inputs[0].type.size)
-    return isinstance(
-        primitive,
-        elementwise.Elementwise
-        | linear.Cast
-        | contracting.Contract
-        | shaping.Reshape
-        | shaping.Transpose
-        | shaping.BroadcastTo
-        | indexing.GetItem,
+    return primitive.is_elementwise or (
+        primitive.batches_at_once and all(atom.type.size for atom in equation.inputs)
     )
 
 
@@ -696,10 +691,7 @@ def _stacking(type: ArrayType) -> int:
 
 def _computing(equation: Equation) -> int:
     """What it costs to apply a primitive."""
-    if isinstance(
-        equation.primitive,
-        shaping.Reshape | shaping.Transpose | shaping.BroadcastTo | indexing.GetItem,
-    ):
+    if equation.primitive.makes_views or equation.primitive.reads_part:
         return 1200
     types = [atom.type for atom in (*equation.inputs, *equation.outputs)]
     if not any(type.shape for type in types):

@@ -46,6 +46,22 @@ def agree(x: float, y: float, tolerance: float) -> bool:
     return x == y or abs(x - y) <= tolerance or (math.isnan(x) and math.isnan(y))
 
 
+def nearly_identical(x: Any, y: Any) -> bool:
+    """Whether values differ by rounding only, relative to the largest of them."""
+    x, y = np.asarray(x), np.asarray(y)
+    if identical(x, y) or y.dtype.kind not in "fc":
+        return identical(x, y)
+    finite = np.abs(y[np.isfinite(y)])
+    tolerance = 16 * float(np.finfo(y.dtype).eps) * max(finite.max(initial=0), 1)
+    return bool(np.allclose(x, y, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+def identical(x: Any, y: Any) -> bool:
+    """Whether two arrays have the same shape and values; nan is like nan."""
+    x, y = np.asarray(x), np.asarray(y)
+    return np.array_equal(x, y, equal_nan=x.dtype.kind in "fc")
+
+
 def shown(x: Any) -> str:
     """Numbers, as messages show them."""
     if isinstance(x, tuple | list):

@@ -15,19 +15,31 @@ from functrace.ir.parsing import parse
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Program, to_text
 from functrace.ir.types import type_of
-from functrace.testing.comparing import agree, fail, pairing, random, shown, tolerances
+from functrace.testing.comparing import (
+    agree,
+    fail,
+    identical,
+    nearly_identical,
+    pairing,
+    random,
+    shown,
+    tolerances,
+)
 from functrace.testing.derivatives import check_grads, numerical_jvp
+from functrace.testing.traits import check_traits
 from functrace.tracebacks import boundary
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import evaluate, make_ir
 from functrace.transforms.transpose import jvp_of, vjp_of
 
 CHECKS = (
-    "run", "infer", "record", "text", "source", "jvp", "vjp", "transpose", "second order", "batch",
+    "run", "traits", "infer", "record", "text", "source", "jvp", "vjp", "transpose",
+    "second order", "batch",
 )  # fmt: skip
 """What `check_rules` checks:
 
 - run: the inputs are not written, and the output is no view of them (but for ``makes_views``);
+- traits: what the primitive says of itself, such as ``commutes``, at these inputs and others;
 - infer: shape, dtype and weakness of the output;
 - record: the recorded Program passes the checker and evaluates to the same;
 - text: that Program, printed and parsed, prints the same and evaluates to the same;
@@ -174,7 +186,7 @@ class _RuleChecker:
 
     def require_unchanged_inputs(self, check: str) -> None:
         for number, (x, original) in enumerate(zip(self.inputs, self.originals, strict=True)):
-            if not _identical(np.asarray(x), original):
+            if not identical(np.asarray(x), original):
                 self.fail(check, f"input {number} was written.", before=shown(original))
 
     def require_same(
@@ -219,6 +231,9 @@ class _RuleChecker:
                 if shares and not (self.primitive.makes_views and position == 0):
                     self.fail("run", f"output {number} is a view of input {position}.")
 
+    def check_traits(self) -> None:
+        check_traits(self.primitive, self.inputs, self.params)
+
     def check_infer(self) -> None:
         inferred = self.as_tuple(self.primitive.infer(*self.types, **self.params))
         if list(inferred) != self.output_types:
@@ -237,7 +252,7 @@ class _RuleChecker:
         if [atom.type for atom in program.outputs] != self.output_types:
             self.fail("record", "the recorded Program has outputs of other types.")
         self.require_same(
-            "record", "evaluated from the Program", evaluate(program, *self.inputs), _identical
+            "record", "evaluated from the Program", evaluate(program, *self.inputs), identical
         )
 
     def check_text(self) -> None:
@@ -251,19 +266,19 @@ class _RuleChecker:
         parsed = check(parse(text))
         if (again := to_text(parsed, sources=False, elide=False)) != text:
             self.fail("text", "the parsed Program prints differently.", first=text, again=again)
-        self.require_same("text", "evaluated from the text", evaluate(parsed, *inputs), _identical)
+        self.require_same("text", "evaluated from the text", evaluate(parsed, *inputs), identical)
 
     def check_source(self) -> None:
         program = make_ir(self.apply)(*self.inputs)
         written = Written(program, frozenset(), "program")
         outputs = written.run(*self.inputs)
-        self.require_same("source", f"of\n{written.source}", outputs, _nearly_identical)
+        self.require_same("source", f"of\n{written.source}", outputs, nearly_identical)
         self.require_separate(outputs)
         donated = frozenset(range(len(self.inputs)))
         written = Written(program, donated, "program")
         given = [x.copy() if isinstance(x, np.ndarray) else x for x in self.inputs]
         outputs = written.run(*given)
-        self.require_same("source", f"of\n{written.source}", outputs, _nearly_identical)
+        self.require_same("source", f"of\n{written.source}", outputs, nearly_identical)
 
     def require_separate(self, outputs: Sequence[Any]) -> None:
         """Require arrays that share no memory with an input or another output."""
@@ -486,22 +501,6 @@ class _RuleChecker:
                     batch=f"{type_of(y)} {shown(y)}, axis {axis}",
                     loop=f"{type_of(stacked)} {shown(stacked)}",
                 )
-
-
-def _nearly_identical(x: Any, y: Any) -> bool:
-    """Whether values differ by rounding only, relative to the largest of them."""
-    x, y = np.asarray(x), np.asarray(y)
-    if _identical(x, y) or y.dtype.kind not in "fc":
-        return _identical(x, y)
-    finite = np.abs(y[np.isfinite(y)])
-    tolerance = 16 * float(np.finfo(y.dtype).eps) * max(finite.max(initial=0), 1)
-    return bool(np.allclose(x, y, rtol=tolerance, atol=tolerance, equal_nan=True))
-
-
-def _identical(x: Any, y: Any) -> bool:
-    """Whether two arrays have the same shape and values; nan is like nan."""
-    x, y = np.asarray(x), np.asarray(y)
-    return np.array_equal(x, y, equal_nan=x.dtype.kind in "fc")
 
 
 def _variations(inputs: Sequence[Any]) -> list[list[Any]]:

@@ -35,8 +35,8 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, ArrayType
-from functrace.primitives import contracting, elementwise, factoring, indexing, shaping, spectral
-from functrace.primitives.linear import Linear, dtype_of, in_each, known_value, shape_of, zeros_for
+from functrace.primitives import elementwise, spectral
+from functrace.primitives.linear import dtype_of, in_each, known_value, shape_of, zeros_for
 from functrace.tracing.recording import Recording, running_recording
 from functrace.tracing.tracer import Tracer, bind, new_tracer
 from functrace.transforms.transpose import jvp_of
@@ -46,28 +46,6 @@ MOST_DERIVATIVES = 3
 
 EXACT = 1 << 30
 """The power up to which a series is known that is not cut off."""
-
-_SUMS: frozenset[Primitive] = frozenset({
-    elementwise.add, elementwise.subtract, elementwise.negative, elementwise.positive,
-    elementwise.conjugate, elementwise.real, elementwise.imag, elementwise.select,
-    shaping.concatenate_primitive, shaping.stack_primitive, indexing.index_update,
-    indexing.index_add,
-})  # fmt: skip
-"""What is linear in all of its inputs together (but for conditions and indices)."""
-
-_PRODUCTS = {
-    elementwise.multiply, elementwise.product_or_zero_primitive, elementwise.kept_product,
-    elementwise.zero_product, contracting.contract, contracting.contract_or_zero,
-    contracting.zero_contract,
-}  # fmt: skip
-"""What is linear in each of its two inputs."""
-
-_QUOTIENTS: dict[Primitive, Primitive] = {
-    elementwise.divide: elementwise.multiply,
-    elementwise.quotient_or_zero_primitive: elementwise.product_or_zero_primitive,
-    elementwise.kept_quotient: elementwise.kept_product,
-}
-"""What is a product of the first input with the reciprocal of the second: and which product."""
 
 
 class Term(NamedTuple):
@@ -194,10 +172,10 @@ def _applied(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
     linear = _linear_inputs(primitive, inputs)
     if linear:
         return _each(primitive, inputs, params, linear)
-    if primitive in _QUOTIENTS:
+    if primitive.product is not None:
         x, y = inputs
-        return bind(_QUOTIENTS[primitive], x, bind(elementwise.reciprocal, y), **params)
-    if primitive in _PRODUCTS:
+        return bind(primitive.product, x, bind(elementwise.reciprocal, y), **params)
+    if primitive.is_bilinear:
         pairs = zip(*map(_expansions, inputs), strict=True)
         return _of_series([_product(primitive, x, y, params) for x, y in pairs])
     return _expanded(primitive, inputs, params)
@@ -205,24 +183,16 @@ def _applied(primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
 
 def _linear_inputs(primitive: Primitive, inputs: Sequence[Any]) -> Sequence[int]:
     """The inputs in which an operation is linear together, if no others are series."""
-    if isinstance(primitive, Linear):
-        return [0]
-    if primitive in _QUOTIENTS:
-        return [] if _is_series(inputs[1]) else [0]
-    if primitive is factoring.solve:
-        return [] if _is_series(inputs[0]) else [1]
-    if primitive is elementwise.select:
-        return [1, 2]
-    if primitive in (indexing.index_update, indexing.index_add):
-        return [0, 1]
-    return range(len(inputs)) if primitive in _SUMS else []
+    linear = primitive.linear_inputs(len(inputs))
+    others = (x for number, x in enumerate(inputs) if number not in linear)
+    return () if any(map(_is_series, others)) else linear
 
 
 def _each(
     primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any], linear: Sequence[int]
 ) -> Any:
     """Apply what is linear in some inputs together to each coefficient."""
-    factor = _size(1 / inputs[1]) if primitive in _QUOTIENTS else 1.0
+    factor = _size(1 / inputs[1]) if primitive.product is not None else 1.0
     found: list[list[Series]] = []
     for choice in range(2):
         given = {number: _expansions(inputs[number])[choice] for number in linear}

@@ -22,14 +22,11 @@ import numpy as np
 from functrace import tree
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
-from functrace.primitives import elementwise
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
 from functrace.tracing.places import user_place
 from functrace.tracing.recording import Recording, leaked
 from functrace.tracing.tracer import Tracer, bind, new_tracer
-
-_SUMS = (elementwise.add, elementwise.subtract)
 
 
 class ZeroKeeping(Recording):
@@ -66,7 +63,8 @@ class ZeroKeeping(Recording):
         found = primitive.keep_zeros(values, marked, params)
         if found is None:
             output = bind(primitive, *values, **params)
-            are_marked: Any = primitive not in _SUMS or all(
+            is_sum = primitive.is_elementwise and primitive.is_linear
+            are_marked: Any = not is_sum or all(
                 on or _is_zero(x) for x, on in zip(values, marked, strict=True)
             )
         else:

@@ -33,3 +33,26 @@ def test_rules_that_may_be_code_of_the_user_are_not_plain():
     for name in ("jit", "scan", "custom_call", "pure_callback"):
         assert not PRIMITIVES[name].has_plain_rules
     assert not Primitive("of_test_primitive").has_plain_rules
+
+
+def test_traits_of_one_primitive():
+    class Commuting(Primitive):
+        commutes = True
+
+    assert Commuting("commuting_of_test_primitive").commutes
+    other = Commuting("other_of_test_primitive", commutes=False, is_total=True)
+    assert not other.commutes
+    assert other.is_total
+    with pytest.raises(PrimitiveError, match="no attribute 'commute'"):
+        Commuting("of_test_primitive", commute=True)
+
+
+def test_little_is_taken_for_granted():
+    """Of a user's operation nothing is known that its author does not say."""
+    for family in (Primitive, Linear, Elementwise):
+        assert not family.is_total
+        assert not family.commutes
+        assert not family.is_fresh
+        assert not family.batches_at_once
+    for trait in ("is_elementwise", "keeps_values", "linear_in", "is_bilinear", "keeps_nan"):
+        assert not getattr(Primitive, trait)
