@@ -91,21 +91,121 @@ def with_kept_zeros(
         mask = (*mask[:first], *grown, *mask[first + carries :])
 
 
-class Scan(Primitive):
+def bind_loop(loop: Loop[Any], has_zeros: Mask = ()) -> Sequence[Any]:
+    """Apply a loop, with zeros that stay in what is made of these of its carries."""
+    primitive = scan_primitive if loop.condition is None else while_primitive
+    inputs, params = primitive.from_structure(loop, {})
+    before = len(loop.constants)
+    after = len(inputs) - before - len(has_zeros)
+    marked = (*(False,) * before, *has_zeros, *(False,) * after)
+    return bind_keeping_zeros(primitive, inputs, marked, params)
+
+
+def masks(loop: Loop[Any], mask: Sequence[bool]) -> tuple[Mask, Mask, Mask]:
+    """What is said of a loop's inputs, of its constants, carries and rows."""
+    parts = loop.split(mask)
+    return tuple(parts.constants), tuple(parts.carries), tuple(parts.rows)
+
+
+class Looping(Primitive):
+    """What holds of loops whatever ends them."""
+
+    multiple_outputs = True
+    holds_programs = True
+
+    def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Loop[T]:
+        """A loop."""
+        raise NotImplementedError
+
+    def push_forward(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Loop over the body in forward mode, with the tangents among constants, carries and rows.
+
+        A condition looks at the primals only.
+        """
+        loop, pushed = self.structure(inputs, params), self.structure(tangents, params)
+        is_active = [tangent is not None for tangent in tangents]
+        constant_mask, carry_mask, row_mask = masks(loop, is_active)
+        carry_mask, stack_mask = active_carries(loop.body, constant_mask, carry_mask, row_mask)
+        mask = (*constant_mask, *carry_mask, *row_mask)
+        form = pushed_forward(loop.body, mask, (*carry_mask, *stack_mask))
+        counts = [len(loop.constants), len(loop.carries), len(loop.rows)]
+        pushed_counts = [sum(constant_mask), sum(carry_mask), sum(row_mask)]
+        body = interleaved(form.program, counts, pushed_counts, len(loop.body.outputs))
+        carried = instantiated(pushed.carries, loop.carries, carry_mask, tangents)
+        forward = loop._replace(
+            body=body,
+            constants=[*loop.constants, *selected(pushed.constants, constant_mask)],
+            carries=[*loop.carries, *carried],
+            rows=[*loop.rows, *selected(pushed.rows, row_mask)],
+        )
+        if loop.condition is not None:
+            condition = with_ignored(
+                loop.condition, counts[0], pushed_counts[0], pushed_counts[1], body
+            )
+            forward = forward._replace(condition=condition)
+        has_zeros = (*(False,) * counts[1], *form.has_zeros[: pushed_counts[1]])
+        found = iter(bind_loop(forward, has_zeros))
+        carry = [next(found) for _ in carry_mask]
+        carry_out = [next(found) for on in carry_mask if on]
+        stacks = [next(found) for _ in stack_mask]
+        return (
+            (*carry, *stacks),
+            (*scattered(carry_out, carry_mask), *scattered(list(found), stack_mask)),
+        )
+
+    def push_later(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Loop over what needs no tangents, and then scan, over its residuals, what does."""
+        loop = self.structure(inputs, params)
+        is_active = [tangent is not None for tangent in tangents]
+        plan = LinearPlan(loop.body, *masks(loop, is_active), counts_trips=loop.length is None)
+        results = bind_loop(loop._replace(body=plan.forward))
+        count = len(loop.body.outputs)
+        return results[:count], plan.push(loop, tangents, results[count:])
+
+    def keep_residuals(
+        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+    ) -> tuple[Any, Primitive]:
+        """Loop over the forward half of the body, and stack its residuals for the way back."""
+        loop = self.structure(inputs, params)
+        is_active = [need is not None for need in needed]
+        plan = reverse_plan(loop.body, *masks(loop, is_active), counts_trips=loop.length is None)
+        results = bind_loop(loop._replace(body=plan.forward))
+        count = len(loop.body.outputs)
+        outputs, stacked = results[:count], results[count:]
+
+        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
+            return plan.pull_back(loop, cotangents, outputs, stacked)
+
+        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
+
+    def keep_zeros(
+        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        """Loop over a body that keeps them."""
+        loop = self.structure(inputs, params)
+        first, count = len(loop.constants), len(loop.carries)
+        body, *has_zeros = with_kept_zeros(loop.body, marked, first, count)
+        return bind_loop(loop._replace(body=body)), sum(has_zeros, ())
+
+
+class Scan(Looping):
     """Run ``body`` once for each row. A row that it takes as weak is a Python number there.
 
     Parameters: ``body``, ``constants``, ``carries``, ``length`` (None where only the rows tell),
     ``reverse``, whether from the last row to the first.
     """
 
-    multiple_outputs = True
-    holds_programs = True
-
     def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Loop[T]:
         """A loop over rows."""
-        constants, carries, rows = self.split(inputs, params)
+        first = params["constants"]
+        last = first + params["carries"]
+        parts = inputs[:first], inputs[first:last], inputs[last:]
         length, reverse = params["length"], params["reverse"]
-        return Loop(params["body"], constants, carries, rows, length=length, reverse=reverse)
+        return Loop(params["body"], *parts, length=length, reverse=reverse)
 
     def from_structure(
         self, structure: Loop[T], params: dict[str, Any]
@@ -119,19 +219,13 @@ class Scan(Primitive):
             "reverse": structure.reverse,
         }
 
-    def split(self, x: Sequence[Any], params: dict[str, Any]) -> tuple[Any, Any, Any]:
-        """Inputs, or what belongs to each, as constants, carries and rows."""
-        first = params["constants"]
-        second = first + params["carries"]
-        return tuple(x[:first]), tuple(x[first:second]), tuple(x[second:])
-
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the body for each row, and stack what it returns."""
         body: Program = params["body"]
         if body.tells_apart:  # and so it may return tracers
             return self.interpret(inputs, params)
-        constants, carry, rows = self.split(inputs, params)
-        length = params["length"] if params["length"] is not None else len(rows[0])
+        _, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
+        length = len(rows[0]) if length is None else length
         count = len(carry)
         carry = list(carry)
         types = output_types(body)[count:]
@@ -144,7 +238,7 @@ class Scan(Primitive):
         run = runner(body, length)
         is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
         rows = [x.tolist() if weak else x for x, weak in zip(rows, is_number, strict=True)]
-        for trip in reversed(range(length)) if params["reverse"] else range(length):
+        for trip in reversed(range(length)) if reverse else range(length):
             results = run(*constants, *carry, *(x[trip] for x in rows))
             carry = results[:count]
             for stack, result in zip(stacks, results[count:], strict=True):
@@ -159,9 +253,8 @@ class Scan(Primitive):
 
     def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Run the body for each row, and stack what it returns."""
-        constants, carry, rows = self.split(inputs, params)
-        body: Program = params["body"]
-        length = params["length"] if params["length"] is not None else len(rows[0])
+        body, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
+        length = len(rows[0]) if length is None else length
         count = len(carry)
         run = interpreter(body, length, inputs)
         is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
@@ -170,11 +263,11 @@ class Scan(Primitive):
             for x, weak in zip(rows, is_number, strict=True)
         ]
         trips: list[Sequence[Any]] = []
-        for trip in range(length)[:: -1 if params["reverse"] else 1]:
+        for trip in range(length)[:: -1 if reverse else 1]:
             results = run(*constants, *carry, *(x[trip] for x in rows))
             carry = results[:count]
             trips.append(results[count:])
-        if params["reverse"]:
+        if reverse:
             trips.reverse()
         stacks = [
             stacked([results[number] for results in trips], type)
@@ -191,106 +284,6 @@ class Scan(Primitive):
         size = ANY_LENGTH if length is None else length
         return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
 
-    def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
-    ) -> tuple[Any, Any]:
-        """Scan the body in forward mode, with the tangents among constants, carries and rows."""
-        body: Program = params["body"]
-        constants, carry, rows = self.split(inputs, params)
-        is_active = tuple(tangent is not None for tangent in tangents)
-        constant_mask, carry_mask, row_mask = self.split(is_active, params)
-        carry_mask, stack_mask = active_carries(body, constant_mask, carry_mask, row_mask)
-        wanted = (*carry_mask, *stack_mask)
-        form = pushed_forward(body, (*constant_mask, *carry_mask, *row_mask), wanted)
-        pushed = form.program
-        counts = [len(constants), len(carry), len(rows)]
-        pushed_counts = [sum(constant_mask), sum(carry_mask), sum(row_mask)]
-        program = interleaved(pushed, counts, pushed_counts, len(body.outputs), sum(carry_mask))
-        constant_tangents, carry_tangents, row_tangents = self.split(tangents, params)
-        given = [
-            *constants,
-            *selected(constant_tangents, constant_mask),
-            *carry,
-            *instantiated(carry_tangents, carry, carry_mask, tangents),
-            *rows,
-            *selected(row_tangents, row_mask),
-        ]
-        new = {
-            **params,
-            "body": program,
-            "constants": counts[0] + pushed_counts[0],
-            "carries": counts[1] + pushed_counts[1],
-        }
-        before = sum(counts[:2]) + pushed_counts[0]
-        carried = (*(False,) * before, *form.has_zeros[: pushed_counts[1]])
-        has_zeros = (*carried, *(False,) * (len(given) - len(carried)))
-        results = bind_keeping_zeros(self, given, has_zeros, new)
-        found = iter(results)
-        new_carry = [next(found) for _ in carry]
-        carry_out = [next(found) for on in carry_mask if on]
-        stacks = [next(found) for _ in stack_mask]
-        stack_out = list(found)
-        return (
-            (*new_carry, *stacks),
-            (*scattered(carry_out, carry_mask), *scattered(stack_out, stack_mask)),
-        )
-
-    def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
-    ) -> tuple[Any, Any] | None:
-        """Scan what needs no tangents, and then, over its stacked residuals, what does."""
-        length = params["length"]
-        is_active = tuple(tangent is not None for tangent in tangents)
-        plan = LinearPlan(params["body"], *self.split(is_active, params), length is None)
-        results = bind(self, *inputs, **{**params, "body": plan.forward})
-        count = len(params["body"].outputs)
-        pushed = plan.push(
-            tangents, inputs, results[count:], length=length, reverse=params["reverse"]
-        )
-        return results[:count], pushed
-
-    def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
-    ) -> tuple[Any, Primitive]:
-        """Scan the forward half of the body, and stack its residuals for the way back."""
-        constants, carry, _ = self.split(inputs, params)
-        is_active = tuple(need is not None for need in needed)
-        plan = reverse_plan(
-            params["body"], *self.split(is_active, params), counts_trips=params["length"] is None
-        )
-        results = bind(
-            self,
-            *inputs,
-            body=plan.forward,
-            constants=len(constants),
-            carries=len(carry),
-            length=params["length"],
-            reverse=params["reverse"],
-        )
-        count = len(params["body"].outputs)
-        outputs, stacked = results[:count], results[count:]
-
-        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            return plan.pull_back(
-                cotangents,
-                outputs,
-                inputs,
-                len(carry),
-                stacked,
-                length=params["length"],
-                reverse=not params["reverse"],
-            )
-
-        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
-
-    def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
-    ) -> tuple[Any, Any] | None:
-        """Scan a body that keeps them."""
-        first, count = params["constants"], params["carries"]
-        body, *has_zeros = with_kept_zeros(params["body"], marked, first, count)
-        return bind(self, *inputs, **{**params, "body": body}), sum(has_zeros, ())
-
     def vjp(
         self,
         cotangent: Any,
@@ -304,35 +297,30 @@ class Scan(Primitive):
         It is a scan from the last row to the first, of the body's transpose. Carries that depend
         on a linear input are linear; the others are computed beforehand, row by row.
         """
-        body: Program = params["body"]
-        is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
-        constant_mask, carry_mask, row_mask = self.split(is_linear, params)
+        loop = self.structure(inputs, params)
+        body, count = loop.body, len(loop.carries)
+        constant_mask, carry_mask, row_mask = masks(
+            loop, [isinstance(x, LinearValue) for x in inputs]
+        )
         carry_mask, stack_mask = active_carries(body, constant_mask, carry_mask, row_mask)
         known_carry = tuple(not on for on in carry_mask)
         history: list[Any] = []
         if any(known_carry):
-            history = known_history(
-                self, inputs, body, constant_mask, known_carry, row_mask, params
+            history = known_history(loop, constant_mask, known_carry, row_mask)
+        known_rows = selected(loop.rows, [not on for on in row_mask])
+        sums = [
+            marked_alike(zeros_as(x), cotangent) for x in selected(loop.constants, constant_mask)
+        ]
+        carried = instantiated(cotangent[:count], output[:count], carry_mask, cotangent)
+        stacked = instantiated(cotangent[count:], output[count:], stack_mask, cotangent)
+        results = bind_loop(
+            loop._replace(
+                body=transposed_body(body, constant_mask, carry_mask, row_mask),
+                constants=selected(loop.constants, [not on for on in constant_mask]),
+                carries=[*carried, *sums],
+                rows=[*known_rows, *history, *stacked],
+                reverse=not loop.reverse,
             )
-        program = transposed_body(body, constant_mask, carry_mask, row_mask)
-        constants, _, rows = self.split(inputs, params)
-        count = params["carries"]
-        known_constants = [x for x, on in zip(constants, constant_mask, strict=True) if not on]
-        known_rows = [x for x, on in zip(rows, row_mask, strict=True) if not on]
-        sums = [marked_alike(zeros_as(x), cotangent) for x in selected(constants, constant_mask)]
-        results = bind(
-            self,
-            *known_constants,
-            *instantiated(cotangent[:count], output[:count], carry_mask, cotangent),
-            *sums,
-            *known_rows,
-            *history,
-            *instantiated(cotangent[count:], output[count:], stack_mask, cotangent),
-            body=program,
-            constants=len(known_constants),
-            carries=sum(carry_mask) + len(sums),
-            length=params["length"],
-            reverse=not params["reverse"],
         )
         found = iter(results)
         carry_parts = [next(found) for on in carry_mask if on]
@@ -347,10 +335,9 @@ class Scan(Primitive):
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Scan the body for all examples at once; rows have the examples along their axis 0."""
-        body: Program = params["body"]
-        constants, carry, rows = self.split(inputs, params)
-        constant_axes, carry_axes, row_axes = self.split(axes, params)
-        count = len(carry)
+        loop = self.structure(inputs, params)
+        _, constant_axes, carry_axes, row_axes, *_ = self.structure(axes, params)
+        body, count = loop.body, len(loop.carries)
         row_mask = tuple(axis is not None for axis in row_axes)
         carry_mask = tuple(axis is not None for axis in carry_axes)
         while True:
@@ -362,18 +349,18 @@ class Scan(Primitive):
             carry_mask = grown
         wanted = (*carry_mask, *(axis is not None for axis in found[count:]))
         program = batched(body, size, in_axes, wanted).program
-        results = bind(
-            self,
-            *constants,
-            *(
-                in_front(x, axis, size) if on else x
-                for x, axis, on in zip(carry, carry_axes, carry_mask, strict=True)
-            ),
-            *(
-                x if axis is None else np.moveaxis(x, axis, 1)
-                for x, axis in zip(rows, row_axes, strict=True)
-            ),
-            **{**params, "body": program},
+        results = bind_loop(
+            loop._replace(
+                body=program,
+                carries=[
+                    in_front(x, axis, size) if on else x
+                    for x, axis, on in zip(loop.carries, carry_axes, carry_mask, strict=True)
+                ],
+                rows=[
+                    x if axis is None else np.moveaxis(x, axis, 1)
+                    for x, axis in zip(loop.rows, row_axes, strict=True)
+                ],
+            )
         )
         stack_axes = [1 if on else None for on in wanted[count:]]
         return results, (*zero_or_none(carry_mask), *stack_axes)
@@ -384,7 +371,6 @@ def interleaved(
     counts: Sequence[int],
     pushed_counts: Sequence[int],
     output_count: int,
-    carry_tangents: int,
 ) -> Program:
     """A body in forward mode, its inputs and outputs in the order of a scan's.
 
@@ -398,7 +384,7 @@ def interleaved(
         ordered += [*primals[i : i + count], *tangents[j : j + pushed]]
         i, j = i + count, j + pushed
     values, pushed_out = program.outputs[:output_count], program.outputs[output_count:]
-    carries = counts[1]
+    carries, carry_tangents = counts[1], pushed_counts[1]
     return Program(
         ordered,
         program.equations,
@@ -511,41 +497,26 @@ class LinearPlan:
             self.linear = where_marked(self.linear, marker[0], of_carries)
 
     def push(
-        self,
-        tangents: Sequence[Any],
-        inputs: Sequence[Any],
-        stacked: Sequence[Any],
-        *,
-        length: int | None,
-        reverse: bool,
+        self, loop: Loop[Any], tangents: Sequence[Any], stacked: Sequence[Any]
     ) -> tuple[Any, ...]:
         """Scan over the trips, and give each output its tangent."""
-        first = len(self.constant_mask)
-        last = first + len(self.carry_mask)
-        fixed = [inputs[p] for p in self.residuals.fixed]
-        given = [
-            *fixed,
-            *selected(tangents[:first], self.constant_mask),
-            *instantiated(tangents[first:last], inputs[first:last], self.carry_mask, tangents),
-            *(inputs[p] for p in self.residuals.from_rows),
-            *stacked,
-            *selected(tangents[last:], self.row_mask),
-        ]
-        constants = len(fixed) + sum(self.constant_mask)
-        carried = (*(False,) * constants, *self.carry_zeros)
-        results = bind_keeping_zeros(
-            scan_primitive,
-            given,
-            (*carried, *(False,) * (len(given) - len(carried))),
-            {
-                "body": self.linear,
-                "constants": constants,
-                "carries": sum(self.carry_mask),
-                "length": length,
-                "reverse": reverse,
-            },
+        inputs, pushed = loop.inputs, loop.split(tangents)
+        linear = Loop(
+            self.linear,
+            [
+                *(inputs[p] for p in self.residuals.fixed),
+                *selected(pushed.constants, self.constant_mask),
+            ],
+            instantiated(pushed.carries, loop.carries, self.carry_mask, tangents),
+            [
+                *(inputs[p] for p in self.residuals.from_rows),
+                *stacked,
+                *selected(pushed.rows, self.row_mask),
+            ],
+            length=loop.length,
+            reverse=loop.reverse,
         )
-        found = iter(results)
+        found = iter(bind_loop(linear, self.carry_zeros))
         return tuple(next(found) if on else None for on in self.wanted)
 
 
@@ -633,43 +604,30 @@ class ReversePlan:
 
     def pull_back(
         self,
+        loop: Loop[Any],
         cotangents: Sequence[Any],
         outputs: Sequence[Any],
-        inputs: Sequence[Any],
-        carries: int,
         stacked: Sequence[Any],
-        *,
-        length: int | None,
-        reverse: bool,
     ) -> list[Any]:
         """Scan back over the trips, and give each input its cotangent."""
-        first = len(self.constant_mask)
+        inputs, carries = loop.inputs, len(loop.carries)
         sums = [
             marked_alike(zeros_as(x), cotangents)
-            for x in selected(inputs[:first], self.constant_mask)
+            for x in selected(loop.constants, self.constant_mask)
         ]
-        fixed = [inputs[p] for p in self.residuals.fixed]
-        given = [
-            *fixed,
-            *instantiated(cotangents[:carries], outputs[:carries], self.carry_mask, cotangents),
-            *sums,
-            *(inputs[p] for p in self.residuals.from_rows),
-            *stacked,
-            *instantiated(cotangents[carries:], outputs[carries:], self.stack_mask, cotangents),
-        ]
-        carried = (*(False,) * len(fixed), *self.carry_zeros)
-        results = bind_keeping_zeros(
-            scan_primitive,
-            given,
-            (*carried, *(False,) * (len(given) - len(carried))),
-            {
-                "body": self.backward,
-                "constants": len(fixed),
-                "carries": sum(self.carry_mask) + len(sums),
-                "length": length,
-                "reverse": reverse,
-            },
+        carried = instantiated(cotangents[:carries], outputs[:carries], self.carry_mask, cotangents)
+        of_stacks = instantiated(
+            cotangents[carries:], outputs[carries:], self.stack_mask, cotangents
         )
+        backward = Loop(
+            self.backward,
+            [inputs[p] for p in self.residuals.fixed],
+            [*carried, *sums],
+            [*(inputs[p] for p in self.residuals.from_rows), *stacked, *of_stacks],
+            length=loop.length,
+            reverse=not loop.reverse,
+        )
+        results = bind_loop(backward, self.carry_zeros)
         found = iter(results)
         carry_parts = [next(found) for on in self.carry_mask if on]
         constant_parts = [next(found) for _ in sums]
@@ -711,16 +669,10 @@ def reverse_plan(
 
 
 def known_history(
-    scan: Scan,
-    inputs: Sequence[Any],
-    body: Program,
-    constant_mask: Mask,
-    known_carry: Mask,
-    row_mask: Mask,
-    params: dict[str, Any],
+    loop: Loop[Any], constant_mask: Mask, known_carry: Mask, row_mask: Mask
 ) -> list[Any]:
     """The known carries at the beginning of each trip of a linear scan, stacked."""
-    first = len(constant_mask)
+    body, first = loop.body, len(constant_mask)
 
     def make() -> Program:
         # The known carries depend on nothing linear: zeros may stand for that.
@@ -741,18 +693,13 @@ def known_history(
             )
 
     program = body.derive(("known history", constant_mask, known_carry, row_mask), make)
-    constants, carry, rows = scan.split(inputs, params)
-    known_constants = selected(constants, [not on for on in constant_mask])
-    results = bind(
-        scan,
-        *known_constants,
-        *selected(carry, known_carry),
-        *selected(rows, [not on for on in row_mask]),
-        body=program,
-        constants=len(known_constants),
-        carries=sum(known_carry),
-        length=params["length"],
-        reverse=params["reverse"],
+    results = bind_loop(
+        loop._replace(
+            body=program,
+            constants=selected(loop.constants, [not on for on in constant_mask]),
+            carries=selected(loop.carries, known_carry),
+            rows=selected(loop.rows, [not on for on in row_mask]),
+        )
     )
     return list(results[sum(known_carry) :])
 
@@ -804,15 +751,13 @@ def transposed_body(
     return body.derive(("transposed body", constant_mask, carry_mask, row_mask), make)
 
 
-class While(Primitive):
+class While(Looping):
     """Run ``body`` as long as ``condition`` holds. Both take the constants and the carries.
 
     Parameters: ``condition``, ``body``, ``constants``. The body may return more than the carries:
     these outputs are stacked, one row for each trip.
     """
 
-    multiple_outputs = True
-    holds_programs = True
     is_open_ended = True
 
     def structure(self, inputs: Sequence[T], params: dict[str, Any]) -> Loop[T]:
@@ -852,90 +797,6 @@ class While(Primitive):
         count = len(types) - params["constants"]
         return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
 
-    def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
-    ) -> tuple[Any, Any]:
-        """Loop over the body in forward mode; the condition looks at the primals only."""
-        condition, body, first = params["condition"], params["body"], params["constants"]
-        is_active = tuple(tangent is not None for tangent in tangents)
-        constant_mask = is_active[:first]
-        carry_mask, stack_mask = active_carries(body, constant_mask, is_active[first:], ())
-        form = pushed_forward(body, (*constant_mask, *carry_mask), (*carry_mask, *stack_mask))
-        pushed = form.program
-        counts = [first, len(carry_mask), 0]
-        pushed_counts = [sum(constant_mask), sum(carry_mask), 0]
-        program = interleaved(pushed, counts, pushed_counts, len(body.outputs), sum(carry_mask))
-        given = [
-            *inputs[:first],
-            *selected(tangents[:first], constant_mask),
-            *inputs[first:],
-            *instantiated(tangents[first:], inputs[first:], carry_mask, tangents),
-        ]
-        new = {
-            "condition": with_ignored(
-                condition, first, sum(constant_mask), sum(carry_mask), program
-            ),
-            "body": program,
-            "constants": first + sum(constant_mask),
-        }
-        before = len(given) - pushed_counts[1]
-        has_zeros = (*(False,) * before, *form.has_zeros[: pushed_counts[1]])
-        results = bind_keeping_zeros(self, given, has_zeros, new)
-        found = iter(results)
-        carry = [next(found) for _ in carry_mask]
-        carry_out = [next(found) for on in carry_mask if on]
-        stacks = [next(found) for _ in stack_mask]
-        return (
-            (*carry, *stacks),
-            (*scattered(carry_out, carry_mask), *scattered(list(found), stack_mask)),
-        )
-
-    def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
-    ) -> tuple[Any, Any] | None:
-        """Loop over what needs no tangents, and then scan, over its trips, what does."""
-        first = params["constants"]
-        is_active = tuple(tangent is not None for tangent in tangents)
-        plan = LinearPlan(
-            params["body"], is_active[:first], is_active[first:], (), counts_trips=True
-        )
-        results = bind(self, *inputs, **{**params, "body": plan.forward})
-        count = len(params["body"].outputs)
-        pushed = plan.push(tangents, inputs, results[count:], length=None, reverse=False)
-        return results[:count], pushed
-
-    def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
-    ) -> tuple[Any, Primitive]:
-        """Loop over the forward half of the body; each trip's residuals are stacked."""
-        first = params["constants"]
-        is_active = tuple(need is not None for need in needed)
-        plan = reverse_plan(
-            params["body"], is_active[:first], is_active[first:], (), counts_trips=True
-        )
-        results = bind(
-            self, *inputs, condition=params["condition"], body=plan.forward, constants=first
-        )
-        count = len(params["body"].outputs)
-        carries = len(inputs) - first
-        outputs, stacked = results[:count], results[count:]
-
-        def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            return plan.pull_back(
-                cotangents, outputs, inputs, carries, stacked, length=None, reverse=True
-            )
-
-        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
-
-    def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
-    ) -> tuple[Any, Any] | None:
-        """Loop over a body that keeps them."""
-        first = params["constants"]
-        count = len(inputs) - first
-        body, *has_zeros = with_kept_zeros(params["body"], marked, first, count)
-        return bind(self, *inputs, **{**params, "body": body}), sum(has_zeros, ())
-
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
@@ -966,14 +827,7 @@ class While(Primitive):
             in_front(x, axis, size) if on else x
             for x, axis, on in zip(inputs[first:], axes[first:], mask, strict=True)
         ]
-        results = bind(
-            self,
-            *inputs[:first],
-            *carry,
-            condition=new_condition,
-            body=new_body,
-            constants=first,
-        )
+        results = bind_loop(Loop(new_body, inputs[:first], carry, condition=new_condition))
         return results, (*zero_or_none(mask), *(1 if on else None for on in stack_mask))
 
 
