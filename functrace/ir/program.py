@@ -215,7 +215,7 @@ class Equation:
     @property
     def programs(self) -> list[Program]:
         """The Programs among the parameters, in order."""
-        return programs_in(self.params)
+        return programs_in(self.params) if self.primitive.holds_programs else []
 
     @property
     def has_effect(self) -> bool:
