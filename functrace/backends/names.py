@@ -8,17 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.primitive import PRIMITIVES
-
-OPERATIONS = frozenset(PRIMITIVES)
-"""The primitives of one operation, which the source calls by their names."""
-
-RESERVED = OPERATIONS.union(
-    dir(builtins),
+RESERVED = frozenset(dir(builtins)).union(
     ("np", "math", "error", "locate", "team", "entered", "workspace", "result"),
 )
-"""What no variable is called: the primitives, Python's functions, and what the source begins and
-ends with."""
+"""What no variable is called: Python's functions, and what the source begins and ends with."""
 
 
 class Names:
@@ -54,7 +47,7 @@ class Names:
         known = self._known.get(key)
         if known is None:
             # Variables have names of letters only: an underscore keeps others apart from them.
-            known = name if name in OPERATIONS or "_" in name else f"{name}_"
+            known = name if "_" in name else f"{name}_"
             if known in self.globals:
                 known = f"{known}_{len(self.globals)}"
             self._known[key] = known
