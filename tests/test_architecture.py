@@ -114,6 +114,65 @@ def test_every_file_stands_on_a_floor():
     assert folders == {"", *SURFACE}
 
 
+TESTS = Path(__file__).parent
+
+OF_SEVERAL = {
+    "backends/test_freshness": "memory in other hands, which no file of the backend writes",
+    "backends/test_single_numbers": "the numbers that generated source holds as Python's",
+    "numpy/test_result_classes": "scalar or 0-d array, of every function and transformation",
+    "primitives/test_all": "what holds of every primitive",
+    "primitives/test_derivatives": "derivatives of many primitives where formulas go wrong",
+    "primitives/test_operations": "how many operations each primitive counts",
+    "simplify/test_choices": "what several passes make of choices and checkpoints",
+    "simplify/test_exactness": "what holds of all passes that are exact",
+    "simplify/test_properties": "what holds of every pass, and of all together",
+    "simplify/test_simplify": "all passes together, which the room itself runs",
+    "simplify/test_traits": "how passes use what primitives say of themselves",
+    "simplify/test_sums": "algebra and contractions, where sums are concerned",
+    "test_architecture": "the source as a whole",
+    "test_contributing": "what is written for contributors",
+    "test_docs": "the documentation",
+    "test_examples": "the examples",
+    "test_jax_names": "signatures of several modules, beside JAX's",
+    "test_namespace": "the package's own names",
+    "test_nesting": "every transformation of every other",
+    "test_ported_programs": "programs for JAX, by everything that they need",
+    "test_random_programs": "drawn Programs, through everything that takes one",
+    "test_typing": "what a type checker sees of the whole package",
+    "test_workloads": "the workloads of the benchmarks",
+    "tracing/test_tracing": "a tracer and the files that its class is made of",
+    "transforms/test_writing_in_place": "arrays that are written, in reverse mode and under jit",
+    "tree/test_properties": "what holds of all trees, by any function",
+}
+"""Files of tests that stand beside no file of the source, and of what they are."""
+
+THROUGH_OTHERS = {
+    *("backends", "control.call", "control.choices", "control.looping", "ir.structure"),
+    *("tracing.conversions", "tracing.entrances", "tracing.implementing", "tracing.operands"),
+    *("tracing.program_recording", "tracing.recording", "tracing.sharing", "tracing.tables"),
+    *("tracing.traced_array", "tracing.tracer", "tracing.wording"),
+}
+"""Rooms and files that are tested as a whole: generated source by `backends/test_numpy_source`,
+loops and choices by `control/test_loops` and `control/test_branching`, what a tracer is made of by
+the tests of its operators. The list is to become shorter."""
+
+
+def test_the_tests_mirror_the_source():
+    def test_of(name):
+        *rooms, file = name.split(".")
+        return "/".join([*rooms, f"test_{file}"])
+
+    there = {
+        path.relative_to(TESTS).with_suffix("").as_posix() for path in TESTS.rglob("test_*.py")
+    }
+    mirrored = {test_of(name): name for name in STANDS}
+    untested = {name for test, name in mirrored.items() if test not in there}
+    untested = {name for name in untested if THROUGH_OTHERS.isdisjoint((name, STANDS[name][1]))}
+    assert not untested, "write the tests of a/b.py in tests/a/test_b.py"
+    homeless = there - mirrored.keys() - OF_SEVERAL.keys()
+    assert not homeless, "name it as the file that it tests, or say in OF_SEVERAL what it tests"
+
+
 def test_what_users_may_not_import_says_so():
     outermost = {name for name in FILES if name and "." not in name}
     for name in outermost:

@@ -81,7 +81,13 @@ def test_derivatives_are_there_and_maps_are_refused():
     program, again = loaded(lambda x: total(x), X)
     assert [equation.primitive for equation in program.equations] == [unmapped]
     np.testing.assert_array_equal(ft.grad(again)(X), 2 * X)
-    for mapped in (ft.vmap(again), ft.jit(ft.vmap(again)), ft.vmap(ft.grad(again))):
+    pullback = ft.vjp(again, X)[1]
+    for mapped in (
+        ft.vmap(again),
+        ft.jit(ft.vmap(again)),
+        ft.vmap(ft.grad(again)),
+        lambda rows: ft.vmap(pullback)(rows[:, 0]),
+    ):
         with pytest.raises(MissingRuleError, match="total has a vmap rule of its own"):
             mapped(np.stack([X, X]))
     _, again = loaded(ft.vmap(total), np.stack([X, X]))

@@ -44,6 +44,10 @@ def test_of_complex_numbers_the_real_part_counts():
     assert comparing.pairing([1 + 2j], [3 + 5j])[0] == ((1 + 2j) * (3 + 5j)).real
 
 
+def test_the_scale_is_that_of_the_terms_where_they_cancel():
+    assert comparing.pairing([np.array([1.0, -1.0]), None], [np.ones(2), 5.0]) == (0, 2)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "are_equal"),
     [

@@ -90,6 +90,15 @@ def test_reverse_mode_in_two_halves(drawn, active, receives):
         assert gives or not on or not np.any(c)
 
 
+def test_cotangents_of_an_output_that_is_given_twice_add_up():
+    program = ft.make_ir(lambda x: (y := np.sin(x), y, x))(0.5)
+    form = made.residual_form(program, (True,))
+    *_, slope = first = ft.evaluate(form.forward, 0.5)
+    assert first[:3] == [np.sin(0.5), np.sin(0.5), 0.5]
+    assert slope == np.cos(0.5)
+    assert ft.evaluate(form.backward, slope, 2.0, 3.0, 7.0) == [5 * slope + 7]
+
+
 @costly
 @given(programs(max_steps=5), st.integers(1, 3), st.data())
 def test_many_examples_are_a_loop(drawn, size, data):
