@@ -22,11 +22,11 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, input_types, output_types
 from functrace.ir.structure import Choice, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
-from functrace.primitives.linear import dtype_of, shape_of, zeros_for
+from functrace.primitives.linear import dtype_of, in_each, shape_of, zeros_for
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
-from functrace.transforms.masks import Mask, in_front
+from functrace.transforms.masks import Mask
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -415,7 +415,7 @@ def choose_each(
         given_axes = list(operand_axes)
         for place, is_chosen in enumerate(chosen.inputs):
             if is_chosen:
-                x = in_front(operands[place], operand_axes[place], size)
+                x = in_each(size, operands[place], operand_axes[place])
                 operands[place], given_axes[place] = _where(takes, x, _zero_of(x)), 0
         values, value_axes = batch_program(branch, size, operands, given_axes)
         own: list[tuple[Any, int | None]] = []
@@ -424,8 +424,8 @@ def choose_each(
         ):
             before, axis_before = found[place] if number else (None, None)
             if is_chosen or axis is not None or axis_before is not None:
-                x, axis = in_front(x, axis, size), 0  # noqa: PLW2901
-                before = in_front(before, axis_before, size) if number else None
+                x, axis = in_each(size, x, axis), 0  # noqa: PLW2901
+                before = in_each(size, before, axis_before) if number else None
             if number:
                 x = _where(takes, x, before) if is_chosen else x + before  # noqa: PLW2901
             own.append((x, axis))

@@ -13,7 +13,7 @@ from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.masks import with_zeros
+from functrace.transforms.masks import instantiated
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -89,7 +89,7 @@ class Call(Primitive):
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = with_zeros(cotangents, results[:count], form.takes_cotangent)
+            given = instantiated(cotangents, results[:count], form.takes_cotangent, cotangents)
             backward = {**params, "program": form.backward}
             found = iter(bind(self, *results[count:], *given, **backward))
             return [next(found) if gives else None for gives in form.gives_cotangent]

@@ -27,7 +27,7 @@ from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import record_program, run_program, without_effects
-from functrace.transforms.masks import Mask, with_zeros
+from functrace.transforms.masks import Mask, instantiated
 from functrace.transforms.programs import Pullback, closed, linear_form, residual_form
 from functrace.transforms.static_arguments import (
     dynamic_positions,
@@ -197,7 +197,7 @@ class Remat(Call):
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = with_zeros(cotangents, results[:count], plan.takes_cotangent)
+            given = instantiated(cotangents, results[:count], plan.takes_cotangent, cotangents)
             found = iter(
                 bind(self, *inputs, *results[count:], *given, program=plan.backward, policy=policy)
             )

@@ -11,10 +11,11 @@ from functrace.control.branching import switch_primitive
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
-from functrace.primitives.linear import cast_to, innermost_value
+from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import bind
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.comparing import TYPE_ERRORS, Types, is_comparing, types_of_branches

@@ -25,7 +25,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Program, Variable, output_types
 from functrace.ir.structure import Loop, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
-from functrace.primitives.linear import zeros_of_type
+from functrace.primitives.linear import in_each, zeros_of_type
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.tracer import bind
@@ -34,7 +34,6 @@ from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.masks import (
     Mask,
-    in_front,
     instantiated,
     scattered,
     selected,
@@ -353,7 +352,7 @@ class Scan(Looping):
             loop._replace(
                 body=program,
                 carries=[
-                    in_front(x, axis, size) if on else x
+                    in_each(size, x, axis) if on else x
                     for x, axis, on in zip(loop.carries, carry_axes, carry_mask, strict=True)
                 ],
                 rows=[
@@ -824,7 +823,7 @@ class While(Looping):
             new_condition = batched(condition, size, in_axes).program
             new_body = batched(body, size, in_axes, (*mask, *stack_mask)).program
         carry = [
-            in_front(x, axis, size) if on else x
+            in_each(size, x, axis) if on else x
             for x, axis, on in zip(inputs[first:], axes[first:], mask, strict=True)
         ]
         results = bind_loop(Loop(new_body, inputs[:first], carry, condition=new_condition))

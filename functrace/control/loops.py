@@ -28,13 +28,14 @@ from functrace.errors import (
 )
 from functrace.ir.program import Program, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, row_type, type_of
-from functrace.primitives.linear import cast_to, innermost_value
+from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
 from functrace.tracing.draws import watching_draws
 from functrace.tracing.entrances import is_recording
 from functrace.tracing.layouts import copied, layout_of, lie_alike
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.calling import owned

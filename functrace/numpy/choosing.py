@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functrace.errors import UnknownValueError
-from functrace.ir.program import Constant, Variable
+from functrace.ir.types import type_of
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.tracing.buffers import buffer
 from functrace.tracing.implementing import implements
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.program_recording import is_made_alike
 from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.tracer import Tracer
 
@@ -53,7 +53,7 @@ class Chosen(np.lib.mixins.NDArrayOperatorsMixin):
         operands: list[Any] = []
         for x in args:
             if isinstance(x, Chosen):
-                if not is_same_mask(x.mask, self.mask):
+                if not _is_same_mask(x.mask, self.mask):
                     raise unknown_mask(self.mask)
                 operands.append(x.full)
             elif len(np.shape(x)) > rank:
@@ -124,7 +124,7 @@ def chosen_by(x: Any, mask: Tracer) -> Chosen:
 
 def written_where(x: Any, mask: Tracer, chosen: Chosen) -> Any:
     """``x`` as it is after ``x[mask] = chosen``."""
-    if not is_same_mask(mask, chosen.mask):
+    if not _is_same_mask(mask, chosen.mask):
         raise unknown_mask(mask)
     wide = np.reshape(mask, mask.shape + (1,) * (len(shape_of(x)) - mask.ndim))
     return np.where(wide, cast_to(chosen.full, dtype_of(x)), x)
@@ -172,29 +172,10 @@ def unknown_mask(mask: Tracer) -> UnknownValueError:
     )
 
 
-def is_same_mask(mask: Tracer, other: Tracer) -> bool:
+def _is_same_mask(mask: Tracer, other: Tracer) -> bool:
     """Whether two masks hold the same: they are one, or were computed alike of the same values."""
-    recording = mask.recording
-    if recording is not other.recording or not isinstance(recording, ProgramRecording):
-        return False
-    made_by = {output: e for e in recording.equations for output in e.outputs}
-    waiting: list[tuple[Any, Any]] = [(mask.variable, other.variable)]
-    while waiting:
-        first, second = waiting.pop()
-        if first is second:
-            continue
-        if isinstance(first, Constant) and isinstance(second, Constant):
-            if first.type != second.type or not np.array_equal(first.value, second.value):
-                return False
-            continue
-        if not isinstance(first, Variable) or not isinstance(second, Variable):
-            return False
-        one, two = made_by.get(first), made_by.get(second)
-        if one is None or two is None:
-            return False
-        if one.primitive is not two.primitive or len(one.outputs) > 1 or one.params != two.params:
-            return False
-        if one.primitive.has_effect or len(one.inputs) != len(two.inputs):
-            return False
-        waiting.extend(zip(one.inputs, two.inputs, strict=True))
-    return True
+    return mask.recording is other.recording and is_made_alike(mask, other, _is_same_constant)
+
+
+def _is_same_constant(a: Any, b: Any) -> bool:
+    return type_of(a) == type_of(b) and np.array_equal(a, b)

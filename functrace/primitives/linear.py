@@ -88,7 +88,7 @@ def conform(cotangent: Any, primal: Any) -> Any:
         return cotangent
     if kind is Tracer:
         value, like = cotangent.value, primal
-        while type(value) is Tracer:
+        while type(value) is Tracer:  # `innermost_value`, written out: walks back come here
             value = value.value
         while type(like) is Tracer:
             like = like.value
@@ -479,10 +479,3 @@ def stop_gradient(x: Any) -> Any:
     except Exception as error:
         at_entrance(error)
         raise
-
-
-def innermost_value(x: Any) -> Any:
-    """The known value behind tracers that follow values, or `UNKNOWN`."""
-    while isinstance(x, Tracer):
-        x = x.value
-    return x

@@ -21,7 +21,7 @@ from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.program_recording import recording_of_effects
-from functrace.tracing.recording import ValueRecording
+from functrace.tracing.recording import ValueRecording, youngest_birth
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.calling import owned
 from functrace.transforms.shapes import has_shape_and_dtype
@@ -280,17 +280,16 @@ def debug_callback(callback: Callable[..., Any], args: Any, kwargs: Any) -> None
         return []
 
     host = HostFunction(getattr(callback, "__name__", "callback"), called, ())
-    inputs = [_innermost(leaves[number]) for number in traced]
+    inputs = [_unfollowed(leaves[number]) for number in traced]
     recording = recording_of_effects()
-    births = [x.recording.birth for x in inputs if isinstance(x, Tracer)]
-    if recording is not None and births and max(births) < recording.birth:
+    if recording is not None and 0 < youngest_birth(inputs) < recording.birth:
         # What is captured from further out is shown here too each time that this runs.
         recording.record(debug_callback_primitive, inputs, {"callback": host})
     else:
         bind(debug_callback_primitive, *inputs, callback=host)
 
 
-def _innermost(x: Any) -> Any:
+def _unfollowed(x: Any) -> Any:
     """What a traced value is in the innermost recording that does not follow values."""
     while isinstance(x, Tracer) and isinstance(x.recording, ValueRecording):
         x = x.recording.value_of(x)

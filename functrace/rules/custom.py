@@ -18,10 +18,11 @@ import numpy as np
 from functrace import depth, tree
 from functrace.errors import ArgumentError, MissingRuleError, UnknownValueError
 from functrace.ir.types import UNKNOWN
-from functrace.primitives.linear import innermost_value
 from functrace.rules.custom_rules import Call, UsesYoungerValue, name_of
 from functrace.tracebacks import boundary
 from functrace.tracing.entrances import is_recording
+from functrace.tracing.recording import youngest_birth
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.arguments import operands
 from functrace.transforms.batch import named_axes
@@ -205,10 +206,9 @@ def _called(call: Call, leaves: list[Any]) -> Any:
         return call.record(leaves)
     if not is_recording():
         return call.apply(leaves)
-    traced = [x.recording.birth for x in leaves if isinstance(x, Tracer)]
-    youngest = call.youngest = max(traced, default=0)
+    youngest = call.youngest = youngest_birth(leaves)
     is_around = any(x.recording.birth >= youngest for x in call.taken())
-    if is_around or (traced and named_axes()):
+    if is_around or (any(isinstance(x, Tracer) for x in leaves) and named_axes()):
         # The function or a rule takes values from around it, or combines a map's examples.
         try:
             return call.record(leaves)

@@ -21,17 +21,18 @@ from functrace.errors import CustomRuleError, MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of, with_axis
-from functrace.primitives.linear import innermost_value
+from functrace.primitives.linear import in_each
 from functrace.rules.custom import positional_arguments
 from functrace.rules.custom_rules import described, name_of
 from functrace.rules.ruleless import unmapped
 from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import fits
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.forward import jvp
-from functrace.transforms.masks import Mask, in_front, with_zeros
+from functrace.transforms.masks import Mask, instantiated
 from functrace.transforms.programs import Pullback, closed, pushed_forward
 from functrace.transforms.reverse import vjp
 from functrace.transforms.transformed import importable_name, require_callable
@@ -90,7 +91,7 @@ class CustomMap(Call):
         results = bind(self, *inputs, **params)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = with_zeros(cotangents, results, plan.takes_cotangent)
+            given = instantiated(cotangents, results, plan.takes_cotangent, cotangents)
             backward = {**params, "program": plan.backward, "rule": rule}
             found = iter(bind(self, *inputs, *given, **backward))
             return [next(found) if gives else None for gives in plan.gives_cotangent]
@@ -114,7 +115,7 @@ class CustomMap(Call):
         """Call the rule."""
         rule: Rule = params["rule"]
         given = [
-            x if axis is None else in_front(x, axis, size)
+            x if axis is None else in_each(size, x, axis)
             for x, axis in zip(inputs, axes, strict=True)
         ]
         outputs, is_mapped = rule(size, [axis is not None for axis in axes], given)

@@ -20,7 +20,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, type_of
-from functrace.primitives.linear import zeros_of_type
+from functrace.primitives.linear import in_each, zeros_of_type
 from functrace.rules.ruleless import ruleless
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
@@ -30,7 +30,6 @@ from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.batch import batch_program, vmap
 from functrace.transforms.evaluate import record_program, run_program
-from functrace.transforms.masks import in_front
 from functrace.transforms.programs import Pullback, batched, closed
 from functrace.transforms.transpose import LinearValue, transpose_program
 
@@ -374,7 +373,7 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
         residuals = kept[0]
         count = len(values) - len(residuals.traced)
         outputs = [
-            in_front(x, axis, size)
+            in_each(size, x, axis)
             for x, axis in zip(values[:count], value_axes[:count], strict=True)
         ]
         traced_axes = value_axes[count:]
@@ -395,7 +394,7 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
             found, found_axes = _mapped(
                 one, size, [*traced, *given], [*traced_axes, *[0] * len(given)]
             )
-            each = iter(in_front(x, axis, size) for x, axis in zip(found, found_axes, strict=True))
+            each = iter(in_each(size, x, axis) for x, axis in zip(found, found_axes, strict=True))
             parts = [next(each) if on else None for on in has_part]
             return [
                 part

@@ -17,7 +17,7 @@ from functrace import tree
 from functrace.errors import CustomRuleError, FunctraceError, OperandError
 from functrace.ir.program import Program, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
-from functrace.primitives.linear import innermost_value, zeros_for, zeros_of_type
+from functrace.primitives.linear import zeros_for, zeros_of_type
 from functrace.rules.custom_call import (
     Application,
     Residuals,
@@ -29,6 +29,7 @@ from functrace.rules.custom_call import (
 from functrace.tracing.operands import as_operand
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import identity_of
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import fits, parameter_name

@@ -24,7 +24,6 @@ from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import (
     cast_to,
     dtype_of,
-    innermost_value,
     known_value,
     stop_gradient,
 )
@@ -32,6 +31,7 @@ from functrace.rules.solving import HostFunction, full_transpose, linear_solve, 
 from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.arguments import split_aux
 from functrace.transforms.batch import vmap

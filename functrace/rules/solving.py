@@ -21,10 +21,9 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, input_types, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, with_axis
-from functrace.primitives.linear import zeros_for, zeros_of_type
+from functrace.primitives.linear import in_each, zeros_for, zeros_of_type
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.masks import in_front
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -139,7 +138,7 @@ class Implicit(Primitive):
         first = params["constants"]
         constant_axes = tuple(axes[:first])
         vector = [
-            in_front(x, axis, size) for x, axis in zip(inputs[first:], axes[first:], strict=True)
+            in_each(size, x, axis) for x, axis in zip(inputs[first:], axes[first:], strict=True)
         ]
         new = dict(params)
         for name, part in params.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -243,3 +243,46 @@ def recording_of_effects() -> ProgramRecording | None:
             return recording
         recording = recording.around
     return None
+
+
+def is_made_alike(a: Tracer, b: Tracer, is_same: Callable[[Any, Any], bool]) -> bool:
+    """Whether two values that are not known are one, or were made of the same by the same.
+
+    Args:
+        a: A value.
+        b: Another one; it may be of another recording.
+        is_same: Whether two constants are the same.
+    """
+    one, other = a.recording, b.recording
+    if not isinstance(one, ProgramRecording) or not isinstance(other, ProgramRecording):
+        return False
+    first, second = one.equations_by_output(), other.equations_by_output()
+    waiting: list[tuple[Any, Any]] = [(a.variable, b.variable)]
+    seen: set[tuple[Any, Any]] = set()
+    while waiting:
+        pair = x, y = waiting.pop()
+        if x is y or pair in seen:
+            continue
+        seen.add(pair)
+        if isinstance(x, Constant) and isinstance(y, Constant):
+            if not is_same(x.value, y.value):
+                return False
+            continue
+        made, remade = first.get(x), second.get(y)
+        if made is None or remade is None or not _do_alike(made, remade):
+            return False
+        if made.outputs.index(x) != remade.outputs.index(y):
+            return False
+        waiting.extend(zip(made.inputs, remade.inputs, strict=True))
+    return True
+
+
+def _do_alike(one: Equation, other: Equation) -> bool:
+    """Whether two equations do the same to their inputs, as far as that is easily seen."""
+    return (
+        one.primitive is other.primitive
+        and not one.primitive.has_effect
+        and not one.programs
+        and len(one.inputs) == len(other.inputs)
+        and one.params == other.params
+    )

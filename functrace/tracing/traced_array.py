@@ -107,13 +107,19 @@ class TracedArray:
         return value.dtype if hasattr(value, "dtype") else WEAK_DTYPES[type(value)]
 
     @property
+    def innermost(self) -> Any:
+        """The tracer behind this one whose value is no tracer."""
+        tracer = self
+        while isinstance(tracer.value, TracedArray):
+            tracer = tracer.value
+        return tracer
+
+    @property
     def is_array(self) -> bool:
         """Whether it is an array in NumPy, and no scalar."""
         if self.shape or self.memory is not None:
             return True
-        innermost = self
-        while isinstance(innermost.value, TracedArray):
-            innermost = innermost.value
+        innermost = self.innermost
         if innermost.value is UNKNOWN:
             return innermost.memory is not None or innermost.recording.is_array(innermost.variable)
         return type(innermost.value) is np.ndarray
@@ -404,7 +410,12 @@ class TracedArray:
         return FUNCTIONS[np.var](self, axis, dtype, out, ddof, keepdims, **options)
 
 
-enter_by_methods(TracedArray, known=("dtype", "ndim", "shape", "size", "type"))
+def innermost_value(x: Any) -> Any:
+    """The known value behind tracers that follow values, or `UNKNOWN`."""
+    return x.innermost.value if isinstance(x, TracedArray) else x
+
+
+enter_by_methods(TracedArray, known=("dtype", "innermost", "ndim", "shape", "size", "type"))
 
 for _name in dir(np.ndarray):  # some of these the tracer has for itself
     if not _name.startswith("__") and not hasattr(TracedArray, _name):

@@ -666,11 +666,8 @@ def as_scalar_result(x: Any) -> Any:
     """A derivative without axes as a scalar, or noted as one in a Program; all else as it is."""
     if type(x) is np.ndarray and not x.shape:
         return x[()]
-    known = x
-    while type(known) is Tracer and known.value is not UNKNOWN:
-        known = known.value
-    if type(known) is Tracer and not known.shape:
-        known.variable.is_scalar = True
+    if type(x) is Tracer and not x.shape and x.innermost.value is UNKNOWN:
+        x.innermost.variable.is_scalar = True
     return x
 
 

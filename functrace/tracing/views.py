@@ -43,6 +43,7 @@ from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import Recording, require_usable, written_within
 from functrace.tracing.sharing import Memory, new_memory
 from functrace.tracing.tables import UFUNCS
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind, bind_over
 
 
@@ -200,7 +201,7 @@ def as_laid_out(tracer: Tracer) -> Any:
     if tracer.base is not None and tracer.made_by[2] is None:  # by ravel: it lies in one piece
         below = as_laid_out(tracer.base)
         return None if below is None else below.ravel()
-    innermost, value = _innermost(tracer)
+    innermost, value = tracer.innermost, innermost_value(tracer)
     if type(value) is np.ndarray:
         return value
     within = innermost.memory
@@ -386,8 +387,7 @@ def as_raveled(view: Tracer) -> Tracer:
 
 def laid_out_as(result: Any, array: Any) -> Any:
     """A result of NumPy's that lies in memory as an array does, where that is known."""
-    while type(array) is Tracer:
-        array = array.value
+    array = innermost_value(array)
     if type(result) is Tracer and type(array) is np.ndarray and array.ndim > 1:
         result.memory = new_memory()
         result.memory.layout = np.empty_like(array, bool)
@@ -439,9 +439,7 @@ def _lay(
     """Let a result lie as NumPy's function lets it lie that is given such arrays."""
     if result.ndim < 2 or result.recording.is_plain or not result.recording.is_open:
         return
-    innermost = result
-    while type(innermost.value) is Tracer:
-        innermost = innermost.value
+    innermost = result.innermost
     recording, value = innermost.recording, innermost.value
     if type(value) is np.ndarray and result.memory is None:
         function, keeps_rows = functions
@@ -472,9 +470,8 @@ def _in_rows(args: Iterable[Any]) -> bool:
         if type(x) is Tracer:
             if x.memory is not None:
                 return False
-            while type(x) is Tracer:
-                x = x.value  # noqa: PLW2901
-            if type(x) is np.ndarray and not x.flags.c_contiguous:
+            value = innermost_value(x)
+            if type(value) is np.ndarray and not value.flags.c_contiguous:
                 return False
         elif type(x) in (list, tuple) and not _in_rows(x):
             return False
@@ -574,7 +571,8 @@ def _replace(tracer: Tracer, result: Tracer) -> None:
         memory = tracer.memory = tracer.memory or new_memory()
         if memory.home is None:
             memory.home = home
-    (lying, before), (changed, after) = _innermost(tracer), _innermost(result)
+    lying, changed = tracer.innermost, result.innermost
+    before, after = lying.value, changed.value
     if before is UNKNOWN and tracer.shape and tracer.base is lying.base is None:
         memory = tracer.memory = tracer.memory or new_memory()
         if memory.layout is None:  # its variable will be another one, which may lie otherwise
@@ -589,21 +587,12 @@ def _replace(tracer: Tracer, result: Tracer) -> None:
     _stand_for(tracer, result)
 
 
-def _innermost(tracer: Tracer) -> tuple[Tracer, Any]:
-    """The tracer whose value is no traced one, and that value."""
-    while type(tracer.value) is Tracer:
-        tracer = tracer.value
-    return tracer, tracer.value
-
-
 def as_held(value: Tracer) -> Tracer:
     """A value that another array is to hold, in whose memory it is laid out."""
     result = value.copy("K")
-    innermost = _innermost(result)[0]
-    recording, variable = innermost.recording, innermost.variable
-    if isinstance(recording, ProgramRecording) and result.ndim > 1:
-        recording.recopied.add(variable)
-        recording.orders.pop(variable, None)
+    if result.ndim > 1:
+        innermost = result.innermost
+        innermost.recording.note_copy(innermost.variable)
     return result
 
 

@@ -1,11 +1,9 @@
-"""What is known of tangents and cotangents of a Program: which are zero, which stand in front."""
+"""What is known of tangents and cotangents of a Program: which are zero."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from functrace.ir.types import ANY_LENGTH, type_of
 from functrace.primitives.elementwise import product_or_zero
@@ -13,31 +11,6 @@ from functrace.primitives.linear import zeros_of_type
 from functrace.transforms.zeros import marked_alike
 
 Mask = tuple[bool, ...]
-
-
-def in_front(x: Any, axis: int | None, size: int) -> Any:
-    """A value with its batch axis in front; one without gets an axis of ``size`` copies."""
-    if axis is None:
-        return np.broadcast_to(x, (size, *np.shape(x)))
-    return x if axis == 0 else np.moveaxis(x, axis, 0)
-
-
-def with_zeros(
-    cotangents: Sequence[Any], outputs: Sequence[Any], takes_cotangent: Sequence[bool]
-) -> list[Any]:
-    """The cotangents that a backward half takes; zeros, as long as the output is, for None."""
-    return [
-        cotangent
-        if cotangent is not None
-        else marked_alike(
-            product_or_zero(0.0, output)
-            if ANY_LENGTH in type_of(output).shape
-            else zeros_of_type(type_of(output)),
-            cotangents,
-        )
-        for cotangent, output, takes in zip(cotangents, outputs, takes_cotangent, strict=True)
-        if takes
-    ]
 
 
 def zeros_as(x: Any) -> Any:

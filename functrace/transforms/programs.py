@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
 from functrace.ir.types import ArrayType, with_axis
-from functrace.primitives.linear import cast, cast_to, cast_to_whole, zeros_of_type
+from functrace.primitives.linear import cast, cast_to, cast_to_whole, in_each, zeros_of_type
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import identity_of
 from functrace.tracing.tracer import Tracer, bind, new_tracer
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
-from functrace.transforms.masks import Mask, in_front
+from functrace.transforms.masks import Mask
 from functrace.transforms.reverse import Tape, pull_back_with_zeros
 from functrace.transforms.transpose import transpose_program
 from functrace.transforms.zeros import ZeroKeeping
@@ -375,7 +375,7 @@ def batched(
             outputs, output_axes = batch_program(program, size, inputs, axes)
             for number, wants in enumerate(wanted or ()):
                 if wants:
-                    outputs[number] = in_front(outputs[number], output_axes[number], size)
+                    outputs[number] = in_each(size, outputs[number], output_axes[number])
                     output_axes[number] = 0
             return Batched(recording.program(outputs), tuple(output_axes))
 

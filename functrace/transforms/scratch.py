@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from functrace.errors import ArrayWriteError, FunctraceError, LeakedTracerError
-from functrace.ir.program import Constant, Equation, Program
+from functrace.ir.program import Program
 from functrace.ir.types import UNKNOWN
 from functrace.tracing.places import Place, source_of
+from functrace.tracing.program_recording import is_made_alike
 from functrace.tracing.reaching import reached
 from functrace.tracing.recording import identity_of
 from functrace.tracing.refusals import place_raised
@@ -27,9 +28,6 @@ from functrace.tracing.views import Overwritten, State, root_of
 T = TypeVar("T")
 
 Written = list[State]
-
-DEEPEST = 12
-"""So many operations that were recorded twice outside of a body are compared, one on the other."""
 
 
 def recorded_with_writes(
@@ -166,7 +164,7 @@ class _Surroundings:
                 raise
             raise _WriteError(place_raised(error.__traceback__)[0]) from error
         finally:
-            _release(protected)
+            _let_write(protected)
             if not is_done:
                 self.restore()
 
@@ -213,7 +211,7 @@ def end(written: Written) -> None:
             state.tracer.recording = Overwritten(state)
 
 
-def _release(arrays: list[np.ndarray]) -> None:
+def _let_write(arrays: list[np.ndarray]) -> None:
     """Let arrays be written again: those that own their memory first."""
     for x in sorted(arrays, key=lambda x: x.base is not None):
         if not x.flags.writeable:
@@ -237,42 +235,15 @@ def _do_the_same(first: Program, second: Program) -> bool:
     constants = [[x.value for x in program.constants()] for program in (first, second)]
     if str(first) != str(second) or len(constants[0]) != len(constants[1]):
         return False
-    return all(_is_same(a, b, DEEPEST) for a, b in zip(*constants, strict=True))
+    return all(_is_same(a, b) for a, b in zip(*constants, strict=True))
 
 
-def _is_same(a: Any, b: Any, steps: int) -> bool:
+def _is_same(a: Any, b: Any) -> bool:
     """Whether two constants are the same; of what was computed outside, by the same operations."""
     if not isinstance(a, Tracer) or not isinstance(b, Tracer):
         return not isinstance(a, Tracer | Program) and bool(np.array_equal(a, b))
     if identity_of(a) == identity_of(b):
         return True
     if a.value is not UNKNOWN or b.value is not UNKNOWN:
-        return a.value is not UNKNOWN and _is_same(a.value, b.value, steps)
-    made: list[dict[Any, Equation]] = [
-        {output: e for e in getattr(x.recording, "equations", ()) for output in e.outputs}
-        for x in (a, b)
-    ]
-    return _is_made_alike(a.variable, b.variable, made[0], made[1], steps)
-
-
-def _is_made_alike(
-    a: Any, b: Any, first: dict[Any, Equation], second: dict[Any, Equation], steps: int
-) -> bool:
-    """Whether two variables are the same, or made of the same by the same operations."""
-    if a is b:
-        return True
-    if isinstance(a, Constant) and isinstance(b, Constant):
-        return _is_same(a.value, b.value, steps)
-    one, other = first.get(a), second.get(b)
-    if one is None or other is None or not steps or one.primitive is not other.primitive:
-        return False
-    same_place = one.outputs.index(a) == other.outputs.index(b)
-    alike = same_place and len(one.inputs) == len(other.inputs) and not one.programs
-    return (
-        alike
-        and repr(one.params) == repr(other.params)
-        and all(
-            _is_made_alike(x, y, first, second, steps - 1)
-            for x, y in zip(one.inputs, other.inputs, strict=True)
-        )
-    )
+        return a.value is not UNKNOWN and _is_same(a.value, b.value)
+    return is_made_alike(a, b, _is_same)

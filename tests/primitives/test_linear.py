@@ -2,8 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from functrace.primitives.linear import sum_to_shape
+from functrace.primitives.linear import in_each, sum_to_shape
+from tests.strategies import arrays, shapes
 
 SHAPES = [own for rank in range(4) for own in itertools.product((0, 1, 2, 3), repeat=rank)]
 
@@ -36,3 +39,17 @@ def test_sums_of_what_is_not_finite_are_those_of_numpy():
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(sum_to_shape(x, (3,)), x.sum(0))
         np.testing.assert_array_equal(sum_to_shape(x, (3, 1)), x.sum(1, keepdims=True))
+
+
+@settings(max_examples=25, deadline=None)
+@given(shapes(), st.integers(0, 3), st.data())
+def test_the_batch_axis_stands_in_front(shape, size, data):
+    x = data.draw(arrays(shape=shape))
+    copies = in_each(size, x, None)
+    assert np.shape(copies) == (size, *shape)
+    for copy in copies:
+        np.testing.assert_array_equal(copy, x)
+    for axis in range(len(shape)):
+        moved = in_each(shape[axis], x, axis)
+        for n, example in enumerate(moved):
+            np.testing.assert_array_equal(example, np.take(x, n, axis))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from functrace.ir.types import type_of
 from functrace.transforms import masks
-from tests.strategies import arrays, shapes
 
 few = settings(max_examples=25, deadline=None)
 
@@ -24,20 +23,6 @@ def test_what_is_selected_is_scattered_again(pairs):
     assert chosen == [x for x, on in pairs if on]
     assert masks.scattered(chosen, mask) == [x if on else None for x, on in pairs]
     assert masks.zero_or_none(mask) == tuple(masks.scattered([0] * len(chosen), mask))
-
-
-@few
-@given(shapes(), st.integers(0, 3), st.data())
-def test_the_batch_axis_stands_in_front(shape, size, data):
-    x = data.draw(arrays(shape=shape))
-    copies = masks.in_front(x, None, size)
-    assert np.shape(copies) == (size, *shape)
-    for copy in copies:
-        np.testing.assert_array_equal(copy, x)
-    for axis in range(len(shape)):
-        moved = masks.in_front(x, axis, shape[axis])
-        for n, example in enumerate(moved):
-            np.testing.assert_array_equal(example, np.take(x, n, axis))
 
 
 LIKE = [1.5, np.float32(2), np.ones((0, 2)), np.full(3, 1j), np.full((2, 2), np.nan)]
@@ -60,11 +45,8 @@ def test_zeros_stand_in_place_of_none_where_a_mask_is_on(rows):
         for like, there, on in rows
         if on
     ]
-    for found in (
-        masks.with_zeros(cotangents, likes, mask),
-        masks.instantiated(cotangents, likes, mask),
-    ):
-        assert len(found) == len(expected)
-        for x, y in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(x, y)
-            assert np.asarray(x).dtype == np.asarray(y).dtype
+    found = masks.instantiated(cotangents, likes, mask)
+    assert len(found) == len(expected)
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+        assert np.asarray(x).dtype == np.asarray(y).dtype
