@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functrace.errors import ProgramCheckError
-from functrace.ir.program import Constant, Equation, Program, Variable, programs_in
+from functrace.ir.program import Constant, Equation, Program, Variable
 from functrace.ir.structure import bodies, structure_of
 from functrace.ir.types import ANY_LENGTH, ArrayType
 from functrace.tracebacks import boundary
@@ -41,13 +41,7 @@ def _check(program: Program, outer: set[Variable]) -> None:
         for atom in equation.inputs:
             if isinstance(atom, Variable) and atom not in known:
                 raise ProgramCheckError("A variable is read before it is written.", where)
-        for inner in programs_in(equation.params):
-            if not equation.primitive.holds_programs:
-                raise ProgramCheckError(
-                    f"The primitive {equation.primitive.name!r} has a Program among its "
-                    "parameters, but does not say that it holds_programs.",
-                    where,
-                )
+        for inner in equation.programs:
             _check(inner, known)
         _check_bodies(equation, where)
         expected = inferred_types(equation)

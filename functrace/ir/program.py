@@ -215,7 +215,9 @@ class Equation:
     @property
     def programs(self) -> list[Program]:
         """The Programs among the parameters, in order."""
-        return programs_in(self.params) if self.primitive.holds_programs else []
+        primitive = self.primitive
+        is_asked = primitive.holds_programs or not primitive.is_own  # the others have none
+        return programs_in(self.params) if is_asked else []
 
     @property
     def has_effect(self) -> bool:
