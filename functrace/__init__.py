@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from functrace import (
+    backends,
     custom_batching,
     debug,
     errors,
@@ -23,6 +24,7 @@ from functrace import (
     tree,
     tree_util,
 )
+from functrace.config import config
 from functrace.control.checkpoint import checkpoint, checkpoint_name, checkpoint_policies
 from functrace.control.choices import cond, switch
 from functrace.control.loops import associative_scan, fori_loop, scan, while_loop
@@ -59,6 +61,7 @@ __all__ = [
     "Program",
     "ShapeDtypeStruct",
     "associative_scan",
+    "backends",
     "block_until_ready",
     "check",
     "checkpoint",
@@ -67,6 +70,7 @@ __all__ = [
     "clear_caches",
     "closure_convert",
     "cond",
+    "config",
     "custom_batching",
     "custom_gradient",
     "custom_jvp",

@@ -105,7 +105,7 @@ FLOORS: list[list[Room]] = [
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
             "memory names plan planner loops structures blocks runtime writer lines threads"
-            " numpy_source assuming compiling",
+            " numpy_source backend classes numpy_passes assuming numpy_backend compiling",
         )
     ],
     [
@@ -152,7 +152,7 @@ FLOORS: list[list[Room]] = [
         files(
             "names",
             "names of other libraries, and what users write primitives and programs with",
-            "math tree_util flatten_util custom_batching porting debug extend",
+            "config math tree_util flatten_util custom_batching porting debug extend",
         ),
     ],
 ]

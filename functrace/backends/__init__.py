@@ -1,4 +1,8 @@
-"""Execution of Programs: from a Program to a function of plain arrays.
+"""Backends: what makes Programs ready to run, from a Program to a function of plain arrays.
 
-Internal: users find what they need in `functrace` itself.
+One that is written elsewhere derives from `Backend`, and is made known by `register`.
 """
+
+from functrace.backends.backend import Backend as Backend
+from functrace.backends.backend import Executable as Executable
+from functrace.backends.backend import register as register

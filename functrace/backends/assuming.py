@@ -19,13 +19,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from functrace.backends.numpy_passes import simplify
 from functrace.ir.emission import Code, Namer, Operand
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives import elementwise
 from functrace.primitives.elementwise import SERIAL, all_finite
-from functrace.simplify import simplify_first
 from functrace.simplify.rewriting import Scope, inferred_type, is_known
 from functrace.tracing.numpy_warnings import begin_calling
 
@@ -112,7 +112,7 @@ def assuming_finite(program: Program) -> Program | None:
         A Program with the same inputs and outputs, whose run may raise `NotAsAssumed`; None where
         that is no faster, or where it must not be run twice.
     """
-    program = simplify_first(program)  # what it makes plain, or leaves out, is not looked at
+    program = simplify.first(program)  # what it makes plain, or leaves out, is not looked at
     if (
         not any(equation.primitive.plain for equation in program.equations)
         or program.has_effect

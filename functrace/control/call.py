@@ -27,7 +27,10 @@ from functrace.transforms.transpose import LinearValue
 
 
 class Call(Primitive):
-    """Run a Program that is kept as one operation. Parameter: ``program``."""
+    """Run a Program that is kept as one operation.
+
+    Parameters: ``program``; and ``backend``, the name of the one that runs it, where one was named.
+    """
 
     multiple_outputs = True
     holds_programs = True
@@ -44,7 +47,7 @@ class Call(Primitive):
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Run the Program; compiled from its second time on, as many are made for one call."""
-        return tuple(run_again(params["program"], inputs))
+        return tuple(run_again(params["program"], inputs, params.get("backend")))
 
     def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Evaluate the Program."""
@@ -53,6 +56,12 @@ class Call(Primitive):
     def infer(self, *types: ArrayType, **params: Any) -> Any:
         """The types of the Program's outputs."""
         return output_types(params["program"])
+
+    def portable(
+        self, types: Sequence[ArrayType], params: dict[str, Any]
+    ) -> tuple[Primitive, dict[str, Any]]:
+        """The same, for whatever backend there is where it is read."""
+        return self, {"program": params["program"]}
 
     def push_forward(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]

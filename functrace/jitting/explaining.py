@@ -45,6 +45,11 @@ class CallKey(Protocol):
         """The named axes in scope, and their lengths."""
         ...
 
+    @property
+    def backend(self) -> str:
+        """The name of the backend."""
+        ...
+
 
 @contextmanager
 def explain_cache_misses(explain: bool = True) -> Generator[None, None, None]:
@@ -105,7 +110,7 @@ def _log(f: Callable[..., Any], place: Place | None, what: str) -> None:
 
 def _distance(key: CallKey, other: CallKey) -> tuple[int, int, int]:
     """How little two calls have in common; most of all their structure counts."""
-    parts = (key.static != other.static) + (key.axes != other.axes)
+    parts = (key.static != other.static) + (key.axes != other.axes) + (key.backend != other.backend)
     if key.structure != other.structure:
         leaves = abs(key.structure.num_leaves - other.structure.num_leaves)
         return 1, parts, leaves
@@ -114,6 +119,8 @@ def _distance(key: CallKey, other: CallKey) -> tuple[int, int, int]:
 
 def _differences(f: Callable[..., Any], key: CallKey, other: CallKey) -> Iterator[str]:
     yield from _static_differences(f, key, other)
+    if key.backend != other.backend:
+        yield f"the backend is {key.backend!r}; before, {other.backend!r}"
     if key.axes != other.axes:
         yield f"the named axes are {_shown_axes(key.axes)}; before, {_shown_axes(other.axes)}"
     if key.structure != other.structure:

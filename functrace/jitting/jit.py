@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
+from functrace.backends.backend import backend_named
 from functrace.errors import ArgumentError
 from functrace.jitting.guards import MISS
 from functrace.jitting.recordings import CacheInfo, Recordings
@@ -126,14 +127,16 @@ def jit(
             in place.
         keep_unused: Taken.
         device: Taken; there is one.
-        backend: Taken.
+        backend: The name of the backend that compiles it. By default it is ``"numpy"``, or what
+            `functrace.config` says when the function is called.
 
     Returns:
         A function with the arguments and results of ``f``.
 
     Raises:
         UnknownValueError: ``f`` asks Python for the value of an array.
-        ArgumentError: A static argument cannot be hashed, or another is no array.
+        ArgumentError: A static argument cannot be hashed, or another is no array; or there is no
+            such backend.
 
     Example:
         >>> import numpy as np
@@ -147,6 +150,8 @@ def jit(
         >>> power(np.array([1.0, 2.0]), n=3)
         array([1., 8.])
     """
+    if backend is not None:
+        backend_named(backend)
     if f is None:
 
         def decorate(decorated: Callable[..., Any]) -> Any:
@@ -156,6 +161,7 @@ def jit(
                 static_argnames=static_argnames,
                 donate_argnums=donate_argnums,
                 donate_argnames=donate_argnames,
+                backend=backend,
             )
 
         return decorate
@@ -168,7 +174,7 @@ def jit(
             f"An argument cannot be static and donated, as {both[0]} is: what is static is no "
             "array."
         )
-    recordings = Recordings(f, static, donated)
+    recordings = Recordings(f, static, donated, backend)
 
     @transformed(
         f,
@@ -177,6 +183,7 @@ def jit(
         static_argnames=static_argnames,
         donate_argnums=donate_argnums,
         donate_argnames=donate_argnames,
+        backend=backend,
     )
     def jitted(*args: Any, **kwargs: Any) -> Any:
         try:

@@ -19,7 +19,8 @@ from weakref import WeakSet
 import numpy as np
 
 from functrace import tree
-from functrace.backends.compiling import Executable, compiled
+from functrace.backends.backend import Executable, chosen, default, set_default, using
+from functrace.backends.compiling import compiled
 from functrace.collecting import collecting_less_often
 from functrace.control.call import call
 from functrace.errors import ScalarWriteError
@@ -65,6 +66,7 @@ class Key(NamedTuple):
         types: Of their leaves.
         static: Position or name, value and identity of each static argument.
         axes: The named axes in scope, and their lengths.
+        backend: The name of what compiles it.
         strides: Of arrays that do not lie in row-major order, where that makes a difference.
     """
 
@@ -72,6 +74,7 @@ class Key(NamedTuple):
     types: tuple[ArrayType, ...]
     static: tuple[tuple[int | str, Any, Hashable], ...]
     axes: tuple[tuple[Hashable, int], ...]
+    backend: str
     strides: tuple[tuple[int, ...] | None, ...] = ()
 
     @property
@@ -84,7 +87,7 @@ class Key(NamedTuple):
         """
         static = tuple((place, identity) for place, _, identity in self.static)
         axes = identity(self.axes) if self.axes else ()
-        found = (self.structure.identity, self.types, static, axes, self.strides)
+        found = (self.structure.identity, self.types, static, axes, self.backend, self.strides)
         hash(self.structure)
         hash(found)
         return found
@@ -138,7 +141,7 @@ class Entry:
         with self._lock:
             if self._executable is None:
                 start = perf_counter()
-                self._executable = compiled(self.program, self.donated, self.name)
+                self._executable = compiled(self.program, self.donated, self.name, self.key.backend)
                 seconds = self.recording_seconds + perf_counter() - start
                 report_if_long(self.name, self.program, seconds, source_of(user_place(2)))
             return self._executable
@@ -206,9 +209,14 @@ class Recordings:
     """
 
     def __init__(
-        self, f: Callable[..., Any], static: NamedParameters, donated: NamedParameters
+        self,
+        f: Callable[..., Any],
+        static: NamedParameters,
+        donated: NamedParameters,
+        backend: str | None,
     ) -> None:
         self.function = f
+        self.backend = backend
         self.static = static
         self.donated = donated
         self.first: Guard = _none_yet
@@ -235,10 +243,12 @@ class Recordings:
         static, dynamic_args, dynamic_kwargs = separated(self.static, args, kwargs)
         given, structure = tree.flatten((dynamic_args, dynamic_kwargs))
         leaves = self._operands(given, structure, static)
-        key = Key(structure, tuple(map(type_of, leaves)), static, axes_in_scope())
+        types = tuple(map(type_of, leaves))
+        key = Key(structure, types, static, axes_in_scope(), self.backend or chosen())
         entry, captured = self._entry_of(key, leaves)
         if captured or any(type(leaf) is Tracer for leaf in leaves):
-            outputs = bind(call, *leaves, *captured, program=entry.program)
+            named = {} if self.backend is None else {"backend": self.backend}
+            outputs = bind(call, *leaves, *captured, program=entry.program, **named)
         else:
             outputs = entry.run(*leaves)
             guard = entry.guard(given)
@@ -275,7 +285,7 @@ class Recordings:
         ]
         found = map(type_of, self._operands(given, structure, static))
         known = tuple(type or own for type, own in zip(types, found, strict=True))
-        return Key(structure, known, static, axes_in_scope())
+        return Key(structure, known, static, axes_in_scope(), self.backend or chosen())
 
     def _operands(
         self,
@@ -293,8 +303,13 @@ class Recordings:
         )
 
     def _put_first(self, guard: Guard, entry: Entry) -> None:
-        """Let a guard be asked first; those that are asked count as used more recently."""
+        """Let a guard be asked first; those that are asked count as used more recently.
+
+        Guards do not look at settings: they are those of the backend that is asked by default.
+        """
         with self._lock:
+            if entry.key.backend != (self.backend or default()):
+                return
             others = [pair for pair in self._recent if pair[0] is not guard]
             for _, other in reversed(others[MOST_GUARDS_ASKED - 1 :]):
                 if other.identity in self._entries:
@@ -396,9 +411,14 @@ class Recordings:
         """Forget all recordings."""
         with self._lock:
             self._entries.clear()
+            self._misses = 0
+            self.forget_guards()
+
+    def forget_guards(self) -> None:
+        """Ask none of the guards that passed calls before, until they have passed one again."""
+        with self._lock:
             self._recent = ()
             self.first = _none_yet
-            self._misses = 0
 
 
 def _wait_for(making: _InTheMaking) -> bool:
@@ -436,6 +456,39 @@ def clear_caches() -> None:
         recordings.clear()
 
 
+def choose_backend(name: str) -> None:
+    """Choose the backend of jitted functions for which none was named.
+
+    Raises:
+        ArgumentError: There is none of this name.
+    """
+    set_default(name)
+    for recordings in list(_all):
+        if recordings.backend is None:
+            recordings.forget_guards()
+
+
+@contextmanager
+def use_backend(name: str) -> Generator[None]:
+    """As `choose_backend`, within this context and in this thread.
+
+    Raises:
+        ArgumentError: There is none of this name.
+    """
+    with using(name), without_guards():
+        yield
+
+
+@contextmanager
+def without_guards() -> Generator[None]:
+    """Within this context guards let no call pass; those of other threads are then looked up."""
+    no_shortcuts.append(None)
+    try:
+        yield
+    finally:
+        no_shortcuts.pop()
+
+
 @contextmanager
 def disable_jit(disable: bool = True) -> Generator[None, None, None]:
     """Within this context, and in this thread, jitted functions run as plain Python.
@@ -453,10 +506,8 @@ def disable_jit(disable: bool = True) -> Generator[None, None, None]:
         1.0
     """
     before = _is_disabled_here.set(disable)
-    # Guards of all threads let no call pass meanwhile; those of other threads are then looked up.
-    no_shortcuts.append(None)
     try:
-        yield
+        with without_guards():
+            yield
     finally:
-        no_shortcuts.pop()
         _is_disabled_here.reset(before)

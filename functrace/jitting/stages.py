@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from functrace import tree
+from functrace.backends.compiling import simplified
 from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.ir.program import Equation, Program, Source, equation_texts
 from functrace.ir.types import ArrayType, type_of
@@ -129,7 +130,7 @@ class Compiled(Generic[R_co]):
         self._arguments = arguments
         self._entry = entry
         self._guard: Guard | None = None
-        self.program = entry.executable.program
+        self.program = simplified(entry.program, entry.key.backend)
         self.source = entry.executable.source
         self.in_tree = entry.key.structure
         self.out_tree = entry.structure

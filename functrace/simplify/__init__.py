@@ -1,12 +1,16 @@
 """Simplification: the same values and effects, with fewer and cheaper equations.
 
-Simplified Programs are for running: derivatives have been taken before. `simplify` runs all
-passes; each pass is a function from Program to Program, in a file of its own.
+Simplified Programs are for running: derivatives have been taken before. Each pass is a function
+from Program to Program, in a file of its own. A `Pipeline` runs passes until nothing changes, and
+each backend has one: that of `EXACT` passes, which are right whatever runs the Program, or one with
+passes of its own.
 
 Internal: users find what they need in `functrace` itself.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from functrace.ir.program import Program
 from functrace.simplify.algebra import simplify_algebra as simplify_algebra
@@ -20,74 +24,90 @@ from functrace.simplify.subexpressions import share_subexpressions as share_sube
 ROUNDS = 6
 """How often the passes are run at most. They end earlier where nothing changes any more."""
 
+Pass = Callable[[Program], Program]
 
-def simplify(program: Program) -> Program:
-    """Simplify a Program, and all Programs in it.
+
+class Pipeline:
+    """Passes that simplify a Program, and all Programs in it.
 
     Its inputs, and the types of its outputs, stay; so do the values, but for the rounding of
     the last digits, and all effects in their order. What is derived from a simplified Program is
     not what is derived from the original: transform first, and simplify then.
 
-    Args:
-        program: The Program.
-
-    Returns:
-        The simplified Program. It is kept, so that simplifying once more costs nothing.
+    What is made of a Program is kept with it, so that simplifying once more costs nothing.
 
     Example:
         >>> import numpy as np
         >>> import functrace as ft
         >>> program = ft.make_ir(ft.grad(lambda x: np.sum(x**2)))(np.ones(3))
-        >>> print(ft.to_text(simplify(program), sources=False))
+        >>> print(ft.to_text(EXACT(program), sources=False))
         def program(a: float64[3]):
             b: float64[3] = add(a, a)
             return b
     """
-    if "simplified" not in program.derived:
-        _simplify_nested(program)
-    return _simplified_once(program)
+
+    def __init__(self, on_structures: Sequence[Pass], passes: Sequence[Pass]) -> None:
+        """Say which passes there are.
+
+        Args:
+            on_structures: Those that are run where equations hold Programs, when calls have been
+                written in place and these Programs are simplified.
+            passes: Those that are run then, in order.
+        """
+        self.on_structures = tuple(on_structures)
+        self.passes = tuple(passes)
+
+    def __call__(self, program: Program) -> Program:
+        """The simplified Program."""
+        if ("simplified", self) not in program.derived:
+            self._simplify_nested(program)
+        return self._simplified_once(program)
+
+    def first(self, program: Program) -> Program:
+        """What each pass makes of a Program that is run once: most of a simplification."""
+        if ("first round", self) not in program.derived:
+            self._simplify_nested(program)
+        return self._first_round(program)
+
+    def _simplify_nested(self, program: Program) -> None:
+        for inner in program.nested():  # innermost first: they may be too deep for recursion
+            self._simplified_once(inner)
+
+    def _simplified_once(self, program: Program) -> Program:
+        key = ("simplified", self)
+        simple = program.derive(key, lambda: self._simplified(program))
+        return simple.derive(key, lambda: simple)
+
+    def _first_round(self, program: Program) -> Program:
+        return program.derive(("first round", self), lambda: self._round(program))
+
+    def _simplified(self, program: Program) -> Program:
+        after = self._first_round(program)
+        for _ in range(ROUNDS - 1):
+            if after is program:
+                break
+            program, after = after, self._round(after)
+        return after
+
+    def _round(self, program: Program) -> Program:
+        if any(equation.primitive.holds_programs for equation in program.equations):
+            program = remove_dead_code(inline(program))
+            program = simplify_nested(program, self._simplified_once)
+            for improve in self.on_structures:
+                program = improve(program)
+        for improve in self.passes:
+            program = improve(program)
+        return program
 
 
-def simplify_first(program: Program) -> Program:
-    """Run each pass once, which is most of a simplification. It is kept, as what it is a part of.
-
-    Args:
-        program: The Program.
-
-    Returns:
-        A Program that means the same.
-    """
-    if "first round" not in program.derived:
-        _simplify_nested(program)
-    return program.derive("first round", lambda: _round(program))
-
-
-def _simplify_nested(program: Program) -> None:
-    for inner in program.nested():  # innermost first: they may be too deep for recursion
-        _simplified_once(inner)
-
-
-def _simplified_once(program: Program) -> Program:
-    simple = program.derive("simplified", lambda: _simplified(program))
-    return simple.derive("simplified", lambda: simple)
-
-
-def _simplified(program: Program) -> Program:
-    after = program.derive("first round", lambda: _round(program))
-    for _ in range(ROUNDS - 1):
-        if after is program:
-            break
-        program, after = after, _round(after)
-    return after
-
-
-def _round(program: Program) -> Program:
-    if any(equation.primitive.holds_programs for equation in program.equations):
-        program = remove_dead_code(inline(program))
-        program = simplify_nested(program, _simplified_once)
-        program = improve_structures(program)
-    program = remove_dead_code(program)
-    program = fold_constants(program)
-    program = simplify_algebra(program)
-    program = share_subexpressions(program)
-    return remove_dead_code(program)
+EXACT = Pipeline(
+    on_structures=(improve_structures,),
+    passes=(
+        remove_dead_code,
+        fold_constants,
+        simplify_algebra,
+        share_subexpressions,
+        remove_dead_code,
+    ),
+)
+"""What is right whatever runs the Program."""

@@ -15,7 +15,8 @@ adding at an index, and the order in which contractions add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,22 +63,24 @@ MOST_WRITES = 16
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
 
-def simplify_algebra(program: Program) -> Program:
-    """Apply the rules of this file to each equation.
+def simplify_algebra(program: Program, laws: Laws | None = None) -> Program:
+    """Apply rules to each equation.
 
     Args:
         program: The Program.
+        laws: The rules; by default those of this file that hold whatever runs the Program.
 
     Returns:
         The simplified Program; the same Program, if no rule applies. Equations that nothing uses
         any more are still in it.
     """
-    return rewrite(program, _simplified, counts_uses=True)
+    step = partial(_simplified, LAWS if laws is None else laws)
+    return rewrite(program, step, counts_uses=True)
 
 
-def _simplified(equation: Equation, scope: Scope) -> None:
+def _simplified(laws: Laws, equation: Equation, scope: Scope) -> None:
     for _ in range(_ATTEMPTS):
-        better = _improved(equation, scope)
+        better = _improved(laws, equation, scope)
         if better is None:
             break
         if not isinstance(better, Equation):
@@ -87,9 +90,9 @@ def _simplified(equation: Equation, scope: Scope) -> None:
     scope.append(equation)
 
 
-def _improved(equation: Equation, scope: Scope) -> Equation | Atom | None:
+def _improved(laws: Laws, equation: Equation, scope: Scope) -> Equation | Atom | None:
     """What the first rule that applies makes of an equation."""
-    for rule in _rules_of(equation.primitive):
+    for rule in laws[equation.primitive]:
         better = rule(equation, scope)
         if better is None:
             continue
@@ -102,19 +105,21 @@ def _improved(equation: Equation, scope: Scope) -> Equation | Atom | None:
     return None
 
 
-_known_rules: dict[Primitive, tuple[Rule, ...]] = {}
+class Laws(dict[Primitive, tuple[Rule, ...]]):
+    """The rules of each primitive, with those that hold for its family."""
 
+    def __init__(self, rules: Mapping[Primitive, tuple[Rule, ...]]) -> None:
+        super().__init__()
+        self.rules = rules
 
-def _rules_of(primitive: Primitive) -> tuple[Rule, ...]:
-    rules = _known_rules.get(primitive)
-    if rules is None:
-        rules = tuple(RULES.get(primitive, ()))
+    def __missing__(self, primitive: Primitive) -> tuple[Rule, ...]:
+        rules = self.rules.get(primitive, ())
         if primitive.is_elementwise:
             rules = (*ELEMENTWISE, *rules)
         if primitive.keeps_values:
             rules = (*rules, _same_values)
-        _known_rules[primitive] = rules
-    return rules
+        self[primitive] = rules
+        return rules
 
 
 # What constants are
@@ -815,7 +820,7 @@ def _is_float_within(value: Any, least: float) -> bool:
     return is_number and bool(least <= abs(value) <= MODERATE)
 
 
-def _sum_of_products(equation: Equation, scope: Scope) -> Equation | None:
+def sum_of_products(equation: Equation, scope: Scope) -> Equation | None:
     """A sum of products is a contraction, up to the order in which its terms are added.
 
     BLAS computes it without the memory for the factors' product. Where an axis that stays belongs
@@ -1072,13 +1077,10 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     indexing.index_update: (_written_as_it_was, _written_over),
     indexing.index_add: (_added_to_zeros,),
     indexing.scatter_add: (_reshaping_index,),
-    reducing.sum_primitive: (
-        _sum_of_broadcast,
-        _sum_of_negative,
-        _sum_of_multiple,
-        _sum_of_products,
-    ),
-    reducing.mean_primitive: (_sum_of_negative, _sum_of_multiple, _sum_of_products),
+    reducing.sum_primitive: (_sum_of_broadcast, _sum_of_negative, _sum_of_multiple),
+    reducing.mean_primitive: (_sum_of_negative, _sum_of_multiple),
     contracting.contract: (_contraction_of_transposes, _contraction_of_multiple),
 }
 """For each primitive its rules, in the order in which they are tried."""
+
+LAWS = Laws(RULES)

@@ -44,16 +44,17 @@ def simplify_nested(program: Program, simplify: Callable[[Program], Program]) ->
     return rewrite(program, step)
 
 
-def improve_structures(program: Program) -> Program:
+def improve_structures(program: Program, *, in_all_trips: bool = False) -> Program:
     """Improve what is done with Programs.
 
-    Loops lose the outputs, carries and rows that nothing uses; what is the same in all trips is
-    computed before them, and what need not be done trip by trip, for all trips at once. Runs and
-    choices lose outputs that nothing uses and inputs that are constants or not read; of a choice
-    that is known, what is chosen stays.
+    Loops lose the outputs, carries and rows that nothing uses, and what is the same in all trips is
+    computed before them. Runs and choices lose outputs that nothing uses and inputs that are
+    constants or not read; of a choice that is known, what is chosen stays.
 
     Args:
         program: The Program, without dead code.
+        in_all_trips: Whether it is better to do something for all trips at once, on stacks, than
+            trip by trip.
 
     Returns:
         The Program with the improved applications; the same Program, if there are none.
@@ -65,7 +66,7 @@ def improve_structures(program: Program) -> Program:
         atoms: Sequence[Atom | None] | None = None
         if structure is not None:
             is_used = [variable in used for variable in equation.outputs]
-            atoms = _improved(equation, structure, is_used, scope)
+            atoms = _improved(equation, structure, is_used, scope, in_all_trips)
         if atoms is None:
             scope.append(equation)
             return
@@ -77,7 +78,11 @@ def improve_structures(program: Program) -> Program:
 
 
 def _improved(
-    equation: Equation, structure: Structure[Atom], used: Sequence[bool], scope: Scope
+    equation: Equation,
+    structure: Structure[Atom],
+    used: Sequence[bool],
+    scope: Scope,
+    in_all_trips: bool,
 ) -> Sequence[Atom | None] | None:
     """Write a better application; what stands for each output, or None for what nothing uses."""
     better: Structure[Atom]
@@ -102,7 +107,7 @@ def _improved(
                 better = better._replace(axes=[structure.axes[number] for number in found.kept])
         case Loop():
             found = improved(structure, used, equation, scope)
-            if found is None and structure.condition is None:
+            if found is None and in_all_trips and structure.condition is None:
                 found = regrouped(structure, equation, scope)
             if found is None:
                 return None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
-from functrace.backends import compiling
+from functrace.backends import numpy_backend
 from functrace.backends.assuming import NotAsAssumed, looked_at, row_looked_at
 from functrace.extend import PRIMITIVES
 
@@ -104,8 +104,8 @@ def test_what_is_not_finite_changes_no_value_at_length(name, derivative, numbers
 
 def test_it_is_started_again_once(monkeypatch):
     starts = []
-    begin = compiling.begin_assuming
-    monkeypatch.setattr(compiling, "begin_assuming", lambda: starts.append(1) or begin())
+    begin = numpy_backend.begin_assuming
+    monkeypatch.setattr(numpy_backend, "begin_assuming", lambda: starts.append(1) or begin())
     fast = ft.jit(ft.grad(lambda x: np.sum(FUNCTIONS["softplus"](x))))
     for _ in range(3):
         np.testing.assert_array_equal(fast(np.zeros(2)), [0.5, 0.5])

@@ -7,18 +7,22 @@ import pytest
 
 import functrace as ft
 from functrace import errors
-from functrace.backends.compiling import Executable
-from functrace.jitting import recordings
+from functrace.backends import Backend, Executable, register
 from functrace.jitting.donating import fit_for_donation
 from functrace.transforms.evaluate import run_program
 
 
-@pytest.fixture
-def writes(monkeypatch):
-    """Executables that write each result into a donated array of its type, and spoil the rest."""
-    written = []
+class Writing(Backend):
+    """Writes each result into a donated array of its type, and spoils the rest."""
 
-    def compiled(program, donated=frozenset(), name="program"):
+    name = "writing"
+
+    def __init__(self):
+        self.written = []
+
+    def compile(self, program, donated, name):
+        program = self.simplified(program)
+
         def run(*inputs):
             outputs = run_program(program, [np.copy(x) for x in inputs])
             free = [inputs[number] for number in sorted(donated)]
@@ -33,15 +37,24 @@ def writes(monkeypatch):
                 else:
                     results.append(free.pop(place))
                     results[-1][...] = x
-                    written.append(results[-1])
+                    self.written.append(results[-1])
             for y in free:
                 y[...] = 99
             return tuple(results)
 
-        return Executable(run, program, str(program))
+        return Executable(run, str(program))
 
-    monkeypatch.setattr(recordings, "compiled", compiled)
-    return written
+
+WRITING = Writing()
+register(WRITING)
+
+
+@pytest.fixture
+def writes():
+    """Jitted functions write into what they are given; what they wrote."""
+    WRITING.written.clear()
+    with ft.config.using(backend="writing"):
+        yield WRITING.written
 
 
 def step(p, x, y):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import functrace as ft
-from functrace.simplify import improve_structures, remove_dead_code, simplify, simplify_algebra
+from functrace.backends.numpy_passes import simplify
+from functrace.simplify import improve_structures, remove_dead_code, simplify_algebra
 from tests.simplify.helpers import assert_close, check_pass, check_unchanged
 
 

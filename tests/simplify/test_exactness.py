@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
+from functrace.backends.numpy_passes import simplify
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
-from functrace.simplify import simplify
 from functrace.simplify.rewriting import inferred_type
 from tests.simplify.helpers import assert_same_bits, special_values
 

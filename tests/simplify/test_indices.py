@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
-from functrace.simplify import simplify
+from functrace.backends.numpy_passes import simplify
 from functrace.simplify.indices import relative_index
 from tests.simplify.helpers import assert_same_bits, check_pass
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import functrace as ft
 from functrace import simplify as passes
+from functrace.backends.numpy_passes import simplify
 from functrace.ir.program import to_text
 from functrace.ir.types import type_of
-from functrace.simplify import simplify
 from tests.simplify.helpers import assert_close, assert_same_bits
 from tests.strategies import programs
 from tests.test_random_programs import WRAPPINGS as SIMPLER_WRAPPINGS

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.backends.numpy_passes import simplify
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
-from functrace.simplify import simplify
 from tests.simplify.helpers import assert_close, check_unchanged
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
-from functrace.simplify import improve_structures, remove_dead_code, simplify, trips
+from functrace.backends.numpy_passes import simplify, structures_for_numpy
+from functrace.simplify import remove_dead_code, trips
 from tests.simplify.helpers import assert_close, check_pass
 from tests.strategies import programs
 
@@ -18,7 +19,7 @@ RNG = np.random.default_rng(0)
 def improved(program):
     while True:
         before = program
-        program = remove_dead_code(improve_structures(remove_dead_code(program)))
+        program = remove_dead_code(structures_for_numpy(remove_dead_code(program)))
         if program is before:
             return program
 

@@ -1,0 +1,56 @@
+"""Which outputs without axes NumPy makes arrays, and which scalars."""
+
+from __future__ import annotations
+
+from functrace.ir.program import Atom, Equation, Program
+from functrace.ir.structure import structure_of
+
+
+def classes_of_outputs(program: Program) -> dict[int, bool]:
+    """Which outputs without axes NumPy makes arrays, and which scalars.
+
+    In all that is computed with them they are numbers, also where a Program is simplified; only
+    who gets them back can see the difference.
+
+    Returns:
+        Whether it is an array, by the number of the output; nothing for those that are of the
+        class of an input.
+    """
+    return program.derive("classes of outputs", lambda: _classes(program))
+
+
+def _classes(program: Program) -> dict[int, bool]:
+    wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
+    found: dict[Atom, bool] = {}
+    for equation in program.equations if wanted else ():
+        if all(variable.type.shape for variable in equation.outputs):
+            continue
+        if equation.primitive.holds_programs:
+            found.update(_classes_by_bodies(equation))
+        elif (is_array := _makes_arrays(equation, found)) is not None:
+            found.update(dict.fromkeys(equation.outputs, is_array))
+    found.update({atom: False for atom in wanted if getattr(atom, "is_scalar", False)})
+    return {n: found[atom] for n, atom in enumerate(program.outputs) if atom in found}
+
+
+def _classes_by_bodies(equation: Equation) -> dict[Atom, bool]:
+    """The classes of outputs that are those of Programs within: where all of these agree."""
+    structure = structure_of(equation)
+    if structure is None:
+        return {}
+    classes = [set(classes_of_outputs(body).items()) for body in structure.results]
+    agreed = set.intersection(*classes)
+    return {equation.outputs[number]: is_array for number, is_array in agreed}
+
+
+def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
+    """Whether NumPy makes arrays of outputs without axes; None where nothing tells."""
+    primitive = equation.primitive
+    if primitive.makes_arrays:
+        return True
+    if primitive.makes_scalars:
+        return False
+    if primitive.multiple_outputs or not (primitive.makes_views or primitive.keeps_arrays):
+        return None
+    given = equation.inputs[0]
+    return True if given.type.shape else found.get(given)

@@ -1,0 +1,68 @@
+"""The backend that writes Programs as Python source over NumPy: it is always there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from functrace.backends.assuming import NotAsAssumed, assuming_finite, begin_assuming
+from functrace.backends.backend import Backend, Executable
+from functrace.backends.classes import classes_of_outputs
+from functrace.backends.numpy_passes import simplify
+from functrace.backends.numpy_source import Written
+from functrace.ir.program import Program
+from functrace.tracing.numpy_warnings import end_of_rule
+
+
+class NumPyBackend(Backend):
+    """Straight-line source, in which each primitive says itself what it is in NumPy."""
+
+    name = "numpy"
+    passes = simplify
+    separates = True
+
+    def compile(self, program: Program, donated: frozenset[int], name: str) -> Executable:
+        """Write the source; where that is faster, for the case that all is finite."""
+        classes = classes_of_outputs(program)
+        assuming = None if donated else assuming_finite(program)
+        if assuming is not None:
+            return _assuming(program, assuming, name, classes)
+        # It does not hold the Program, which may be the given one: that must not hold itself.
+        written = Written(simplify(program), donated, name, classes)
+        return Executable(written.run, written.source)
+
+
+def _assuming(
+    program: Program, assuming: Program, name: str, classes: Mapping[int, bool]
+) -> Executable:
+    """A function that assumes that all is finite, until it finds that something is not.
+
+    Args:
+        program: What is to be run.
+        assuming: The same, made by `assuming_finite`.
+        name: The name of the function.
+        classes: As for `Written`.
+
+    Returns:
+        The function, and the text of what runs as long as the assumption holds.
+    """
+    hopeful = Written(simplify.first(assuming), frozenset(), name, classes)
+    # One of its own, for the same reason.
+    program = Program(program.inputs, program.equations, program.outputs)
+    assumed = hopeful.run
+    careful: Callable[..., tuple[Any, ...]] | None = None
+
+    def run(*inputs: Any) -> tuple[Any, ...]:
+        nonlocal careful
+        if careful is None:
+            begun = begin_assuming()
+            try:
+                return assumed(*inputs)
+            except NotAsAssumed:
+                pass
+            finally:
+                end_of_rule(begun)
+            careful = Written(simplify(program), frozenset(), name, classes).run
+        return careful(*inputs)
+
+    return Executable(run, hopeful.source)

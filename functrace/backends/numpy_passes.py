@@ -1,0 +1,42 @@
+"""How Programs are simplified that NumPy will run, one operation at a time.
+
+To call NumPy costs a microsecond, whatever it does, and each result is an array in memory. So a
+loop does at once, for all trips, what can be done so (`functrace.simplify.trips`), and a sum of
+products is a contraction, which makes no array of the products. What fuses operations has no use
+for either.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from functrace.primitives import reducing
+from functrace.simplify import (
+    Pipeline,
+    fold_constants,
+    improve_structures,
+    remove_dead_code,
+    share_subexpressions,
+    simplify_algebra,
+)
+from functrace.simplify.algebra import RULES, Laws, sum_of_products
+
+_SUMS = (reducing.sum_primitive, reducing.mean_primitive)
+
+WITH_CONTRACTIONS = Laws(RULES | {sum: (*RULES[sum], sum_of_products) for sum in _SUMS})
+"""The laws of arithmetic, and what BLAS does in one call."""
+
+structures_for_numpy = partial(improve_structures, in_all_trips=True)
+algebra_for_numpy = partial(simplify_algebra, laws=WITH_CONTRACTIONS)
+
+simplify = Pipeline(
+    on_structures=(structures_for_numpy,),
+    passes=(
+        remove_dead_code,
+        fold_constants,
+        algebra_for_numpy,
+        share_subexpressions,
+        remove_dead_code,
+    ),
+)
+"""The passes of the NumPy backend."""
