@@ -49,6 +49,20 @@ class Backend:
         separates: Whether it sees to it itself that outputs share no memory with inputs, each other
             and what is kept from call to call, and that an output without axes is an array or a
             scalar as `functrace.backends.classes` says. Else that is done after each call.
+
+    Example:
+        >>> import functrace as ft
+        >>> class Reference(Backend):
+        ...     name = "reference"
+        ...
+        ...     def compile(self, program, donated, name):
+        ...         program = self.simplified(program)
+        ...         run = lambda *inputs: tuple(ft.evaluate(program, *inputs))
+        ...         return Executable(run, str(program))
+        >>> register(Reference())
+        >>> print(ft.jit(lambda x: -(-x), backend="reference").source(1.0))
+        def program(a: weak_float64):
+            return a
     """
 
     name: ClassVar[str]

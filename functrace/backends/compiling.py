@@ -111,11 +111,15 @@ def _separating(
     def run_apart(*inputs: Any) -> tuple[Any, ...]:
         outputs = list(run(*inputs))
         for number, type in enumerate(types):
-            if type.shape or type.weak:
+            if type.shape:
                 continue
-            is_array = classes.get(number, isinstance(outputs[number], np.ndarray))
             output = np.asarray(outputs[number], type.dtype)
-            outputs[number] = output if is_array else output[()]
+            if type.weak:
+                outputs[number] = output.item()
+            elif not classes.get(number, isinstance(outputs[number], np.ndarray)):
+                outputs[number] = output[()]
+            else:
+                outputs[number] = output
         return tuple(apart(outputs, [*(inputs[number] for number in lent), *constants]))
 
     return run_apart
