@@ -21,6 +21,7 @@ from functrace.ir import primitive as _primitive
 from functrace.ir.emission import Code
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Constant, Equation, Program, Source, Variable
+from functrace.ir.structure import Choice, Loop, Run, structure_of
 from functrace.ir.types import ArrayType, type_of
 from functrace.primitives import elementwise as _elementwise
 from functrace.primitives import linear as _linear
@@ -36,17 +37,21 @@ from functrace.transforms.transformed import require_callable
 __all__ = [
     "PRIMITIVES",
     "ArrayType",
+    "Choice",
     "Code",
     "Constant",
     "Elementwise",
     "Equation",
     "Linear",
+    "Loop",
     "Primitive",
     "Program",
+    "Run",
     "Variable",
     "bind",
     "conform",
     "implements",
+    "structure_of",
     "type_of",
     "wrap",
 ]
