@@ -140,17 +140,16 @@ OF_SEVERAL = {
     "test_random_programs": "drawn Programs, through everything that takes one",
     "test_typing": "what a type checker sees of the whole package",
     "test_workloads": "the workloads of the benchmarks",
-    "tracing/test_tracing": "a tracer and the files that its class is made of",
     "transforms/test_writing_in_place": "arrays that are written, in reverse mode and under jit",
     "tree/test_properties": "what holds of all trees, by any function",
 }
 """Files of tests that stand beside no file of the source, and of what they are."""
 
 THROUGH_OTHERS = {
-    *("backends", "control.call", "control.choices", "control.looping", "ir.structure"),
-    *("tracing.conversions", "tracing.entrances", "tracing.implementing", "tracing.operands"),
-    *("tracing.program_recording", "tracing.recording", "tracing.sharing", "tracing.tables"),
-    *("tracing.traced_array", "tracing.tracer", "tracing.wording"),
+    *("backends", "control.call", "control.choices", "control.looping"),
+    *("control.reversing", "ir.structure"),
+    *("tracing.conversions", "tracing.entrances", "tracing.implementing"),
+    *("tracing.program_recording", "tracing.sharing", "tracing.tables", "tracing.wording"),
 }
 """Rooms and files that are tested as a whole: generated source by `backends/test_numpy_source`,
 loops and choices by `control/test_loops` and `control/test_branching`, what a tracer is made of by
