@@ -227,7 +227,7 @@ def combines_examples(program: Program) -> bool:
 
     def in_one(program: Program) -> bool:
         return any(
-            isinstance(equation.primitive, Collective)
+            equation.primitive.needs_named_axis
             or any(inner.derived[key] for inner in equation.programs)
             for equation in program.equations
         )

@@ -38,6 +38,8 @@ class Primitive:
         is_linear: Whether its derivative is the same for all values, so that tangents are
             multiplied with nothing that could be infinite or nan.
         makes_views: Whether NumPy's result shares the memory of the first input.
+        may_copy: Whether that depends on how its elements lie: where no view can be made, as it may
+            be that of a reshape, it is a copy.
         is_fresh: Whether what ``run`` returns shares memory with nothing else, neither with inputs
             nor with what anybody keeps, so that it may be written over. Where it is not declared,
             results are never written, nor are the inputs, which Python has seen.
@@ -103,6 +105,7 @@ class Primitive:
     locally_constant: bool = False
     is_linear: bool = False
     makes_views: bool = False
+    may_copy: ClassVar[bool] = False
     is_fresh: bool = False
     makes_arrays: bool = False
     makes_scalars: bool = False
@@ -237,6 +240,29 @@ class Primitive:
             The inputs and the parameters; None where there is none.
         """
         return None
+
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """The axes of its output, from that of the longest steps in memory to that of the shortest.
+
+        Args:
+            orders: Those of the inputs; None where they are not known.
+            types: The types of the inputs.
+            rank: How many axes the output has.
+            params: The primitive's parameters.
+
+        Returns:
+            The order; None where it is not known. Of inputs in row-major order it is that, unless a
+            primitive says something else.
+        """
+        known = (order for order, type in zip(orders, types, strict=True) if type.ndim > 1)
+        is_row_major = all(order == (*range(len(order or ())),) for order in known)
+        return (*range(rank),) if is_row_major else None
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

@@ -217,6 +217,21 @@ class Elementwise(Primitive):
             operands = tuple(np.dtype(np.int64) if x == np.bool_ else x for x in operands)
         return operands
 
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """NumPy's ufuncs keep the order that all inputs have."""
+        result = super().order_of_axes(orders, types, rank, params)
+        found = {order for order, type in zip(orders, types, strict=True) if type.ndim > 1}
+        if result is None and len(found) == 1 and UFUNCS.get(self.ufunc) is self:
+            (order,) = found
+            return order if order is not None and len(order) == rank else None
+        return result
+
     def numpy_code(
         self,
         names: Namer,
@@ -1101,9 +1116,10 @@ select = Select(
 
 for _ufunc in (
     np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isfinite, np.isinf, np.isnan, np.isnat,
-    np.logical_not,
 ):  # fmt: skip
     of_ufunc(_ufunc)
+
+logical_not = of_ufunc(np.logical_not)
 
 for _ufunc in (np.logical_and, np.logical_or, np.logical_xor, np.gcd, np.lcm):
     of_ufunc(_ufunc, commutes=True)

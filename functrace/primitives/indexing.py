@@ -238,6 +238,18 @@ class GetItem(Linear):
             python = f"{{0}}.item({index})"
         return Code(f"{{0}}[{index}]", python=python, is_view=is_view, is_fresh=not is_view)
 
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """With arrays of indices it is NumPy's choice."""
+        if len(types) > 1 and not isinstance(params["index"][0], str):
+            return None
+        return super().order_of_axes(orders, types, rank, params)
+
     def infer(
         self, x: ArrayType, *arrays: ArrayType, index: Index, unique: bool = False
     ) -> ArrayType:
@@ -632,6 +644,16 @@ class IndexUpdate(Writing):
     """
 
     writes_over = True
+
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """It is a copy that lies as the array does."""
+        return orders[0]
 
     def run(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Write into a copy."""

@@ -45,6 +45,7 @@ class Reshape(Linear):
 
     is_total = True
     makes_views = True
+    may_copy = True
 
     def run(self, x: Any, *, shape: Shape) -> Any:
         """Reshape."""
@@ -114,6 +115,17 @@ class Transpose(Linear):
         """Transpose."""
         return x.transpose(permutation) if type(x) is np.ndarray else np.transpose(x, permutation)
 
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """They lie as the input's do."""
+        first, permutation = orders[0], params["permutation"]
+        return None if first is None else tuple(permutation.index(axis) for axis in first)
+
     def infer(self, x: ArrayType, *, permutation: Axes) -> ArrayType:
         """The lengths in another order."""
         if sorted(permutation) != list(range(x.ndim)):
@@ -176,6 +188,16 @@ class BroadcastTo(Linear):
         """Broadcast; the result cannot be written."""
         return np.broadcast_to(x, shape)
 
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """Steps of no length have no order."""
+        return None
+
     def infer(self, x: ArrayType, *, shape: Shape) -> ArrayType:
         """The shape, if the input broadcasts to it."""
         if np.broadcast_shapes(x.shape, shape) != shape:
@@ -231,6 +253,16 @@ class Flip(Linear):
     def run(self, x: Any, *, reverse: Axes) -> Any:
         """Flip."""
         return np.flip(x, reverse)
+
+    def order_of_axes(
+        self,
+        orders: Sequence[tuple[int, ...] | None],
+        types: Sequence[ArrayType],
+        rank: int,
+        params: dict[str, Any],
+    ) -> tuple[int, ...] | None:
+        """They lie as the input's do."""
+        return orders[0]
 
     def infer(self, x: ArrayType, *, reverse: Axes) -> ArrayType:
         """The same type."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
@@ -568,7 +568,7 @@ def _same_choice(equation: Equation, scope: Scope) -> Equation | None:
 def _opposite_choice(equation: Equation, scope: Scope) -> Equation | None:
     """``where(not c, x, y)`` is ``where(c, y, x)``."""
     condition, x, y = equation.inputs
-    made = scope.made_by(condition, PRIMITIVES["logical_not"])
+    made = scope.made_by(condition, elementwise.logical_not)
     if made is None or made.inputs[0].type.dtype.kind != "b":
         return None
     return equation.replaced(inputs=[made.inputs[0], y, x])
@@ -994,7 +994,7 @@ def _written_as_it_was(equation: Equation, scope: Scope) -> Atom | None:
     """To write what was read at the same place changes nothing."""
     x, value = equation.inputs[:2]
     made = scope.definitions.get(value)
-    if made is None or not isinstance(made.primitive, indexing.GetItem):
+    if made is None or not made.primitive.reads_part:
         return None
     is_same = made.inputs[0] is x and are_alike(made.inputs[1:], equation.inputs[2:])
     return x if is_same and made.params["index"] == equation.params["index"] else None

@@ -27,7 +27,7 @@ import numpy as np
 from functrace import tree
 from functrace.errors import ScalarWriteError, ViewWriteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import Constant, Equation
+from functrace.ir.program import Constant
 from functrace.ir.types import UNKNOWN
 from functrace.tracing.implementing import implements
 from functrace.tracing.layouts import (
@@ -42,7 +42,6 @@ from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import Recording, require_usable, written_within
 from functrace.tracing.sharing import Memory, new_memory
-from functrace.tracing.tables import UFUNCS
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind, bind_over
 
@@ -283,40 +282,19 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
             if missing:
                 waiting.extend(missing)
                 continue
-            orders[atom] = _order_of_output(equation, rank, orders)
+            given = [orders[x] for x in equation.inputs]
+            types = [x.type for x in equation.inputs]
+            orders[atom] = equation.primitive.order_of_axes(given, types, rank, equation.params)
         if atom in recording.recopied and orders[atom] != tuple(range(rank)):
             orders[atom] = None
         waiting.pop()
     return orders[variable]
 
 
-def _order_of_output(
-    equation: Equation, rank: int, orders: dict[Any, tuple[int, ...] | None]
-) -> tuple[int, ...] | None:
-    """The order of the axes of an equation's output, from those of its inputs."""
-    primitive = equation.primitive
-    first = orders[equation.inputs[0]]
-    if primitive is PRIMITIVES["transpose"]:
-        permutation = equation.params["permutation"]
-        return None if first is None else tuple(permutation.index(axis) for axis in first)
-    if primitive in (PRIMITIVES["index_update"], PRIMITIVES["flip"]):
-        return first
-    if primitive is PRIMITIVES["gather"] and not isinstance(equation.params["index"][0], str):
-        return None
-    found = {orders[atom] for atom in equation.inputs if len(atom.type.shape) > 1}
-    row_major = tuple(range(rank))
-    if all(order is not None and order == tuple(range(len(order))) for order in found):
-        return None if primitive is PRIMITIVES["broadcast_to"] else row_major
-    if len(found) == 1 and primitive in UFUNCS.values():
-        (order,) = found
-        return order if order is not None and len(order) == rank else None
-    return None
-
-
 def _is_view(tracer: Tracer) -> bool | None:
     """Whether what a primitive made shares the memory of its base; None where nobody knows."""
     primitive, params, part = tracer.made_by
-    if primitive is not PRIMITIVES["reshape"]:
+    if not primitive.may_copy:
         return True
     base, shape = tracer.base, params["shape"]
     assert base is not None
