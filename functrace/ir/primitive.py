@@ -215,6 +215,13 @@ class Primitive:
         """
         raise MissingRuleError.of(self.name, "infer")
 
+    def count_of_outputs(self, types: Sequence[ArrayType], params: dict[str, Any]) -> int | None:
+        """How many outputs it has, if lengths of its inputs decide that; None where they do not.
+
+        It is asked before `infer`, which would make a type for each: a text may name any length.
+        """
+        return None
+
     def structure(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """What it does with the Programs that it holds, as data.
 

@@ -585,10 +585,9 @@ class _Reader(Reader):
                 raise parse_error(node, f"{key} has a text that is no name.")
         if not isinstance(params.get("dtype"), np.dtype | None):
             raise parse_error(node, f"{params['dtype']!r} is no dtype.")
-        if primitive.name == "unstack":  # which would make as many types as the axis is long
-            length = inputs[0].type.shape[params["axis"]]
-            if length != outputs:
-                raise parse_error(node, f"unstack has {length} outputs, not {outputs}.")
+        count = primitive.count_of_outputs([atom.type for atom in inputs], params)
+        if count not in (None, outputs):
+            raise parse_error(node, f"{primitive.name} has {count} outputs, not {outputs}.")
 
 
 Program.storage = Storage(save, load)

@@ -585,6 +585,10 @@ class Unstack(Separating):
 
     makes_views = True
 
+    def count_of_outputs(self, types: Sequence[ArrayType], params: dict[str, Any]) -> int | None:
+        """As many as the axis is long."""
+        return types[0].shape[params["axis"]]
+
     def numpy_code(
         self,
         names: Namer,

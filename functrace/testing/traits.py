@@ -11,6 +11,7 @@ import numpy as np
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.testing.comparing import fail, nearly_identical, shown, tolerances
+from functrace.tracing.layouts import order_of
 from functrace.tracing.program_recording import ProgramRecording
 
 HOSTILE = {
@@ -46,6 +47,9 @@ def check_traits(primitive: Primitive, inputs: Sequence[Any], params: Mapping[st
     if not primitive.warns:
         checker.trait = "warns"
         checker.check_no_warnings()
+    if not primitive.multiple_outputs:
+        checker.trait = "order_of_axes"
+        checker.check_order()
 
 
 class _TraitChecker:
@@ -224,6 +228,20 @@ class _TraitChecker:
                 self.require(
                     np.shares_memory(output, base), "an output has memory of its own", output=output
                 )
+
+    def check_order(self) -> None:
+        """In row-major order, and in the reverse."""
+        for lying in (np.ascontiguousarray, np.asfortranarray):
+            given = [lying(x) if np.ndim(x) > 1 else x for x in self.inputs]
+            orders = [order_of(np.asarray(x)) for x in given]
+            with np.errstate(all="ignore"):
+                (output,) = self.run(*given)
+            if not isinstance(output, np.ndarray) or not output.size or 1 in output.shape:
+                continue  # steps along an axis of one element say nothing
+            params = self.params
+            order = self.primitive.order_of_axes(orders, self.types, output.ndim, params)
+            is_so = order is None or order == order_of(output)
+            self.require(is_so, "in memory the axes lie otherwise", order=order)
 
     def check_arrays(self) -> None:
         for output in self.outputs:

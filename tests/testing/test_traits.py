@@ -86,6 +86,12 @@ def test_what_holds_passes(traits, run, inputs):
     check_traits(Function(run, **traits), inputs, {})
 
 
+def test_how_the_output_lies_in_memory_is_checked():
+    columns = Function(lambda x: np.array(x, order="F"))
+    with pytest.raises(AssertionError, match="says 'order_of_axes', but in memory the axes lie"):
+        check_traits(columns, (np.ones((2, 3)),), {})
+
+
 def test_they_are_among_the_checks_of_a_primitive():
     assert check_primitive("multiply", X, Y)["traits"] == "passed"
     with pytest.raises(AssertionError, match="says 'commutes', but"):
