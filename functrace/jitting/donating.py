@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from functrace.backends.compiling import arrays_in
 from functrace.ir.program import Program
 
 
@@ -26,7 +25,7 @@ def fit_for_donation(
     """
     numbers = sorted(donated)
     others = [number for number in range(len(program.inputs)) if number not in donated]
-    constants = _arrays_in(program)
+    constants = arrays_in(program)
     of_constants = {id(owner) for owner in map(_owner, constants)}
 
     def run_donated(*leaves: Any) -> tuple[Any, ...]:
@@ -51,17 +50,3 @@ def _owner(x: Any) -> Any:
         if base is None:
             return x
         x = base
-
-
-def _arrays_in(program: Program) -> list[Any]:
-    """The arrays that a Program and those in it hold as constants."""
-    arrays = [
-        constant.value for constant in program.constants() if isinstance(constant.value, np.ndarray)
-    ]
-    for equation in program.equations:
-        for inner in equation.programs:
-            arrays += _arrays_in(inner)
-        for parameter in equation.params.values():
-            parts: Any = parameter if isinstance(parameter, tuple) else (parameter,)
-            arrays += (part for part in parts if isinstance(part, np.ndarray))
-    return arrays
