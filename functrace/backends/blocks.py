@@ -142,8 +142,32 @@ class _Block:
 
     def _code(self, equation: Equation) -> Code | None:
         primitive = equation.primitive
-        if is_planned(self.planner, structure_of(equation)):
+        if primitive.holds_programs and is_planned(self.planner, structure_of(equation)):
             return None
+        code = self._known_code(equation)
+        if code.product is not None:
+            self.planner.products.append(code.product)
+        return code
+
+    def _known_code(self, equation: Equation) -> Code:
+        """The code of an equation; once for all of ours that differ only in variables."""
+        if equation.params or not equation.primitive.is_own:
+            return self._new_code(equation)
+        key = (
+            equation.primitive,
+            *(
+                atom.type if isinstance(atom, Variable) else (atom.type, id(atom.value))
+                for atom in equation.inputs
+            ),
+        )
+        codes = self.planner.codes
+        code = codes.get(key)
+        if code is None:
+            code = codes[key] = self._new_code(equation)
+        return code
+
+    def _new_code(self, equation: Equation) -> Code:
+        primitive = equation.primitive
         operands = [
             Operand(atom.type, atom.value if isinstance(atom, Constant) else UNKNOWN)
             for atom in equation.inputs
@@ -152,11 +176,7 @@ class _Block:
         names = self.planner.names
         code = primitive.numpy_code(names, operands, types, **equation.params)
         code = code or called(names, equation)
-        if code.is_fresh is None:
-            code = code._replace(is_fresh=primitive.is_fresh)
-        if code.product is not None:
-            self.planner.products.append(code.product)
-        return code
+        return code if code.is_fresh is not None else code._replace(is_fresh=primitive.is_fresh)
 
     def plan(self) -> None:
         """Plan all equations."""
@@ -210,10 +230,8 @@ class _Block:
         planner = self.planner
         inputs = [planner.value(atom) for atom in equation.inputs]
         for value in inputs:
-            if value.form is Form.NUMBERS:
-                planner.numpy(value)
-            elif value.form is Form.NUMPY:
-                planner.python(value)
+            if value.form is not Form.PYTHON:
+                planner.python(value) if not value.type.shape else planner.numpy(value)
         if equation.handling >= DIVISION and code.silent is not None:
             template = code.silent
         (variable,) = equation.outputs

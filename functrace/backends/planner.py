@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from functrace.backends.memory import Form, Storage, Value, is_double, size_of
 from functrace.backends.names import Names
 from functrace.backends.plan import As, Convert, Plan, Read, Step
 from functrace.errors import ProgramCheckError
+from functrace.ir.emission import Code
 from functrace.ir.program import Atom, ElidedValue, Source, Variable
 from functrace.ir.types import ArrayType
 
@@ -21,6 +23,7 @@ class Planner:
     Attributes:
         values: What the variables are that are needed now.
         names: Gives names to what the steps refer to.
+        codes: The codes so far of equations without parameters, by what tells these apart.
         prefers_python: Whether numbers are held as Python's floats.
         products: The sizes of the matrix products.
         source: The place in the user's code for the steps that follow.
@@ -30,6 +33,7 @@ class Planner:
     def __init__(self, prefers_python: bool) -> None:
         self.values: dict[Variable, Value] = {}
         self.names = Names()
+        self.codes: dict[Any, Code] = {}
         self.prefers_python = prefers_python
         self.products: list[tuple[int, int, int]] = []
         self.source: Source | None = None

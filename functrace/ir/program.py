@@ -192,7 +192,7 @@ class Equation:
     @property
     def raises(self) -> bool:
         """Whether NumPy is to raise some kinds of errors, as Python's own floats never do."""
-        return any(handling.endswith("=raise") for handling in self.handling)
+        return bool(self.handling) and any(how.endswith("=raise") for how in self.handling)
 
     def replaced(
         self,
