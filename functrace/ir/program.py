@@ -222,7 +222,10 @@ class Equation:
     @property
     def has_effect(self) -> bool:
         """Whether it must stay though nothing uses its outputs: it prints, or a Program in it."""
-        return self.primitive.has_effect or any(program.has_effect for program in self.programs)
+        programs = self.programs
+        return self.primitive.has_effect or (
+            bool(programs) and any(program.has_effect for program in programs)
+        )
 
     @property
     def makes_zeros(self) -> bool:

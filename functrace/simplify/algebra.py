@@ -92,7 +92,8 @@ def _simplified(laws: Laws, equation: Equation, scope: Scope) -> None:
 
 def _improved(laws: Laws, equation: Equation, scope: Scope) -> Equation | Atom | None:
     """What the first rule that applies makes of an equation."""
-    for rule in laws[equation.primitive]:
+    outputs = equation.outputs
+    for rule in laws[equation.primitive, bool(outputs and outputs[0].type.shape)]:
         better = rule(equation, scope)
         if better is None:
             continue
@@ -100,25 +101,29 @@ def _improved(laws: Laws, equation: Equation, scope: Scope) -> Equation | Atom |
             type = inferred_type(better.primitive, better.inputs, better.params)
         else:
             type = better.type
-        if type == equation.outputs[0].type:
+        if type == outputs[0].type:
             return better
     return None
 
 
-class Laws(dict[Primitive, tuple[Rule, ...]]):
-    """The rules of each primitive, with those that hold for its family."""
+class Laws(dict[tuple[Primitive, bool], tuple[Rule, ...]]):
+    """The rules of each primitive, with those that hold for its family.
+
+    The keys also say whether its output has axes: only then is there something to broadcast.
+    """
 
     def __init__(self, rules: Mapping[Primitive, tuple[Rule, ...]]) -> None:
         super().__init__()
         self.rules = rules
 
-    def __missing__(self, primitive: Primitive) -> tuple[Rule, ...]:
+    def __missing__(self, key: tuple[Primitive, bool]) -> tuple[Rule, ...]:
+        primitive, has_axes = key
         rules = self.rules.get(primitive, ())
-        if primitive.is_elementwise:
+        if primitive.is_elementwise and has_axes:
             rules = (*ELEMENTWISE, *rules)
         if primitive.keeps_values:
             rules = (*rules, _same_values)
-        self[primitive] = rules
+        self[key] = rules
         return rules
 
 
@@ -1033,7 +1038,7 @@ ELEMENTWISE: tuple[Rule, ...] = (
     _without_broadcasting,
     _before_broadcasting,
 )
-"""The rules of all elementwise primitives."""
+"""The rules of all elementwise primitives, where the output has axes."""
 
 RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.add: (
