@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.backends.numpy_passes import simplify
 from functrace.extend import ArrayType, Elementwise, Primitive, bind
-from functrace.simplify import simplify
 
 _numbers = count()
 X, Y = np.array([0.5, 1.0, 2.0]), np.array([3.0, -1.0, 0.25])
