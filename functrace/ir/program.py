@@ -294,10 +294,10 @@ def with_programs(params: dict[str, Any], change: Callable[[Program], Program]) 
     return {**params, **changed} if changed else params
 
 
-class Storage(NamedTuple):
+class FileFormat(NamedTuple):
     """How Programs are written to files and read: what ``ir/saving.py`` does.
 
-    It needs what stands above this file, so it enters itself as ``Program.storage``.
+    It needs what stands above this file, so it enters itself as ``Program.file_format``.
     """
 
     save: Callable[[Program, str | PathLike[str] | BinaryIO], None]
@@ -320,7 +320,7 @@ class Program:
 
     __slots__ = ("derived", "equations", "inputs", "outputs")
 
-    storage: ClassVar[Storage]
+    file_format: ClassVar[FileFormat]
 
     def __init__(
         self,
@@ -489,7 +489,7 @@ class Program:
             >>> ft.evaluate(ft.Program.load(file), 0.0)
             [np.float64(1.0)]
         """
-        self.storage.save(self, file)
+        self.file_format.save(self, file)
 
     @staticmethod
     @boundary
@@ -514,7 +514,7 @@ class Program:
                 or on a machine whose numbers this one does not have.
             OSError: The file cannot be read.
         """
-        return Program.storage.load(file, primitives)
+        return Program.file_format.load(file, primitives)
 
     @boundary
     def __reduce__(self) -> Any:

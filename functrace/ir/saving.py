@@ -40,10 +40,10 @@ from functrace.ir.program import (
     Constant,
     ElidedValue,
     Equation,
+    FileFormat,
     Printer,
     Program,
     Source,
-    Storage,
     literal,
     titled_programs,
 )
@@ -590,4 +590,4 @@ class _Reader(Reader):
             raise parse_error(node, f"{primitive.name} has {count} outputs, not {outputs}.")
 
 
-Program.storage = Storage(save, load)
+Program.file_format = FileFormat(save, load)
