@@ -16,13 +16,14 @@ class Config:
     for a block of code, in the thread or task that runs it, and for nobody else.
 
     Example:
+        >>> import numpy as np
         >>> import functrace as ft
         >>> ft.config.backend
         'numpy'
         >>> ft.config.backend = "numpy"
         >>> with ft.config.using(backend="numpy"):
-        ...     ft.jit(lambda x: x + 1)(1)
-        np.int64(2)
+        ...     ft.jit(np.sin)(0.0)
+        np.float64(0.0)
     """
 
     __slots__ = ()

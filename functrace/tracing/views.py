@@ -294,7 +294,7 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
 def _is_view(tracer: Tracer) -> bool | None:
     """Whether what a primitive made shares the memory of its base; None where nobody knows."""
     primitive, params, part = tracer.made_by
-    if not primitive.may_copy:
+    if not isinstance(primitive, Primitive) or not primitive.may_copy:
         return True
     base, shape = tracer.base, params["shape"]
     assert base is not None

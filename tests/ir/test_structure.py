@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.backends.numpy_passes import simplify
 from functrace.errors import ProgramCheckError
 from functrace.extend import Choice, Constant, Loop, Run, bind, structure_of
 from functrace.ir.program import Equation, Program, Variable, input_types, output_types
 from functrace.ir.structure import bodies
 from functrace.ir.types import ArrayType
-from functrace.simplify import simplify
 
 X = np.array([0.5, -1.5, 2.0])
 
