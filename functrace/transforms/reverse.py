@@ -432,7 +432,8 @@ def pull_back(
     is_recorded = is_traced or tape.is_nested
     if not has_zeros and not tape.zeros_until:
         backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
-        tape.settle_inputs(cotangents)
+        if is_recorded or tape.tells_apart:  # else all are numbers
+            tape.settle_inputs(cotangents)
         return
     if is_recorded and not _only_tangents_around():
         pull_back_with_zeros(tape, cotangents, once=once, has_zeros=has_zeros)
