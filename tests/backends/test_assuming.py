@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
-from functrace.backends import numpy_backend
 from functrace.backends.assuming import NotAsAssumed, looked_at, row_looked_at
 from functrace.extend import PRIMITIVES
 
@@ -100,21 +99,6 @@ def test_what_is_not_finite_changes_no_value(name, derivative, numbers):
 @given(four_numbers)
 def test_what_is_not_finite_changes_no_value_at_length(name, derivative, numbers):
     require_the_same(name, derivative, numbers)
-
-
-def test_it_is_started_again_once(monkeypatch):
-    starts = []
-    begin = numpy_backend.begin_assuming
-    monkeypatch.setattr(numpy_backend, "begin_assuming", lambda: starts.append(1) or begin())
-    fast = ft.jit(ft.grad(lambda x: np.sum(FUNCTIONS["softplus"](x))))
-    for _ in range(3):
-        np.testing.assert_array_equal(fast(np.zeros(2)), [0.5, 0.5])
-    assert len(starts) == 3
-    with np.errstate(all="ignore"):
-        for _ in range(3):
-            np.testing.assert_array_equal(fast(np.array([1000.0, 0.0])), [1.0, 0.5])
-        np.testing.assert_array_equal(fast(np.zeros(2)), [0.5, 0.5])
-    assert len(starts) == 4
 
 
 def test_the_source_says_what_is_assumed():

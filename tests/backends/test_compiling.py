@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.backends import Backend, register
 from functrace.backends.compiling import FIRST, OFTEN, compiled, run_again, runner
-from functrace.primitives.elementwise import multiply
-from tests.backends.counting import COUNTING, Counting
+from tests.backends.counting import COUNTING, X, counted
 
 
 def program_of(f, *args):
@@ -64,22 +62,7 @@ def test_long_loops_compile_their_bodies_without_jit():
 # The seam, by a backend that does as little as may be
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    COUNTING.counts.clear()
-    COUNTING.compiles.clear()
-
-
-def counted():
-    """How often each primitive was applied since this was asked last."""
-    counts = dict(COUNTING.counts)
-    COUNTING.counts.clear()
-    return counts
-
-
-X = np.linspace(0.1, 1.2, 6).reshape(2, 3)
 KNOWN = np.arange(3.0)
-ROWS = np.linspace(0.99, 1.0, 300)
 
 FUNCTIONS = {
     "elements": (lambda x: np.tanh(x * x) + 1.0, X),
@@ -191,55 +174,6 @@ def test_the_function_around_it_decides_what_compiles_a_function():
     assert counted() == {"sin": 1, "multiply": 1}
 
 
-def test_passes_for_numpy_are_not_run_for_others():
-    def f(x):
-        return np.sum(x * x)
-
-    assert "contract(" in str(ft.jit(f).lower(X).compile().program)
-    found = str(ft.jit(f, backend="counting").lower(X).compile().program)
-    assert "contract(" not in found
-    assert "multiply(a, a)" in found or "square(" in found
-    rows = np.ones((50, 3))
-
-    def loop(x):
-        return ft.scan(lambda c, r: (c * 0.5, np.sin(r) * 2), 1.0, x)
-
-    sines = {
-        backend: str(ft.jit(loop, backend=backend).lower(rows).compile().program)
-        for backend in ("numpy", "counting")
-    }
-    assert "float64[50, 3] = sin" in sines["numpy"]
-    assert "float64[50, 3] = sin" not in sines["counting"]
-
-
-def test_what_it_does_not_lower_is_numpys(monkeypatch):
-    seen = []
-    own = {**COUNTING.lowerings, multiply: lambda _: lambda x, y: seen.append(1) or x * y}
-    monkeypatch.setattr(COUNTING, "lowerings", own)
-    fast = ft.jit(lambda x: np.tanh(x * 2.0).reshape(6).sum(), backend="counting")
-    assert fast(X) == pytest.approx(np.tanh(X * 2).sum(), rel=1e-14)
-    assert seen == [1]
-    assert counted() == {"multiply": 1, "tanh": 1, "reshape": 1, "sum": 1}
-
-
-def test_loops_that_it_leaves_to_numpy_run_their_bodies_by_it():
-    fast = ft.jit(
-        lambda x: ft.scan(lambda c, r: (np.sin(c) * r, None), x, ROWS)[0],
-        backend="counting",
-    )
-    fast(1.0)
-    found = counted()
-    assert (found["scan"], found["sin"], found["multiply"]) == (1, 300, 300)
-
-
-def test_loops_are_data_to_it():
-    fast = ft.jit(
-        lambda x: ft.while_loop(lambda c: c < 100.0, lambda c: c * 2.0, x), backend="counting"
-    )
-    assert fast(1.0) == 128.0
-    assert counted() == {"while_loop": 1, "less": 8, "multiply": 7}
-
-
 def test_donated_memory_may_be_handed_out_and_other_may_not():
     @ft.jit(donate_argnums=0, backend="counting")
     def step(state, x):
@@ -270,25 +204,6 @@ def test_errors_stand_at_the_users_lines():
             ft.jit(look, backend=backend)(X, 7)
         found = str(caught.value) + "".join(getattr(caught.value, "__notes__", ()))
         assert f"test_compiling.py:{first + 4} in look" in found
-
-
-def test_errors_of_its_own_lowerings_stand_there_too(monkeypatch):
-    def fail(x, y):
-        raise OverflowError("too large")
-
-    monkeypatch.setattr(COUNTING, "lowerings", {multiply: lambda _: fail})
-
-    def f(x):
-        return ft.scan(lambda c, r: (c * r, None), x, ROWS)[0]
-
-    def g(x):
-        return x * 3.0
-
-    for function in (f, g):
-        with pytest.raises(OverflowError, match="too large") as caught:
-            ft.jit(function, backend="counting")(2.0)
-        place = f"test_compiling.py:{function.__code__.co_firstlineno + 1}"
-        assert [note for note in caught.value.__notes__ if place in note] == caught.value.__notes__
 
 
 def test_warnings_name_the_users_lines_and_are_handled_as_the_function_says():
@@ -393,15 +308,3 @@ def test_a_program_in_a_file_is_for_any_backend():
     loaded = ft.Program.load(file)
     assert "counting" not in str(loaded)
     assert ft.evaluate(loaded, 2.0) == [4.0]
-
-
-def test_names_of_backends_are_unique():
-    register(COUNTING)  # once more is no harm
-    with pytest.raises(ft.errors.ArgumentError, match="There is a backend 'counting' already"):
-        register(Counting())
-    assert repr(COUNTING) == "<backend counting>"
-
-
-def test_what_a_backend_must_do_is_to_compile():
-    with pytest.raises(NotImplementedError):
-        Backend().compile(program_of(np.sin, 1.0), frozenset(), "program")

@@ -1,0 +1,51 @@
+"""Whether an output without axes is an array or a scalar: as NumPy itself says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.backends.classes import classes_of_outputs
+
+X = np.linspace(0.5, 2.0, 6).reshape(2, 3)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (np.sum(x), x[0, 0], np.max(x) * 2.0, np.sin(x[1, 1])),
+        lambda x: (x[..., 0, 0], np.reshape(x[:1, :1], ()), np.squeeze(x[:1, :1])),
+        lambda x: (np.sin(x[..., 0, 0]), x[..., 0, 0] + 1.0, np.reshape(x[..., 0, 0], ())),
+        lambda x: (np.where(x[0, 0] > 1, x[0, 1], 0.0), np.mean(x), x[0] @ x[1]),
+        lambda x: (x, np.sum(x), x.T),
+        lambda x: (np.argmax(x), np.any(x > 1), np.linalg.norm(x)),
+    ],
+)
+def test_classes_are_numpys(f):
+    found = classes_of_outputs(ft.make_ir(f)(X))
+    expected = {n: isinstance(y, np.ndarray) for n, y in enumerate(f(X)) if not np.ndim(y)}
+    assert found.items() <= expected.items()
+    arrays = {n for n, is_array in expected.items() if is_array}
+    assert arrays <= found.keys()  # without a word they are scalars
+    for y, like in zip(ft.jit(f)(X), f(X), strict=True):
+        assert type(y) is type(like)
+
+
+@pytest.mark.parametrize("x", [np.array(2.0), np.float64(2.0)])
+def test_nothing_is_said_of_what_is_of_the_class_of_an_input(x):
+    program = ft.make_ir(lambda x: (x, np.sin(x), x[...]))(x)
+    assert classes_of_outputs(program).get(0) is None
+    for y, expected in zip(ft.jit(lambda x: (x, np.sin(x)))(x), (x, np.sin(x)), strict=True):
+        assert type(y) is type(expected)
+
+
+def test_choices_say_it_where_their_branches_agree():
+    array, scalar = (lambda x: x[..., 0, 0]), (lambda x: x[0, 0])
+
+    def of(*branches):
+        return classes_of_outputs(ft.make_ir(lambda x: ft.switch(x[0, 1] > 1, branches, x))(X))
+
+    assert of(array, array) == {0: True}
+    assert of(scalar, scalar) == {0: False}
+    assert of(array, scalar) == {}
