@@ -87,12 +87,14 @@ def test_rows_and_stacks_of_any_number_of_trips_from_both_ends():
 
 def test_what_a_condition_has_seen_is_not_written_over():
     def f(x):
-        return ft.while_loop(lambda c: np.sum(c[0]) < 50, lambda c: (c[1] * 2.0, c[0] + c[1]), x)
+        return ft.while_loop(
+            lambda c: np.sum(c[0] * 2.0) < 99, lambda c: (c[1] * 2.0, c[0] + c[1]), x
+        )
 
     a, b = np.arange(3.0), np.ones(3)
     found = ft.jit(f)((a, b))
     x, y = a, b
-    while np.sum(x) < 50:
+    while np.sum(x * 2.0) < 99:
         x, y = y * 2.0, x + y
     np.testing.assert_array_equal(found, (x, y))
     require_same(ft.make_ir(f)((a, b)), [a, b])

@@ -44,6 +44,7 @@ def test_each_line_has_its_place():
         return ft.fori_loop(0, 3, lambda i, y: y + 1.0, y)
 
     writer = written_lines(f, np.ones(3))
+    writer.insert(1, "first = 1")
     assert len(writer.lines) == len(writer.places)
     for line, place in zip(writer.lines, writer.places, strict=True):
         _, found, comment = line.partition("  # ")
