@@ -326,54 +326,11 @@ def test_while_loop_without_a_trip():
     assert_same(ft.vjp(g, X)[1](np.ones(2))[0], np.ones(2))
 
 
-def test_examples_that_end_at_different_trips():
-    def f(x):
-        # Valid only while it goes on: beyond it the logarithm has no value.
-        return ft.while_loop(lambda c: c > 0.5, lambda c: np.log(c) + 0.1, x)
-
-    def reference(x):
-        while x > 0.5:
-            x = np.log(x) + 0.1
-        return x
-
-    xs = np.array([0.2, 1.2, 3.0, -4.0, 20.0, 0.0])
-    expected = np.stack([reference(x) for x in xs])
-    slopes = np.stack([ft.grad(reference)(x) for x in xs])
-    with np.errstate(all="raise"):
-        for run in (ft.vmap(f), ft.jit(ft.vmap(f)), ft.vmap(ft.jit(f))):
-            assert_same(run(xs), expected)
-            assert_same(ft.grad(lambda xs: np.sum(run(xs)))(xs), slopes)
-            assert_same(ft.jvp(run, (xs,), (np.ones(6),))[1], slopes)
-        assert_same(ft.vmap(ft.grad(f))(xs), slopes)
-        assert_same(ft.jit(ft.vmap(ft.grad(ft.jit(f))))(xs), slopes)
-        both = np.stack([xs, xs[::-1]])
-        assert_same(ft.vmap(ft.vmap(f))(both), np.stack([expected, expected[::-1]]))
-        assert_same(ft.vmap(ft.vmap(ft.grad(f)))(both), np.stack([slopes, slopes[::-1]]))
-
-
 def test_a_condition_that_is_the_same_for_all_examples():
     f = lambda x: ft.while_loop(
         lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] * x), (np.int64(0), x)
     )
     assert_agrees(f, lambda x: (np.int64(3), x**4), np.float64(0.7))
-
-
-def test_examples_with_limits_of_their_own():
-    f = lambda limit, x: ft.while_loop(lambda c: c < limit, lambda c: c * 2.0, x)
-    limits = np.array([1.0, 10.0, 100.0])
-    for run in (ft.vmap(f, (0, None)), ft.jit(ft.vmap(f, (0, None)))):
-        np.testing.assert_array_equal(run(limits, 1.0), [1.0, 16.0, 128.0])
-    slope = ft.grad(lambda x: np.sum(ft.vmap(f, (0, None))(limits, x)))(1.0)
-    assert slope == 1 + 16 + 128
-
-
-def test_a_carry_that_does_not_move_is_shared():
-    f = lambda x, n: ft.while_loop(
-        lambda c: c[1] < n, lambda c: (c[0] * c[2], c[1] + 1, c[2]), (x, 0, X)
-    )
-    found = ft.vmap(f, (None, 0))(X, np.array([0, 1, 3]))
-    np.testing.assert_allclose(found[0], np.stack([X, X**2, X**4]))
-    np.testing.assert_array_equal(found[1], [0, 1, 3])
 
 
 # fori_loop

@@ -159,12 +159,6 @@ def test_integer_outputs_and_unused_inputs():
     np.testing.assert_array_equal(value, [0.0, 8.0])
 
 
-def test_the_gradient_is_two_operations():
-    program = ft.make_ir(ft.grad(ft.jit(lambda x: np.sin(x) ** 2)))(1.0)
-    assert [equation.primitive.name for equation in program.equations] == ["jit", "jit"]
-    assert str(ft.parse(str(program))) == str(program)
-
-
 def test_an_error_leaves_nothing_behind():
     f = ft.jit(lambda x: x * undefined if x.shape else x)  # noqa: F821
     with pytest.raises(NameError):

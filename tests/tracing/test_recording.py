@@ -7,7 +7,6 @@ import pytest
 
 import functrace as ft
 from functrace import errors
-from functrace.transforms.evaluate import evaluate
 from functrace.transforms.reverse import Tape
 from tests.tracing.ways import THREE
 
@@ -47,15 +46,6 @@ def test_the_youngest_recording_records():
         assert outer.birth < inner.birth
 
 
-def test_a_program_under_a_tape_and_a_tape_under_a_program():
-    gradient = ft.make_ir(ft.grad(lambda x: np.sin(x) * x))(2.0)
-    assert evaluate(gradient, 2.0) == [np.sin(2.0) + np.cos(2.0) * 2.0]
-    kept = []
-    value = ft.grad(lambda x: kept.append(ft.make_ir(lambda y: x * y)(3.0)) or x)(2.0)
-    assert value == 1.0
-    assert "captured(weak_float64)" in str(kept[0])
-
-
 def test_recordings_of_generators_that_take_turns():
     def steps(x):
         for _ in range(3):
@@ -66,12 +56,6 @@ def test_recordings_of_generators_that_take_turns():
         for a, b in zip(steps(one.lift(2.0)), steps(two.lift(3.0)), strict=True):
             assert (a.recording, b.recording) == (one, two)
     assert (one.variables, two.variables) == (4, 4)
-
-
-def test_arrays_captured_by_a_program_are_its_constants():
-    y = np.array([1.0, 2.0, 3.0])
-    program = ft.make_ir(lambda x: x * y + y)(THREE)
-    assert len(list(program.constants())) == 1
 
 
 def test_a_long_chain_needs_no_stack():
