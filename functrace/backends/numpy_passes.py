@@ -11,14 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from functrace.primitives import reducing
-from functrace.simplify import (
-    Pipeline,
-    fold_constants,
-    improve_structures,
-    remove_dead_code,
-    share_subexpressions,
-    simplify_algebra,
-)
+from functrace.simplify import improve_structures, pipeline, simplify_algebra
 from functrace.simplify.algebra import RULES, Laws, sum_of_products
 
 _SUMS = (reducing.sum_primitive, reducing.mean_primitive)
@@ -29,14 +22,5 @@ WITH_CONTRACTIONS = Laws(RULES | {sum: (*RULES[sum], sum_of_products) for sum in
 structures_for_numpy = partial(improve_structures, in_all_trips=True)
 algebra_for_numpy = partial(simplify_algebra, laws=WITH_CONTRACTIONS)
 
-simplify = Pipeline(
-    on_structures=(structures_for_numpy,),
-    passes=(
-        remove_dead_code,
-        fold_constants,
-        algebra_for_numpy,
-        share_subexpressions,
-        remove_dead_code,
-    ),
-)
+simplify = pipeline(structures_for_numpy, algebra_for_numpy)
 """The passes of the NumPy backend."""

@@ -100,14 +100,19 @@ class Pipeline:
         return program
 
 
-EXACT = Pipeline(
-    on_structures=(improve_structures,),
-    passes=(
-        remove_dead_code,
-        fold_constants,
-        simplify_algebra,
-        share_subexpressions,
-        remove_dead_code,
-    ),
-)
+def pipeline(structures: Pass = improve_structures, algebra: Pass = simplify_algebra) -> Pipeline:
+    """All passes, with those in place of `improve_structures` and of `simplify_algebra`."""
+    return Pipeline(
+        on_structures=(structures,),
+        passes=(
+            remove_dead_code,
+            fold_constants,
+            algebra,
+            share_subexpressions,
+            remove_dead_code,
+        ),
+    )
+
+
+EXACT = pipeline()
 """What is right whatever runs the Program."""
