@@ -11,9 +11,8 @@ import numpy as np
 from functrace.backends.memory import Form, Storage, Value, is_double, size_of
 from functrace.backends.names import Names
 from functrace.backends.plan import As, Convert, Plan, Read, Step
-from functrace.errors import ProgramCheckError
 from functrace.ir.emission import Code
-from functrace.ir.program import Atom, ElidedValue, Source, Variable
+from functrace.ir.program import Atom, ElidedValue, Source, Variable, elided
 from functrace.ir.types import ArrayType
 
 
@@ -97,11 +96,7 @@ class Planner:
             return self.values[atom]
         value = atom.value
         if isinstance(value, ElidedValue):
-            raise ProgramCheckError(
-                f"The value of a constant of type {atom.type} is not in the text from which the "
-                "Program was parsed.",
-                advice="Print the Program with functrace.to_text(program, elide=False).",
-            )
+            raise elided(atom)
         if self.prefers_python and isinstance(value, np.float64):
             return Value(atom.type, form=Form.PYTHON, constant=float(value))
         storage = Storage(False, 0) if isinstance(value, np.ndarray) else None

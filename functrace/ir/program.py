@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple, TypeVar, cast
 import numpy as np
 
 from functrace import depth
-from functrace.errors import LoadError
+from functrace.errors import LoadError, ProgramCheckError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
@@ -126,6 +126,15 @@ class ElidedValue:
     def __init__(self, type: ArrayType, captured: bool) -> None:
         self.type = type
         self.captured = captured
+
+
+def elided(atom: Constant) -> ProgramCheckError:
+    """The error where the value of a constant is needed that a text left out."""
+    return ProgramCheckError(
+        f"The value of a constant of type {atom.type} is not in the text from which the "
+        "Program was parsed.",
+        advice="Print the Program with functrace.to_text(program, elide=False).",
+    )
 
 
 Atom = Variable | Constant

@@ -14,7 +14,6 @@ from functrace.errors import (
     ArrayConversionError,
     FunctraceError,
     OperandError,
-    ProgramCheckError,
     ScalarWriteError,
 )
 from functrace.ir.program import (
@@ -24,6 +23,7 @@ from functrace.ir.program import (
     Equation,
     Program,
     Variable,
+    elided,
     name_variables,
     with_programs,
 )
@@ -161,11 +161,7 @@ def run_program(program: Program, inputs: Sequence[Any]) -> list[Any]:
         if isinstance(atom, Variable):
             return values[atom]
         if isinstance(atom.value, ElidedValue):
-            raise ProgramCheckError(
-                f"The value of a constant of type {atom.type} is not in the text from which the "
-                "Program was parsed.",
-                advice="Print the Program with functrace.to_text(program, elide=False).",
-            )
+            raise elided(atom)
         return atom.value
 
     handling = NOTHING
