@@ -20,13 +20,13 @@ from functrace.backends.runtime import stacked
 from functrace.control.collectives import combines_examples
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Program, input_types, output_types
-from functrace.ir.structure import Choice, T
+from functrace.ir.structure import Choice, T, nearest
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import dtype_of, in_each, shape_of, zeros_for
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
-from functrace.transforms.masks import Mask
+from functrace.transforms.masks import Mask, scattered
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -193,7 +193,7 @@ class Switch(Primitive):
     def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """As `run`."""
         branches, (index, *operands) = params["branches"], inputs
-        chosen = branches[min(max(int(index), 0), len(branches) - 1)]
+        chosen = branches[nearest(index, len(branches))]
         return tuple(apart(interpreter(chosen, 1, operands)(*operands), operands))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
@@ -227,8 +227,7 @@ class Switch(Primitive):
         )
         results = self.bind_like(inputs[0], [*inputs[1:], *given], pushed, params, choice)
         count = len(branches[0].outputs)
-        found = iter(results[count:])
-        return results[:count], tuple(next(found) if on else None for on in mask)
+        return results[:count], tuple(scattered(results[count:], mask))
 
     def push_later(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -259,8 +258,8 @@ class Switch(Primitive):
             tuple(compress(chosen.outputs, mask)),
         )
         given = [*results[count:], *(tangent for tangent in tangents if tangent is not None)]
-        found = iter(self.bind_like(inputs[0], given, linear, params, choice))
-        return results[:count], tuple(next(found) if on else None for on in mask)
+        pushed = self.bind_like(inputs[0], given, linear, params, choice)
+        return results[:count], tuple(scattered(pushed, mask))
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
@@ -301,8 +300,8 @@ class Switch(Primitive):
                 if takes_it
             ]
             given = [*residuals, *full]
-            found = iter(self.bind_backward(inputs, given, backward, gives, params, choice))
-            return [None, *(next(found) if gives_it else None for gives_it in gives)]
+            found = self.bind_backward(inputs, given, backward, gives, params, choice)
+            return [None, *scattered(found, gives)]
 
         return outputs, Pullback(self.name, pull_back, makes_zeros=True)
 
@@ -361,9 +360,8 @@ class Switch(Primitive):
             (*compress(chosen.inputs, is_known), *chosen.outputs),
             tuple(compress(compress(chosen.inputs, is_linear), mask)),
         ).unless(not sees_all(params))
-        found = iter(self.bind_like(inputs[0], [*known, *given], adapted, params, choice))
-        parts = iter([next(found) if present else None for present in mask])
-        return [None, *(next(parts) if linear else None for linear in is_linear)]
+        parts = self.bind_like(inputs[0], [*known, *given], adapted, params, choice)
+        return [None, *scattered(scattered(parts, mask), is_linear)]
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

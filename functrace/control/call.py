@@ -13,7 +13,7 @@ from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.masks import instantiated
+from functrace.transforms.masks import instantiated, scattered
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -73,8 +73,7 @@ class Call(Primitive):
         given = [tangent for tangent in tangents if tangent is not None]
         results = bind(self, *inputs, *given, **{**params, "program": pushed.program})
         count = len(program.outputs)
-        found = iter(results[count:])
-        return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
+        return results[:count], tuple(scattered(results[count:], pushed.has_tangent))
 
     def push_later(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -85,8 +84,8 @@ class Call(Primitive):
         results = bind(self, *inputs, **{**params, "program": form.forward})
         count = len(program.outputs)
         given = [tangent for tangent in tangents if tangent is not None]
-        found = iter(bind(self, *results[count:], *given, **{**params, "program": form.linear}))
-        return results[:count], tuple(next(found) if on else None for on in form.has_tangent)
+        pushed = bind(self, *results[count:], *given, **{**params, "program": form.linear})
+        return results[:count], tuple(scattered(pushed, form.has_tangent))
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
@@ -100,8 +99,7 @@ class Call(Primitive):
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             given = instantiated(cotangents, results[:count], form.takes_cotangent, cotangents)
             backward = {**params, "program": form.backward}
-            found = iter(bind(self, *results[count:], *given, **backward))
-            return [next(found) if gives else None for gives in form.gives_cotangent]
+            return scattered(bind(self, *results[count:], *given, **backward), form.gives_cotangent)
 
         pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros))
         return results[:count], pullback
@@ -130,9 +128,8 @@ class Call(Primitive):
             for part, atom in zip(cotangent, program.outputs, strict=True)
         ]
         known = [x for x, linear in zip(inputs, is_linear, strict=True) if not linear]
-        found = iter(bind(self, *known, *given, **{**params, "program": body}))
-        parts = iter([next(found) if present else None for present in mask])
-        return [next(parts) if linear else None for linear in is_linear]
+        parts = bind(self, *known, *given, **{**params, "program": body})
+        return scattered(scattered(parts, mask), is_linear)
 
     def batch(
         self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any

@@ -27,7 +27,7 @@ from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import record_program, run_program, without_effects
-from functrace.transforms.masks import Mask, instantiated
+from functrace.transforms.masks import Mask, instantiated, scattered
 from functrace.transforms.programs import Pullback, closed, linear_form, residual_form
 from functrace.transforms.static_arguments import (
     dynamic_positions,
@@ -184,8 +184,8 @@ class Remat(Call):
         )
         results = bind(self, *inputs, program=forward, policy=policy)
         given = [tangent for tangent in tangents if tangent is not None]
-        found = iter(bind(self, *inputs, *results[count:], *given, program=linear, policy=policy))
-        return results[:count], tuple(next(found) if on else None for on in form.has_tangent)
+        pushed = bind(self, *inputs, *results[count:], *given, program=linear, policy=policy)
+        return results[:count], tuple(scattered(pushed, form.has_tangent))
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
@@ -198,10 +198,10 @@ class Remat(Call):
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             given = instantiated(cotangents, results[:count], plan.takes_cotangent, cotangents)
-            found = iter(
-                bind(self, *inputs, *results[count:], *given, program=plan.backward, policy=policy)
+            found = bind(
+                self, *inputs, *results[count:], *given, program=plan.backward, policy=policy
             )
-            return [next(found) if gives else None for gives in plan.gives_cotangent]
+            return scattered(found, plan.gives_cotangent)
 
         pullback = Pullback(self.name, pull_back, makes_zeros=program.makes_zeros)
         return results[:count], pullback

@@ -10,6 +10,7 @@ from functrace import depth, tree
 from functrace.control.branching import switch_primitive
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.ir.program import output_types
+from functrace.ir.structure import nearest
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
@@ -109,8 +110,7 @@ def _choose(
         return tree.map(owned, call_apart(branches[0], operands))
     known = innermost_value(index)
     if known is not UNKNOWN:
-        number = min(max(int(known), 0), len(branches) - 1)
-        return _call_chosen(number, branches, operands, name)
+        return _call_chosen(nearest(known, len(branches)), branches, operands, name)
     leaves, structure = tree.flatten(tuple(operands))
     leaves = [as_operand(leaf) for leaf in leaves]
     types = [type_of(leaf) for leaf in leaves]

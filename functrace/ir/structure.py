@@ -16,7 +16,7 @@ a Program sees control flow as data, and no primitive's parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -65,6 +65,11 @@ class Run(NamedTuple, Generic[T]):
         """The same with something else for each input."""
         inputs = [*map(change, self.inputs)]
         return Run(self.program, inputs, self.is_apart)
+
+
+def nearest(index: Any, count: int) -> int:
+    """Which of so many branches a number names: the nearest, where it is out of range."""
+    return min(max(int(index), 0), count - 1)
 
 
 class Choice(NamedTuple, Generic[T]):

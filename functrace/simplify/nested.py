@@ -19,7 +19,7 @@ from functrace.ir.program import (
     output_types,
     with_programs,
 )
-from functrace.ir.structure import Choice, Loop, Run, Structure, structure_of
+from functrace.ir.structure import Choice, Loop, Run, Structure, nearest, structure_of
 from functrace.simplify.dead_code import remove_dead_code
 from functrace.simplify.loops import Improved, atoms_read, improved
 from functrace.simplify.rewriting import Scope, is_known, rewrite, use_counts
@@ -123,7 +123,7 @@ def _chosen(choice: Choice[Atom]) -> Program | None:
     index = choice.index
     if not isinstance(index, Constant) or not is_known(index) or choice.examples is not None:
         return None
-    return choice.branches[min(max(int(index.value), 0), len(choice.branches) - 1)]
+    return choice.branches[nearest(index.value, len(choice.branches))]
 
 
 def _fits(program: Program, operands: Sequence[Atom], equation: Equation) -> bool:
