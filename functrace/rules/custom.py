@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import numpy as np
 
@@ -34,7 +34,32 @@ Self_ = TypeVar("Self_")
 Rest = ParamSpec("Rest")
 
 
-class CustomFunction(Generic[P, R]):
+class FunctionWithRules(Generic[P, R]):
+    """A function that the user gives rules; a method in the body of a class, as functions are."""
+
+    def __init__(self, f: Callable[P, R]) -> None:
+        """Wrap the function, of trees of arrays."""
+        wrapper: Any = self
+        update_wrapper(wrapper, f)
+        self._f = f
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # By name where it is found, which is that of the function.
+        return importable_name(self) or super().__reduce_ex__(protocol)
+
+    @overload
+    def __get__(
+        self: FunctionWithRules[Concatenate[Self_, Rest], R], instance: Self_, owner: type[Self_], /
+    ) -> Callable[Rest, R]: ...
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> Self: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        # As functions do: accessed on an object, a method with the object as first argument.
+        function: Any = self
+        return function if instance is None else partial(function, instance)
+
+
+class CustomFunction(FunctionWithRules[P, R]):
     """A function with derivative rules that the user gives."""
 
     def __init__(
@@ -54,8 +79,7 @@ class CustomFunction(Generic[P, R]):
         Raises:
             ArgumentError: The function has no parameter of such a name.
         """
-        update_wrapper(self, f)
-        self._f = f
+        super().__init__(f)
         numbers = [nondiff_argnums] if isinstance(nondiff_argnums, int) else nondiff_argnums
         names = [nondiff_argnames] if isinstance(nondiff_argnames, str) else nondiff_argnames
         self._static = (*numbers, *(_position(f, name) for name in names))
@@ -148,21 +172,6 @@ class CustomFunction(Generic[P, R]):
         require_callable(bwd, "defvjp", "bwd")
         self._forward, self._backward = fwd, bwd
         self._symbolic_cotangents = symbolic_zeros
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        # By name where it is found, which is that of the function.
-        return importable_name(self) or super().__reduce_ex__(protocol)
-
-    @overload
-    def __get__(
-        self: CustomFunction[Concatenate[Self_, Rest], R], instance: Self_, owner: type[Self_], /
-    ) -> Callable[Rest, R]: ...
-    @overload
-    def __get__(self, instance: None, owner: type[Any], /) -> CustomFunction[P, R]: ...
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        # As functions do: accessed on an object, a method with the object as first argument.
-        function: Any = self
-        return function if instance is None else partial(function, instance)
 
     @boundary
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -8,8 +8,8 @@ those of the function; a map of these calls the rule too, and differentiates it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, update_wrapper
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
+from functools import partial
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from functrace.ir.primitive import Primitive
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of, with_axis
 from functrace.primitives.linear import in_each
-from functrace.rules.custom import positional_arguments
+from functrace.rules.custom import FunctionWithRules, positional_arguments
 from functrace.rules.custom_rules import described, name_of
 from functrace.rules.ruleless import unmapped
 from functrace.tracebacks import boundary
@@ -32,15 +32,13 @@ from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import fits
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.forward import jvp
-from functrace.transforms.masks import Mask, instantiated
+from functrace.transforms.masks import Mask, instantiated, scattered
 from functrace.transforms.programs import Pullback, closed, pushed_forward
 from functrace.transforms.reverse import vjp
-from functrace.transforms.transformed import importable_name, require_callable
+from functrace.transforms.transformed import require_callable
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Self_ = TypeVar("Self_")
-Rest = ParamSpec("Rest")
 
 Rule = Callable[[int, Sequence[bool], Sequence[Any]], tuple[list[Any], list[bool]]]
 """Takes the number of examples, which inputs are mapped, and the inputs, mapped ones along axis 0;
@@ -70,8 +68,7 @@ class CustomMap(Call):
         params = {**params, "program": pushed.program, "rule": rule}
         results = bind(self, *inputs, *given, **params)
         count = len(pushed.has_tangent)
-        found = iter(results[count:])
-        return results[:count], tuple(next(found) if on else None for on in pushed.has_tangent)
+        return results[:count], tuple(scattered(results[count:], pushed.has_tangent))
 
     def push_later(
         self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
@@ -93,8 +90,7 @@ class CustomMap(Call):
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             given = instantiated(cotangents, results, plan.takes_cotangent, cotangents)
             backward = {**params, "program": plan.backward, "rule": rule}
-            found = iter(bind(self, *inputs, *given, **backward))
-            return [next(found) if gives else None for gives in plan.gives_cotangent]
+            return scattered(bind(self, *inputs, *given, **backward), plan.gives_cotangent)
 
         return results, Pullback(self.name, pull_back)
 
@@ -258,13 +254,12 @@ class _UserRule(NamedTuple):
         )
 
 
-class MappedFunction(Generic[P, R]):
+class MappedFunction(FunctionWithRules[P, R]):
     """A function that `vmap` maps by a rule that the user gives."""
 
     def __init__(self, fun: Callable[P, R]) -> None:
         """Wrap the function, of trees of arrays."""
-        update_wrapper(self, fun)
-        self._f = fun
+        super().__init__(fun)
         self._rule: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
@@ -287,21 +282,6 @@ class MappedFunction(Generic[P, R]):
         require_callable(vmap_rule, "def_vmap", "vmap_rule")
         self._rule = vmap_rule
         return vmap_rule
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        # By name where it is found, which is that of the function.
-        return importable_name(self) or super().__reduce_ex__(protocol)
-
-    @overload
-    def __get__(
-        self: MappedFunction[Concatenate[Self_, Rest], R], instance: Self_, owner: type[Self_], /
-    ) -> Callable[Rest, R]: ...
-    @overload
-    def __get__(self, instance: None, owner: type[Any], /) -> MappedFunction[P, R]: ...
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        # As functions do: accessed on an object, a method with the object as first argument.
-        function: Any = self
-        return function if instance is None else partial(function, instance)
 
     @boundary
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
