@@ -1,4 +1,7 @@
-"""Every Program that any test records goes through the checker; failures show all frames."""
+"""Every Program that any test records goes through the checker; failures show all frames.
+
+What a test says that functions mean is forgotten after it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 import pytest
 
 from functrace.ir.checking import check
+from functrace.tracing import tables
 from functrace.tracing.program_recording import ProgramRecording
 
 _unchecked = ProgramRecording.program
@@ -26,6 +30,21 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
+
+
+_TABLES = (tables.UFUNCS, tables.UFUNC_METHODS, tables.NAMED_UFUNCS, tables.FUNCTIONS)
+_TABLES += (tables.WITHOUT_OUT,)
+
+
+@pytest.fixture(autouse=True)
+def _own_tables():
+    """The tables are as they were when the test began."""
+    before = [table.copy() for table in _TABLES]
+    yield
+    for table, entries in zip(_TABLES, before, strict=True):
+        if table != entries:
+            table.clear()
+            table.update(entries)
 
 
 @pytest.fixture
