@@ -96,8 +96,8 @@ def test_there_are_commands():
 
 
 def test_coverage_is_measured_beside_the_tests_and_has_a_floor():
-    assert 'PYTEST_ADDOPTS="--cov' in CI
-    assert "pytest-cov" in packages("test")
+    assert 'PYTEST_ADDOPTS="-n auto --cov' in CI
+    assert {"pytest-cov", "pytest-xdist"} <= packages("test")
     coverage = PROJECT["tool"]["coverage"]
     assert coverage["run"]["source"] == ["functrace"]
     assert coverage["report"]["fail_under"] > 90
