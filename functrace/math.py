@@ -71,10 +71,6 @@ def _remainder(x: Any, y: Any) -> Any:
     return x - np.round(x / y) * y
 
 
-def _ldexp(x: Any, i: Any) -> Any:
-    return x * 2.0**i
-
-
 def _hypot(*coordinates: Any) -> Any:
     return np.linalg.norm(np.stack([asarray(x) for x in coordinates]))
 
@@ -95,18 +91,9 @@ def _prod(iterable: Any, *, start: Any = 1) -> Any:
     return np.prod(asarray(list(iterable))) * start
 
 
-def _modf(x: Any) -> tuple[Any, Any]:
-    whole = np.trunc(x)
-    return x - whole, whole
-
-
 def _frexp(x: Any) -> tuple[Any, Any]:
-    size = np.abs(x)
-    exponent = np.where(
-        np.equal(size, 0), 0.0, np.floor(np.log2(np.where(size > 0, size, 1.0))) + 1
-    )
-    exponent = exponent + np.where(size * 2.0**-exponent >= 1, 1, 0)
-    return x * 2.0**-exponent, cast_to(exponent, np.dtype(np.int64))
+    mantissa, exponent = np.frexp(x)
+    return mantissa, cast_to(exponent, np.dtype(np.int64))
 
 
 def _of_known(name: str) -> Callable[..., float]:
@@ -145,7 +132,7 @@ _TRACED: dict[str, Callable[..., Any]] = {
     "ceil": _rounded(np.ceil, _math.ceil), "floor": _rounded(np.floor, _math.floor),
     "trunc": _rounded(np.trunc, _math.trunc),
     "dist": _dist, "frexp": _frexp, "fsum": _fsum, "gamma": _gamma, "hypot": _hypot,
-    "isclose": _isclose, "ldexp": _ldexp, "log": _log, "modf": _modf, "prod": _prod,
+    "isclose": _isclose, "ldexp": np.ldexp, "log": _log, "modf": np.modf, "prod": _prod,
     "remainder": _remainder, "sumprod": _sumprod,
     "nextafter": _of_known("nextafter"), "ulp": _of_known("ulp"),
     "erf": lambda x: bind(special.erf, _number(x)),

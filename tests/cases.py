@@ -115,6 +115,11 @@ BETWEEN_WHOLE = Domain(
     lambda rng, s, d: rng.integers(-3, 3, s) + _sign(rng, s) * rng.uniform(0.15, 0.35, s),
 )
 """Away from whole numbers, and from the middles between them."""
+MANTISSAS = Domain(
+    "MANTISSAS",
+    lambda rng, s, d: _sign(rng, s) * rng.uniform(0.55, 0.95, s) * 2.0 ** rng.integers(-3, 4, s),
+)
+"""Away from powers of two."""
 WHOLE_NONZERO = Domain("WHOLE_NONZERO", lambda rng, s, d: _sign(rng, s) * rng.integers(1, 4, s))
 """Floating-point numbers with whole values, none of them 0."""
 DISTINCT = Domain("DISTINCT", _distinct)
@@ -283,6 +288,7 @@ elementwise("multiply", REALS, REALS, dtypes=COMPLEX)
 elementwise("divide", REALS, REALS, dtypes=COMPLEX)
 elementwise("remainder", BETWEEN_WHOLE, WHOLE_NONZERO, in_programs=False, why="jumps")
 elementwise("fmod", BETWEEN_WHOLE, WHOLE_NONZERO, in_programs=False, why="jumps")
+elementwise("ldexp", REALS, INTEGERS)
 elementwise("negative", REALS, dtypes=COMPLEX)
 elementwise("positive", REALS, dtypes=COMPLEX)
 elementwise("power", POSITIVE, REALS, dtypes=COMPLEX)
@@ -375,6 +381,12 @@ case(
     in_programs=False,
     why="locally constant",
 )
+
+# parts.py
+
+elementwise("divmod", BETWEEN_WHOLE, WHOLE_NONZERO, in_programs=False, why="jumps")
+elementwise("modf", BETWEEN_WHOLE, in_programs=False, why="jumps")
+elementwise("frexp", MANTISSAS, in_programs=False, why="jumps")
 
 # shaping.py
 

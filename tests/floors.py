@@ -79,8 +79,8 @@ FLOORS: list[list[Room]] = [
         room(
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
-            "linear shaping elementwise special reducing contracting indexing cumulating ordering"
-            " factoring spectral",
+            "linear shaping elementwise parts special reducing contracting indexing cumulating"
+            " ordering factoring spectral",
         )
     ],
     [

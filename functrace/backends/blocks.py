@@ -6,6 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from functrace import depth
 from functrace.backends.memory import SMALL, Form, Free, Key, Storage, Value, key_of, size_of
 from functrace.backends.names import Names
@@ -455,34 +457,63 @@ def _may_warn_within(program: Program) -> bool:
 def called(names: Names, equation: Equation) -> Code:
     """The code of a primitive that says nothing itself: a call of its `run`."""
     primitive = equation.primitive
-    run = primitive.compiled_run if primitive.is_own else _checked(equation)
+    types = [variable.type for variable in equation.outputs]
+    run = primitive.compiled_run if primitive.is_own else _checked(equation, types)
     name = names.function(primitive.name, run)
     arguments = [f"{{{number}}}" for number in range(len(equation.inputs))]
     arguments += [f"{key}={names.parameter(value)}" for key, value in equation.params.items()]
+    into = None
+    if primitive.takes_out and primitive.is_fresh and all(map(key_of, types)):
+        outs = [f"{{out[{number}]}}" for number in range(len(types))]
+        out = f"({', '.join(outs)},)" if primitive.multiple_outputs else "{out}"
+        into = f"{name}({', '.join([*arguments, f'out={out}'])})"
     return Code(
         f"{name}({', '.join(arguments)})",
+        into,
         is_view=primitive.makes_views,
         is_writable=not primitive.makes_views,
     )
 
 
-def _checked(equation: Equation) -> Callable[..., Any]:
-    """What runs a primitive of the user's, and sees that its output has the types it inferred."""
-    primitive, source = equation.primitive, equation.source
-    types = [variable.type for variable in equation.outputs]
+def _checked(equation: Equation, types: Sequence[ArrayType]) -> Callable[..., Any]:
+    """What runs a primitive of the user's, and sees that its output has the types it inferred.
 
-    def run(*inputs: Any, **params: Any) -> Any:
+    Of several outputs some may be given no memory to write to, for which it makes an array.
+    """
+    primitive, source = equation.primitive, equation.source
+
+    def failure(what: str, advice: str) -> PrimitiveError:
+        return PrimitiveError(
+            f"The primitive {primitive.name!r} {what}",
+            source,
+            f"{advice}; functrace.testing.check_primitive compares the two.",
+        )
+
+    def run(*inputs: Any, out: Any = None, **params: Any) -> Any:
+        if out is not None:
+            if primitive.multiple_outputs:
+                out = tuple(
+                    np.empty(type.shape, type.dtype) if x is None else x
+                    for x, type in zip(out, types, strict=True)
+                )
+            params["out"] = out
         output = primitive.run(*inputs, **params)
         outputs = output if primitive.multiple_outputs else (output,)
         found = [type_of(x) for x in outputs]
         if len(found) != len(types) or not all(map(_fits, found, types)):
-            raise PrimitiveError(
-                f"The primitive {primitive.name!r} computed {', '.join(map(str, found))}, but its "
-                f"infer rule says {', '.join(map(str, types))}.",
-                source,
-                "Let infer return the types of what run returns; functrace.testing.check_primitive "
-                "compares the two.",
+            raise failure(
+                f"computed {', '.join(map(str, found))}, but its infer rule says "
+                f"{', '.join(map(str, types))}.",
+                "Let infer return the types of what run returns",
             )
+        if out is not None:
+            given = out if primitive.multiple_outputs else (out,)
+            if any(x is not y for x, y in zip(outputs, given, strict=True)):
+                raise failure(
+                    "was given arrays to write to, but its run rule returned others.",
+                    "Let run compute into the arrays of its keyword out and return them, or state "
+                    "takes_out = False",
+                )
         return output
 
     return run

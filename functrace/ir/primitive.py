@@ -43,6 +43,8 @@ class Primitive:
         is_fresh: Whether what ``run`` returns shares memory with nothing else, neither with inputs
             nor with what anybody keeps, so that it may be written over. Where it is not declared,
             results are never written, nor are the inputs, which Python has seen.
+        takes_out: Whether ``run``, whose results are fresh, takes the keyword ``out``: an array for
+            the output (a tuple for several), no part of an input, that it fills and returns.
         makes_arrays: Whether NumPy's result is an array even where it has no axes.
         makes_scalars: Whether it is a scalar there, whatever the inputs are.
         keeps_arrays: Whether it is one without axes where the first input is, as views are.
@@ -107,6 +109,7 @@ class Primitive:
     makes_views: bool = False
     may_copy: ClassVar[bool] = False
     is_fresh: bool = False
+    takes_out: bool = False
     makes_arrays: bool = False
     makes_scalars: bool = False
     keeps_arrays: bool = False

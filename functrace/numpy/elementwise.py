@@ -182,14 +182,6 @@ def sign(x: Any) -> Any:
 UFUNCS[np.sign] = sign
 
 
-def divmod_(x: Any, y: Any) -> Any:
-    """As `numpy.divmod`."""
-    return np.floor_divide(x, y), np.remainder(x, y)
-
-
-UFUNCS[np.divmod] = divmod_
-
-
 @implements(np.round, np.around)
 def round_to(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """As `numpy.round`."""

@@ -9,6 +9,7 @@ from functrace.primitives import elementwise as elementwise
 from functrace.primitives import factoring as factoring
 from functrace.primitives import indexing as indexing
 from functrace.primitives import ordering as ordering
+from functrace.primitives import parts as parts
 from functrace.primitives import reducing as reducing
 from functrace.primitives import shaping as shaping
 from functrace.primitives import special as special

@@ -205,10 +205,10 @@ class Elementwise(Primitive):
     def _inferred(self, types: tuple[ArrayType, ...]) -> ArrayType:
         shape = broadcast_shapes(*(type.shape for type in types))
         weak = all(type.weak for type in types)
-        dtype = ufunc_dtype(self.ufunc, self._operands(types))
+        dtype = ufunc_dtype(self.ufunc, self.operands(types))
         return ArrayType(shape, dtype, weak and self.keeps_weak)
 
-    def _operands(self, types: Sequence[ArrayType]) -> tuple[Any, ...]:
+    def operands(self, types: Sequence[ArrayType]) -> tuple[Any, ...]:
         """What stands for inputs of these types where NumPy chooses a loop."""
         if not all(type.weak for type in types):
             return tuple(promotion_operand(type) for type in types)
@@ -259,10 +259,9 @@ class Elementwise(Primitive):
                 expression = f"{function}({', '.join(places)})"
             return self._of_numbers(expression, names, inputs, type)
         if self.name != "power":  # whose operator knows the exponents 2, 1/2 and -1
-            arrays = [self._constant(names, inputs, number) for number in range(len(inputs))]
-            if any(arrays):
-                places = [array or place for array, place in zip(arrays, places, strict=True)]
-                expression = f"{function}({', '.join(places)})"
+            known = self.places(names, inputs)
+            if known != places:
+                places, expression = known, f"{function}({', '.join(known)})"
         elif inputs[1].is_scalar_constant:
             return Code(expression, is_contiguous=None)
         # NumPy asks for the keyword where a third array could be meant as one more to compare.
@@ -281,7 +280,7 @@ class Elementwise(Primitive):
         code = Code(expression)
         if type.weak:
             return code  # the operator is Python's own, with its errors
-        operands = self._operands([operand.type for operand in inputs])
+        operands = self.operands([operand.type for operand in inputs])
         loop = {dtype.char for dtype in input_dtypes(self.ufunc, operands)}
         if loop == {"?"}:
             booleans = all(operand.type.dtype == np.bool_ for operand in inputs)
@@ -307,14 +306,17 @@ class Elementwise(Primitive):
             silent=f"({expression} if {condition} else {silent})",
         )
 
-    def _constant(self, names: Namer, inputs: Sequence[Operand], number: int) -> str | None:
-        """A number among the inputs as NumPy would convert it; None where it stays as it is."""
-        if not inputs[number].is_scalar_constant:
-            return None
-        operands = tuple(promotion_operand(operand.type) for operand in inputs)
-        return array_constant(
-            names, inputs[number].value, input_dtypes(self.ufunc, operands)[number]
-        )
+    def places(self, names: Namer, inputs: Sequence[Operand]) -> list[str]:
+        """What stands for the inputs in a call on arrays: numbers as NumPy would convert them."""
+        places = [f"{{{number}}}" for number in range(len(inputs))]
+        if any(operand.is_scalar_constant for operand in inputs):
+            operands = tuple(promotion_operand(operand.type) for operand in inputs)
+            dtypes = input_dtypes(self.ufunc, operands)
+            for number, (operand, dtype) in enumerate(zip(inputs, dtypes, strict=True)):
+                if operand.is_scalar_constant:
+                    array = array_constant(names, operand.value, dtype)
+                    places[number] = array or places[number]
+        return places
 
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
@@ -738,6 +740,7 @@ fmod = of_ufunc(
     lambda t, out, x, y: -t * np.trunc(np.divide(x, y)),
     warns=True,
 )
+ldexp = of_ufunc(np.ldexp, lambda t, out, x, i: np.ldexp(t, i), lambda t, out, x, i: None)
 negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg, linear_in=(0,))
 positive = of_ufunc(
     np.positive, lambda t, out, x: t, run=operator.pos, linear_in=(0,), keeps_values=True

@@ -287,7 +287,7 @@ def _batched(
 def _can_be_in_all_trips(equation: Equation) -> bool:
     """Whether `in_all_trips` can write an equation, and nothing in it can fail."""
     primitive = equation.primitive
-    if len(equation.outputs) != 1 or not is_total(equation):
+    if primitive.multiple_outputs or not is_total(equation):
         return False
     type = equation.outputs[0].type
     if not type.shape and (primitive.differs_for_scalars or type.dtype.kind == "c"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -93,18 +94,19 @@ class _TraitChecker:
         self.require(same(found, expected), "f(y, x) is not f(x, y)", found=found)
 
     def check_elementwise(self) -> None:
-        (output,) = self.outputs
-        shape = np.shape(output)
+        shape = np.shape(self.outputs[0])
         inputs = [np.broadcast_to(x, shape) if shape else x for x in self.inputs]
         if not shape:
             return
         part = tuple(slice(number % 2, None, 2) for number in range(len(shape)))
         found = self.run(*(np.array(x[part]) for x in inputs))
-        self.require_near(found, [output[part]], "a part of the output is no function of that part")
-        if output.size and not self.primitive.differs_for_scalars:
+        expected = [output[part] for output in self.outputs]
+        self.require_near(found, expected, "a part of the output is no function of that part")
+        if 0 not in shape and not self.primitive.differs_for_scalars:
             first = (0,) * len(shape)
             found = self.run(*(x[first] for x in inputs))
-            self.require_near(found, [output[first]], "of scalars it computes something else")
+            expected = [output[first] for output in self.outputs]
+            self.require_near(found, expected, "of scalars it computes something else")
 
     def check_keeps_values(self) -> None:
         self.require(
@@ -221,6 +223,19 @@ class _TraitChecker:
             self.require(not shares, "an output is an input, or is kept")
             self.require(output.flags.writeable, "an output cannot be written")
 
+    def check_out(self) -> None:
+        """Compute into arrays that hold something else."""
+        if not all(np.shape(output) for output in self.outputs):
+            return
+        given = [np.ones_like(output) for output in self.outputs]
+        primitive = self.primitive
+        out = tuple(given) if primitive.multiple_outputs else given[0]
+        found = primitive.run(*self.inputs, **self.params, out=out)
+        found = list(found) if primitive.multiple_outputs else [found]
+        is_same = len(found) == len(given) and all(map(operator.is_, found, given))
+        self.require(is_same, "it returns other arrays than it is given")
+        self.require_near(found, self.outputs, "into given arrays it computes something else")
+
     def check_views(self) -> None:
         base = self.inputs[0]
         for output in self.arrays(self.outputs):
@@ -249,8 +264,8 @@ class _TraitChecker:
 
     def check_scalars(self) -> None:
         if all(type.shape == () for type in self.types):
-            (output,) = self.run(*map(np.asarray, self.inputs))
-            self.require(not isinstance(output, np.ndarray), "an array without axes is made")
+            for output in self.run(*map(np.asarray, self.inputs)):
+                self.require(not isinstance(output, np.ndarray), "an array without axes is made")
 
     # Batches
 
@@ -281,6 +296,7 @@ _CHECKS: dict[str, Callable[[_TraitChecker], None]] = {
     "keeps_nan": _TraitChecker.check_keeps_nan,
     "is_total": _TraitChecker.check_total,
     "is_fresh": _TraitChecker.check_fresh,
+    "takes_out": _TraitChecker.check_out,
     "makes_views": _TraitChecker.check_views,
     "makes_arrays": _TraitChecker.check_arrays,
     "makes_scalars": _TraitChecker.check_scalars,

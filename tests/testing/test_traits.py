@@ -22,8 +22,8 @@ class Function(Primitive):
         super().__init__(f"of_test_traits_{next(_numbers)}", **traits)
         self.function = run
 
-    def run(self, *inputs):
-        return self.function(*inputs)
+    def run(self, *inputs, **out):
+        return self.function(*inputs, **out)
 
     def infer(self, *types):
         return ArrayType(np.broadcast_shapes(*(x.shape for x in types)), types[0].dtype)
@@ -56,6 +56,16 @@ WRONG = {
     "total": ({"is_total": True}, raising, (X,)),
     "fresh, but an input": ({"is_fresh": True}, lambda x: x[::-1], (X,)),
     "fresh, but kept": ({"is_fresh": True}, lambda x: _kept, (X,)),
+    "out is not returned": (
+        {"takes_out": True},
+        lambda x, out=None: np.positive(np.sin(x, out=out)),
+        (X,),
+    ),
+    "out is not written": (
+        {"takes_out": True},
+        lambda x, out=None: np.sin(x) if out is None else out,
+        (X,),
+    ),
     "views": ({"makes_views": True}, np.negative, (X,)),
     "arrays": ({"makes_arrays": True}, np.sin, (np.float64(1.0),)),
     "scalars of arrays": ({"makes_scalars": True}, np.array, (np.float64(1.0),)),
@@ -72,6 +82,7 @@ RIGHT = {
     "linear in one": ({"linear_in": (0,), "product": product}, np.divide, (X, Y)),
     "one answer for each": ({"keeps_nan": (False, True)}, lambda x, y: (x > 1) * 0 + y, (X, Y)),
     "total": ({"is_total": True, "warns": False}, np.cumsum, (X,)),
+    "out": ({"takes_out": True, "is_fresh": True}, np.sin, (X,)),
 }
 
 
