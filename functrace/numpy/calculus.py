@@ -106,10 +106,10 @@ def diff(
     a = as_operand(a)
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n!r}")
-    if np.ndim(a) == 0:
-        raise ValueError("diff requires input that is at least one dimensional")
     if n == 0:
         return a
+    if np.ndim(a) == 0:
+        raise ValueError("diff requires input that is at least one dimensional")
     axis = normalize_axis_index(axis, np.ndim(a))
     parts = [as_operand(x) for x in (prepend, a, append) if x is not _MISSING]
     if len(parts) > 1:
@@ -162,6 +162,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         _gradient_along(f, spacing, axis, edge_order)
         for spacing, axis in zip(spacings, axes, strict=True)
     ]
+    results = [x if x.dtype == f.dtype else cast_to(x, f.dtype) for x in results]
     return results[0] if len(axes) == 1 else tuple(results)
 
 

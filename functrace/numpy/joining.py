@@ -14,7 +14,7 @@ from functrace.errors import OperandError, UnsupportedFunctionError
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.making import holds_tracer
 from functrace.numpy.reshaping import known_numbers, lengths_of
-from functrace.primitives.linear import cast_to, shape_of
+from functrace.primitives.linear import as_array, cast_to, shape_of
 from functrace.primitives.shaping import (
     concatenate_primitive,
     pad_primitive,
@@ -152,7 +152,8 @@ def block(arrays: Any) -> Any:
         shape = np.shape(nested)
         return np.reshape(nested, (1,) * (axes - len(shape)) + shape)
 
-    return joined(arrays, levels)
+    result = joined(arrays, levels)
+    return result if axes else as_array(result)
 
 
 @implements(np.append)
@@ -323,7 +324,7 @@ def _pairs(widths: Any, rank: int) -> tuple[tuple[int, int], ...]:
         raise TypeError("`pad_width` must be of integral type.")
     if array.size and array.min() < 0:
         raise ValueError("index can't contain negative values")
-    if rank == 0:
+    if rank == 0 and array.size < 3:
         return ()
     return tuple((before, after) for before, after in np.broadcast_to(array, (rank, 2)).tolist())
 
@@ -353,7 +354,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
                     f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
                 )
             array = np.take(array, np.pad(np.arange(length), pair, mode, **kwargs), axis)
-    return array.copy()
+    return array.copy() if array.ndim else as_array(array)
 
 
 def _pad_with_constants(x: Any, padding: tuple[tuple[int, int], ...], values: Any) -> Any:

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from functrace.numpy.elementwise import require_castable
 from functrace.numpy.taking import take_along
 from functrace.primitives.indexing import INDICES, scatter_add
-from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
+from functrace.primitives.linear import (
+    as_array,
+    cast_to,
+    dtype_of,
+    known_choice,
+    known_value,
+    shape_of,
+)
 from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
@@ -89,6 +97,8 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
     rows = [as_operand(key) for key in keys]
     if not rows:
         raise TypeError("need sequence of keys with len > 0 in lexsort")
+    if not np.ndim(rows[0]):
+        return np.int64(0)
     axis = normalize_axis_index(axis, np.ndim(rows[0]))
     order: Any = None
     for key in rows:
@@ -128,6 +138,7 @@ def isin(
     tested, tests = known_value(as_operand(element)), known_value(as_operand(test_elements))
     pairs = np.equal(np.expand_dims(tested, -1), np.ravel(tests))
     found = np.any(pairs, axis=-1)
+    found = found if np.ndim(found) else as_array(found)
     return np.logical_not(found) if invert else found
 
 
@@ -189,5 +200,6 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     length = len(np.bincount(numbers, None, minlength))  # also for NumPy's errors
     if weights.shape != shape_of(numbers):
         raise ValueError("The weights and list don't have the same length.")
+    require_castable(weights.dtype, np.dtype(np.float64), "safe")
     weights = cast_to(weights, np.dtype(np.float64))
     return bind(scatter_add, weights, numbers, index=(INDICES,), shape=(length,), unique=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,9 @@ def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Any:
     reject_out(out)
     if len(arrays) < 2:
         raise ValueError("Expecting at least two arrays.")
+    for left, right in pairwise(map(shape_of, arrays)):
+        if left[-1:] != right[:1]:
+            raise ValueError(f"shapes {left} and {right} are not aligned")
     inner_labels = LABELS[1 : len(arrays)]
     terms = [a + b for a, b in zip("a" + inner_labels[:-1], inner_labels, strict=True)]
     last = LABELS[len(arrays)]

@@ -120,7 +120,7 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -
     condition = known_choice(condition, "The condition of compress")
     if np.ndim(condition) != 1:
         raise ValueError("condition must be a 1-d array")
-    return np.take(a, np.flatnonzero(condition), axis)
+    return np.take(np.atleast_1d(a), np.flatnonzero(condition), axis)
 
 
 @implements(np.extract)
@@ -219,9 +219,10 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
         indices = indices % a.size
     elif mode == "clip":
         indices = np.clip(indices, 0, a.size - 1)
-    if indices.size:
+    values = np.reshape(array(v), (-1,))
+    if indices.size and values.size:
         flat = np.ravel(a).copy()
-        flat[indices] = np.resize(np.reshape(array(v), (-1,)), indices.size)
+        flat[indices] = np.resize(values, indices.size)
         a[...] = np.reshape(flat, a.shape)
 
 
@@ -229,8 +230,12 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
     """As `numpy.putmask`, into a traced array."""
     _require_traced(a)
-    fitted = np.reshape(np.resize(np.reshape(array(values), (-1,)), a.size), a.shape)
-    a[...] = np.where(mask, fitted, a)
+    if np.size(mask) != a.size:
+        raise ValueError("putmask: mask and data must be the same size")
+    values = np.reshape(array(values), (-1,))
+    if values.size:
+        fitted = np.reshape(np.resize(values, a.size), a.shape)
+        a[...] = np.where(np.reshape(mask, a.shape), fitted, a)
 
 
 @implements(np.place)
@@ -242,11 +247,15 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
         np.putmask(arr, mask, vals)
         return
     mask = known_value(as_operand(mask))
+    if np.size(mask) != arr.size:
+        raise ValueError("place: mask and data must be the same size")
     if not isinstance(mask, Tracer):
+        if np.any(mask) and not vals.size:
+            raise ValueError("Cannot insert from an empty array!")
         np.put(arr, np.flatnonzero(mask), vals)
         return
-    if mask.size != arr.size or not vals.size:
-        raise ValueError("place: mask and data must be the same size, and values not empty")
+    if not vals.size:
+        raise ValueError("Cannot insert from an empty array!")
     chosen = np.not_equal(mask, 0)
     place = np.reshape(np.cumsum(np.ravel(chosen)) - 1, arr.shape)
     arr[...] = np.where(np.reshape(chosen, arr.shape), np.ravel(vals)[place % vals.size], arr)

@@ -1,0 +1,20 @@
+"""Rows of functions that make arrays."""
+
+from __future__ import annotations
+
+from tests.cases import BOOLEANS, Input
+from tests.functions.rows import call, constant, given, row
+
+row("np.full", call(given((2, 3)), (3,)), call(2, ()), own=True)
+for _name in ("zeros_like", "ones_like"):
+    constant(f"np.{_name}", call((2, 3)), call((2, 3), dtype="complex64", shape=(3, 1)))
+row("np.full_like", call((2, 3), (3,)), call((2, 3), 1.5, dtype="float32"), own=True)
+row("np.copy", call((2, 3)), call((2, 3), order="F"))
+row("np.copyto", call((2, 3), (3,)), call((2, 3), (2, 1), where=Input((3,), BOOLEANS)), writes=True)
+row(
+    "np.linspace",
+    call((), (), 4),
+    call((3,), (2, 1), num=3, endpoint=False, axis=-1),
+    call((), 2.0, retstep=True),
+)
+row("np.logspace", call((), (), 4), call((3,), (2, 1), num=3, base=2.0))
