@@ -9,7 +9,7 @@ examples that take it: a branch that is valid only for its own examples never se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from functrace.backends.compiling import interpreter
 from functrace.backends.runtime import stacked
 from functrace.control.collectives import combines_examples
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Program, input_types, output_types
+from functrace.ir.program import Constant, Program, input_types, output_types
 from functrace.ir.structure import Choice, T, nearest
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import dtype_of, in_each, shape_of, zeros_for
@@ -110,16 +110,36 @@ def _union(masks: Sequence[Mask]) -> Mask:
     return tuple(any(column) for column in zip(*masks, strict=True))
 
 
+class Halves(NamedTuple):
+    """Branches in two halves: what the second ones take of the first ones are the residuals.
+
+    Attributes:
+        first: Take the inputs of the branches; return their outputs and residuals.
+        second: Take residuals, operands, and what else is given.
+        residuals: How many residuals there are.
+        operands: The numbers of the operands that second halves take.
+    """
+
+    first: list[Program]
+    second: list[Program]
+    residuals: int
+    operands: list[int]
+
+
 def in_halves(
     branches: Sequence[Program],
     first: Sequence[Program],
     second: Sequence[Program],
     given: tuple[Sequence[ArrayType], Sequence[Sequence[int]]],
     found: tuple[Sequence[ArrayType], Sequence[Sequence[int]]],
-) -> tuple[list[Program], list[Program], list[ArrayType]]:
+    *,
+    apart: bool,
+) -> Halves:
     """Let halves of branches be branches again, which have the same inputs and outputs.
 
-    Every branch has residuals of its own. All are returned, those of the other branches as zeros.
+    Residuals of different branches share places where their types are the same: one branch runs.
+    A residual that is an operand is not returned: the second half can be given the operand. So
+    choices within each other hand on as little as they can.
 
     Args:
         branches: The branches.
@@ -128,40 +148,61 @@ def in_halves(
         given: The types of these others for all branches; and for each branch the numbers of its
             own among them.
         found: In the same way the types of the outputs of the second half.
-
-    Returns:
-        The first halves, the second halves, and the types of all residuals.
+        apart: Whether only the branch that is chosen has a part in the residuals; else those of
+            all branches are added up, and none shares its place.
     """
     count = len(branches[0].outputs)
-    kept = [output_types(half)[count:] for half in first]
-    residual_types = [type for types in kept for type in types]
-    forward: list[Program] = []
-    then: list[Program] = []
-    start = 0
-    for types, before, after, taken, returned in zip(
-        kept, first, second, given[1], found[1], strict=True
-    ):
-        own = range(start, start + len(types))
-        start += len(types)
-        forward.append(
-            with_interface(
-                before,
-                input_types(before),
-                range(len(branches[0].inputs)),
-                [*joint_types(branches), *residual_types],
-                [*range(count), *(count + i for i in own)],
-            )
+    types: list[ArrayType] = []
+    operands: dict[int, int] = {}
+    places: list[list[int]] = []  # of each branch's residuals; those of operands are negative
+    for half in first:
+        number_of = {variable: number for number, variable in enumerate(half.inputs)}
+        free: dict[ArrayType, Iterator[int]] = {}
+        if apart:
+            for type in {t for t in types if ANY_LENGTH not in t.shape}:
+                free[type] = iter([n for n, t in enumerate(types) if t == type])
+        own: list[int] = []
+        for atom in half.outputs[count:]:
+            number = None if isinstance(atom, Constant) else number_of.get(atom)
+            if number is not None:
+                own.append(~operands.setdefault(number, len(operands)))
+                continue
+            place = next(free.get(atom.type, iter(())), None)
+            if place is None:
+                place = len(types)
+                types.append(atom.type)
+            own.append(place)
+        places.append(own)
+    forward = [
+        with_interface(
+            Program(
+                half.inputs,
+                half.equations,
+                [
+                    *half.outputs[:count],
+                    *(x for x, n in zip(half.outputs[count:], own, strict=True) if n >= 0),
+                ],
+            ),
+            input_types(half),
+            range(len(branches[0].inputs)),
+            [*joint_types(branches), *types],
+            [*range(count), *(count + n for n in own if n >= 0)],
         )
-        then.append(
-            with_interface(
-                after,
-                [*residual_types, *given[0]],
-                [*own, *(len(residual_types) + i for i in taken)],
-                found[0],
-                returned,
-            )
+        for half, own in zip(first, places, strict=True)
+    ]
+    kept = len(types) + len(operands)
+    operand_types = [branches[0].inputs[number].type for number in operands]
+    then = [
+        with_interface(
+            half,
+            [*types, *operand_types, *given[0]],
+            [*(n if n >= 0 else len(types) + ~n for n in own), *(kept + i for i in taken)],
+            found[0],
+            returned,
         )
-    return forward, then, residual_types
+        for half, own, taken, returned in zip(second, places, given[1], found[1], strict=True)
+    ]
+    return Halves(forward, then, len(types), list(operands))
 
 
 class Switch(Primitive):
@@ -241,25 +282,45 @@ class Switch(Primitive):
         out_types = [
             type.strong for type, on in zip(joint_types(branches), mask, strict=True) if on
         ]
-        forward, linear, residual_types = in_halves(
+        apart = not sees_all(params)
+        halves = in_halves(
             branches,
             [form.forward for form in forms],
             [form.linear for form in forms],
             (types, [range(len(types))] * len(forms)),
             (out_types, [_numbers_within(form.has_tangent, mask) for form in forms]),
+            apart=apart,
         )
-        count = len(branches[0].outputs)
+        outputs, residuals, chosen_residuals = self.run_first(inputs, halves, params, apart)
         chosen = choice_of(params)
-        apart = not sees_all(params)
-        kept_choice = Chosen(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
-        results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
         choice = Chosen(
-            (*(False for _ in residual_types), *compress(chosen.inputs, is_active)),
+            (*chosen_residuals, *compress(chosen.inputs, is_active)),
             tuple(compress(chosen.outputs, mask)),
         )
-        given = [*results[count:], *(tangent for tangent in tangents if tangent is not None)]
-        pushed = self.bind_like(inputs[0], given, linear, params, choice)
-        return results[:count], tuple(scattered(pushed, mask))
+        given = [*residuals, *(tangent for tangent in tangents if tangent is not None)]
+        pushed = self.bind_like(inputs[0], given, halves.second, params, choice)
+        return outputs, tuple(scattered(pushed, mask))
+
+    def run_first(
+        self, inputs: Sequence[Any], halves: Halves, params: dict[str, Any], apart: bool
+    ) -> tuple[Sequence[Any], list[Any], Mask]:
+        """Run the first half of the chosen Program.
+
+        Returns:
+            The outputs; what the second half is given: residuals, then operands; and which of
+            these are chosen.
+        """
+        count = len(params["branches"][0].outputs)
+        chosen = choice_of(params)
+        # Residuals are chosen where examples that do not choose a branch have no part in it.
+        outputs = (*chosen.outputs, *(apart for _ in range(halves.residuals)))
+        choice = Chosen(chosen.inputs, outputs)
+        results = self.bind_like(inputs[0], inputs[1:], halves.first, params, choice)
+        return (
+            results[:count],
+            [*results[count:], *(inputs[1 + number] for number in halves.operands)],
+            (*(False,) * halves.residuals, *(chosen.inputs[number] for number in halves.operands)),
+        )
 
     def keep_residuals(
         self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
@@ -268,28 +329,25 @@ class Switch(Primitive):
         branches = params["branches"]
         is_active = tuple(need is not None for need in needed[1:])
         forms = [residual_form(branch, is_active) for branch in branches]
-        count = len(branches[0].outputs)
         takes = _union([form.takes_cotangent for form in forms])
         gives = _union([form.gives_cotangent for form in forms])
         given_types = [
             type.strong for type, on in zip(joint_types(branches), takes, strict=True) if on
         ]
         found_types = [v.type.strong for v, on in zip(branches[0].inputs, gives, strict=True) if on]
-        forward, backward, residual_types = in_halves(
+        apart = not sees_all(params)
+        halves = in_halves(
             branches,
             [form.forward for form in forms],
             [form.backward for form in forms],
             (given_types, [_numbers_within(form.takes_cotangent, takes) for form in forms]),
             (found_types, [_numbers_within(form.gives_cotangent, gives) for form in forms]),
+            apart=apart,
         )
+        outputs, residuals, chosen_residuals = self.run_first(inputs, halves, params, apart)
         chosen = choice_of(params)
-        # Residuals are chosen where examples that do not choose a branch have no part in it.
-        apart = not sees_all(params)
-        kept_choice = Chosen(chosen.inputs, (*chosen.outputs, *(apart for _ in residual_types)))
-        results = self.bind_like(inputs[0], inputs[1:], forward, params, kept_choice)
-        outputs, residuals = results[:count], results[count:]
         choice = Chosen(
-            (*(False for _ in residual_types), *compress(chosen.outputs, takes)),
+            (*chosen_residuals, *compress(chosen.outputs, takes)),
             tuple(compress(chosen.inputs, gives)),
         ).unless(apart)
 
@@ -300,7 +358,7 @@ class Switch(Primitive):
                 if takes_it
             ]
             given = [*residuals, *full]
-            found = self.bind_backward(inputs, given, backward, gives, params, choice)
+            found = self.bind_backward(inputs, given, halves.second, gives, params, choice)
             return [None, *scattered(found, gives)]
 
         return outputs, Pullback(self.name, pull_back, makes_zeros=True)

@@ -13,7 +13,6 @@ operand of *one* of them of what *all* of them return: the adjoint of psum is ps
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -224,19 +223,14 @@ ppermute_primitive = Ppermute("ppermute")
 
 def combines_examples(program: Program) -> bool:
     """Whether a Program, or one within it, holds a collective: it must see all examples at once."""
-
-    def in_one(program: Program) -> bool:
-        return any(
-            equation.primitive.needs_named_axis
-            or any(inner.derived[key] for inner in equation.programs)
+    # Kept with each: choices within each other ask for all that is in them.
+    return program.derive(
+        "combines examples",
+        lambda: any(
+            equation.primitive.needs_named_axis or any(map(combines_examples, equation.programs))
             for equation in program.equations
-        )
-
-    key = "combines examples"
-    if key not in program.derived:
-        for one in (*program.nested(), program):  # innermost first
-            one.derive(key, partial(in_one, one))
-    return program.derived[key]
+        ),
+    )
 
 
 # Functions

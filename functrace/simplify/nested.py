@@ -174,13 +174,17 @@ def reduced(
             for variable, atom in zip(program.inputs, given, strict=True)
             if is_known(atom) and atom.type == variable.type
         }
-        outputs = [atom for atom, on in zip(program.outputs, used, strict=True) if on]
-        alive = remove_dead_code(Program(program.inputs, program.equations, outputs))
-        equations = [
-            equation.replaced(inputs=[instead.get(atom, atom) for atom in equation.inputs])
-            for equation in alive.equations
-        ]
-        alive = Program(program.inputs, equations, [instead.get(x, x) for x in alive.outputs])
+        alive = program
+        if not all(used):
+            outputs = [atom for atom, on in zip(program.outputs, used, strict=True) if on]
+            alive = Program(program.inputs, program.equations, outputs)
+        alive = remove_dead_code(alive)
+        if instead:
+            equations = [
+                equation.replaced(inputs=[instead.get(atom, atom) for atom in equation.inputs])
+                for equation in alive.equations
+            ]
+            alive = Program(program.inputs, equations, [instead.get(x, x) for x in alive.outputs])
         atoms = atoms_read(alive)
         read.update(number for number, v in enumerate(program.inputs) if v in atoms)
         better.append(alive)

@@ -27,9 +27,25 @@ def share_subexpressions(program: Program) -> Program:
         The Program without them; the same Program, if there are none.
     """
     known: dict[Hashable, int] = {}
+    alone: dict[Hashable, int | None] = {}
+
+    def key_of(equation: Equation, scope: Scope) -> Hashable | None:
+        if equation.has_effect:
+            return None
+        inputs = _key_of_inputs(equation)
+        if not equation.programs:
+            return (inputs, _key_of_parameters(equation))
+        # To compare Programs takes time: it is done where two are given the same inputs.
+        first = alone.setdefault(inputs, len(scope.equations))
+        if first == len(scope.equations):
+            return None
+        if first is not None:
+            known[inputs, _key_of_parameters(scope.equations[first])] = first
+            alone[inputs] = None
+        return (inputs, _key_of_parameters(equation))
 
     def step(equation: Equation, scope: Scope) -> None:
-        key = None if equation.has_effect else _key_of_equation(equation)
+        key = key_of(equation, scope)
         earlier = None if key is None else known.get(key)
         if earlier is None:
             if key is not None:
@@ -69,16 +85,20 @@ class _Alike:
         )
 
 
-def _key_of_equation(equation: Equation) -> Hashable:
+def _key_of_inputs(equation: Equation) -> Hashable:
     inputs = [
         atom if isinstance(atom, Variable) else constant_key(atom) for atom in equation.inputs
     ]
     if equation.primitive.commutes:
         inputs.sort(key=hash)
+    return (equation.primitive, *inputs)
+
+
+def _key_of_parameters(equation: Equation) -> Hashable:
     if not equation.params:
-        return (equation.primitive, *inputs)
+        return ()
     params = [(name, _key_of_parameter(x)) for name, x in equation.params.items()]
-    return (equation.primitive, *inputs, *sorted(params, key=_name))
+    return tuple(sorted(params, key=_name))
 
 
 def _key_of_parameter(x: Any) -> Hashable:

@@ -64,3 +64,47 @@ def test_a_choice_within_choices_is_looked_at_once(monkeypatch):
         ft.jit(nested_choice(depth))(1.5)
         counts.append(len(looked_at))
     assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])
+
+
+def handed_on(f, *args):
+    """How many values the first of the two choices of a gradient hands on to the second."""
+    first, second = [
+        e for e in ft.make_ir(ft.grad(f))(*args).equations if e.primitive.name == "switch"
+    ]
+    assert len(second.inputs) > 1
+    return len(first.outputs) - 1
+
+
+def test_an_operand_that_is_needed_on_the_way_back_is_not_handed_on():
+    f = lambda x, w: ft.cond(x > 0, lambda x, w: x * w, lambda x, w: x * w**2, x, w)
+    assert handed_on(f, 1.0, 2.0) == 1  # w**2, by the other branch
+    for x, expected in [(1.0, 3.0), (-1.0, 9.0)]:
+        assert ft.jit(ft.grad(f))(x, 3.0) == expected
+        assert ft.jit(lambda x, w: ft.jvp(ft.grad(f, 1), (x, w), (1.0, 0.0))[1])(x, 3.0) == (
+            1.0 if x > 0 else 6.0
+        )
+    np.testing.assert_array_equal(
+        ft.vmap(ft.grad(f, argnums=(0, 1)), (0, None))(np.array([1.0, -1.0]), 3.0),
+        [[3.0, 9.0], [1.0, -6.0]],
+    )
+
+
+def test_branches_share_the_places_of_what_they_hand_on():
+    branches = [np.sin, np.cos, np.tanh, lambda x: np.sin(x) * np.cos(x)]
+    f = lambda n, x: ft.switch(n, branches, x)
+    gradient = lambda n: ft.grad(lambda x: f(n, x))
+    first = ft.make_ir(lambda n, x: gradient(n)(x))(1, 0.5).equations
+    assert [len(e.outputs) for e in first if e.primitive.name == "switch"] == [1 + 4, 1]
+    expected = [ft.grad(branch)(0.5) for branch in branches]
+    numbers = np.arange(4)
+    np.testing.assert_allclose([ft.jit(lambda n: gradient(n)(0.5))(n) for n in range(4)], expected)
+    np.testing.assert_allclose(ft.vmap(lambda n: gradient(n)(0.5))(numbers), expected)
+    second = [ft.grad(ft.grad(branch))(0.5) for branch in branches]
+    np.testing.assert_allclose(
+        ft.vmap(lambda n: ft.grad(gradient(n))(0.5))(numbers), second, rtol=1e-12
+    )
+
+
+def test_choices_within_choices_hand_on_two_values_for_each_level():
+    for depth in (5, 10):
+        assert handed_on(nested_choice(depth), 0.5) <= 2 * depth
