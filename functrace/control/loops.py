@@ -30,7 +30,7 @@ from functrace.ir.program import Program, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, row_type, type_of
 from functrace.primitives.linear import cast_to
 from functrace.tracebacks import boundary
-from functrace.tracing.draws import watching_draws
+from functrace.tracing.draws import unheeded_draws, watching_draws
 from functrace.tracing.entrances import is_recording
 from functrace.tracing.layouts import copied, layout_of, lie_alike
 from functrace.tracing.operands import as_operand
@@ -572,7 +572,8 @@ def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> A
     """The first carry of a loop without trips, with the types that a trip would give it."""
     carry, structure = tree.flatten(value)
     try:
-        carry, _, _ = _recorded_body(body_fun, carry, structure, None, name)
+        with unheeded_draws():
+            carry, _, _ = _recorded_body(body_fun, carry, structure, None, name)
     except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it cannot be recorded, and will not be called)

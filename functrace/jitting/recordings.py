@@ -358,7 +358,7 @@ class Recordings:
             explain_miss(self.function, key, earlier, user_place(2))
         start = perf_counter()
         called = with_static(self.function, key.static)
-        with watching_draws(self.function), collecting_less_often:
+        with watching_draws(self.function, is_kept=True), collecting_less_often:
             recorded = record_program(called, key.structure, key.types, layouts)
         structure, row_major = recorded.structure, recorded.row_major
         program, captured = closed(recorded.program)

@@ -29,6 +29,7 @@ from functrace.errors import (
 )
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
+from functrace.tracing.draws import unheeded_draws
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import is_library
 from functrace.tracing.reaching import names_in
@@ -106,7 +107,8 @@ def _recorded_types(
 ) -> Types | None:
     before = is_comparing.set(True)
     try:
-        with np.errstate(all="ignore"):  # what is known in it is computed, and dropped
+        # What is known in it is computed, and dropped.
+        with np.errstate(all="ignore"), unheeded_draws():
             recorded, _ = recorded_without_writes(
                 branch, lambda: record_program(branch, structure, types)
             )

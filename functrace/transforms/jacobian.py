@@ -14,6 +14,7 @@ import numpy as np
 from functrace import tree
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
+from functrace.tracing.draws import draws_of_one_call
 from functrace.tracing.tracer import as_scalar_result
 from functrace.transforms.arguments import (
     Argnums,
@@ -258,11 +259,13 @@ def _mapped(f: Callable[[Any], Any], basis: Any, size: int, given: Sequence[Any]
         given: The values that the function's own factors are computed from.
     """
     if not any(map(is_unknown, given)):
-        found = vmap(f, axis_size=size)(basis)
+        with draws_of_one_call():
+            found = vmap(f, axis_size=size)(basis)
         parts = tree.leaves(found)
         if are_finite(parts) and not any(map(is_unknown, parts)):
             return found
-    return vmap(lambda vectors: keeping_zeros_of(f, vectors), axis_size=size)(basis)
+    with draws_of_one_call():
+        return vmap(lambda vectors: keeping_zeros_of(f, vectors), axis_size=size)(basis)
 
 
 def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:

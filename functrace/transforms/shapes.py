@@ -14,6 +14,7 @@ from functrace.errors import ArgumentError
 from functrace.ir.program import output_types
 from functrace.ir.types import ArrayType, type_of
 from functrace.tracebacks import boundary
+from functrace.tracing.draws import unheeded_draws
 from functrace.tracing.operands import as_operand
 from functrace.transforms.evaluate import record_program
 from functrace.transforms.transformed import require_callable
@@ -50,7 +51,8 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         else type_of(as_operand(x))
         for x in leaves
     ]
-    recorded = record_program(lambda args, kwargs: fun(*args, **kwargs), structure, types)
+    with unheeded_draws():
+        recorded = record_program(lambda args, kwargs: fun(*args, **kwargs), structure, types)
     return recorded.structure.unflatten(
         [ShapeDtypeStruct(type.shape, type.dtype) for type in output_types(recorded.program)]
     )

@@ -144,6 +144,97 @@ def test_there_is_no_warning_where_nothing_is_frozen():
             fast(X, GENERATOR.normal(size=3))
 
 
+def unseeded(x):
+    return x + np.random.default_rng().normal(size=3)  # drawn here
+
+
+def unseeded_legacy(x):
+    return x + np.random.RandomState().rand(3)  # drawn here
+
+
+def unseeded_shared(x):
+    np.random.seed()  # noqa: NPY002  # drawn here
+    return x + np.random.rand(3)  # noqa: NPY002  # drawn here
+
+
+def with_system_entropy(x):
+    entropy = np.random.SeedSequence().entropy  # drawn here
+    return x + np.random.Generator(np.random.PCG64(entropy)).normal(size=3)
+
+
+UNSEEDED = [unseeded, unseeded_legacy, unseeded_shared, with_system_entropy]
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+@pytest.mark.parametrize("f", UNSEEDED)
+def test_a_generator_without_a_seed_is_warned_of_where_it_is_made(f, recording):
+    with pytest.warns(FrozenDrawWarning, match="seeded by the system|drawn") as caught:
+        RECORDINGS[recording](f)
+    for warning in caught:
+        assert warning.filename == __file__
+        assert "drawn here" in linecache.getline(__file__, warning.lineno)
+
+
+def seeded(x):
+    legacy, seed = np.random.RandomState, [3, 4]
+    x = x + np.random.default_rng(3).normal(size=3) + np.random.RandomState(3).rand(3)
+    return x + legacy(seed).rand(3) + legacy(seed=5).rand(3)
+
+
+NOTHING_KEPT = {
+    "eval_shape": lambda f: ft.eval_shape(f, X),
+    "eval_shape of scan": lambda f: ft.eval_shape(
+        lambda x: ft.scan(lambda c, _: (f(c), None), x, None, length=2)[0], X
+    ),
+    "eval_shape of vmap": lambda f: ft.eval_shape(ft.vmap(f), X[None]),
+    "a branch that is not taken": lambda f: ft.grad(
+        lambda x: np.sum(ft.cond(np.sum(x) < 0, f, np.sin, x))
+    )(X),
+    "a loop in a branch that is not taken": lambda f: ft.cond(
+        False, lambda x: ft.map(f, x[None])[0], np.sin, X
+    ),
+    "a loop without trips": lambda f: ft.while_loop(lambda c: np.sum(c) < 0, f, X),
+    "eager loop": lambda f: ft.fori_loop(0, 2, lambda i, x: f(x), X),
+    "jacfwd": lambda f: ft.jacfwd(f)(X),
+    "jacrev": lambda f: ft.jacrev(f)(X),
+    "hessian": lambda f: ft.hessian(lambda x: np.sum(f(x) ** 3))(X),
+    "callback": lambda f: ft.jit(
+        lambda x: ft.pure_callback(f, ft.ShapeDtypeStruct((3,), float), x)
+    )(X),
+}
+
+
+@pytest.mark.parametrize("f", [from_a_global, from_the_shared_generator, *UNSEEDED])
+@pytest.mark.parametrize("mode", NOTHING_KEPT)
+def test_there_is_no_warning_where_what_is_recorded_is_dropped(mode, f):
+    NOTHING_KEPT[mode](f)  # warnings are errors
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_a_generator_with_a_seed_draws_the_same_numbers_anyway(recording):
+    RECORDINGS[recording](seeded)  # warnings are errors
+
+
+def test_what_is_jitted_is_kept_where_all_around_it_is_not():
+    for f in (from_a_global, unseeded):
+        with pytest.warns(FrozenDrawWarning):
+            ft.eval_shape(ft.jit(f), X)
+
+
+def test_a_draw_in_a_branch_that_is_not_taken_is_not_told_of_by_what_is_recorded_around_it():
+    f = lambda x: ft.cond(False, from_a_global, np.sin, x) + 1.0
+    ft.jit(f)(X)  # warnings are errors
+    with pytest.warns(FrozenDrawWarning):
+        ft.jit(lambda x: f(x) + GENERATOR.random())(X)
+
+
+def test_a_body_that_is_recorded_twice_is_warned_of_once():
+    f = lambda x: ft.scan(lambda c, _: (c * x[0] * GENERATOR.random(), None), 1, None, length=2)[0]
+    with pytest.warns(FrozenDrawWarning) as caught:
+        ft.jit(f)(X)
+    assert len(caught) == 1
+
+
 def test_a_spare_normal_number_of_the_shared_generator_is_seen():
     def f(x):
         return x + np.random.randn()  # noqa: NPY002
