@@ -337,7 +337,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if mode == "constant":
         if set(kwargs) - {"constant_values"}:
             raise ValueError(f"unsupported keyword arguments for mode 'constant': {set(kwargs)}")
-        return _pad_with_constants(array, padding, kwargs.get("constant_values", 0))
+        padded = _pad_with_constants(array, padding, kwargs.get("constant_values", 0))
+        return padded if array.ndim else as_array(padded)
     odd = kwargs.get("reflect_type", "even") != "even" and mode in ("reflect", "symmetric")
     if mode not in _INDEXED_MODES or odd:
         shown = mode if not odd else f"{mode} with reflect_type='odd'"
