@@ -163,6 +163,12 @@ class ShapeMismatchError(FunctraceError, ValueError):
     advice = "Reshape, transpose or slice the inputs so that their shapes fit."
 
 
+class MatrixShapeError(ShapeMismatchError, np.linalg.LinAlgError):
+    """A function of matrices was given an array that is none, or matrices that do not fit."""
+
+    advice = "Matrices are the last two axes of an array; those before them count matrices."
+
+
 class OperandError(FunctraceError, TypeError):
     """An operation was given an input that it cannot take."""
 

@@ -826,3 +826,37 @@ case("vanishing", variant(Input((4,), _SORTED)), variant(Input((2, 1), _SORTED))
 case("inverse_of_gap", variant(Input((3, 3), POSITIVE)), variant(Input((2, 0), POSITIVE)))
 case("limit", variant((3, 2)), variant((0,)), variant(()))
 case("as_found", variant((3, 2)), variant((0,)), variant(()))
+
+# eigen.py
+
+case(
+    "eig",
+    variant(Input((3, 3), _SPREAD)),
+    variant(Input((2, 2, 2), _SPREAD)),
+    variant(Input((1, 1), _SPREAD)),
+    variant(Input((0, 0), _SPREAD)),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+
+# least_squares.py
+
+case(
+    "lstsq",
+    variant(Input((4, 2), REGULAR), (4, 3), tolerance=None),
+    variant(Input((2, 4), REGULAR), (2, 1), tolerance=1e-9),
+    variant(_REGULAR, (3, 0), tolerance=None),
+    variant(_STACK, (2, 3, 2), tolerance=None),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "of_full_rank",
+    variant((2, 3), Input(value=np.array(3)), full=3),
+    variant((0,), Input(value=np.array(1)), full=1),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="the rank must be full",
+)

@@ -80,7 +80,8 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear shaping elementwise parts special reducing contracting indexing cumulating"
-            " ordering factoring spectral",
+            " ordering"
+            " factoring spectral eigen least_squares",
         )
     ],
     [

@@ -240,6 +240,16 @@ def shapes_under_make_ir():
 
 
 @case(
+    errors.MatrixShapeError,
+    np.linalg.LinAlgError,
+    r"np.linalg.inv does not take inputs of float64\[3\]: 1-dimensional array given\. .*",
+    where=HERE,
+)
+def a_vector_for_a_matrix():
+    in_grad(lambda x: np.linalg.inv(x))()
+
+
+@case(
     errors.OperandError,
     TypeError,
     r"`<<` does not take inputs of float64\[3\], weak_int64: .*",

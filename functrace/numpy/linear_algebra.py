@@ -1,8 +1,9 @@
 """Linear algebra on traced matrices: `numpy.linalg` but for products and norms.
 
-``eig`` and ``eigvals`` are not here: whether NumPy gives real or complex numbers back depends on
-the values. Nor is ``lstsq``, of whose results one has a shape that depends on the values; for its
-solution write ``np.linalg.pinv(a) @ b``.
+Two functions of NumPy's have results that depend on the values in dtype or shape. ``eig`` and
+``eigvals`` give real numbers where all of them are real, and ``lstsq`` leaves the residuals out
+where the rank is not full. So they do where values are known; where only types are, the eigenvalues
+are complex, and the residuals are there wherever there are more rows than columns.
 """
 
 from __future__ import annotations
@@ -14,16 +15,26 @@ import numpy as np
 
 from functrace.errors import ArgumentError
 from functrace.ir.primitive import Primitive
-from functrace.primitives import factoring, spectral
+from functrace.primitives import eigen, factoring, spectral
 from functrace.primitives.factoring import adjoint
-from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
+from functrace.primitives.least_squares import least_squares
+from functrace.primitives.linear import (
+    as_scalar,
+    cast_to,
+    dtype_of,
+    known_choice,
+    known_value,
+    shape_of,
+)
 from functrace.primitives.shaping import reshape_primitive
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.tracer import bind
+from functrace.tracing.refusals import STATIC
+from functrace.tracing.tracer import Tracer, bind
 
 # NumPy's named tuples have no public names.
+_EigResult: Any = type(np.linalg.eig(np.eye(1)))
 _EighResult: Any = type(np.linalg.eigh(np.eye(1)))
 _SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 _QRResult: Any = type(np.linalg.qr(np.eye(1)))
@@ -97,16 +108,49 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
 
     The derivative is the one among matrices of the same rank.
     """
-    tolerance = rcond if rtol is None or rtol is getattr(np, "_NoValue", None) else rtol
-    if tolerance is not None:
-        if np.shape(tolerance) != ():
-            raise ArgumentError(
-                "pinv takes one tolerance for all traced matrices.", source_of(user_place(2))
-            )
-        tolerance = float(tolerance)
+    tolerance = _tolerance(rcond if rtol is None or rtol is getattr(np, "_NoValue", None) else rtol)
     return bind(
         factoring.pseudo_inverse, _matrix(a), tolerance=tolerance, hermitian=bool(hermitian)
     )
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """As `numpy.linalg.lstsq`; the singular values and the rank come from the matrix alone.
+
+    The solution and the residuals have a derivative where the matrix has full rank. It is refused
+    where it has not, with a `numpy.linalg.LinAlgError`.
+    """
+    a, b = _matrix(a), _matrix(b)
+    is_vector = len(shape_of(b)) == 1
+    if is_vector:
+        b = b[:, None]
+    for x in (a, b):
+        if len(shape_of(x)) != 2:
+            raise np.linalg.LinAlgError(
+                f"{len(shape_of(x))}-dimensional array given. Array must be two-dimensional"
+            )
+    x, residuals, rank = bind(least_squares, a, b, tolerance=_tolerance(rcond))
+    rows, columns = shape_of(a)
+    known_rank = known_value(rank)
+    if rows <= columns or not (isinstance(known_rank, Tracer) or known_rank == columns):
+        residuals = np.empty(0, dtype_of(residuals))
+    # NumPy computes in the precision of both.
+    values = svdvals(cast_to(a, np.result_type(dtype_of(a), dtype_of(residuals))))
+    return x[:, 0] if is_vector else x, residuals, rank, values
+
+
+def _tolerance(x: Any) -> float | None:
+    """A tolerance of singular values, which must be known."""
+    if x is None or x is getattr(np, "_NoValue", None):
+        return None
+    x = known_choice(x, "The tolerance of singular values", STATIC)
+    if np.shape(x):
+        raise ArgumentError(
+            "The tolerance of singular values is one number for all traced matrices.",
+            source_of(user_place(2)),
+        )
+    return float(x)
 
 
 @implements(np.linalg.tensorsolve)
@@ -145,6 +189,34 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     if upper:
         return adjoint(bind(factoring.cholesky, adjoint(a)))
     return bind(factoring.cholesky, a)
+
+
+@implements(np.linalg.eig)
+def eig(a: Any) -> Any:
+    """As `numpy.linalg.eig`; complex where the values are not known.
+
+    Each eigenvector has norm 1 and a largest component that is real, as LAPACK chooses them, and
+    so have the derivatives. Eigenvalues that are equal, within rounding, and their vectors have the
+    derivative nan.
+    """
+    values, vectors = bind(eigen.eig, _matrix(a))
+    if _are_real(a, values):
+        values, vectors = np.real(values), np.real(vectors)
+    return _EigResult(values, vectors)
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    """As `numpy.linalg.eigvals`; the dtype and the derivative are those of `eig`."""
+    return eig(a).eigenvalues
+
+
+def _are_real(a: Any, values: Any) -> bool:
+    """Whether NumPy gives real eigenvalues back: those of a real matrix, if they are known."""
+    known = known_value(values)
+    return (
+        dtype_of(a).kind != "c" and not isinstance(known, Tracer) and bool(np.all(known.imag == 0))
+    )
 
 
 @implements(np.linalg.eigh)
@@ -195,9 +267,13 @@ def svdvals(x: Any, /) -> Any:
 def qr(a: Any, mode: str = "reduced") -> Any:
     """As `numpy.linalg.qr`; of tall matrices the reduced factors have a derivative."""
     if mode not in ("reduced", "complete", "r"):
+        if mode not in ("raw", "economic", "e", "full", "f"):
+            raise ValueError(f"Unrecognized mode {mode!r}")
         raise ArgumentError(
-            f"qr of a traced matrix takes the mode 'reduced', 'complete' or 'r', not {mode!r}.",
+            f"qr of a traced matrix takes the mode 'reduced', 'complete' or 'r', not {mode!r}: the "
+            "reflections that LAPACK works with are not traced.",
             source_of(user_place(2)),
+            "Write np.linalg.qr(x), which gives the factors that they make.",
         )
     q, r = bind(factoring.qr, _matrix(a), full=mode == "complete")
     return r if mode == "r" else _QRResult(q, r)
@@ -230,7 +306,7 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     return bind(
         factoring.matrix_rank,
         a,
-        tolerance=None if tolerance is None else float(tolerance),
+        tolerance=_tolerance(tolerance),
         relative=rtol is not None,
         hermitian=bool(hermitian),
     )
@@ -255,6 +331,12 @@ def cond(x: Any, p: Any = None) -> Any:
             ratio = np.linalg.norm(x, p, (-2, -1)) * np.linalg.norm(inverse, p, (-2, -1))
     is_infinite = np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1))
     return as_scalar(np.where(is_infinite, dtype_of(ratio).type(np.inf), ratio))
+
+
+@implements(np.linalg.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    """As `numpy.linalg.matrix_transpose`."""
+    return np.matrix_transpose(x)
 
 
 @implements(np.linalg.trace)

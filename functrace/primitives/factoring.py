@@ -62,7 +62,7 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def require_matrix(type: ArrayType) -> tuple[Shape, int, int]:
     """The leading axes, the rows and the columns."""
     if type.ndim < 2:
-        raise ValueError(
+        raise np.linalg.LinAlgError(
             f"{type.ndim}-dimensional array given. Array must be at least two-dimensional"
         )
     return type.shape[:-2], type.shape[-2], type.shape[-1]
@@ -72,7 +72,7 @@ def require_square(type: ArrayType) -> tuple[Shape, int]:
     """The leading axes, and the size."""
     stack, rows, columns = require_matrix(type)
     if rows != columns:
-        raise ValueError("Last 2 dimensions of the array must be square")
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     return stack, rows
 
 

@@ -17,6 +17,7 @@ from functrace.errors import (
     AxisRangeError,
     FunctraceError,
     IndexRangeError,
+    MatrixShapeError,
     OperandError,
     ShapeMismatchError,
 )
@@ -90,7 +91,9 @@ def _in_words(
     """The error of functrace's that is of the kind of one of NumPy's, and says what it says."""
     text = str(error).strip().rstrip(".")
     kind: type[FunctraceError] = ShapeMismatchError
-    if isinstance(error, np.exceptions.AxisError):
+    if isinstance(error, np.linalg.LinAlgError):
+        kind = MatrixShapeError
+    elif isinstance(error, np.exceptions.AxisError):
         kind = AxisRangeError
     elif isinstance(error, IndexError):
         kind = IndexRangeError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.errors import UnsupportedFunctionError
+from functrace.errors import ArgumentError
 from functrace.testing import check_grads
 from tests.agreement import assert_like_numpy
 
@@ -82,10 +82,27 @@ def test_the_upper_factor():
         check_grads(f, (s,), order=2, modes=("fwd", "rev"), atol=1e-5)
 
 
-def test_what_is_not_there_says_so():
-    for f in (np.linalg.eig, np.linalg.eigvals, lambda x: np.linalg.lstsq(x, A)):
-        with pytest.raises(UnsupportedFunctionError):
-            ft.vjp(f, A)
+def test_real_eigenvalues_are_real_where_they_are_known():
+    turning = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    for f in (np.linalg.eigvals, lambda a: np.linalg.eig(a).eigenvectors):
+        for a in (A, turning, A.astype(np.float32), A + 0j):
+            assert ft.vjp(f, a)[0].dtype == f(a).dtype
+            assert ft.jit(f)(a).dtype == np.result_type(f(a).dtype, np.complex64)
+
+
+def test_what_lapack_works_with_is_refused():
+    with pytest.raises(ArgumentError, match="raw"):
+        ft.vjp(lambda a: np.linalg.qr(a, "raw"), A)
+    with pytest.raises(ValueError, match="Unrecognized mode"):
+        ft.vjp(lambda a: np.linalg.qr(a, "other"), A)
+
+
+def test_matrices_that_do_not_fit_are_errors_of_linear_algebra():
+    for f in (np.linalg.inv, np.linalg.eig, np.linalg.cholesky, np.linalg.det, np.linalg.eigvalsh):
+        for shape in ((3,), (2, 3)):
+            for way in (ft.jit, ft.jacfwd, ft.jacrev):
+                with pytest.raises(np.linalg.LinAlgError):
+                    way(f)(np.ones(shape))
 
 
 def test_cond_of_singular_matrices_is_infinite():

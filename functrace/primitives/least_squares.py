@@ -1,0 +1,153 @@
+"""Least-squares solutions of linear systems, by the singular values of the matrix.
+
+The solution is the pseudo-inverse times the right-hand side, and has a derivative where the matrix
+has full rank; where it has not, the nearest matrices have another rank, and their solutions are far
+away. There a derivative is refused.
+
+Source: Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear least squares
+problems whose variables separate (SIAM J. Numer. Anal. 10, 1973).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.ir.primitive import Primitive
+from functrace.ir.types import ArrayType
+from functrace.primitives.factoring import (
+    adjoint,
+    counted,
+    factor_dtype,
+    operations_of_svd,
+    pseudo_inverse,
+    real_dtype,
+    require_matrix,
+)
+from functrace.primitives.linear import Linear, add_tangents, conform, in_each, shape_of
+from functrace.tracing.tracer import bind
+
+
+class LeastSquares(Primitive):
+    """The solutions of least norm, the sums of squared residuals, and the rank of the matrix.
+
+    Both inputs are stacks of matrices with the same leading axes. Parameters: ``tolerance``, below
+    which share of the largest singular value others count as zero; None for NumPy's default.
+    """
+
+    multiple_outputs = True
+    is_fresh = True
+    constant_outputs = frozenset({2})
+
+    def run(self, a: Any, b: Any, *, tolerance: float | None) -> Any:
+        """Solve one after the other: NumPy takes one matrix."""
+        types = self.infer(*(ArrayType(x.shape, x.dtype) for x in (a, b)))
+        x, residuals, ranks = (np.empty(type.shape, type.dtype) for type in types)
+        for index in np.ndindex(a.shape[:-2]):
+            found, sums, ranks[index], _ = np.linalg.lstsq(a[index], b[index], tolerance)
+            if sums.shape != residuals.shape[-1:]:  # NumPy leaves them out
+                sums = np.sum(np.abs(b[index] - a[index] @ found) ** 2, axis=0)
+            x[index], residuals[index] = found, sums
+        return x, residuals, ranks[()]
+
+    def infer(
+        self, a: ArrayType, b: ArrayType, **params: Any
+    ) -> tuple[ArrayType, ArrayType, ArrayType]:
+        """A matrix, a row of real numbers, and an integer."""
+        stack, rows, columns = require_matrix(a)
+        _, other_rows, count = require_matrix(b)
+        if rows != other_rows:
+            raise np.linalg.LinAlgError("Incompatible dimensions")
+        dtype = factor_dtype(a, b)
+        return (
+            ArrayType((*stack, columns, count), dtype),
+            ArrayType((*stack, count), real_dtype(dtype)),
+            ArrayType(stack, np.dtype(np.intc)),
+        )
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """A singular value decomposition, and a product for each right-hand side."""
+        *_, count = map(abs, inputs[1].shape)
+        return counted(inputs, lambda m, n: operations_of_svd(m, n) + 4 * m * n * count)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The transpose of Golub and Pereyra's equation 4.12, for matrices of full rank."""
+        (a, b), (x, _, rank) = inputs, output
+        by_x, by_sums, _ = cotangent
+        rows, columns = shape_of(a)[-2:]
+        x = bind(of_full_rank, x, rank, full=min(rows, columns))
+        residual = b - a @ x
+        by_b = by_a = None
+        if by_x is not None:
+            inverse = bind(pseudo_inverse, a, tolerance=0.0, hermitian=False)
+            by_b = inverse.mT @ by_x
+            if rows > columns:
+                by_a = np.conj(residual @ (by_b.mT @ adjoint(inverse)))
+            elif rows < columns:
+                by_a = np.conj(adjoint(inverse) @ x @ (by_x.mT - by_b.mT @ a))
+        if by_sums is not None:
+            by_b = add_tangents(by_b, 2 * by_sums[..., None, :] * np.conj(residual))
+        if by_b is None:
+            return None, None
+        by_a = add_tangents(by_a, -by_b @ x.mT)
+        return conform(by_a, a), conform(by_b, b)
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """One more leading axis."""
+        moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]
+        return bind(self, *moved, **params), (0, 0, 0)
+
+
+class OfFullRank(Linear):
+    """The first input as it is, where the rank, which is the second, is full; else an error.
+
+    Parameters: ``full``, the full rank.
+    """
+
+    keeps_values = False
+    reads_constants = False
+
+    def run(self, x: Any, rank: Any, *, full: int) -> Any:
+        """Look at the rank.
+
+        Raises:
+            LinAlgError: It is less.
+        """
+        if np.any(rank != full):
+            raise np.linalg.LinAlgError(
+                f"The solution of lstsq has no derivative where the matrix has rank "
+                f"{np.min(rank)} in place of {full}: the nearest matrices have other ranks."
+            )
+        return x.copy()
+
+    def infer(self, x: ArrayType, rank: ArrayType, *, full: int) -> ArrayType:
+        """The same."""
+        return x
+
+    def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
+        """The cotangent as it is."""
+        return cotangent
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+    ) -> tuple[Any, Any]:
+        """One more leading axis."""
+        moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]
+        return bind(self, *moved, **params), 0
+
+
+least_squares = LeastSquares("lstsq")
+of_full_rank = OfFullRank("of_full_rank")
