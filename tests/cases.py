@@ -550,6 +550,36 @@ case(
     dtypes=COMPLEX,
 )
 
+# fourier.py
+
+case(
+    "fft",
+    variant((3,), along=(0,), inverse=False, norm="backward"),
+    variant((2, 4), along=(1,), inverse=True, norm="backward"),
+    variant((2, 3), along=(0, 1), inverse=False, norm="ortho"),
+    variant((2, 1, 3), along=(2, 0), inverse=True, norm="forward"),
+    variant((2, 3), along=(1, 1), inverse=False, norm="backward"),
+    variant((0, 3), along=(1,), inverse=False, norm="forward"),
+    dtypes=COMPLEX,
+)
+case(
+    "rfft",
+    variant((4,), axis=0, norm="backward"),
+    variant((5, 2), axis=0, norm="ortho"),
+    variant((2, 1), axis=1, norm="forward"),
+    variant((3, 2), axis=1, norm="forward"),
+    variant((0, 3), axis=1, norm="backward"),
+)
+case(
+    "irfft",
+    variant((3,), axis=0, n=4, norm="backward"),
+    variant((3, 2), axis=0, n=5, norm="ortho"),
+    variant((2, 1), axis=1, n=1, norm="forward"),
+    variant((3, 2), axis=1, n=2, norm="forward"),
+    variant((0, 2), axis=1, n=3, norm="backward"),
+    dtypes=COMPLEX,
+)
+
 # ordering.py
 
 case(

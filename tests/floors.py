@@ -80,8 +80,7 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear shaping elementwise parts special reducing contracting indexing cumulating"
-            " ordering"
-            " factoring spectral eigen least_squares",
+            " fourier ordering factoring spectral eigen least_squares",
         )
     ],
     [
@@ -135,7 +134,7 @@ FLOORS: list[list[Room]] = [
             "NumPy's functions are composed of operations, with NumPy's signatures",
             "subscripts ufunc_calls calculus choosing contracting elementwise inspecting"
             " linear_algebra reducing reshaping making statistics classes indexing joining lists"
-            " norms taking vectorizing interpolating quantiles sorting",
+            " norms taking vectorizing fourier interpolating quantiles sorting",
         )
     ],
     [
@@ -143,7 +142,7 @@ FLOORS: list[list[Room]] = [
         room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
-            "elementwise shaping slicing products reductions ordering control",
+            "elementwise shaping slicing products reductions ordering fourier control",
         ),
         room(
             "testing",

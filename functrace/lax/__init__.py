@@ -89,6 +89,7 @@ from functrace.lax.elementwise import (
     tan,
     tanh,
 )
+from functrace.lax.fourier import FftType, fft
 from functrace.lax.ordering import sort, sort_key_val, top_k
 from functrace.lax.products import DotDimensionNumbers, Precision, batch_matmul, dot, dot_general
 from functrace.lax.reductions import (
@@ -144,7 +145,7 @@ from functrace.primitives.linear import stop_gradient
 from functrace.rules.implicit import custom_linear_solve, custom_root
 
 __all__ = [
-    "DotDimensionNumbers", "Precision", "RoundingMethod", "abs", "acos", "acosh", "add",
+    "DotDimensionNumbers", "FftType", "Precision", "RoundingMethod", "abs", "acos", "acosh", "add",
     "all_gather", "all_to_all", "argmax", "argmin", "asin", "asinh", "associative_scan", "atan",
     "atan2", "atanh", "axis_index", "axis_size", "batch_matmul", "bitwise_and", "bitwise_not",
     "bitwise_or", "bitwise_xor", "broadcast", "broadcast_in_dim", "broadcast_shapes",
@@ -153,13 +154,13 @@ __all__ = [
     "cumprod", "cumsum", "custom_linear_solve", "custom_root", "div", "dot", "dot_general",
     "dynamic_index_in_dim", "dynamic_slice", "dynamic_slice_in_dim", "dynamic_update_index_in_dim",
     "dynamic_update_slice", "dynamic_update_slice_in_dim", "eq", "erf", "erf_inv", "erfc", "exp",
-    "exp2", "expand_dims", "expm1", "floor", "fori_loop", "full", "full_like", "ge", "gt", "imag",
-    "index_in_dim", "integer_pow", "iota", "is_finite", "le", "log", "log1p", "logistic", "lt",
-    "map", "max", "min", "mul", "ne", "neg", "optimization_barrier", "pad", "pmax", "pmean", "pmin",
-    "pow", "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes", "real", "reciprocal",
-    "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
-    "reduce_xor", "rem", "reshape", "rev", "round", "rsqrt", "scan", "select", "select_n",
-    "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "slice",
-    "slice_in_dim", "sort", "sort_key_val", "split", "sqrt", "square", "squeeze", "stop_gradient",
-    "sub", "switch", "tan", "tanh", "tile", "top_k", "transpose", "while_loop",
+    "exp2", "expand_dims", "expm1", "fft", "floor", "fori_loop", "full", "full_like", "ge", "gt",
+    "imag", "index_in_dim", "integer_pow", "iota", "is_finite", "le", "log", "log1p", "logistic",
+    "lt", "map", "max", "min", "mul", "ne", "neg", "optimization_barrier", "pad", "pmax", "pmean",
+    "pmin", "pow", "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes", "real",
+    "reciprocal", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
+    "reduce_sum", "reduce_xor", "rem", "reshape", "rev", "round", "rsqrt", "scan", "select",
+    "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin",
+    "sinh", "slice", "slice_in_dim", "sort", "sort_key_val", "split", "sqrt", "square", "squeeze",
+    "stop_gradient", "sub", "switch", "tan", "tanh", "tile", "top_k", "transpose", "while_loop",
 ]  # fmt: skip

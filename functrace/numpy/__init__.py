@@ -23,6 +23,7 @@ from functrace.numpy import calculus as calculus
 from functrace.numpy import classes as classes
 from functrace.numpy import contracting as contracting
 from functrace.numpy import elementwise as elementwise
+from functrace.numpy import fourier as fourier
 from functrace.numpy import indexing as indexing
 from functrace.numpy import inspecting as inspecting
 from functrace.numpy import interpolating as interpolating

@@ -8,6 +8,7 @@ from functrace.primitives import cumulating as cumulating
 from functrace.primitives import eigen as eigen
 from functrace.primitives import elementwise as elementwise
 from functrace.primitives import factoring as factoring
+from functrace.primitives import fourier as fourier
 from functrace.primitives import indexing as indexing
 from functrace.primitives import least_squares as least_squares
 from functrace.primitives import ordering as ordering
