@@ -17,7 +17,7 @@ from functrace.primitives.fourier import (
     fourier_of_real,
     fourier_to_real,
 )
-from functrace.primitives.linear import shape_of
+from functrace.primitives.linear import as_array, shape_of
 from functrace.primitives.shaping import pad_primitive
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
@@ -160,7 +160,7 @@ def _along_all(
 ) -> Any:
     """Transform along axes, from the last one to the first, after bringing each to its length."""
     if not axes:
-        return a
+        return a if np.ndim(a) else as_array(a)
     places = tuple(normalize_axis_index(axis, np.ndim(a)) for axis in axes)
     if len(set(places)) < len(places):  # the second time, what was transformed is cut
         for n, axis in zip(reversed(lengths), reversed(places), strict=True):
