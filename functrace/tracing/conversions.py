@@ -12,6 +12,7 @@ from functrace.errors import (
     ArrayConversionError,
     ArrayWriteError,
     FunctraceError,
+    LostDerivativeError,
     UnknownValueError,
     UnsupportedFunctionError,
 )
@@ -27,7 +28,7 @@ from functrace.tracing.expressions import (
     value_of,
 )
 from functrace.tracing.places import ARRAY_LIBRARIES, Place, source_of, user_place
-from functrace.tracing.refusals import LENGTHS, remedy_for
+from functrace.tracing.refusals import INTEGERS, LENGTHS, remedy_for
 from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.traced_array import TracedArray
 
@@ -106,6 +107,19 @@ def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceErr
         method = expression.func.attr
         if hasattr(np.ndarray, method):
             return _given_to_a_method(tracer, method, expression, place)
+    if (frame := frame_of(place)) and isinstance(expression, ast.Call):
+        name = numpy_name(expression.func, frame)
+        if name in _SIZED and tracer.dtype.kind in "fc" and tracer.value is not UNKNOWN:
+            return LostDerivativeError(
+                f"np.{name} would turn a traced {tracer.type} into plain numbers, and its "
+                "derivative would be lost.",
+                where,
+                INTEGERS,
+            )
+        remedy = None if name is None else remedy_for("numpy", name)
+        if remedy is not None:
+            what = f"np.{name} takes no traced values: it was given a {tracer.type}."
+            return UnsupportedFunctionError(what, where, remedy)
     return ArrayConversionError(
         f"np.array() or np.asarray() was given a traced {tracer.type}, or a list that holds one.",
         where,

@@ -168,8 +168,10 @@ def numpy_name(called: ast.expr, frame: FrameType) -> str | None:
     """The name within NumPy of what an expression stands for: ``linalg.norm``, ``zeros``."""
     if isinstance(called, ast.Attribute):
         value = value_of(called.value, frame)
-        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "numpy":
-            return f"{value.__name__}.{called.attr}".partition(".")[2]
+        if isinstance(value, ModuleType):
+            place = value.__name__.removeprefix("functrace.")  # whose names are NumPy's
+            if place.partition(".")[0] == "numpy":
+                return f"{place}.{called.attr}".partition(".")[2]
         return None
     value = value_of(called, frame)
     name = getattr(value, "__name__", None)

@@ -295,6 +295,32 @@ def _holds(value: Any, tracer_type: type) -> bool:
     return any(_holds(item, tracer_type) for item in items)
 
 
+_BROUGHT_OUT = "Return it from the transformed function, and write what comes back."
+_TEXT = (
+    "Write str(x) or f'{x}', which show that it is traced; functrace.debug.print shows the values, "
+    "in compiled functions too."
+)
+_STEPS = "In place of an iterator write `for index in np.ndindex(x.shape): x[index]`."
+_POLYNOMIALS = (
+    "Keep the coefficients in an array: np.polynomial.polynomial.polyval(x, c), or np.polyval with "
+    "the highest degree first, and polyadd, polymul, polyder and the others of these modules."
+)
+_INSTEAD = {
+    "array2string": _TEXT, "array_repr": _TEXT, "array_str": _TEXT,
+    "format_float_positional": _TEXT, "format_float_scientific": _TEXT,
+    "save": _BROUGHT_OUT, "savetxt": _BROUGHT_OUT, "savez": _BROUGHT_OUT,
+    "savez_compressed": _BROUGHT_OUT,
+    "may_share_memory": "x.copy() is in memory of its own; what is computed shares none.",
+    "shares_memory": "x.copy() is in memory of its own; what is computed shares none.",
+    "min_scalar_type": "The dtype of a traced value is x.dtype.",
+    "poly1d": _POLYNOMIALS, "ABCPolyBase": _POLYNOMIALS,
+    "as_strided": "Windows are np.lib.stride_tricks.sliding_window_view(x, shape); other elements "
+    "are taken by an index, x[indices].",
+    "nditer": _STEPS, "nested_iters": _STEPS, "broadcast": _STEPS,
+}  # fmt: skip
+"""What to write in place of functions of NumPy's that take no traced values."""
+
+
 def remedy_for(package: str, name: str) -> str | None:
     """What to write for a function that makes plain arrays of traced values, where there is such.
 
@@ -305,6 +331,8 @@ def remedy_for(package: str, name: str) -> str | None:
     if package in ("pandas", "xarray"):
         return PANDAS
     bare = name.rpartition(".")[2]
+    if package == "numpy" and (instead := _INSTEAD.get(bare, _INSTEAD.get(name.partition(".")[0]))):
+        return instead
     place = "functrace.scipy.special"
     offered = getattr(import_module(place), bare, None)  # above this floor: for messages alone
     if getattr(offered, "__module__", None) == place:
@@ -317,5 +345,5 @@ def unsupported(name: str) -> UnsupportedFunctionError:
     return UnsupportedFunctionError(
         f"{name} was called on a traced value, and functrace has no rule for it.",
         source_of(user_place(2)),
-        remedy_for("", name),
+        remedy_for("numpy" if name.startswith("numpy.") else "", name),
     )

@@ -168,7 +168,7 @@ def elementwise(function: str, *domains: Domain, **options: Any) -> None:
 def load() -> dict[str, Row]:
     """All rows, of every file in this folder."""
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.stem not in ("rows", "checks", "__init__"):
+        if path.stem not in ("rows", "checks", "decisions"):
             _topic[:] = [path.stem]
             import_module(f"tests.functions.{path.stem}")
     return ROWS

@@ -1,0 +1,130 @@
+"""Names of NumPy's that are still to be written."""
+
+from __future__ import annotations
+
+from tests.functions.decisions import missing
+
+missing(
+    "apply_over_axes array asanyarray asarray asarray_chkfinite ascontiguousarray "
+    "asfortranarray bitwise_count c_ can_cast correlate cumprod cumulative_prod einsum_path "
+    "empty_like fix frexp from_dlpack fromfunction frompyfunc geomspace histogram histogram2d "
+    "histogram_bin_edges histogramdd i0 intersect1d isneginf isposinf iterable kaiser ldexp "
+    "mgrid modf nanargmax nanargmin nancumprod nancumsum nanmedian nanpercentile nanquantile "
+    "ndenumerate nextafter ogrid packbits poly polyadd polyder polydiv polyfit polyint "
+    "polymul polysub r_ ravel_multi_index real_if_close require roots row_stack setdiff1d "
+    "setxor1d sinc sort_complex spacing trim_zeros union1d unique_all unique_counts "
+    "unique_inverse unique_values unpackbits unravel_index unwrap vander vectorize ",
+)
+missing(
+    "eig eigvals lstsq matrix_transpose ",
+    "np.linalg.",
+)
+missing(
+    "fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft "
+    "rfft2 rfftn ",
+    "np.fft.",
+)
+missing(
+    "arccos arcsin arctanh log log10 log2 logn power sqrt ",
+    "np.emath.",
+)
+missing(
+    "polyadd polycompanion polyder polydiv polyfit polyfromroots polygrid2d polygrid3d "
+    "polyint polyline polymul polymulx polypow polyroots polysub polytrim polyval polyval2d "
+    "polyval3d polyvalfromroots polyvander polyvander2d polyvander3d ",
+    "np.polynomial.polynomial.",
+)
+missing(
+    "cheb2poly chebadd chebcompanion chebder chebdiv chebfit chebfromroots chebgauss "
+    "chebgrid2d chebgrid3d chebint chebinterpolate chebline chebmul chebmulx chebpow chebpts1 "
+    "chebpts2 chebroots chebsub chebtrim chebval chebval2d chebval3d chebvander chebvander2d "
+    "chebvander3d chebweight poly2cheb ",
+    "np.polynomial.chebyshev.",
+)
+missing(
+    "leg2poly legadd legcompanion legder legdiv legfit legfromroots leggauss leggrid2d "
+    "leggrid3d legint legline legmul legmulx legpow legroots legsub legtrim legval legval2d "
+    "legval3d legvander legvander2d legvander3d legweight poly2leg ",
+    "np.polynomial.legendre.",
+)
+missing(
+    "lag2poly lagadd lagcompanion lagder lagdiv lagfit lagfromroots laggauss laggrid2d "
+    "laggrid3d lagint lagline lagmul lagmulx lagpow lagroots lagsub lagtrim lagval lagval2d "
+    "lagval3d lagvander lagvander2d lagvander3d lagweight poly2lag ",
+    "np.polynomial.laguerre.",
+)
+missing(
+    "herm2poly hermadd hermcompanion hermder hermdiv hermfit hermfromroots hermgauss "
+    "hermgrid2d hermgrid3d hermint hermline hermmul hermmulx hermpow hermroots hermsub "
+    "hermtrim hermval hermval2d hermval3d hermvander hermvander2d hermvander3d hermweight "
+    "poly2herm ",
+    "np.polynomial.hermite.",
+)
+missing(
+    "herme2poly hermeadd hermecompanion hermeder hermediv hermefit hermefromroots hermegauss "
+    "hermegrid2d hermegrid3d hermeint hermeline hermemul hermemulx hermepow hermeroots "
+    "hermesub hermetrim hermeval hermeval2d hermeval3d hermevander hermevander2d "
+    "hermevander3d hermeweight poly2herme ",
+    "np.polynomial.hermite_e.",
+)
+missing(
+    "T __array__ __array_function__ __array_interface__ __array_namespace__ __array_struct__ "
+    "__array_ufunc__ __array_wrap__ __dlpack__ __dlpack_device__ all any argmax argmin "
+    "argpartition argsort astype base byteswap choose clip compress conj conjugate copy "
+    "ctypes cumprod cumsum data device diagonal dot dtype dump dumps fill flags flat flatten "
+    "getfield imag item itemsize mT max mean min nbytes ndim nonzero partition prod put ravel "
+    "real repeat reshape resize round searchsorted setfield setflags shape size sort squeeze "
+    "std strides sum swapaxes take to_device tobytes tofile tolist trace transpose var view ",
+    "ndarray.",
+)
+missing(
+    "arctan2.reduce bitwise_and.reduce bitwise_or.reduce bitwise_xor.reduce copysign.reduce "
+    "divide.reduce equal.reduce float_power.reduce floor_divide.reduce fmax.reduce "
+    "fmin.reduce fmod.reduce gcd.reduce greater.reduce greater_equal.reduce heaviside.reduce "
+    "hypot.reduce lcm.reduce ldexp.reduce left_shift.reduce less.reduce less_equal.reduce "
+    "logaddexp2.reduce logical_xor.reduce nextafter.reduce not_equal.reduce power.reduce "
+    "remainder.reduce right_shift.reduce subtract.reduce ",
+)
+missing(
+    "arctan2.accumulate bitwise_and.accumulate bitwise_or.accumulate bitwise_xor.accumulate "
+    "copysign.accumulate divide.accumulate equal.accumulate float_power.accumulate "
+    "floor_divide.accumulate fmax.accumulate fmin.accumulate fmod.accumulate gcd.accumulate "
+    "greater.accumulate greater_equal.accumulate heaviside.accumulate hypot.accumulate "
+    "lcm.accumulate ldexp.accumulate left_shift.accumulate less.accumulate "
+    "less_equal.accumulate logaddexp.accumulate logaddexp2.accumulate logical_and.accumulate "
+    "logical_or.accumulate logical_xor.accumulate maximum.accumulate minimum.accumulate "
+    "multiply.accumulate nextafter.accumulate not_equal.accumulate power.accumulate "
+    "remainder.accumulate right_shift.accumulate subtract.accumulate ",
+)
+missing(
+    "add.reduceat arctan2.reduceat bitwise_and.reduceat bitwise_or.reduceat "
+    "bitwise_xor.reduceat copysign.reduceat divide.reduceat equal.reduceat "
+    "float_power.reduceat floor_divide.reduceat fmax.reduceat fmin.reduceat fmod.reduceat "
+    "gcd.reduceat greater.reduceat greater_equal.reduceat heaviside.reduceat hypot.reduceat "
+    "lcm.reduceat ldexp.reduceat left_shift.reduceat less.reduceat less_equal.reduceat "
+    "logaddexp.reduceat logaddexp2.reduceat logical_and.reduceat logical_or.reduceat "
+    "logical_xor.reduceat maximum.reduceat minimum.reduceat multiply.reduceat "
+    "nextafter.reduceat not_equal.reduceat power.reduceat remainder.reduceat "
+    "right_shift.reduceat subtract.reduceat ",
+)
+missing(
+    "absolute.at arccos.at arccosh.at arcsin.at arcsinh.at arctan.at arctan2.at arctanh.at "
+    "bitwise_and.at bitwise_count.at bitwise_or.at bitwise_xor.at cbrt.at ceil.at "
+    "conjugate.at copysign.at cos.at cosh.at deg2rad.at degrees.at divide.at equal.at exp.at "
+    "exp2.at expm1.at fabs.at float_power.at floor.at floor_divide.at fmax.at fmin.at fmod.at "
+    "gcd.at greater.at greater_equal.at heaviside.at hypot.at invert.at isfinite.at isinf.at "
+    "isnan.at isnat.at lcm.at ldexp.at left_shift.at less.at less_equal.at log.at log10.at "
+    "log1p.at log2.at logaddexp.at logaddexp2.at logical_and.at logical_not.at logical_or.at "
+    "logical_xor.at maximum.at minimum.at multiply.at negative.at nextafter.at not_equal.at "
+    "positive.at power.at rad2deg.at radians.at reciprocal.at remainder.at right_shift.at "
+    "rint.at sign.at signbit.at sin.at sinh.at spacing.at sqrt.at square.at subtract.at "
+    "tan.at tanh.at trunc.at ",
+)
+missing(
+    "bitwise_and.outer bitwise_or.outer bitwise_xor.outer copysign.outer divmod.outer "
+    "equal.outer float_power.outer floor_divide.outer fmax.outer fmin.outer fmod.outer "
+    "gcd.outer greater.outer greater_equal.outer heaviside.outer lcm.outer ldexp.outer "
+    "left_shift.outer less.outer less_equal.outer logaddexp2.outer logical_and.outer "
+    "logical_or.outer logical_xor.outer maximum.outer minimum.outer nextafter.outer "
+    "not_equal.outer remainder.outer right_shift.outer ",
+)
