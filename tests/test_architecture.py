@@ -120,6 +120,7 @@ OF_SEVERAL = {
     "backends/test_freshness": "memory in other hands, which no file of the backend writes",
     "backends/test_single_numbers": "the numbers that generated source holds as Python's",
     "numpy/test_all": "what holds of every function of NumPy's",
+    "numpy/test_table": "what is decided on every name of NumPy's",
     "numpy/test_result_classes": "scalar or 0-d array, of every function and transformation",
     "primitives/test_all": "what holds of every primitive",
     "primitives/test_derivatives": "derivatives of many primitives where formulas go wrong",

@@ -10,7 +10,7 @@ missing(
     "empty_like fix frexp from_dlpack fromfunction frompyfunc geomspace histogram histogram2d "
     "histogram_bin_edges histogramdd i0 intersect1d isneginf isposinf iterable kaiser ldexp "
     "mgrid modf nanargmax nanargmin nancumprod nancumsum nanmedian nanpercentile nanquantile "
-    "ndenumerate nextafter ogrid packbits poly polyadd polyder polydiv polyfit polyint "
+    "ndenumerate nextafter ogrid packbits poly poly1d polyadd polyder polydiv polyfit polyint "
     "polymul polysub r_ ravel_multi_index real_if_close require roots row_stack setdiff1d "
     "setxor1d sinc sort_complex spacing trim_zeros union1d unique_all unique_counts "
     "unique_inverse unique_values unpackbits unravel_index unwrap vander vectorize ",
@@ -18,11 +18,6 @@ missing(
 missing(
     "eig eigvals lstsq matrix_transpose ",
     "np.linalg.",
-)
-missing(
-    "fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft "
-    "rfft2 rfftn ",
-    "np.fft.",
 )
 missing(
     "arccos arcsin arctanh log log10 log2 logn power sqrt ",
@@ -78,6 +73,27 @@ missing(
     "ndarray.",
 )
 missing(
+    "absolute.at arccos.at arccosh.at arcsin.at arcsinh.at arctan.at arctan2.at arctanh.at "
+    "bitwise_and.at bitwise_count.at bitwise_or.at bitwise_xor.at cbrt.at ceil.at "
+    "conjugate.at copysign.at cos.at cosh.at deg2rad.at degrees.at divide.at equal.at exp.at "
+    "exp2.at expm1.at fabs.at float_power.at floor.at floor_divide.at fmax.at fmin.at fmod.at "
+    "gcd.at greater.at greater_equal.at heaviside.at hypot.at invert.at isfinite.at isinf.at "
+    "isnan.at isnat.at lcm.at ldexp.at left_shift.at less.at less_equal.at log.at log10.at "
+    "log1p.at log2.at logaddexp.at logaddexp2.at logical_and.at logical_not.at logical_or.at "
+    "logical_xor.at maximum.at minimum.at multiply.at negative.at nextafter.at not_equal.at "
+    "positive.at power.at rad2deg.at radians.at reciprocal.at remainder.at right_shift.at "
+    "rint.at sign.at signbit.at sin.at sinh.at spacing.at sqrt.at square.at subtract.at "
+    "tan.at tanh.at trunc.at ",
+)
+missing(
+    "bitwise_and.outer bitwise_or.outer bitwise_xor.outer copysign.outer divmod.outer "
+    "equal.outer float_power.outer floor_divide.outer fmax.outer fmin.outer fmod.outer "
+    "gcd.outer greater.outer greater_equal.outer heaviside.outer lcm.outer ldexp.outer "
+    "left_shift.outer less.outer less_equal.outer logaddexp2.outer logical_and.outer "
+    "logical_or.outer logical_xor.outer maximum.outer minimum.outer nextafter.outer "
+    "not_equal.outer remainder.outer right_shift.outer ",
+)
+missing(
     "arctan2.reduce bitwise_and.reduce bitwise_or.reduce bitwise_xor.reduce copysign.reduce "
     "divide.reduce equal.reduce float_power.reduce floor_divide.reduce fmax.reduce "
     "fmin.reduce fmod.reduce gcd.reduce greater.reduce greater_equal.reduce heaviside.reduce "
@@ -106,25 +122,4 @@ missing(
     "logical_xor.reduceat maximum.reduceat minimum.reduceat multiply.reduceat "
     "nextafter.reduceat not_equal.reduceat power.reduceat remainder.reduceat "
     "right_shift.reduceat subtract.reduceat ",
-)
-missing(
-    "absolute.at arccos.at arccosh.at arcsin.at arcsinh.at arctan.at arctan2.at arctanh.at "
-    "bitwise_and.at bitwise_count.at bitwise_or.at bitwise_xor.at cbrt.at ceil.at "
-    "conjugate.at copysign.at cos.at cosh.at deg2rad.at degrees.at divide.at equal.at exp.at "
-    "exp2.at expm1.at fabs.at float_power.at floor.at floor_divide.at fmax.at fmin.at fmod.at "
-    "gcd.at greater.at greater_equal.at heaviside.at hypot.at invert.at isfinite.at isinf.at "
-    "isnan.at isnat.at lcm.at ldexp.at left_shift.at less.at less_equal.at log.at log10.at "
-    "log1p.at log2.at logaddexp.at logaddexp2.at logical_and.at logical_not.at logical_or.at "
-    "logical_xor.at maximum.at minimum.at multiply.at negative.at nextafter.at not_equal.at "
-    "positive.at power.at rad2deg.at radians.at reciprocal.at remainder.at right_shift.at "
-    "rint.at sign.at signbit.at sin.at sinh.at spacing.at sqrt.at square.at subtract.at "
-    "tan.at tanh.at trunc.at ",
-)
-missing(
-    "bitwise_and.outer bitwise_or.outer bitwise_xor.outer copysign.outer divmod.outer "
-    "equal.outer float_power.outer floor_divide.outer fmax.outer fmin.outer fmod.outer "
-    "gcd.outer greater.outer greater_equal.outer heaviside.outer lcm.outer ldexp.outer "
-    "left_shift.outer less.outer less_equal.outer logaddexp2.outer logical_and.outer "
-    "logical_or.outer logical_xor.outer maximum.outer minimum.outer nextafter.outer "
-    "not_equal.outer remainder.outer right_shift.outer ",
 )

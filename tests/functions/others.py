@@ -98,7 +98,12 @@ for _family, _name in (
 for _call in ("array2string(t)", "array_repr(t)", "array_str(t)"):
     refused(f"np.{_call}", "str(x)")
 for _call in ("format_float_positional(t[0])", "format_float_scientific(t[0])"):
-    refused(f"np.{_call}", "Stay with arrays", LostDerivativeError, (UnknownValueError, "Stay with arrays"))
+    refused(
+        f"np.{_call}",
+        "Stay with arrays",
+        LostDerivativeError,
+        (UnknownValueError, "Stay with arrays"),
+    )
 for _call in ("save('x', t)", "savetxt('x', t)", "savez('x', t)", "savez_compressed('x', t)"):
     refused(f"np.{_call}", "Return it from the transformed function")
 for _call in ("may_share_memory(t, t)", "shares_memory(t, t)"):
@@ -114,7 +119,9 @@ refused(
     LostDerivativeError,
     (UnknownValueError, "static"),
 )
-refused("np.arange(t[0])", "functrace.stop_gradient", LostDerivativeError, (UnknownValueError, "static"))
+refused(
+    "np.arange(t[0])", "functrace.stop_gradient", LostDerivativeError, (UnknownValueError, "static")
+)
 for _family, _name in (
     ("polynomial", "Polynomial"),
     ("chebyshev", "Chebyshev"),
