@@ -297,6 +297,13 @@ elementwise("square", REALS, dtypes=COMPLEX)
 elementwise("reciprocal", REALS, dtypes=COMPLEX)
 elementwise("sqrt", POSITIVE, dtypes=COMPLEX)
 elementwise("cbrt", REALS)
+case(
+    "direction",
+    variant(Input((2, 3)), Input((3,), POSITIVE, dtype="float64")),
+    variant(Input((2, 1)), Input((0,), POSITIVE, dtype="float64")),
+    variant(Input(()), Input((), POSITIVE, dtype="float64")),
+    dtypes=COMPLEX,
+)
 elementwise("absolute", REALS, dtypes=COMPLEX)
 elementwise("fabs", REALS)
 elementwise("hypot", REALS, REALS)

@@ -828,31 +828,51 @@ sqrt = of_ufunc(np.sqrt, lambda t, out, x: quotient_or_zero(t, 2 * out), warns=T
 cbrt = of_ufunc(np.cbrt, lambda t, out, x: quotient_or_zero(quotient_or_zero(t, 3 * out), out))
 
 
+def _run_direction(x: Any, size: Any) -> Any:
+    """The part of the direction along which something of a size lies: ``x / size``.
+
+    It is 0 where the size is 0. Of infinite parts none is larger than another, and the finite ones
+    beside them count nothing.
+    """
+    is_complex = dtype_of(x).kind == "c"
+    divisor = np.where(size == 0, np.inf, size)
+    if not (is_complex and shape_of(x)):
+        ratio = (x / divisor)[()]
+    else:  # part by part, in a third of the time of a division of complex numbers
+        shape = x.shape if x.shape == size.shape else np.broadcast_shapes(x.shape, size.shape)
+        ratio: Any = np.empty(shape, np.result_type(x, divisor))
+        np.divide(x.real, divisor, ratio.real)
+        np.divide(x.imag, divisor, ratio.imag)
+    if all_finite(size):
+        return ratio
+    at_infinity = np.where(np.isinf(x.real), np.sign(x.real), 0)
+    if is_complex:
+        at_infinity = at_infinity + 1j * np.where(np.isinf(x.imag), np.sign(x.imag), 0)
+    return np.where(np.isinf(size), at_infinity, ratio).astype(ratio.dtype)[()]
+
+
+direction = Elementwise(
+    "direction",
+    np.divide,
+    lambda t, out, x, size: bind(direction, t, size),
+    lambda t, out, x, size: -bind(direction, t * out, size),
+    run=_run_direction,
+    is_fresh=True,
+)
+
+
 def _absolute_map(t: Any, out: Any, x: Any) -> Any:
     if dtype_of(x).kind != "c":
         return t * np.sign(x)
-    return t * (_direction(np.real(x), out) - 1j * _direction(np.imag(x), out))
-
-
-def _direction(x: Any, size: Any) -> Any:
-    """``x / size`` for a part of something of this size: 0 where that is 0.
-
-    Of infinite parts none is larger than another, and the finite ones beside them count nothing.
-    """
-    if isinstance(size, Tracer) or not all_finite(size):
-        at_infinity = np.where(np.isinf(x), np.sign(x), 0)
-        usual = np.logical_and(np.not_equal(size, 0), np.logical_not(np.isinf(size)))
-        ratio = np.where(usual, x / np.where(usual, size, 1), 0)
-        return np.where(np.isinf(size), at_infinity, ratio)
-    return x / np.where(size == 0, 1, size)  # nothing else is 0 there
+    return t * np.conjugate(bind(direction, x, out))
 
 
 absolute = of_ufunc(np.absolute, _absolute_map, run=operator.abs)
 fabs = of_ufunc(np.fabs, lambda t, out, x: t * np.sign(x))
 hypot = of_ufunc(
     np.hypot,
-    lambda t, out, x, y: t * _direction(x, out),
-    lambda t, out, x, y: t * _direction(y, out),
+    lambda t, out, x, y: t * bind(direction, x, out),
+    lambda t, out, x, y: t * bind(direction, y, out),
 )
 copysign = of_ufunc(
     np.copysign,
