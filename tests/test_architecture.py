@@ -143,6 +143,7 @@ OF_SEVERAL = {
     "test_typing": "what a type checker sees of the whole package",
     "test_workloads": "the workloads of the benchmarks",
     "transforms/test_writing_in_place": "arrays that are written, in reverse mode and under jit",
+    "numpy/test_warnings": "what NumPy's functions warn of in Python, whatever their file",
     "tree/test_properties": "what holds of all trees, by any function",
 }
 """Files of tests that stand beside no file of the source, and of what they are."""

@@ -22,6 +22,7 @@ from functrace.primitives.elementwise import (
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_choice
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
+from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand, strong_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import POSITIONS
@@ -35,6 +36,11 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     """As `numpy.astype`; without a copy, an array that has the dtype is itself the result."""
     if not copy and isinstance(x, Tracer) and x.dtype == np.dtype(dtype) and not x.type.weak:
         return x
+    if dtype_of(x).kind == "c" and np.dtype(dtype).kind in "iuf":
+        warn(
+            "Casting complex values to real discards the imaginary part",
+            np.exceptions.ComplexWarning,
+        )
     return cast_to(x, np.dtype(dtype))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import Shape
+from functrace.ir.types import UNKNOWN, Shape
 from functrace.primitives.elementwise import ufunc_dtype
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import (
@@ -31,7 +31,9 @@ from functrace.primitives.reducing import (
 )
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
+from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.tables import UFUNC_METHODS
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 
 
@@ -110,6 +112,20 @@ def mean(
     where: Any = True,
 ) -> Any:
     """As `numpy.mean`."""
+    if where is not True or 0 in shape_of(a):
+        warn_of_few(count_where(where, shape_of(a), axis, keepdims), "Mean of empty slice")
+    return mean_of(a, axis, dtype, out, keepdims, where)
+
+
+def mean_of(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    where: Any = True,
+) -> Any:
+    """As `numpy.mean`, without a warning of what is empty."""
     if out is not None:
         reject_out(out)
     own = dtype_of(a)
@@ -135,6 +151,13 @@ def divided(total: Any, count: Any) -> Any:
     """A total divided by an integer or an array of them, in the total's dtype."""
     result = total / count
     return result if result.dtype == total.dtype else cast_to(result, total.dtype)
+
+
+def warn_of_few(count: Any, message: str) -> None:
+    """Warn at the user's line, as NumPy's own code does, where a count is known to be none."""
+    known = innermost_value(count)
+    if known is not UNKNOWN and np.any(known <= 0):
+        warn(message, RuntimeWarning)
 
 
 def count_where(where: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:

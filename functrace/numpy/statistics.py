@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.types import Shape
+from functrace.ir.types import UNKNOWN, Shape
 from functrace.numpy.reducing import (
     all_of,
     count_where,
@@ -15,16 +15,20 @@ from functrace.numpy.reducing import (
     lowest,
     max_of,
     mean,
+    mean_of,
     min_of,
     product_of,
     sum_of,
+    warn_of_few,
 )
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
+from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand
 from functrace.tracing.refusals import unsupported
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 
 # Moments
@@ -58,10 +62,20 @@ def var(
     else:
         summed = own
     if not is_given(mean):
-        mean = cast_to(np.mean(cast_to(a, summed), axis=axis, keepdims=True, where=where), summed)
+        mean = cast_to(mean_of(cast_to(a, summed), axis, keepdims=True, where=where), summed)
     squares = squared_size(a - mean)
+    _warn_of_freedom(count_where(where, shape_of(a), axis, keepdims), ddof)
     result = _mean_of_squares(squares, axis, dtype and summed, keepdims, where, ddof)
     return cast_to(result, own if halves else summed) if halves or dtype is not None else result
+
+
+_FREEDOM = "Degrees of freedom <= 0 for slice"
+
+
+def _warn_of_freedom(count: Any, ddof: Any, message: str = _FREEDOM) -> None:
+    known = innermost_value(count)
+    if known is not UNKNOWN:
+        warn_of_few(known - ddof, message)
 
 
 def _mean_of_squares(
@@ -206,6 +220,13 @@ def nanmean(
     if dtype is not None and np.dtype(dtype).kind not in "fc":
         raise TypeError("If a is inexact, then dtype must be inexact")
     count = count_where(_counted(a, where), shape_of(a), axis, keepdims)
+    warn_of_few(count, "Mean of empty slice")
+    return _nanmean(a, axis, dtype, out, keepdims, where, count)
+
+
+def _nanmean(
+    a: Any, axis: Any, dtype: Any, out: Any, keepdims: bool, where: Any, count: Any
+) -> Any:
     total = nansum(a, axis, dtype, out, keepdims, None, where)
     with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted
         return divided(total, count)
@@ -231,12 +252,14 @@ def nanvar(
     reject_out(out)
     if dtype is not None:
         a = cast_to(a, np.dtype(dtype))
-    if not is_given(mean):
-        mean = nanmean(a, axis, keepdims=True, where=where)
-    # The mean of nothing is nan, and nothing of it is used: so no derivative goes through it.
     counted = _counted(a, where)
+    if not is_given(mean):
+        count = count_where(counted, shape_of(a), axis, keepdims=True)
+        mean = _nanmean(a, axis, None, None, True, where, count)
+    # The mean of nothing is nan, and nothing of it is used: so no derivative goes through it.
     deviation = np.where(counted, a - mean, dtype_of(a).type(0))
     ddof = correction if is_given(correction) else ddof
+    _warn_of_freedom(count_where(counted, shape_of(a), axis, keepdims), ddof, f"{_FREEDOM}.")
     with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted
         return _mean_of_squares(squared_size(deviation), axis, None, keepdims, counted, ddof)
 
@@ -268,7 +291,11 @@ def _nan_extreme(
     numbers = np.where(np.isnan(a), lowest(dtype_of(a), sign), a)
     result = function(numbers, axis, out, keepdims, initial, where)
     none = all_of(np.isnan(a), axis, None, keepdims, where=where)
-    return result if is_given(initial) else as_scalar(np.where(none, np.nan, result))
+    if is_given(initial):
+        return result
+    if innermost_value(none) is not UNKNOWN and np.any(none):
+        warn("All-NaN slice encountered", RuntimeWarning)
+    return as_scalar(np.where(none, np.nan, result))
 
 
 @implements(np.nanmax)
@@ -320,9 +347,10 @@ def cov(
         samples = np.concatenate([samples, _variables_by_rows(y, rowvar)])
     kind = np.result_type(dtype_of(samples), np.float64) if dtype is None else np.dtype(dtype)
     samples = cast_to(samples, kind)
-    deviations = samples - np.mean(samples, axis=1, keepdims=True)
+    deviations = samples - mean_of(samples, 1, keepdims=True)
     if ddof is None:
         ddof = 0 if bias else 1
+    _warn_of_freedom(shape_of(samples)[1], ddof)
     count = max(shape_of(samples)[1] - ddof, 0)
     return np.squeeze(divided(deviations @ np.conjugate(deviations.T), count))
 
