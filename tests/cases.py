@@ -557,6 +557,64 @@ case(
     dtypes=COMPLEX,
 )
 
+case(
+    "sum_at",
+    variant((4, 2), Input(value=np.array([0, 2])), axis=0),
+    variant((2, 4), Input(value=np.array([3, 1, 1])), axis=1),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="the places are known",
+    skip={"batch": "the places are known, and so the same for all examples"},
+)
+case(
+    "recurrence",
+    variant((3, 2), (3, 2), axis=0, reverse=False),
+    variant((2, 4), (2, 4), axis=1, reverse=True),
+    variant((1, 1), (1, 1), axis=0, reverse=False),
+    variant((0, 2), (0, 2), axis=0, reverse=True),
+    dtypes=COMPLEX,
+)
+case(
+    "product_pullback",
+    variant((3,), Input(value=np.array([0.5, 2, -1])), Input(value=np.array([0.5, 1, -1])), axis=0),
+    variant((1, 2), Input(value=np.array([[2.0, 0]])), Input(value=np.array([[2.0, 0]])), axis=1),
+    argnums=(0,),
+    in_programs=False,
+    why="the third input is a function of the second",
+)  # fmt: skip
+for _ufunc in (
+    "add", "subtract", "multiply", "divide", "logaddexp", "logaddexp2", "hypot", "arctan2",
+    "copysign", "heaviside", "maximum", "minimum", "fmax", "fmin", "power", "remainder", "fmod",
+):  # fmt: skip
+    _domain = DISTINCT if _ufunc in ("maximum", "minimum", "fmax", "fmin") else ABOVE_ONE
+    case(
+        f"accumulate_{_ufunc}",
+        variant(Input((3, 2), _domain), axis=0),
+        variant(Input((1, 3), _domain), Input(value=np.array([True, False, True])), axis=1),
+        in_programs=False,
+        why="the domain is that of a run, and no mask is drawn",
+    )
+for _ufunc in (
+    "bitwise_and", "bitwise_or", "bitwise_xor", "floor_divide", "gcd", "lcm", "left_shift",
+    "right_shift",
+):  # fmt: skip
+    case(
+        f"accumulate_{_ufunc}",
+        variant(Input((3,), NATURALS), Input(value=np.array([True, False, True])), axis=0),
+        in_programs=False,
+        why="locally constant",
+    )
+for _ufunc in (
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and",
+    "logical_or", "logical_xor",
+):  # fmt: skip
+    case(
+        f"accumulate_{_ufunc}",
+        variant(Input((3,), BOOLEANS), Input(value=np.array([True, False, True])), axis=0),
+        in_programs=False,
+        why="locally constant",
+    )
+
 # fourier.py
 
 case(

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker("no_cover")
 
 
-_TABLES = (tables.UFUNCS, tables.UFUNC_METHODS, tables.NAMED_UFUNCS, tables.FUNCTIONS)
+_TABLES = (tables.UFUNCS, tables.NAMED_UFUNCS, tables.FUNCTIONS)
 _TABLES += (tables.WITHOUT_OUT,)
 
 

@@ -132,9 +132,10 @@ FLOORS: list[list[Room]] = [
         room(
             "numpy",
             "NumPy's functions are composed of operations, with NumPy's signatures",
-            "subscripts ufunc_calls calculus choosing contracting elementwise inspecting"
-            " linear_algebra reducing reshaping making statistics classes indexing joining lists"
-            " norms taking vectorizing fourier interpolating quantiles sorting",
+            "subscripts calculus choosing contracting elementwise inspecting linear_algebra"
+            " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
+            " ufunc_calls joining lists norms taking vectorizing fourier interpolating"
+            " quantiles sorting",
         )
     ],
     [

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.control.loops import associative_scan
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.lax.elementwise import bitwise_xor
 from functrace.lax.shaping import axis_of, convert_element_type
@@ -137,32 +136,37 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     return cast_to(np.argmin(as_operand(operand), axis=axis), np.dtype(index_dtype))
 
 
-def cumsum(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The sums so far, along an axis."""
+def _so_far(ufunc: np.ufunc, operand: Any, axis: int, reverse: bool) -> Any:
+    """What a ufunc makes of all elements up to each one, or from each one on."""
     operand = as_operand(operand)
     if reverse:
-        return np.flip(np.cumsum(np.flip(operand, axis), axis), axis)
-    return np.cumsum(operand, axis)
+        return np.flip(ufunc.accumulate(np.flip(operand, axis), axis), axis)
+    return ufunc.accumulate(operand, axis)
+
+
+def cumsum(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The sums so far, along an axis."""
+    return _so_far(np.add, operand, axis, reverse)
 
 
 def cumprod(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
     """The products so far, along an axis."""
-    return associative_scan(np.multiply, as_operand(operand), reverse, axis_of(axis, operand))
+    return _so_far(np.multiply, operand, axis, reverse)
 
 
 def cummax(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
     """The maxima so far, along an axis."""
-    return associative_scan(np.maximum, as_operand(operand), reverse, axis_of(axis, operand))
+    return _so_far(np.maximum, operand, axis, reverse)
 
 
 def cummin(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
     """The minima so far, along an axis."""
-    return associative_scan(np.minimum, as_operand(operand), reverse, axis_of(axis, operand))
+    return _so_far(np.minimum, operand, axis, reverse)
 
 
 def cumlogsumexp(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
     """The logarithms of the sums of exponentials so far, along an axis."""
-    return associative_scan(np.logaddexp, as_operand(operand), reverse, axis_of(axis, operand))
+    return _so_far(np.logaddexp, operand, axis, reverse)
 
 
 globals().update(entrances(globals()))

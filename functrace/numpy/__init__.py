@@ -22,6 +22,7 @@ from numpy import linalg as _linalg
 from functrace.numpy import calculus as calculus
 from functrace.numpy import classes as classes
 from functrace.numpy import contracting as contracting
+from functrace.numpy import cumulative as cumulative
 from functrace.numpy import elementwise as elementwise
 from functrace.numpy import fourier as fourier
 from functrace.numpy import indexing as indexing

@@ -1,4 +1,4 @@
-"""Sums so far, and differences: what NumPy has of the calculus of samples."""
+"""Differences and integrals: what NumPy has of the calculus of samples."""
 
 from __future__ import annotations
 
@@ -7,70 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from functrace.primitives.cumulating import cumulative_sum_primitive
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.tracing.conversions import reject_out
-from functrace.tracing.implementing import implements, implements_named
+from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
-from functrace.tracing.tables import UFUNC_METHODS
-from functrace.tracing.tracer import bind
 from functrace.tracing.views import lies_as
 
-# Sums so far
-
-
-@implements(np.cumsum)
-def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """As `numpy.cumsum`."""
-    reject_out(out)
-    if axis is None:
-        a, axis = np.ravel(a), 0
-    elif a.ndim == 0 and axis in (0, -1):
-        a, axis = np.reshape(a, (1,)), 0
-    axis = normalize_axis_index(axis, a.ndim)
-    if dtype is not None and a.dtype != dtype:
-        a = cast_to(a, np.dtype(dtype))
-    sums = bind(cumulative_sum_primitive, a, axis=axis, reverse=False)
-    # The sums of small integers are large ones, unless small ones were asked for.
-    return sums if dtype is None or sums.dtype == dtype else cast_to(sums, np.dtype(dtype))
-
-
-@implements_named("cumulative_sum")
-def cumulative_sum(
-    x: Any,
-    /,
-    *,
-    axis: int | None = None,
-    dtype: Any = None,
-    out: Any = None,
-    include_initial: bool = False,
-) -> Any:
-    """As `numpy.cumulative_sum`."""
-    reject_out(out)
-    x = np.atleast_1d(x)
-    if axis is None:
-        if x.ndim > 1:
-            raise ValueError(
-                "For arrays which have more than one dimension ``axis`` argument is required."
-            )
-        axis = 0
-    axis = normalize_axis_index(axis, x.ndim)
-    sums = np.cumsum(x, axis, dtype)
-    if not include_initial:
-        return sums
-    first = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), sums.dtype)
-    return np.concatenate([first, sums], axis)
-
-
-def add_accumulate(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    """As ``numpy.add.accumulate``."""
-    reject_out(out)
-    if array.ndim == 0:
-        raise TypeError("cannot accumulate on a scalar")
-    return np.cumsum(array, axis, dtype)
-
-
-UFUNC_METHODS[np.add, "accumulate"] = add_accumulate
+# Integrals
 
 
 @implements(np.trapezoid)

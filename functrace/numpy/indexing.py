@@ -1,4 +1,4 @@
-"""What stands between brackets: ``x[index]``, ``x[index] = value``, and ``np.add.at``.
+"""What stands between brackets: ``x[index]`` and ``x[index] = value``.
 
 An index of NumPy's becomes the parameter and the arrays that the primitives of
 ``primitives/indexing.py`` take. Boolean masks become arrays of indices, so that their values must
@@ -22,7 +22,7 @@ from functrace.errors import (
     UnsupportedFunctionError,
 )
 from functrace.ir.primitive import PRIMITIVES
-from functrace.ir.types import ArrayType, Shape, result_dtype, type_of
+from functrace.ir.types import ArrayType, Shape, type_of
 from functrace.numpy.choosing import Chosen, chosen_by, unknown_mask, written_where
 from functrace.numpy.making import array
 from functrace.primitives.indexing import (
@@ -34,7 +34,6 @@ from functrace.primitives.indexing import (
     indexed_type,
     marked,
     read,
-    scatter_add,
 )
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing.buffers import require_own, write_plainly
@@ -44,7 +43,6 @@ from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.recording import require_usable
 from functrace.tracing.refusals import SLICES
-from functrace.tracing.tables import UFUNC_METHODS
 from functrace.tracing.tracer import Tracer, bind, bind_over
 from functrace.tracing.views import Overwritten, as_held, write
 
@@ -374,28 +372,6 @@ def _written_where(x: Any, mask: Any, value: Any) -> Any:
         _chosen(np.zeros(shape, bool), x.shape[: len(shape)], 0)
     mask = np.reshape(mask, shape + (1,) * (x.ndim - len(shape)))
     return bind(PRIMITIVES["select"], mask, value, x)
-
-
-def add_at(x: Any, index: Any, addend: Any) -> Any:
-    """The traced array as it is after ``np.add.at(x, index, addend)``: repeated indices add up."""
-    addend = as_operand(addend)
-    if not np.can_cast(result_dtype(x.type, type_of(addend)), x.dtype, "same_kind"):
-        raise OperandError(
-            f"np.add.at adds a {type_of(addend)} to a traced array of dtype {x.dtype}.",
-            source_of(user_place(2)),
-        )
-    addend = value_for(x, addend)
-    items = index if type(index) is tuple else (index,)
-    items, arrays, unique = canonical(items, x.shape)
-    shape = indexed_type(x.type, items, [type_of(array) for array in arrays]).shape
-    if shape_of(addend) != shape:
-        addend = np.broadcast_to(addend, shape)
-    return x + bind(
-        scatter_add, addend, *arrays, index=items, shape=x.shape, **marked(arrays, unique)
-    )
-
-
-UFUNC_METHODS[np.add, "at"] = add_at
 
 
 def _unknown_bound(type: ArrayType, place: Place | None) -> UnknownValueError:

@@ -1,16 +1,14 @@
-"""Sums, products, extremes and predicates over axes, and the ufuncs' method ``reduce``."""
+"""Sums, products, extremes and predicates over axes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, Shape
-from functrace.primitives.elementwise import ufunc_dtype
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import (
     Axes,
@@ -18,7 +16,6 @@ from functrace.primitives.reducing import (
     any_primitive,
     argmax_primitive,
     argmin_primitive,
-    logsumexp_primitive,
     max_primitive,
     mean_primitive,
     min_primitive,
@@ -32,14 +29,16 @@ from functrace.primitives.reducing import (
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
-from functrace.tracing.tables import UFUNC_METHODS
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
+
+ABSENT: Any = np._NoValue  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+"""NumPy's own mark for a keyword that was not given, where None means something."""
 
 
 def is_given(x: Any) -> bool:
     """Whether a keyword such as ``initial`` was given; NumPy's own mark for absence counts not."""
-    return x is not None and x is not np._NoValue  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
+    return x is not None and x is not ABSENT
 
 
 def _is_true(keepdims: Any) -> bool:
@@ -310,56 +309,3 @@ def all_of(
     if where is not True:
         a = _masked(where, a, dtype_of(a).type(1))
     return bind(all_primitive, a, axes=_axes(axis, a), keepdims=_is_true(keepdims))
-
-
-# The method of ufuncs
-
-
-def _logsumexp_reduce(array: Any, axis: Any = 0, keepdims: bool = False) -> Any:
-    own = dtype_of(array)
-    dtype = ufunc_dtype(np.logaddexp, (own, own))
-    if dtype != own:
-        array = cast_to(array, dtype)
-    axes = _axes(axis, array)
-    return bind(logsumexp_primitive, array, axes=axes, keepdims=_is_true(keepdims))
-
-
-def _reduce_method(function: Callable[..., Any], *, takes: Sequence[str]) -> Callable[..., Any]:
-    """The method ``reduce`` of a ufunc from NumPy's function; its axis is the first one."""
-
-    def reduce(
-        array: Any,
-        axis: Any = 0,
-        dtype: Any = None,
-        out: Any = None,
-        keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Any:
-        reject_out(out[0] if isinstance(out, tuple) else out)
-        if dtype is not None and "dtype" not in takes and np.dtype(dtype) != bool:
-            array, dtype = cast_to(array, np.dtype(dtype)), None
-        options = {
-            "dtype": dtype,
-            "initial": initial if is_given(initial) else None,
-            "where": None if where is True else where,
-        }
-        given = {key: value for key, value in options.items() if value is not None}
-        unknown = [key for key in given if key not in takes]
-        if unknown:
-            raise TypeError(f"reduce of a traced array does not take {unknown[0]}= here")
-        return function(array, axis=axis, keepdims=keepdims, **given)
-
-    return reduce
-
-
-for _ufunc, _function, _takes in (
-    (np.add, sum_of, ("dtype", "initial", "where")),
-    (np.multiply, product_of, ("dtype", "initial", "where")),
-    (np.maximum, max_of, ("initial", "where")),
-    (np.minimum, min_of, ("initial", "where")),
-    (np.logical_or, any_of, ("where",)),
-    (np.logical_and, all_of, ("where",)),
-    (np.logaddexp, _logsumexp_reduce, ()),
-):
-    UFUNC_METHODS[_ufunc, "reduce"] = _reduce_method(_function, takes=_takes)

@@ -162,7 +162,7 @@ def _lined_up_weights(weights: Any, shape: Shape, axis: Any) -> Any:
 # Reductions that leave out nan
 
 
-def _without_nan(a: Any, value: Any) -> Any:
+def without_nan(a: Any, value: Any) -> Any:
     """The array with another value in place of nan."""
     dtype = dtype_of(a)
     return np.where(np.isnan(a), dtype.type(value), a) if dtype.kind in "fc" else a
@@ -187,7 +187,7 @@ def nansum(
     where: Any = True,
 ) -> Any:
     """As `numpy.nansum`."""
-    return sum_of(_without_nan(a, 0), axis, dtype, out, keepdims, initial, where)
+    return sum_of(without_nan(a, 0), axis, dtype, out, keepdims, initial, where)
 
 
 @implements(np.nanprod)
@@ -201,7 +201,7 @@ def nanprod(
     where: Any = True,
 ) -> Any:
     """As `numpy.nanprod`."""
-    return product_of(_without_nan(a, 1), axis, dtype, out, keepdims, initial, where)
+    return product_of(without_nan(a, 1), axis, dtype, out, keepdims, initial, where)
 
 
 @implements(np.nanmean)

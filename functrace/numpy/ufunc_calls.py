@@ -1,24 +1,21 @@
-"""What ufuncs' methods and keywords mean on tracers: ``np.add.reduce``, ``out=``, ``where=``."""
+"""What ufuncs' keywords mean on tracers: ``out=``, ``where=``, ``dtype=``, ``axes=`` and others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
-from functrace.control.loops import associative_scan
 from functrace.errors import OperandError
-from functrace.primitives.linear import dtype_of, known_choice, known_value
+from functrace.numpy.ufunc_methods import METHODS, at
+from functrace.primitives.linear import dtype_of
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand, strong, strong_operand
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.refusals import STATIC, unsupported
-from functrace.tracing.tables import FUNCTIONS, UFUNC_METHODS
+from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.tracer import Tracer, apply_ufunc
 
 
@@ -32,17 +29,15 @@ def call_ufunc(
     if method == "outer":
         return _outer(ufunc, *map(strong_operand, inputs), **options)
     if method == "at":
-        return _at(ufunc, *inputs)
-    implementation = UFUNC_METHODS.get((ufunc, method))
-    if implementation is None and method in _COMPOSED and ufunc.nin == 2 and ufunc.nout == 1:
-        implementation = partial(_COMPOSED[method], ufunc)
-    if implementation is None:
-        raise unsupported(f"numpy.{ufunc.__name__}.{method}")
+        return at(ufunc, *inputs)
+    if ufunc.nin != 2 or ufunc.nout != 1 or ufunc.signature is not None:
+        getattr(ufunc, method)(np.ones(1))  # NumPy's own error
+    implementation = METHODS[method]
     (target,) = options.get("out") or (None,)
     if not isinstance(target, Tracer):
-        return implementation(*inputs, **options)
+        return implementation(ufunc, *inputs, **options)
     rest = {name: option for name, option in options.items() if name != "out"}
-    return target.receive(implementation(*inputs, **rest))
+    return target.receive(implementation(ufunc, *inputs, **rest))
 
 
 def _call_with_options(
@@ -209,101 +204,3 @@ def _is_number(x: Any) -> bool:
 def _outer(ufunc: np.ufunc, x: Any, y: Any, **options: Any) -> Any:
     x = np.reshape(x, np.shape(x) + (1,) * np.ndim(y))
     return _call_with_options(ufunc, x, y, **options)
-
-
-_ASSOCIATIVE = {
-    np.multiply, np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2, np.hypot,
-    np.logical_and, np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
-    np.gcd, np.lcm,
-}  # fmt: skip
-"""What may be combined in any grouping: for n elements in log n steps."""
-
-
-def _reduced(
-    ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None,
-    keepdims: bool = False, **others: Any,
-) -> Any:  # fmt: skip
-    """As ``ufunc.reduce``, along one axis, from the first element to the last."""
-    if others or not isinstance(axis, int) or np.shape(array)[axis] == 0:
-        raise unsupported(f"numpy.{ufunc.__name__}.reduce")
-    reject_out(out)
-    last = _accumulated(ufunc, array, axis, dtype)[_along(axis, array, slice(-1, None))]
-    return last if keepdims else np.squeeze(last, axis)
-
-
-def _accumulated(
-    ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None, out: Any = None
-) -> Any:
-    """As ``ufunc.accumulate``."""
-    reject_out(out)
-    # What NumPy says of the keywords depends on the rank and the dtype alone.
-    like = ufunc.accumulate(np.ones((1,) * np.ndim(array), array.dtype), axis, dtype)
-    array = FUNCTIONS[np.astype](array, like.dtype)
-    if array.shape[axis] < 2:
-        return array
-    axis = axis % array.ndim
-    if ufunc in _ASSOCIATIVE:
-        return associative_scan(ufunc, array, axis=axis)
-    first, *rest = (array[_along(axis, array, i)] for i in range(array.shape[axis]))
-    return np.stack(list(accumulate(rest, ufunc, initial=first)), axis)
-
-
-def _reduced_at(
-    ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
-) -> Any:
-    """As ``ufunc.reduceat``: reduce from each index to the next, if that is larger."""
-    reject_out(out)
-    starts = np.asarray(known_choice(indices, "The indices of reduceat", STATIC)).tolist()
-    # What NumPy says of the keywords depends on the shape and the dtype alone.
-    like = ufunc.reduceat(np.ones(np.shape(array), array.dtype), starts, axis, dtype)
-    array = FUNCTIONS[np.astype](array, like.dtype)
-    ends = [end if end > start else start + 1 for start, end in pairwise(starts)]
-    parts = [
-        ufunc.reduce(array[_along(axis, array, slice(start, end))], axis=axis)
-        for start, end in zip(starts, [*ends, array.shape[axis]], strict=True)
-    ]
-    return np.stack(parts, axis) if parts else np.zeros_like(array, shape=like.shape)
-
-
-def _along(axis: int, array: Any, index: Any) -> tuple[Any, ...]:
-    """The index of some places along one axis."""
-    return (slice(None),) * (axis % array.ndim) + (index,)
-
-
-_COMPOSED = {"reduce": _reduced, "accumulate": _accumulated, "reduceat": _reduced_at}
-"""Methods of any ufunc of two operands, where none is better."""
-
-
-def _at(ufunc: np.ufunc, x: Any, index: Any, *operands: Any) -> None:
-    if not isinstance(x, Tracer):
-        reject_out(x)
-    if ufunc is np.add or ufunc is np.subtract:
-        addend = operands[0] if ufunc is np.add else -operands[0]
-        x[...] = UFUNC_METHODS[np.add, "at"](x, index, addend)
-        return
-    items = [known_value(item) for item in (index if type(index) is tuple else (index,))]
-    if any(isinstance(item, Tracer) for item in items):
-        raise unsupported(f"numpy.{ufunc.__name__}.at with indices of unknown value")
-    numbers = np.arange(x.size).reshape(x.shape)[tuple(items)]
-    given = [
-        o if np.ndim(o) == 0 else np.ravel(np.broadcast_to(o, numbers.shape)) for o in operands
-    ]
-    numbers = np.ravel(numbers)
-    elements = np.ravel(x).copy()
-    for chosen in _in_rounds(numbers):
-        places = numbers[chosen]
-        parts = [o if np.ndim(o) == 0 else o[chosen] for o in given]
-        result = ufunc(elements[places], *parts)
-        _require_castable(ufunc, result, x, "same_kind")
-        elements[places] = result
-    x[...] = np.reshape(elements, x.shape)
-
-
-def _in_rounds(numbers: np.ndarray) -> list[np.ndarray]:
-    """The positions at which each number occurs for the first time, the second time, and so on."""
-    order = np.argsort(numbers, kind="stable")
-    is_first = np.diff(numbers[order], prepend=-1) != 0
-    counted = np.arange(numbers.size)
-    rounds = np.empty(numbers.size, int)
-    rounds[order] = counted - np.maximum.accumulate(np.where(is_first, counted, 0))
-    return [np.flatnonzero(rounds == trip) for trip in range(rounds.max(initial=-1) + 1)]

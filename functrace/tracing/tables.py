@@ -16,10 +16,6 @@ UFUNCS: dict[np.ufunc, Primitive | Callable[..., Any]] = {}
 """For each ufunc, the primitive (or the function of primitives) that it means."""
 
 
-UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
-"""For methods such as ``np.add.reduce``, the function that it means."""
-
-
 NAMED_UFUNCS: dict[str, Primitive | Callable[..., Any]] = {}
 """Ufuncs of other packages (``scipy.special.expit``) by name: they need not be installed."""
 

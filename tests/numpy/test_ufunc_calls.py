@@ -1,4 +1,4 @@
-"""Ufuncs with keywords, and their methods."""
+"""Ufuncs with keywords."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.errors import ArrayWriteError, OperandError, UnknownValueError
+from functrace.errors import ArrayWriteError, OperandError
 from functrace.testing import check_grads
 from tests.agreement import assert_like_numpy
 
@@ -50,27 +50,6 @@ def test_dtype_keyword_casts_first():
     gradient = ft.grad(f)(x)
     assert gradient.dtype == np.float64
     np.testing.assert_allclose(gradient, np.exp(np.float32([1, 1])))
-
-
-def test_outer():
-    x, y = np.array([1.0, 2.0]), np.array([[3.0, 4.0, 5.0]])
-    f = np.multiply.outer
-    np.testing.assert_array_equal(ft.evaluate(ft.make_ir(f)(x, y), x, y)[0], f(x, y))
-    check_grads(f, (x, y), order=2)
-    check_grads(lambda x: np.hypot.outer(x, 2.0), (x,), order=1)
-
-
-@pytest.mark.parametrize("ufunc", [np.add, np.subtract])
-def test_at(ufunc):
-    def f(x, y):
-        z = x * 1
-        ufunc.at(z, np.array([0, 0, 2]), y)
-        return z * z
-
-    x, y = np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25, 4.0])
-    expected = f(x, y)
-    np.testing.assert_array_equal(ft.vjp(f, x, y)[0], expected)
-    check_grads(f, (x, y), order=2)
 
 
 def test_dtype_names_the_results_dtype_as_in_numpy():
@@ -159,68 +138,3 @@ def test_signatures_of_ufuncs():
     for signature in ("ff->f", (np.float32, np.float32, np.float32), (None, None, "f4")):
         call = lambda x, signature=signature: np.add(x, 1.0, signature=signature, casting="same_kind")  # fmt: skip  # noqa: E501
         assert ft.jit(call)(X).dtype == call(X).dtype == np.float32
-
-
-# NumPy's vector loops of powers and of arctan2 overlook that a reduction reads what it wrote; the
-# others have no rule, or no reduction.
-WITHOUT = {"arctan2", "atan2", "power", "pow", "float_power", "nextafter", "ldexp"}
-OF_TWO = {
-    name: ufunc
-    for name, ufunc in sorted(vars(np).items())
-    if isinstance(ufunc, np.ufunc) and (ufunc.nin, ufunc.nout) == (2, 1)
-    and ufunc.signature is None and name == ufunc.__name__ and name not in WITHOUT
-}  # fmt: skip
-METHODS = {
-    "reduce": lambda ufunc, x: ufunc.reduce(x),
-    "reduce the last axis": lambda ufunc, x: ufunc.reduce(x, axis=-1, keepdims=True),
-    "accumulate": lambda ufunc, x: ufunc.accumulate(x),
-    "accumulate along the last axis": lambda ufunc, x: ufunc.accumulate(x, axis=-1),
-    "reduceat": lambda ufunc, x: ufunc.reduceat(x, [0, 1, 1, 0]),
-    "reduceat along the last axis": lambda ufunc, x: ufunc.reduceat(x, np.array([2, 0]), -1),
-}
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", OF_TWO)
-def test_methods_are_those_of_numpy(name, method):
-    ufunc, f = OF_TWO[name], METHODS[method]
-    floats = np.array([[1.3, 0.7, 2.1, 1.1], [0.9, 1.7, 0.4, 1.2], [2.3, 0.6, 1.9, 0.8]])
-    for x in (floats, (floats * 3).astype(np.int8), floats > 1.0):
-        try:
-            with np.errstate(all="ignore"):
-                expected = f(ufunc, x)
-        except (TypeError, ValueError):
-            continue
-        rtol = 3e-3 if expected.dtype == np.float16 else 1e-12
-        for run in (ft.jit, lambda g: lambda x: ft.jvp(g, (x,), (None,))[0]):
-            with np.errstate(all="ignore"):
-                found = run(lambda x: f(ufunc, x))(x)
-            assert found.dtype == expected.dtype
-            np.testing.assert_allclose(found, expected, rtol=rtol)
-        with np.errstate(all="ignore"):
-            mapped = ft.vmap(lambda x: f(ufunc, x))(np.stack([x, x]))
-        np.testing.assert_allclose(mapped, np.stack([expected, expected]), rtol=rtol)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("ufunc", [
-    np.add, np.subtract, np.multiply, np.divide, np.maximum, np.fmin, np.logaddexp, np.hypot,
-], ids=lambda ufunc: ufunc.__name__)  # fmt: skip
-def test_methods_are_differentiated(ufunc, method):
-    x = np.array([[1.3, 0.7, 1.1], [0.9, 1.7, 0.4], [1.4, 0.6, 1.9]])
-    check_grads(lambda x: METHODS[method](ufunc, x), (x,), order=1, modes=("fwd", "rev"))
-
-
-@pytest.mark.parametrize("length", [0, 1])
-def test_methods_of_few_elements(length):
-    x = np.ones((2, length))
-    for ufunc in (np.maximum, np.multiply, np.subtract):
-        found = ft.jit(lambda x, ufunc=ufunc: ufunc.accumulate(x, axis=1))(x)
-        np.testing.assert_array_equal(found, ufunc.accumulate(x, axis=1))
-
-
-def test_indices_of_reduceat_are_known():
-    with pytest.raises(UnknownValueError, match="indices of reduceat"):
-        ft.jit(lambda x, i: np.add.reduceat(x, i))(np.ones(3), np.array([0, 1]))
-    with pytest.raises(IndexError):
-        ft.jit(lambda x: np.add.reduceat(x, [0, 5]))(np.ones(3))
