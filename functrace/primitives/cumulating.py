@@ -9,6 +9,7 @@ Sums so far have the factors 1 and are a primitive of their own, the quickest on
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -651,8 +652,8 @@ _KINDS: dict[np.ufunc, type[Accumulation]] = {
 ACCUMULATIONS = {
     ufunc: _KINDS.get(ufunc, Accumulation)(ufunc, meaning)
     for ufunc, meaning in UFUNCS.items()
-    if (ufunc.nin, ufunc.nout) == (2, 1)
+    if isinstance(meaning, Elementwise)
     and ufunc.signature is None
-    and isinstance(meaning, Elementwise)
+    and any(re.fullmatch(r"(.)\1->\1", loop) for loop in ufunc.types)
 }
 """What ``accumulate`` of a ufunc means, for arrays of the dtype that it makes of them."""
