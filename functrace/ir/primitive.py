@@ -98,6 +98,8 @@ class Primitive:
         plain: What computes the same where all numbers are finite, in less time.
         keeps_nan: Whether an element of the output is nan if one is that it is computed of, unless
             it is the same for any number there: one answer for all inputs, or one for each.
+
+        recorded: What `at_record` has said, if it was asked.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Primitive:
     product: Primitive | None = None
     plain: Primitive | None = None
     keeps_nan: bool | tuple[bool, ...] = False
+    recorded: tuple[Callable[..., Any], bool | tuple[bool, ...], bool, bool] | None
 
     def __init__(self, name: str, **traits: Any) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -162,7 +165,13 @@ class Primitive:
                 raise PrimitiveError(f"A primitive has no attribute {trait!r}.")
             setattr(self, trait, value)
         self.name = name
+        self.recorded = None
         PRIMITIVES[name] = self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name != "recorded":
+            self.recorded = None
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -177,6 +186,16 @@ class Primitive:
     def is_noted(self) -> bool:
         """Whether somebody has to know that it was applied, as it makes views or zeros."""
         return self.makes_views or self.makes_zeros
+
+    def at_record(self) -> tuple[Callable[..., Any], bool | tuple[bool, ...], bool, bool]:
+        """What a tape asks of it at each operation: `run`, `reads_constants` and two of the above.
+
+        It is kept as ``recorded``, until something else is assigned: to look up what an object has
+        and its class too takes Python as long as all else that a tape does with it.
+        """
+        found = self.run, self.reads_constants, self.is_simple, self.is_noted
+        self.recorded = found
+        return found
 
     @cached_property
     def has_plain_rules(self) -> bool:

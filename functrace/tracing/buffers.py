@@ -36,10 +36,9 @@ _WRITING = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np
 class Plain(Recording):
     """Computes with known arrays, and records nothing."""
 
-    is_plain = True
-
     def __init__(self) -> None:
         super().__init__()
+        self.is_plain = True
         self.birth = 0
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -42,6 +42,12 @@ _RUNS_EQUATIONS = "a library's, with functions that run equations"
 _is_library: dict[str, bool | str] = {}
 """Files by their names: most looks at the stack are not for what runs equations."""
 
+users_files: set[str] = set()
+"""Those of the user's that have been seen, as long as no scope asks for more than a line."""
+
+frame_above = sys._getframe  # pyright: ignore[reportPrivateUsage]  (the documented way)
+"""The frame of a function that has called this one, so many calls ago."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -51,6 +57,8 @@ def is_library(file: str) -> bool:
     if found is None:
         found = file.startswith((*LIBRARIES, "<frozen ")) or _is_pythons(file)
         _is_library[file] = found
+        if not found and not _uses_scopes:
+            users_files.add(file)
     return bool(found)
 
 
@@ -125,6 +133,7 @@ class named_scope(ContextDecorator):  # noqa: N801  (as `contextlib.suppress`: i
     def __enter__(self) -> Self:
         if not _uses_scopes:
             _uses_scopes.append(None)
+            users_files.clear()
         around = _scope.get()
         self._before.append(_scope.set(f"{around}/{self.name}" if around else self.name))
         return self
@@ -209,13 +218,12 @@ def recorded_place(depth: int) -> Place | None:
 
 def place_here(depth: int) -> Place | None:
     """As `recorded_place`, and sooner where nothing that runs equations is on the way."""
-    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    frame = frame_above(depth)
     while frame is not None:
         code = frame.f_code
-        library = _is_library.get(code.co_filename)
-        if library is False and not _uses_scopes:
+        if code.co_filename in users_files:
             return code, frame.f_lasti
-        if library is not True:
+        if _is_library.get(code.co_filename) is not True:
             break
         frame = frame.f_back
     return recorded_place(depth + 1)

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
+from numpy import ndarray
 
 from functrace import tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
@@ -41,10 +42,12 @@ from functrace.tracing.places import (
     Place,
     begin_rule,
     end_rule,
+    frame_above,
     is_users_error,
     place_here,
     runs_equations,
     source_of,
+    users_files,
 )
 from functrace.tracing.recording import (
     ValueRecording,
@@ -89,6 +92,9 @@ No part is a list: the garbage collector looks at every list again and again, wh
 takes as long as all the rest, but loses interest in tuples of numbers and arrays."""
 
 
+_NOTHING: frozenset[int] = frozenset()
+
+
 class Tape(ValueRecording):
     """Records operations together with their values. Its variables are numbers.
 
@@ -102,26 +108,20 @@ class Tape(ValueRecording):
         zeros_until: How many rows there are up to the last one that makes zeros on the way back
             which are to stay. What is read out of the inputs makes none: no operations come before.
         kept: The large arrays that must not be written before the walk back is over, if any.
-        is_nested: Whether some of the values belong to an outer recording.
+        is_nested: Whether some of the values may belong to an outer recording.
         tells_apart: Whether there was a factorization with values that may be equal.
         written: The variables that writing in place made, of whose elements no row may keep any.
     """
-
-    inputs: int = 0
-    zeros_until: int = 0
-    kept: KeptArrays | None = None
-    is_nested: bool = False
-    tells_apart: bool = False
-    written: frozenset[int] | set[int] = frozenset()
-    _copies: ImmutableArrays | None = None
 
     def __init__(self, outlives: bool = False) -> None:
         """Keep copies of large arrays too, if the tape ``outlives`` the call of its function."""
         super().__init__()
         self.rows: list[Row] = []
-        self.variables = 0
-        if outlives:
-            self._copies = ImmutableArrays()
+        self.variables = self.inputs = self.zeros_until = 0
+        self.is_nested = self.tells_apart = False
+        self.kept: KeptArrays | None = None
+        self.written: frozenset[int] | set[int] = _NOTHING
+        self._copies: ImmutableArrays | None = ImmutableArrays() if outlives else None
 
     def lifted(self, leaves: Sequence[Any], is_active: Sequence[bool]) -> list[Any]:
         """The tape's inputs: tracers in place of the active leaves, and the others as they are."""
@@ -144,8 +144,8 @@ class Tape(ValueRecording):
         self.variables = variable + 1
         if type(value) is Tracer:
             require_usable(value)
-            value = value.recording.as_constant(value)
-        if type(value) is np.ndarray:
+            value = self._constant(value)
+        if type(value) is ndarray:
             if value.nbytes > COPIED_BYTES:
                 value = self._kept(value, False)
             else:
@@ -171,64 +171,65 @@ class Tape(ValueRecording):
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and keep a row of it."""
-        if not self.is_open:
-            return again(primitive, inputs, params)
-        if in_force() is not self.setting:  # the function has told NumPy how to handle errors
-            self.setting = placed_again()
+        if in_force() is not self.setting:
+            if not self.is_open:
+                return again(primitive, inputs, params)
+            self.setting = placed_again()  # the function has told NumPy how to handle errors
+        run, reads_constants, is_simple, is_noted = primitive.recorded or primitive.at_record()
         # What is no tracer of this tape is a constant here, and may be written later: it is copied
         # (by `__copy__`, in the order of memory, as by `copy("K")`, which takes longer).
-        is_large = is_nested = False
+        is_large = False
         variables: tuple[int | None, ...]
         if len(inputs) == 2:  # most are; without lists this takes a tenth less
             x, y = inputs
             first = second = None
-            if type(x) is Tracer and x.recording is self:
+            kind = type(x)
+            if kind is Tracer and x.recording is self:
                 first, x = x.variable, x.value
             else:
-                if type(x) is Tracer:
-                    x = x.recording.as_constant(x)
-                if type(x) is np.ndarray and primitive.reads_constants:
+                if kind is Tracer:
+                    x = self._constant(x)
+                    kind = type(x)
+                if kind is ndarray and reads_constants:
                     if x.nbytes <= COPIED_BYTES:
                         x = x.__copy__()
                     else:
                         is_large = True
-            if type(y) is Tracer and y.recording is self:
+            kind = type(y)
+            if kind is Tracer and y.recording is self:
                 second, y = y.variable, y.value
             else:
-                if type(y) is Tracer:
-                    y = y.recording.as_constant(y)
-                if type(y) is np.ndarray and primitive.reads_constants:
+                if kind is Tracer:
+                    y = self._constant(y)
+                    kind = type(y)
+                if kind is ndarray and reads_constants:
                     if y.nbytes <= COPIED_BYTES:
                         y = y.__copy__()
                     else:
                         is_large = True
-            is_nested = type(x) is Tracer or type(y) is Tracer
             values, variables = (x, y), (first, second)
         elif len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].recording is self:
             tracer = inputs[0]
             values, variables = (tracer.value,), (tracer.variable,)
-            is_nested = type(tracer.value) is Tracer
         else:
-            values, variables, is_nested, is_large = self._known(primitive, inputs)
+            values, variables, is_large = self._known(inputs, reads_constants)
+        is_nested = self.is_nested and Tracer in map(type, values)
         if is_large:
-            values = tuple(
-                self._kept(x, is_nested)
-                if on is None and type(x) is np.ndarray and x.nbytes > COPIED_BYTES
-                else x
-                for x, on in zip(values, variables, strict=True)
-            )
-        if primitive.is_simple:
+            values = self._all_kept(values, variables, is_nested)
+        if is_simple:
             if is_nested:
-                self.is_nested = True
                 output = bind(primitive, *values, **params)
                 place = (output.place if type(output) is Tracer else None) or place_here(3)
             else:
                 try:
                     # Most have no parameters, and calls without keywords are faster.
-                    output = primitive.run(*values, **params) if params else primitive.run(*values)
+                    output = run(*values, **params) if params else run(*values)
                 except (ValueError, TypeError, IndexError) as error:
                     raise_explained(error, primitive, values, params)
-                place = place_here(3)
+                frame = frame_above(2)  # of operators the user's own
+                code = frame.f_code
+                is_users = code.co_filename in users_files
+                place = (code, frame.f_lasti) if is_users else place_here(3)
             number = self.variables
             self.variables = number + 1
             self.rows.append((primitive, values, variables, params, output, number, place))
@@ -238,7 +239,7 @@ class Tape(ValueRecording):
             tracer.variable = number
             tracer.place = place
             tracer.memory = tracer.base = None
-            if primitive.is_noted:
+            if is_noted:
                 if primitive.makes_zeros:
                     if variables[0] in self.written and primitive.reads_part:
                         self._read_apart(tracer)
@@ -246,6 +247,18 @@ class Tape(ValueRecording):
                 if primitive.makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
             return tracer
+        return self._record_other(primitive, inputs, values, variables, params, is_nested)
+
+    def _record_other(
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Any],
+        values: tuple[Any, ...],
+        variables: tuple[int | None, ...],
+        params: dict[str, Any],
+        is_nested: bool,
+    ) -> Any:
+        """As `record`, of what has several outputs, Programs or no derivative."""
         if primitive.is_transparent:
             return tuple(inputs) if primitive.multiple_outputs else inputs[0]
         rule = primitive  # whose vjp the walk back will call
@@ -253,14 +266,12 @@ class Tape(ValueRecording):
             try:
                 output, rule = primitive.keep_residuals(values, variables, params)
             except FunctraceError as error:
-                error.at(source_of(place_here(3)))
+                error.at(source_of(place_here(4)))
                 raise
             require_further_out(output, self)
             programs = programs_in(params)
             self.tells_apart = self.tells_apart or any(x.may_coincide for x in programs)
-            self.is_nested = self.is_nested or is_nested
         elif is_nested:
-            self.is_nested = True
             output = bind(primitive, *values, **params)
         else:
             output = run(primitive, values, params)
@@ -271,7 +282,8 @@ class Tape(ValueRecording):
         if primitive.may_coincide:
             output = told_apart(primitive, output)
             self.tells_apart = True
-        place = place_here(3)
+        self.is_nested = self.is_nested or Tracer in map(type, output)
+        place = place_here(4)
         first = self.variables
         self.variables += len(output)
         numbers = tuple(range(first, self.variables))
@@ -302,24 +314,27 @@ class Tape(ValueRecording):
             if variable is not None and variable >= self.inputs:
                 self.zeros_until = count
 
+    def _constant(self, tracer: Tracer) -> Any:
+        """What another recording's tracer is in a row."""
+        value = tracer.recording.as_constant(tracer)
+        self.is_nested = self.is_nested or type(value) is Tracer
+        return value
+
     def _known(
-        self, primitive: Primitive, inputs: Sequence[Any]
-    ) -> tuple[tuple[Any, ...], tuple[int | None, ...], bool, bool]:
-        """The inputs' values and variables, whether one is nested, and whether one is large."""
-        is_nested = is_large = False
+        self, inputs: Sequence[Any], reads: bool | tuple[bool, ...]
+    ) -> tuple[tuple[Any, ...], tuple[int | None, ...], bool]:
+        """The inputs' values and variables, and whether a constant is large."""
+        is_large = False
         values: list[Any] = []
         variables: list[int | None] = []
-        reads = primitive.reads_constants
         for value in inputs:
             variable = None
             if type(value) is Tracer and value.recording is self:
                 variable, value = value.variable, value.value  # noqa: PLW2901
-                is_nested = is_nested or type(value) is Tracer
             else:
                 if type(value) is Tracer:
-                    value = value.recording.as_constant(value)  # noqa: PLW2901
-                    is_nested = is_nested or type(value) is Tracer
-                if type(value) is np.ndarray and (
+                    value = self._constant(value)  # noqa: PLW2901
+                if type(value) is ndarray and (
                     reads if type(reads) is bool else reads[len(values)]
                 ):
                     if value.nbytes <= COPIED_BYTES:
@@ -328,7 +343,19 @@ class Tape(ValueRecording):
                         is_large = True
             values.append(value)
             variables.append(variable)
-        return tuple(values), tuple(variables), is_nested, is_large
+        return tuple(values), tuple(variables), is_large
+
+    def _all_kept(
+        self, values: tuple[Any, ...], variables: tuple[int | None, ...], is_nested: bool
+    ) -> tuple[Any, ...]:
+        """The values, with the large constants among them as they are now."""
+        kept = [
+            self._kept(x, is_nested)
+            if on is None and type(x) is ndarray and x.nbytes > COPIED_BYTES
+            else x
+            for x, on in zip(values, variables, strict=True)
+        ]
+        return tuple(kept)
 
     def record_over(
         self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
