@@ -18,6 +18,11 @@ PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by its name: what parses a printed Program looks here."""
 
 
+AtRecord = tuple[Callable[..., Any], bool | tuple[bool, ...], bool, tuple[bool, bool, bool] | None]
+"""Of a primitive, what it is named after: `run`, `reads_constants` and `is_simple`. Where somebody
+has to know that it was applied also `makes_zeros`, `reads_part` and `makes_views`, else None."""
+
+
 class Primitive:
     """One operation, with its rules as methods.
 
@@ -143,7 +148,7 @@ class Primitive:
     product: Primitive | None = None
     plain: Primitive | None = None
     keeps_nan: bool | tuple[bool, ...] = False
-    recorded: tuple[Callable[..., Any], bool | tuple[bool, ...], bool, bool] | None
+    recorded: AtRecord | None
 
     def __init__(self, name: str, **traits: Any) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -182,18 +187,15 @@ class Primitive:
         several = self.holds_programs or self.multiple_outputs
         return not (several or self.locally_constant or self.is_transparent)
 
-    @cached_property
-    def is_noted(self) -> bool:
-        """Whether somebody has to know that it was applied, as it makes views or zeros."""
-        return self.makes_views or self.makes_zeros
-
-    def at_record(self) -> tuple[Callable[..., Any], bool | tuple[bool, ...], bool, bool]:
-        """What a tape asks of it at each operation: `run`, `reads_constants` and two of the above.
+    def at_record(self) -> AtRecord:
+        """What a tape asks of it at each operation.
 
         It is kept as ``recorded``, until something else is assigned: to look up what an object has
         and its class too takes Python as long as all else that a tape does with it.
         """
-        found = self.run, self.reads_constants, self.is_simple, self.is_noted
+        noted = self.makes_zeros, self.reads_part, self.makes_views
+        is_noted = self.makes_zeros or self.makes_views
+        found = self.run, self.reads_constants, self.is_simple, noted if is_noted else None
         self.recorded = found
         return found
 

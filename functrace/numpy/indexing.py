@@ -16,6 +16,7 @@ import numpy as np
 
 from functrace.errors import (
     IndexRangeError,
+    LeakedTracerError,
     OperandError,
     ScalarWriteError,
     UnknownValueError,
@@ -37,13 +38,13 @@ from functrace.primitives.indexing import (
 )
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing.buffers import require_own, write_plainly
-from functrace.tracing.entrances import entrance
+from functrace.tracing.entrances import at_entrance, entrance
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.recording import require_usable
 from functrace.tracing.refusals import SLICES
-from functrace.tracing.tracer import Tracer, bind, bind_over
+from functrace.tracing.tracer import Tracer, bind, bind_over, named
 from functrace.tracing.views import Overwritten, as_held, write
 
 # Reading
@@ -54,13 +55,9 @@ def _is_basic(index: Index) -> bool:
     for item in index:
         kind = type(item)
         if kind is slice:
-            start, stop, step = item.start, item.stop, item.step
-            if (
-                (start is not None and type(start) is not int)
-                or (stop is not None and type(stop) is not int)
-                or (step is not None and type(step) is not int)
-            ):
-                return False
+            for bound in (item.start, item.stop, item.step):
+                if bound is not None and type(bound) is not int:
+                    return False
         elif kind is not int and item is not None and kind is not EllipsisType:
             return False
     return True
@@ -70,15 +67,37 @@ def _is_basic(index: Index) -> bool:
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]`` for a traced array, with NumPy's rules."""
     items = index if type(index) is tuple else (index,)
-    if _is_basic(items):
-        primitive = getitem_primitive
-        if len(items) == len(x.shape):
-            for item in items:
-                if type(item) is not int:
-                    break
-            else:
-                primitive = element
-        return x.recording.record(primitive, (x,), {"index": items})
+    is_element = True
+    for item in items:  # `_is_basic`, written out: most functions read many elements and slices
+        kind = type(item)
+        if kind is int:
+            continue
+        is_element = False
+        if kind is slice:
+            start, stop, step = item.start, item.stop, item.step
+            if (
+                (start is not None and type(start) is not int)
+                or (stop is not None and type(stop) is not int)
+                or (step is not None and type(step) is not int)
+            ):
+                break
+        elif item is not None and kind is not EllipsisType:
+            break
+    else:
+        value = x.value
+        rank = value.ndim if type(value) is np.ndarray else len(x.shape)
+        primitive = element if is_element and rank == len(items) else getitem_primitive
+        try:
+            return x.recording.record(primitive, (x,), {"index": items})
+        except LeakedTracerError as error:
+            at_entrance(error)
+            raise
+    return _read_by_arrays(x, index, items)
+
+
+@entrance
+def _read_by_arrays(x: Any, index: Any, items: Index) -> Any:
+    """As `getitem`, for an index that holds something else than numbers and slices."""
     if len(items) == 1 and _is_mask(items[0]):
         if np.ndim(items[0]) == 0:
             return x[None][: int(bool(items[0]))].copy()
@@ -90,6 +109,11 @@ def getitem(x: Any, index: Any) -> Any:
         if result is not NotImplemented:
             return result
     return read(x, items, arrays, unique)
+
+
+# Brackets come here at once, as to look into the table would take a fifth of the time. The class
+# has a method with this name, for type checkers.
+setattr(Tracer, "__getitem__", named(getitem, "getitem"))  # noqa: B010
 
 
 def _is_unknown_mask(x: Any, shape: Shape) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -351,8 +351,8 @@ class Joining(Primitive):
         """All of them."""
         return range(count)
 
-    def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
-        """For each input, what takes its part out of the output."""
+    def indices(self, inputs: Sequence[Any], axis: int) -> list[Any]:
+        """For each input, where it stands in the output."""
         raise NotImplementedError
 
     def jvp(
@@ -376,14 +376,19 @@ class Joining(Primitive):
         **params: Any,
     ) -> Sequence[Any]:
         """Take the cotangent apart."""
-        parts = self.parts(cotangent, [shape_of(x) for x in inputs], **params)
         result: list[Any] = []
-        for x, need, part in zip(inputs, needed, parts, strict=True):
-            dtype = dtype_of(x)
-            if need is None or dtype.kind not in "fc":
+        indices = self.indices(inputs, params["axis"])
+        for x, need, index in zip(inputs, needed, indices, strict=True):
+            if need is None:
                 result.append(None)
+                continue
+            dtype = dtype_of(x)
+            if dtype is cotangent.dtype:
+                result.append(cotangent[index])
+            elif dtype.kind in "fc":
+                result.append(cast_to(cotangent[index], dtype))
             else:
-                result.append(part() if dtype == cotangent.dtype else cast_to(part(), dtype))
+                result.append(None)
         return result
 
     def batch(
@@ -434,15 +439,14 @@ class Concatenate(Joining):
         length = sum(type.shape[axis] for type in types)
         return ArrayType((*before, length, *after), np.result_type(*(type.dtype for type in types)))
 
-    def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
-        """Slices."""
+    def indices(self, inputs: Sequence[Any], axis: int) -> list[Any]:
+        """Slices of the lengths along the axis."""
         before = (slice(None),) * axis
         stop = 0
-        result: list[Callable[[], Any]] = []
-        for shape in shapes:
-            start, stop = stop, stop + shape[axis]
-            index = (*before, slice(start, stop))
-            result.append(lambda index=index: x[index])
+        result: list[Any] = []
+        for x in inputs:
+            start, stop = stop, stop + x.shape[axis]
+            result.append((*before, slice(start, stop)))
         return result
 
 
@@ -487,10 +491,10 @@ class Stack(Joining):
         dtype = np.result_type(*(type.dtype for type in types))
         return ArrayType((*shape[:axis], len(types), *shape[axis:]), dtype)
 
-    def parts(self, x: Any, shapes: Sequence[Shape], *, axis: int) -> list[Callable[[], Any]]:
+    def indices(self, inputs: Sequence[Any], axis: int) -> list[Any]:
         """The rows along the axis."""
         before = (slice(None),) * axis
-        return [lambda index=(*before, i): x[index] for i in range(len(shapes))]
+        return [(*before, number) for number in range(len(inputs))]
 
 
 class Separating(Linear):

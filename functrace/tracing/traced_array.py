@@ -195,11 +195,7 @@ class TracedArray:
             raise
 
     def __getitem__(self, index: Any) -> Any:
-        try:
-            return FUNCTIONS[operator.getitem](self, index)
-        except LeakedTracerError as error:
-            at_entrance(error)
-            raise
+        return FUNCTIONS[operator.getitem](self, index)
 
     def receive(self, result: Any) -> Any:
         """Be written with a result, as the argument ``out`` of NumPy's functions is."""

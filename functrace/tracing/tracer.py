@@ -66,6 +66,9 @@ from functrace.tracing.wording import raise_explained
 
 E = TypeVar("E", bound=FunctraceError)
 
+NO_PARAMS: dict[str, Any] = {}
+"""The parameters of a primitive that has none; nobody changes them."""
+
 # Spelt out, because asking np.ma for its file would import it, which takes milliseconds.
 _MASKED_ARRAYS = f"{NUMPY_FOLDER}ma{os.sep}core.py"
 
@@ -193,18 +196,17 @@ def _is_repeated(ufunc: np.ufunc, x: Any, y: Any) -> bool:
 
 def _reflected(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator whose left operand is no tracer."""
-    if type(y) not in PLAIN_SCALARS:
-        if _is_repeated(ufunc, x, y):
-            return NotImplemented
-        try:
-            y = as_operand(y)
-        except OperandError:
-            if isinstance(y, np.ndarray):
-                raise
-            return NotImplemented
+    if _is_repeated(ufunc, x, y):
+        return NotImplemented
+    try:
+        y = as_operand(y)
+    except OperandError:
+        if isinstance(y, np.ndarray):
+            raise
+        return NotImplemented
     implementation = UFUNCS[ufunc]
     if isinstance(implementation, Primitive):
-        return x.recording.record(implementation, (y, x), {})
+        return x.recording.record(implementation, (y, x), NO_PARAMS)
     return implementation(y, x)
 
 
@@ -224,9 +226,10 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
                 if kind is Tracer
                 else kind in PLAIN_SCALARS or (kind is np.ndarray and other.dtype.kind in "biufc")
             ):  # what `_operator` would find, sooner
-                primitive = UFUNCS[ufunc]
-                if isinstance(primitive, Primitive):
-                    return self.recording.record(primitive, (self, other), {})
+                implementation = UFUNCS[ufunc]
+                if isinstance(implementation, Primitive):
+                    return self.recording.record(implementation, (self, other), NO_PARAMS)
+                return implementation(self, other)
             return _operator(ufunc, self, other)
         except LeakedTracerError as error:
             at_entrance(error)
@@ -234,6 +237,10 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
 
     def right(self: Tracer, other: Any) -> Any:
         try:
+            if type(other) in PLAIN_SCALARS:  # as above
+                primitive = UFUNCS[ufunc]
+                if isinstance(primitive, Primitive):
+                    return self.recording.record(primitive, (other, self), NO_PARAMS)
             return _reflected(ufunc, self, other)
         except LeakedTracerError as error:
             at_entrance(error)
@@ -247,7 +254,7 @@ def _operators(ufunc: np.ufunc, name: str) -> Any:
             at_entrance(error)
             raise
 
-    return _named(left, name), _named(right, f"r{name}"), _named(in_place, f"i{name}")
+    return named(left, name), named(right, f"r{name}"), named(in_place, f"i{name}")
 
 
 def _unary(ufunc: np.ufunc, name: str) -> Any:
@@ -257,20 +264,24 @@ def _unary(ufunc: np.ufunc, name: str) -> Any:
         try:
             primitive = UFUNCS[ufunc]
             if isinstance(primitive, Primitive):
-                return self.recording.record(primitive, (self,), {})
+                return self.recording.record(primitive, (self,), NO_PARAMS)
             return primitive(self)
         except LeakedTracerError as error:
             at_entrance(error)
             raise
 
-    return _named(operator, name)
+    return named(operator, name)
 
 
-def _named(method: Any, name: str) -> Any:
+def named(method: Any, name: str) -> Any:
     """A method of tracers under its name, by which messages and profiles tell it: by its code."""
-    own = f"__{name}__"
+    own, code = f"__{name}__", method.__code__
     method.__name__, method.__qualname__ = own, f"Tracer.{own}"
-    method.__code__ = method.__code__.replace(co_name=own, co_qualname=f"Tracer.{own}")
+    method.__code__ = code.replace(
+        co_name=own,
+        co_qualname=f"Tracer.{own}",
+        co_varnames=("self", *code.co_varnames[1:]),
+    )
     return method
 
 
@@ -542,7 +553,11 @@ class Tracer(TracedArray):
 
     def __pow__(self, other: Any) -> Any:
         try:
-            if self.value is UNKNOWN:
+            if type(other) in PLAIN_SCALARS and self.value is not UNKNOWN:
+                primitive = UFUNCS[np.power]
+                if isinstance(primitive, Primitive):  # as for other operators
+                    return self.recording.record(primitive, (self, other), NO_PARAMS)
+            elif self.value is UNKNOWN:
                 if self.variable.type.dtype.kind == "b":
                     if type(other) is int and other == 2 and self.shape:
                         return apply_ufunc(np.square, self)  # as NumPy's operator does: an int8
@@ -595,32 +610,38 @@ class Tracer(TracedArray):
             except LeakedTracerError as error:
                 at_entrance(error)
                 raise
-        is_alone = True
+        primitive = UFUNCS.get(ufunc)
+        kind = type(self.value)
+        is_strong = kind is np.ndarray or kind is np.float64
+        if is_strong and ufunc is not np.power and isinstance(primitive, Primitive):
+            for x in inputs:
+                kind = type(x)
+                if not (
+                    x is self
+                    or (kind is Tracer and x.recording is recording)
+                    or kind in PLAIN_SCALARS
+                    or (kind is np.ndarray and x.dtype.kind in "biufc")
+                ):
+                    break
+            else:  # what the rest of this function would find, sooner
+                try:
+                    return recording.record(primitive, inputs, NO_PARAMS)
+                except LeakedTracerError as error:
+                    at_entrance(error)
+                    raise
         for x in inputs:
-            if x is self:
-                continue
-            if type(x) is Tracer:
-                is_alone = is_alone and x.recording is recording
-            elif type(x) not in PLAIN_SCALARS and not is_operand(x):
+            if type(x) is not Tracer and not is_operand(x):
                 if isinstance(x, NDArrayOperatorsMixin):
                     return NotImplemented
                 if x is None and ufunc in (np.equal, np.not_equal):
                     return np.full(self.shape, ufunc is np.not_equal)[()]
                 inputs = tuple(map(as_operand, inputs))
-        primitive = UFUNCS.get(ufunc)
-        if (
-            type(self.value) is not np.ndarray
-            and getattr(primitive, "keeps_weak", False)
-            and all(map(is_weak, inputs))
-        ):
+        if not is_strong and getattr(primitive, "keeps_weak", False) and all(map(is_weak, inputs)):
             inputs = (as_number(inputs[0]), *inputs[1:])
         if ufunc is np.power:
             inputs = (as_base(*inputs), inputs[1])
         try:
-            if is_alone and isinstance(primitive, Primitive):
-                result = recording.record(primitive, inputs, {})  # what bind would find
-            else:
-                result = apply_ufunc(ufunc, *inputs)
+            result = apply_ufunc(ufunc, *inputs)
         except LeakedTracerError as error:
             at_entrance(error)
             raise

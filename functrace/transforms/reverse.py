@@ -147,14 +147,14 @@ class Tape(ValueRecording):
             value = self._constant(value)
         if type(value) is ndarray:
             if value.nbytes > COPIED_BYTES:
-                value = self._kept(value, False)
+                value = self._kept(value)
             else:
                 value = value.__copy__() if value.flags.forc else copied(value)
         return new_tracer(self, value, variable)
 
-    def _kept(self, array: np.ndarray, is_nested: bool) -> np.ndarray:
+    def _kept(self, array: np.ndarray) -> np.ndarray:
         """A large array of the user's as it is now."""
-        if is_nested and self._copies is None and self._is_kept_further_out():
+        if self.is_nested and self._copies is None and self._is_kept_further_out():
             self._copies = ImmutableArrays()
         if self._copies is not None:
             return self._copies.of(array)
@@ -175,12 +175,12 @@ class Tape(ValueRecording):
             if not self.is_open:
                 return again(primitive, inputs, params)
             self.setting = placed_again()  # the function has told NumPy how to handle errors
-        run, reads_constants, is_simple, is_noted = primitive.recorded or primitive.at_record()
+        run, reads_constants, is_simple, noted = primitive.recorded or primitive.at_record()
         # What is no tracer of this tape is a constant here, and may be written later: it is copied
         # (by `__copy__`, in the order of memory, as by `copy("K")`, which takes longer).
-        is_large = False
         variables: tuple[int | None, ...]
-        if len(inputs) == 2:  # most are; without lists this takes a tenth less
+        count = len(inputs)
+        if count == 2:  # most are; without lists this takes a tenth less
             x, y = inputs
             first = second = None
             kind = type(x)
@@ -191,10 +191,7 @@ class Tape(ValueRecording):
                     x = self._constant(x)
                     kind = type(x)
                 if kind is ndarray and reads_constants:
-                    if x.nbytes <= COPIED_BYTES:
-                        x = x.__copy__()
-                    else:
-                        is_large = True
+                    x = x.__copy__() if x.nbytes <= COPIED_BYTES else self._kept(x)
             kind = type(y)
             if kind is Tracer and y.recording is self:
                 second, y = y.variable, y.value
@@ -203,19 +200,13 @@ class Tape(ValueRecording):
                     y = self._constant(y)
                     kind = type(y)
                 if kind is ndarray and reads_constants:
-                    if y.nbytes <= COPIED_BYTES:
-                        y = y.__copy__()
-                    else:
-                        is_large = True
+                    y = y.__copy__() if y.nbytes <= COPIED_BYTES else self._kept(y)
             values, variables = (x, y), (first, second)
-        elif len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].recording is self:
-            tracer = inputs[0]
+        elif count == 1 and (tracer := inputs[0]).recording is self:
             values, variables = (tracer.value,), (tracer.variable,)
         else:
-            values, variables, is_large = self._known(inputs, reads_constants)
+            values, variables = self._known(inputs, reads_constants)
         is_nested = self.is_nested and Tracer in map(type, values)
-        if is_large:
-            values = self._all_kept(values, variables, is_nested)
         if is_simple:
             if is_nested:
                 output = bind(primitive, *values, **params)
@@ -239,14 +230,20 @@ class Tape(ValueRecording):
             tracer.variable = number
             tracer.place = place
             tracer.memory = tracer.base = None
-            if is_noted:
-                if primitive.makes_zeros:
-                    if variables[0] in self.written and primitive.reads_part:
+            if noted is not None:
+                makes_zeros, reads_part, makes_views = noted
+                if makes_zeros:
+                    if reads_part and variables[0] in self.written:
                         self._read_apart(tracer)
-                    self._note_zeros(primitive, variables, values[0], output, len(self.rows))
-                if primitive.makes_views:
+                    self._note_zeros(makes_views, variables, values[0], output, len(self.rows))
+                if makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
             return tracer
+        if primitive.locally_constant and primitive.has_plain_rules and not is_nested:
+            try:
+                return run(*values, **params)  # derivative zero: nothing to walk back through
+            except (ValueError, TypeError, IndexError) as error:
+                raise_explained(error, primitive, values, params)
         return self._record_other(primitive, inputs, values, variables, params, is_nested)
 
     def _record_other(
@@ -278,7 +275,7 @@ class Tape(ValueRecording):
         if primitive.locally_constant:  # derivative zero: nothing to walk back through
             return output
         if rule.makes_zeros:
-            self._note_zeros(rule, variables, values[0], output, len(self.rows) + 1)
+            self._note_zeros(rule.makes_views, variables, values[0], output, len(self.rows) + 1)
         if primitive.may_coincide:
             output = told_apart(primitive, output)
             self.tells_apart = True
@@ -301,18 +298,20 @@ class Tape(ValueRecording):
 
     def _note_zeros(
         self,
-        rule: Primitive,
+        makes_views: bool,
         variables: Sequence[int | None],
         input: Any,
         output: Any,
         count: int,
     ) -> None:
         """Note that a row, the last of so many, makes zeros, if rows come before that meet them."""
-        if rule.makes_views and getattr(output, "size", 1) == getattr(input, "size", 0):
-            return  # a view of all elements leaves none out
         for variable in variables:
             if variable is not None and variable >= self.inputs:
-                self.zeros_until = count
+                # A view of all elements leaves none out.
+                size = getattr(output, "size", 1)
+                if not makes_views or size != getattr(input, "size", 0):
+                    self.zeros_until = count
+                return
 
     def _constant(self, tracer: Tracer) -> Any:
         """What another recording's tracer is in a row."""
@@ -322,40 +321,23 @@ class Tape(ValueRecording):
 
     def _known(
         self, inputs: Sequence[Any], reads: bool | tuple[bool, ...]
-    ) -> tuple[tuple[Any, ...], tuple[int | None, ...], bool]:
-        """The inputs' values and variables, and whether a constant is large."""
-        is_large = False
+    ) -> tuple[tuple[Any, ...], tuple[int | None, ...]]:
+        """The inputs' values and variables."""
         values: list[Any] = []
         variables: list[int | None] = []
         for value in inputs:
-            variable = None
-            if type(value) is Tracer and value.recording is self:
-                variable, value = value.variable, value.value  # noqa: PLW2901
-            else:
-                if type(value) is Tracer:
-                    value = self._constant(value)  # noqa: PLW2901
-                if type(value) is ndarray and (
-                    reads if type(reads) is bool else reads[len(values)]
-                ):
-                    if value.nbytes <= COPIED_BYTES:
-                        value = value.__copy__()  # noqa: PLW2901
-                    else:
-                        is_large = True
+            if type(value) is Tracer:
+                if value.recording is self:
+                    values.append(value.value)
+                    variables.append(value.variable)
+                    continue
+                value = self._constant(value)  # noqa: PLW2901
+            if type(value) is ndarray and (reads if type(reads) is bool else reads[len(values)]):
+                is_small = value.nbytes <= COPIED_BYTES
+                value = value.__copy__() if is_small else self._kept(value)  # noqa: PLW2901
             values.append(value)
-            variables.append(variable)
-        return tuple(values), tuple(variables), is_large
-
-    def _all_kept(
-        self, values: tuple[Any, ...], variables: tuple[int | None, ...], is_nested: bool
-    ) -> tuple[Any, ...]:
-        """The values, with the large constants among them as they are now."""
-        kept = [
-            self._kept(x, is_nested)
-            if on is None and type(x) is ndarray and x.nbytes > COPIED_BYTES
-            else x
-            for x, on in zip(values, variables, strict=True)
-        ]
-        return tuple(kept)
+            variables.append(None)
+        return tuple(values), tuple(variables)
 
     def record_over(
         self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
@@ -395,7 +377,7 @@ class Tape(ValueRecording):
         only = _type_of_array(array.shape, array.dtype)
         kept = (only, _without_elements(values[0]), *kept)
         self.rows.append((primitive, kept, tuple(variables), params, only, number, place))
-        self._note_zeros(primitive, variables, only, only, len(self.rows))
+        self._note_zeros(primitive.makes_views, variables, only, only, len(self.rows))
         if not isinstance(self.written, set):
             self.written = set()
         self.written.add(number)
