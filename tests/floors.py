@@ -96,8 +96,8 @@ FLOORS: list[list[Room]] = [
         room(
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
-            "dead_code rewriting folding inlining subexpressions indices algebra loops"
-            " trips nested",
+            "dead_code rewriting folding inlining subexpressions indices writes algebra"
+            " loops trips nested",
         )
     ],
     [

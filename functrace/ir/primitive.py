@@ -200,6 +200,11 @@ class Primitive:
         return found
 
     @cached_property
+    def may_hold_programs(self) -> bool:
+        """Whether Programs may be among its parameters: those of users need not say so."""
+        return self.holds_programs or not self.is_own
+
+    @cached_property
     def has_plain_rules(self) -> bool:
         """Whether its rules call NumPy alone, and no code of the user's."""
         return self.is_own and not (self.holds_programs or self.calls_python)

@@ -224,16 +224,14 @@ class Equation:
     @property
     def programs(self) -> list[Program]:
         """The Programs among the parameters, in order."""
-        primitive = self.primitive
-        is_asked = primitive.holds_programs or not primitive.is_own  # the others have none
-        return programs_in(self.params) if is_asked else []
+        return programs_in(self.params) if self.primitive.may_hold_programs else []
 
     @property
     def has_effect(self) -> bool:
         """Whether it must stay though nothing uses its outputs: it prints, or a Program in it."""
-        programs = self.programs
-        return self.primitive.has_effect or (
-            bool(programs) and any(program.has_effect for program in programs)
+        primitive = self.primitive
+        return primitive.has_effect or (
+            primitive.may_hold_programs and any(program.has_effect for program in self.programs)
         )
 
     @property

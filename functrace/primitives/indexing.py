@@ -145,6 +145,8 @@ def _place_of_arrays(kinds: tuple[str, ...]) -> tuple[int, bool]:
 
 def indexed_type(x: ArrayType, index: Index, arrays: Sequence[ArrayType]) -> ArrayType:
     """The type of ``x[index]``."""
+    if not arrays and (plain := _plainly_indexed(x.shape, index)) is not None:
+        return ArrayType(plain, x.dtype)
     found = layout(index, x.ndim)
     for axis, integer in found.integers:
         if not -x.shape[axis] <= integer < x.shape[axis]:
@@ -159,6 +161,21 @@ def indexed_type(x: ArrayType, index: Index, arrays: Sequence[ArrayType]) -> Arr
         shape = np.broadcast_shapes(*(type.shape for type in arrays))
         lengths[found.start : found.start] = shape
     return ArrayType(tuple(lengths), x.dtype)
+
+
+def _plainly_indexed(shape: Shape, index: Index) -> Shape | None:
+    """The shape of ``x[index]``, where the index has numbers in range and slices only."""
+    if len(index) > len(shape):
+        return None
+    left: list[int] = []
+    for length, item in zip(shape, index, strict=False):
+        if length < 0:
+            return None
+        if type(item) is slice:
+            left.append(len(range(length)[item]))
+        elif type(item) is not int or not -length <= item < length:
+            return None
+    return (*left, *shape[len(index) :])
 
 
 def _filled(index: Index, arrays: Sequence[Any]) -> Index:
@@ -689,15 +706,18 @@ class IndexUpdate(Writing):
         unique: bool = False,
     ) -> ArrayType:
         """The type of the array that is written."""
-        expected = indexed_type(x, index, arrays).shape
-        last = expected[len(expected) - value.ndim :]
-        if value.ndim > len(expected) or any(
-            given not in (1, length) for given, length in zip(value.shape, last, strict=True)
+        expected, given = indexed_type(x, index, arrays).shape, value.shape
+        if expected != given and (
+            len(given) > len(expected)
+            or any(
+                own not in (1, length)
+                for own, length in zip(given, expected[len(expected) - len(given) :], strict=True)
+            )
         ):
             raise ValueError(
-                f"could not broadcast input array from shape {value.shape} into shape {expected}"
+                f"could not broadcast input array from shape {given} into shape {expected}"
             )
-        return ArrayType(x.shape, x.dtype)
+        return x.strong
 
     def vjp(
         self,

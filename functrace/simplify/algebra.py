@@ -29,11 +29,11 @@ from functrace.simplify.indices import (
     are_alike,
     full_index,
     has_same_index,
-    is_elsewhere,
     merged_index,
     relative_index,
 )
 from functrace.simplify.rewriting import Scope, has_unknown_length, inferred_type, is_known, rewrite
+from functrace.simplify.writes import last_write
 
 Rule = Callable[[Equation, Scope], "Equation | Atom | None"]
 
@@ -57,8 +57,10 @@ _DEEPEST_PRODUCT = 3  # how many products within products are looked at for a si
 
 _FULL = (np.dtype(np.float32), np.dtype(np.float64))  # precisions in which factors are moved
 
-MOST_WRITES = 16
-"""So many writes to other places a read is looked for behind."""
+NEAR_WRITE = 16
+SMALL_WRITE = 4096
+"""What was written is used in place of what is read if fewer other writes came between, or if it
+has no more bytes than that: what is larger would be kept for long beside the array."""
 
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
@@ -952,22 +954,20 @@ def _what_was_written(equation: Equation, scope: Scope) -> Equation | Atom | Non
     Writes elsewhere are looked through where they lead to what was written, or to what the Program
     was given, which nothing writes over.
     """
-    atom = equation.inputs[0]
-    if has_unknown_length(atom.type):
+    if has_unknown_length(equation.inputs[0].type):
         return None
-    for _ in range(MOST_WRITES):
-        made = scope.definitions.get(atom)
-        if made is None:
-            if atom is equation.inputs[0]:
-                return None
-            return equation.replaced(inputs=[atom, *equation.inputs[1:]])
-        if made.primitive not in (indexing.index_update, indexing.index_add):
-            return None
-        if not is_elsewhere(made, equation, scope):
-            is_update = made.primitive is indexing.index_update
-            return _read_of(made, equation, scope) if is_update else None
-        atom = made.inputs[0]
-    return None
+    found = last_write(equation, scope)
+    if found is None:
+        return None
+    write, array, distance = found
+    if write is not None:
+        is_update = write.primitive is indexing.index_update
+        value = write.inputs[1].type
+        is_near = distance < NEAR_WRITE or value.size * value.dtype.itemsize <= SMALL_WRITE
+        return _read_of(write, equation, scope) if is_update and is_near else None
+    if array is equation.inputs[0] or array in scope.definitions:
+        return None
+    return equation.replaced(inputs=[array, *equation.inputs[1:]])
 
 
 def _read_of(written: Equation, read: Equation, scope: Scope) -> Equation | Atom | None:

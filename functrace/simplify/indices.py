@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from functrace.ir.program import Atom, Constant, Equation
@@ -109,20 +109,18 @@ def is_elsewhere(written: Equation, read: Equation, scope: Scope) -> bool:
     meet, or an array of indices without axes and the same with a number added.
     """
     shape = written.inputs[0].type.shape
-    arrays: Iterator[Any] = iter(written.inputs[2:])
-    others: Iterator[Any] = iter(read.inputs[1:])
-    place = 0
-    for own, other in zip(written.params["index"], read.params["index"], strict=False):
+    arrays, others = iter(written.inputs[2:]), iter(read.inputs[1:])
+    items = zip(written.params["index"], read.params["index"], strict=False)
+    for place, (own, other) in enumerate(items):
+        if type(own) is int and type(other) is int:
+            if own != other and (own - other) % shape[place]:
+                return True
+            continue
         if own is None or other is None or own is Ellipsis or other is Ellipsis:
             return False  # what follows may belong to different axes
         first: Any = next(arrays) if isinstance(own, str) else own
         second: Any = next(others) if isinstance(other, str) else other
         length = shape[place]
-        place += 1
-        if isinstance(own, int) and isinstance(other, int):
-            if (own - other) % length:
-                return True
-            continue
         if isinstance(own, str) or isinstance(other, str):
             if own == other and _differ(first, second, length, scope):
                 return True

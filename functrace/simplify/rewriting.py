@@ -39,6 +39,7 @@ class Scope:
         standing: What stands for variables of the original Program.
         uses: How often each variable is read; after replacements at most so often. Empty where
             nobody asks for it.
+        histories: Which writes arrays are the outcome of (`functrace.simplify.writes`).
     """
 
     def __init__(self, program: Program, *, counts_uses: bool = False) -> None:
@@ -47,6 +48,7 @@ class Scope:
         self.definitions: dict[Atom, Equation] = {}
         self.uses: dict[Atom, int] = use_counts(program) if counts_uses else {}
         self.standing: dict[Atom, Atom] = {}
+        self.histories: dict[Atom, Any] = {}
         self._uniform: dict[int, tuple[Constant, Constant | None]] = {}
 
     def read(self, atom: Atom) -> Atom:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,30 +26,11 @@ def share_subexpressions(program: Program) -> Program:
     Returns:
         The Program without them; the same Program, if there are none.
     """
-    known: dict[Hashable, int] = {}
-    alone: dict[Hashable, int | None] = {}
-
-    def key_of(equation: Equation, scope: Scope) -> Hashable | None:
-        if equation.has_effect:
-            return None
-        inputs = _key_of_inputs(equation)
-        if not equation.programs:
-            return (inputs, _key_of_parameters(equation))
-        # To compare Programs takes time: it is done where two are given the same inputs.
-        first = alone.setdefault(inputs, len(scope.equations))
-        if first == len(scope.equations):
-            return None
-        if first is not None:
-            known[inputs, _key_of_parameters(scope.equations[first])] = first
-            alone[inputs] = None
-        return (inputs, _key_of_parameters(equation))
+    candidates: dict[Hashable, int | dict[Hashable, int]] = {}
 
     def step(equation: Equation, scope: Scope) -> None:
-        key = key_of(equation, scope)
-        earlier = None if key is None else known.get(key)
+        earlier = None if equation.has_effect else number_of_alike(equation, scope.equations)
         if earlier is None:
-            if key is not None:
-                known[key] = len(scope.equations)
             scope.append(equation)
             return
         first = scope.equations[earlier]
@@ -59,6 +40,20 @@ def share_subexpressions(program: Program) -> Program:
             first.handling = handling
         for variable, same in zip(equation.outputs, first.outputs, strict=True):
             scope.replace(variable, same)
+
+    def number_of_alike(equation: Equation, equations: Sequence[Equation]) -> int | None:
+        """The number of one that does the same; the next one is noted where there is none.
+
+        Keys of parameters are made where the primitive and the inputs are the same.
+        """
+        key = _key_of_inputs(equation)
+        found = candidates.setdefault(key, len(equations))
+        if isinstance(found, int):
+            if found == len(equations):
+                return None
+            found = candidates[key] = {_key_of_parameters(equations[found]): found}
+        number = found.setdefault(_key_of_parameters(equation), len(equations))
+        return None if number == len(equations) else number
 
     return rewrite(program, step)
 
@@ -95,10 +90,7 @@ def _key_of_inputs(equation: Equation) -> Hashable:
 
 
 def _key_of_parameters(equation: Equation) -> Hashable:
-    if not equation.params:
-        return ()
-    params = [(name, _key_of_parameter(x)) for name, x in equation.params.items()]
-    return tuple(sorted(params, key=_name))
+    return frozenset((name, _key_of_parameter(x)) for name, x in equation.params.items())
 
 
 def _key_of_parameter(x: Any) -> Hashable:
@@ -139,10 +131,6 @@ def _key_of_program(program: Program) -> Hashable:
     ]
     outputs = map(name, program.outputs)
     return (tuple(inputs), tuple(equations), tuple(outputs))
-
-
-def _name(parameter: tuple[str, Hashable]) -> str:
-    return parameter[0]
 
 
 def constant_key(atom: Constant) -> Hashable:
