@@ -955,3 +955,21 @@ case(
     in_programs=False,
     why="the rank must be full",
 )
+
+# roots.py
+
+_COEFFICIENTS = Domain(
+    "COEFFICIENTS",
+    lambda rng, s, d: np.array([1.0, -3.0, -1.0, 3.0][: s[-1]]) + rng.uniform(-0.1, 0.1, s),
+    imaginary=0.1,
+)
+"""Of polynomials with distinct roots."""
+case(
+    "roots",
+    variant(Input((4,), _COEFFICIENTS), leading=0),
+    variant(Input((2, 3), _COEFFICIENTS), leading=0),
+    variant(Input((1,), _COEFFICIENTS), leading=0),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)

@@ -80,7 +80,8 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear shaping elementwise parts special reducing contracting indexing cumulating"
-            " fourier ordering factoring spectral eigen least_squares",
+            " fourier ordering"
+            " factoring spectral eigen least_squares roots",
         )
     ],
     [
@@ -135,7 +136,8 @@ FLOORS: list[list[Room]] = [
             "subscripts calculus choosing contracting elementwise inspecting linear_algebra"
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
             " ufunc_calls joining lists norms taking vectorizing fourier interpolating"
-            " quantiles sorting",
+            " quantiles sorting"
+            " polynomials polynomial",
         )
     ],
     [

@@ -13,6 +13,7 @@ are given, such as ``array``, and those that take an array or a list, such as ``
 # pyright: reportWildcardImportFromLibrary=false, reportGeneralTypeIssues=false
 # ruff: noqa: F403
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
@@ -31,6 +32,7 @@ from functrace.numpy import interpolating as interpolating
 from functrace.numpy import joining as joining
 from functrace.numpy import linear_algebra as linear_algebra
 from functrace.numpy import norms as norms
+from functrace.numpy import polynomials as polynomials
 from functrace.numpy import quantiles as quantiles
 from functrace.numpy import reducing as reducing
 from functrace.numpy import reshaping as reshaping
@@ -54,6 +56,7 @@ from functrace.numpy.making import c_ as c_
 from functrace.numpy.making import full as full
 from functrace.numpy.making import making as _making
 from functrace.numpy.making import r_ as r_
+from functrace.numpy.polynomials import poly1d as poly1d
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.vectorizing import vectorize as vectorize
@@ -91,7 +94,7 @@ def __getattr__(name: str) -> Any:
     # off, its testing and f2py among it, which takes longer than importing functrace.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = _own(name)
+    value = import_module("functrace.numpy.polynomial") if name == "polynomial" else _own(name)
     if classes.is_scalar_class(value):
         value = classes.casting(value)
     globals()[name] = value

@@ -10,7 +10,6 @@ from functrace.numpy.taking import take
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
-from functrace.tracing.views import lies_as
 
 
 @implements(np.interp)
@@ -50,14 +49,3 @@ def interp(
     result = np.where(x < xp[0], fp[0] if left is None else left, result)
     result = np.where(x > xp[-1], fp[-1] if right is None else right, result)
     return as_scalar(np.where(np.isnan(x), x, result))
-
-
-@implements(np.polyval)
-@lies_as(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    """As `numpy.polyval`, by Horner's scheme."""
-    p, x = as_operand(p), as_operand(x)
-    total = np.zeros_like(x)
-    for coefficient in p:
-        total = total * x + coefficient
-    return total

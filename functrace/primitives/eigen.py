@@ -83,15 +83,15 @@ class Eig(OfMatrices):
 
 
 def _confused(a: Any, values: Any, inverse: Any) -> Any:
-    """Which pairs of different eigenvalues rounding does not tell apart."""
+    """At ``ij``, whether rounding moves eigenvalue j as far as another one, i."""
     a, values, inverse = map(stop_gradient, (a, values, inverse))
     size = values.shape[-1]
     eps = float(np.finfo(dtype_of(values)).eps)
     conditions = np.sqrt(np.sum(np.abs(inverse) ** 2, axis=-1))  # the vectors have norm 1
     scale = np.sqrt(np.sum(np.abs(a) ** 2, axis=(-2, -1)))[..., None, None]
-    worse = np.maximum(conditions[..., None, :], conditions[..., :, None])
     gaps = np.abs(values[..., None, :] - values[..., :, None])
-    return ~(gaps > 8 * size * eps * scale * worse) & ~np.eye(size, dtype=bool)
+    moves = 8 * size * eps * scale * conditions[..., None, :]
+    return ~(gaps > moves) & ~np.eye(size, dtype=bool)
 
 
 def _scale(vectors: Any, moved: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
+import os
+from types import FrameType
 from typing import Any, cast
 
 import numpy as np
@@ -27,7 +29,14 @@ from functrace.tracing.expressions import (
     reads_an_item,
     value_of,
 )
-from functrace.tracing.places import ARRAY_LIBRARIES, Place, source_of, user_place
+from functrace.tracing.places import (
+    ARRAY_LIBRARIES,
+    NUMPY_FOLDER,
+    Place,
+    source_of,
+    user_place,
+    watch,
+)
 from functrace.tracing.refusals import INTEGERS, LENGTHS, remedy_for
 from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.traced_array import TracedArray
@@ -50,7 +59,11 @@ def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceErr
     everywhere = f"Write `{offered}`, which takes traced values everywhere, in lists too."
     library = _library_function(caller)
     if library is not None:
-        package, name = library
+        module, name = library
+        if module.startswith(_SERIES):
+            what = f"makes an ordinary array of a traced {tracer.type}"
+            return _series_refused(module, name, what, place)
+        package = module.partition(".")[0]
         who = package if "<locals>" in name else f"{package}'s {name}"
         if name in ("fill_diagonal", "place", "put_along_axis"):
             return written_into_an_array(tracer.type, place)
@@ -127,12 +140,48 @@ def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceErr
 
 
 def _library_function(frame: Any) -> tuple[str, str] | None:
-    """The package and the function that the user called, if a frame belongs to one."""
+    """The module and the function that the user called, if a frame belongs to a library's."""
     found = None
     while frame is not None and frame.f_code.co_filename.startswith(ARRAY_LIBRARIES):
-        found = frame.f_globals["__name__"].partition(".")[0], frame.f_code.co_qualname
+        found = frame.f_globals["__name__"], frame.f_code.co_qualname
         frame = frame.f_back
     return found
+
+
+# Series: NumPy's functions of them are Python code, which asks whether its arguments are arrays.
+
+_SERIES = "numpy.polynomial"
+
+
+def _series_refused(module: str, name: str, what: str, place: Place | None) -> FunctraceError:
+    """The error for a function, or a class, of `numpy.polynomial`."""
+    path = _SERIES if "." in name else f"{module}.{name}"
+    return UnsupportedFunctionError(
+        f"{path.replace('numpy', 'np', 1)} {what}: NumPy does not hand over functions of series.",
+        source_of(place),
+        f"Write functrace.{path}, which takes traced values everywhere.",
+    )
+
+
+def _require_as_for_arrays(frame: FrameType) -> None:
+    """Raise where NumPy's code, which takes a traced array for a number, would compute otherwise.
+
+    The values of several series at an array are computed for each series at each element, but at a
+    number that is no array by broadcasting.
+    """
+    module: str = frame.f_globals["__name__"]
+    values = frame.f_locals
+    x: Any
+    series: Any
+    x, series = values.get("x"), values.get("c", values.get("r"))
+    if not (module.startswith(_SERIES) and values.get("tensor") and isinstance(x, TracedArray)):
+        return
+    if x.shape and np.ndim(series) > ("c" in values):
+        what = f"takes a traced {x.type} for a number, and not for an array"
+        raise _series_refused(module, frame.f_code.co_name, what, user_place(1))
+
+
+watch(f"{NUMPY_FOLDER}polynomial{os.sep}", _require_as_for_arrays)
 
 
 def _offered(expression: ast.AST | None, place: Place | None) -> str | None:

@@ -39,8 +39,11 @@ ARRAY_LIBRARIES = (
 LIBRARIES = (OWN_FOLDER, *ARRAY_LIBRARIES)
 _PYTHON = os.__file__.removesuffix("os.py")
 _RUNS_EQUATIONS = "a library's, with functions that run equations"
-_is_library: dict[str, bool | str] = {}
-"""Files by their names: most looks at the stack are not for what runs equations."""
+_is_library: dict[str, Any] = {}
+"""Files by their names: most looks at the stack are not for what runs equations. Of a file that is
+watched it is the function that looks at its frames."""
+_watched: dict[str, Callable[[FrameType], None]] = {}
+"""By folders of libraries, with the separator at the end."""
 
 users_files: set[str] = set()
 """Those of the user's that have been seen, as long as no scope asks for more than a line."""
@@ -56,10 +59,21 @@ def is_library(file: str) -> bool:
     found = _is_library.get(file)
     if found is None:
         found = file.startswith((*LIBRARIES, "<frozen ")) or _is_pythons(file)
-        _is_library[file] = found
+        looking = (look for folder, look in _watched.items() if file.startswith(folder))
+        _is_library[file] = found = next(looking, found)
         if not found and not _uses_scopes:
             users_files.add(file)
     return bool(found)
+
+
+def watch(folder: str, look: Callable[[FrameType], None]) -> None:
+    """Have a function look at each frame of a folder's files within which something is recorded.
+
+    Args:
+        folder: A folder of a library.
+        look: It may raise an error.
+    """
+    _watched[folder] = look
 
 
 def user_place(depth: int) -> Place | None:
@@ -212,6 +226,8 @@ def recorded_place(depth: int) -> Place | None:
             if source is not None:
                 place = source.code, source.instruction
                 return (*place, scope_here(depth + 1)) if _uses_scopes else place
+        elif callable(library):
+            library(frame)
         frame = frame.f_back
     return None
 

@@ -1,4 +1,4 @@
-"""Rows of interpolation, and polynomials."""
+"""Rows of interpolation."""
 
 from __future__ import annotations
 
@@ -15,4 +15,3 @@ row(
     is_complex=False,
     why="a grid is real",
 )
-row("np.polyval", call((3,), (2, 3)), call((3,), 0.5))

@@ -73,6 +73,8 @@ def test_what_is_simple_beside_equal_ones_has_a_derivative():
     largest = lambda a: np.max(np.real(np.linalg.eigvals(a)))
     np.testing.assert_allclose(ft.grad(largest)(a), np.diag([0.0, 0.0, 1.0]), atol=1e-14)
     check_grads(largest, (a + 0,), order=1)
+    a[0, 1] = 1  # defective
+    np.testing.assert_allclose(ft.grad(largest)(a)[2, 2], 1)
 
 
 def test_a_stack_keeps_what_is_right_beside_what_is_not():
