@@ -9,7 +9,7 @@ from tests.functions.rows import call, row
 
 _COMPLEX = {
     **dict.fromkeys(
-        ("values", "spelling", "batch", "compiled gradient"),
+        ("values", "spelling", "batch", "compiled gradient", "layout"),
         "compiled roots are complex: see test_polynomials.py",
     ),
     "shapes": "NumPy looks for traced values among the coefficients, of which there may be none",
