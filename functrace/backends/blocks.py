@@ -33,6 +33,7 @@ from functrace.ir.program import (
     Handling,
     Program,
     Variable,
+    handled_within,
 )
 from functrace.ir.structure import structure_of
 from functrace.ir.types import ANY_LENGTH, UNKNOWN, ArrayType, type_of
@@ -128,6 +129,7 @@ class _Block:
             codes = [codes[number] for number in order]
         self.program = program
         self.codes = codes
+        self.takes_infinity = any(map(_takes_infinity, program.equations))
         self.wanted: dict[Key, list[int]] = {}
         for number, (equation, code) in enumerate(zip(program.equations, codes, strict=True)):
             if code is not None and code.into is not None:
@@ -184,17 +186,18 @@ class _Block:
         """Plan all equations."""
         planner = self.planner
         endings = self.program.last_uses()
-        handling = NOTHING
+        around = planner.handling
         for number, (equation, code) in enumerate(
             zip(self.program.equations, self.codes, strict=True)
         ):
-            if equation.handling != handling and self._may_warn(equation, code, handling):
+            handling = handled_within(around, equation.handling)
+            if handling != planner.handling and self._may_warn(equation, code, handling):
                 planner.source = None
-                self._close(handling)
-                handling = equation.handling
-                if handling:
+                self._close(around)
+                if handling != around:
                     planner.add(OpenHandling(handling))
                     planner.depth += 1
+                    planner.handling = handling
             planner.source = equation.source
             if code is None:
                 self._structured(equation)
@@ -204,20 +207,22 @@ class _Block:
                 self._simple(equation, code, endings[number], number)
             self._let_go(endings[number], number)
         planner.source = None
-        self._close(handling)
+        self._close(around)
 
-    def _close(self, handling: Handling) -> None:
-        if handling:
-            self.planner.add(CloseBlock())
-            self.planner.depth -= 1
+    def _close(self, around: Handling) -> None:
+        planner = self.planner
+        if planner.handling != around:
+            planner.add(CloseBlock())
+            planner.depth -= 1
+            planner.handling = around
 
     def _may_warn(self, equation: Equation, code: Code | None, handling: Handling) -> bool:
         """Whether it may make a difference here that errors are handled in another way."""
-        if {equation.handling, handling} != {NOTHING, DIVISION}:
+        if {handling, self.planner.handling} != {NOTHING, DIVISION}:
             return True
         if code is not None and code.python is not None and self.planner.prefers_python:
             return False  # there is a template that is silent by itself
-        return may_warn(equation)
+        return may_warn(equation) or (self.takes_infinity and _is_arithmetic(equation))
 
     def _structured(self, equation: Equation) -> None:
         planner = self.planner
@@ -440,6 +445,33 @@ def _contiguity(
             return None if inputs[0].is_contiguous is None else False
     is_kept_so = code.into is not None and storage is not None and storage.is_large
     return None if is_kept_so else False
+
+
+def _takes_infinity(equation: Equation) -> bool:
+    """Whether infinite numbers are in the ordinary use of an operation, or of one within it."""
+    programs = equation.programs
+    return equation.primitive.takes_infinity or any(map(_takes_infinity_within, programs))
+
+
+def _takes_infinity_within(program: Program) -> bool:
+    return program.derive("takes infinity", lambda: any(map(_takes_infinity, program.equations)))
+
+
+def _is_arithmetic(equation: Equation) -> bool:
+    """Whether it adds or multiplies, so that infinite inputs may make an invalid value."""
+    primitive = equation.primitive
+    if equation.programs:
+        return any(map(_is_arithmetic_within, equation.programs))
+    if primitive.is_bilinear:
+        return True
+    if len(primitive.linear_inputs(len(equation.inputs))) > 1:
+        return not primitive.makes_zeros  # as a choice does, which adds nothing
+    (output, *_), (first, *_) = equation.outputs, equation.inputs or equation.outputs
+    return primitive.is_linear and not primitive.makes_views and output.type.size < first.type.size
+
+
+def _is_arithmetic_within(program: Program) -> bool:
+    return program.derive("is arithmetic", lambda: any(map(_is_arithmetic, program.equations)))
 
 
 def may_warn(equation: Equation) -> bool:

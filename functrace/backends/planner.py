@@ -12,7 +12,7 @@ from functrace.backends.memory import Form, Storage, Value, is_double, size_of
 from functrace.backends.names import Names
 from functrace.backends.plan import As, Convert, Plan, Read, Step
 from functrace.ir.emission import Code
-from functrace.ir.program import Atom, ElidedValue, Source, Variable, elided
+from functrace.ir.program import NOTHING, Atom, ElidedValue, Handling, Source, Variable, elided
 from functrace.ir.types import ArrayType
 
 
@@ -27,6 +27,7 @@ class Planner:
         products: The sizes of the matrix products.
         source: The place in the user's code for the steps that follow.
         depth: How many blocks are open.
+        handling: How NumPy handles errors there.
     """
 
     def __init__(self, prefers_python: bool) -> None:
@@ -37,6 +38,7 @@ class Planner:
         self.products: list[tuple[int, int, int]] = []
         self.source: Source | None = None
         self.depth = 0
+        self.handling: Handling = NOTHING
         self._steps: list[tuple[Source | None, Step]] = []
         self._large: list[Storage] = []
 

@@ -72,6 +72,9 @@ class Primitive:
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
+        takes_infinity: Whether infinite inputs are in its ordinary use and NumPy says nothing of
+            them, as of the -inf that leaves a term out of a sum of exponentials: then what its
+            derivative is multiplied with may be invalid.
         is_open_ended: Whether the values decide how long it takes: a loop that a condition ends.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
         needs_named_axis: Whether it is done by the map around it that has the axis of a name. No
@@ -130,6 +133,7 @@ class Primitive:
     writes_over: ClassVar[bool] = False
     accumulates: ClassVar[bool] = False
     warns: bool = True
+    takes_infinity: bool = False
     is_open_ended: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
     needs_named_axis: ClassVar[bool] = False

@@ -888,9 +888,9 @@ heaviside = of_ufunc(
 
 # Exponentials and logarithms
 
-exp = of_ufunc(np.exp, lambda t, out, x: t * out)
-exp2 = of_ufunc(np.exp2, lambda t, out, x: t * (out * math.log(2)))
-expm1 = of_ufunc(np.expm1, lambda t, out, x: t * (out + 1))
+exp = of_ufunc(np.exp, lambda t, out, x: t * out, takes_infinity=True)
+exp2 = of_ufunc(np.exp2, lambda t, out, x: t * (out * math.log(2)), takes_infinity=True)
+expm1 = of_ufunc(np.expm1, lambda t, out, x: t * (out + 1), takes_infinity=True)
 log = of_ufunc(np.log, lambda t, out, x: quotient_or_zero(t, x), warns=True)
 log2 = of_ufunc(np.log2, lambda t, out, x: quotient_or_zero(t * (1 / math.log(2)), x), warns=True)
 log10 = of_ufunc(
@@ -923,11 +923,13 @@ logaddexp = of_ufunc(
     np.logaddexp,
     lambda t, out, x, y: t * _share_of_e(x, y, out),
     lambda t, out, x, y: t * _share_of_e(y, x, out),
+    takes_infinity=True,
 )
 logaddexp2 = of_ufunc(
     np.logaddexp2,
     lambda t, out, x, y: t * _share_of_2(x, y, out),
     lambda t, out, x, y: t * _share_of_2(y, x, out),
+    takes_infinity=True,
 )
 
 

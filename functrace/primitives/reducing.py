@@ -544,6 +544,8 @@ prod_primitive = Product("prod", np.multiply)
 class LogSumExp(WeightedReduction):
     """The logarithm of the sum of exponentials, which neither overflows nor loses small terms."""
 
+    takes_infinity = True
+
     def run(self, x: Any, *, axes: Axes, keepdims: bool) -> Any:
         """Take the largest element out of the sum."""
         if has_short_rows(shape_of(x), axes):
@@ -636,4 +638,4 @@ def _root_map(t: Any, out: Any, x: Any) -> Any:
     return np.where(out == 0, 0, t / np.where(out == 0, 1, 2 * out))
 
 
-root = Elementwise("root", np.sqrt, _root_map, run=np.sqrt, warns=True)
+root = Elementwise("root", np.sqrt, _root_map, run=np.sqrt, warns=True, takes_infinity=True)

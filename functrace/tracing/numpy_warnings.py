@@ -173,9 +173,22 @@ def placed_again() -> Any:
 
 def begin_silence() -> Token[Any] | None:
     """As `begin`; nothing is said of divisions by zero and invalid values."""
-    found = _known.get(id(_get()))
-    silent = (_learnt() if found is None else found).silent
+    last, silent = _last_silenced[0]
+    given = _get()
+    if given is not last:
+        silent = _settings().silent
+        _last_silenced[0] = given, silent
     return None if silent is None else _set(silent)
+
+
+def end_silence(begun: Token[Any] | None) -> None:
+    """End what `begin_silence` has begun, where nobody has changed a setting meanwhile."""
+    if begun is not None:
+        _reset(begun)
+
+
+_last_silenced: list[tuple[Any, Any]] = [(None, None)]
+"""The setting that was silenced last, and what stands for it: compiled functions ask for it."""
 
 
 def begin_handling(handling: Handling) -> Token[Any] | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import functrace as ft
 from functrace.backends.numpy_source import plan_function
 from functrace.backends.writer import Writer
+from functrace.scipy.special import expit, logsumexp
 from tests.backends.sources import body_of, written
 
 
@@ -23,11 +26,58 @@ def test_each_statement_has_the_users_line():
 
 def test_warnings_are_ignored_where_the_rules_of_derivatives_ignore_them():
     source = written(ft.value_and_grad(lambda x: np.sum(np.log(x))), np.ones(3)).source
-    loud, silent = source.split("with np.errstate")
+    loud, silent = source.split("begin_silence")
     assert "np.log" in loud
     assert "quotient_or_zero" in silent
     source = written(ft.grad(lambda x: np.sum(np.tanh(x))), np.ones(3)).source
-    assert "errstate" not in source  # nothing there divides
+    assert "silence" not in source  # nothing there divides, or takes what is infinite
+
+
+def test_a_loop_is_silent_as_a_whole_and_not_trip_by_trip():
+    f = lambda x: ft.scan(lambda c, _: (np.exp(c) * x, None), x, None, length=9)[0]
+    source = ft.jit(ft.grad(lambda x: np.sum(f(x)))).source(np.ones(3))
+    assert source.count("= begin_silence()") == 1
+    assert source.index("begin_silence") < source.rindex("for ")
+
+
+def logaddexp(x):
+    return np.sum(np.logaddexp(x, 0.0))
+
+
+SILENT_AT_INFINITY = {
+    "norm": np.linalg.norm,
+    "logaddexp": logaddexp,
+    "logsumexp": logsumexp,
+    "sigmoid": lambda x: np.sum(x * expit(-x)),
+    "exp": lambda x: np.sum(x * np.exp(-x * x)),
+    "in a loop": lambda x: ft.fori_loop(0, 2, lambda i, s: s + logaddexp(x), 0.0),
+    "in a branch": lambda x: ft.cond(x[1] > 0, np.linalg.norm, np.sum, x),
+}
+
+
+@pytest.mark.parametrize("name", SILENT_AT_INFINITY)
+@pytest.mark.parametrize("x", [np.array([0.0, np.inf, 1.5]), np.array([np.inf, -np.inf, 0.0])])
+def test_what_the_gradient_does_not_warn_of_the_jitted_one_does_not_either(name, x):
+    f = SILENT_AT_INFINITY[name]
+
+    def said(g):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            g(x)
+        return {str(warning.message) for warning in caught}
+
+    assert said(ft.jit(ft.grad(f))) <= said(ft.grad(f))
+
+
+def test_what_numpy_was_told_holds_again_after_a_silent_part():
+    fast = ft.jit(ft.grad(lambda x: np.sum(np.exp(-x) * x)))
+    x = np.array([np.inf, 1.0])
+    fast(x)
+    for told in ("ignore", "raise", "warn"):
+        with np.errstate(all=told, under="ignore"):
+            before = np.geterr()
+            fast(x)
+            assert np.geterr() == before
 
 
 def written_lines(f, *args):
