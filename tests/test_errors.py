@@ -390,7 +390,13 @@ def halved(x):
     return x / 2
 
 
-@case(errors.UnsupportedFunctionError, TypeError, r"halved .* no rule for it\.", where=HERE)
+@case(
+    errors.UnsupportedFunctionError,
+    TypeError,
+    r"halved .* no rule for it\.",
+    "Write functrace.numpy.frompyfunc or functrace.numpy.vectorize in place of NumPy's.",
+    where=HERE,
+)
 def a_ufunc_without_an_implementation():
     in_grad(np.frompyfunc(halved, 1, 1))()
 

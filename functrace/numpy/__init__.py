@@ -52,6 +52,7 @@ from functrace.numpy.making import array as array
 from functrace.numpy.making import asanyarray as asanyarray
 from functrace.numpy.making import asarray as asarray
 from functrace.numpy.making import ascontiguousarray as ascontiguousarray
+from functrace.numpy.making import asfortranarray as asfortranarray
 from functrace.numpy.making import c_ as c_
 from functrace.numpy.making import full as full
 from functrace.numpy.making import making as _making
@@ -59,6 +60,7 @@ from functrace.numpy.making import r_ as r_
 from functrace.numpy.polynomials import poly1d as poly1d
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
+from functrace.numpy.vectorizing import frompyfunc as frompyfunc
 from functrace.numpy.vectorizing import vectorize as vectorize
 from functrace.tracing.entrances import entrance as _entrance
 
@@ -76,6 +78,7 @@ globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for 
 array, full = _entrance(array), _entrance(full)
 asarray, asanyarray = _entrance(asarray), _entrance(asanyarray)
 ascontiguousarray = _entrance(ascontiguousarray)
+asfortranarray = _entrance(asfortranarray)
 
 
 def _own(name: str) -> Any:

@@ -26,7 +26,7 @@ from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand, strong_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import POSITIONS
-from functrace.tracing.tables import UFUNCS
+from functrace.tracing.tables import NAMED_UFUNCS, UFUNCS
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
@@ -69,6 +69,9 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
             "Write np.where(condition, x, 0.0) in place of np.where(condition, x).",
         )
     return bind(select, as_operand(condition), as_operand(x), as_operand(y))
+
+
+NAMED_UFUNCS["clip"] = np.clip  # of ``array.clip(t, u)``
 
 
 @implements(np.clip)

@@ -96,14 +96,25 @@ def array(
         is_borrowed = isinstance(object, np.ndarray) and np.may_share_memory(made, object)
         return buffer_where_traced(made, is_borrowed)
     result = _stacked(object)
-    if dtype is not None and result.dtype != np.dtype(dtype):
+    is_other = dtype is not None and result.dtype != np.dtype(dtype)
+    if copy is False and (is_other or not isinstance(object, Tracer)):
+        raise ValueError("Unable to avoid copy while creating an array as requested.")
+    if is_other:
         result = result.astype(dtype)
     elif isinstance(object, Tracer) and copy:
-        result = result.copy()
+        result = result.copy("K" if order is None else order)
+    if order in ("C", "F") and not _lies_in(result, order):
+        result = result.copy(order)
     missing = ndmin - result.ndim
     if not result.shape and missing <= 0 and not result.is_array:
         return as_array(result)
     return np.reshape(result, (1,) * missing + result.shape) if missing > 0 else result
+
+
+def _lies_in(x: Any, order: str) -> bool:
+    """Whether a traced array is known to lie in memory in this order."""
+    layout = as_laid_out(x) if np.ndim(x) > 1 else np.empty(0)
+    return layout is not None and bool(layout.flags[f"{order}_CONTIGUOUS"])
 
 
 def asarray(
@@ -116,6 +127,7 @@ def asarray(
     like: Any = None,
 ) -> Any:
     """As `numpy.asarray`; a tracer of the right dtype is returned as it is."""
+    np.empty(0, device=device)  # raises for what is no device
     return array(a, dtype, copy=copy, order=order or "K", like=like)
 
 
@@ -129,7 +141,17 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
         made = np.ascontiguousarray(a, dtype, **options)
         is_borrowed = isinstance(a, np.ndarray) and np.may_share_memory(made, a)
         return buffer_where_traced(made, is_borrowed)
-    return array(a, dtype, copy=None, ndmin=1)
+    return array(a, dtype, copy=None, order="C", ndmin=1)
+
+
+def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
+    """As `numpy.asfortranarray`: in column-major order of memory."""
+    if not holds_tracer(a):
+        options: dict[str, Any] = {} if like is None else {"like": like}
+        made = np.asfortranarray(a, dtype, **options)
+        is_borrowed = isinstance(a, np.ndarray) and np.may_share_memory(made, a)
+        return buffer_where_traced(made, is_borrowed)
+    return array(a, dtype, copy=None, order="F", ndmin=1)
 
 
 @implements(np.full)
@@ -169,6 +191,7 @@ class Joiner:
         if not any(map(holds_tracer, parts)):
             return self._original[key]
         arrays: list[Any] = []
+        kinds: list[Any] = []
         for part in parts:
             if isinstance(part, str):
                 raise OperandError(
@@ -177,8 +200,15 @@ class Joiner:
                     "Join the arrays with np.concatenate or np.stack along the axis you mean.",
                 )
             x = self._original[part] if isinstance(part, slice) else np.atleast_1d(asarray(part))
+            kinds.append(WEAK_KINDS[x.dtype.kind](0) if _is_number(part) else x.dtype)
             arrays.append(x[:, None] if self._as_columns and x.ndim == 1 else x)
-        return np.concatenate(arrays, axis=-1 if self._as_columns else 0)
+        axis = -1 if self._as_columns else 0
+        return np.concatenate(arrays, axis, dtype=np.result_type(*kinds))
+
+
+def _is_number(x: Any) -> bool:
+    """Whether a value is a number of Python's, traced or not, whose dtype gives way."""
+    return type_of(x).weak if isinstance(x, Tracer) else isinstance(x, int | float | complex)
 
 
 r_ = Joiner(np.r_, as_columns=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,18 @@ class vectorize:  # noqa: N801  (NumPy's name)
 
         return self._mapped(function, [asarray(given[key]) for key in mapped])
 
-    def _mapped(self, function: Callable[..., Any], operands: list[Any]) -> Any:
+    def _mapped(
+        self, function: Callable[..., Any], operands: list[Any], takes_nothing: bool = False
+    ) -> Any:
+        """The results for all elements; ``takes_nothing`` if there may be none of them."""
         ranks = [0] * len(operands)
         if self.signature is not None:
             ranks = self._core_ranks([np.shape(x) for x in operands])
         stacks = [np.shape(x)[: np.ndim(x) - k] for x, k in zip(operands, ranks, strict=True)]
         stack = np.broadcast_shapes(*stacks)
         size = int(np.prod(stack))
+        if not size and not takes_nothing and self.otypes is None:
+            raise ValueError("cannot call `vectorize` on size 0 inputs unless `otypes` is set")
         rows = []
         for x, k in zip(operands, ranks, strict=True):
             core = np.shape(x)[np.ndim(x) - k :]
@@ -118,6 +124,34 @@ class vectorize:  # noqa: N801  (NumPy's name)
                         f"{lengths[name]}"
                     )
         return [len(core) for core in cores]
+
+
+def frompyfunc(func: Callable[..., Any], /, nin: int, nout: int, **identity: Any) -> Any:
+    """As `numpy.frompyfunc`, for traced values too.
+
+    On plain arrays it is NumPy's, with results of objects. Traced values are never objects: of
+    them the function's results are of the dtype that it returns.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> squares = ft.numpy.frompyfunc(lambda x: x * x, 1, 1)
+        >>> ft.grad(lambda x: squares(x).sum())(np.array([1.0, 2.0]))
+        array([2., 4.])
+    """
+    plain = np.frompyfunc(func, nin, nout, **identity)
+    traced = vectorize(func)
+
+    @wraps(func)
+    def call(*args: Any, **options: Any) -> Any:
+        if not holds_tracer(args):
+            return plain(*args, **options)
+        if len(args) != nin or options:
+            raise TypeError(f"with traced values it takes {nin} arrays, and nothing else")
+        return traced._mapped(func, [*map(asarray, args)], takes_nothing=True)
+
+    vars(call).update({name: getattr(plain, name) for name in dir(plain) if name[0] != "_"})
+    return call
 
 
 def _stacked(items: Sequence[Any]) -> Any:

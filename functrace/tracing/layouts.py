@@ -10,6 +10,29 @@ WITHOUT_AXES = np.zeros((), bool)
 """How an array without axes lies, which is written in place, as scalars are not."""
 
 
+class Flags:
+    """What `numpy.ndarray.flags` says of an array, for a traced one.
+
+    Args:
+        like: Those of an array that lies in memory as it does.
+        owndata: Whether it is no view.
+        writeable: Whether it can be written, as scalars cannot.
+    """
+
+    def __init__(self, like: Any, owndata: bool, writeable: bool) -> None:
+        self.owndata, self.writeable = owndata, writeable
+        self.aligned, self.writebackifcopy = True, False
+        self.c_contiguous, self.f_contiguous = like.c_contiguous, like.f_contiguous
+        self.contiguous, self.forc, self.fnc = like.contiguous, like.forc, like.fnc
+
+    def __getitem__(self, name: str) -> bool:
+        return getattr(self, {"C": "c_contiguous", "F": "f_contiguous"}.get(name, name.lower()))
+
+    def __repr__(self) -> str:
+        names = ("c_contiguous", "f_contiguous", "owndata", "writeable", "aligned")
+        return "\n".join(f"  {name.upper()} : {self[name]}" for name in names)
+
+
 def copied(array: np.ndarray) -> np.ndarray:
     """A copy whose elements lie as those of the array do, gaps between them included."""
     if array.flags.forc or 0 in array.strides or not array.size:

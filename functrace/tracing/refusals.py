@@ -313,6 +313,7 @@ _INSTEAD = {
     "may_share_memory": "x.copy() is in memory of its own; what is computed shares none.",
     "shares_memory": "x.copy() is in memory of its own; what is computed shares none.",
     "min_scalar_type": "The dtype of a traced value is x.dtype.",
+    "AxisConcatenator": "Write functrace.numpy.r_ or functrace.numpy.c_.",
     "poly1d": _POLYNOMIALS, "ABCPolyBase": _POLYNOMIALS,
     "as_strided": "Windows are np.lib.stride_tricks.sliding_window_view(x, shape); other elements "
     "are taken by an index, x[indices].",
@@ -330,6 +331,8 @@ def remedy_for(package: str, name: str) -> str | None:
     """
     if package in ("pandas", "xarray"):
         return PANDAS
+    if name.endswith("(vectorized)"):
+        return "Write functrace.numpy.frompyfunc or functrace.numpy.vectorize in place of NumPy's."
     bare = name.rpartition(".")[2]
     if package == "numpy" and (instead := _INSTEAD.get(bare, _INSTEAD.get(name.partition(".")[0]))):
         return instead

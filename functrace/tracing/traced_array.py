@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import operator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from functrace.errors import LeakedTracerError, OperandError, ShapeMismatchError
+from functrace.errors import (
+    LeakedTracerError,
+    OperandError,
+    ShapeMismatchError,
+    UnsupportedFunctionError,
+)
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.tracing.entrances import at_entrance, enter_by_methods, entrance
 from functrace.tracing.places import Place, source_of, user_place
-from functrace.tracing.refusals import unsupported
 from functrace.tracing.tables import FUNCTIONS
 
 _INSTEAD = {
     "resize": "It has as many elements as it was made with. In place of x.resize(shape) write "
     "y = functrace.numpy.zeros(shape), y.flat[:n] = x.ravel()[:n], and y in place of x; to repeat "
     "the elements, x = np.resize(x, shape).",
+    "byteswap": "A traced array has no bytes: return it from the transformed function.",
+    "getfield": "A traced array has no bytes: x.real and x.imag are its parts.",
+    "setfield": "A traced array has no bytes: x.real = v and x.imag = v write its parts.",
+    "ctypes": "It has no memory of its own: return it from the transformed function.",
+    "data": "It has no memory of its own: return it from the transformed function.",
     "setflags": "A traced array can always be written: leave x.setflags(write=False) out.",
-    "flags": "How it lies in memory is not known. np.ascontiguousarray(x) lies in row-major order.",
-    "strides": "How it lies in memory is not known. Its axes have the lengths x.shape.",
     "tobytes": "Return it from the transformed function, and call tobytes on what comes back.",
     "tofile": "Return it from the transformed function, and write what comes back.",
     "dump": "Return it from the transformed function, and write what comes back.",
@@ -143,6 +151,31 @@ class TracedArray:
     def nbytes(self) -> int:
         """Bytes of all elements."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def flags(self) -> Any:
+        """How its elements lie in memory, as `numpy.ndarray.flags` says it."""
+        return FUNCTIONS[getattr](self, "flags")
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The steps in bytes from one element to the next, along each axis."""
+        return FUNCTIONS[getattr](self, "strides")
+
+    @property
+    def device(self) -> str:
+        """Where it is, in the words of the Array API standard."""
+        return "cpu"
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The array itself, which is on the only device: as `numpy.ndarray.to_device`."""
+        np.empty(0).to_device(device, stream=stream)  # raises for any other
+        return self
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The functions for traced arrays, by their names in the Array API standard."""
+        np.empty(0).__array_namespace__(api_version=api_version)  # raises for unknown versions
+        return import_module("functrace.numpy")  # above this floor
 
     @property
     def T(self) -> Any:  # noqa: N802  (NumPy's name)
@@ -282,6 +315,12 @@ class TracedArray:
 
     def fill(self, value: Any) -> None:
         """As `numpy.ndarray.fill`."""
+        if np.ndim(value):
+            raise OperandError(
+                f"fill takes one number, not an array of shape {np.shape(value)}.",
+                source_of(user_place(1)),
+                "Write x[...] = values.",
+            )
         self[...] = value
 
     def flatten(self, order: str = "C") -> Any:
@@ -394,9 +433,14 @@ class TracedArray:
 
     def view(self, dtype: Any = None) -> Any:
         """Another array of the same memory, of the same dtype."""
-        if dtype is not None and np.dtype(dtype) != self.dtype:
-            raise unsupported("ndarray.view with another dtype")
-        return self[...]
+        if dtype is np.ndarray or dtype is None or np.dtype(dtype) == self.dtype:
+            return self[...] if self.is_array else self
+        raise UnsupportedFunctionError(
+            f"A traced {self.type} was viewed as {dtype}: its bytes cannot be had.",
+            source_of(user_place(1)),
+            "x.astype(dtype) has the same values. The parts of complex numbers are x.real and "
+            "x.imag: np.stack([x.real, x.imag], -1); the numbers of parts re + 1j * im.",
+        )
 
     def var(
         self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0,

@@ -394,6 +394,15 @@ class Tracer(TracedArray):
         value = self._number("item()")
         return value.item(*index) if isinstance(value, np.ndarray | np.generic) else value
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """Hand the memory over, where it holds known numbers that have no derivative."""
+        value = self._number("DLPack")
+        return np.asarray(value).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The processor, by its number in the DLPack protocol."""
+        return np.empty(0).__dlpack_device__()
+
     def tolist(self) -> Any:
         """The rows as nested lists of traced scalars."""
         if self.recording.is_plain:

@@ -32,6 +32,7 @@ from functrace.ir.types import UNKNOWN
 from functrace.tracing.implementing import implements
 from functrace.tracing.layouts import (
     WITHOUT_AXES,
+    Flags,
     copied,
     layout_of,
     lie_alike,
@@ -572,6 +573,27 @@ def as_held(value: Tracer) -> Tracer:
         innermost = result.innermost
         innermost.recording.note_copy(innermost.variable)
     return result
+
+
+@implements(getattr)
+def lying(tracer: Tracer, name: str) -> Any:
+    """``x.flags`` and ``x.strides``: how NumPy's array would lie in memory.
+
+    Raises:
+        AttributeError: Nobody knows how it lies; or how far apart its elements are.
+    """
+    if tracer.recording.is_plain:
+        return getattr(tracer.value, name)
+    layout = as_laid_out(tracer) if tracer.shape else np.empty((), bool)
+    if layout is not None and (name == "flags" or layout.flags.forc):
+        if name == "flags":
+            return Flags(layout.flags, tracer.base is None, tracer.is_array)
+        return np.empty_like(layout, tracer.dtype).strides
+    raise AttributeError(
+        f"How a traced array lies in memory is not known here, and so not its {name!r}.\n"
+        f"  at {source_of(user_place(2))}\n"
+        "  np.ascontiguousarray(x) lies in row-major order. Its axes have the lengths x.shape."
+    )
 
 
 @implements(setattr)

@@ -64,7 +64,8 @@ def refused(
     compiled: tuple[type[Exception], str] | None = None,
 ) -> None:
     """Enter a function that is refused, by a call, with the words that say what to write."""
-    REFUSED[call.partition("(")[0]] = Refused(call, error, words, compiled or (error, words))
+    name = call.partition("(")[0]
+    REFUSED[name] = Refused(call.replace("ndarray", "t"), error, words, compiled or (error, words))
 
 
 def plain(what: str, names: str, prefix: str = "np.") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.cases import BOOLEANS, Input
 from tests.functions.rows import call, constant, given, row
 
@@ -18,3 +20,14 @@ row(
     call((), 2.0, retstep=True),
 )
 row("np.logspace", call((), (), 4), call((3,), (2, 1), num=3, base=2.0))
+for _name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"):
+    row(f"np.{_name}", call((2, 3)), call([(), ()]), call((2, 3), dtype="complex64"), own=True)
+row("np.r_", call((2,), (3,)), call((), 1.5), own=True, use=lambda r_, *arrays: r_[arrays])
+row("np.c_", call((3,), (3,)), call((2, 3), (2, 1)), own=True, use=lambda c_, *arrays: c_[arrays])
+for _name in ("mgrid", "ogrid"):
+    row(f"np.{_name}", call(()), use=lambda grid, end: grid[0:end:3j])
+row("np.fromfunction", call(lambda i, x: i * x, given((3,)), x=Input(())))
+constant("np.empty_like", call((2, 3)), use=lambda empty_like, x: empty_like(x).shape)
+constant("np.can_cast", call((2, 3), np.float32))
+constant("np.iterable", call((2, 3)), call(()))
+constant("np.isfortran", call((2, 3)), call((3,)))

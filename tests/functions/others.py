@@ -112,7 +112,6 @@ for _call in ("nditer(t)", "nested_iters(t, [[0], []])", "broadcast(t, 1)"):
     refused(f"np.{_call}", "np.ndindex(x.shape)")
 refused("np.min_scalar_type(t)", "x.dtype")
 refused("np.lib.stride_tricks.as_strided(t)", "sliding_window_view")
-refused("np.isfortran(t)", "How it lies in memory is not known", AttributeError)
 refused(
     "np.fromiter(t, float)",
     "functrace.stop_gradient",
@@ -131,5 +130,41 @@ for _family, _name in (
     ("hermite_e", "HermiteE"),
 ):
     refused(f"np.polynomial.{_family}.{_name}(t)", "np.polynomial.polynomial.polyval(x, c)")
+
+for _name, _words in (
+    ("byteswap()", "has no bytes"),
+    ("getfield(float)", "has no bytes"),
+    ("setfield(1.0, float)", "has no bytes"),
+    ("ctypes", "return it"),
+    ("data", "return it"),
+    ("dump('x')", "Return it"),
+    ("dumps()", "Return it"),
+    ("tobytes()", "Return it"),
+    ("tofile('x')", "Return it"),
+    ("resize((3,))", "np.resize(x, shape)"),
+    ("setflags(write=False)", "can always be written"),
+    ("__array_interface__", "__array_interface__"),
+    ("__array_struct__", "__array_struct__"),
+):
+    refused(f"ndarray.{_name}", _words, AttributeError)
+refused(
+    "ndarray.item()", "functrace.stop_gradient", LostDerivativeError, (UnknownValueError, "static")
+)
+refused("np.from_dlpack(t)", "Stay with arrays", LostDerivativeError, (UnknownValueError, "static"))
+refused(
+    "ndarray.__dlpack__()", "Stay with arrays", LostDerivativeError, (UnknownValueError, "static")
+)
+plain("the array of which it is a view", "base", "ndarray.")
+plain("its elements, to be read and written by their numbers", "flat", "ndarray.")
+plain("how it lies in memory, where that is known", "flags strides", "ndarray.")
+plain("refused: `functrace.numpy.asarray(x)` is a traced array", "__array__", "ndarray.")
+plain("nested lists of traced numbers", "tolist", "ndarray.")
+plain("the processor", "__dlpack_device__", "ndarray.")
+plain("`functrace.numpy`", "__array_namespace__", "ndarray.")
+plain(
+    "by which NumPy hands its functions over",
+    "__array_function__ __array_ufunc__ __array_wrap__",
+    "ndarray.",
+)
 
 some_versions("np.in1d np.trapz np.row_stack np.matvec np.vecmat np.unstack np.cumulative_sum")

@@ -42,13 +42,16 @@ How to add a row, in the file of the function's topic:
 - ``own=True`` says that NumPy does not hand the function over, so that only the one in
   `functrace.numpy` takes traced values; NumPy's must be refused with a word of that.
 
+- What is used in another way than by a call says how, by ``use``: ``row("np.r_", ...,
+  use=lambda r_, *arrays: r_[arrays])``.
+
 - What does not hold is said with its reason, which the tests print and the table shows:
   ``skip={"batch": "the lengths depend on the values"}``; the names are those of `checks.CHECKS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -91,6 +94,8 @@ class Row:
         argnums: The differentiated arrays; None for all of floating domains.
         skip: The reason for each check that is left out.
         writes: Whether it writes its first argument.
+        use: How it is called, where not as a function: it takes what the name stands for, and
+            the arguments.
         own: Whether only the function in `functrace.numpy` takes traced values.
         dtypes: In which dtypes besides float64 arrays of floating domains are drawn.
         is_complex: Whether the derivative is checked at complex numbers, where NumPy takes them.
@@ -105,6 +110,7 @@ class Row:
     argnums: tuple[int, ...] | None = None
     skip: Mapping[str, str] = field(default_factory=dict)
     writes: bool = False
+    use: Callable[..., Any] | None = None
     own: bool = False
     is_complex: bool = True
     dtypes: tuple[str, ...] = DTYPES

@@ -22,7 +22,7 @@ def test_ufuncs_are_found_as_ufuncs_only():
 
 def test_named_ufuncs_are_those_of_scipy():
     special = pytest.importorskip("scipy.special")
-    for name in NAMED_UFUNCS:
+    for name in NAMED_UFUNCS.keys() - {"clip"}:  # which NumPy keeps to itself
         assert isinstance(getattr(special, name), np.ufunc), name
 
 

@@ -89,7 +89,7 @@ def test_probing_for_attributes():
     def f(x):
         assert not hasattr(x, "byteswap")
         assert not hasattr(x, "nothing_of_the_kind")
-        for protocol in ("__array_interface__", "__array_struct__", "__dlpack__", "__len_hint__"):
+        for protocol in ("__array_interface__", "__array_struct__", "__len_hint__"):
             assert not hasattr(x, protocol)
         assert hasattr(x, "shape")
         assert getattr(x, "tofile", None) is None
@@ -215,9 +215,50 @@ def test_stable_sorts_by_methods():
 
 @pytest.mark.parametrize("transform", [ft.grad, ft.jit])
 def test_methods_that_a_traced_array_has_not_say_what_to_write(transform):
-    for use in (lambda x: x.resize((2,)), lambda x: x.tobytes(), lambda x: x.flags):
-        with pytest.raises(AttributeError, match=r"zeros|come[s] back|row-major"):
+    for use in (lambda x: x.resize((2,)), lambda x: x.tobytes()):
+        with pytest.raises(AttributeError, match=r"zeros|come[s] back"):
             transform(lambda x, use=use: (use(x), np.sum(x))[1])(np.ones(3))
+
+
+@pytest.mark.parametrize("transform", [ft.grad, ft.jit, lambda f: lambda x: ft.vmap(f)(x[None])])
+def test_flags_and_strides_are_those_of_numpys_arrays(transform):
+    def told(x):
+        found = []
+        arrays = (x + 1, (x + 1).T, x.T + 1, x[0], x.sum(), x.copy("F"), (x * 2)[:, ::2])
+        for array in arrays:
+            flags = array.flags
+            found.append((flags.c_contiguous, flags["F"], flags.owndata, flags.writeable))
+            if flags.forc:
+                found.append((array.strides, np.ndim(array) and np.isfortran(array)))
+        return found
+
+    seen = []
+    transform(lambda x: (seen.append(told(x)), np.sum(x))[1])(np.arange(6.0).reshape(2, 3))
+    assert seen[-1] == told(np.arange(6.0).reshape(2, 3))
+
+
+def test_strides_of_what_has_gaps_are_refused():
+    with pytest.raises(AttributeError, match="ascontiguousarray"):
+        ft.grad(lambda x: x[::2].strides[0] * np.sum(x))(np.ones(4))
+
+
+def test_memory_is_handed_over_where_values_are_known():
+    def f(x):
+        with pytest.raises(errors.LostDerivativeError, match="DLPack"):
+            np.from_dlpack(x)
+        assert x.__dlpack_device__() == (1, 0)
+        return np.sum(x)
+
+    ft.grad(f)(np.ones(3))
+    with pytest.raises(errors.UnknownValueError, match="DLPack"):
+        ft.jit(lambda x: np.from_dlpack(x))(np.ones(3))
+
+    def with_a_buffer(x):
+        buffer = ft.numpy.zeros(3)
+        buffer[0] = 2.0
+        return np.sum(x * np.from_dlpack(buffer))
+
+    np.testing.assert_array_equal(ft.grad(with_a_buffer)(np.ones(3)), [2.0, 0.0, 0.0])
 
 
 def test_methods_that_are_functions_of_numpys():
