@@ -172,7 +172,7 @@ class TracedArray:
         np.empty(0).to_device(device, stream=stream)  # raises for any other
         return self
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, *, api_version: Any = None) -> Any:
         """The functions for traced arrays, by their names in the Array API standard."""
         np.empty(0).__array_namespace__(api_version=api_version)  # raises for unknown versions
         return import_module("functrace.numpy")  # above this floor
