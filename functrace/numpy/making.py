@@ -114,7 +114,9 @@ def array(
 def _lies_in(x: Any, order: str) -> bool:
     """Whether a traced array is known to lie in memory in this order."""
     layout = as_laid_out(x) if np.ndim(x) > 1 else np.empty(0)
-    return layout is not None and bool(layout.flags[f"{order}_CONTIGUOUS"])
+    if layout is None:
+        return False
+    return bool(layout.flags.c_contiguous if order == "C" else layout.flags.f_contiguous)
 
 
 def asarray(

@@ -67,9 +67,9 @@ class vectorize:  # noqa: N801  (NumPy's name)
             named = {key: values[key] for key in kwargs}
             return self.pyfunc(*(values[i] for i in range(len(args))), **named)
 
-        return self._mapped(function, [asarray(given[key]) for key in mapped])
+        return self.mapped(function, [asarray(given[key]) for key in mapped])
 
-    def _mapped(
+    def mapped(
         self, function: Callable[..., Any], operands: list[Any], takes_nothing: bool = False
     ) -> Any:
         """The results for all elements; ``takes_nothing`` if there may be none of them."""
@@ -148,7 +148,7 @@ def frompyfunc(func: Callable[..., Any], /, nin: int, nout: int, **identity: Any
             return plain(*args, **options)
         if len(args) != nin or options:
             raise TypeError(f"with traced values it takes {nin} arrays, and nothing else")
-        return traced._mapped(func, [*map(asarray, args)], takes_nothing=True)
+        return traced.mapped(func, [*map(asarray, args)], takes_nothing=True)
 
     vars(call).update({name: getattr(plain, name) for name in dir(plain) if name[0] != "_"})
     return call
