@@ -27,7 +27,15 @@ import numpy as np
 from functrace.errors import OperandError
 from functrace.ir.emission import Code, Namer, Operand, array_constant
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import UNKNOWN, ArrayType, broadcast_shapes, promotion_operand, result_dtype
+from functrace.ir.types import (
+    ANY_LENGTH,
+    UNKNOWN,
+    ArrayType,
+    broadcast_shapes,
+    promotion_operand,
+    result_dtype,
+)
+from functrace.primitives.choosing import MANY, by_bits, choose
 from functrace.primitives.linear import (
     LocallyConstant,
     conform,
@@ -1069,10 +1077,10 @@ angle_primitive = RealValued(
 
 def _winner(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
     def first(t: Any, out: Any, x: Any, y: Any) -> Any:
-        return np.where(is_ahead(x, y), t, np.where(x == y, t * 0.5, 0))
+        return bind(select, is_ahead(x, y), t, bind(select, x == y, t * 0.5, 0))
 
     def second(t: Any, out: Any, x: Any, y: Any) -> Any:
-        return np.where(is_ahead(y, x), t, np.where(x == y, t * 0.5, 0))
+        return bind(select, is_ahead(y, x), t, bind(select, x == y, t * 0.5, 0))
 
     return first, second
 
@@ -1084,8 +1092,8 @@ minimum = of_ufunc(np.minimum, *_winner(np.less))
 def _winner_over_nan(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
     first, second = _winner(is_ahead)
     return (
-        lambda t, out, x, y: np.where(np.isnan(y), t, first(t, out, x, y)),
-        lambda t, out, x, y: np.where(np.isnan(x), t, second(t, out, x, y)),
+        lambda t, out, x, y: bind(select, np.isnan(y), t, first(t, out, x, y)),
+        lambda t, out, x, y: bind(select, np.isnan(x), t, second(t, out, x, y)),
     )
 
 
@@ -1118,8 +1126,16 @@ class Select(Elementwise):
         outputs: Sequence[ArrayType],
         **params: Any,
     ) -> Code | None:
-        """NumPy's function; of numbers Python's choice."""
+        """NumPy's function, or the choice of bits; of numbers Python's choice."""
         python = None
+        type = outputs[0]
+        if ANY_LENGTH not in type.shape and type.size >= MANY:
+            operands = [x.value if x.is_scalar_constant else x.type for x in inputs]
+            if by_bits(*operands):
+                name = names.function("choose", choose)
+                call = f"{name}({{0}}, {{1}}, {{2}}"
+                is_between_two = all(x.type.shape for x in inputs)
+                return Code(f"{call})", f"{call}, {{out}})", in_place=not is_between_two)
         if not outputs[0].shape and outputs[0].dtype == np.float64:
             x, y = (as_float(names, inputs[n], n) for n in (1, 2))
             python = None if x is None or y is None else f"({x} if {{0}} else {y})"
@@ -1130,9 +1146,9 @@ select = Select(
     "select",
     np.logical_and,
     lambda t, out, condition, x, y: t * 0,
-    lambda t, out, condition, x, y: np.where(condition, t, 0),
-    lambda t, out, condition, x, y: np.where(condition, 0, t),
-    run=np.where,
+    lambda t, out, condition, x, y: bind(select, condition, t, 0),
+    lambda t, out, condition, x, y: bind(select, condition, 0, t),
+    run=choose,
     reads_constants=(True, False, False),
 )
 
