@@ -472,6 +472,26 @@ case(
     variant((0,), offset=3, rows=1, columns=1),
 )
 
+# windowing.py
+
+case(
+    "windows",
+    variant((5,), along=(0,), lengths=(3,), steps=(1,), dilations=(1,)),
+    variant((2, 6, 5), along=(1, 2), lengths=(2, 3), steps=(3, 1), dilations=(2, 1)),
+    variant((3, 4), along=(1, 0), lengths=(4, 1), steps=(2, 2), dilations=(1, 3)),
+    variant((2,), along=(0,), lengths=(3,), steps=(1,), dilations=(1,)),
+    variant((0, 4), along=(1,), lengths=(2,), steps=(2,), dilations=(1,)),
+    dtypes=COMPLEX,
+)
+case(
+    "sum_of_windows",
+    variant((3, 3), along=(0,), sizes=(5,), steps=(1,), dilations=(1,)),
+    variant((2, 3, 2, 2, 3), along=(1, 2), sizes=(6, 5), steps=(3, 1), dilations=(2, 1)),
+    variant((3, 0), along=(0,), sizes=(2,), steps=(1,), dilations=(1,)),
+    variant((2, 0, 2), along=(1,), sizes=(4,), steps=(2,), dilations=(1,)),
+    dtypes=COMPLEX,
+)
+
 # indexing.py
 
 case("element", variant((3,), index=(-1,)), variant((2, 3), index=(1, 0)), variant((), index=()))
@@ -697,6 +717,17 @@ for _name in ("sum", "mean"):
         variant((2, 3), axes=None, keepdims=False, dtype=np.dtype(np.complex128)),
         dtypes=COMPLEX,
     )
+case(
+    "winners",
+    variant(Input((2, 3), WHOLE_NONZERO), Input((2, 1), WHOLE_NONZERO), axes=(1,)),
+    variant(Input((2, 3), WHOLE_NONZERO), Input((), WHOLE_NONZERO), axes=None),
+    variant(Input((300, 2), WHOLE_NONZERO), Input((1, 2), WHOLE_NONZERO), axes=(0,)),
+    variant(Input((0, 3), WHOLE_NONZERO), Input((0, 1), WHOLE_NONZERO), axes=(1,)),
+    variant(Input((), WHOLE_NONZERO), Input((), WHOLE_NONZERO), axes=()),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="locally constant",
+)
 for _name in ("max", "min"):
     case(
         _name,

@@ -79,8 +79,8 @@ FLOORS: list[list[Room]] = [
         room(
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
-            "linear shaping elementwise parts special reducing contracting indexing cumulating"
-            " fourier ordering"
+            "linear choosing shaping windowing elementwise parts special reducing contracting"
+            " indexing cumulating fourier ordering"
             " factoring spectral eigen least_squares roots",
         )
     ],
@@ -145,7 +145,8 @@ FLOORS: list[list[Room]] = [
         room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
-            "elementwise shaping slicing products reductions ordering fourier control",
+            "elementwise shaping slicing products reductions windows convolutions ordering fourier"
+            " control",
         ),
         room(
             "testing",

@@ -24,6 +24,15 @@ from functrace.control.collectives import (
 )
 from functrace.control.loops import associative_scan, fori_loop, scan, while_loop
 from functrace.lax.control import cond, map, optimization_barrier, pswapaxes, switch
+from functrace.lax.convolutions import (
+    ConvDimensionNumbers,
+    conv,
+    conv_dimension_numbers,
+    conv_general_dilated,
+    conv_general_dilated_patches,
+    conv_transpose,
+    conv_with_general_padding,
+)
 from functrace.lax.elementwise import (
     RoundingMethod,
     abs,
@@ -141,26 +150,30 @@ from functrace.lax.slicing import (
     slice,
     slice_in_dim,
 )
+from functrace.lax.windows import reduce_window
 from functrace.primitives.linear import stop_gradient
 from functrace.rules.implicit import custom_linear_solve, custom_root
 
 __all__ = [
-    "DotDimensionNumbers", "FftType", "Precision", "RoundingMethod", "abs", "acos", "acosh", "add",
-    "all_gather", "all_to_all", "argmax", "argmin", "asin", "asinh", "associative_scan", "atan",
-    "atan2", "atanh", "axis_index", "axis_size", "batch_matmul", "bitwise_and", "bitwise_not",
-    "bitwise_or", "bitwise_xor", "broadcast", "broadcast_in_dim", "broadcast_shapes",
-    "broadcast_to_rank", "broadcasted_iota", "cbrt", "ceil", "clamp", "collapse", "concatenate",
-    "cond", "conj", "convert_element_type", "cos", "cosh", "cumlogsumexp", "cummax", "cummin",
-    "cumprod", "cumsum", "custom_linear_solve", "custom_root", "div", "dot", "dot_general",
-    "dynamic_index_in_dim", "dynamic_slice", "dynamic_slice_in_dim", "dynamic_update_index_in_dim",
-    "dynamic_update_slice", "dynamic_update_slice_in_dim", "eq", "erf", "erf_inv", "erfc", "exp",
-    "exp2", "expand_dims", "expm1", "fft", "floor", "fori_loop", "full", "full_like", "ge", "gt",
-    "imag", "index_in_dim", "integer_pow", "iota", "is_finite", "le", "log", "log1p", "logistic",
-    "lt", "map", "max", "min", "mul", "ne", "neg", "optimization_barrier", "pad", "pmax", "pmean",
-    "pmin", "pow", "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes", "real",
-    "reciprocal", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
-    "reduce_sum", "reduce_xor", "rem", "reshape", "rev", "round", "rsqrt", "scan", "select",
-    "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin",
-    "sinh", "slice", "slice_in_dim", "sort", "sort_key_val", "split", "sqrt", "square", "squeeze",
-    "stop_gradient", "sub", "switch", "tan", "tanh", "tile", "top_k", "transpose", "while_loop",
+    "ConvDimensionNumbers", "DotDimensionNumbers", "FftType", "Precision", "RoundingMethod", "abs",
+    "acos", "acosh", "add", "all_gather", "all_to_all", "argmax", "argmin", "asin", "asinh",
+    "associative_scan", "atan", "atan2", "atanh", "axis_index", "axis_size", "batch_matmul",
+    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "broadcast", "broadcast_in_dim",
+    "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota", "cbrt", "ceil", "clamp",
+    "collapse", "concatenate", "cond", "conj", "conv", "conv_dimension_numbers",
+    "conv_general_dilated", "conv_general_dilated_patches", "conv_transpose",
+    "conv_with_general_padding", "convert_element_type", "cos", "cosh", "cumlogsumexp", "cummax",
+    "cummin", "cumprod", "cumsum", "custom_linear_solve", "custom_root", "div", "dot",
+    "dot_general", "dynamic_index_in_dim", "dynamic_slice", "dynamic_slice_in_dim",
+    "dynamic_update_index_in_dim", "dynamic_update_slice", "dynamic_update_slice_in_dim", "eq",
+    "erf", "erf_inv", "erfc", "exp", "exp2", "expand_dims", "expm1", "fft", "floor", "fori_loop",
+    "full", "full_like", "ge", "gt", "imag", "index_in_dim", "integer_pow", "iota", "is_finite",
+    "le", "log", "log1p", "logistic", "lt", "map", "max", "min", "mul", "ne", "neg",
+    "optimization_barrier", "pad", "pmax", "pmean", "pmin", "pow", "ppermute", "pshuffle", "psum",
+    "psum_scatter", "pswapaxes", "real", "reciprocal", "reduce", "reduce_and", "reduce_max",
+    "reduce_min", "reduce_or", "reduce_prod", "reduce_sum", "reduce_window", "reduce_xor", "rem",
+    "reshape", "rev", "round", "rsqrt", "scan", "select", "select_n", "shift_left",
+    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "slice", "slice_in_dim",
+    "sort", "sort_key_val", "split", "sqrt", "square", "squeeze", "stop_gradient", "sub", "switch",
+    "tan", "tanh", "tile", "top_k", "transpose", "while_loop",
 ]  # fmt: skip

@@ -42,16 +42,16 @@ def dot(
     """
     if dimension_numbers is not None:
         return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
-    lhs, rhs = _in_type_of_product(lhs, rhs, preferred_element_type)
+    lhs, rhs = in_type_of_product(lhs, rhs, preferred_element_type)
     if not 1 <= len(shape_of(lhs)) <= 2 or not 1 <= len(shape_of(rhs)) <= 2:
         raise ShapeMismatchError(
             f"dot takes vectors and matrices, not shapes {shape_of(lhs)} and {shape_of(rhs)}.",
             advice="Use dot_general or batch_matmul.",
         )
-    return _product_in_type(np.dot(lhs, rhs), preferred_element_type)
+    return product_in_type(np.dot(lhs, rhs), preferred_element_type)
 
 
-def _in_type_of_product(lhs: Any, rhs: Any, dtype: Any) -> tuple[Any, Any]:
+def in_type_of_product(lhs: Any, rhs: Any, dtype: Any) -> tuple[Any, Any]:
     """The operands, in the wanted dtype where that holds what they hold and more."""
     lhs, rhs = as_operand(lhs), as_operand(rhs)
     if dtype is not None and np.result_type(dtype_of(lhs), dtype_of(rhs), dtype) == dtype:
@@ -59,7 +59,8 @@ def _in_type_of_product(lhs: Any, rhs: Any, dtype: Any) -> tuple[Any, Any]:
     return lhs, rhs
 
 
-def _product_in_type(product: Any, dtype: Any) -> Any:
+def product_in_type(product: Any, dtype: Any) -> Any:
+    """The product in the wanted dtype."""
     return product if dtype is None else convert_element_type(product, dtype)
 
 
@@ -89,7 +90,7 @@ def dot_general(
         >>> lax.dot_general(np.ones((2, 3, 4)), np.ones((2, 4)), (((2,), (1,)), ((0,), (0,)))).shape
         (2, 3)
     """
-    lhs, rhs = _in_type_of_product(lhs, rhs, preferred_element_type)
+    lhs, rhs = in_type_of_product(lhs, rhs, preferred_element_type)
     (lhs_contracted, rhs_contracted), (lhs_batch, rhs_batch) = dimension_numbers
     letters = iter("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     names: list[list[str]] = [[""] * len(shape_of(x)) for x in (lhs, rhs)]
@@ -113,7 +114,7 @@ def dot_general(
                 free.append(own[axis])
     inputs = ",".join("".join(own) for own in names)
     product = np.einsum(f"{inputs}->{''.join(batch + free)}", lhs, rhs)
-    return _product_in_type(product, preferred_element_type)
+    return product_in_type(product, preferred_element_type)
 
 
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:

@@ -12,9 +12,10 @@ import numpy as np
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.primitives.indexing import index_update
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.shaping import pad_primitive
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.tracer import bind
+from functrace.tracing.tracer import Tracer, bind
 
 
 def axis_of(axis: int, operand: Any) -> int:
@@ -162,6 +163,12 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
         value = cast_to(value, dtype_of(operand))
     if not shape:
         return operand
+    is_zero = not isinstance(value, Tracer) and value == 0
+    if is_zero and all(
+        builtins.min(low, high) >= 0 == between for low, high, between in padding_config
+    ):
+        padding = tuple((int(low), int(high)) for low, high, _ in padding_config)
+        return bind(pad_primitive, operand, padding=padding)
     new_shape: list[int] = []
     taken: list[Any] = []
     placed: list[Any] = []

@@ -12,12 +12,12 @@ from functrace.ir.types import Shape
 from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
+from functrace.primitives.windowing import windows
 from functrace.tracing.conversions import reject_out, written_into_an_array
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import user_place
 from functrace.tracing.refusals import POSITIONS, STATIC, unsupported
-from functrace.tracing.sharing import share_memory
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
@@ -324,7 +324,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
-    """As `numpy.lib.stride_tricks.sliding_window_view`, though the windows hold copies."""
+    """As `numpy.lib.stride_tricks.sliding_window_view`."""
     if writeable:
         raise unsupported("sliding_window_view with writeable=True")
     lengths = tuple(np.atleast_1d(window_shape).tolist())
@@ -335,13 +335,14 @@ def sliding_window_view(
     axes = normalize_axis_tuple(axis, np.ndim(x), allow_duplicate=True)
     if len(axes) != len(lengths):
         raise ValueError("Must provide one length of the window for each axis.")
-    windows = x
+    shape = list(shape_of(x))
     for place, length in zip(axes, lengths, strict=True):
-        count = shape_of(windows)[place] - length + 1
-        if count < 1:
+        shape[place] -= length - 1
+        if shape[place] < 1:
             raise ValueError("window shape cannot be larger than input array shape")
-        indices = np.arange(count)[:, np.newaxis] + np.arange(length)
-        windows = np.moveaxis(np.take(windows, indices, axis=place), place + 1, -1)
-    if isinstance(x, Tracer):
-        share_memory(x, windows, sliding_window_view, {"window_shape": window_shape, "axis": axis})
-    return windows
+    result = x
+    for place, length in zip(axes, lengths, strict=True):
+        # Where an axis is named twice, these are windows of windows.
+        found = bind(windows, result, along=(place,), lengths=(length,), steps=(1,), dilations=(1,))
+        result = np.moveaxis(found, 0, -1)
+    return result

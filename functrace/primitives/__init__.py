@@ -18,3 +18,4 @@ from functrace.primitives import roots as roots
 from functrace.primitives import shaping as shaping
 from functrace.primitives import special as special
 from functrace.primitives import spectral as spectral
+from functrace.primitives import windowing as windowing
