@@ -665,6 +665,39 @@ case(
     dtypes=COMPLEX,
 )
 
+# signals.py
+
+elementwise("sinc", REALS, dtypes=COMPLEX)
+case(
+    "sinc_derivative",
+    variant(Input(value=np.float64(1.0)), Input((3,))),
+    variant(Input(value=np.array([2.0, 3.0])), Input((3, 1))),
+    variant(Input(value=np.float64(3.0)), Input((0,))),
+    argnums=(1,),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="the order is a whole number",
+)
+elementwise("i0", REALS)
+case(
+    "bessel_i",
+    variant(Input(value=np.float64(1.0)), Input((3,))),
+    variant(Input(value=np.array([0.0, 3.0])), Input((3, 1))),
+    variant(Input(value=np.float64(-2.0)), Input((0,))),
+    argnums=(1,),
+    in_programs=False,
+    why="the order is a whole number",
+)
+case(
+    "correlate",
+    variant((4,), (3,), mode="valid"),
+    variant((4,), (2,), mode="same"),
+    variant((3,), (3,), mode="same"),
+    variant((3,), (2,), mode="full"),
+    variant((2,), (1,), mode="full"),
+    dtypes=COMPLEX,
+)
+
 # ordering.py
 
 case(

@@ -80,7 +80,7 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear choosing shaping windowing elementwise parts special reducing contracting"
-            " indexing cumulating fourier ordering"
+            " indexing cumulating fourier signals ordering"
             " factoring spectral eigen least_squares roots",
         )
     ],
@@ -135,7 +135,7 @@ FLOORS: list[list[Room]] = [
             "NumPy's functions are composed of operations, with NumPy's signatures",
             "subscripts calculus choosing contracting elementwise inspecting linear_algebra"
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
-            " ufunc_calls joining lists norms taking vectorizing fourier interpolating"
+            " ufunc_calls joining lists norms taking vectorizing fourier signals interpolating"
             " quantiles sorting"
             " polynomials polynomial",
         )

@@ -36,6 +36,7 @@ from functrace.numpy import polynomials as polynomials
 from functrace.numpy import quantiles as quantiles
 from functrace.numpy import reducing as reducing
 from functrace.numpy import reshaping as reshaping
+from functrace.numpy import signals as signals
 from functrace.numpy import sorting as sorting
 from functrace.numpy import statistics as statistics
 from functrace.numpy import subscripts as subscripts

@@ -21,14 +21,14 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """As `numpy.trapezoid`."""
     y = as_operand(y)
     rank = np.ndim(y)
-    axis = normalize_axis_index(axis, rank)
     if x is None:
         steps: Any = dx
     else:
         x = as_operand(x)
         steps = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)
-        if np.ndim(x) == 1:
-            steps = np.reshape(steps, (-1,) + (1,) * (rank - 1 - axis))
+    axis = normalize_axis_index(axis, rank)
+    if x is not None and np.ndim(x) == 1:
+        steps = np.reshape(steps, (-1,) + (1,) * (rank - 1 - axis))
     before = (slice(None),) * axis
     sums = y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]
     return np.sum(steps * sums / 2.0, axis=axis)
@@ -96,8 +96,6 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         raise TypeError("invalid number of arguments")
     if edge_order > 2:
         raise ValueError("'edge_order' greater than 2 not supported")
-    if f.dtype.kind == "b":
-        raise TypeError("gradient takes differences, which booleans do not have")
     if f.dtype.kind in "iu":
         f = cast_to(f, np.dtype(np.float64))
     results = [
@@ -115,6 +113,8 @@ def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
             "Shape of array too small to calculate a numerical gradient, at least "
             "(edge_order + 1) elements are required."
         )
+    if f.dtype.kind == "b":
+        raise TypeError("gradient takes differences, which booleans do not have")
     before = (slice(None),) * axis
 
     def at(start: int | None, stop: int | None) -> Any:

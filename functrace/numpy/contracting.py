@@ -15,7 +15,7 @@ from functrace.primitives.contracting import LABELS, contract
 from functrace.primitives.linear import as_array, as_scalar, dtype_of, shape_of
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
-from functrace.tracing.operands import as_operand, strong_operand
+from functrace.tracing.operands import strong_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tables import UFUNCS
 from functrace.tracing.tracer import bind
@@ -270,27 +270,3 @@ def cross_of_vectors(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     if shape_of(x1)[axis] != 3 or shape_of(x2)[axis] != 3:
         raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors.")
     return cross(x1, x2, axis=axis)
-
-
-# Convolution
-
-
-@implements(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """As `numpy.convolve`: the inner products of each window with the reversed kernel."""
-    a, v = np.atleast_1d(as_operand(a)), np.atleast_1d(as_operand(v))
-    if shape_of(a)[0] < shape_of(v)[0]:
-        a, v = v, a
-    (length,), (width,) = shape_of(a), shape_of(v)
-    if width == 0:
-        raise ValueError("v cannot be empty" if length else "a cannot be empty")
-    beyond = width - 1  # how far the kernel may reach over both ends
-    padding = {
-        "full": (beyond, beyond),
-        "same": (beyond - beyond // 2, beyond // 2),
-        "valid": (0, 0),
-    }
-    if mode not in padding:
-        raise ValueError(f"mode must be one of 'valid', 'same', or 'full' (got {mode!r})")
-    a = np.pad(a, padding[mode])
-    return np.lib.stride_tricks.sliding_window_view(a, width) @ np.flip(v)

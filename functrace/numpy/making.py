@@ -18,12 +18,12 @@ from functrace.errors import OperandError
 from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
-from functrace.primitives.linear import as_array, cast_to, shape_of
+from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
 from functrace.tracing.buffers import buffer, buffer_where_traced
 from functrace.tracing.conversions import written_into_an_array
 from functrace.tracing.entrances import entrance
 from functrace.tracing.implementing import implements
-from functrace.tracing.operands import as_operand, strong
+from functrace.tracing.operands import as_operand, strong, strong_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tracer import Tracer
 from functrace.tracing.views import as_laid_out, lies_as
@@ -304,8 +304,8 @@ def linspace(
     )
     start, stop = cast_to(start, float_dtype), cast_to(stop, float_dtype)
     delta = stop - start
-    numbers = np.reshape(np.arange(num, dtype=float_dtype), (num,) + (1,) * delta.ndim)
-    step = delta / intervals if intervals > 0 else np.full_like(delta, np.nan)
+    numbers = np.reshape(np.arange(num, dtype=float_dtype), (num,) + (1,) * np.ndim(delta))
+    step = delta / intervals if intervals > 0 else np.nan
     samples = numbers * (step if intervals > 0 else delta) + start
     if endpoint and num > 1:
         samples = np.where(numbers == num - 1, stop, samples)
@@ -330,8 +330,40 @@ def logspace(
 ) -> Any:
     """As `numpy.logspace`, with traced ends or base."""
     if np.ndim(base):
-        start, stop, base = np.broadcast_arrays(start, stop, base)
+        rank = max(map(np.ndim, (start, stop, base)))
+        start, stop, base = (
+            np.reshape(x, (1,) * (rank - np.ndim(x)) + shape_of(x))
+            for x in map(as_operand, (start, stop, base))
+        )
+        np.broadcast_shapes(*map(shape_of, (start, stop, base)))
         base = np.expand_dims(base, axis)
     exponents = np.linspace(start, stop, num, endpoint, axis=axis)
     powers = np.power(base, exponents)
     return powers if dtype is None else cast_to(powers, np.dtype(dtype))
+
+
+@implements(np.geomspace)
+def geomspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """As `numpy.geomspace`, with traced ends; whether they are zero is seen where they are known.
+
+    Numbers of any sign, and complex ones, are turned so that the first one is positive.
+    """
+    start, stop = strong_operand(start), strong_operand(stop)
+    for end in map(known_value, (start, stop)):
+        if not isinstance(end, Tracer) and np.any(end == 0):
+            raise ValueError("Geometric sequence cannot include zero")
+    common = np.result_type(dtype_of(start), dtype_of(stop), float(num), np.zeros((), dtype))
+    start, stop = cast_to(start, common), cast_to(stop, common)
+    direction = np.sign(start)
+    first, last = start / direction, stop / direction
+    samples = np.logspace(np.log10(first), np.log10(last), num, endpoint, dtype=common)
+    numbers = np.reshape(np.arange(num), (num,) + (1,) * (np.ndim(samples) - 1))
+    samples = np.where(numbers == 0, first, samples)
+    if num > 1 and endpoint:
+        samples = np.where(numbers == num - 1, last, samples)
+    samples = samples * direction
+    if axis != 0:
+        samples = np.moveaxis(samples, 0, axis)
+    return samples if dtype is None else cast_to(samples, np.dtype(dtype))

@@ -16,6 +16,7 @@ from functrace.primitives import parts as parts
 from functrace.primitives import reducing as reducing
 from functrace.primitives import roots as roots
 from functrace.primitives import shaping as shaping
+from functrace.primitives import signals as signals
 from functrace.primitives import special as special
 from functrace.primitives import spectral as spectral
 from functrace.primitives import windowing as windowing

@@ -31,7 +31,6 @@ row("np.matvec", call((2, 3), (3,)), call((2, 3), (4, 3)))
 row("np.vecmat", call((2,), (2, 3)), call((4, 2), (2, 3)))
 row("np.cross", call((3,), (2, 3)), call((3, 2), (3, 2), axis=0))
 row("np.linalg.cross", call((3,), (2, 3)), call((3, 2), (3, 2), axis=0))
-row("np.convolve", call((4,), (3,)), call((4,), (3,), "same"), call((3,), (5,), "valid"))
 row(
     "np.einsum",
     call("ij,jk->ik", (2, 3), (3, 4)),

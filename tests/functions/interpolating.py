@@ -12,6 +12,8 @@ row(
     "np.interp",
     call(Input((2, 3), POSITIVE), _GRID, (4,)),
     call(Input((3,), POSITIVE), Input(value=_GRID), (4,), left=0.5),
+    call(Input((3,), POSITIVE), _GRID, (4,), period=3.7),
     is_complex=False,
-    why="a grid is real",
+    dtypes=("float32", "int64", "uint8", "bool"),
+    why="a grid is real; of complex points NumPy drops the imaginary parts, with a warning",
 )

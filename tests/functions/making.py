@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.cases import BOOLEANS, Input
+from tests.cases import BOOLEANS, POSITIVE, Input
 from tests.functions.rows import call, constant, given, row
 
 row("np.full", call(given((2, 3)), (3,)), call(2, ()), own=True)
@@ -19,7 +19,18 @@ row(
     call((3,), (2, 1), num=3, endpoint=False, axis=-1),
     call((), 2.0, retstep=True),
 )
-row("np.logspace", call((), (), 4), call((3,), (2, 1), num=3, base=2.0))
+row(
+    "np.logspace",
+    call((), (), 4),
+    call((3,), (2, 1), num=3, base=2.0),
+    call((), (2,), 3, base=Input((2, 1), POSITIVE), axis=1),
+)
+row(
+    "np.geomspace",
+    call(Input((), POSITIVE), Input((), POSITIVE), 4),
+    call(Input((3,), POSITIVE), Input((2, 1), POSITIVE), num=3, endpoint=False, axis=-1),
+    call(Input((2,), POSITIVE), 5.0, 1),
+)
 for _name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"):
     row(f"np.{_name}", call((2, 3)), call([(), ()]), call((2, 3), dtype="complex64"), own=True)
 row("np.r_", call((2,), (3,)), call((), 1.5), own=True, use=lambda r_, *arrays: r_[arrays])

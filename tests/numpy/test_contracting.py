@@ -126,16 +126,6 @@ def test_mismatching_shapes_are_named():
         ft.vjp(lambda x: np.dot(x, x, out=np.zeros(())), real(3))
 
 
-@pytest.mark.parametrize("mode", ["full", "same", "valid"])
-def test_convolution(mode):
-    for n, k in ((7, 3), (7, 4), (3, 7), (4, 7), (3, 3), (5, 1)):
-        check(lambda a, v: np.convolve(a, v, mode), real(n), real(k))
-    assert_like_numpy(lambda a: np.convolve(a, [1, 2], mode), np.array([1, 2, 5]))
-    assert_like_numpy(lambda a, v: np.convolve(a, v, mode), real(4) + 1j, real(2))
-    with pytest.raises(ValueError, match="mode must be"):
-        ft.grad(lambda a: np.sum(np.convolve(a, [1.0], "wrong")))(real(3))
-
-
 def test_numbers_are_arrays_in_products():
     x = np.ones(2, np.float32)
     for f in (np.dot, np.inner, np.outer, np.kron, np.multiply.outer, np.subtract.outer):
