@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -305,6 +306,7 @@ def _solved_blocks(a: Any, b: Any, longest: int, solve: Callable[..., Any]) -> A
     return out.reshape(lanes, -1)[:, :count]
 
 
+@cache
 def _smallest(dtype: np.dtype[Any]) -> float:
     """A size of numbers of which several can be multiplied and nothing gets lost."""
     return float(np.finfo(dtype).tiny) ** 0.25
@@ -366,11 +368,10 @@ class ProductPullback(Primitive):
 
     def run(self, cotangent: Any, x: Any, products: Any, *, axis: int) -> Any:
         """Divide where that is exact; else solve the recurrence."""
-        rows = [np.moveaxis(part, axis, -1) for part in (cotangent, x, products)]
         with np.errstate(all="ignore"):
-            found = _pulled_by_division(*rows)
+            found = _pulled_by_division(cotangent, x, products, axis)
         if found is not None:
-            return np.ascontiguousarray(np.moveaxis(found, -1, axis))
+            return found
         later = bind(recurrence, x, cotangent, axis=axis, reverse=True)
         return product_or_zero(later, before(products, axis, 1))
 
@@ -443,27 +444,27 @@ class ProductPullback(Primitive):
 product_pullback = ProductPullback("product_pullback")
 
 
-def _pulled_by_division(cotangent: Any, x: Any, products: Any) -> Any:
-    """The pullback along the last axis; None where the quotients would not be exact."""
-    count = x.shape[-1]
+def _pulled_by_division(cotangent: Any, x: Any, products: Any, axis: int) -> Any:
+    """The pullback by quotients of sums; None where these would not be exact."""
     weighted = cotangent * products
-    if not all_finite(weighted):
+    if not x.size or not all_finite(weighted):
         return None
-    is_zero = x == 0
-    if not np.count_nonzero(is_zero):
-        found = np.add.accumulate(weighted[..., ::-1], -1)[..., ::-1] / x
+    backwards = along(axis, slice(None, None, -1))
+    sums = np.add.accumulate(weighted[backwards], axis)[backwards]
+    if np.count_nonzero(x) == x.size:
+        found = sums / x
         return found if _is_exact(x, products) and all_finite(found) else None
     # Behind a zero all products are zero: so are the terms of the sums for the elements before it.
-    first = is_zero & (np.add.accumulate(is_zero, -1) == 1)
-    without = np.where(first, 1, x)
-    others = np.multiply.accumulate(without, -1)
-    if not _is_exact(np.where(is_zero, 1, x), np.where(others == 0, 1, others)):
+    is_zero = x == 0
+    first = is_zero & (np.add.accumulate(is_zero, axis) == 1)
+    others = np.multiply.accumulate(np.where(first, 1, x), axis)
+    divisors = np.where(is_zero, 1, x)
+    if not _is_exact(divisors, np.where(others == 0, 1, others)):
         return None
-    is_behind = np.logical_or.accumulate(is_zero, -1)
-    found = np.add.accumulate(weighted[..., ::-1], -1)[..., ::-1] / np.where(is_zero, 1, x)
-    of_zero = np.add.reduce(np.where(is_behind, cotangent * others, 0), -1, keepdims=True)
-    found = np.where(first, of_zero, np.where(is_behind, 0, found))
-    return found if count and all_finite(found) else None
+    is_behind = np.logical_or.accumulate(is_zero, axis)
+    of_zero = np.add.reduce(np.where(is_behind, cotangent * others, 0), axis, keepdims=True)
+    found = np.where(first, of_zero, np.where(is_behind, 0, sums / divisors))
+    return found if all_finite(found) else None
 
 
 def _is_exact(x: Any, products: Any) -> bool:
@@ -471,12 +472,8 @@ def _is_exact(x: Any, products: Any) -> bool:
 
     Of products too small to have all their digits the quotients matter only if elements are small.
     """
-    if not x.size:
-        return False
-    dtype = products.dtype
-    return bool(
-        np.abs(products).min() >= np.finfo(dtype).tiny or np.abs(x).min() >= _smallest(dtype)
-    )
+    smallest = _smallest(products.dtype)
+    return bool(np.abs(x).min() >= smallest or np.abs(products).min() >= smallest**4)
 
 
 # Any ufunc
@@ -642,6 +639,38 @@ class CumulativeExtreme(Accumulation):
         share = np.divide(1, count, dtype=np.finfo(output.dtype).dtype)
         factors = np.where(is_new, 0, np.where(wins, 1 - share, 1))
         return factors, lambda t: np.where(wins, t * share, 0)
+
+    def vjp(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        axis: int,
+    ) -> Sequence[Any]:
+        """Of ordinary arrays without ties, sums of the cotangents from extreme to extreme."""
+        x, *starts = inputs
+        if not starts and all(type(part) is np.ndarray for part in (cotangent, x, output)):
+            found = _pulled_to_extremes(cotangent, x, output, axis)
+            if found is not None:
+                return (found,)
+        return super().vjp(cotangent, inputs, output, needed, axis=axis)
+
+
+def _pulled_to_extremes(cotangent: Any, x: Any, output: Any, axis: int) -> Any:
+    """The cotangent where each extreme is met in one element; None where there are ties or nan."""
+    if not output.size or not all_finite(output):
+        return None
+    x, output, rows = (np.moveaxis(part, axis, -1) for part in (x, output, cotangent))
+    is_new = np.ones(output.shape, bool)
+    np.not_equal(output[..., 1:], output[..., :-1], is_new[..., 1:])
+    if np.count_nonzero(is_new) != np.count_nonzero(x == output):
+        return None
+    found = np.zeros(output.shape, rows.dtype)
+    places = np.flatnonzero(is_new)
+    found.reshape(-1)[places] = np.add.reduceat(rows.reshape(-1), places)
+    return np.ascontiguousarray(np.moveaxis(found, -1, axis))
 
 
 _KINDS: dict[np.ufunc, type[Accumulation]] = {
