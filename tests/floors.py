@@ -135,8 +135,8 @@ FLOORS: list[list[Room]] = [
             "NumPy's functions are composed of operations, with NumPy's signatures",
             "subscripts calculus choosing contracting elementwise inspecting linear_algebra"
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
-            " ufunc_calls joining lists norms taking vectorizing fourier signals interpolating"
-            " quantiles sorting"
+            " ufunc_calls updating joining lists norms taking vectorizing fourier signals"
+            " interpolating quantiles sorting"
             " polynomials polynomial",
         )
     ],

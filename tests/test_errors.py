@@ -411,11 +411,6 @@ def an_axis_that_is_not_there():
     in_grad(lambda x: np.sum(x, axis=3))()
 
 
-@case(errors.UnsupportedFunctionError, TypeError, r"numpy\.subtract\.reduce was .*", where=HERE)
-def a_ufunc_method_without_an_implementation():
-    in_grad(lambda x: np.subtract.reduce(x, axis=None))()
-
-
 @case(
     errors.UnknownValueError,
     TypeError,

@@ -61,6 +61,7 @@ from functrace.numpy.making import r_ as r_
 from functrace.numpy.polynomials import poly1d as poly1d
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
+from functrace.numpy.updating import At as At
 from functrace.numpy.vectorizing import frompyfunc as frompyfunc
 from functrace.numpy.vectorizing import vectorize as vectorize
 from functrace.tracing.entrances import entrance as _entrance

@@ -261,7 +261,7 @@ def written_at(ufunc: np.ufunc, flat: Any, numbers: Any, *operands: Any) -> Any:
             result = value_for(flat, ufunc(flat[numbers], *operands))
             return bind(index_update, flat, result, numbers, index=("indices",), unique=True)
     if primitive is None or len(set(loop)) > 1 or not _is_castable(loop[-1], flat):
-        return _written_one_by_one(ufunc, flat, numbers, operands)
+        return written_one_by_one(ufunc, flat, numbers, operands)
     if is_known:
         elements, keys = flat[distinct], np.concatenate([np.arange(len(distinct)), number])
     else:
@@ -279,7 +279,7 @@ def written_at(ufunc: np.ufunc, flat: Any, numbers: Any, *operands: Any) -> Any:
     return bind(index_update, flat, result, distinct, index=("indices",), unique=True)
 
 
-def _written_one_by_one(
+def written_one_by_one(
     ufunc: Callable[..., Any], flat: Any, numbers: Any, operands: Sequence[Any]
 ) -> Any:
     """The same for any function of elements, one operation after the other."""

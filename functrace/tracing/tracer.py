@@ -14,12 +14,11 @@ by binding one recording further out, so ``if x > 0:`` works) or keeps types onl
 
 from __future__ import annotations
 
-import ast
 import operator
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn, TypeVar, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -37,7 +36,7 @@ from functrace.ir.types import UNKNOWN
 from functrace.tracing.conversions import not_converted, quoted, written_into_an_array
 from functrace.tracing.creations import writes_by_method
 from functrace.tracing.entrances import at_entrance, enter_by_methods
-from functrace.tracing.expressions import expression_at, stores_an_item
+from functrace.tracing.expressions import stores_an_item
 from functrace.tracing.operands import (
     PLAIN_SCALARS,
     as_base,
@@ -375,19 +374,9 @@ class Tracer(TracedArray):
         return operator.index(self._number("An index", advice_on_index, INTEGERS))
 
     @property
-    def at(self) -> NoReturn:
-        """Refuse: what JAX writes so is written as an assignment here."""
-        found = expression_at(user_place(1))
-        name = "x"
-        if isinstance(found, ast.Attribute):
-            name = ast.unparse(found.value)
-        raise AttributeError(
-            f"A traced array has no 'at': it is written as an array of NumPy's.\n"
-            f"  at {source_of(user_place(1))}\n"
-            f"  For y = {name}.at[index].set(value) write y = {name}.copy(), then "
-            "y[index] = value; for .add(value) y[index] += value, or np.add.at(y, index, value) "
-            "where indices repeat."
-        )
+    def at(self) -> Any:
+        """What JAX's arrays have: ``x.at[index].set(value)`` and others, which change nothing."""
+        return FUNCTIONS[np.ufunc.at](self)
 
     def item(self, *index: Any) -> Any:
         """Refuse: a Python number cannot carry the derivative. Integers that are known pass."""
