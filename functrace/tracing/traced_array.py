@@ -207,6 +207,12 @@ class TracedArray:
 
     @imag.setter
     def imag(self, value: Any) -> None:
+        if self.dtype.kind != "c":
+            raise OperandError(
+                f"A traced {self.type} has no imaginary part that could be assigned.",
+                source_of(user_place(1)),
+                "Make it complex first: x = x.astype(complex).",
+            )
         self.imag[...] = value
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Hashable, Mapping
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Final, cast
 
 import numpy as np
@@ -25,7 +26,8 @@ def identity(value: Any) -> Hashable:
 
     That is the class, and for numbers the bits; for tuples, frozen sets, slices, ranges, mappings
     and dataclasses the identities of what they hold. Of any other class, ``==`` decides among its
-    objects: a class that defines it says by it what is the same.
+    objects, but where it does not see a difference, as between 2 and 2.0: attributes that are equal
+    must be the same. Of a class in C, as `Decimal`, it is what a pickle keeps of an object.
 
     Returns:
         An object that can be compared. It can be hashed if the value can.
@@ -34,6 +36,9 @@ def identity(value: Any) -> Hashable:
     (True, False)
     >>> identity(float("nan")) == identity(float("nan")), identity(0.0) == identity(-0.0)
     (True, False)
+    >>> from decimal import Decimal
+    >>> identity(Decimal("1")) == identity(Decimal("1.0"))
+    False
     """
     cls = class_of(value)
     if cls in _PLAIN:
@@ -53,7 +58,78 @@ def identity(value: Any) -> Hashable:
     if hasattr(cls, "__dataclass_fields__") and _is_generated(cls.__eq__):
         fields = [field.name for field in dataclasses().fields(cls) if field.compare]
         return (cls, *(identity(getattr(value, name)) for name in fields))
-    return (cls, value)
+    if cls.__eq__ is object.__eq__ or cls in _EXACT or cls.__module__.startswith(_EXACT_MODULES):
+        return (cls, value)
+    if type(cls.__eq__) is not FunctionType and not _attributes(value):
+        return (cls, _as_kept(value))
+    numbers = (make(value) for base, make in _IDENTITIES.items() if isinstance(value, base))
+    return (cls, _Equal(value), *numbers)
+
+
+_EXACT: Final = frozenset({MethodType, CodeType})
+_EXACT_MODULES: Final = ("functrace.", "numpy")
+"""Classes, and modules of classes, of which equal objects are the same."""
+
+
+class _Equal:
+    """An object that is the same as another one if they are equal, and their equal attributes are.
+
+    An attribute that differs although the objects are equal does not count: their class says so.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Equal):
+            return False
+        one, two = self.value, other.value
+        if one is two:
+            return True
+        if not one == two:
+            return False
+        mine, others = _attributes(one), _attributes(two)
+        return all(
+            not _are_told_apart(x, others[name]) for name, x in mine.items() if name in others
+        )
+
+
+def _are_told_apart(x: Any, y: Any) -> bool:
+    """Whether two values are equal and not the same."""
+    if x is y:
+        return False
+    try:
+        return bool(x == y) and identity(x) != identity(y)
+    except (TypeError, ValueError):  # no single truth, as of arrays
+        return False
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What is kept in an object by names."""
+    found = dict(getattr(value, "__dict__", ()))
+    for base in type(value).__mro__:
+        slots: Any = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            is_private = name.startswith("__") and not name.endswith("__")
+            slot = f"_{base.__name__.lstrip('_')}{name}" if is_private else name
+            if hasattr(value, slot) and slot not in ("__dict__", "__weakref__"):
+                found[slot] = getattr(value, slot)
+    return found
+
+
+def _as_kept(value: Any) -> Hashable:
+    """What a pickle would keep of an object, by identities; the object where it would keep none."""
+    try:
+        kept = identity(value.__reduce_ex__(4))
+        hash(kept)
+    except Exception:  # noqa: BLE001  (it is its own class's code)
+        return value
+    return kept
 
 
 def _of_scalar(x: np.generic) -> Hashable:

@@ -270,3 +270,18 @@ def test_methods_that_are_functions_of_numpys():
         lambda x: x.compress([True, False, True], 0) * x.argpartition(1)[:2],
     ):
         np.testing.assert_array_equal(ft.jit(f)(x), f(x))
+
+
+def test_a_real_array_has_no_imaginary_part_to_assign():
+    def f(x):
+        x.imag = 3.0
+        return x
+
+    for x in (np.ones(2), np.array(1.5)):
+        with pytest.raises(TypeError, match="imaginary part"):
+            f(x.copy())
+        for mode in (ft.jit(f), lambda x: ft.vjp(f, x), lambda x: ft.vmap(f)(x[None])):
+            with pytest.raises(
+                ft.errors.OperandError, match=r"(?s)imaginary part.*astype\(complex"
+            ):
+                mode(x)

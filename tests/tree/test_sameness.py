@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import datetime as dt
 import enum
 import itertools
 import types
+import uuid
 from collections import OrderedDict, namedtuple
+from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,6 +99,91 @@ def test_values_are_the_same_exactly_where_nothing_tells_them_apart(wrap):
     assert len(set(identities)) == len(values)
     for (a, x), (b, y) in itertools.combinations(zip(values, identities, strict=True), 2):
         assert x != y, (a, b)
+
+
+class ByHand:
+    """A class whose `==` compares a part of it."""
+
+    def __init__(self, rate, note=None):
+        self.rate, self.note = rate, note
+
+    def __eq__(self, other):
+        return isinstance(other, ByHand) and self.rate == other.rate
+
+    def __hash__(self):
+        return hash(self.rate)
+
+
+class InSlots:
+    __slots__ = ("__only", "unset")
+
+    def __init__(self, only):
+        self.__only = only
+
+    def __eq__(self, other):
+        return isinstance(other, InSlots) and self.__only == other.__only
+
+    def __hash__(self):
+        return hash(self.__only)
+
+
+class Degrees(float):
+    __slots__ = ()
+
+
+class WithUnit(float):
+    unit = "m"
+
+    def __init__(self, value):
+        self.seen = []
+
+
+UTC, EAST = dt.UTC, dt.timezone(dt.timedelta(hours=1))
+
+EQUAL_AND_NOT_THE_SAME = {
+    "decimal": (Decimal(1), Decimal("1.0"), Decimal("1.00")),
+    "signed decimal": (Decimal(0), Decimal("-0")),
+    "time zone": (dt.datetime(2020, 1, 1, 12, tzinfo=UTC),
+                  dt.datetime(2020, 1, 1, 13, tzinfo=EAST)),
+    "fold": (dt.time(1, fold=0), dt.time(1, fold=1)),
+    "by hand": (ByHand(2), ByHand(2.0), ByHand(True + 1.0 + 0j)),
+    "by hand, within": (ByHand((1, (2,))), ByHand((1, (2.0,))), ByHand((True, (2,)))),
+    "by hand, by hand": (ByHand(ByHand(0.0)), ByHand(ByHand(-0.0))),
+    "slots": (InSlots(2), InSlots(2.0)),
+    "subclass of float": (Degrees(0.0), Degrees(-0.0)),
+    "subclass with attributes": (WithUnit(0.0), WithUnit(-0.0)),
+    "in a tuple": ((Decimal(1),), (Decimal("1.0"),)),
+    "in a dataclass": (Options(Decimal(1)), Options(Decimal("1.0"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EQUAL_AND_NOT_THE_SAME)
+def test_what_is_equal_is_not_always_the_same(name):
+    values = EQUAL_AND_NOT_THE_SAME[name]
+    identities = [identity(value) for value in values]
+    assert len(set(values)) == 1
+    assert len(set(identities)) == len(values)
+    assert [identity(copy.deepcopy(value)) for value in values] == identities
+    assert [hash(identity(copy.deepcopy(value))) for value in values] == [*map(hash, identities)]
+
+
+def test_each_of_them_is_recorded_for_itself():
+    for values in EQUAL_AND_NOT_THE_SAME.values():
+        seen = []
+        f = ft.jit(lambda option, x: seen.append(option) or x, static_argnums=0)
+        for _ in range(3):
+            for value in values:
+                f(copy.deepcopy(value), 1.0)
+        assert len(seen) == len(values)
+
+
+def test_what_a_class_leaves_out_of_its_comparison_does_not_count():
+    assert identity(ByHand(2, "a")) == identity(ByHand(2, "b"))
+    assert identity(ByHand(2, np.ones(2))) == identity(ByHand(2, np.zeros(2)))
+    assert identity(ByHand(2)) == identity(copy.deepcopy(ByHand(2)))
+    for value in (Fraction(1, 3), Decimal("0.1"), Path("a"), uuid.UUID(int=3), Decimal("nan"),
+                  dt.date(2020, 1, 1), types.MethodType(len, "a"), list[int]):  # fmt: skip
+        assert identity(value) == identity(copy.deepcopy(value))
 
 
 def test_a_class_says_what_is_the_same():
