@@ -275,6 +275,18 @@ elementwise(
     in_programs=False,
 )
 
+# requiring.py
+
+case(
+    "require",
+    variant((2, 3), Input(value=np.ones((2, 1), bool)), error="ValueError", message="not so"),
+    variant((), Input(value=np.array(True)), error="ValueError", message="not so"),
+    variant((0, 2), Input(value=np.ones((0,), bool)), error="ZeroDivisionError", message="not so"),
+    dtypes=COMPLEX,
+    in_programs=False,
+    why="the condition holds, or there is nothing to look at",
+)
+
 # elementwise.py: arithmetic
 
 elementwise("product_or_zero", REALS, REALS, dtypes=COMPLEX)
@@ -309,6 +321,7 @@ elementwise("fabs", REALS)
 elementwise("hypot", REALS, REALS)
 elementwise("copysign", REALS, REALS, in_programs=False, why="jumps")
 elementwise("heaviside", REALS, REALS, in_programs=False, why="jumps")
+elementwise("nextafter", REALS, REALS, in_programs=False, why="no digits are left to compare")
 
 # elementwise.py: exponentials and logarithms
 
@@ -363,7 +376,7 @@ for _name in ("floor", "ceil", "trunc", "rint"):
     constant(_name, (BETWEEN_WHOLE,))
 for _name in ("isfinite", "isinf", "isnan"):
     constant(_name, (REALS,), dtypes=COMPLEX)
-for _name in ("sign", "signbit"):
+for _name in ("sign", "signbit", "spacing"):
     constant(_name, (REALS,))
 constant("isnat", why="takes dates only, which are never traced")
 for _name in ("logical_and", "logical_or", "logical_xor"):
@@ -379,6 +392,7 @@ for _name in ("equal", "not_equal"):
 for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     constant(_name, (INTEGERS, INTEGERS), (BOOLEANS, BOOLEANS))
 constant("invert", (INTEGERS,), (BOOLEANS,))
+constant("bitwise_count", (INTEGERS,))
 for _name in ("left_shift", "right_shift"):
     constant(_name, (INTEGERS, NATURALS))
 case(
@@ -605,6 +619,7 @@ case(
 for _ufunc in (
     "add", "subtract", "multiply", "divide", "logaddexp", "logaddexp2", "hypot", "arctan2",
     "copysign", "heaviside", "maximum", "minimum", "fmax", "fmin", "power", "remainder", "fmod",
+    "nextafter",
 ):  # fmt: skip
     _domain = DISTINCT if _ufunc in ("maximum", "minimum", "fmax", "fmin") else ABOVE_ONE
     case(
@@ -705,6 +720,15 @@ case(
     variant(Input((2, 3), DISTINCT), axis=1, kind=None),
     variant(Input((3, 1), DISTINCT), axis=0, kind="stable"),
     variant(Input((0,), DISTINCT), axis=0, kind=None),
+    in_programs=False,
+    why="locally constant",
+)
+
+case(
+    "argpartition",
+    variant(Input((2, 4), DISTINCT), kth=(1,), axis=1, kind="introselect"),
+    variant(Input((3, 1), DISTINCT), kth=(0, 2), axis=0, kind="introselect"),
+    variant(Input((3, 0), DISTINCT), kth=(-1,), axis=0, kind="introselect"),
     in_programs=False,
     why="locally constant",
 )

@@ -79,9 +79,9 @@ FLOORS: list[list[Room]] = [
         room(
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
-            "linear choosing shaping windowing elementwise parts special reducing contracting"
-            " indexing cumulating fourier signals ordering"
-            " factoring spectral eigen least_squares roots",
+            "linear requiring choosing shaping windowing elementwise parts special reducing"
+            " contracting indexing cumulating fourier signals ordering factoring spectral eigen"
+            " least_squares roots",
         )
     ],
     [
@@ -136,8 +136,8 @@ FLOORS: list[list[Room]] = [
             "subscripts calculus choosing contracting elementwise inspecting linear_algebra"
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
             " ufunc_calls updating joining lists norms taking vectorizing fourier signals"
-            " interpolating quantiles sorting"
-            " polynomials polynomial",
+            " interpolating quantiles sorting polynomials polynomial positions histograms sets"
+            " bits extending",
         )
     ],
     [

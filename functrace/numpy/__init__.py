@@ -20,12 +20,15 @@ import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
 from numpy import fft as _fft
 from numpy import linalg as _linalg
 
+from functrace.numpy import bits as bits
 from functrace.numpy import calculus as calculus
 from functrace.numpy import classes as classes
 from functrace.numpy import contracting as contracting
 from functrace.numpy import cumulative as cumulative
 from functrace.numpy import elementwise as elementwise
+from functrace.numpy import extending as extending
 from functrace.numpy import fourier as fourier
+from functrace.numpy import histograms as histograms
 from functrace.numpy import indexing as indexing
 from functrace.numpy import inspecting as inspecting
 from functrace.numpy import interpolating as interpolating
@@ -33,9 +36,11 @@ from functrace.numpy import joining as joining
 from functrace.numpy import linear_algebra as linear_algebra
 from functrace.numpy import norms as norms
 from functrace.numpy import polynomials as polynomials
+from functrace.numpy import positions as positions
 from functrace.numpy import quantiles as quantiles
 from functrace.numpy import reducing as reducing
 from functrace.numpy import reshaping as reshaping
+from functrace.numpy import sets as sets
 from functrace.numpy import signals as signals
 from functrace.numpy import sorting as sorting
 from functrace.numpy import statistics as statistics
@@ -73,6 +78,7 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # By now the tables say what NumPy's functions mean on tracers.
 fft, linalg = _ListNamespace(_fft), _ListNamespace(_linalg)
+emath = _ListNamespace(_numpy.emath)
 globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
 

@@ -19,13 +19,13 @@ from functrace.primitives.elementwise import (
     sign_primitive,
     ufunc_dtype,
 )
-from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_choice
+from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, known_choice
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand, strong_operand
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.refusals import POSITIONS
+from functrace.tracing.refusals import CLOSE, POSITIONS
 from functrace.tracing.tables import NAMED_UFUNCS, UFUNCS
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
@@ -133,6 +133,18 @@ def nan_to_num(
 # Parts of complex numbers
 
 
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """As `numpy.real_if_close`, of known values or real ones."""
+    a = as_operand(a)
+    dtype = dtype_of(a)
+    if dtype.kind == "c":
+        values = known_choice(a, "The input of real_if_close", CLOSE, "dtype")
+        is_close = np.real_if_close(values, tol).dtype.kind != "c"
+        a = np.real(a) if is_close else a
+    return a if np.ndim(a) else as_array(a)
+
+
 @implements(np.real)
 def real_part(val: Any) -> Any:
     """As `numpy.real`; of True it is the number 1, as in Python."""
@@ -163,7 +175,41 @@ def angle(z: Any, deg: bool = False) -> Any:
     return np.rad2deg(radians) if deg else radians
 
 
+# Infinite values
+
+
+@implements(np.isposinf)
+def isposinf(x: Any, out: Any = None) -> Any:
+    """As `numpy.isposinf`."""
+    reject_out(out)
+    return np.logical_and(np.isinf(x), np.logical_not(np.signbit(_ordered(x))))
+
+
+@implements(np.isneginf)
+def isneginf(x: Any, out: Any = None) -> Any:
+    """As `numpy.isneginf`."""
+    reject_out(out)
+    return np.logical_and(np.isinf(x), np.signbit(_ordered(x)))
+
+
+def _ordered(x: Any) -> Any:
+    """Numbers of which one may be less than another one."""
+    dtype = dtype_of(as_operand(x))
+    if dtype.kind == "c":
+        raise TypeError(
+            f"This operation is not supported for {dtype} values because it would be ambiguous."
+        )
+    return x
+
+
 # Arithmetic and rounding
+
+
+@implements(np.fix)
+def fix(x: Any, out: Any = None) -> Any:
+    """As `numpy.fix`."""
+    reject_out(out)
+    return np.trunc(x)
 
 
 def float_power(x: Any, y: Any) -> Any:

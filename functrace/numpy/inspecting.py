@@ -104,6 +104,16 @@ def iscomplex(x: Any) -> Any:
     return np.not_equal(np.imag(x), 0)
 
 
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, **options: Any) -> Any:
+    """As `numpy.einsum_path`, which looks at shapes only."""
+
+    def stand_in(x: Any) -> Any:
+        return np.broadcast_to(np.zeros((), x.dtype), x.shape) if isinstance(x, Tracer) else x
+
+    return np.einsum_path(*map(stand_in, operands), **options)
+
+
 # Comparisons of whole arrays
 
 

@@ -53,8 +53,8 @@ def accepting_lists(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _OF_SEQUENCES = frozenset({
-    "block", "choose", "column_stack", "concatenate", "dstack", "hstack", "lexsort", "multi_dot",
-    "select", "stack", "vstack",
+    "block", "choose", "column_stack", "concatenate", "dstack", "histogram2d", "histogramdd",
+    "hstack", "lexsort", "multi_dot", "ravel_multi_index", "select", "stack", "vstack",
 })  # fmt: skip
 """NumPy's functions of a sequence of arrays, which NumPy looks into itself."""
 

@@ -19,6 +19,7 @@ from functrace.ir.types import WEAK_KINDS, ArrayType, type_of
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reshaping import lengths_of
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.requiring import require
 from functrace.tracing.buffers import buffer, buffer_where_traced
 from functrace.tracing.conversions import written_into_an_array
 from functrace.tracing.entrances import entrance
@@ -154,6 +155,23 @@ def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
         is_borrowed = isinstance(a, np.ndarray) and np.may_share_memory(made, a)
         return buffer_where_traced(made, is_borrowed)
     return array(a, dtype, copy=None, order="F", ndmin=1)
+
+
+@implements(np.require)
+def require_array(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    """As `numpy.require`, an array that may be written in any case."""
+    x = np.require(np.empty(0), None, requirements)  # for NumPy's errors
+    order = "F" if requirements and not x.flags.c_contiguous else None
+    return array(a, dtype, copy=None, order=order)
+
+
+@implements(np.asarray_chkfinite)
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    """As `numpy.asarray_chkfinite`."""
+    x = array(a, dtype, copy=None, order=order)
+    if x.dtype.kind not in "fc":
+        return x
+    return require(x, np.isfinite(x), "array must not contain infs or NaNs")
 
 
 @implements(np.full)

@@ -1,40 +1,98 @@
-"""Medians, quantiles and percentiles: elements of the sorted array, and mixtures of two of them."""
+"""Medians, quantiles and percentiles: elements of the sorted array, and mixtures of two of them.
+
+The methods are those of Hyndman and Fan, Sample Quantiles in Statistical Packages, The American
+Statistician 50 (1996), and four more, as NumPy has them.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from functrace.numpy.reducing import is_given
-from functrace.numpy.taking import take
-from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_value, shape_of
+from functrace.numpy.reducing import is_given, warn_of_few
+from functrace.numpy.statistics import lined_up_weights
+from functrace.numpy.taking import take, take_along
+from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, shape_of
+from functrace.primitives.requiring import require
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
-from functrace.tracing.operands import as_operand
-from functrace.tracing.refusals import unsupported
-from functrace.tracing.tracer import Tracer
+from functrace.tracing.operands import as_operand, is_weak
 from functrace.tracing.views import lies_as
 
+_INDEX = np.dtype(np.intp)
 
-def _sorted_in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
-    """The elements along the axes in order, along axis 0; and the shape with axes of length 1."""
+
+class Samples(NamedTuple):
+    """Elements in order along axis 0, nan last.
+
+    Attributes:
+        ranked: The elements.
+        count: How many of them count: all, or as many as are numbers, an array of the shape of the
+            other axes.
+        order: The indices that put them in order.
+    """
+
+    ranked: Any
+    count: Any
+    order: Any
+
+    def at(self, place: Any) -> Any:
+        """The elements at some places, the axes of which come first.
+
+        Args:
+            place: The places in all samples; as of `in_each`, if these are of different lengths.
+        """
+        if np.ndim(self.count):
+            return self.in_each(place)
+        return take(self.ranked, cast_to(place, _INDEX), axis=0)
+
+    def in_each(self, place: Any) -> Any:
+        """The elements at some places, of the shape of the samples behind axes of their own."""
+        place = cast_to(place, _INDEX)
+        rows = np.reshape(place, (-1, *shape_of(self.ranked)[1:]))
+        return np.reshape(take_along(self.ranked, rows, 0), shape_of(place))
+
+
+def _in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
+    """The elements along the axes, along axis 0; and the shape with axes of length 1."""
     shape = shape_of(a)
     axes = tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
     kept = tuple(1 if place in axes else length for place, length in enumerate(shape))
     rest = tuple(length for place, length in enumerate(shape) if place not in axes)
-    a = np.moveaxis(a, axes, range(len(axes)))
-    length = math.prod(shape[place] for place in axes)
-    return np.sort(np.reshape(a, (length, *rest)), axis=0), kept
+    a = np.moveaxis(a, sorted(axes), range(len(axes)))
+    return np.reshape(a, (math.prod(shape[place] for place in axes), *rest)), kept
 
 
-def _nan_if_any(result: Any, ranked: Any) -> Any:
-    """Nan where there is one among the elements: it is the last of them in order."""
+def _samples(a: Any, leaves_out_nan: bool) -> Samples:
+    """The samples of an array of which each column, along axis 0, is one."""
+    order = np.argsort(a, axis=0)
+    ranked = take_along(a, order, 0, unique=True)
+    if not leaves_out_nan or dtype_of(a).kind not in "fc":
+        return Samples(ranked, shape_of(a)[0], order)
+    count = np.add.reduce(np.logical_not(np.isnan(a)), axis=0)
+    warn_of_few(count, "All-NaN slice encountered")
+    return Samples(ranked, count, order)
+
+
+def _nan_where(samples: Samples, result: Any) -> Any:
+    """Nan where a sample has one that counts, or where nothing counts."""
+    ranked, count, _ = samples
     if dtype_of(ranked).kind not in "fc":
         return as_scalar(result)
+    if np.ndim(count) or type(count) is not int:
+        return as_scalar(np.where(np.equal(count, 0), np.nan, result))
     return as_scalar(np.where(np.isnan(ranked[-1]), ranked[-1], result))
+
+
+def _kept(result: Any, shape: tuple[int, ...]) -> Any:
+    """The result with axes of length 1, an array in any case."""
+    return np.reshape(result, shape) if shape else as_array(result)
+
+
+# Medians
 
 
 @implements(np.median)
@@ -44,85 +102,237 @@ def median(
 ) -> Any:
     """As `numpy.median`."""
     reject_out(out)
-    ranked, kept = _sorted_in_front(a, axis)
-    middle, odd = divmod(len(ranked), 2)
-    result = np.mean(ranked[middle - 1 + odd : middle + 1], axis=0)
-    result = _nan_if_any(result, ranked) if len(ranked) else result
-    return np.reshape(result, kept) if keepdims else result
+    columns, kept = _in_front(a, axis)
+    samples = _samples(columns, leaves_out_nan=False)
+    middle, odd = divmod(samples.count, 2)
+    result = np.mean(samples.ranked[middle - 1 + odd : middle + 1], axis=0)
+    result = _nan_where(samples, result) if samples.count else result
+    return _kept(result, kept) if keepdims else result
+
+
+@implements(np.nanmedian)
+def nanmedian(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
+) -> Any:
+    """As `numpy.nanmedian`."""
+    keepdims = is_given(keepdims) and bool(keepdims)
+    if dtype_of(a).kind not in "fc" and a.size:
+        return median(a, axis, out, overwrite_input, keepdims)
+    reject_out(out)
+    if a.size == 0:
+        return np.nanmean(a, axis, keepdims=keepdims)
+    columns, kept = _in_front(a, axis)
+    samples = _samples(columns, leaves_out_nan=True)
+    upper = np.floor_divide(samples.count, 2)
+    lower = np.maximum(np.floor_divide(samples.count - 1, 2), 0)
+    pair = samples.at(np.stack([lower, upper]))
+    # The element in the middle is not half of its double where that is infinite.
+    result = np.where(np.equal(lower, upper), pair[0], np.mean(pair, axis=0))
+    result = _nan_where(samples, result)
+    return _kept(result, kept) if keepdims else result
+
+
+# Quantiles
+
+
+_ABOUT = {
+    "interpolated_inverted_cdf": (0.0, 1.0),
+    "hazen": (0.5, 0.5),
+    "weibull": (0.0, 0.0),
+    "median_unbiased": (1 / 3.0, 1 / 3.0),
+    "normal_unbiased": (3 / 8.0, 3 / 8.0),
+}
+"""The parameters alpha and beta of the continuous methods."""
+
+_BETWEEN = {
+    "averaged_inverted_cdf": lambda n, q: n * q - 1,
+    "linear": lambda n, q: (n - 1) * q,
+    "midpoint": lambda n, q: 0.5 * (np.floor((n - 1) * q) + np.ceil((n - 1) * q)),
+}
+"""Where other quantiles lie that may be mixtures of two elements."""
+
+
+def _closest_observation(n: Any, q: Any) -> Any:
+    place = n * q - 1 - 0.5
+    below = np.floor(place)
+    is_odd = np.logical_and(np.equal(place, below), np.equal(below % 2, 1))
+    return np.maximum(np.where(is_odd, below, below + 1), 0)
+
+
+_AT = {
+    "inverted_cdf": lambda n, q: np.maximum(np.ceil(n * q - 1), 0),
+    "closest_observation": _closest_observation,
+    "lower": lambda n, q: np.floor((n - 1) * q),
+    "higher": lambda n, q: np.ceil((n - 1) * q),
+    "nearest": lambda n, q: np.round((n - 1) * q),
+}
+"""Which element is a quantile, by the methods that choose one."""
+
+_METHODS = (*_ABOUT, *_BETWEEN, *_AT)
+
+
+def _quantile(samples: Samples, q: Any, method: str) -> Any:
+    """Quantiles of samples without weights, the axes of ``q`` in front."""
+    own, weak = dtype_of(samples.ranked), is_weak(q)
+    q = np.asarray(q) if type(q) in (int, float) else q
+    count = samples.count
+    if np.ndim(count):
+        q = np.reshape(q, shape_of(q) + (1,) * np.ndim(count))
+    if type(count) is not int and dtype_of(q).kind == "f":
+        count = cast_to(count, dtype_of(q))
+    if method in _AT:
+        return samples.at(_AT[method](count, q))
+    if method == "linear" and dtype_of(q).kind in "iu":
+        return samples.at((count - 1) * q)
+    if method in _ABOUT:
+        alpha, beta = _ABOUT[method]
+        place = count * q + (alpha + q * (1 - alpha - beta)) - 1
+    else:
+        place = _BETWEEN[method](count, q)
+    last, floor = np.maximum(count - 1, 0), np.floor(place)
+    below, above = np.clip(floor, 0, last), np.clip(floor + 1, 0, last)
+    share = place - below
+    if method == "averaged_inverted_cdf":
+        share = np.where(np.equal(share, 0), 0.5, 1.0)
+    elif method == "midpoint":
+        share = np.where(np.equal(place % 1, 0), 0.0, 0.5)
+    share, rest = cast_to(share, dtype_of(place)), cast_to(1 - share, dtype_of(place))
+    if weak:
+        dtype = own if own.kind == "f" else np.dtype(np.float64)
+        share, rest = cast_to(share, dtype), cast_to(rest, dtype)
+    if not np.ndim(count):
+        share, rest = (
+            np.reshape(x, shape_of(x) + (1,) * (np.ndim(samples.ranked) - 1)) for x in (share, rest)
+        )
+    low, high = samples.at(below), samples.at(above)
+    step = high - low  # NumPy's own formula, to the last digit
+    return np.where(np.greater_equal(share, 0.5), high - step * rest, low + step * share)
+
+
+def _weighted_quantile(samples: Samples, q: Any, weights: Any) -> Any:
+    """Quantiles of weighted samples by the method inverted_cdf, the axes of ``q`` in front."""
+    q = as_operand(q)
+    ranked, count, order = samples
+    if shape_of(weights) != shape_of(ranked):
+        weights = np.broadcast_to(weights, shape_of(ranked))
+    weights = take_along(weights, order, 0, unique=True)
+    if type(count) is not int:
+        weights = np.where(np.isnan(ranked), 0, weights)
+    share = np.cumsum(weights, axis=0, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of what is refused
+        share = share / share[-1]
+    nothing = np.equal(count, 0)
+    share = require(
+        share,
+        np.logical_or(nothing, np.logical_not(np.isnan(share[-1]))),
+        "Weights included NaN, inf or were all zero.",
+    )
+    if dtype_of(q).kind == "f":
+        share = cast_to(share, dtype_of(q))
+    share = np.where(np.equal(share, 0), -1, share)
+    quantiles = np.reshape(q, (*shape_of(q), *(1,) * np.ndim(share)))
+    place = np.add.reduce(np.less(share, quantiles), axis=np.ndim(q))
+    return samples.in_each(np.minimum(place, np.maximum(count - 1, 0)))
+
+
+def _quantiles(
+    a: Any,
+    q: Any,
+    axis: Any,
+    out: Any,
+    method: str,
+    keepdims: Any,
+    weights: Any,
+    *,
+    of: int,
+    leaves_out_nan: bool = False,
+) -> Any:
+    """The common part of the functions below.
+
+    Args:
+        a: The array.
+        q: The quantiles.
+        axis: The axes, None for all.
+        out: None.
+        method: The name of the method.
+        keepdims: Whether the axes stay, with length 1.
+        weights: The weights, or None.
+        of: What stands for the whole: 1, or 100 for percentiles.
+        leaves_out_nan: Whether nan does not count.
+    """
+    reject_out(out)
+    a, q = as_operand(a), as_operand(q)
+    if dtype_of(a).kind == "c":
+        raise TypeError("a must be an array of real numbers")
+    q = q if of == 1 else q / of
+    unit, what = ("[0, 1]", "Quantiles") if of == 1 else ("[0, 100]", "Percentiles")
+    is_valid = np.logical_and(np.greater_equal(q, 0), np.less_equal(q, 1))
+    q = require(q, is_valid, f"{what} must be in the range {unit}")
+    if np.ndim(q) > 2:
+        raise ValueError("q must be a scalar or 1d")
+    if weights is not None:
+        if method != "inverted_cdf":
+            raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
+        weights = lined_up_weights(weights, shape_of(a), axis)
+        is_valid = np.logical_not(np.less(weights, 0))
+        weights = require(weights, is_valid, "Weights must be non-negative.")
+        weights, _ = _in_front(np.broadcast_to(weights, shape_of(a)), axis)
+    elif method not in _METHODS:
+        raise ValueError(f"{method!r} is not a valid method. Use one of: {sorted(_METHODS)}")
+    keepdims = is_given(keepdims) and bool(keepdims)
+    if leaves_out_nan and a.size == 0:
+        return np.nanmean(a, axis, keepdims=keepdims)
+    columns, kept = _in_front(a, axis)
+    samples = _samples(columns, leaves_out_nan)
+    if not shape_of(columns)[0]:
+        raise IndexError("there is no quantile of no elements")
+    if weights is None:
+        result = _quantile(samples, q, method)
+    else:
+        result = _weighted_quantile(samples, q, weights)
+    result = _nan_where(samples, result)
+    if keepdims:
+        return _kept(result, shape_of(q) + kept)
+    return result if weights is None or shape_of(result) else as_array(result)
 
 
 @implements(np.quantile)
 def quantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
+    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
     interpolation: Any = None,
-) -> Any:
-    """As `numpy.quantile`, by the methods linear, lower, higher, midpoint and nearest."""
-    reject_out(out)
-    if is_given(weights) or interpolation is not None:
-        raise unsupported("numpy.quantile with weights=, or interpolation=,")
-    a = as_operand(a)
-    own = dtype_of(a)
-    if own.kind == "c":
-        raise TypeError("a must be an array of real numbers")
-    if type(q) in (int, float) and own.kind == "f":
-        q = own.type(q)
-    q = as_operand(q)
-    known = known_value(q)
-    if not isinstance(known, Tracer) and not np.all((known >= 0) & (known <= 1)):
-        raise ValueError("Quantiles must be in the range [0, 1]")
-    ranked, kept = _sorted_in_front(a, axis)
-    last = shape_of(ranked)[0] - 1
-    if last < 0:
-        raise IndexError("index -1 is out of bounds for axis 0 with size 0")
-    place = q * last
-    lower = cast_to(np.floor(place), np.dtype(np.intp))
-    upper = np.minimum(lower + 1, last)
-    share = cast_to(place - lower, dtype_of(place))
-    share = np.reshape(share, shape_of(q) + (1,) * (np.ndim(ranked) - 1))
-    below, above = take(ranked, lower, axis=0), take(ranked, upper, axis=0)
-    if method in ("linear", "midpoint"):
-        if method == "midpoint":
-            share = cast_to(np.where(share > 0, 0.5, 0.0), dtype_of(place))
-        step = above - below  # NumPy's own formula, to the last digit
-        result = np.where(share >= 0.5, above - step * (1 - share), below + step * share)
-    elif method == "lower":
-        result = below
-    elif method == "higher":
-        result = np.where(share > 0, above, below)
-    elif method == "nearest":
-        result = take(ranked, cast_to(np.rint(place), np.dtype(np.intp)), axis=0)
-    else:
-        raise unsupported(f"numpy.quantile with method={method!r}")
-    result = _nan_if_any(result, ranked)
-    return np.reshape(result, shape_of(q) + kept) if keepdims else result
+) -> Any:  # fmt: skip
+    """As `numpy.quantile`."""
+    return _quantiles(a, q, axis, out, interpolation or method, keepdims, weights, of=1)
 
 
 @implements(np.percentile)
 def percentile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
+    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
     interpolation: Any = None,
-) -> Any:
-    """As `numpy.percentile`, by the methods of `quantile`."""
-    a = as_operand(a)
-    hundred: Any = dtype_of(a).type(100) if dtype_of(a).kind == "f" else 100
-    q = np.true_divide(as_operand(q), hundred)
-    return quantile(
-        a, q, axis, out, overwrite_input, method, keepdims, weights=weights,
-        interpolation=interpolation,
-    )  # fmt: skip
+) -> Any:  # fmt: skip
+    """As `numpy.percentile`."""
+    return _quantiles(a, q, axis, out, interpolation or method, keepdims, weights, of=100)
+
+
+@implements(np.nanquantile)
+def nanquantile(
+    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
+    interpolation: Any = None,
+) -> Any:  # fmt: skip
+    """As `numpy.nanquantile`."""
+    method = interpolation or method
+    return _quantiles(a, q, axis, out, method, keepdims, weights, of=1, leaves_out_nan=True)
+
+
+@implements(np.nanpercentile)
+def nanpercentile(
+    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,
+    method: str = "linear", keepdims: Any = False, *, weights: Any = None,
+    interpolation: Any = None,
+) -> Any:  # fmt: skip
+    """As `numpy.nanpercentile`."""
+    method = interpolation or method
+    return _quantiles(a, q, axis, out, method, keepdims, weights, of=100, leaves_out_nan=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from functrace.primitives.reducing import (
     reduced_shape,
     sum_primitive,
 )
+from functrace.primitives.requiring import require
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
@@ -284,6 +286,32 @@ def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False)
 def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Any:
     """As `numpy.argmin`."""
     return _argument(argmin_primitive, a, axis, out, keepdims)
+
+
+def _nan_argument(
+    find: Callable[..., Any], sign: int, a: Any, axis: Any, out: Any, keepdims: Any
+) -> Any:
+    if dtype_of(a).kind not in "fc":
+        return find(a, axis, out, keepdims=keepdims)
+    reject_out(out)
+    is_nan = np.isnan(a)
+    place = find(np.where(is_nan, lowest(dtype_of(a), sign), a), axis, keepdims=keepdims)
+    if not math.prod(shape_of(a)):
+        return place
+    has_numbers = np.logical_not(np.all(is_nan, axis=axis))
+    return require(place, has_numbers, "All-NaN slice encountered")
+
+
+@implements(np.nanargmax)
+def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    """As `numpy.nanargmax`."""
+    return _nan_argument(argmax, 1, a, axis, out, keepdims)
+
+
+@implements(np.nanargmin)
+def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    """As `numpy.nanargmin`."""
+    return _nan_argument(argmin, -1, a, axis, out, keepdims)
 
 
 # Predicates

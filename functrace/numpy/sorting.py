@@ -1,4 +1,4 @@
-"""Sorting, searching and counting, with NumPy's signatures."""
+"""Sorting and searching, with NumPy's signatures."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.numpy.elementwise import require_castable
+from functrace.numpy.reshaping import known_numbers
 from functrace.numpy.taking import take_along
-from functrace.primitives.indexing import INDICES, scatter_add
-from functrace.primitives.linear import (
-    as_array,
-    cast_to,
-    dtype_of,
-    known_choice,
-    known_value,
-    shape_of,
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of
+from functrace.primitives.ordering import (
+    argpartition_primitive,
+    argsort_primitive,
+    searchsorted_primitive,
 )
-from functrace.primitives.ordering import argsort_primitive, searchsorted_primitive
+from functrace.primitives.requiring import require
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
-from functrace.tracing.refusals import BINS, COUNTS, DIFFERENT, POSITIONS, STATIC
-from functrace.tracing.tracer import Tracer, bind
+from functrace.tracing.tracer import bind
 
 # Sorting
 from functrace.tracing.views import laid_out_as
@@ -65,30 +61,43 @@ def sort(
     return laid_out_as(take_along(a, order, axis, unique=True), a)
 
 
-# What is sorted is partitioned, too, by every element; NumPy leaves the order on both sides open.
-
-
 @implements(np.partition)
 def partition(
     a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None
 ) -> Any:
-    """As `numpy.partition`; the other elements are in order, too."""
-    _require_places(a, kth, axis, kind)
-    return sort(a, axis, None, order)
+    """As `numpy.partition`."""
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    places = argpartition(a, kth, axis, kind, order)
+    return laid_out_as(take_along(a, places, axis, unique=True), a)
 
 
 @implements(np.argpartition)
 def argpartition(
     a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None
 ) -> Any:
-    """As `numpy.argpartition`; the other elements are in order, too."""
-    _require_places(a, kth, axis, kind)
-    return argsort(a, axis, None, order)
+    """As `numpy.argpartition`."""
+    if order is not None:
+        raise ValueError("Cannot specify order when the array has no fields.")
+    if axis is None or a.ndim == 0:
+        if axis not in (None, 0, -1):
+            normalize_axis_index(axis, a.ndim)
+        a, axis = np.ravel(a), 0
+    kth = known_numbers(as_operand(kth), "The argument kth of a partition")
+    np.partition(np.zeros(a.shape), kth, axis, kind)  # for NumPy's errors
+    kth = tuple(np.ravel(kth).tolist())
+    axis = normalize_axis_index(axis, a.ndim)
+    return bind(argpartition_primitive, a, kth=kth, axis=axis, kind=kind)
 
 
-def _require_places(a: Any, kth: Any, axis: int | None, kind: Any) -> None:
-    """Let NumPy check the arguments of a partition, on an array of the same shape."""
-    np.partition(np.zeros(a.shape), known_choice(as_operand(kth), "kth", STATIC), axis, kind)
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """As `numpy.sort_complex`."""
+    ranked = sort(as_operand(a))
+    char = dtype_of(ranked).char
+    if dtype_of(ranked).kind == "c":
+        return ranked
+    return cast_to(ranked, np.dtype("F" if char in "bhBH" else "G" if char == "g" else "D"))
 
 
 @implements(np.lexsort)
@@ -111,50 +120,6 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 # Searching
 
 
-@implements(np.nonzero)
-def nonzero(a: Any) -> Any:
-    """As `numpy.nonzero`, of known values."""
-    return np.nonzero(known_choice(a, "The input of nonzero", POSITIONS))
-
-
-@implements(np.argwhere)
-def argwhere(a: Any) -> Any:
-    """As `numpy.argwhere`, of known values."""
-    return np.argwhere(known_choice(a, "The input of argwhere", POSITIONS))
-
-
-@implements(np.flatnonzero)
-def flatnonzero(a: Any) -> Any:
-    """As `numpy.flatnonzero`, of known values."""
-    return np.flatnonzero(known_choice(a, "The input of flatnonzero", POSITIONS))
-
-
-@implements(np.isin)
-def isin(
-    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *,
-    kind: Any = None,
-) -> Any:  # fmt: skip
-    """As `numpy.isin`."""
-    tested, tests = known_value(as_operand(element)), known_value(as_operand(test_elements))
-    pairs = np.equal(np.expand_dims(tested, -1), np.ravel(tests))
-    found = np.any(pairs, axis=-1)
-    found = found if np.ndim(found) else as_array(found)
-    return np.logical_not(found) if invert else found
-
-
-@implements(np.unique)
-def unique(
-    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-    axis: int | None = None, **options: Any,
-) -> Any:  # fmt: skip
-    """As `numpy.unique`, of known values: the first of equal elements has the derivative."""
-    values = known_choice(ar, "The input of unique", DIFFERENT)
-    _, index, inverse, counts = np.unique(values, True, True, True, axis, **options)
-    results = [np.take(ar, index, axis)]
-    results += [index] * return_index + [inverse] * return_inverse + [counts] * return_counts
-    return results[0] if len(results) == 1 else tuple(results)
-
-
 @implements(np.searchsorted)
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """As `numpy.searchsorted`."""
@@ -162,44 +127,24 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
         raise ValueError(f"search side must be 'left' or 'right' (got {side!r})")
     a = as_operand(a)
     if sorter is not None:
+        if np.size(sorter) != np.size(a):
+            raise ValueError("sorter.size must equal a.size")
         a = np.take(a, sorter)
     return bind(searchsorted_primitive, a, as_operand(v), side=side)
 
 
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    """As `numpy.digitize`; the bins must be known."""
-    edges = np.asarray(known_choice(as_operand(bins), "The bins of digitize", BINS))
-    if dtype_of(as_operand(x)).kind == "c":
+    """As `numpy.digitize`."""
+    x, bins = as_operand(x), as_operand(bins)
+    if dtype_of(x).kind == "c":
         raise TypeError("x may not be complex")
-    if edges.ndim != 1:
+    if np.ndim(bins) != 1:
         raise ValueError("object of too small depth for desired array")
-    steps = np.diff(edges)
-    if np.all(steps >= 0):
-        return np.searchsorted(edges, x, "left" if right else "right")
-    if np.all(steps <= 0):
-        return len(edges) - np.searchsorted(edges[::-1], x, "right" if right else "left")
-    raise ValueError("bins must be monotonically increasing or decreasing")
-
-
-# Counting
-
-
-@implements(np.count_nonzero)
-def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """As `numpy.count_nonzero`."""
-    return np.add.reduce(np.not_equal(a, 0), axis=axis, keepdims=keepdims)
-
-
-@implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """As `numpy.bincount`; what is counted must be known, and the weights may be traced."""
-    numbers = known_choice(as_operand(x), "What bincount counts", COUNTS)
-    if not isinstance(weights, Tracer):
-        return np.bincount(numbers, weights, minlength)
-    length = len(np.bincount(numbers, None, minlength))  # also for NumPy's errors
-    if weights.shape != shape_of(numbers):
-        raise ValueError("The weights and list don't have the same length.")
-    require_castable(weights.dtype, np.dtype(np.float64), "safe")
-    weights = cast_to(weights, np.dtype(np.float64))
-    return bind(scatter_add, weights, numbers, index=(INDICES,), shape=(length,), unique=False)
+    is_up = np.all(np.greater_equal(bins[1:], bins[:-1]))
+    is_down = np.all(np.less_equal(bins[1:], bins[:-1]))
+    message = "bins must be monotonically increasing or decreasing"
+    bins = require(bins, np.logical_or(is_up, is_down), message)
+    ordered = np.where(is_up, bins, bins[::-1])
+    place = np.searchsorted(ordered, x, "left" if right else "right")
+    return as_scalar(np.where(is_up, place, len(bins) - place))

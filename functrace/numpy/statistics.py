@@ -128,7 +128,7 @@ def average(
         result = np.mean(a, axis=axis, keepdims=keepdims)
         total: Any = dtype_of(result).type(reduced_count(shape, normal_axes(axis, len(shape))))
     else:
-        weights = _lined_up_weights(weights, shape, axis)
+        weights = lined_up_weights(weights, shape, axis)
         promoted = np.result_type(dtype_of(a), dtype_of(weights))
         if dtype_of(a).kind in "iub":
             promoted = np.result_type(promoted, np.float64)
@@ -141,7 +141,7 @@ def average(
     return result, as_scalar(np.broadcast_to(total, shape_of(result)))
 
 
-def _lined_up_weights(weights: Any, shape: Shape, axis: Any) -> Any:
+def lined_up_weights(weights: Any, shape: Shape, axis: Any) -> Any:
     """Weights of the shape of the reduced axes, in the rank of the array."""
     if not isinstance(weights, Tracer):
         weights = np.asarray(weights)

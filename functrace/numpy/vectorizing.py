@@ -1,16 +1,19 @@
-"""`vectorize` for functions of traced values."""
+"""Functions of the user's, applied to each element or each row of traced values."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.numpy.making import asarray, holds_tracer
 from functrace.primitives.linear import known_value
+from functrace.tracing.implementing import implements
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.batch import vmap
 
@@ -156,3 +159,49 @@ def frompyfunc(func: Callable[..., Any], /, nin: int, nout: int, **identity: Any
 
 def _stacked(items: Sequence[Any]) -> Any:
     return np.stack([asarray(item) for item in items])
+
+
+# Functions of rows
+
+
+@implements(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """As `numpy.apply_along_axis`.
+
+    The function is called with one row after the other where they are known, and else is mapped by
+    `vmap`.
+    """
+    arr = asarray(arr)
+    axis = normalize_axis_index(axis, arr.ndim)
+    rows = np.moveaxis(arr, axis, -1)
+    rest = rows.shape[:-1]
+    if 0 in rest:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    rows = np.reshape(rows, (math.prod(rest), rows.shape[-1]))
+
+    def function(row: Any) -> Any:
+        return asarray(func1d(row, *args, **kwargs))
+
+    if isinstance(known_value(arr), Tracer):
+        results = vmap(function)(rows)
+    else:
+        results = np.stack([function(row) for row in rows])
+    own = np.shape(results)[1:]
+    results = np.reshape(results, (*rest, *own))
+    places = range(len(rest), len(rest) + len(own))
+    return np.moveaxis(results, places, range(axis, axis + len(own)))
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """As `numpy.apply_over_axes`."""
+    a = result = asarray(a)
+    for axis in np.atleast_1d(axes).tolist():
+        place = axis + a.ndim if axis < 0 else axis
+        found = func(result, place)
+        if found.ndim != result.ndim:
+            found = np.expand_dims(found, place)
+            if found.ndim != result.ndim:
+                raise ValueError("function is not returning an array of the correct shape")
+        result = found
+    return result

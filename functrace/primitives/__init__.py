@@ -14,6 +14,7 @@ from functrace.primitives import least_squares as least_squares
 from functrace.primitives import ordering as ordering
 from functrace.primitives import parts as parts
 from functrace.primitives import reducing as reducing
+from functrace.primitives import requiring as requiring
 from functrace.primitives import roots as roots
 from functrace.primitives import shaping as shaping
 from functrace.primitives import signals as signals

@@ -888,6 +888,11 @@ copysign = of_ufunc(
     lambda t, out, x, y: product_or_zero(0.0, t),
     keeps_nan=False,
 )
+nextafter = of_ufunc(
+    np.nextafter,
+    lambda t, out, x, y: t,  # but for the last digit it is x
+    lambda t, out, x, y: product_or_zero(0.0, t),
+)
 heaviside = of_ufunc(
     np.heaviside,
     lambda t, out, x, y: product_or_zero(0.0, t),
@@ -975,7 +980,8 @@ def over_both(t: Any, first: Any, second: Any) -> Any:
 def _over_root_of_difference(t: Any, x: Any) -> Any:
     """Divided by ``sqrt(1 - x**2)``, on the branch of the inverse sine."""
     if dtype_of(x).kind == "c":
-        return over_both(t, np.sqrt(1 - x), np.sqrt(1 + x))
+        # Not 1 - x: on the branch cut the sign of the imaginary zero tells the side.
+        return over_both(t, np.sqrt(-(x - 1)), np.sqrt(1 + x))
     return quotient_or_zero(t, np.sqrt(1 - x * x))
 
 
@@ -988,7 +994,7 @@ def _arctan_map(t: Any, out: Any, x: Any) -> Any:
 
 def _arcsinh_map(t: Any, out: Any, x: Any) -> Any:
     if dtype_of(x).kind == "c":
-        return over_both(t, np.sqrt(1 + x * 1j), np.sqrt(1 - x * 1j))
+        return over_both(t, np.sqrt(1 + x * 1j), np.sqrt(-(x * 1j - 1)))
     return t / np.hypot(x, 1)
 
 
@@ -1159,6 +1165,9 @@ for _ufunc in (
     np.floor, np.ceil, np.trunc, np.rint, np.signbit, np.isfinite, np.isinf, np.isnan, np.isnat,
 ):  # fmt: skip
     of_ufunc(_ufunc)
+
+of_ufunc(np.spacing)
+of_ufunc(np.bitwise_count)
 
 logical_not = of_ufunc(np.logical_not)
 

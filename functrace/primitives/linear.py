@@ -50,13 +50,13 @@ def known_value(x: Any) -> Any:
 CHOSEN = "Keep the shape and choose the values, as in np.where(mask, x, 0)."
 
 
-def known_choice(x: Any, request: str, advice: str = CHOSEN) -> Any:
-    """The values of an array that decides a shape; raises where they are unknown."""
+def known_choice(x: Any, request: str, advice: str = CHOSEN, decides: str = "shape") -> Any:
+    """The values of an array that decides a shape or a dtype; raises where they are unknown."""
     x = known_value(x)
     if isinstance(x, Tracer):
         raise UnknownValueError(
-            f"{request} is a traced {x.type}, of which only shape and dtype are known; the shape "
-            "of the result depends on the values.",
+            f"{request} is a traced {x.type}, of which only shape and dtype are known; the "
+            f"{decides} of the result depends on the values.",
             source_of(user_place(2)),
             advice,
         )

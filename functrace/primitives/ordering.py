@@ -46,6 +46,40 @@ class ArgSort(LocallyConstant):
 argsort_primitive = ArgSort("argsort")
 
 
+class ArgPartition(LocallyConstant):
+    """Indices that bring some elements to their places in the order along an axis.
+
+    What is smaller comes before these elements, and what is larger behind them.
+    """
+
+    is_fresh = True
+
+    def run(self, x: Any, *, kth: tuple[int, ...], axis: int, kind: Any) -> Any:
+        """Partition."""
+        return np.argpartition(x, kth, axis, kind)
+
+    def infer(self, x: ArrayType, *, kth: tuple[int, ...], axis: int, kind: Any) -> ArrayType:
+        """One index for each element."""
+        normalize_axis_index(axis, x.ndim)
+        return ArrayType(x.shape, np.dtype(np.intp))
+
+    def batch(
+        self,
+        size: int,
+        inputs: Sequence[Any],
+        axes: Sequence[int | None],
+        *,
+        axis: int,
+        **params: Any,
+    ) -> Any:
+        """Partition all examples."""
+        (x,), (batch_axis,) = inputs, axes
+        return bind(self, in_front(x, batch_axis), axis=axis + 1, **params), 0
+
+
+argpartition_primitive = ArgPartition("argpartition")
+
+
 class SearchSorted(LocallyConstant):
     """Where each value would have to be inserted into a sorted array."""
 

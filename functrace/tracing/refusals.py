@@ -73,12 +73,18 @@ DIFFERENT = (
     "s = np.sort(x); where s[1:] != s[:-1], a new value begins. Or call np.unique outside of the "
     "compiled function, and hand in what it gives as an argument."
 )
+CLOSE = (
+    "Whether it is real or complex depends on the values. Write np.real(z) for a real result; or "
+    "call np.real_if_close outside of the compiled function."
+)
 COUNTS = (
     "The largest number says how long the result is. Where all numbers are less than n, write "
-    "counts = functrace.numpy.zeros(n), and then np.add.at(counts, x, 1), or weights in place of 1."
+    "functrace.numpy.bincount(x, length=n)."
 )
-BINS = (
-    "Where the bins are in increasing order, np.searchsorted(bins, x, side='right') gives the same."
+ESTIMATES = (
+    "How many bins there are is not known, and so not the size of the result. Give their number or "
+    "their edges, as in np.histogram(x, bins=20); or call np.histogram_bin_edges outside of the "
+    "compiled function, and hand in the edges as an argument."
 )
 STATIC = (
     "Make the argument static, so that its value is known: functrace.jit(f, static_argnums=...)."

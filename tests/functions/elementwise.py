@@ -17,7 +17,7 @@ from tests.cases import (
     WHOLE_NONZERO,
     Input,
 )
-from tests.functions.rows import call, constant, elementwise, row
+from tests.functions.rows import call, constant, elementwise, known, row
 
 # Arithmetic
 
@@ -78,14 +78,22 @@ elementwise("np.rad2deg", REALS)
 
 # Choices
 
+_INFINITE = Input(value=np.array([np.inf, -np.inf, np.nan, 0.5]))
 elementwise("np.conjugate", REALS)
 elementwise("np.maximum", REALS, REALS)
 elementwise("np.minimum", REALS, REALS)
 elementwise("np.fmax", REALS, REALS)
 elementwise("np.fmin", REALS, REALS)
 
+elementwise("np.nextafter", REALS, REALS)
+
 # Locally constant functions
 
+constant("np.fix", call(BETWEEN_WHOLE))
+constant("np.spacing", call(REALS))
+constant("np.bitwise_count", call(INTEGERS))
+constant("np.isposinf", call(REALS), call(_INFINITE))
+constant("np.isneginf", call(REALS), call(_INFINITE))
 constant("np.floor", call(BETWEEN_WHOLE))
 constant("np.ceil", call(BETWEEN_WHOLE))
 constant("np.trunc", call(BETWEEN_WHOLE))
@@ -120,6 +128,8 @@ elementwise("np.degrees", REALS)
 row("np.divmod", call(BETWEEN_WHOLE, WHOLE_NONZERO), call(INTEGERS, NATURALS))
 
 # Not ufuncs
+
+known("np.real_if_close", call(Input((2, 3), REALS, dtype="complex128")))
 
 row("np.real", call(REALS), call(Input((2, 3), REALS, dtype="complex128")))
 row("np.imag", call(REALS), call(Input((2, 3), REALS, dtype="complex128")))

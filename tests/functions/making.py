@@ -42,3 +42,5 @@ constant("np.empty_like", call((2, 3)), use=lambda empty_like, x: empty_like(x).
 constant("np.can_cast", call((2, 3), np.float32))
 constant("np.iterable", call((2, 3)), call(()))
 constant("np.isfortran", call((2, 3)), call((3,)))
+row("np.require", call((2, 3)), call((2, 3), "float32", "F"), own=True)
+row("np.asarray_chkfinite", call((2, 3)), call((2, 3), "complex128"), own=True)

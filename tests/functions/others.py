@@ -27,6 +27,7 @@ alias("np.right_shift", "np.bitwise_right_shift")
 
 plain("a constant", "False_ True_ e euler_gamma inf little_endian nan newaxis pi __version__")
 plain("indices", "index_exp s_")
+plain("looks at the shapes of its operands, which may be traced", "einsum_path")
 plain("names of types", "ScalarType sctypeDict typecodes")
 plain(
     "a module",

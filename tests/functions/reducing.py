@@ -33,7 +33,7 @@ for _name in ("max", "min", "amax", "amin"):
         call(_DISTINCT, 0, initial=0.05, where=np.array([True, False, True])),
     )
 row("np.ptp", call(_DISTINCT), call(_DISTINCT, axis=1, keepdims=True))
-for _name in ("argmax", "argmin"):
+for _name in ("argmax", "argmin", "nanargmax", "nanargmin"):
     constant(
         f"np.{_name}", call(_DISTINCT), call(_DISTINCT, axis=1), call(_DISTINCT, 0, keepdims=True)
     )

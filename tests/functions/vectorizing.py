@@ -1,10 +1,10 @@
-"""Rows of what makes functions of arrays out of functions of numbers."""
+"""Rows of functions that are applied to elements or rows of arrays."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tests.functions.rows import call, row
+from tests.functions.rows import call, given, row
 
 
 def _ramp(x, slope):
@@ -25,4 +25,16 @@ row(
     call((2, 3)),
     own=True,
     use=lambda ndenumerate, x: sum(sum(index) * element for index, element in ndenumerate(x)),
+)
+row(
+    "np.apply_along_axis",
+    call(np.sum, 0, (2, 3)),
+    call(np.cumsum, -1, (2, 3)),
+    call(lambda row, by: np.outer(row, row) * by, 1, (2, 3, 2), 2.0),
+)
+row(
+    "np.apply_over_axes",
+    call(np.sum, (2, 3, 2), [0, 2]),
+    call(np.mean, (2, 3), -1),
+    call(np.cumsum, (2, 3), given((0, 1))),
 )

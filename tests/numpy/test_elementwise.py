@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.errors import UnknownValueError
 from functrace.testing import check_grads
-from tests.agreement import assert_like_numpy
+from tests.agreement import agrees, assert_like_numpy
 
 Z = np.array([0.3 + 0.4j, -1.2 + 0.7j, 0.8 - 0.5j])
 
@@ -120,3 +121,24 @@ def test_where_takes_lists():
     x = np.array([1.0, -1.0])
     assert_like_numpy(lambda x: np.where(x > 0, x, [3, 4]), x)
     assert_like_numpy(lambda x: np.where([True, False], x, 2), x)
+
+
+def test_numbers_that_are_nearly_real():
+    z = np.array([1 + 1e-17j, -0.3 - 1e-16j])
+    for tol in (100, 0.5, 1e-20):
+        agrees(lambda z, tol=tol: np.real_if_close(z, tol), z, types_only=False, grads=False)
+    gradient = ft.grad(lambda z: np.sum(np.real_if_close(z) ** 2))(z)
+    np.testing.assert_allclose(gradient, [2, -0.6], rtol=1e-14)
+    with pytest.raises(UnknownValueError, match=r"dtype.*\n.*\n.*np\.real\(z\)"):
+        ft.jit(np.real_if_close)(z)
+
+
+@pytest.mark.parametrize("f", [np.arcsin, np.arccos, np.arcsinh])
+def test_derivatives_on_branch_cuts(f):
+    # On the cut the sign of the zero in the other part tells the side; a step along it keeps it.
+    for z in (2.5 + 0j, -2.5 + 0j, 2j, complex(0, -2)):
+        step = 1e-6 * z / abs(z)
+        expected = (f(z + step) - f(z - step)) / (2 * step)
+        for transform in (lambda g: g, ft.jit):
+            got = transform(ft.grad(f, holomorphic=True))(z)
+            np.testing.assert_allclose(got, expected, rtol=1e-6)

@@ -177,3 +177,19 @@ def test_masks_that_are_larger_than_the_array_are_refused():
         for way in (f, ft.jit(f)):
             with pytest.raises(ValueError, match="broadcast"):
                 way(x, where=mask)
+
+
+# Places without nan
+
+
+def test_places_of_extremes_without_nan():
+    x = np.array([[np.nan, 4.0, 1.0], [2.0, 3.0, np.nan]])
+    for f in (np.nanargmax, np.nanargmin):
+        for options in ({}, {"axis": 0}, {"axis": 1, "keepdims": True}):
+            assert_like_numpy(lambda x, f=f, o=options: f(x, **o), x)
+        assert_like_numpy(f, np.array([3, 1, 2]))
+        assert_like_numpy(f, x + 1j)
+        np.testing.assert_array_equal(ft.vmap(f)(x), f(x, axis=1))
+        for transform in (ft.jit, ft.grad):
+            with pytest.raises(ValueError, match="All-NaN"):
+                transform(lambda x, f=f: np.sum(f(x, axis=0) * 1.0))(x * np.array([1, 1, np.nan]))
