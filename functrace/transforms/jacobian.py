@@ -88,26 +88,36 @@ def jacrev(
         output, pullback, *aux = vjp(arguments.call, arguments.selected, has_aux=has_aux)
         out_leaves, out_structure = tree.flatten(output)
         types = [type_of(leaf) for leaf in out_leaves]
-        for type in types:
-            require_differentiable_output(type, fun, holomorphic)
+        _require_differentiable_outputs(types, leaves, fun, holomorphic)
         size = sum(type.size for type in types)
 
         def row(cotangents: Sequence[Any]) -> list[Any]:
             (parts,) = pullback(out_structure.unflatten(list(cotangents)))
             return structure.flatten_up_to(parts)
 
+        def rows_of(basis: Sequence[Any]) -> list[list[Any]]:
+            if size == 1:  # a gradient, which needs no mapping
+                parts = row([np.reshape(x, x.shape[1:])[()] for x in basis])
+                pulled = [None if x is None else np.expand_dims(x, 0) for x in parts]
+            else:
+                pulled = _mapped(row, basis, size, leaves)
+            return _split(pulled, types)
+
         basis = unit_vectors(types)
-        if size == 1:  # a gradient, which needs no mapping
-            parts = row([np.reshape(x, x.shape[1:])[()] for x in basis])
-            pulled = [None if x is None else np.expand_dims(x, 0) for x in parts]
-        else:
-            pulled = _mapped(row, basis, size, leaves)
+        parts = rows_of(basis)
+        if not holomorphic and any(map(_is_complex, types)):  # of real arguments
+            # By -1j the imaginary part of the output is pulled back, as by 1 the real part is.
+            turned = rows_of([_turned(x, -1j) for x in basis])
+            parts = [
+                _combined(real, imaginary, 1j) if _is_complex(type) else real
+                for type, real, imaginary in zip(types, parts, turned, strict=True)
+            ]
         blocks = [
             [
                 as_scalar_result(np.reshape(rows, type.shape + np.shape(x))) if on else None
                 for rows, x, on in zip(part, leaves, is_active, strict=True)
             ]
-            for type, part in zip(types, _split(pulled, types), strict=True)
+            for type, part in zip(types, parts, strict=True)
         ]
         result = out_structure.unflatten([structure.unflatten(block) for block in blocks])
         return (result, aux[0]) if has_aux else result
@@ -165,20 +175,27 @@ def jacfwd(
         columns = _mapped(column, basis, size, leaves)
         output, *aux = kept
         out_leaves, out_structure = tree.flatten(output)
-        for leaf in out_leaves:
-            require_differentiable_output(type_of(leaf), fun, holomorphic)
-        blocks: list[Any] = []
-        for leaf, part in zip(out_leaves, out_structure.flatten_up_to(columns), strict=True):
-            blocks.append(
-                structure.unflatten(
-                    [
-                        as_scalar_result(
-                            np.reshape(np.moveaxis(one, 0, -1), np.shape(leaf) + type.shape)
-                        )
-                        for type, (one,) in zip(types, _split([part], types), strict=True)
-                    ]
-                )
+        _require_differentiable_outputs([*map(type_of, out_leaves)], leaves, fun, holomorphic)
+        parts = _split(out_structure.flatten_up_to(columns), types)
+        if not holomorphic and any(map(_is_complex, types)):  # to real outputs
+            # Along 1 the derivative by the real part is found, along 1j that by the imaginary one.
+            columns = _mapped(column, [_turned(x, 1j) for x in basis], size, leaves)
+            turned = _split(out_structure.flatten_up_to(columns), types)
+            parts = [
+                _combined(real, imaginary, -1j) if _is_complex(type) else real
+                for type, real, imaginary in zip(types, parts, turned, strict=True)
+            ]
+        blocks = [
+            structure.unflatten(
+                [
+                    as_scalar_result(
+                        np.reshape(np.moveaxis(part[number], 0, -1), np.shape(leaf) + type.shape)
+                    )
+                    for type, part in zip(types, parts, strict=True)
+                ]
             )
+            for number, leaf in enumerate(out_leaves)
+        ]
         result = out_structure.unflatten(blocks)
         return (result, aux[0]) if has_aux else result
 
@@ -279,6 +296,29 @@ def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:
         vectors.append(block.reshape((size, *type.shape)))
         start += type.size
     return vectors
+
+
+def _is_complex(type: ArrayType) -> bool:
+    return type.dtype.kind == "c"
+
+
+def _require_differentiable_outputs(
+    outputs: Sequence[ArrayType], leaves: Sequence[Any], f: Callable[..., Any], holomorphic: bool
+) -> None:
+    """Check dtypes: a complex output of complex arguments is refused, if it is not holomorphic."""
+    is_of_complex = any(_is_complex(type_of(leaf)) for leaf in leaves)
+    for type in outputs:
+        if holomorphic or is_of_complex or not _is_complex(type):
+            require_differentiable_output(type, f, holomorphic)
+
+
+def _turned(vectors: Any, by: complex) -> Any:
+    """Unit vectors of complex numbers in another direction; zeros where numbers are real."""
+    return vectors * (by if vectors.dtype.kind == "c" else 0)
+
+
+def _combined(real: Sequence[Any], imaginary: Sequence[Any], by: complex) -> list[Any]:
+    return [None if x is None else x + by * y for x, y in zip(real, imaginary, strict=True)]
 
 
 def _split(arrays: Sequence[Any], types: Sequence[ArrayType]) -> list[list[Any]]:

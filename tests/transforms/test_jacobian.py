@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace import errors
 
 
 def test_jacrev_over_trees():
@@ -75,6 +76,54 @@ def test_complex_jacobians():
     for jacobian in (ft.jacrev, ft.jacfwd):
         result = jacobian(lambda z: z**2, holomorphic=True)(z)
         np.testing.assert_allclose(result, np.diag(2 * z))
+
+
+def partials(f, z, step=1e-6):
+    """Derivatives by the real and by the imaginary part of each element, by differences."""
+    units = np.eye(z.size).reshape(z.size, *z.shape)
+    by = lambda u: (f(z + step * u) - f(z - step * u)) / (2 * step)
+    join = lambda unit: np.moveaxis([by(unit * u) for u in units], 0, -1)
+    return join(1), join(1j) if z.dtype.kind == "c" else None
+
+
+def test_jacobians_of_real_functions_of_complex_numbers():
+    z = np.array([1.0 + 2.0j, 0.5j - 1])
+    f = lambda z: np.stack([np.abs(z[0] * z[1]), np.real(z[0] ** 2), np.imag(z[1]) * 3])
+    by_x, by_y = partials(f, z)
+    for jacobian in (ft.jacrev, ft.jacfwd):
+        for run in (jacobian(f), ft.jit(jacobian(f))):
+            np.testing.assert_allclose(run(z), by_x - 1j * by_y, rtol=1e-7, atol=1e-8)
+    mixed = lambda d: np.abs(d["z"]) * d["x"]
+    given = {"z": z.astype(np.complex64), "x": np.array([2.0, 3.0], np.float32)}
+    found, expected = ft.jacfwd(mixed)(given), ft.jacrev(mixed)(given)
+    for name, dtype in (("z", np.complex64), ("x", np.float32)):
+        assert found[name].dtype == expected[name].dtype == dtype
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+
+
+def test_jacobians_of_complex_functions_of_real_numbers():
+    x = np.array([1.0, 2.0, 0.5])
+    f = lambda x: np.fft.fft(x**2)
+    by_x, _ = partials(f, x)
+    dft = np.fft.fft(np.eye(3), axis=0)
+    for jacobian in (ft.jacrev, ft.jacfwd):
+        for run in (jacobian(f), ft.jit(jacobian(f))):
+            np.testing.assert_allclose(run(x), by_x, rtol=1e-7, atol=1e-8)
+        np.testing.assert_allclose(jacobian(np.fft.fft)(x), dft, atol=1e-14)
+        assert jacobian(lambda x: x * 1j)(2.0) == 1j
+        pair = jacobian(lambda x: (np.sum(x), np.sum(x) * 2j))(x)
+        assert [part.dtype for part in pair] == [np.float64, np.complex128]
+        np.testing.assert_array_equal(pair[1], [2j, 2j, 2j])
+    hessian = ft.hessian(lambda x: np.sum(np.exp(1j * x)))(x)
+    np.testing.assert_allclose(hessian, np.diag(-np.exp(1j * x)), atol=1e-14)
+
+
+def test_a_jacobian_that_is_no_complex_number_is_refused():
+    for jacobian in (ft.jacrev, ft.jacfwd, ft.hessian):
+        with pytest.raises(errors.OutputTypeError, match="holomorphic=True where the function is"):
+            jacobian(lambda z: z * np.conj(z))(1.0 + 2.0j)
+    with pytest.raises(errors.OutputTypeError, match="needs a real output"):
+        ft.hessian(lambda z: np.abs(z) ** 2)(1.0 + 2.0j)
 
 
 def rosenbrock(x):
