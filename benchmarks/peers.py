@@ -94,6 +94,14 @@ class Peer:
         """The minimum along an axis."""
         return self.np.min(x, axis=axis)
 
+    def features(self, images: Any, filters: Any, bias: Any) -> Any:
+        """What filters see, rectified, its maximum over squares of two by two pixels.
+
+        Images are of shape (count, height, width, channels), and filters of shape
+        (height, width, channels, their number). None where the library has no convolution.
+        """
+        return None
+
 
 class Functrace(Peer):
     """What is measured."""
@@ -144,6 +152,10 @@ class Functrace(Peer):
     @override
     def logsumexp(self, x: Any, axis: int) -> Any:
         return special.logsumexp(x, axis=axis)
+
+    @override
+    def features(self, images: Any, filters: Any, bias: Any) -> Any:
+        return features(ft.lax, np, images, filters, bias)
 
 
 class Jax(Peer):
@@ -219,6 +231,19 @@ class Jax(Peer):
     def logsumexp(self, x: Any, axis: int) -> Any:
         return self.jax.nn.logsumexp(x, axis=axis)
 
+    @override
+    def features(self, images: Any, filters: Any, bias: Any) -> Any:
+        return features(self.jax.lax, self.np, images, filters, bias)
+
+
+def features(lax: Any, np: Any, images: Any, filters: Any, bias: Any) -> Any:
+    """`Peer.features`, of libraries with the functions of ``jax.lax``."""
+    convolved = lax.conv_general_dilated(
+        images, filters, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    rectified = np.maximum(convolved + bias, 0)
+    return lax.reduce_window(rectified, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
 
 class Torch(Peer):
     """PyTorch as it comes: eager, with its own number of threads."""
@@ -283,6 +308,13 @@ class Torch(Peer):
     @override
     def smallest(self, x: Any, axis: int) -> Any:
         return self.torch.amin(x, axis)
+
+    @override
+    def features(self, images: Any, filters: Any, bias: Any) -> Any:
+        # Channels come first in shapes; in memory they stay last, as PyTorch has it, too.
+        f = self.torch.nn.functional
+        convolved = f.conv2d(images.permute(0, 3, 1, 2), filters.permute(3, 2, 0, 1), bias, 1, 1)
+        return f.max_pool2d(f.relu(convolved), 2).permute(0, 2, 3, 1)
 
 
 class Autograd(Peer):

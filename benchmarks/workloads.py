@@ -33,6 +33,7 @@ class Problem:
         derivative: The name of the method of `Peer` that makes the derivative.
         precision: The inputs' dtype.
         in_place: Whether the function writes into arrays, as only functrace lets it.
+        needs: A method of `Peer` that not every library has; None for all that are in use.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Problem:
     derivative: str = "gradient"
     precision: type[np.floating[Any]] = np.float64
     in_place: bool = False
+    needs: str | None = None
 
     @property
     def tolerance(self) -> float:
@@ -56,6 +58,8 @@ class Problem:
     def derivative_with(self, peer: Peer) -> Function | None:
         """A new function object that computes the derivative; None where the library cannot."""
         if self.in_place and not peer.writes_in_place:
+            return None
+        if self.needs and getattr(type(peer), self.needs) is getattr(Peer, self.needs):
             return None
         return getattr(peer, self.derivative)(self.function(peer))
 
@@ -325,6 +329,81 @@ def classifying_network(sizes: tuple[int, ...], rows: int, precision: Any) -> Pr
 
     name = label(f"network {'-'.join(map(str, sizes))}, {rows} rows", precision)
     return Problem(name, inputs, function, by_hand, precision=precision)
+
+
+def convolutional_network(filters: tuple[int, int], rows: int, precision: Any) -> Problem:
+    """Two convolutions of images of 8 by 8 pixels, and softmax cross-entropy."""
+    first, second = filters
+
+    def inputs() -> tuple[Any, ...]:
+        rng = default_rng(0)
+        shapes = [(3, 3, 1, first), (3, 3, first, second), (4 * second, 10)]
+        params = []
+        for shape in shapes:
+            params.append(rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+            params.append(rng.normal(0, 0.1, shape[-1]))
+        images = rng.normal(size=(rows, 8, 8, 1)).astype(precision)
+        targets = np.eye(10, dtype=precision)[rng.integers(10, size=rows)]
+        return tuple(param.astype(precision) for param in params), images, targets
+
+    def function(peer: Peer) -> Function:
+        np = peer.np
+
+        def loss(params: Any, images: Any, targets: Any) -> Any:
+            seen = peer.features(images, *params[:2])
+            seen = peer.features(seen, *params[2:4])
+            scores = seen.reshape((rows, 4 * second)) @ params[4] + params[5]
+            return np.mean(peer.logsumexp(scores, axis=1) - np.sum(scores * targets, axis=1))
+
+        return loss
+
+    def by_hand(params: Any, images: Any, targets: Any) -> Any:
+        seen, back = images, []
+        for layer in (0, 2):
+            seen, pull_back = features_by_hand(seen, params[layer], params[layer + 1])
+            back.append(pull_back)
+        flat = seen.reshape(rows, -1)
+        scores = flat @ params[4] + params[5]
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares = exponentials / exponentials.sum(axis=1, keepdims=True)
+        d_scores = (shares - targets) / rows
+        gradient = [flat.T @ d_scores, d_scores.sum(axis=0)]
+        d_seen = (d_scores @ params[4].T).reshape(seen.shape)
+        for pull_back in reversed(back):
+            *d_params, d_seen = pull_back(d_seen)
+            gradient = d_params + gradient
+        return tuple(gradient)
+
+    name = label(f"convolutions {first}-{second}, {rows} images", precision)
+    return Problem(name, inputs, function, by_hand, precision=precision, needs="features")
+
+
+def features_by_hand(x: Any, filters: Any, bias: Any) -> tuple[Any, Function]:
+    """`Peer.features`, and its way back to filters, bias and images."""
+    count, height, width, channels = x.shape
+    size = 9 * channels
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
+    rows = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size)
+    convolved = (rows @ filters.reshape(size, -1)).reshape(count, height, width, -1) + bias
+    rectified = np.maximum(convolved, 0)
+    squares = rectified.reshape(count, height // 2, 2, width // 2, 2, -1)
+    seen = squares.max(axis=(2, 4))
+
+    def pull_back(d_seen: Any) -> tuple[Any, Any, Any]:
+        # No two pixels of a square are equal here but where all are zero, which changes nothing.
+        is_largest = squares == seen[:, :, None, :, None]
+        d_squares = is_largest * d_seen[:, :, None, :, None]
+        d_rows = (d_squares.reshape(convolved.shape) * (convolved > 0)).reshape(len(rows), -1)
+        d_windows = d_rows @ filters.reshape(size, -1).T
+        d_windows = d_windows.reshape(count, height, width, 3, 3, channels)
+        d_padded = np.zeros_like(padded)
+        for i, j in itertools.product(range(3), range(3)):
+            d_padded[:, i : i + height, j : j + width] += d_windows[:, :, :, i, j]
+        d_filters = (rows.T @ d_rows).reshape(filters.shape)
+        return d_filters, d_rows.sum(axis=0), d_padded[:, 1:-1, 1:-1]
+
+    return seen, pull_back
 
 
 # Loops
@@ -755,6 +834,9 @@ WORKLOADS = (
     classifying_network((64, 128, 64, 10), 128, DOUBLE),
     classifying_network((64, 128, 64, 10), 128, SINGLE),
     classifying_network((784, 512, 512, 10), 256, SINGLE),
+    convolutional_network((8, 16), 32, SINGLE),
+    convolutional_network((16, 32), 64, SINGLE),
+    convolutional_network((16, 32), 128, DOUBLE),
     *(
         elementwise_chain(n, precision)
         for precision in (DOUBLE, SINGLE)
@@ -786,6 +868,7 @@ SMALL_WORKLOADS = (
     regression_network((8, 16, 1), 32),
     classifying_network((6, 8, 7, 4), 12, DOUBLE),
     classifying_network((6, 8, 7, 4), 12, SINGLE),
+    convolutional_network((2, 3), 2, DOUBLE),
     classifying_network((64, 128, 64, 10), 128, SINGLE),
     elementwise_chain(1_000, DOUBLE),
     elementwise_chain(1_000, SINGLE),

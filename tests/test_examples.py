@@ -49,6 +49,13 @@ def test_digits_are_read(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert_drawn(out, "digits")
 
 
+def test_convolutions_read_digits(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    accuracy = load("convolutions").main(["--epochs", "8", "--out", str(out)])
+    assert accuracy >= 0.95
+    assert f"accuracy on the 359 held-out digits: {accuracy:.2%}" in capsys.readouterr().out
+    assert_drawn(out, "convolutions")
+
+
 def test_backpropagation_by_hand_agrees(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     difference = load("backpropagation_by_hand").main(["--out", str(out)])
     assert difference < 1e-12
