@@ -280,8 +280,8 @@ class ReversePlan:
             backward = recording.program([*new_carry, *new_sums, *row_parts])
         self.backward = backward
         if marker is not None:
-            kept_inputs = [x.variable for x in (*carry_cotangents, *sums)]
-            self.backward = where_marked(backward, marker.variable, kept_inputs)
+            kept_inputs = [x.known_as for x in (*carry_cotangents, *sums)]
+            self.backward = where_marked(backward, marker.known_as, kept_inputs)
 
     def pull_back(
         self,

@@ -130,7 +130,7 @@ class Call:
         reverse: _RecordedReverse | None = None
         custom, active = self.custom, _being_recorded.get()
         is_closure = any(
-            all(x.variable is not n.variable for n in numbers) for x in (*captured, *self.taken())
+            all(x.known_as is not n.known_as for n in numbers) for x in (*captured, *self.taken())
         )
         has_traced = any(isinstance(x, Tracer) for x in visible)  # else no rule is ever called
         if is_closure and has_traced and active.count(custom) < RECORDED_ORDERS:
@@ -146,7 +146,7 @@ class Call:
         (body, *programs), captured = closed_together([recorded.program, *rules])
         self.axes = [(name, axis.size) for name, axis in axes.items()]
         hidden = [*self.traced_fixed, *captured, *numbers]
-        is_number = [any(x.variable is n.variable for n in numbers) for x in hidden]
+        is_number = [any(x.known_as is n.known_as for n in numbers) for x in hidden]
         closed_rules = iter(programs)
         has_jvp, has_vjp = self.custom._jvp is not None, self.custom._backward is not None
         application = Application(

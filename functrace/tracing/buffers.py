@@ -213,7 +213,7 @@ def require_writable(tracer: Tracer) -> None:
     require_usable(tracer)
     root = root_of(tracer)
     is_kept = root.recording is PLAIN and not root.value.flags.writeable
-    if is_kept and root.variable is None and id(root.value) not in _lenders:
+    if is_kept and root.known_as is None and id(root.value) not in _lenders:
         root.value = root.value.copy("K")
         outdate(root)
         require_usable(tracer)
@@ -247,7 +247,7 @@ def require_own(tracer: Tracer) -> None:
             "Write functrace.numpy.asarray(x) in place of np.asarray(x), or make a copy: "
             "np.array(x).",
         )
-    if root.variable is BORROWED:
+    if root.known_as is BORROWED:
         raise ArrayWriteError(
             "A traced value is written into an array that functrace.numpy.asarray made of an "
             "ordinary NumPy array, which shares its memory and cannot hold the value.",

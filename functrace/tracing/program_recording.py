@@ -88,7 +88,7 @@ class ProgramRecording(Recording):
         if isinstance(value, Tracer):
             require_usable(value)
             if value.recording is self:
-                return value.variable
+                return value.known_as
             value = value.recording.as_constant(value)
         if type(value) is not int and (watch := watch_that_runs()) is not None:
             watch.look()
@@ -103,7 +103,7 @@ class ProgramRecording(Recording):
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Record one equation; its outputs are typed by the primitive's infer rule."""
         atoms = [
-            x.variable if type(x) is Tracer and x.recording is self else self.atom(x)
+            x.known_as if type(x) is Tracer and x.recording is self else self.atom(x)
             for x in inputs
         ]
         place = recorded_place(3)
@@ -198,9 +198,9 @@ class ProgramRecording(Recording):
                 while isinstance(value, Tracer) and isinstance(value.recording, ValueRecording):
                     value = value.value  # of what is differentiated: its value, one recording out
                 if isinstance(value, Tracer) and value.recording is self:
-                    named.setdefault(value.variable, f"{name}{tree.keystr(path)}")
+                    named.setdefault(value.known_as, f"{name}{tree.keystr(path)}")
         made_by = {output: e for e in self.equations for output in e.outputs}
-        generation: list[Variable] = [tracer.variable]
+        generation: list[Variable] = [tracer.known_as]
         seen: set[Variable] = set()
         while generation:
             names = [named[variable] for variable in generation if variable in named]
@@ -257,7 +257,7 @@ def is_made_alike(a: Tracer, b: Tracer, is_same: Callable[[Any, Any], bool]) -> 
     if not isinstance(one, ProgramRecording) or not isinstance(other, ProgramRecording):
         return False
     first, second = one.equations_by_output(), other.equations_by_output()
-    waiting: list[tuple[Any, Any]] = [(a.variable, b.variable)]
+    waiting: list[tuple[Any, Any]] = [(a.known_as, b.known_as)]
     seen: set[tuple[Any, Any]] = set()
     while waiting:
         pair = x, y = waiting.pop()

@@ -209,7 +209,7 @@ class ValueRecording(Recording):
             value = memory.home.lift(value)
         require_usable(value)
         tracer.recording, tracer.value = value.recording, value.value
-        tracer.variable, tracer.place = value.variable, value.place
+        tracer.known_as, tracer.place = value.known_as, value.place
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
@@ -279,7 +279,7 @@ def require_further_out(outputs: Sequence[Any], recording: Recording) -> None:
 
 def identity_of(tracer: Any) -> Any:
     """What two tracers for the same value have in common."""
-    variable = tracer.variable
+    variable = tracer.known_as
     if isinstance(variable, int | Variable):
         return tracer.recording.birth, variable
     # In forward mode it is a tangent, which x and x + 1 share.

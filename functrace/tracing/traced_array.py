@@ -67,7 +67,7 @@ class TracedArray:
     Attributes:
         recording: The recording to which it belongs.
         value: Its value, one recording further out, or `UNKNOWN`.
-        variable: What its recording knows it by.
+        known_as: What its recording knows it by: a variable.
         place: Where it was made, for messages.
         memory: Shared with its views, once it has any. Only arrays have it: of those without axes
             it tells the arrays, which are written in place, from the scalars.
@@ -77,13 +77,13 @@ class TracedArray:
     """
 
     __slots__ = (
-        "__weakref__", "base", "made_by", "memory", "place", "recording", "value", "variable",
+        "__weakref__", "base", "made_by", "memory", "place", "recording", "value", "known_as",
     )  # fmt: skip
 
     # There is no __init__, which would take as long as all else that makes one: see `new_tracer`.
     recording: Any
     value: Any
-    variable: Any
+    known_as: Any
     place: Place | None
     memory: Any
     base: Any
@@ -94,13 +94,13 @@ class TracedArray:
     @property
     def type(self) -> ArrayType:
         """Shape, dtype and weakness."""
-        return self.variable.type if self.value is UNKNOWN else type_of(self.value)
+        return self.known_as.type if self.value is UNKNOWN else type_of(self.value)
 
     @property
     def shape(self) -> Shape:
         """The lengths of the axes; another shape may be assigned."""
         value = self.value
-        return self.variable.type.shape if value is UNKNOWN else getattr(value, "shape", ())
+        return self.known_as.type.shape if value is UNKNOWN else getattr(value, "shape", ())
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -111,7 +111,7 @@ class TracedArray:
         """The dtype that the value has in NumPy."""
         value = self.value
         if value is UNKNOWN:
-            return self.variable.type.dtype
+            return self.known_as.type.dtype
         return value.dtype if hasattr(value, "dtype") else WEAK_DTYPES[type(value)]
 
     @property
@@ -129,7 +129,7 @@ class TracedArray:
             return True
         innermost = self.innermost
         if innermost.value is UNKNOWN:
-            return innermost.memory is not None or innermost.recording.is_array(innermost.variable)
+            return innermost.memory is not None or innermost.recording.is_array(innermost.known_as)
         return type(innermost.value) is np.ndarray
 
     @property

@@ -428,12 +428,12 @@ class Tracer(TracedArray):
 
     def _rows(self) -> Iterator[Any]:
         """The elements, taken at once: a derivative for each of them alone would cost a pass."""
-        recording, variable, value = self.recording, self.variable, self.value
+        recording, variable, value = self.recording, self.known_as, self.value
         rows = bind(PRIMITIVES["unstack"], self, axis=0) if len(self) else ()
         for index, row in enumerate(rows):
             # An array that is written meanwhile gives the elements that it has then.
             is_written = (
-                self.variable is not variable
+                self.known_as is not variable
                 or self.value is not value
                 or self.recording is not recording
             )
@@ -493,7 +493,7 @@ class Tracer(TracedArray):
         shape = self.shape
         if shape and value is not UNKNOWN:
             value = _copied_in(value, order)
-        result = new_tracer(self.recording, value, self.variable, self.place)
+        result = new_tracer(self.recording, value, self.known_as, self.place)
         if not shape:
             if self.memory is not None:
                 result.memory = new_memory()  # an array without axes, as this is
@@ -504,7 +504,7 @@ class Tracer(TracedArray):
             and type(value) is not np.ndarray
         ):
             result.memory = new_memory(np.empty(shape, bool, order))
-            self.recording.note_copy(self.variable)
+            self.recording.note_copy(self.known_as)
         return result
 
     def twin(self) -> Tracer:
@@ -512,7 +512,7 @@ class Tracer(TracedArray):
         if self.recording.is_plain:
             return self.copy("K")
         require_usable(self)
-        result = new_tracer(self.recording, self.value, self.variable, self.place)
+        result = new_tracer(self.recording, self.value, self.known_as, self.place)
         if self.memory is None:
             return result
         if not self.shape:
@@ -556,11 +556,11 @@ class Tracer(TracedArray):
                 if isinstance(primitive, Primitive):  # as for other operators
                     return self.recording.record(primitive, (self, other), NO_PARAMS)
             elif self.value is UNKNOWN:
-                if self.variable.type.dtype.kind == "b":
+                if self.known_as.type.dtype.kind == "b":
                     if type(other) is int and other == 2 and self.shape:
                         return apply_ufunc(np.square, self)  # as NumPy's operator does: an int8
                     return _operator(np.power, as_base(self, other), other)
-                if type(other) is int and other < 0 and self.variable.type.weak:
+                if type(other) is int and other < 0 and self.known_as.type.weak:
                     other = float(other)  # 2 ** -1 is a float in Python
             return self._pow(other)
         except LeakedTracerError as error:
@@ -675,7 +675,7 @@ def new_tracer(
     tracer = Tracer()
     tracer.recording = recording
     tracer.value = value
-    tracer.variable = variable
+    tracer.known_as = variable
     tracer.place = place
     tracer.memory = tracer.base = None
     return tracer
@@ -686,7 +686,7 @@ def as_scalar_result(x: Any) -> Any:
     if type(x) is np.ndarray and not x.shape:
         return x[()]
     if type(x) is Tracer and not x.shape and x.innermost.value is UNKNOWN:
-        x.innermost.variable.is_scalar = True
+        x.innermost.known_as.is_scalar = True
     return x
 
 

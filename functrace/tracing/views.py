@@ -110,7 +110,7 @@ class State:
     def __init__(self, tracer: Tracer) -> None:
         self.tracer = tracer
         self.recording, self.value = tracer.recording, tracer.value
-        self.variable, self.place, self.base = tracer.variable, tracer.place, tracer.base
+        self.known_as, self.place, self.base = tracer.known_as, tracer.place, tracer.base
         self.memory = memory = tracer.memory
         self.home, self.layout = (memory.home, memory.layout) if memory else (None, None)
         self.is_buffer = self.recording.is_plain and type(self.value) is np.ndarray
@@ -120,7 +120,7 @@ class State:
         """Whether the array was written since."""
         x = self.tracer
         return (
-            x.variable is not self.variable
+            x.known_as is not self.known_as
             or x.value is not self.value
             or x.recording is not self.recording
             or x.base is not self.base
@@ -129,7 +129,7 @@ class State:
     def restore(self) -> None:
         """Let the array, and its views, be what they were."""
         x, memory = self.tracer, self.memory
-        x.recording, x.value, x.variable = self.recording, self.value, self.variable
+        x.recording, x.value, x.known_as = self.recording, self.value, self.known_as
         x.place, x.base, x.memory = self.place, self.base, memory
         if memory is not None:
             memory.home, memory.layout = self.home, self.layout
@@ -256,7 +256,7 @@ def _order_of_axes(tracer: Tracer) -> tuple[int, ...] | None:
     From that of the longest steps to that of the shortest; None where it is not known. The inputs
     of a Program are taken to be in row-major order where nothing else is known, and this is noted.
     """
-    recording, variable = tracer.recording, tracer.variable
+    recording, variable = tracer.recording, tracer.known_as
     if not isinstance(recording, ProgramRecording):
         return None if tracer.ndim > 1 else tuple(range(tracer.ndim))
     made_by, orders = recording.equations_by_output(), recording.orders
@@ -427,15 +427,15 @@ def _lay(
             return
     for x in tree.leaves((args, options)):
         if type(x) is Tracer and (
-            x.variable is result.variable or (x.memory is result.memory is not None)
+            x.known_as is result.known_as or (x.memory is result.memory is not None)
         ):
             return  # it is an argument, or a view of one, as NumPy's is
     result.memory = result.base = None
     lying = partial(_layout_by, *functions, args, options, part, result.shape)
     if isinstance(recording, ProgramRecording):
-        recording.layouts[innermost.variable] = lying
-        recording.recopied.discard(innermost.variable)
-        recording.orders.pop(innermost.variable, None)
+        recording.layouts[innermost.known_as] = lying
+        recording.recopied.discard(innermost.known_as)
+        recording.orders.pop(innermost.known_as, None)
     elif type(value) is np.ndarray and not of_types:
         layout = lying()
         if layout is not UNKNOWN and not lie_alike(layout_of(layout), layout_of(value)):
@@ -571,7 +571,7 @@ def as_held(value: Tracer) -> Tracer:
     result = value.copy("K")
     if result.ndim > 1:
         innermost = result.innermost
-        innermost.recording.note_copy(innermost.variable)
+        innermost.recording.note_copy(innermost.known_as)
     return result
 
 
@@ -633,5 +633,5 @@ def set_shape(tracer: Tracer, shape: Any) -> None:
 def _stand_for(tracer: Tracer, other: Tracer) -> None:
     tracer.recording = other.recording
     tracer.value = other.value
-    tracer.variable = other.variable
+    tracer.known_as = other.known_as
     tracer.place = other.place

@@ -99,8 +99,8 @@ def names_of_indices(tracers: Sequence[Tracer]) -> tuple[Hashable, ...] | None:
     What was recorded with such a number may be used again in another call of the vmap, whose own
     number has the same name.
     """
-    found = {axis.index.variable: name for name, axis in _named_axes.get().items()}
-    variables = [tracer.variable for tracer in tracers]
+    found = {axis.index.known_as: name for name, axis in _named_axes.get().items()}
+    variables = [tracer.known_as for tracer in tracers]
     if not all(isinstance(variable, Variable) and variable in found for variable in variables):
         return None
     return tuple(found[variable] for variable in variables)

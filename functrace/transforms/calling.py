@@ -37,7 +37,7 @@ _levels: dict[tuple[int, tuple[int | str, ...]], tuple[ref[CodeType], int]] = {}
 RESTORED_BYTES = 1 << 26
 """Larger arrays that a function can reach are not copied before its first call."""
 
-WRITTEN = ("recording", "value", "variable", "place", "memory", "base", "made_by")
+WRITTEN = ("recording", "value", "known_as", "place", "memory", "base", "made_by")
 """What changes of a traced array that is written."""
 
 _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
@@ -105,7 +105,7 @@ def call_apart(
         return f(*own, **named)
     if tracers is None:
         tracers = [leaf for x in (*own, *named.values()) for leaf in _leaves(x)]
-    before = [(x, x.recording, x.value, x.variable) for x in tracers if type(x) is Tracer]
+    before = [(x, x.recording, x.value, x.known_as) for x in tracers if type(x) is Tracer]
     code = getattr(f, "__code__", None)
     key = id(code), made
     known = _levels.get(key)
@@ -137,7 +137,7 @@ def call_apart(
                 _remember(code, key, level)
             return result
         for tracer, *belonging in before:
-            tracer.recording, tracer.value, tracer.variable = belonging
+            tracer.recording, tracer.value, tracer.known_as = belonging
             tracer.recording.refusal = None
             tracer.memory = tracer.base = None
         # What was copied may have been written.

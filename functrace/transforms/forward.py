@@ -88,7 +88,7 @@ class TangentRecording(ValueRecording):
             tangent = None
             if type(value) is Tracer:
                 if value.recording is self:
-                    value, tangent = value.value, value.variable  # noqa: PLW2901
+                    value, tangent = value.value, value.known_as  # noqa: PLW2901
                     if type(tangent) is Tracer:
                         is_nested = True
                 elif value.recording.is_plain:
@@ -223,12 +223,12 @@ class TangentRecording(ValueRecording):
     def makes_zeros(self, x: Any) -> bool:
         """Whether there may be zeros in the tangent of a value that are to stay."""
         is_ours = isinstance(x, Tracer) and x.recording is self
-        return is_ours and self.keeping.marks(limit_of(x.variable, self.tells_apart))
+        return is_ours and self.keeping.marks(limit_of(x.known_as, self.tells_apart))
 
     def tangent_of(self, x: Any) -> Any:
         """The tangent of a value returned by the function; zeros for a constant."""
         if isinstance(x, Tracer) and x.recording is self:
-            return self.keeping.value_of(limit_of(x.variable, self.tells_apart))
+            return self.keeping.value_of(limit_of(x.known_as, self.tells_apart))
         return zeros_of(x)
 
 

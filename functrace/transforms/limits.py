@@ -114,7 +114,7 @@ class LimitRecording(Recording):
         if primitive.may_coincide:
             return told_apart(primitive, bind(primitive, *plain, **params), MOST_DERIVATIVES)
         result = _applied(primitive, inputs, params)
-        are_derived = (_is_series(x) and x.variable.is_derived for x in inputs)
+        are_derived = (_is_series(x) and x.known_as.is_derived for x in inputs)
         if primitive is spectral.inverse_of_gap or any(are_derived):
             return result
         output = bind(primitive, *plain, **params)
@@ -143,9 +143,9 @@ def _of_series(series: Sequence[Series]) -> Any:
 
 def _as_found(x: Any, value: Any) -> Any:
     """A series that is no derivative, with the value that it has without being one."""
-    if not _is_series(x) or x.variable.series[0].lowest < 0:
+    if not _is_series(x) or x.known_as.series[0].lowest < 0:
         return x
-    return new_tracer(LIMIT, value, x.variable._replace(is_derived=False))
+    return new_tracer(LIMIT, value, x.known_as._replace(is_derived=False))
 
 
 def _size(x: Any) -> Any:
@@ -159,7 +159,7 @@ def _constant(x: Any) -> Series:
 
 
 def _expansions(x: Any) -> Sequence[Series]:
-    return x.variable.series if _is_series(x) else (_constant(x),) * 2
+    return x.known_as.series if _is_series(x) else (_constant(x),) * 2
 
 
 # The arithmetic
@@ -294,14 +294,14 @@ def _cut(x: Any, power: int) -> Any:
     """A series up to some power."""
     if not _is_series(x):
         return x
-    kept = [{n: term for n, term in terms.items() if n <= power} for terms, _ in x.variable.series]
+    kept = [{n: term for n, term in terms.items() if n <= power} for terms, _ in x.known_as.series]
     return new_tracer(LIMIT, x.value, Choices(tuple(Series(terms, power) for terms in kept)))
 
 
 def _slope(x: Any, power: int) -> Any:
     """The derivative of a series by h, up to some power."""
     slopes: list[Series] = []
-    for terms, _ in x.variable.series:
+    for terms, _ in x.known_as.series:
         slope = {n - 1: Term(n * value, size) for n, (value, size) in terms.items() if n > 0}
         slopes.append(Series({0: _constant(zeros_for(x)).terms[0], **slope}, power))
     return _of_series(slopes)
@@ -427,7 +427,7 @@ def _is_series_behind(x: Any) -> bool:
 
 
 def _limit_of(x: Tracer) -> Any:
-    first, second = x.variable.series
+    first, second = x.known_as.series
     value = _leading(first, x).value
     dtype = dtype_of(value)
     if dtype.kind not in "fc":

@@ -185,7 +185,7 @@ class Tape(ValueRecording):
             first = second = None
             kind = type(x)
             if kind is Tracer and x.recording is self:
-                first, x = x.variable, x.value
+                first, x = x.known_as, x.value
             else:
                 if kind is Tracer:
                     x = self._constant(x)
@@ -194,7 +194,7 @@ class Tape(ValueRecording):
                     x = x.__copy__() if x.nbytes <= COPIED_BYTES else self._kept(x)
             kind = type(y)
             if kind is Tracer and y.recording is self:
-                second, y = y.variable, y.value
+                second, y = y.known_as, y.value
             else:
                 if kind is Tracer:
                     y = self._constant(y)
@@ -203,7 +203,7 @@ class Tape(ValueRecording):
                     y = y.__copy__() if y.nbytes <= COPIED_BYTES else self._kept(y)
             values, variables = (x, y), (first, second)
         elif count == 1 and (tracer := inputs[0]).recording is self:
-            values, variables = (tracer.value,), (tracer.variable,)
+            values, variables = (tracer.value,), (tracer.known_as,)
         else:
             values, variables = self._known(inputs, reads_constants)
         is_nested = self.is_nested and Tracer in map(type, values)
@@ -227,7 +227,7 @@ class Tape(ValueRecording):
             tracer = Tracer()  # as `new_tracer` does, sooner
             tracer.recording = self
             tracer.value = output
-            tracer.variable = number
+            tracer.known_as = number
             tracer.place = place
             tracer.memory = tracer.base = None
             if noted is not None:
@@ -329,7 +329,7 @@ class Tape(ValueRecording):
             if type(value) is Tracer:
                 if value.recording is self:
                     values.append(value.value)
-                    variables.append(value.variable)
+                    variables.append(value.known_as)
                     continue
                 value = self._constant(value)  # noqa: PLW2901
             if type(value) is ndarray and (reads if type(reads) is bool else reads[len(values)]):
@@ -356,10 +356,10 @@ class Tape(ValueRecording):
         ):
             return self.record(primitive, inputs, params)
         values: list[Any] = []
-        variables: list[int | None] = [tracer.variable]
+        variables: list[int | None] = [tracer.known_as]
         for x in rest:
             is_own = type(x) is Tracer and x.recording is self
-            variables.append(x.variable if is_own else None)
+            variables.append(x.known_as if is_own else None)
             value = x.value if is_own else x
             if type(value) is Tracer:
                 return self.record(primitive, inputs, params)
@@ -413,7 +413,7 @@ class Tape(ValueRecording):
 
     def variable_of(self, x: Any) -> int | None:
         """The variable of a value returned by the function; None for a constant."""
-        return x.variable if isinstance(x, Tracer) and x.recording is self else None
+        return x.known_as if isinstance(x, Tracer) and x.recording is self else None
 
 
 def pull_back(
@@ -482,7 +482,7 @@ def _only_tangents_around() -> bool:
 def _is_finite(x: Any) -> bool:
     """Whether a cotangent, with its tangents, is known to be finite."""
     while type(x) is Tracer:
-        if not isinstance(x.recording, TangentRecording) or not _is_finite(x.variable):
+        if not isinstance(x.recording, TangentRecording) or not _is_finite(x.known_as):
             return False
         x = x.value
     return all_finite(x)

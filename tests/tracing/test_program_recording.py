@@ -31,7 +31,7 @@ def test_arrays_captured_by_a_program_are_its_constants():
 def test_a_value_has_one_variable_and_an_array_one_constant():
     with ProgramRecording() as recording:
         x = recording.input(type_of(THREE))
-        assert recording.atom(x) is x.variable is recording.inputs[0]
+        assert recording.atom(x) is x.known_as is recording.inputs[0]
         assert recording.atom(THREE) is recording.atom(THREE)
         assert recording.atom(THREE) is not recording.atom(THREE + 1.0)
         assert x.value is UNKNOWN
@@ -63,7 +63,7 @@ def test_the_program_has_the_values_of_the_function():
 def test_what_is_an_array_is_told_as_numpy_does(f):
     with ProgramRecording() as recording:
         y = f(recording.input(type_of(THREE)))
-        assert recording.is_array(y.variable) == isinstance(f(THREE), np.ndarray)
+        assert recording.is_array(y.known_as) == isinstance(f(THREE), np.ndarray)
 
 
 def test_values_made_alike_are_told_from_others():

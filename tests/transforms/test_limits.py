@@ -28,7 +28,7 @@ def coefficients_of(x, lowest=0):
     """The coefficients that are known of a tracer, from this power on."""
     assert type(x) is Tracer
     assert x.recording is LIMIT
-    first, second = x.variable.series
+    first, second = x.known_as.series
     assert first.known == second.known
     found = []
     for terms, known in (first, second):
