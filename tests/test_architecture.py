@@ -119,6 +119,7 @@ TESTS = Path(__file__).parent
 OF_SEVERAL = {
     "backends/test_freshness": "memory in other hands, which no file of the backend writes",
     "backends/test_single_numbers": "the numbers that generated source holds as Python's",
+    "numpy/test_array_api": "traced values in libraries that are written for any arrays",
     "numpy/test_all": "what holds of every function of NumPy's",
     "numpy/test_table": "what is decided on every name of NumPy's",
     "numpy/test_result_classes": "scalar or 0-d array, of every function and transformation",

@@ -74,6 +74,9 @@ from functrace.tracing.entrances import entrance as _entrance
 if TYPE_CHECKING:
     from numpy import *
 
+__array_api_version__: str = getattr(_numpy, "__array_api_version__", "2022.12")
+"""The version of the Array API standard that NumPy's functions follow."""
+
 __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # By now the tables say what NumPy's functions mean on tracers.

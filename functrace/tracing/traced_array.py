@@ -77,7 +77,7 @@ class TracedArray:
     """
 
     __slots__ = (
-        "__weakref__", "base", "made_by", "memory", "place", "recording", "value", "known_as",
+        "__weakref__", "base", "known_as", "made_by", "memory", "place", "recording", "value",
     )  # fmt: skip
 
     # There is no __init__, which would take as long as all else that makes one: see `new_tracer`.

@@ -175,11 +175,16 @@ def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
 
 def _has_operators(x: Any) -> bool:
     """Whether NumPy's arrays leave their operators to an object, even if it can be one of them."""
-    if isinstance(x, NDArrayOperatorsMixin):
+    if _holds_arrays(x):
         return True
     if hasattr(x, "__array_ufunc__"):
         return x.__array_ufunc__ is None
     return getattr(x, "__array_priority__", -1.0) > 0.0
+
+
+def _holds_arrays(x: Any) -> bool:
+    """Whether an object computes with the array that it holds, which may be a traced one."""
+    return isinstance(x, NDArrayOperatorsMixin) or type(x).__module__.startswith("xarray.")
 
 
 def _is_unlike_numbers(x: Any) -> bool:
@@ -629,7 +634,7 @@ class Tracer(TracedArray):
                     raise
         for x in inputs:
             if type(x) is not Tracer and not is_operand(x):
-                if isinstance(x, NDArrayOperatorsMixin):
+                if _holds_arrays(x):
                     return NotImplemented
                 if x is None and ufunc in (np.equal, np.not_equal):
                     return np.full(self.shape, ufunc is np.not_equal)[()]
