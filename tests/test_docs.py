@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import io
 import re
+import runpy
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,3 +96,16 @@ def test_links_and_files_named_in(path):
             assert (path.parent / target).exists(), target
     for name in re.findall(r"`((?:functrace|tests|docs|examples|benchmarks)/[\w/.]*)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_the_picture_of_complex_numbers_shows_what_the_page_says(tmp_path):
+    pytest.importorskip("matplotlib")
+    script = runpy.run_path(str(ROOT / "docs" / "complex.py"), run_name="complex")
+    right, up = script["columns"](script["other"], script["POINT"])
+    printed = f"[[{right.real:.0f}.  {up.real:.0f}. ]\n [{right.imag} {up.imag:.0f}. ]]"
+    assert printed in (ROOT / "docs" / "complex.md").read_text(encoding="utf-8")
+    script["draw"]().savefig(tmp_path / "drawn.svg")
+    drawn = (tmp_path / "drawn.svg").read_text(encoding="utf-8")
+    kept = script["PICTURE"].read_text(encoding="utf-8")
+    comments = re.compile(r"<!-- (.*?) -->")
+    assert comments.findall(drawn) == comments.findall(kept), "run python docs/complex.py"

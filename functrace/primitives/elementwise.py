@@ -1069,10 +1069,19 @@ class Part(RealValued):
 # t comes first in these products: 1j * np.float64(1) is a complex number of Python's.
 real = Part("real", np.conjugate, lambda t, out, x: t, run=operator.attrgetter("real"))
 imag = Part("imag", np.conjugate, lambda t, out, x: t * -1j, run=operator.attrgetter("imag"))
+
+
+def _angle_map(t: Any, out: Any, x: Any) -> Any:
+    """``-1j * t / x``; at zero 0, as of `arctan2`."""
+    size = np.abs(x)
+    along = t * np.conjugate(bind(direction, x, size))
+    return bind(direction, along, size) * -1j
+
+
 angle_primitive = RealValued(
     "angle",
     np.conjugate,
-    lambda t, out, x: quotient_or_zero(t * -1j, x),
+    _angle_map,
     run=np.angle,
     is_fresh=True,
 )

@@ -218,6 +218,9 @@ def test_sizes_have_a_direction_at_infinity_and_none_at_zero():
     assert ft.grad(np.hypot, (0, 1))(0.0, 0.0) == (0, 0)
     assert ft.grad(ft.grad(np.hypot))(0.0, 0.0) == 0
     assert ft.grad(np.arctan2, (0, 1))(inf, 1.0) == (0, 0)
+    assert ft.grad(np.arctan2, (0, 1))(0.0, 0.0) == (0, 0)
+    for f in (ft.grad(np.angle), ft.jit(ft.grad(np.angle))):
+        assert [f(z) for z in (0j, complex(inf, 1), complex(0, -inf), 2j)] == [0, 0, 0, -0.5]
 
 
 @pytest.mark.parametrize("name", ["arcsinh", "arctan", "arcsin", "arccos", "arctanh", "arccosh"])
