@@ -50,6 +50,7 @@ from functrace.numpy.classes import ndarray as ndarray
 from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
 from functrace.numpy.lists import TAKING_PRECISION as _TAKING_PRECISION
 from functrace.numpy.lists import ListNamespace as _ListNamespace
+from functrace.numpy.lists import accepting_length as _accepting_length
 from functrace.numpy.lists import accepting_lists as _accepting_lists
 from functrace.numpy.lists import accepting_precision as _accepting_precision
 from functrace.numpy.lists import ufunc_accepting_lists as _ufunc_accepting_lists
@@ -83,6 +84,7 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 fft, linalg = _ListNamespace(_fft), _ListNamespace(_linalg)
 emath = _ListNamespace(_numpy.emath)
 globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
+repeat = _accepting_length(globals()["repeat"])
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
 
 

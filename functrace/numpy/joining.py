@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.errors import OperandError, UnsupportedFunctionError
+from functrace.errors import OperandError
 from functrace.numpy.elementwise import require_castable
+from functrace.numpy.making import array as array_of
 from functrace.numpy.making import holds_tracer
 from functrace.numpy.reshaping import known_numbers, lengths_of
-from functrace.primitives.linear import as_array, cast_to, shape_of
+from functrace.primitives.linear import as_array, cast_to, known_value, shape_of
 from functrace.primitives.shaping import (
     concatenate_primitive,
     pad_primitive,
@@ -26,6 +28,7 @@ from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements, implements_named
 from functrace.tracing.operands import as_operand, strong_operand
 from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
@@ -293,6 +296,21 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     return np.reshape(copies, (*before, n * count, *after)).copy()
 
 
+def repeat_to_length(a: Any, repeats: Any, axis: int | None, length: int) -> Any:
+    """As JAX's ``repeat`` with ``total_repeat_length``, for repeats that need not be known.
+
+    What is too long is cut off; what is too short is filled with the last element.
+    """
+    a, repeats = as_operand(a), known_value(as_operand(repeats))
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, np.ndim(a))
+    count = shape_of(a)[axis]
+    ends = np.cumsum(np.broadcast_to(repeats, (count,)))
+    places = np.searchsorted(ends, np.arange(length), "right")
+    return FUNCTIONS[np.take](a, np.minimum(places, max(count - 1, 0)), axis)
+
+
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
     """As `numpy.resize`: repeated, or cut off, in row-major order."""
@@ -308,7 +326,15 @@ def resize(a: Any, new_shape: Any) -> Any:
 # Pad
 
 
-_INDEXED_MODES = ("edge", "reflect", "symmetric", "wrap")
+_MODES: dict[str, str | None] = {
+    "constant": "constant_values", "linear_ramp": "end_values", "maximum": "stat_length",
+    "mean": "stat_length", "median": "stat_length", "minimum": "stat_length",
+    "reflect": "reflect_type", "symmetric": "reflect_type", "edge": None, "wrap": None,
+    "empty": None,
+}  # fmt: skip
+"""The modes of pad, and the keyword that each of them takes."""
+
+_STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 
 def _pairs(widths: Any, rank: int) -> tuple[tuple[int, int], ...]:
@@ -332,59 +358,148 @@ def _pairs(widths: Any, rank: int) -> tuple[tuple[int, int], ...]:
 @implements(np.pad)
 @lies_as(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """As `numpy.pad`, in the modes constant, edge, reflect, symmetric and wrap."""
+    """As `numpy.pad`, in all modes; what mode "empty" leaves open is zero."""
+    array = as_operand(array)
     padding = _pairs(pad_width, array.ndim)
-    if mode == "constant":
-        if set(kwargs) - {"constant_values"}:
-            raise ValueError(f"unsupported keyword arguments for mode 'constant': {set(kwargs)}")
-        padded = _pad_with_constants(array, padding, kwargs.get("constant_values", 0))
-        return padded if array.ndim else as_array(padded)
-    odd = kwargs.get("reflect_type", "even") != "even" and mode in ("reflect", "symmetric")
-    if mode not in _INDEXED_MODES or odd:
-        shown = mode if not odd else f"{mode} with reflect_type='odd'"
-        raise UnsupportedFunctionError(
-            f"numpy.pad was called on a traced value in the mode {shown!r}, and functrace has no "
-            "rule for it.",
-            source_of(user_place(1)),
-            f"The modes that can be traced are constant, {', '.join(_INDEXED_MODES)}.",
-        )
-    for axis, (length, pair) in enumerate(zip(array.shape, padding, strict=True)):
-        if pair != (0, 0):
-            if length == 0:
-                raise ValueError(
-                    f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
-                )
-            array = np.take(array, np.pad(np.arange(length), pair, mode, **kwargs), axis)
-    return array.copy() if array.ndim else as_array(array)
+    padded = _padded(array, padding, mode, kwargs)
+    return padded if array.ndim else as_array(padded)
 
 
-def _pad_with_constants(x: Any, padding: tuple[tuple[int, int], ...], values: Any) -> Any:
-    if type(values) in (int, float) and values == 0:
+def _padded(x: Any, padding: tuple[tuple[int, int], ...], mode: Any, options: Any) -> Any:
+    if callable(mode):
+        return _padded_by(mode, x, padding, options)
+    if mode not in _MODES:
+        raise ValueError(f"mode '{mode}' is not supported")
+    unknown = set(options) - {_MODES[mode]}
+    if unknown:
+        raise ValueError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
+    (option,) = options.values() or (None,)
+    if mode == "empty" or (mode == "constant" and (option is None or _is_zero(option))):
         return bind(pad_primitive, x, padding=padding)
-    # Axis after axis, so that the corners have the constants of the last axis, as in NumPy.
-    if isinstance(values, Tracer):
-        constants = np.broadcast_to(values, (x.ndim, 2))
-    elif holds_tracer(values):
-        constants = _broadcast_nested(values, x.ndim)
-    else:
-        constants = np.broadcast_to(np.asarray(values), (x.ndim, 2))
-    for axis, (before, after) in enumerate(padding):
-        pair = constants[axis]
-        parts = [
-            np.broadcast_to(
-                cast_to(as_operand(pair[i]), x.dtype),
-                (*x.shape[:axis], number, *x.shape[axis + 1 :]),
+    if mode == "constant":
+        return _padded_axes(x, padding, _constants, _pair_for_each_axis(option, x.ndim))
+    for axis, (length, pair) in enumerate(zip(x.shape, padding, strict=True)):
+        if length == 0 and pair != (0, 0):
+            raise ValueError(
+                f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
             )
-            for i, number in enumerate((before, after))
-        ]
-        x = np.concatenate([parts[0], x, parts[1]], axis)
+    if x.size == 0:
+        return bind(pad_primitive, x, padding=padding)
+    if mode == "linear_ramp":
+        ends = _pair_for_each_axis(0 if option is None else option, x.ndim)
+        return _padded_axes(x, padding, _ramps, ends)
+    if mode in _STATISTICS:
+        lengths = [(None, None)] * x.ndim if option is None else _pairs(option, x.ndim)
+        return _padded_axes(x, padding, partial(_statistics, _STATISTICS[mode]), lengths)
+    if option == "odd":
+        return _padded_axes(x, padding, partial(_odd_reflections, mode), padding)
+    for axis, (length, pair) in enumerate(zip(x.shape, padding, strict=True)):
+        if pair != (0, 0):
+            x = np.take(x, np.pad(np.arange(length), pair, mode, **options), axis)
+    return x.copy()
+
+
+def _is_zero(value: Any) -> bool:
+    return type(value) in (int, float) and value == 0
+
+
+def _pair_for_each_axis(values: Any, rank: int) -> Any:
+    """Values before and after, with NumPy's rules for short forms; they may be traced."""
+    if holds_tracer(values):
+        return np.broadcast_to(array_of(values), (rank, 2))
+    return np.broadcast_to(np.asarray(values), (rank, 2)).tolist()
+
+
+def _padded_axes(
+    x: Any, padding: Sequence[tuple[int, int]], parts: Callable[..., Any], options: Any
+) -> Any:
+    """Pad axis after axis, so that the corners are made of what the axes before have got.
+
+    Args:
+        x: The array.
+        padding: How many elements come before and after, for each axis.
+        parts: Takes an array, an axis, its padding, and the options for it; returns what comes
+            before and after, or what broadcasts to that.
+        options: For each axis.
+    """
+    for axis, (pair, option) in enumerate(zip(padding, options, strict=True)):
+        if pair != (0, 0):
+            ends = [
+                np.broadcast_to(
+                    cast_to(as_operand(part), x.dtype),
+                    (*x.shape[:axis], number, *x.shape[axis + 1 :]),
+                )
+                for part, number in zip(parts(x, axis, pair, option), pair, strict=True)
+            ]
+            x = np.concatenate([ends[0], x, ends[1]], axis)
     return x
 
 
-def _broadcast_nested(values: Any, rank: int) -> list[list[Any]]:
-    """Constants given as nested tuples that hold tracers, as one pair for each axis."""
-    rows = [row if isinstance(row, list | tuple) else None for row in values]
-    if None in rows:
-        rows = [values]
-    pairs: list[Any] = [list(row) * (2 if len(row) == 1 else 1) for row in rows if row is not None]
-    return pairs * rank if len(pairs) == 1 else pairs
+def _part(x: Any, axis: int, start: int, stop: int) -> Any:
+    """Some neighbours along an axis."""
+    return x[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def _constants(x: Any, axis: int, pair: tuple[int, int], values: Any) -> Any:
+    return values[0], values[1]
+
+
+def _ramps(x: Any, axis: int, pair: tuple[int, int], values: Any) -> Any:
+    length = x.shape[axis]
+    edges = x.take(0, axis), x.take(length - 1, axis)
+    before, after = (
+        np.linspace(value, edge, number, endpoint=False, dtype=x.dtype, axis=axis)
+        for value, edge, number in zip(values, edges, pair, strict=True)
+    )
+    return before, np.flip(after, axis)
+
+
+def _statistics(
+    function: Callable[..., Any], x: Any, axis: int, pair: tuple[int, int], lengths: Any
+) -> Any:
+    length = x.shape[axis]
+    counts = [length if count is None else min(count, length) for count in lengths]
+    if 0 in counts and function in (np.max, np.min):
+        raise ValueError("stat_length of 0 yields no value for padding")
+    chunks = _part(x, axis, 0, counts[0]), _part(x, axis, length - counts[1], length)
+    found = [function(chunk, axis=axis, keepdims=True) for chunk in chunks]
+    return [np.round(part) for part in found] if x.dtype.kind in "iu" else found
+
+
+def _odd_reflections(mode: str, x: Any, axis: int, pair: tuple[int, int], _: Any) -> Any:
+    """Twice the edge less what is behind it, over and over where that is too short."""
+    period = x.shape[axis]
+    if period == 1:
+        return x, x
+    before, after = pair
+    skipped = 0 if mode == "symmetric" else 1  # whether the edge itself is reflected
+    while before or after:
+        length = x.shape[axis]
+        behind = (length - skipped) // (period - skipped) * (period - skipped)
+        counts = min(behind, before), min(behind, after)
+        first, last = _part(x, axis, 0, 1), _part(x, axis, length - 1, length)
+        stop = length - skipped
+        chunks = (
+            _part(x, axis, skipped, skipped + counts[0]),
+            _part(x, axis, stop - counts[1], stop),
+        )
+        left, right = (
+            cast_to(2 * edge - np.flip(chunk, axis), x.dtype)
+            for edge, chunk in zip((first, last), chunks, strict=True)
+        )
+        x = np.concatenate([left, x, right], axis)
+        before, after = before - counts[0], after - counts[1]
+    length = x.shape[axis]
+    return _part(x, axis, 0, pair[0]), _part(x, axis, length - pair[1], length)
+
+
+def _padded_by(
+    function: Callable[..., Any], x: Any, padding: tuple[tuple[int, int], ...], options: Any
+) -> Any:
+    """Padded with zeros, and each vector along each axis then written by a function."""
+    padded = bind(pad_primitive, x, padding=padding)
+    for axis in range(padded.ndim):
+        vectors = np.moveaxis(padded, axis, -1)
+        for place in np.ndindex(vectors.shape[:-1]):
+            function(vectors[(*place, ...)], np.array(padding[axis]), axis, options)
+    return padded

@@ -6,6 +6,7 @@ an array of the list.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import update_wrapper, wraps
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.numpy.joining import repeat_to_length
 from functrace.numpy.making import array, holds_tracer
 from functrace.tracing.entrances import at_entrance, entrance
 from functrace.tracing.tables import FUNCTIONS
@@ -115,6 +117,30 @@ class ListNamespace(ModuleType):
 
     def __dir__(self) -> list[str]:
         return dir(self._original)
+
+
+def accepting_length(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's ``repeat`` that takes JAX's keyword for how long the result is.
+
+    Example:
+        >>> import functrace as ft
+        >>> import functrace.numpy as fnp
+        >>> f = ft.jit(lambda x, times: fnp.repeat(x, times, total_repeat_length=4))
+        >>> f(np.array([1.0, 2.0]), np.array([3, 1]))
+        array([1., 1., 1., 2.])
+    """
+
+    @entrance
+    @wraps(function, updated=())
+    def call(
+        a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: Any = None
+    ) -> Any:
+        if total_repeat_length is None:
+            return function(a, repeats, axis)
+        length = operator.index(total_repeat_length)
+        return repeat_to_length(_as_array(a), _as_array(repeats), axis, length)
+
+    return call
 
 
 def accepting_precision(function: Callable[..., Any]) -> Callable[..., Any]:
