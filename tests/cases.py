@@ -879,7 +879,7 @@ case(
     dtypes=COMPLEX,
 )
 
-# factoring.py
+# systems.py, determinants.py, factoring.py
 
 _REGULAR = Input((3, 3), REGULAR)
 _STACK = Input((2, 3, 3), REGULAR)
@@ -907,6 +907,16 @@ case(
     variant(_REGULAR, (2, 3, 1), lower=True, unit_diagonal=True),
     variant(_ONE, (1, 2), lower=False, unit_diagonal=True),
     variant(_NONE, (0, 2), lower=True, unit_diagonal=False),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "inverse_of_triangle",
+    variant(_REGULAR, lower=True),
+    variant(_STACK, lower=False),
+    variant(_ONE, lower=True),
+    variant(_NONE, lower=True),
     dtypes=COMPLEX,
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,

@@ -80,8 +80,14 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear requiring choosing shaping windowing elementwise parts special reducing"
-            " contracting indexing cumulating fourier signals ordering factoring spectral eigen"
-            " least_squares roots",
+            " contracting indexing cumulating fourier signals ordering",
+        )
+    ],
+    [
+        room(
+            "matrices",
+            "operations of linear algebra have rules that are written with all others",
+            "stacks systems determinants factoring least_squares spectral eigen roots",
         )
     ],
     [

@@ -203,13 +203,15 @@ import functrace
 seconds = time.perf_counter() - start
 modules = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
 put_off = [name for name in ("numpy.testing", "numpy.f2py", "unittest") if name in sys.modules]
-import functrace.primitives
-for module in pkgutil.iter_modules(functrace.primitives.__path__, "functrace.primitives."):
+import functrace.primitives, functrace.matrices
+families = (functrace.primitives, functrace.matrices)
+found = [m for f in families for m in pkgutil.iter_modules(f.__path__, f"{f.__name__}.")]
+for module in found:
     __import__(module.name)
 from functrace.ir.primitive import PRIMITIVES
 first_order = [
     name for name, primitive in PRIMITIVES.items()
-    if type(primitive).__module__.startswith("functrace.primitives.")
+    if type(primitive).__module__.startswith(tuple(f.__name__ for f in families))
 ]
 print(json.dumps({
     "seconds": seconds, "modules": modules, "put_off": put_off, "primitives": first_order,

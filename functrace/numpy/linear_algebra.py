@@ -15,9 +15,8 @@ import numpy as np
 
 from functrace.errors import ArgumentError
 from functrace.ir.primitive import Primitive
-from functrace.primitives import eigen, factoring, spectral
-from functrace.primitives.factoring import adjoint
-from functrace.primitives.least_squares import least_squares
+from functrace.matrices import determinants, eigen, factoring, least_squares, spectral, systems
+from functrace.matrices.stacks import adjoint
 from functrace.primitives.linear import (
     as_scalar,
     cast_to,
@@ -60,7 +59,7 @@ def _lower(UPLO: str) -> bool:  # noqa: N803  (NumPy's name)
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """As `numpy.linalg.solve`: ``b`` is a vector if it has one axis, else a stack of matrices."""
-    return _solved(factoring.solve, a, b)
+    return _solved(systems.solve, a, b)
 
 
 def _solved(primitive: Primitive, a: Any, b: Any, **params: Any) -> Any:
@@ -93,13 +92,13 @@ def solve_triangular(a: Any, b: Any, *, lower: bool = False, unit_diagonal: bool
         array([1., 2.])
     """
     params = {"lower": bool(lower), "unit_diagonal": bool(unit_diagonal)}
-    return _solved(factoring.solve_triangular, a, b, **params)
+    return _solved(systems.solve_triangular, a, b, **params)
 
 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
     """As `numpy.linalg.inv`."""
-    return bind(factoring.inverse, _matrix(a))
+    return bind(systems.inverse, _matrix(a))
 
 
 @implements(np.linalg.pinv)
@@ -110,7 +109,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     """
     tolerance = _tolerance(rcond if rtol is None or rtol is getattr(np, "_NoValue", None) else rtol)
     return bind(
-        factoring.pseudo_inverse, _matrix(a), tolerance=tolerance, hermitian=bool(hermitian)
+        least_squares.pseudo_inverse, _matrix(a), tolerance=tolerance, hermitian=bool(hermitian)
     )
 
 
@@ -130,7 +129,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
             raise np.linalg.LinAlgError(
                 f"{len(shape_of(x))}-dimensional array given. Array must be two-dimensional"
             )
-    x, residuals, rank = bind(least_squares, a, b, tolerance=_tolerance(rcond))
+    x, residuals, rank = bind(least_squares.least_squares, a, b, tolerance=_tolerance(rcond))
     rows, columns = shape_of(a)
     known_rank = known_value(rank)
     if rows <= columns or not (isinstance(known_rank, Tracer) or known_rank == columns):
@@ -285,13 +284,13 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
     """As `numpy.linalg.det`; singular matrices have a derivative too."""
-    return bind(factoring.determinant, _matrix(a))
+    return bind(determinants.determinant, _matrix(a))
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     """As `numpy.linalg.slogdet`."""
-    return _SlogdetResult(*bind(factoring.sign_and_log_determinant, _matrix(a)))
+    return _SlogdetResult(*bind(determinants.sign_and_log_determinant, _matrix(a)))
 
 
 @implements(np.linalg.matrix_rank)
@@ -304,7 +303,7 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
         raise ValueError("`tol` and `rtol` can't be both set.")
     tolerance = tol if rtol is None else rtol
     return bind(
-        factoring.matrix_rank,
+        least_squares.matrix_rank,
         a,
         tolerance=_tolerance(tolerance),
         relative=rtol is not None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.matrices.spectral import extreme, settled
 from functrace.numpy.statistics import squared_size
 from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
 from functrace.primitives.reducing import (
@@ -16,7 +17,6 @@ from functrace.primitives.reducing import (
     reduced_shape,
     root,
 )
-from functrace.primitives.spectral import extreme, settled
 from functrace.tracing.implementing import implements
 from functrace.tracing.tracer import bind
 

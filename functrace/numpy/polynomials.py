@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from functrace.matrices.roots import roots as roots_primitive
 from functrace.numpy.making import array, holds_tracer
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
-from functrace.primitives.roots import roots as roots_primitive
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand

@@ -5,19 +5,14 @@ Internal: users find what they need in `functrace` itself.
 
 from functrace.primitives import contracting as contracting
 from functrace.primitives import cumulating as cumulating
-from functrace.primitives import eigen as eigen
 from functrace.primitives import elementwise as elementwise
-from functrace.primitives import factoring as factoring
 from functrace.primitives import fourier as fourier
 from functrace.primitives import indexing as indexing
-from functrace.primitives import least_squares as least_squares
 from functrace.primitives import ordering as ordering
 from functrace.primitives import parts as parts
 from functrace.primitives import reducing as reducing
 from functrace.primitives import requiring as requiring
-from functrace.primitives import roots as roots
 from functrace.primitives import shaping as shaping
 from functrace.primitives import signals as signals
 from functrace.primitives import special as special
-from functrace.primitives import spectral as spectral
 from functrace.primitives import windowing as windowing

@@ -35,7 +35,8 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import UNKNOWN, ArrayType
-from functrace.primitives import elementwise, spectral
+from functrace.matrices import spectral
+from functrace.primitives import elementwise
 from functrace.primitives.linear import dtype_of, in_each, known_value, shape_of, zeros_for
 from functrace.tracing.recording import Recording, running_recording
 from functrace.tracing.tracer import Tracer, bind, new_tracer

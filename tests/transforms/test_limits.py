@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functrace.primitives import spectral
+from functrace.matrices import spectral
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms import limits
 from functrace.transforms.limits import EXACT, LIMIT, Series, Term

@@ -27,10 +27,10 @@ import numpy as np
 
 from functrace.errors import MissingRuleError
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import Elementwise
-from functrace.primitives.factoring import (
+from functrace.matrices.stacks import (
     OfMatrices,
     adjoint,
+    conjugate,
     counted,
     diagonal,
     factor_dtype,
@@ -43,7 +43,10 @@ from functrace.primitives.factoring import (
     require_matrix,
     require_square,
     triangle_of,
+    undefined,
+    undefined_cotangent,
 )
+from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.linear import (
     Copy,
     LocallyConstant,
@@ -200,10 +203,6 @@ def _skew(x: Any) -> Any:
     return (x - adjoint(x)) / 2
 
 
-def _conjugate(x: Any) -> Any:
-    return np.conj(x) if is_complex(x) else x
-
-
 def _outside(basis: Any, x: Any) -> Any:
     """The part of vectors that is orthogonal to all columns of a basis."""
     return x - basis @ (adjoint(basis) @ x)
@@ -345,9 +344,9 @@ class Eigh(Spectral):
         (weights, by_vectors), (values, vectors) = cotangent, output
         middle = None if weights is None else _diagonal_matrix(weights)
         if by_vectors is not None:
-            turning = adjoint(vectors) @ _conjugate(by_vectors) * _reciprocal_differences(values)
+            turning = adjoint(vectors) @ conjugate(by_vectors) * _reciprocal_differences(values)
             middle = add_tangents(middle, _symmetric(turning))
-        result = _in_the_limit(_conjugate(vectors @ middle @ adjoint(vectors)))
+        result = _in_the_limit(conjugate(vectors @ middle @ adjoint(vectors)))
         return (conform(triangle_of(result, lower), inputs[0]),)
 
 
@@ -405,9 +404,11 @@ class Svd(Spectral):
         """The derivative of Townsend 2016, for complex matrices as well."""
         if tangents[0] is None:
             return None, None, None
+        if full:
+            thin = self.jvp(inputs, tangents, _thin(output), full=False)
+            return _completed(thin, output, tangents[0])
         tangent, (u, s, vh) = _in_the_limit(tangents[0]), output
         rows, columns = shape_of(tangent)[-2:]
-        _require_thin((rows, columns), full)
         v = adjoint(vh)
         seen = adjoint(u) @ tangent @ v
         skew = _skew(seen)
@@ -433,11 +434,20 @@ class Svd(Spectral):
         """The transpose of `jvp`."""
         a, (u, s, vh), (by_u, weights, by_v) = inputs[0], output, cotangent
         rows, columns = shape_of(a)[-2:]
-        _require_thin((rows, columns), full)
+        if full and rows != columns:
+            (by_u, rest_u), (by_v, rest_v) = _parted(by_u, columns, -1), _parted(by_v, rows, -2)
+            cotangent = by_u, weights, by_v
+            (found,) = self.vjp(cotangent, inputs, _thin(output), needed, full=False)
+            for rest in (rest_u, rest_v):
+                if rest is not None:
+                    found = add_tangents(found, conform(undefined_cotangent(rest, _ONLY_THIN), a))
+            return (found,)
         v = adjoint(vh)
-        by_u = None if by_u is None else _conjugate(by_u)
+        by_u = None if by_u is None else conjugate(by_u)
         by_v = None if by_v is None else by_v.mT
         middle = None if weights is None else _diagonal_matrix(weights)
+        if middle is None and by_u is by_v is None:
+            return (None,)
         outside: Any = None
         if by_u is not None or by_v is not None:
             by_difference, by_sum = _reciprocal_differences(s), _reciprocal_sums(s)
@@ -456,7 +466,7 @@ class Svd(Spectral):
         result = u @ middle @ vh
         if outside is not None:
             result = result + (outside @ vh if rows > columns else u @ adjoint(outside))
-        return (conform(_in_the_limit(_conjugate(result)), a),)
+        return (conform(_in_the_limit(conjugate(result)), a),)
 
 
 def _groups(labels: Any) -> Iterator[tuple[int, int]]:
@@ -472,13 +482,42 @@ def _complement(vectors: Any) -> Any:
     return np.linalg.qr(vectors, "complete").Q[:, vectors.shape[1] :]
 
 
-def _require_thin(shape: Sequence[int], full: bool) -> None:
-    if full and shape[-2] != shape[-1]:
-        # The vectors that belong to no singular value are any basis of what is left.
-        raise MissingRuleError(
-            "The full matrices of svd have no derivative where the matrix is not square; "
-            "those of np.linalg.svd(x, full_matrices=False) have one."
-        )
+# The full matrices of one that is not square: the vectors that belong to no singular value are any
+# basis of what is left.
+
+_ONLY_THIN = (
+    "The vectors of the full matrices of svd that belong to no singular value have no derivative; "
+    "all of np.linalg.svd(x, full_matrices=False) have one."
+)
+
+
+def _thin(output: Sequence[Any]) -> Sequence[Any]:
+    """The vectors that belong to singular values."""
+    u, s, vh = output
+    count = shape_of(s)[-1]
+    return u[..., :count], s, vh[..., :count, :]
+
+
+def _completed(thin: Sequence[Any], output: Sequence[Any], tangent: Any) -> Sequence[Any]:
+    """The tangents of the full matrices."""
+    u, s, vh = output
+    count, missing = shape_of(s)[-1], undefined(tangent)
+    u_tangent, s_tangent, v_tangent = thin
+    if shape_of(u)[-1] > count:
+        shape = (*shape_of(u)[:-1], shape_of(u)[-1] - count)
+        u_tangent = np.concatenate([u_tangent, np.broadcast_to(missing, shape)], axis=-1)
+    if shape_of(vh)[-2] > count:
+        shape = (*shape_of(vh)[:-2], shape_of(vh)[-2] - count, shape_of(vh)[-1])
+        v_tangent = np.concatenate([v_tangent, np.broadcast_to(missing, shape)], axis=-2)
+    return u_tangent, s_tangent, v_tangent
+
+
+def _parted(x: Any, count: int, axis: int) -> tuple[Any, Any]:
+    """The first vectors, and the others if there are any."""
+    if x is None or shape_of(x)[axis] <= count:
+        return x, None
+    first, rest = slice(count), slice(count, None)
+    return (x[..., first], x[..., rest]) if axis == -1 else (x[..., first, :], x[..., rest, :])
 
 
 eigh = Eigh("eigh")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.types import ArrayType
+from functrace.matrices.stacks import OfMatrices, factor_dtype
 from functrace.primitives.elementwise import product_or_zero
-from functrace.primitives.factoring import OfMatrices, factor_dtype
 from functrace.primitives.linear import dtype_of, stop_gradient
 
 

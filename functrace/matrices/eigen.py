@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import product_or_zero
-from functrace.primitives.factoring import (
+from functrace.matrices.determinants import inverse_or_infinite
+from functrace.matrices.stacks import (
     OfMatrices,
     counted,
     diagonal,
     factor_dtype,
-    inverse_or_infinite,
     require_square,
 )
+from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import dtype_of, stop_gradient
 from functrace.tracing.tracer import bind
 

@@ -1,4 +1,4 @@
-"""Least-squares solutions of linear systems, by the singular values of the matrix.
+"""Least-squares solutions, pseudo-inverses and ranks, by the singular values of a matrix.
 
 The solution is the pseudo-inverse times the right-hand side, and has a derivative where the matrix
 has full rank; where it has not, the nearest matrices have another rank, and their solutions are far
@@ -17,17 +17,90 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType
-from functrace.primitives.factoring import (
+from functrace.matrices.stacks import (
+    OfMatrices,
     adjoint,
     counted,
     factor_dtype,
+    from_triangle,
+    operations_of_eigh,
     operations_of_svd,
-    pseudo_inverse,
     real_dtype,
     require_matrix,
 )
-from functrace.primitives.linear import Linear, add_tangents, conform, in_each, shape_of
+from functrace.primitives.linear import (
+    Linear,
+    LocallyConstant,
+    add_tangents,
+    conform,
+    in_each,
+    shape_of,
+)
 from functrace.tracing.tracer import bind
+
+
+class PseudoInverse(OfMatrices):
+    """The Moore-Penrose inverse of each matrix.
+
+    Parameters: ``tolerance``, below which share of the largest singular value others count as
+    zero; None for NumPy's default; ``hermitian``.
+    """
+
+    def run(self, a: Any, *, tolerance: float | None, hermitian: bool) -> Any:
+        """Invert the singular values."""
+        if tolerance is None:
+            return np.linalg.pinv(a, hermitian=hermitian)
+        return np.linalg.pinv(a, tolerance, hermitian)
+
+    def infer(self, a: ArrayType, **params: Any) -> ArrayType:
+        """Transposed."""
+        stack, rows, columns = require_matrix(a)
+        return ArrayType((*stack, columns, rows), factor_dtype(a))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """A singular value decomposition (section 8.6), and a product of matrices."""
+        decomposed = operations_of_eigh if params["hermitian"] else operations_of_svd
+        return counted(inputs, lambda m, n: decomposed(m, n) + 2 * m * n**2)
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """The derivative where the rank does not change (Golub and Pereyra, equation 4.12)."""
+        a, t, p = inputs[0], tangents[0], output
+        if params["hermitian"]:  # NumPy reads the lower triangle
+            a, t = from_triangle(a, lower=True), from_triangle(t, lower=True)
+        flipped, ph = adjoint(t), adjoint(p)
+        left, right = _product(p, ph, flipped), _product(flipped, ph, p)
+        return left - _product(left, a, p) + right - _product(p, a, right) - _product(p, t, p)
+
+
+def _product(x: Any, y: Any, z: Any) -> Any:
+    """The product of three matrices, by way of the smaller one of the two matrices between."""
+    by_first = x.shape[-2] * y.shape[-1] <= y.shape[-2] * z.shape[-1]
+    return x @ y @ z if by_first else x @ (y @ z)
+
+
+class MatrixRank(OfMatrices, LocallyConstant):
+    """The number of singular values that are not zero. Parameters: as `numpy.linalg`."""
+
+    def run(self, a: Any, *, tolerance: float | None, relative: bool, hermitian: bool) -> Any:
+        """Count."""
+        named = {} if tolerance is None else {"rtol" if relative else "tol": tolerance}
+        return np.linalg.matrix_rank(a, hermitian=hermitian, **named)
+
+    def infer(self, a: ArrayType, **params: Any) -> ArrayType:
+        """An integer for each matrix."""
+        stack, _, _ = require_matrix(a)
+        factor_dtype(a)
+        return ArrayType(stack, np.dtype(np.intp))
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Section 8.6: the singular values alone."""
+        return counted(inputs, lambda m, n: 4 * m * n**2 - 4 / 3 * n**3)
 
 
 class LeastSquares(Primitive):
@@ -151,3 +224,5 @@ class OfFullRank(Linear):
 
 least_squares = LeastSquares("lstsq")
 of_full_rank = OfFullRank("of_full_rank")
+pseudo_inverse = PseudoInverse("pinv")
+matrix_rank = MatrixRank("matrix_rank")
