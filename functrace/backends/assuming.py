@@ -4,7 +4,8 @@ Products that keep zeros (`functrace.transforms.zeros`) look at their result, an
 of simplification. They differ from plain ones only where a zero meets something infinite or nan:
 there the plain product is nan. So plain ones are written in their place, and only what comes out
 at the end is looked at. Where that is not finite, the call is made again, with the products that
-keep zeros.
+keep zeros. Before that, something in between is tried, for missing data: along a chain of products
+each zero of the first cotangent is to stay, so these are written once more where the chain ends.
 
 That is sound since everything between a plain product and the look at it maps each nan to nan, or
 to what it would be for any number: each element that is finite at the end is the right one. What
@@ -21,7 +22,7 @@ import numpy as np
 
 from functrace.backends.numpy_passes import simplify
 from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives import elementwise
@@ -81,6 +82,7 @@ class RequireFinite(Primitive):
 
 
 require_finite = RequireFinite()
+_equal = PRIMITIVES["equal"]
 
 
 def looked_at(x: Any) -> Any:
@@ -123,6 +125,19 @@ def assuming_finite(program: Program) -> Program | None:
     return writing.result if writing.saved > writing.spent else None
 
 
+def keeping_by_masks(program: Program) -> Program | None:
+    """The same, but that zeros are kept which run through a chain of products.
+
+    Args:
+        program: A Program that `assuming_finite` takes.
+
+    Returns:
+        A Program as that of `assuming_finite`; None where there is no such chain.
+    """
+    writing = _KeepingByMasks(simplify.first(program))
+    return writing.result if writing.chained else None
+
+
 def _is_noticed(program: Program) -> bool:
     """Whether it would be noticed that it is run: it calls the user's code, or bids NumPy speak."""
     return any(
@@ -150,11 +165,13 @@ class _Assuming:
         self.doubtful: set[Atom] = set()
         for equation in program.equations:
             self._write(equation, [self.scope.read(atom) for atom in equation.inputs])
-        outputs = [
-            self._looked_at(atom, self.scope.definitions[atom]) if atom in self.doubtful else atom
-            for atom in map(self.scope.read, program.outputs)
-        ]
+        outputs = [self._as_output(self.scope.read(atom)) for atom in program.outputs]
         self.result = Program(program.inputs, self.scope.equations, outputs)
+
+    def _as_output(self, atom: Atom) -> Atom:
+        if atom in self.doubtful:
+            return self._looked_at(atom, self.scope.definitions[atom])
+        return atom
 
     def _write(self, equation: Equation, inputs: list[Atom]) -> None:
         primitive = equation.primitive
@@ -188,6 +205,82 @@ class _Assuming:
         found = self.scope.emit(like, require_finite, atom)
         self.scope.replace(atom, found)
         return found
+
+
+class _KeepingByMasks(_Assuming):
+    """Writes the Program in which zeros are written once more at the end of a chain of products.
+
+    Attributes:
+        chained: How many products have taken a cotangent from another one.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.chained = 0
+        self.masks: dict[Atom, Atom] = {}  # by what is not written yet: where zeros are to stay
+        self.zeros_of: dict[Atom, Variable] = {}
+        super().__init__(program)
+
+    def _write(self, equation: Equation, inputs: list[Atom]) -> None:
+        output = equation.outputs[0]
+        mask = self._mask_of(equation, inputs)
+        if mask is None:
+            super()._write(equation, [self._kept(atom, equation) for atom in inputs])
+            return
+        primitive = equation.primitive.plain or equation.primitive
+        self.scope.append(equation.replaced(primitive=primitive, inputs=inputs))
+        self.masks[output] = mask
+
+    def _mask_of(self, equation: Equation, inputs: list[Atom]) -> Atom | None:
+        """Where the output keeps zeros that can be written later; None where they must be now."""
+        primitive, output = equation.primitive, equation.outputs[0].type
+        masks = [self.masks.get(atom) for atom in inputs]
+        first = inputs[0] if inputs else None
+        if not primitive.is_elementwise or first is None:
+            return None
+        plain = primitive.plain
+        if plain is not None and first.type.shape == output.shape != ():
+            if masks[1] is not None or inferred_type(plain, inputs, equation.params) != output:
+                return None
+            self.chained += masks[0] is not None
+            return masks[0] or self._zeros(first, equation)
+        (mask, *others) = dict.fromkeys(masks)
+        if primitive.is_linear and mask is not None and not others:
+            return mask
+        if primitive.is_bilinear and None in masks:
+            other = inputs[masks.index(None)]
+            mask = next((each for each in masks if each is not None), None)
+            if mask is not None and mask.type.shape == output.shape:
+                return mask if _is_finite(other, self.scope) and _is_constant(other) else None
+        return None
+
+    def _zeros(self, cotangent: Atom, like: Equation) -> Variable:
+        found = self.zeros_of.get(cotangent)
+        if found is None:
+            zero = Constant(cotangent.type.dtype.type(0))
+            found = self.scope.emit(like, _equal, cotangent, zero)
+            self.zeros_of[cotangent] = found
+        return found
+
+    def _kept(self, atom: Atom, like: Equation) -> Atom:
+        """The atom, with its zeros."""
+        mask = self.masks.pop(atom, None)
+        if mask is None:
+            return self.scope.read(atom)
+        zero = Constant(atom.type.dtype.type(0))
+        kept = self.scope.emit(like, elementwise.select, mask, zero, atom)
+        self.doubtful.add(kept)
+        assert isinstance(atom, Variable)
+        self.scope.replace(atom, kept)
+        return kept
+
+    def _as_output(self, atom: Atom) -> Atom:
+        if atom in self.masks:
+            atom = self._kept(atom, self.scope.definitions[atom])
+        return super()._as_output(atom)
+
+
+def _is_constant(atom: Atom) -> bool:
+    return isinstance(atom, Constant)
 
 
 def _is_finite(atom: Atom, scope: Scope) -> bool:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from functrace.backends.assuming import NotAsAssumed, assuming_finite, begin_assuming
+from functrace.backends.assuming import (
+    NotAsAssumed,
+    assuming_finite,
+    begin_assuming,
+    keeping_by_masks,
+)
 from functrace.backends.backend import Backend, Executable
 from functrace.backends.classes import classes_of_outputs
 from functrace.backends.numpy_passes import simplify
@@ -49,12 +54,13 @@ def _assuming(
     hopeful = Written(simplify.first(assuming), frozenset(), name, classes)
     # One of its own, for the same reason.
     program = Program(program.inputs, program.equations, program.outputs)
-    assumed = hopeful.run
+    assumed: Callable[..., tuple[Any, ...]] | None = hopeful.run
+    makers: list[Callable[[Program], Program | None]] = [keeping_by_masks]
     careful: Callable[..., tuple[Any, ...]] | None = None
 
     def run(*inputs: Any) -> tuple[Any, ...]:
-        nonlocal careful
-        if careful is None:
+        nonlocal assumed, careful
+        while assumed is not None:
             begun = begin_assuming()
             try:
                 return assumed(*inputs)
@@ -62,6 +68,11 @@ def _assuming(
                 pass
             finally:
                 end_of_rule(begun)
+            found = makers.pop()(program) if makers else None
+            assumed = None
+            if found is not None:
+                assumed = Written(simplify.first(found), frozenset(), name, classes).run
+        if careful is None:
             careful = Written(simplify(program), frozenset(), name, classes).run
         return careful(*inputs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
+from functrace.backends import numpy_backend
 from functrace.backends.assuming import NotAsAssumed, looked_at, row_looked_at
+from functrace.backends.numpy_passes import simplify
 from functrace.extend import PRIMITIVES
 
 STRANGE = [0.0, -0.0, 1.5, -2.0, 800.0, 1e-320, 1e200, np.inf, -np.inf, np.nan]
@@ -99,6 +102,43 @@ def test_what_is_not_finite_changes_no_value(name, derivative, numbers):
 @given(four_numbers)
 def test_what_is_not_finite_changes_no_value_at_length(name, derivative, numbers):
     require_the_same(name, derivative, numbers)
+
+
+def keeps_by_masks(f, x):
+    """Whether zeros are kept by masks in the gradient, which is that of the recorded Program."""
+    program = ft.make_ir(ft.grad(f))(x)
+    fast = ft.jit(ft.grad(f))
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(numpy_backend, "simplify", SimpleNamespace(first=simplify.first))
+        try:
+            found = fast(x)
+        except TypeError:  # the careful Program would need all of it
+            return False
+        np.testing.assert_allclose(found, ft.evaluate(program, x)[0], rtol=1e-12)
+        fast(x)
+    return True
+
+
+MISSING = np.array([0.5, np.nan, -1.5, np.nan, 2.0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.nanmean(np.sin(np.exp(-(x**2)) * x) ** 2),
+        lambda x: np.nansum(np.tanh(np.sin(x) ** 2 + np.cos(x)) * np.log1p(x**2)),
+        lambda x: np.sum(np.where(np.isnan(x), 0.0, -np.exp(np.sin(x) * 2.0) / x)),
+        lambda x: np.nansum((np.sin(x * 3.0) - np.ones(5)) ** 2) ** 2,
+        lambda x: np.nanvar(np.exp(x) * x),
+    ],
+)
+def test_missing_data_before_a_chain_of_functions_needs_masks_only(f):
+    assert keeps_by_masks(f, MISSING)
+
+
+def test_what_masks_do_not_keep_is_computed_with_care():
+    f = lambda x: np.nansum(np.exp(np.outer(x, x)) @ np.sin(x))
+    assert not keeps_by_masks(f, np.array([0.0, np.nan, np.inf, 2.0]))
 
 
 def test_the_source_says_what_is_assumed():
