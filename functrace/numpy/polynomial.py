@@ -115,7 +115,8 @@ def _line(line: Callable[..., Any]) -> Callable[..., Any]:
     def of_line(off: Any, scl: Any) -> Any:
         if not isinstance(known_value(scl), Tracer):
             return line(off, scl)
-        return line(0.0, 1.0) * scl + _namespace().array([off, 0.0])
+        slope = line(dtype_of(off).type(0), dtype_of(scl).type(1))  # of the dtype of the result
+        return slope * scl + np.array([1, 0], slope.dtype) * off
 
     return of_line
 

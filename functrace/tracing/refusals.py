@@ -339,6 +339,8 @@ def remedy_for(package: str, name: str) -> str | None:
         return PANDAS
     if name.endswith("(vectorized)"):
         return "Write functrace.numpy.frompyfunc or functrace.numpy.vectorize in place of NumPy's."
+    if name.startswith("numpy.polynomial."):
+        return f"Write functrace.{name}, which takes traced values everywhere."
     bare = name.rpartition(".")[2]
     if package == "numpy" and (instead := _INSTEAD.get(bare, _INSTEAD.get(name.partition(".")[0]))):
         return instead

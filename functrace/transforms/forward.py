@@ -31,7 +31,12 @@ from functrace.tracing.places import (
     source_of,
     user_place,
 )
-from functrace.tracing.recording import ValueRecording, require_further_out, youngest_birth
+from functrace.tracing.recording import (
+    ValueRecording,
+    require_further_out,
+    require_usable,
+    youngest_birth,
+)
 from functrace.tracing.sharing import share_memory, share_parts
 from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, plain, run
 from functrace.transforms.arguments import checked_tangents, primal_name, require_inexact, split_aux
@@ -326,6 +331,9 @@ def jvp(
         output, aux = split_aux(output, has_aux)
         results, out_structure = tree.flatten(output)
         others, aux_structure = tree.flatten(aux)
+        for x in (*results, *others):
+            if isinstance(x, Tracer):
+                require_usable(x)  # a view whose array was written is made again
         pushed = [as_scalar_result(recording.tangent_of(x)) for x in results]
         # What is no tracer of this function may be any array of the user's.
         values = [

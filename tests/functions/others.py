@@ -79,6 +79,7 @@ plain(
 )
 plain("indices of a known shape", "diag_indices mask_indices ndindex tril_indices triu_indices")
 plain("of shapes", "broadcast_shapes")
+plain("deprecated: `np.vstack`", "row_stack")
 plain("False for a traced value, which is no scalar of Python's or NumPy's", "isscalar")
 plain("frequencies of a known number", "fftfreq rfftfreq", "np.fft.")
 plain("a window of a known length", "bartlett blackman hamming hanning")
@@ -122,15 +123,6 @@ refused(
 refused(
     "np.arange(t[0])", "functrace.stop_gradient", LostDerivativeError, (UnknownValueError, "static")
 )
-for _family, _name in (
-    ("polynomial", "Polynomial"),
-    ("chebyshev", "Chebyshev"),
-    ("legendre", "Legendre"),
-    ("laguerre", "Laguerre"),
-    ("hermite", "Hermite"),
-    ("hermite_e", "HermiteE"),
-):
-    refused(f"np.polynomial.{_family}.{_name}(t)", "np.polynomial.polynomial.polyval(x, c)")
 
 for _name, _words in (
     ("byteswap()", "has no bytes"),

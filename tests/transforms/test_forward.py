@@ -183,3 +183,14 @@ def test_iterating_over_an_array_that_is_shifted_meanwhile():
 
     x = np.arange(3.0)
     np.testing.assert_array_equal(ft.jvp(f, (x,), (x,)), (f(x), x))
+
+
+def test_a_view_that_was_sorted_has_its_tangent():
+    def f(x):
+        parts = (x + 0j).real  # every other number of what it is a view of
+        parts.sort()
+        return parts
+
+    x, t = np.array([0.3, -0.2, 0.1]), np.array([1.0, 2.0, 3.0])
+    for found in (ft.jvp(f, (x,), (t,))[1], ft.linearize(f, x)[1](t), ft.jacrev(f)(x) @ t):
+        np.testing.assert_array_equal(found, [2.0, 3.0, 1.0])
