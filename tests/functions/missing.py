@@ -5,50 +5,11 @@ from __future__ import annotations
 from tests.functions.decisions import missing
 
 missing(
-    "cumprod cumulative_prod frexp ldexp modf nancumprod nancumsum poly1d row_stack ",
+    "cumprod cumulative_prod frexp ldexp modf nancumprod nancumsum poly1d ",
 )
 missing(
     "eig eigvals lstsq matrix_transpose ",
     "np.linalg.",
-)
-missing(
-    "Polynomial polyadd polycompanion polyder polydiv polyfit polyfromroots polygrid2d "
-    "polygrid3d polyint polyline polymul polymulx polypow polyroots polysub polytrim polyval "
-    "polyval2d polyval3d polyvalfromroots polyvander polyvander2d polyvander3d ",
-    "np.polynomial.polynomial.",
-)
-missing(
-    "Chebyshev cheb2poly chebadd chebcompanion chebder chebdiv chebfit chebfromroots "
-    "chebgauss chebgrid2d chebgrid3d chebint chebinterpolate chebline chebmul chebmulx "
-    "chebpow chebpts1 chebpts2 chebroots chebsub chebtrim chebval chebval2d chebval3d "
-    "chebvander chebvander2d chebvander3d chebweight poly2cheb ",
-    "np.polynomial.chebyshev.",
-)
-missing(
-    "Legendre leg2poly legadd legcompanion legder legdiv legfit legfromroots leggauss "
-    "leggrid2d leggrid3d legint legline legmul legmulx legpow legroots legsub legtrim legval "
-    "legval2d legval3d legvander legvander2d legvander3d legweight poly2leg ",
-    "np.polynomial.legendre.",
-)
-missing(
-    "Laguerre lag2poly lagadd lagcompanion lagder lagdiv lagfit lagfromroots laggauss "
-    "laggrid2d laggrid3d lagint lagline lagmul lagmulx lagpow lagroots lagsub lagtrim lagval "
-    "lagval2d lagval3d lagvander lagvander2d lagvander3d lagweight poly2lag ",
-    "np.polynomial.laguerre.",
-)
-missing(
-    "Hermite herm2poly hermadd hermcompanion hermder hermdiv hermfit hermfromroots hermgauss "
-    "hermgrid2d hermgrid3d hermint hermline hermmul hermmulx hermpow hermroots hermsub "
-    "hermtrim hermval hermval2d hermval3d hermvander hermvander2d hermvander3d hermweight "
-    "poly2herm ",
-    "np.polynomial.hermite.",
-)
-missing(
-    "HermiteE herme2poly hermeadd hermecompanion hermeder hermediv hermefit hermefromroots "
-    "hermegauss hermegrid2d hermegrid3d hermeint hermeline hermemul hermemulx hermepow "
-    "hermeroots hermesub hermetrim hermeval hermeval2d hermeval3d hermevander hermevander2d "
-    "hermevander3d hermeweight poly2herme ",
-    "np.polynomial.hermite_e.",
 )
 missing(
     "cumprod ",
@@ -76,14 +37,6 @@ missing(
     "not_equal.outer remainder.outer right_shift.outer ",
 )
 missing(
-    "arctan2.reduce bitwise_and.reduce bitwise_or.reduce bitwise_xor.reduce copysign.reduce "
-    "divide.reduce equal.reduce float_power.reduce floor_divide.reduce fmax.reduce "
-    "fmin.reduce fmod.reduce gcd.reduce greater.reduce greater_equal.reduce heaviside.reduce "
-    "hypot.reduce lcm.reduce ldexp.reduce left_shift.reduce less.reduce less_equal.reduce "
-    "logaddexp2.reduce logical_xor.reduce nextafter.reduce not_equal.reduce power.reduce "
-    "remainder.reduce right_shift.reduce subtract.reduce ",
-)
-missing(
     "arctan2.accumulate bitwise_and.accumulate bitwise_or.accumulate bitwise_xor.accumulate "
     "copysign.accumulate divide.accumulate equal.accumulate float_power.accumulate "
     "floor_divide.accumulate fmax.accumulate fmin.accumulate fmod.accumulate gcd.accumulate "
@@ -104,4 +57,12 @@ missing(
     "logical_xor.reduceat maximum.reduceat minimum.reduceat multiply.reduceat "
     "nextafter.reduceat not_equal.reduceat power.reduceat remainder.reduceat "
     "right_shift.reduceat subtract.reduceat ",
+)
+missing(
+    "arctan2.reduce bitwise_and.reduce bitwise_or.reduce bitwise_xor.reduce copysign.reduce "
+    "divide.reduce equal.reduce float_power.reduce floor_divide.reduce fmax.reduce "
+    "fmin.reduce fmod.reduce gcd.reduce greater.reduce greater_equal.reduce heaviside.reduce "
+    "hypot.reduce lcm.reduce ldexp.reduce left_shift.reduce less.reduce less_equal.reduce "
+    "logaddexp2.reduce logical_xor.reduce nextafter.reduce not_equal.reduce power.reduce "
+    "remainder.reduce right_shift.reduce subtract.reduce ",
 )
