@@ -22,6 +22,9 @@ AtRecord = tuple[Callable[..., Any], bool | tuple[bool, ...], bool, tuple[bool, 
 """Of a primitive, what it is named after: `run`, `reads_constants` and `is_simple`. Where somebody
 has to know that it was applied also `makes_zeros`, `reads_part` and `makes_views`, else None."""
 
+AtWalkBack = tuple[Callable[..., Any], bool, bool, bool, bool]
+"""The same: `vjp`, `accumulates`, `writes_over`, `makes_zeros` and `has_plain_rules`."""
+
 
 class Primitive:
     """One operation, with its rules as methods.
@@ -108,6 +111,7 @@ class Primitive:
             it is the same for any number there: one answer for all inputs, or one for each.
 
         recorded: What `at_record` has said, if it was asked.
+        walked_back: What `at_walk_back` has said, if it was asked.
     """
 
     name: str
@@ -153,6 +157,7 @@ class Primitive:
     plain: Primitive | None = None
     keeps_nan: bool | tuple[bool, ...] = False
     recorded: AtRecord | None
+    walked_back: AtWalkBack | None
 
     def __init__(self, name: str, **traits: Any) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -174,13 +179,12 @@ class Primitive:
                 raise PrimitiveError(f"A primitive has no attribute {trait!r}.")
             setattr(self, trait, value)
         self.name = name
-        self.recorded = None
         PRIMITIVES[name] = self
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name != "recorded":
-            self.recorded = None
+        super().__setattr__("recorded", None)
+        super().__setattr__("walked_back", None)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -200,7 +204,13 @@ class Primitive:
         noted = self.makes_zeros, self.reads_part, self.makes_views
         is_noted = self.makes_zeros or self.makes_views
         found = self.run, self.reads_constants, self.is_simple, noted if is_noted else None
-        self.recorded = found
+        super().__setattr__("recorded", found)
+        return found
+
+    def at_walk_back(self) -> AtWalkBack:
+        """What `backward` asks of it at each row; kept as ``walked_back``, as the above is."""
+        found = self.vjp, self.accumulates, self.writes_over, self.makes_zeros, self.has_plain_rules
+        super().__setattr__("walked_back", found)
         return found
 
     @cached_property

@@ -23,6 +23,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy import float64
 
 from functrace.errors import OperandError
 from functrace.ir.emission import Code, Namer, Operand, array_constant
@@ -362,15 +363,26 @@ class Elementwise(Primitive):
         if not partials:
             return (None,) * len(inputs)
         # Written out for one and two inputs: on small arrays the loop below takes twice as long.
+        # So is what `conform` finds for numbers.
         if len(inputs) == 1:
-            return (conform(partials[0](cotangent, output, inputs[0]), inputs[0]),)
+            (x,) = inputs
+            part = partials[0](cotangent, output, x)
+            if type(part) is not float64 or type(x) is not float64:
+                part = conform(part, x)
+            return (part,)
         if len(inputs) == 2:
             x, y = inputs
+            first, second = needed
             by_x, by_y = partials
-            return (
-                None if needed[0] is None else conform(by_x(cotangent, output, x, y), x),
-                None if needed[1] is None else conform(by_y(cotangent, output, x, y), y),
-            )
+            if first is not None:
+                first = by_x(cotangent, output, x, y)
+                if type(first) is not float64 or type(x) is not float64:
+                    first = conform(first, x)
+            if second is not None:
+                second = by_y(cotangent, output, x, y)
+                if type(second) is not float64 or type(y) is not float64:
+                    second = conform(second, y)
+            return first, second
         parts: list[Any] = []
         for need, partial, x in zip(needed, partials, inputs, strict=True):
             if need is None:

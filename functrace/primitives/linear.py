@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy import float64, ndarray
 
 from functrace import tree
 from functrace.errors import MissingRuleError, UnknownValueError
@@ -76,15 +77,15 @@ def conform(cotangent: Any, primal: Any) -> Any:
         cotangent for a real input, the real part.
     """
     # The commonest cases first: nothing to do.
-    kind, primal_kind = type(cotangent), type(primal)
-    if kind is np.float64:
-        if primal_kind is np.float64 or primal_kind is float:
+    kind = type(cotangent)
+    if kind is ndarray:
+        if (
+            type(primal) is ndarray
+            and cotangent.shape == primal.shape
+            and cotangent.dtype is primal.dtype
+        ):
             return cotangent
-    elif (
-        kind is primal_kind is np.ndarray
-        and cotangent.shape == primal.shape
-        and cotangent.dtype is primal.dtype
-    ):
+    elif kind is float64 and (type(primal) is float64 or type(primal) is float):
         return cotangent
     if kind is Tracer:
         value, like = cotangent.value, primal

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import AtWalkBack, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
 from functrace.ir.types import ArrayType, with_axis
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, in_each, zeros_of_type
@@ -71,6 +71,8 @@ class Pullback(Primitive):
     multiple_outputs = True
     calls_python = True  # it may be a rule of the user's
 
+    __setattr__ = object.__setattr__  # nothing of it is kept
+
     def __init__(
         self,
         name: str,
@@ -80,10 +82,15 @@ class Pullback(Primitive):
         makes_zeros: bool = False,
     ) -> None:
         """Keep the function; it is no primitive that a Program could name."""
+        self.walked_back = None
         self.name = name
         self.makes_zeros = makes_zeros
         self.pull_back = pull_back
         self.constant_outputs = constant_outputs
+
+    def at_walk_back(self) -> AtWalkBack:
+        """As for any primitive; not kept, as it would hold itself, and the residuals."""
+        return self.vjp, False, False, self.makes_zeros, False
 
     def vjp(
         self,

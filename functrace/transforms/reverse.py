@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -532,36 +533,37 @@ def backward(
     rule = begin_rule(None) if is_recorded else None
     try:
         for primitive, inputs, variables, params, output, variable, place in rows:
-            if type(variable) is tuple:  # of several outputs
-                cotangent: Any = tuple(cotangents[number] for number in variable)
+            if type(variable) is int:
+                cotangent: Any = cotangents[variable]
+                if cotangent is None:  # the loss does not depend on this operation
+                    continue
+                cotangents[variable] = None
+            else:  # of several outputs
+                cotangent = tuple(cotangents[number] for number in variable)
                 for number in variable:
                     cotangents[number] = None
                 if all(part is None for part in cotangent):
                     continue
-            else:
-                cotangent = cotangents[variable]
-                if cotangent is None:  # the loss does not depend on this operation
-                    continue
-                cotangents[variable] = None
+            apply, accumulates, writes_over, makes_zeros, has_plain_rules = (
+                primitive.walked_back or primitive.at_walk_back()
+            )
             try:
                 # Of x[0] + x[1] + ... each term's cotangent is zero but in one place: it is added
                 # there, where an array of zeros for each term would cost the square of the length.
-                accumulates = primitive.accumulates
                 if accumulates and variables[0] in summed:
                     total = cotangents[variables[0]]
                     if (
-                        type(total) is np.ndarray
+                        type(total) is ndarray
                         and type(cotangent) is not Tracer
                         and total.dtype == cotangent.dtype
                         and primitive.accumulate(total, cotangent, inputs, **params)
                     ):
                         continue
                 if is_recorded:
-                    begin_rule(place if primitive.has_plain_rules else None)
+                    begin_rule(place if has_plain_rules else None)
                 try:
                     if params:
-                        apply = primitive.vjp
-                        if primitive.writes_over:
+                        if writes_over:
                             parts = part = total = sum_so_far = None  # they may be the cotangent
                             if (
                                 type(cotangent) is np.ndarray
@@ -574,7 +576,7 @@ def backward(
                                 summed.add(first)  # a new array, or what was handed on
                         parts = apply(cotangent, inputs, output, variables, **params)
                     else:
-                        parts = primitive.vjp(cotangent, inputs, output, variables)
+                        parts = apply(cotangent, inputs, output, variables)
                 except MissingRuleError as error:
                     if not error.is_of(primitive.name, "vjp"):
                         raise
@@ -589,7 +591,7 @@ def backward(
                 raise
             if (
                 keeping is not None
-                and primitive.makes_zeros
+                and makes_zeros
                 and (primitive.marks_unknown or type(known_value(output)) is not Tracer)
             ):
                 parts = [*map(keeping.mark, parts)]
@@ -603,7 +605,13 @@ def backward(
                     cotangents[number] = part
                     if accumulates:  # the rule made it anew
                         summed.add(number)
-                elif number in summed and _fits_into(part, sum_so_far):
+                elif (
+                    type(sum_so_far) is ndarray
+                    and number in summed
+                    and type(part) is ndarray
+                    and part.shape == sum_so_far.shape
+                    and part.dtype == sum_so_far.dtype
+                ):
                     np.add(sum_so_far, part, sum_so_far)
                 else:
                     cotangents[number] = sum_so_far + part
@@ -614,19 +622,9 @@ def backward(
         numpy_warnings.end(begun)
 
 
-def _fits_into(part: Any, array: Any) -> bool:
-    """Whether a cotangent can be added to another in place."""
-    return (
-        type(part) is type(array) is np.ndarray
-        and part.shape == array.shape
-        and part.dtype == array.dtype
-    )
-
-
 def consumed(rows: list[Row], left: int = 0) -> Iterator[Row]:
     """The rows from the last on until some are left, each let go when the next one is taken."""
-    while len(rows) > left:
-        yield rows.pop()
+    return map(list.pop, repeat(rows, len(rows) - left))
 
 
 @lru_cache(maxsize=256)
