@@ -16,7 +16,8 @@ import sys
 import warnings
 from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar, Token
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy._core import umath  # pyright: ignore[reportMissingTypeStubs]
@@ -36,7 +37,8 @@ _KINDS = {"divide by zero": "divide", "overflow": "over", "underflow": "under"}
 """NumPy's words for the settings of `numpy.errstate`; what is none of them is ``invalid``."""
 
 
-class _Settings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Settings:
     """What stands for a setting of the user's.
 
     Attributes:

@@ -78,9 +78,9 @@ class Recording:
         self.around = self.refusal = self.begun = self.setting = None
 
     def __enter__(self) -> Self:
-        self.around = running.get()
+        self.around = around = running.get()
         running.set(self)
-        if self.around is not None:
+        if around is not None:
             depth.enter()
         if self.follows_values:  # and so does NumPy's work, which may warn
             self.begun = numpy_warnings.begin()
@@ -95,12 +95,12 @@ class Recording:
     ) -> None:
         self.is_open = False
         self.setting = None  # which is in force nowhere: so a tape need not ask whether it is open
-        running.set(self.around)
-        if self.around is not None:
+        around = self.around
+        running.set(around)
+        if around is not None:
             depth.leave()
             self.around = None
-        if self.begun is not None:
-            numpy_warnings.end(self.begun)
+        numpy_warnings.end(self.begun)
         if error is not None:
             self.explain(error, traceback)
         self.refusal = None

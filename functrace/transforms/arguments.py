@@ -91,7 +91,7 @@ class SelectedArguments:
         self._f = f
         self._args = args
         self._kwargs = kwargs
-        self.is_single = isinstance(argnums, int)
+        self.is_single = True
         if type(argnums) is int and 0 <= argnums < len(args):  # the commonest call
             self._places: tuple[int | str, ...] = (argnums,)
             self.selected: Any = args[argnums]
@@ -99,6 +99,7 @@ class SelectedArguments:
             self._places = (_place(f, argnums, args, kwargs),)
             self.selected = self._value(self._places[0])
         else:
+            self.is_single = False
             self._places = tuple([_place(f, argnum, args, kwargs) for argnum in argnums])
             if len(set(self._places)) != len(self._places):
                 raise ArgumentError(f"argnums={tuple(argnums)} names an argument twice.")
@@ -112,17 +113,28 @@ class SelectedArguments:
 
         ``tracers`` are the leaves of the replacements, where they are known.
         """
-        args, kwargs = list(self._args), self._kwargs
+        kwargs = self._kwargs
         if self.is_single:
-            if len(args) == 1 and not kwargs:
+            if len(self._args) == 1 and not kwargs:
                 return self._f(replacements)
             replacements = (replacements,)
+        args = list(self._args)
         for place, replacement in zip(self._places, replacements, strict=True):
-            if isinstance(place, int):
+            if type(place) is int:
                 args[place] = replacement
             else:
                 kwargs = {**kwargs, place: replacement}
         return call_apart(self._f, args, kwargs, self._places, tracers)
+
+    def require_inexact(
+        self, leaves: Sequence[Any], structure: tree.Structure, holomorphic: bool, allow_int: bool
+    ) -> list[bool]:
+        """Which of the leaves carry derivatives, as `require_inexact`."""
+
+        def name_of(index: int) -> str:
+            return self.leaf_name(structure.paths()[index])
+
+        return require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
 
     def leaf_name(self, path: Sequence[Any]) -> str:
         """How the user would write the leaf at this path of the selected arguments."""
@@ -316,17 +328,14 @@ def differentiated_arguments(
     arguments = SelectedArguments(f, argnums, args, kwargs)
     leaves, structure = tree.flatten(arguments.selected)
     for leaf in leaves:
-        # Of most leaves the first two looks tell.
-        if type(leaf) is not np.ndarray or leaf.dtype.kind != "f" or holomorphic:
-            break
-    else:
-        return arguments, leaves, structure, [True] * len(leaves)
-
-    def name_of(index: int) -> str:
-        return arguments.leaf_name(structure.paths()[index])
-
-    is_active = require_inexact(leaves, name_of, holomorphic=holomorphic, allow_int=allow_int)
-    return arguments, [*map(as_operand, leaves)], structure, is_active
+        kind = type(leaf)
+        # Of most leaves the first looks tell.
+        if holomorphic or not (
+            kind is np.float64 or kind is float or (kind is np.ndarray and leaf.dtype.kind == "f")
+        ):
+            is_active = arguments.require_inexact(leaves, structure, holomorphic, allow_int)
+            return arguments, [*map(as_operand, leaves)], structure, is_active
+    return arguments, leaves, structure, [True] * len(leaves)
 
 
 # Outputs and cotangents

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from types import CellType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 from weakref import ref
@@ -22,10 +23,9 @@ from functrace.errors import ArrayWriteError, FunctraceError
 from functrace.tracing.layouts import copied
 from functrace.tracing.operands import as_operand
 from functrace.tracing.reaching import reached
-from functrace.tracing.recording import Recording
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
-from functrace.transforms.transformed import leaves_arguments_alone
+from functrace.transforms.transformed import Transformed, leaves_arguments_alone
 from functrace.tree.kinds import KNOWN_LEAVES
 
 AS_THEY_ARE, COPIED, TRACED = range(3)
@@ -39,6 +39,8 @@ RESTORED_BYTES = 1 << 26
 
 WRITTEN = ("recording", "value", "known_as", "place", "memory", "base", "made_by")
 """What changes of a traced array that is written."""
+
+_belonging = attrgetter("recording", "value", "known_as")
 
 _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -76,7 +78,7 @@ def call_apart(
     args: Sequence[Any],
     kwargs: Mapping[str, Any] = _NO_KEYWORDS,
     made: tuple[int | str, ...] = (),
-    tracers: Sequence[Any] | None = None,
+    tracers: Sequence[Tracer] | None = None,
 ) -> Any:
     """Call a function on arguments that are its own.
 
@@ -85,27 +87,29 @@ def call_apart(
         args: Its arguments by position.
         kwargs: Its arguments by keyword.
         made: The positions and names of those that were made for this call.
-        tracers: The leaves of what was made for this call, where they are known.
+        tracers: The tracers in the arguments, where they are known.
 
     Returns:
         What it returns.
     """
-    if leaves_arguments_alone(f):
+    if type(f) is Transformed and leaves_arguments_alone(f):
         return f(*args, **kwargs)
     arrays: list[np.ndarray] = []
-    own = list(args)
+    own: list[Any] = []
     for n, x in enumerate(args):
         if type(x) is np.ndarray and x.nbytes <= COPIED_BYTES and x.flags.forc:
-            own[n] = x.__copy__()  # as `_apart` does, sooner
-            arrays.append(own[n])
-        elif n not in made:
-            own[n] = _apart(x, arrays)
+            copy = x.__copy__()  # as `_apart` does, sooner
+            arrays.append(copy)
+            own.append(copy)
+        else:
+            own.append(x if n in made else _apart(x, arrays))
     named = kwargs and {n: x if n in made else _apart(x, arrays) for n, x in kwargs.items()}
     if not arrays:
         return f(*own, **named)
     if tracers is None:
-        tracers = [leaf for x in (*own, *named.values()) for leaf in _leaves(x)]
-    before = [(x, x.recording, x.value, x.known_as) for x in tracers if type(x) is Tracer]
+        leaves = [leaf for x in (*own, *named.values()) for leaf in _leaves(x)]
+        tracers = [x for x in leaves if type(x) is Tracer]
+    before = [*map(_belonging, tracers)]
     code = getattr(f, "__code__", None)
     key = id(code), made
     known = _levels.get(key)
@@ -116,10 +120,10 @@ def call_apart(
             if level == AS_THEY_ARE:
                 result = f(*own, **named)
             else:
-                given = _copied if level == COPIED or not before else _traced
-                result = f(*given(own, before), **given(named, before))
+                given = _copied if level == COPIED or not tracers else _traced
+                result = f(*given(own, tracers), **given(named, tracers))
         except (ValueError, TypeError) as error:
-            if level < TRACED and before and _is_write_of_traced(error):
+            if level < TRACED and tracers and _is_write_of_traced(error):
                 level = TRACED
             elif level < COPIED and "read-only" in str(error) and _has_view(arrays):
                 level = COPIED
@@ -136,7 +140,7 @@ def call_apart(
             if known is None or level != known[1]:
                 _remember(code, key, level)
             return result
-        for tracer, *belonging in before:
+        for tracer, belonging in zip(tracers, before, strict=True):
             tracer.recording, tracer.value, tracer.known_as = belonging
             tracer.recording.refusal = None
             tracer.memory = tracer.base = None
@@ -268,16 +272,16 @@ def _leaves(x: Any) -> list[Any]:
         return []
 
 
-def _copied(args: Any, before: Sequence[Any]) -> Any:
+def _copied(args: Any, tracers: Sequence[Tracer]) -> Any:
     """The arguments, with what cannot be written in memory of its own."""
     return tree.map(
         lambda x: copied(x) if isinstance(x, np.ndarray) and not x.flags.writeable else x, args
     )
 
 
-def _traced(args: Any, before: Sequence[tuple[Tracer, Recording, Any, Any]]) -> Any:
+def _traced(args: Any, tracers: Sequence[Tracer]) -> Any:
     """The arguments, with all arrays traced by the youngest recording among those of tracers."""
-    recording = max((state[1] for state in before), key=lambda recording: recording.birth)
+    recording = max((x.recording for x in tracers), key=lambda recording: recording.birth)
     return tree.map(lambda x: recording.lift(as_operand(x)) if _can_be_traced(x) else x, args)
 
 

@@ -281,10 +281,11 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
             with Tape() as tape:
                 outputs = run_program(program, tape.lifted(primals, is_active))
                 tape.tells_apart = tape.tells_apart and not program.tells_apart
-                values = [tape.value_of(x) for x in outputs]
+                found = [*map(tape.output, outputs)]
+                values = [value for value, _ in found]
                 variables = [
-                    tape.variable_of(x) if receives is None or receives[number] else None
-                    for number, x in enumerate(outputs)
+                    variable if receives is None or receives[number] else None
+                    for number, (_, variable) in enumerate(found)
                 ]
             with ProgramRecording() as reverse:
                 cotangents: list[Any] = [None] * tape.variables

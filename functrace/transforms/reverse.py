@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
-from numpy import ndarray
+from numpy import float64, ndarray
 
 from functrace import tree
 from functrace.errors import FunctraceError, MissingRuleError, RuleOutputError
@@ -116,7 +116,7 @@ class Tape(ValueRecording):
 
     def __init__(self, outlives: bool = False) -> None:
         """Keep copies of large arrays too, if the tape ``outlives`` the call of its function."""
-        super().__init__()
+        ValueRecording.__init__(self)  # as by `super()`, which takes longer
         self.rows: list[Row] = []
         self.variables = self.inputs = self.zeros_until = 0
         self.is_nested = self.tells_apart = False
@@ -126,10 +126,11 @@ class Tape(ValueRecording):
 
     def lifted(self, leaves: Sequence[Any], is_active: Sequence[bool]) -> list[Any]:
         """The tape's inputs: tracers in place of the active leaves, and the others as they are."""
-        found = list(leaves)
-        for number, (x, is_on) in enumerate(zip(leaves, is_active, strict=True)):
-            if is_on:
-                found[number] = self.lift(x)
+        if False in is_active:
+            pairs = zip(leaves, is_active, strict=True)
+            found = [self.lift(x) if is_on else x for x, is_on in pairs]
+        else:
+            found = [*map(self.lift, leaves)]
         self.inputs = self.variables
         return found
 
@@ -151,7 +152,12 @@ class Tape(ValueRecording):
                 value = self._kept(value)
             else:
                 value = value.__copy__() if value.flags.forc else copied(value)
-        return new_tracer(self, value, variable)
+        tracer = Tracer()  # as `new_tracer` does, sooner
+        tracer.recording = self
+        tracer.value = value
+        tracer.known_as = variable
+        tracer.place = tracer.memory = tracer.base = None
+        return tracer
 
     def _kept(self, array: np.ndarray) -> np.ndarray:
         """A large array of the user's as it is now."""
@@ -400,21 +406,24 @@ class Tape(ValueRecording):
 
     def value_of(self, x: Any) -> Any:
         """What a value returned by the function is, one recording further out."""
+        return self.output(x)[0]
+
+    def output(self, x: Any) -> tuple[Any, int | None]:
+        """The same, and its variable; None for a constant."""
+        variable = None
         if type(x) is Tracer and x.recording is self and self.is_open:
-            value = x.value
+            value, variable = x.value, x.known_as
         else:
             value = super().value_of(x)
-        return as_found(value, self.tells_apart) if type(value) is Tracer else value
+            if type(x) is Tracer and x.recording is self:  # it was made again
+                variable = x.known_as
+        return as_found(value, self.tells_apart) if type(value) is Tracer else value, variable
 
     def settle_inputs(self, cotangents: list[Any]) -> None:
         """Take the cotangents of the inputs in the limit of equal values."""
         for number in range(self.inputs):
             if type(cotangents[number]) is Tracer:
                 cotangents[number] = limit_of(cotangents[number], self.tells_apart)
-
-    def variable_of(self, x: Any) -> int | None:
-        """The variable of a value returned by the function; None for a constant."""
-        return x.known_as if isinstance(x, Tracer) and x.recording is self else None
 
 
 def pull_back(
@@ -691,9 +700,10 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         inputs = tape.lifted(leaves, is_active)
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
         out_leaves, out_structure = tree.flatten(output)
-        values = [owned(tape.value_of(x)) for x in out_leaves]
+        outputs = [*map(tape.output, out_leaves)]
+        values = [owned(value) for value, _ in outputs]
         aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
-        out_variables = [tape.variable_of(x) for x in out_leaves]
+        out_variables = [variable for _, variable in outputs]
     types = [type_of(value) for value in values]
 
     @boundary
@@ -770,55 +780,7 @@ def value_and_grad(
     """
     require_callable(fun, "value_and_grad")
     argnums = argnums if argnum is None else argnum
-    argnums = checked_argnums(argnums)
-
-    @transformed(
-        fun,
-        value_and_grad,
-        argnums=argnums,
-        has_aux=has_aux,
-        holomorphic=holomorphic,
-        allow_int=allow_int,
-    )
-    def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[Any, Any]:
-        try:
-            arguments, leaves, structure, is_active = differentiated_arguments(
-                fun, argnums, args, kwargs, holomorphic, allow_int
-            )
-            tape = Tape()
-            try:
-                with tape:
-                    if allow_int:
-                        leaves = [
-                            x if on else owned(x) for x, on in zip(leaves, is_active, strict=True)
-                        ]
-                    inputs = tape.lifted(leaves, is_active)
-                    output = arguments.call(structure.unflatten(inputs), inputs)
-                    aux = None
-                    if has_aux:
-                        output, aux = split_aux(output, has_aux)
-                    value = tape.value_of(output)
-                    variable = tape.variable_of(output)
-                    if has_aux:
-                        aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
-                seed = seed_of(value, fun, holomorphic)
-                cotangents: list[Any] = [None] * tape.variables
-                if variable is not None:
-                    cotangents[variable] = seed  # d(value)/d(value) = 1: here the walk begins
-                    pull_back(tape, cotangents, once=True)
-                if tape.kept is not None:
-                    tape.kept.require_unchanged()
-                inputs = output = None  # they may hold what is released
-            finally:
-                if tape.kept is not None:
-                    tape.kept.release()
-            gradient = structure.unflatten(gradients(leaves, is_active, cotangents))
-            return ((value, aux), gradient) if has_aux else (value, gradient)
-        except Exception as error:
-            leave_out_own_frames(error)
-            raise
-
-    return value_and_gradient
+    return _differentiated(fun, value_and_grad, argnums, has_aux, holomorphic, allow_int)
 
 
 @boundary
@@ -848,25 +810,71 @@ def grad(
         np.float64(-1.0)
     """
     require_callable(fun, "grad")
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, argnum=argnum)
+    argnums = argnums if argnum is None else argnum
+    return _differentiated(fun, grad, argnums, has_aux, holomorphic, allow_int)
+
+
+def _differentiated(
+    fun: Callable[..., Any],
+    make: Callable[..., Any],
+    argnums: Argnums,
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+) -> Any:
+    """What `value_and_grad` or `grad` makes of a function."""
+    argnums = checked_argnums(argnums)
+    gives_value = make is value_and_grad
 
     @transformed(
         fun,
-        grad,
+        make,
         argnums=argnums,
         has_aux=has_aux,
         holomorphic=holomorphic,
         allow_int=allow_int,
     )
-    def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
         try:
-            value, result = both(*args, **kwargs)
+            arguments, leaves, structure, is_active = differentiated_arguments(
+                fun, argnums, args, kwargs, holomorphic, allow_int
+            )
+            tape = Tape()
+            try:
+                with tape:
+                    if allow_int:
+                        leaves = [
+                            x if on else owned(x) for x, on in zip(leaves, is_active, strict=True)
+                        ]
+                    inputs = tape.lifted(leaves, is_active)
+                    given = inputs[0] if structure is tree.LEAF else structure.unflatten(inputs)
+                    output = arguments.call(given, None if allow_int else inputs)
+                    aux = None
+                    if has_aux:
+                        output, aux = split_aux(output, has_aux)
+                        aux = tree.map(lambda x: owned(tape.value_of(x)), aux)
+                    value, variable = tape.output(output)
+                seed = seed_of(value, fun, holomorphic)
+                cotangents: list[Any] = [None] * tape.variables
+                if variable is not None:
+                    cotangents[variable] = seed  # d(value)/d(value) = 1: here the walk begins
+                    pull_back(tape, cotangents, once=True)
+                if tape.kept is not None:
+                    tape.kept.require_unchanged()
+                inputs = given = output = None  # they may hold what is released
+            finally:
+                if tape.kept is not None:
+                    tape.kept.release()
+            found = gradients(leaves, is_active, cotangents)
+            gradient = found[0] if structure is tree.LEAF else structure.unflatten(found)
+            if gives_value:
+                return ((value, aux), gradient) if has_aux else (value, gradient)
+            return (gradient, aux) if has_aux else gradient
         except Exception as error:
             leave_out_own_frames(error)
             raise
-        return (result, value[1]) if has_aux else result
 
-    return gradient
+    return differentiated
 
 
 def _references_of_one_variable() -> int:
@@ -893,14 +901,16 @@ def gradients(
     """
     result: list[Any] = []
     number = 0
-    for primal, active in zip(primals, is_active, strict=True):
+    for primal, active in zip(primals, is_active):  # noqa: B905  (as many, or it costs)
         if not active:
             result.append(None)
             continue
         gradient = cotangents[number]
         cotangents[number] = None
         number += 1
-        if gradient is None:
+        if type(gradient) is float64 and (type(primal) is float64 or type(primal) is float):
+            pass
+        elif gradient is None:
             gradient = zeros_for(primal)
         elif gradient.shape != getattr(primal, "shape", ()):
             raise RuleOutputError(
