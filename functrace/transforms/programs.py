@@ -71,7 +71,8 @@ class Pullback(Primitive):
     multiple_outputs = True
     calls_python = True  # it may be a rule of the user's
 
-    __setattr__ = object.__setattr__  # nothing of it is kept
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # as for other objects: nothing of it is kept
 
     def __init__(
         self,
