@@ -120,7 +120,7 @@ class SelectedArguments:
             replacements = (replacements,)
         args = list(self._args)
         for place, replacement in zip(self._places, replacements, strict=True):
-            if type(place) is int:
+            if isinstance(place, int):
                 args[place] = replacement
             else:
                 kwargs = {**kwargs, place: replacement}
