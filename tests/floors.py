@@ -162,8 +162,15 @@ FLOORS: list[list[Room]] = [
         files(
             "names",
             "names of other libraries, and what users write primitives and programs with",
-            "config math tree_util flatten_util custom_batching porting debug extend",
+            "config math tree_util flatten_util custom_batching porting debug extend ops",
         ),
+    ],
+    [
+        room(
+            "nn",
+            "the names of jax.nn, composed of NumPy's functions and of SciPy's",
+            "activations normalizing attention initializers",
+        )
     ],
 ]
 

@@ -1,0 +1,205 @@
+"""Activations: functions of each element, with the arguments and the formulas of ``jax.nn``.
+
+They keep the dtype of a floating array; integers become doubles.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.scipy import special
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+
+
+def _floating(x: Any) -> Any:
+    """An operand in a floating dtype."""
+    x = as_operand(x)
+    return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
+
+
+def _scalar(x: Any) -> Any:
+    """What NumPy gives for an array without axes."""
+    return x if shape_of(x) else x[()]
+
+
+def _choose(condition: Any, x: Any, y: Any) -> Any:
+    return _scalar(np.where(condition, x, y))
+
+
+def identity(x: Any) -> Any:
+    """The array itself."""
+    return as_operand(x)
+
+
+def relu(x: Any) -> Any:
+    """``max(x, 0)``, whose derivative at 0 is 0.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.grad(lambda x: np.sum(ft.nn.relu(x)))(np.array([-1.0, 0.0, 2.0]))
+        array([0., 0., 1.])
+    """
+    x = as_operand(x)
+    # Of nan neither part is chosen by a comparison that is true, so that it stays nan.
+    return _choose(np.less_equal(x, 0), dtype_of(x).type(0), x)
+
+
+def relu6(x: Any) -> Any:
+    """``min(max(x, 0), 6)``."""
+    return np.minimum(np.maximum(as_operand(x), 0), 6)
+
+
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + exp(-x))``."""
+    return special.expit(_floating(x))
+
+
+def log_sigmoid(x: Any) -> Any:
+    """``log(1 / (1 + exp(-x)))``."""
+    return special.log_expit(_floating(x))
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return np.tanh(_floating(x))
+
+
+def softplus(x: Any) -> Any:
+    """``log(1 + exp(x))``."""
+    return -special.log_expit(-_floating(x))
+
+
+def squareplus(x: Any, b: Any = 4) -> Any:
+    """``(x + sqrt(x**2 + b)) / 2``: smooth where ``b`` is positive."""
+    x = _floating(x)
+    is_right = np.greater_equal(x, 0)
+    root = np.sqrt(np.square(x) + b)
+    # To the left x and the root have nearly the same size.
+    total = root + _choose(is_right, x, -x)
+    left = b / _choose(is_right, dtype_of(x).type(1), total)
+    return _choose(is_right, total, left) / 2
+
+
+def sparse_plus(x: Any) -> Any:
+    """0 below -1, ``x`` above 1, and ``(x + 1)**2 / 4`` between them."""
+    x = _floating(x)
+    between = (np.clip(x, -1, 1) + 1) ** 2 / 4
+    return _choose(np.less_equal(x, -1), dtype_of(x).type(0), _choose(np.less(x, 1), between, x))
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """``(x + 1) / 2`` between -1 and 1, 0 below and 1 above."""
+    return np.clip((_floating(x) + 1) * 0.5, 0, 1)
+
+
+def soft_sign(x: Any) -> Any:
+    """``x / (1 + abs(x))``."""
+    x = _floating(x)
+    return x / (np.abs(x) + 1)
+
+
+def silu(x: Any) -> Any:
+    """``x * sigmoid(x)``, which is `swish` as well."""
+    x = _floating(x)
+    return x * special.expit(x)
+
+
+def mish(x: Any) -> Any:
+    """``x * tanh(softplus(x))``."""
+    x = _floating(x)
+    return x * np.tanh(-special.log_expit(-x))
+
+
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """``x`` times the normal distribution function of ``x``.
+
+    Args:
+        x: An array.
+        approximate: Whether to take ``x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2``
+            in its place (Hendrycks and Gimpel, 2016).
+    """
+    x = _floating(x)
+    if approximate:
+        # (1 + tanh(u)) / 2 is the logistic function of 2 u, which loses no digits.
+        return x * special.expit(math.sqrt(8 / math.pi) * (x + 0.044715 * (x * x * x)))
+    return 0.5 * x * special.erfc(-x * math.sqrt(0.5))
+
+
+def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Any:
+    """``x`` where it is not negative, else ``negative_slope * x``."""
+    x = _floating(x)
+    return _choose(np.greater_equal(x, 0), x, negative_slope * x)
+
+
+def elu(x: Any, alpha: Any = 1.0) -> Any:
+    """``x`` where it is positive, else ``alpha * (exp(x) - 1)``."""
+    x = _floating(x)
+    is_positive = np.greater(x, 0)
+    below = _choose(is_positive, dtype_of(x).type(0), x)
+    return _choose(is_positive, x, alpha * np.expm1(below))
+
+
+def celu(x: Any, alpha: Any = 1.0) -> Any:
+    """``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``."""
+    x = _floating(x)
+    is_positive = np.greater(x, 0)
+    below = _choose(is_positive, dtype_of(x).type(0), x)
+    return _choose(is_positive, x, alpha * np.expm1(below / alpha))
+
+
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+"""With these a layer keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+
+
+def selu(x: Any) -> Any:
+    """`elu`, scaled so that layers keep mean and variance (Klambauer et al., 2017)."""
+    return SELU_SCALE * elu(x, SELU_ALPHA)
+
+
+def hard_tanh(x: Any) -> Any:
+    """``x`` between -1 and 1, and the nearer of these outside."""
+    x = _floating(x)
+    one = dtype_of(x).type(1)
+    return _choose(np.greater(x, 1), one, _choose(np.less(x, -1), -one, x))
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """``relu6(x + 3) / 6``."""
+    return relu6(_floating(x) + 3) / 6
+
+
+def hard_silu(x: Any) -> Any:
+    """``x * hard_sigmoid(x)``, which is `hard_swish` as well."""
+    x = _floating(x)
+    return x * hard_sigmoid(x)
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """The first half along an axis, times the `sigmoid` of the second half.
+
+    Raises:
+        ValueError: The axis has an odd length.
+    """
+    first, second = np.split(_floating(x), 2, axis)
+    return first * special.expit(second)
+
+
+def log1mexp(x: Any) -> Any:
+    """``log(1 - exp(-x))`` of positive numbers, without cancellation (Mächler, 2012)."""
+    x = _floating(x)
+    is_small = np.less(x, math.log(2))
+    one = dtype_of(x).type(1)
+    near = np.log(-np.expm1(-_choose(is_small, x, one)))
+    far = np.log1p(-np.exp(-_choose(is_small, one, x)))
+    return _choose(is_small, near, far)
+
+
+globals().update(entrances(globals()))
+swish, hard_swish = silu, hard_silu

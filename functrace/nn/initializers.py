@@ -1,0 +1,260 @@
+"""First values of parameters, as ``jax.nn.initializers`` draws them.
+
+Each function returns a function of a key, a shape and a dtype. The key is a generator of NumPy's,
+``np.random.default_rng(...)``, or an integer to make one of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from functrace.errors import ArgumentError
+from functrace.primitives.linear import writable
+
+Shape: TypeAlias = Sequence[int]
+Initializer: TypeAlias = Callable[..., Any]
+"""Takes a key, a shape and a dtype, which is float64 where none is given."""
+
+__all__ = [
+    "Initializer", "constant", "delta_orthogonal", "glorot_normal", "glorot_uniform", "he_normal",
+    "he_uniform", "kaiming_normal", "kaiming_uniform", "lecun_normal", "lecun_uniform", "normal",
+    "ones", "orthogonal", "truncated_normal", "uniform", "variance_scaling", "xavier_normal",
+    "xavier_uniform", "zeros",
+]  # fmt: skip
+
+
+def zeros(key: Any, shape: Shape, dtype: Any = np.float64) -> Any:
+    """Zeros. This is an initializer itself."""
+    return np.zeros(tuple(shape), dtype)
+
+
+def ones(key: Any, shape: Shape, dtype: Any = np.float64) -> Any:
+    """Ones. This is an initializer itself."""
+    return np.ones(tuple(shape), dtype)
+
+
+def constant(value: Any, dtype: Any = np.float64) -> Initializer:
+    """An array of one value."""
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        return writable(np.broadcast_to(np.asarray(value, dtype), tuple(shape)))
+
+    return init
+
+
+def uniform(scale: float = 1e-2, dtype: Any = np.float64) -> Initializer:
+    """Numbers between 0 and ``scale``, all alike."""
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        return (np.random.default_rng(key).random(tuple(shape)) * scale).astype(dtype)
+
+    return init
+
+
+def normal(stddev: float = 1e-2, dtype: Any = np.float64) -> Initializer:
+    """Normal numbers of mean 0 and this standard deviation."""
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        return _normal(np.random.default_rng(key), tuple(shape), dtype) * np.dtype(dtype).type(
+            stddev
+        )
+
+    return init
+
+
+def _normal(generator: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Standard normal numbers; complex ones have a variance of 1 in all."""
+    if np.dtype(dtype).kind == "c":
+        parts = generator.standard_normal((2, *shape)) / math.sqrt(2)
+        return (parts[0] + 1j * parts[1]).astype(dtype)
+    return generator.standard_normal(shape).astype(dtype)
+
+
+def truncated_normal(
+    stddev: float = 1e-2, dtype: Any = np.float64, lower: float = -2.0, upper: float = 2.0
+) -> Initializer:
+    """Normal numbers between ``lower`` and ``upper`` standard deviations.
+
+    The standard deviation is that before numbers outside are left out.
+    """
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        numbers = _truncated(np.random.default_rng(key), tuple(shape), lower, upper)
+        return (numbers * stddev).astype(dtype)
+
+    return init
+
+
+def _truncated(generator: Any, shape: tuple[int, ...], lower: float, upper: float) -> Any:
+    """Standard normal numbers within bounds: those outside are drawn again."""
+    if not lower < upper:
+        raise ArgumentError(f"There are no numbers between lower={lower} and upper={upper}.")
+    numbers = generator.standard_normal(shape)
+    while True:
+        outside = (numbers < lower) | (numbers > upper)
+        count = np.count_nonzero(outside)
+        if not count:
+            return numbers
+        numbers[outside] = generator.standard_normal(count)
+
+
+def _fans(shape: Shape, in_axis: Any, out_axis: Any, batch_axis: Any) -> tuple[float, float]:
+    """How many inputs each output has, and outputs each input."""
+    if len(shape) < 2:
+        raise ArgumentError(
+            f"An array of shape {tuple(shape)} has no axes for inputs and outputs.",
+            advice="Variance scaling needs two axes at least.",
+        )
+
+    def along(axis: Any) -> int:
+        return math.prod(shape[i] for i in np.atleast_1d(axis).astype(int))
+
+    field = math.prod(shape) / along(in_axis) / along(out_axis) / along(batch_axis)
+    return along(in_axis) * field, along(out_axis) * field
+
+
+def variance_scaling(
+    scale: float,
+    mode: Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"],
+    distribution: Literal["normal", "truncated_normal", "uniform"],
+    in_axis: int | Sequence[int] = -2,
+    out_axis: int | Sequence[int] = -1,
+    batch_axis: Sequence[int] = (),
+    dtype: Any = np.float64,
+) -> Initializer:
+    """Numbers of variance ``scale / n``, where n counts inputs or outputs.
+
+    Args:
+        scale: A positive number.
+        mode: What n is: the inputs of an output, the outputs of an input, or the arithmetic or
+            geometric mean of the two.
+        distribution: Of the numbers.
+        in_axis: The axis or the axes of inputs.
+        out_axis: The axis or the axes of outputs. Other axes are places in a filter, and count for
+            both.
+        batch_axis: Axes that count for neither.
+        dtype: Of the numbers, where the initializer is given none.
+
+    Raises:
+        ArgumentError: There is no such mode or distribution; or, when called, a shape of fewer
+            than two axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> init = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
+        >>> init(np.random.default_rng(0), (300, 200)).var().round(4)
+        np.float64(0.0033)
+    """
+    modes: dict[str, Callable[[float, float], float]] = {
+        "fan_in": lambda inputs, outputs: inputs,
+        "fan_out": lambda inputs, outputs: outputs,
+        "fan_avg": lambda inputs, outputs: (inputs + outputs) / 2,
+        "fan_geo_avg": lambda inputs, outputs: math.sqrt(inputs * outputs),
+    }
+    if mode not in modes:
+        raise ArgumentError(f"mode={mode!r} is none of {', '.join(map(repr, modes))}.")
+    if distribution not in ("normal", "truncated_normal", "uniform"):
+        raise ArgumentError(
+            f"distribution={distribution!r} is none of 'normal', 'truncated_normal' and 'uniform'."
+        )
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        generator, shape = np.random.default_rng(key), tuple(shape)
+        variance = scale / max(modes[mode](*_fans(shape, in_axis, out_axis, batch_axis)), 1)
+        if distribution == "normal":
+            return (_normal(generator, shape, dtype) * math.sqrt(variance)).astype(dtype)
+        if distribution == "uniform":
+            reach = math.sqrt(3 * variance)
+            return generator.uniform(-reach, reach, shape).astype(dtype)
+        # The standard deviation of what is left between two standard deviations.
+        return (_truncated(generator, shape, -2, 2) * math.sqrt(variance) / _LEFT).astype(dtype)
+
+    return init
+
+
+_LEFT = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
+"""The standard deviation of a standard normal number between -2 and 2."""
+
+
+def _scaled(scale: float, mode: Any, distribution: Any, name: str, source: str) -> Any:
+    """`variance_scaling` with a name of its own."""
+
+    def initializer(
+        in_axis: int | Sequence[int] = -2,
+        out_axis: int | Sequence[int] = -1,
+        batch_axis: Sequence[int] = (),
+        dtype: Any = np.float64,
+    ) -> Initializer:
+        return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
+
+    initializer.__name__ = initializer.__qualname__ = name
+    initializer.__doc__ = (
+        f"Numbers of variance {scale} / {mode}, of the distribution {distribution!r} ({source}).\n"
+        "\nSee `variance_scaling` for the arguments."
+    )
+    return initializer
+
+
+_GLOROT, _LECUN, _HE = "Glorot and Bengio, 2010", "LeCun et al., 1998", "He et al., 2015"
+glorot_uniform = _scaled(1.0, "fan_avg", "uniform", "glorot_uniform", _GLOROT)
+glorot_normal = _scaled(1.0, "fan_avg", "truncated_normal", "glorot_normal", _GLOROT)
+lecun_uniform = _scaled(1.0, "fan_in", "uniform", "lecun_uniform", _LECUN)
+lecun_normal = _scaled(1.0, "fan_in", "truncated_normal", "lecun_normal", _LECUN)
+he_uniform = _scaled(2.0, "fan_in", "uniform", "he_uniform", _HE)
+he_normal = _scaled(2.0, "fan_in", "truncated_normal", "he_normal", _HE)
+xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
+kaiming_uniform, kaiming_normal = he_uniform, he_normal
+
+
+def orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float64) -> Initializer:
+    """A matrix with orthonormal rows or columns, whichever are fewer (Saxe et al., 2014).
+
+    Args:
+        scale: What it is multiplied by.
+        column_axis: The axis of columns; all other axes together are rows.
+        dtype: Of the numbers, where the initializer is given none.
+    """
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        if len(shape) < 2:
+            raise ArgumentError(f"An array of shape {tuple(shape)} is no matrix.")
+        columns = shape[column_axis]
+        rows = math.prod(shape) // max(columns, 1)
+        large, small = max(rows, columns), min(rows, columns)
+        matrix = _normal(np.random.default_rng(key), (large, small), dtype)
+        q, r = np.linalg.qr(matrix)
+        diagonal = np.diagonal(r)
+        q = q * (diagonal / np.abs(diagonal))  # all orthogonal matrices alike
+        if rows < columns:
+            q = q.T
+        others = [n for axis, n in enumerate(shape) if axis != column_axis % len(shape)]
+        return (scale * np.moveaxis(q.reshape(*others, columns), -1, column_axis)).astype(dtype)
+
+    return init
+
+
+def delta_orthogonal(
+    scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float64
+) -> Initializer:
+    """Filters that are an orthogonal matrix in their middle and zero elsewhere.
+
+    Of shape (places, ..., inputs, outputs), for one to three axes of places (Xiao et al., 2018).
+    """
+
+    def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
+        if not 3 <= len(shape) <= 5 or shape[-1] < shape[-2]:
+            raise ArgumentError(
+                f"Filters of shape {tuple(shape)} are not orthogonal in their middle.",
+                advice="They have one to three axes of places, and no fewer outputs than inputs.",
+            )
+        matrix = orthogonal(scale, column_axis, dtype)(key, shape[-2:])
+        filters = np.zeros(tuple(shape), dtype)
+        filters[tuple((n - 1) // 2 for n in shape[:-2])] = matrix
+        return filters
+
+    return init

@@ -1,0 +1,163 @@
+"""The names of ``jax.ops``: rows combined by the number of the segment that each belongs to.
+
+Segments may stand in any order, and may have no rows. What is differentiated are the rows; numbers
+of segments may be traced.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.numpy.ufunc_methods import written_at
+from functrace.primitives.indexing import INDICES, scatter_add
+from functrace.primitives.linear import dtype_of, known_choice, shape_of
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import bind
+
+__all__ = ["segment_max", "segment_min", "segment_prod", "segment_sum"]
+
+
+def segment_sum(
+    data: Any,
+    segment_ids: Any,
+    num_segments: int | None = None,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+    bucket_size: int | None = None,
+    mode: Any = None,
+) -> Any:
+    """The sum of the rows of each segment.
+
+    Args:
+        data: An array of one or more axes, whose first one counts the rows.
+        segment_ids: The number of each row's segment: as many integers. Rows whose number is not
+            in range belong to no segment.
+        num_segments: How many segments there are; None for one more than the largest number, which
+            must be known then.
+        indices_are_sorted: Taken, and without effect.
+        unique_indices: Taken, and without effect.
+        bucket_size: Taken, and without effect.
+        mode: What a number out of range means: None or "drop" that the row belongs to no segment,
+            "clip" that it belongs to the nearest one.
+
+    Returns:
+        An array of the dtype of ``data``, whose first axis counts the segments. The sum of no rows
+        is 0.
+
+    Raises:
+        ShapeMismatchError: There are not as many numbers as rows.
+        ArgumentError: Numbers of segments are no integers, or there is no such mode.
+        UnknownValueError: ``num_segments`` is None, and the numbers are traced.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import ops
+        >>> ops.segment_sum(np.array([1.0, 2.0, 4.0]), np.array([2, 0, 2]))
+        array([2., 0., 5.])
+    """
+    rows, numbers, count = _segments(data, segment_ids, num_segments, mode)
+    shape = (count + 1, *shape_of(rows)[1:])
+    sums = bind(scatter_add, rows, numbers, index=(INDICES,), shape=shape)
+    return sums[:-1]
+
+
+def segment_prod(
+    data: Any,
+    segment_ids: Any,
+    num_segments: int | None = None,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+    bucket_size: int | None = None,
+    mode: Any = None,
+) -> Any:
+    """The product of the rows of each segment, of no rows 1. See `segment_sum`."""
+    return _combined(np.multiply, 1, data, segment_ids, num_segments, mode)
+
+
+def segment_max(
+    data: Any,
+    segment_ids: Any,
+    num_segments: int | None = None,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+    bucket_size: int | None = None,
+    mode: Any = None,
+) -> Any:
+    """The largest of the rows of each segment, of no rows minus infinity. See `segment_sum`.
+
+    Of integers it is the smallest of the dtype, of booleans False.
+    """
+    dtype = dtype_of(as_operand(data))
+    return _combined(np.maximum, _bound(dtype, "min"), data, segment_ids, num_segments, mode)
+
+
+def segment_min(
+    data: Any,
+    segment_ids: Any,
+    num_segments: int | None = None,
+    indices_are_sorted: bool = False,
+    unique_indices: bool = False,
+    bucket_size: int | None = None,
+    mode: Any = None,
+) -> Any:
+    """The smallest of the rows of each segment, of no rows infinity. See `segment_sum`.
+
+    Of integers it is the largest of the dtype, of booleans True.
+    """
+    dtype = dtype_of(as_operand(data))
+    return _combined(np.minimum, _bound(dtype, "max"), data, segment_ids, num_segments, mode)
+
+
+def _bound(dtype: np.dtype[Any], end: str) -> Any:
+    """The number beyond which a dtype has none."""
+    if dtype.kind in "iu":
+        return getattr(np.iinfo(dtype), end)
+    return end == "max" if dtype.kind == "b" else math.inf if end == "max" else -math.inf
+
+
+def _segments(data: Any, segment_ids: Any, count: int | None, mode: Any) -> tuple[Any, Any, int]:
+    """The rows, their segments, and how many there are; one more is for what is dropped."""
+    rows, numbers = as_operand(data), as_operand(segment_ids)
+    shape = shape_of(rows)
+    if not shape or shape_of(numbers) != shape[:1]:
+        raise ShapeMismatchError(
+            f"Rows of shape {shape} have numbers of segments of shape {shape_of(numbers)}.",
+            advice="Give one number for each row, along the first axis.",
+        )
+    if dtype_of(numbers).kind not in "iu":
+        raise ArgumentError(f"Numbers of segments are integers, not {dtype_of(numbers)}.")
+    if count is None:
+        known = known_choice(
+            numbers, "The largest number of a segment", "Give num_segments, as a plain integer."
+        )
+        count = int(np.max(known, initial=-1)) + 1
+    if mode is not None and str(getattr(mode, "name", mode)).lower() == "clip":
+        return rows, np.clip(numbers, 0, max(count - 1, 0)), count
+    if mode is not None and str(getattr(mode, "name", mode)).lower() not in _DROPPING:
+        raise ArgumentError(f"mode={mode!r} is none of 'drop' and 'clip'.")
+    is_inside = np.logical_and(np.greater_equal(numbers, 0), np.less(numbers, count))
+    return rows, np.where(is_inside, numbers, count), count
+
+
+_DROPPING = ("drop", "fill", "fill_or_drop", "promise_in_bounds")
+
+
+def _combined(
+    ufunc: np.ufunc, first: Any, data: Any, segment_ids: Any, count: int | None, mode: Any
+) -> Any:
+    """The rows of each segment, combined by a ufunc of two operands."""
+    rows, numbers, count = _segments(data, segment_ids, count, mode)
+    shape = shape_of(rows)
+    size = math.prod(shape[1:])
+    start = np.full((count + 1) * size, first, dtype_of(rows))
+    places = np.reshape(numbers, (-1, 1)) * size + np.arange(size)
+    found = written_at(ufunc, start, np.ravel(places), np.ravel(rows))
+    return np.reshape(found, (count + 1, *shape[1:]))[:-1]
+
+
+globals().update(entrances(globals()))
