@@ -61,12 +61,15 @@ def var(
         summed = np.dtype(np.float32 if halves else np.float64)
     else:
         summed = own
-    if not is_given(mean):
+    takes_mean = is_given(mean)
+    if not takes_mean:
         mean = cast_to(mean_of(cast_to(a, summed), axis, keepdims=True, where=where), summed)
     squares = squared_size(a - mean)
     _warn_of_freedom(count_where(where, shape_of(a), axis, keepdims), ddof)
     result = _mean_of_squares(squares, axis, dtype and summed, keepdims, where, ddof)
-    return cast_to(result, own if halves else summed) if halves or dtype is not None else result
+    if halves:
+        return cast_to(result, dtype_of(squares) if takes_mean else own)
+    return cast_to(result, summed) if dtype is not None else result
 
 
 _FREEDOM = "Degrees of freedom <= 0 for slice"
@@ -176,6 +179,11 @@ def _counted(a: Any, where: Any) -> Any:
     return numbers if where is True else np.logical_and(numbers, where)
 
 
+def _require_inexact(dtype: Any) -> None:
+    if np.dtype(dtype).kind not in "fc":
+        raise TypeError("If a is inexact, then dtype must be inexact")
+
+
 @implements(np.nansum)
 def nansum(
     a: Any,
@@ -217,8 +225,8 @@ def nanmean(
     """As `numpy.nanmean`."""
     if dtype_of(a).kind not in "fc":
         return mean(a, axis, dtype, out, keepdims, where=where)
-    if dtype is not None and np.dtype(dtype).kind not in "fc":
-        raise TypeError("If a is inexact, then dtype must be inexact")
+    if dtype is not None:
+        _require_inexact(dtype)
     count = count_where(_counted(a, where), shape_of(a), axis, keepdims)
     warn_of_few(count, "Mean of empty slice")
     return _nanmean(a, axis, dtype, out, keepdims, where, count)
@@ -251,13 +259,14 @@ def nanvar(
         return var(a, axis, dtype, out, ddof, keepdims, **options)
     reject_out(out)
     if dtype is not None:
+        _require_inexact(dtype)
         a = cast_to(a, np.dtype(dtype))
     counted = _counted(a, where)
     if not is_given(mean):
         count = count_where(counted, shape_of(a), axis, keepdims=True)
         mean = _nanmean(a, axis, None, None, True, where, count)
     # The mean of nothing is nan, and nothing of it is used: so no derivative goes through it.
-    deviation = np.where(counted, a - mean, dtype_of(a).type(0))
+    deviation = np.where(counted, cast_to(a - mean, dtype_of(a)), dtype_of(a).type(0))
     ddof = correction if is_given(correction) else ddof
     _warn_of_freedom(count_where(counted, shape_of(a), axis, keepdims), ddof, f"{_FREEDOM}.")
     with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted

@@ -162,6 +162,8 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
         number = number % len(options)
     elif mode == "clip":
         number = np.clip(number, 0, len(options) - 1)
+    elif mode != "raise":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     shape = np.broadcast_shapes(shape_of(number), *map(shape_of, options))
     stacked = np.stack([np.broadcast_to(cast_to(option, dtype), shape) for option in options])
     if mode == "raise" and not isinstance(number, Tracer) and np.any(np.less(number, 0)):

@@ -185,7 +185,9 @@ def _require_uncast(ufunc: np.ufunc, inputs: Sequence[Any], casting: Any) -> Non
     given = [_PYTHON[dtype_of(x).kind] if _is_number(x) else dtype_of(x) for x in inputs]
     wanted = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
     for number, (x, own, loop) in enumerate(zip(inputs, given, wanted, strict=False)):
-        if not _is_number(x) and not np.can_cast(own, loop, casting):
+        # Of Python's numbers NumPy asks by the rule "equiv" for the dtype that they have alone.
+        fits = _is_number(x) and casting == "no" and isinstance(own, type)
+        if not fits and not np.can_cast(np.dtype(own), loop, casting):
             raise OperandError(
                 f"numpy.{ufunc.__name__} casts its input {number} from {own} to {loop}, which the "
                 f"rule of casting {casting!r} forbids.",

@@ -115,3 +115,24 @@ def test_moments_of_nothing_warn_no_more_than_numpys_divisions():
         assert np.isnan(ft.jit(f)(np.array([np.nan, np.nan])))
     with pytest.raises(TypeError, match="inexact"):
         ft.jit(lambda x: np.nanmean(x, dtype=int))(np.ones(2))
+
+
+HALVES = np.array([1.0, 2.0, 4.0], np.float16)
+
+
+@pytest.mark.parametrize("mean", [2.3, np.float16(2.3), np.float32(2.3), np.array([2.3])])
+@pytest.mark.parametrize("f", [np.var, np.std, np.nanvar, np.nanstd])
+@pytest.mark.parametrize("own", ["e", "f", "d"])
+def test_moments_about_a_given_mean_have_numpys_dtype(f, mean, own):
+    x = HALVES.astype(own)
+    expected = f(x, mean=mean)
+    for found in (ft.vjp(lambda x: f(x, mean=mean), x)[0], ft.jit(lambda x: f(x, mean=mean))(x)):
+        assert (type(found), found.dtype) == (type(expected), expected.dtype)
+        np.testing.assert_allclose(found, expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("f", [np.nanmean, np.nanvar, np.nanstd])
+def test_moments_among_nan_are_no_whole_numbers(f):
+    for way in (lambda x: f(x, dtype=int), ft.jit(lambda x: f(x, dtype=int))):
+        with pytest.raises(TypeError, match="dtype must be inexact"):
+            ft.grad(way)(np.ones(3))

@@ -149,3 +149,8 @@ def test_choose_by_booleans():
     assert_like_numpy(lambda flags: np.choose(flags, [[1, 2], [3, 4]]), flags)
     with pytest.raises(TypeError):
         ft.jit(lambda a: np.choose([0.5, 1.0], [a, a]))(np.ones(2))
+
+
+def test_choose_knows_three_modes():
+    with pytest.raises(ValueError, match="clipmode must be one of"):
+        ft.jit(lambda x: np.choose([0, 1], [x, x], mode="other"))(np.ones(2))

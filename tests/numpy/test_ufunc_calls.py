@@ -138,3 +138,18 @@ def test_signatures_of_ufuncs():
     for signature in ("ff->f", (np.float32, np.float32, np.float32), (None, None, "f4")):
         call = lambda x, signature=signature: np.add(x, 1.0, signature=signature, casting="same_kind")  # fmt: skip  # noqa: E501
         assert ft.jit(call)(X).dtype == call(X).dtype == np.float32
+
+
+@pytest.mark.parametrize("number", [True, 1, 1.5, 1j])
+@pytest.mark.parametrize("dtype", ["f", "d", "F", "D"])
+@pytest.mark.parametrize("casting", ["no", "equiv", "safe", "same_kind"])
+def test_pythons_numbers_are_cast_by_numpys_rules(number, dtype, casting):
+    x, f = np.ones(2, dtype), lambda x: np.add(x, number, casting=casting)
+    try:
+        expected = f(x).dtype
+    except TypeError:
+        for way in (ft.jit(f), lambda x: ft.vjp(f, x)):
+            with pytest.raises(TypeError):
+                way(x)
+        return
+    assert ft.jit(f)(x).dtype == ft.vjp(f, x)[0].dtype == expected
