@@ -878,6 +878,7 @@ direction = Elementwise(
     lambda t, out, x, size: -bind(direction, t * out, size),
     run=_run_direction,
     is_fresh=True,
+    warns=False,
 )
 
 

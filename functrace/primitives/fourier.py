@@ -31,6 +31,51 @@ OTHER_DIRECTION: dict[Norm, Norm] = {"backward": "forward", "ortho": "ortho", "f
 """The norm by which the transform in the other direction has the factor of this one."""
 
 
+# NumPy's functions of Python spend more time than these, which they call, take for 100 numbers.
+try:
+    from numpy.fft import _pocketfft_umath as _ufuncs  # pyright: ignore  (private, since NumPy 2.0)
+except ImportError:
+    _ufuncs = None
+
+
+@lru_cache(maxsize=256)
+def _factor(n: int, norm: Norm, dtype: np.dtype[Any]) -> Any:
+    """The factor by which NumPy multiplies, in the dtype in which it does."""
+    if norm == "backward":
+        return 1
+    return np.reciprocal(np.sqrt(n, dtype=dtype) if norm == "ortho" else n, dtype=dtype)
+
+
+def transform(name: str, x: Any, n: int, axis: int, norm: Norm) -> Any:
+    """As one of NumPy's functions ``fft``, ``ifft``, ``rfft`` and ``irfft``.
+
+    Args:
+        name: Which.
+        x: An array.
+        n: The number of points, which is what the array's own length says.
+        axis: The axis, not negative.
+        norm: The norm.
+    """
+    if _ufuncs is None:
+        return getattr(np.fft, name)(x, n, axis, norm)
+    dtype = x.dtype
+    real = np.finfo(dtype).dtype if dtype.kind in "fc" else np.dtype(np.float64)
+    if name == "irfft":
+        ufunc, length, dtype = _ufuncs.irfft, n, real
+    elif name == "rfft":
+        ufunc = _ufuncs.rfft_n_odd if n % 2 else _ufuncs.rfft_n_even
+        length, dtype = n // 2 + 1, np.result_type(dtype, 1j)
+    else:
+        ufunc, length = getattr(_ufuncs, name), n
+        dtype = dtype if dtype.kind == "c" else np.result_type(dtype, 1j)
+    shape = x.shape
+    out = np.empty_like(x, dtype, shape=(*shape[:axis], length, *shape[axis + 1 :]))
+    factor = _factor(n, norm if name[0] != "i" else OTHER_DIRECTION[norm], real)
+    if axis == len(shape) - 1:
+        return ufunc(x, factor, out)
+    return ufunc(x, factor, out, axes=[(axis,), (), (axis,)])
+
+
 def _require_points(x: ArrayType, axes: Sequence[int]) -> None:
     for axis in axes:
         if x.shape[normalize_axis_index(axis, x.ndim)] == 0:
@@ -86,7 +131,8 @@ class Fourier(Transform):
     def run(self, x: Any, *, along: tuple[int, ...], inverse: bool, norm: Norm) -> Any:
         """Transform."""
         if len(along) == 1:
-            return (np.fft.ifft if inverse else np.fft.fft)(x, None, along[0], norm)
+            (axis,) = along
+            return transform("ifft" if inverse else "fft", x, x.shape[axis], axis, norm)
         return (np.fft.ifftn if inverse else np.fft.fftn)(x, None, along, norm)
 
     def infer(
@@ -108,7 +154,7 @@ class Fourier(Transform):
         if len(along) > 1:
             call = f"np.fft.{name}n({{0}}, None, {along}, {params['norm']!r})"
             return Code(call, is_contiguous=None)
-        return _code_along(name, None, along[0], params["norm"])
+        return _code_along(names, name, inputs[0].type.shape[along[0]], along[0], params["norm"])
 
     def transpose(self, cotangent: Any, input: ArrayType, **params: Any) -> Any:
         """Itself."""
@@ -142,7 +188,7 @@ class FourierOfReal(AlongOneAxis):
 
     def run(self, x: Any, *, axis: int, norm: Norm) -> Any:
         """Transform."""
-        return np.fft.rfft(x, None, axis, norm)
+        return transform("rfft", x, x.shape[axis], axis, norm)
 
     def infer(self, x: ArrayType, *, axis: int, norm: Norm) -> ArrayType:
         """The frequencies up to half of the length."""
@@ -160,7 +206,8 @@ class FourierOfReal(AlongOneAxis):
         **params: Any,
     ) -> Code | None:
         """NumPy's function."""
-        return _code_along("rfft", None, params["axis"], params["norm"])
+        axis = params["axis"]
+        return _code_along(names, "rfft", inputs[0].type.shape[axis], axis, params["norm"])
 
     def transpose(self, cotangent: Any, input: ArrayType, *, axis: int, norm: Norm) -> Any:
         """The inverse, where what it counts twice counts once."""
@@ -179,7 +226,7 @@ class FourierToReal(AlongOneAxis):
 
     def run(self, x: Any, *, axis: int, n: int, norm: Norm) -> Any:
         """Transform."""
-        return np.fft.irfft(x, n, axis, norm)
+        return transform("irfft", x, n, axis, norm)
 
     def infer(self, x: ArrayType, *, axis: int, n: int, norm: Norm) -> ArrayType:
         """Real numbers."""
@@ -197,7 +244,7 @@ class FourierToReal(AlongOneAxis):
         **params: Any,
     ) -> Code | None:
         """NumPy's function."""
-        return _code_along("irfft", params["n"], params["axis"], params["norm"])
+        return _code_along(names, "irfft", params["n"], params["axis"], params["norm"])
 
     def transpose(self, cotangent: Any, input: ArrayType, *, axis: int, n: int, norm: Norm) -> Any:
         """The transform of real numbers, times two where the conjugate counts too."""
@@ -207,9 +254,16 @@ class FourierToReal(AlongOneAxis):
         return _fitted(values * _weights(n, 2.0, real, input.ndim - 1 - axis), input)
 
 
-def _code_along(name: str, n: int | None, axis: int, norm: Norm) -> Code:
-    call = f"np.fft.{name}({{0}}, {n}, {axis}, {norm!r}"
-    return Code(f"{call})", into=f"{call}, {{out}})", is_contiguous=None)
+def _code_along(names: Namer, name: str, n: int, axis: int, norm: Norm) -> Code | None:
+    if n < 0:  # a length that is known when it runs
+        return None
+    arguments = f"{n}, {axis}, {norm!r}"
+    return Code(
+        f"{names.function('transform', transform)}({name!r}, {{0}}, {arguments})",
+        into=f"np.fft.{name}({{0}}, {arguments}, {{out}})",
+        is_contiguous=None,
+        is_fresh=True,
+    )
 
 
 fourier = Fourier("fft")

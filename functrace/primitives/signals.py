@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -56,45 +56,67 @@ def _of_order(
     )
 
 
+@cache
+def _taylor(order: int) -> tuple[float, list[float]]:
+    """Up to where Taylor's series serves, and its coefficients by ``y**2``, from the highest."""
+    limit = max(order, 1) / 2
+    first = order % 2
+    coefficients: list[float] = []
+    m, bound = first, 1.0
+    while bound > 1e-18:
+        k = (order + m) // 2
+        coefficients.append((-1) ** k / ((2 * k + 1) * math.factorial(m)))
+        m += 2
+        bound = limit**m / math.factorial(m)
+    return limit, coefficients[::-1]
+
+
 def _sinc_derivative(order: int, x: Any) -> Any:
-    y = np.pi * x
-    is_near = np.abs(y) < max(order, 1)
-    divisor = np.where(is_near, 1, y)
-    result = np.sin(divisor) / divisor
-    for k in range(1, order + 1):
-        wave = (np.sin, np.cos)[k % 2](divisor)
-        result = ((-wave if k % 4 > 1 else wave) - k * result) / divisor
-    if is_near.any():
-        near = y[is_near]
-        square, first = near * near, order % 2
-        power, total = near**first, np.zeros_like(near)
-        for m in range(first, 22 + 5 * order, 2):
-            k = (order + m) // 2
-            total = total + (-1) ** k / (2 * k + 1) * power
-            power = power * square / ((m + 1) * (m + 2))
-        result = np.asarray(result)
-        result[is_near] = total
-    return np.pi**order * result
+    y = np.array(np.pi * x)
+    limit, coefficients = _taylor(order)
+    is_near = np.abs(y) < limit
+    near = y[is_near]
+    y[is_near] = 1
+    sine, cosine = np.sin(y), np.cos(y)
+    result = np.array(sine / y)
+    for k in range(1, order + 1):  # in place, as new memory takes longer than what is done with it
+        result *= -k
+        wave = cosine if k % 2 else sine
+        if k % 4 > 1:
+            result -= wave
+        else:
+            result += wave
+        result /= y
+    if near.size:
+        square, total = near * near, coefficients[0]
+        for coefficient in coefficients[1:]:
+            total = total * square + coefficient
+        result[is_near] = near * total if order % 2 else total
+    result *= np.pi**order
+    return result
 
 
 def _bessel_i(order: int, x: Any) -> Any:
     size, order = np.abs(x), abs(order)
     limit = max(30, order**2 / 2)
-    inner, outer = np.minimum(size, limit), np.maximum(size, limit)
+    inner = np.minimum(size, limit)
     half = inner / 2
-    term = half**order / math.factorial(order)
-    total, square = term, half * half
-    for k in range(1, int(1.5 * limit) + 25):
+    total = term = half**order / math.factorial(order)
+    square = half * half
+    largest = float(np.fmax.reduce(inner, axis=None, initial=0.0))
+    for k in range(1, int(1.2 * largest) + 16):
         term = term * square / (k * (k + order))
         total = total + term
-    term = np.ones_like(outer)
-    series = term
+    sign = np.where(x < 0, -1, 1) if order % 2 else 1
+    if largest < limit:
+        return sign * total
+    outer = np.maximum(size, limit)
+    series = term = np.ones_like(outer)
     for k in range(1, 25):
         term = -term * (4 * order**2 - (2 * k - 1) ** 2) / (8 * k * outer)
         series = series + term
     with np.errstate(over="ignore"):
         far = np.exp(outer) * (series / np.sqrt(2 * np.pi * outer))
-    sign = np.where(x < 0, -1, 1) if order % 2 else 1
     return sign * np.where(size <= limit, total, far)
 
 
