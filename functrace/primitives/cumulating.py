@@ -494,13 +494,10 @@ class Accumulation(Primitive):
 
     def __init__(self, ufunc: np.ufunc, meaning: Elementwise) -> None:
         """Name the primitive after the ufunc; its derivatives are those of the ufunc."""
-        super().__init__(
-            f"accumulate_{ufunc.__name__}",
-            warns=meaning.warns,
-            locally_constant=meaning.locally_constant,
-        )
+        super().__init__(f"accumulate_{ufunc.__name__}", warns=meaning.warns)
         self.ufunc = ufunc
-        self.partials = meaning.partials
+        # One without a derivative hands on the first element of each run as it is.
+        self.partials = meaning.partials or (_none, _none)
 
     def run(self, x: Any, *starts: Any, axis: int) -> Any:
         """Accumulate, from each start on."""
@@ -534,7 +531,7 @@ class Accumulation(Primitive):
 
     def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, axis: int) -> Any:
         """The recurrence of the tangents."""
-        if tangents[0] is None or not self.partials:
+        if tangents[0] is None:
             return None
         begun = numpy_warnings.begin_silence()
         try:
@@ -554,10 +551,8 @@ class Accumulation(Primitive):
         axis: int,
     ) -> Sequence[Any]:
         """Its transpose."""
-        found = None
-        if self.partials:
-            factors, pull = self.slopes(inputs[0], output, axis, inputs[1:])
-            found = pull(bind(recurrence, factors, cotangent, axis=axis, reverse=True))
+        factors, pull = self.slopes(inputs[0], output, axis, inputs[1:])
+        found = pull(bind(recurrence, factors, cotangent, axis=axis, reverse=True))
         return (found, *(None,) * (len(inputs) - 1))
 
     def batch(
@@ -574,6 +569,11 @@ class Accumulation(Primitive):
         line = np.reshape(x, (shape[0] * shape[1], *shape[2:]))
         out = bind(self, line, np.reshape(start | begins, (-1,)), axis=0)
         return np.moveaxis(np.reshape(out, shape), 1, axis + 1), 0
+
+
+def _none(t: Any, *values: Any) -> Any:
+    """The derivative of a function that has none."""
+    return np.zeros_like(t)
 
 
 def _lined_up(mask: Any, x: Any, axis: int) -> Any:

@@ -307,6 +307,10 @@ class TracedArray:
         """As `numpy.compress`."""
         return FUNCTIONS[np.compress](condition, self, axis, out)
 
+    def cumprod(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        """As `numpy.cumprod`."""
+        return FUNCTIONS[np.cumprod](self, axis, dtype, out)
+
     def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
         """As `numpy.cumsum`."""
         return FUNCTIONS[np.cumsum](self, axis, dtype, out)

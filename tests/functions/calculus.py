@@ -32,3 +32,9 @@ row(
     call((4,), Input(value=np.array([0.0, 1.0, 3.0, 3.5]))),
     call((3, 4), 0.5, 2.0, edge_order=2),
 )
+_HOLES = Input(value=np.array([[1.0, np.nan, -0.5], [2.0, 0.25, np.nan]]))
+_ZEROS = Input(value=np.array([[1.0, 0.0, -0.5], [0.0, 0.25, 0.0]]))
+row("np.cumprod", call((2, 3)), call((2, 3), axis=1), call(_ZEROS, 1), call((3,), 0, np.complex128))
+row("np.cumulative_prod", call((3,)), call((2, 3), axis=-1, include_initial=True))
+row("np.nancumsum", call((2, 3)), call(_HOLES, axis=1))
+row("np.nancumprod", call((2, 3)), call(_HOLES, axis=1))

@@ -62,3 +62,28 @@ row("np.linalg.trace", call((2, 3)), call((2, 3, 3), offset=1))
 row("np.linalg.diagonal", call((2, 3)), call((2, 3, 3), offset=-1))
 row("np.linalg.matrix_power", call(_SQUARE, 3), call(_STACK, -1), call(_SQUARE, 0))
 row("np.linalg.multi_dot", call([(2, 3), (3, 2), (2, 4)]), call([(3,), (3, 2), (2,)]))
+_APART = Domain(
+    "APART",
+    lambda rng, s, d: rng.uniform(-0.1, 0.1, s) + np.eye(*s[-2:]) * np.arange(1, s[-1] + 1),
+    imaginary=0.1,
+)
+"""Matrices with eigenvalues that are far from each other."""
+_COMPLEX = {
+    "dtypes": ("complex64",),
+    "why": "those of real matrices are complex where they are not known to be real",
+}
+row("np.linalg.eigvals", call(Input((3, 3), _APART, dtype="complex128")), **_COMPLEX)
+row(
+    "np.linalg.eig",
+    call(Input((3, 3), _APART, dtype="complex128")),
+    call(Input((2, 2, 2), _APART, dtype="complex128")),
+    use=lambda eig, a: (eig(a).eigenvalues, np.abs(eig(a).eigenvectors)),  # without their phases
+    **_COMPLEX,
+)
+row(
+    "np.linalg.lstsq",
+    call(Input((4, 2), REGULAR), (4,)),
+    call(Input((4, 2), REGULAR), (4, 2)),
+    dtypes=("float32", "complex128", "complex64", "int64"),
+    why="matrices of few bits are singular",
+)

@@ -75,6 +75,7 @@ row("ndarray.prod", call((2, 3)), call((2, 3), axis=1, keepdims=True))
 row("ndarray.std", call((2, 3)), call((2, 3), axis=1, ddof=1))
 row("ndarray.var", call((2, 3)), call((2, 3), axis=1, ddof=1))
 row("ndarray.trace", call((2, 3)), call((2, 3, 3), 1, 1, 2))
+row("ndarray.cumprod", call((2, 3)), call((2, 3), axis=1))
 row("ndarray.cumsum", call((2, 3)), call((2, 3), axis=1))
 row(
     "ndarray.dot",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.cases import DISTINCT, POSITIVE, Input
-from tests.functions.rows import call, row
+from tests.functions.rows import call, known, row
 
 _COMPLEX = {
     **dict.fromkeys(
@@ -44,3 +44,4 @@ row(
     call(Input(value=np.linspace(-1.0, 1.2, 6)), (6,), 2),
     call(Input(value=np.linspace(-1.0, 1.2, 6)), (6, 2), 1, w=Input((6,), POSITIVE)),
 )
+known("np.poly1d", call((3,)), own=True, use=lambda poly1d, c: poly1d(c)(0.5))
