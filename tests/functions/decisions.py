@@ -53,8 +53,6 @@ ALIASES: dict[str, str] = {}
 """For each name that NumPy has for a function that has a row, the name that the row has."""
 SOME_VERSIONS: set[str] = set()
 """Names that only some versions of NumPy have, from 2.0 on."""
-MISSING: set[str] = set()
-"""Names of what is still to be written."""
 
 
 def refused(
@@ -81,11 +79,6 @@ def alias(of: str, *names: str) -> None:
 def some_versions(names: str) -> None:
     """Enter names that only some versions of NumPy have."""
     SOME_VERSIONS.update(names.split())
-
-
-def missing(names: str, prefix: str = "np.") -> None:
-    """Enter names of what is still to be written."""
-    MISSING.update(prefix + name for name in names.split())
 
 
 def value_named(name: str) -> Any:
@@ -133,10 +126,9 @@ def ufunc_methods() -> Iterator[str]:
 
 
 def decided() -> dict[str, str]:
-    """The kind of each decision: that of the row, "alias", "refused", "plain" or "missing"."""
+    """The kind of each decision: that of the row, "alias", "refused" or "plain"."""
     rows = load()
-    kinds = dict.fromkeys(MISSING, "missing")
-    kinds |= dict.fromkeys(PLAIN, "plain") | dict.fromkeys(REFUSED, "refused")
+    kinds = dict.fromkeys(PLAIN, "plain") | dict.fromkeys(REFUSED, "refused")
     kinds |= dict.fromkeys(ALIASES, "alias")
     return kinds | {name: row.kind for name, row in rows.items()}
 
@@ -149,7 +141,6 @@ _SAID = {
     "known": "where values are known",
     "refused": "refused",
     "plain": "takes no traced values",
-    "missing": "to be written",
 }
 """What the page says for each kind."""
 
@@ -183,7 +174,7 @@ def _line(name: str, kind: str) -> str:
         )
         note = f": {'; '.join(notes)}" if notes else ""
     elif kind == "refused":
-        note = f" (`{REFUSED[name].error.__name__}`): {REFUSED[name].words}"
+        note = f" with `{REFUSED[name].error.__name__}`, which says: {REFUSED[name].words}"
     elif kind == "plain":
         note = f": {PLAIN[name]}"
     return f"| `{name}` | {_SAID[kind]}{note} | {where} |"
@@ -229,6 +220,4 @@ if __name__ == "__main__":
     from tests.functions.decisions import page as _page
 
     PAGE.write_text(_page(), encoding="utf-8")
-    kinds = _decided()
-    open_names = [name for name in names() if kinds.get(name, "missing") == "missing"]
-    print("\n".join(open_names))  # noqa: T201
+    print(*sorted(set(names()) - _decided().keys()), sep="\n")  # noqa: T201

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.functions.checks import CHECKS, check
+from tests.functions.decisions import value_named
 from tests.functions.rows import load
 
 ROWS = load()
@@ -21,6 +22,8 @@ def test_exceptions_are_known_and_have_reasons():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_function(name: str):
+    if value_named(name) is None:
+        pytest.skip("this version of NumPy has none")
     for check_name, result in check(ROWS[name]).items():
         if result != "passed":
             print(f"{name}: {check_name} left out: {result}")  # noqa: T201
