@@ -70,8 +70,9 @@ class Primitive:
             of what is read.
         reads_part: Whether the output holds some elements of the first input, at an index, so that
             the `vjp` rule asks for the types of that and of the output only.
-        writes_over: Whether it changes its first input at some places, so that `run_over` and
-            `vjp_over` can do it in place. Its rules ask for types of its first two inputs only.
+        writes_over: Whether it puts its second input into the first one at some places, so that
+            `run_over` and `vjp_over` can do it in place: tangents are put into tangents so, and its
+            other rules ask for types of these two only.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -412,7 +413,7 @@ class Primitive:
         """
         raise MissingRuleError.of(self.name, "vjp_over")
 
-    def accumulate(self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any) -> bool:
+    def accumulate(self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any) -> Any:
         """Add the cotangent of the first input to what it is already, in place.
 
         For primitives whose `vjp` makes an array that is zero nearly everywhere. It gives no
@@ -425,9 +426,9 @@ class Primitive:
             params: The primitive's parameters.
 
         Returns:
-            Whether it was done; if not, `vjp` is asked.
+            The sum; None where `vjp` is to be asked.
         """
-        return False
+        return None
 
     def written_back(self, input: Any, view: Any, **params: Any) -> Any:
         """The input as it is after its view, which this primitive makes, was written.

@@ -295,7 +295,7 @@ class GetItem(Linear):
         if len(inputs) == 1:
             result[params["index"]] = cotangent
             return (result,)
-        if not self.accumulate(result, cotangent, inputs, **params):
+        if self.accumulate(result, cotangent, inputs, **params) is None:
             return super().vjp(cotangent, inputs, output, needed, **params)
         return (result, *(None,) * (len(inputs) - 1))
 
@@ -307,20 +307,25 @@ class GetItem(Linear):
         *,
         index: Index,
         unique: bool = False,
-    ) -> bool:
+    ) -> Any:
         """Add at the index only: reading all elements one by one takes no array for each."""
-        if len(inputs) == 1:
-            if self.makes_views:
-                part = total[index]
-                np.add(part, cotangent, part)
-            else:
-                total[index] += cotangent
-            return True
-        arrays = inputs[1:]
-        if any(type(array) is Tracer for array in arrays):
-            return False
-        add_at(total, _filled(index, arrays), cotangent, unique)
-        return True
+        if type(total) is not np.ndarray:
+            arrays = inputs[1:]
+            more = {"index": index, **marked(arrays, unique)}
+            return bind_over(index_add, total, cotangent, *arrays, **more)
+        if type(cotangent) is Tracer:
+            return None
+        if len(inputs) > 1:
+            arrays = inputs[1:]
+            if any(type(array) is Tracer for array in arrays):
+                return None
+            add_at(total, _filled(index, arrays), cotangent, unique)
+        elif self.makes_views:
+            part = total[index]
+            np.add(part, cotangent, part)
+        else:
+            total[index] += cotangent
+        return total
 
     def written_back(self, input: Any, view: Any, *, index: Index) -> Any:
         """Write at the index."""
@@ -481,6 +486,12 @@ class Writing(Primitive):
         return widen(bind(self, x, values, *inputs[2:], **params), output)
 
 
+def _apart(x: Any) -> Any:
+    """A part of an array that is going to be written, in memory of its own."""
+    is_view = type(x) is Tracer or (isinstance(x, np.ndarray) and x.base is not None)
+    return x.copy() if is_view else x
+
+
 class IndexAdd(Writing):
     """``x`` with values added at an index: the sum of it and a `ScatterAdd`; linear in both.
 
@@ -488,15 +499,21 @@ class IndexAdd(Writing):
     ``unique`` is set, no element is met twice.
     """
 
+    writes_over = True
+
     def run(self, x: Any, values: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
         """Add into a copy; repeated indices add up."""
         # In row-major order, in which `add_at` counts positions.
         result = np.array(x, np.result_type(dtype_of(x), dtype_of(values)), order="C")
+        return self.run_over(result, values, *arrays, index=index, unique=unique)
+
+    def run_over(self, x: Any, value: Any, *arrays: Any, index: Index, unique: bool = False) -> Any:
+        """Add into the array itself."""
         if arrays:
-            add_at(result, _filled(index, arrays), values, unique)
+            add_at(x, _filled(index, arrays), value, unique)
         else:
-            result[index] += values
-        return result
+            x[index] += value
+        return x
 
     def numpy_code(
         self,
@@ -548,6 +565,18 @@ class IndexAdd(Writing):
         if needed[1] is not None:
             result[1] = conform(read(cotangent, index, arrays, unique), values)
         return result
+
+    def vjp_over(
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        **params: Any,
+    ) -> Sequence[Any]:
+        """The array gets the cotangent itself."""
+        x, part, *rest = self.vjp(cotangent, inputs, output, needed, **params)
+        return x, _apart(part), *rest
 
     def batch(
         self,
@@ -756,8 +785,7 @@ class IndexUpdate(Writing):
         _, part, *rest = self.vjp(
             cotangent, inputs, output, (None, *needed[1:]), index=index, unique=unique
         )
-        if isinstance(part, np.ndarray) and part.base is not None:
-            part = part.copy()
+        part = _apart(part)
         if needed[0] is None:
             return None, part, *rest
         cotangent[_filled(index, inputs[2:])] = 0

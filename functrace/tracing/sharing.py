@@ -5,6 +5,7 @@ What a write into one of them means to the others is told in tracing/views.py.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
@@ -13,6 +14,21 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.tracing.traced_array import TracedArray
+
+
+def _references_of_one_variable() -> int:
+    array = np.empty(1)
+    return sys.getrefcount(array)
+
+
+ALONE = _references_of_one_variable()
+"""What `sys.getrefcount` says of an array to which only one variable refers."""
+
+
+def owns_its_memory(array: np.ndarray) -> bool:
+    """Whether an array is no view, and can be written."""
+    flags = array.flags  # which counts as a reference to it
+    return flags.owndata and flags.writeable
 
 
 class Memory:

@@ -101,6 +101,21 @@ def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
     return run(primitive, inputs, params)
 
 
+def is_alone_further_out(x: Any, references: int) -> bool:
+    """Whether a value is a tracer that follows values, of which nobody makes use but the caller.
+
+    Args:
+        x: The value.
+        references: What `sys.getrefcount` says here of one to which the caller alone refers.
+    """
+    return (
+        type(x) is Tracer
+        and sys.getrefcount(x) == references
+        and x.base is None
+        and x.value is not UNKNOWN
+    )
+
+
 def bind_over(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
     """As `bind`, where the first input, which is traced, stands for the output from then on.
 

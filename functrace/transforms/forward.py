@@ -10,9 +10,12 @@ Source: Griewank and Walther, Evaluating Derivatives (2nd ed., SIAM 2008), chapt
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
+
+import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, FunctraceError, MissingRuleError
@@ -21,6 +24,7 @@ from functrace.ir.program import programs_in, with_programs
 from functrace.ir.types import type_of
 from functrace.primitives.linear import zeros_for
 from functrace.tracebacks import boundary
+from functrace.tracing.layouts import copied_close
 from functrace.tracing.numpy_warnings import in_force, placed_again
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import (
@@ -37,8 +41,9 @@ from functrace.tracing.recording import (
     require_usable,
     youngest_birth,
 )
-from functrace.tracing.sharing import share_memory, share_parts
+from functrace.tracing.sharing import ALONE, owns_its_memory, share_memory, share_parts
 from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, plain, run
+from functrace.tracing.wording import raise_explained
 from functrace.transforms.arguments import checked_tangents, primal_name, require_inexact, split_aux
 from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.evaluate import without_effects
@@ -59,6 +64,7 @@ class TangentRecording(ValueRecording):
             an operation made them.
         tells_apart: Whether there was a factorization with values that may be equal.
         keeping: Marks tangents in which there may be such zeros.
+        written: The identities of arrays that were written in place; others may have them by now.
     """
 
     def __init__(self) -> None:
@@ -66,6 +72,7 @@ class TangentRecording(ValueRecording):
         super().__init__()
         self.has_zeros = False
         self.tells_apart = False
+        self.written: set[int] = set()
 
     def __exit__(
         self,
@@ -137,8 +144,55 @@ class TangentRecording(ValueRecording):
             return output
         tracer = new_tracer(self, output, tangent, place)
         if primitive.makes_views:
+            if primitive.reads_part and id(values[0]) in self.written:
+                self._read_apart(tracer, values[0])
             share_memory(inputs[0], tracer, primitive, params)
         return tracer
+
+    def record_over(
+        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """As `record`; in place where nobody else refers to the array, and to its tangent."""
+        tracer, *rest = inputs
+        if not (
+            self.is_open
+            and primitive.writes_over
+            and tracer.recording is self
+            and type(tracer.value) is type(tracer.known_as) is np.ndarray
+            and in_force() is self.setting
+        ):
+            return self.record(primitive, inputs, params)
+        values: list[Any] = []
+        tangents: list[Any] = []
+        for x in rest:
+            is_own = type(x) is Tracer and x.recording is self
+            value, tangent = (x.value, x.known_as) if is_own else (x, None)
+            if type(value) is Tracer or type(tangent) is Tracer:
+                return self.record(primitive, inputs, params)
+            values.append(value)
+            tangents.append(tangent)
+        array, tangent = tracer.value, tracer.known_as
+        pushed = tangent.dtype.type(0) if tangents[0] is None else tangents[0]
+        references = sys.getrefcount(array), sys.getrefcount(tangent)
+        try:
+            output = _written(primitive, array, values, params, references[0])
+        except (ValueError, TypeError, IndexError) as error:
+            raise_explained(error, primitive, (array, *values), params)
+        tangent = _written(primitive, tangent, (pushed, *values[1:]), params, references[1])
+        self.has_zeros = True
+        self.written |= {id(output), id(tangent)}
+        return new_tracer(self, output, tangent, recorded_place(2))
+
+    def _read_apart(self, tracer: Tracer, array: Any) -> None:
+        """Let what is read of an array that is written refer to no memory of that.
+
+        Where most of the array is read it stays as it is: to copy all before the next write takes
+        no longer than what is done with it.
+        """
+        output, tangent = tracer.value, tracer.known_as
+        if type(output) is type(tangent) is np.ndarray and 2 * output.nbytes <= array.nbytes:
+            tracer.value = output if output.base is None else copied_close(output)
+            tracer.known_as = tangent if tangent.base is None else copied_close(tangent)
 
     def _record_of_many(
         self,
@@ -235,6 +289,18 @@ class TangentRecording(ValueRecording):
         if isinstance(x, Tracer) and x.recording is self:
             return self.keeping.value_of(limit_of(x.known_as, self.tells_apart))
         return zeros_of(x)
+
+
+def _written(
+    primitive: Primitive,
+    array: np.ndarray,
+    others: Sequence[Any],
+    params: dict[str, Any],
+    references: int,
+) -> Any:
+    """What a write makes of an array of a tracer, to which there are so many references."""
+    is_alone = references == ALONE + 1 and owns_its_memory(array)
+    return (primitive.run_over if is_alone else primitive.run)(array, *others, **params)
 
 
 def _pushed(

@@ -56,8 +56,17 @@ from functrace.tracing.recording import (
     require_usable,
     running_recording,
 )
-from functrace.tracing.sharing import share_memory, share_parts
-from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, run
+from functrace.tracing.sharing import ALONE, owns_its_memory, share_memory, share_parts
+from functrace.tracing.tracer import (
+    Tracer,
+    again,
+    as_scalar_result,
+    bind,
+    bind_over,
+    is_alone_further_out,
+    new_tracer,
+    run,
+)
 from functrace.tracing.wording import raise_explained
 from functrace.transforms.arguments import (
     Argnums,
@@ -358,26 +367,37 @@ class Tape(ValueRecording):
             self.is_open
             and primitive.writes_over
             and tracer.recording is self
-            and type(tracer.value) is np.ndarray
             and in_force() is self.setting
         ):
             return self.record(primitive, inputs, params)
+        array = tracer.value
         values: list[Any] = []
         variables: list[int | None] = [tracer.known_as]
         for x in rest:
             is_own = type(x) is Tracer and x.recording is self
             variables.append(x.known_as if is_own else None)
-            value = x.value if is_own else x
-            if type(value) is Tracer:
+            values.append(x.value if is_own else x)
+        is_whole = tracer.base is None
+        if type(array) is Tracer or any(type(x) is Tracer for x in values):
+            if any(type(x) is Tracer for x in values[1:]) or not all(
+                isinstance(x.recording, ValueRecording)
+                for x in (array, values[0])
+                if type(x) is Tracer
+            ):
                 return self.record(primitive, inputs, params)
-            values.append(value)
-        array = tracer.value
-        is_alone = tracer.base is None and sys.getrefcount(array) == _ALONE + 1 and _is_own(array)
-        try:
-            apply = primitive.run_over if is_alone else primitive.run
-            output = apply(array, *values, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            raise_explained(error, primitive, (array, *values), params)
+            self.is_nested = True
+            is_alone = is_whole and is_alone_further_out(array, ALONE + 2)
+            output = (bind_over if is_alone else bind)(primitive, array, *values, **params)
+        elif type(array) is np.ndarray:
+            references = sys.getrefcount(array)
+            is_alone = is_whole and references == ALONE + 1 and owns_its_memory(array)
+            try:
+                apply = primitive.run_over if is_alone else primitive.run
+                output = apply(array, *values, **params)
+            except (ValueError, TypeError, IndexError) as error:
+                raise_explained(error, primitive, (array, *values), params)
+        else:
+            return self.record(primitive, inputs, params)
         kept = [_copied_index(x) for x in values[1:]]
         place, number = place_here(2), self.variables
         self.variables = number + 1
@@ -397,10 +417,15 @@ class Tape(ValueRecording):
         no longer than what is done with it.
         """
         primitive, (array, *arrays), variables, params, output, number, place = self.rows[-1]
-        if type(output) is np.ndarray and output.base is not None:
-            if 2 * output.nbytes > array.nbytes:
+        if type(output) is Tracer or (type(output) is np.ndarray and output.base is not None):
+            if 2 * output.size > array.size:
                 return
-            output = tracer.value = copied_close(output)
+            if not isinstance(output, Tracer):
+                output = tracer.value = copied_close(output)
+            elif output.base is not None:  # nobody writes it there
+                recording, value = output.recording, output.value
+                output = new_tracer(recording, value, output.known_as, output.place)
+                tracer.value = output
         only = _type_of_array(array.shape, array.dtype)
         self.rows[-1] = (primitive, (only, *arrays), variables, params, output, number, place)
 
@@ -561,13 +586,12 @@ def backward(
                 # there, where an array of zeros for each term would cost the square of the length.
                 if accumulates and variables[0] in summed:
                     total = cotangents[variables[0]]
-                    if (
-                        type(total) is ndarray
-                        and type(cotangent) is not Tracer
-                        and total.dtype == cotangent.dtype
-                        and primitive.accumulate(total, cotangent, inputs, **params)
-                    ):
-                        continue
+                    is_array = type(total) is ndarray or type(total) is Tracer
+                    if is_array and total.dtype == cotangent.dtype:
+                        total = primitive.accumulate(total, cotangent, inputs, **params)
+                        if total is not None:
+                            cotangents[variables[0]] = total
+                            continue
                 if is_recorded:
                     begin_rule(place if has_plain_rules else None)
                 try:
@@ -575,9 +599,9 @@ def backward(
                         if writes_over:
                             parts = part = total = sum_so_far = None  # they may be the cotangent
                             if (
-                                type(cotangent) is np.ndarray
-                                and sys.getrefcount(cotangent) == _ALONE
-                                and _is_own(cotangent)
+                                sys.getrefcount(cotangent) == ALONE and owns_its_memory(cotangent)
+                                if type(cotangent) is ndarray
+                                else is_alone_further_out(cotangent, ALONE + 1)
                             ):
                                 apply = primitive.vjp_over
                             first = variables[0]
@@ -643,7 +667,7 @@ def _type_of_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def _without_elements(x: Any) -> Any:
-    return _type_of_array(x.shape, x.dtype) if type(x) is np.ndarray else x
+    return _type_of_array(x.shape, x.dtype) if type(x) in (np.ndarray, Tracer) else x
 
 
 def _copied_index(x: Any) -> Any:
@@ -877,20 +901,6 @@ def _differentiated(
     return differentiated
 
 
-def _references_of_one_variable() -> int:
-    array = np.empty(1)
-    return sys.getrefcount(array)
-
-
-_ALONE = _references_of_one_variable()
-
-
-def _is_own(array: np.ndarray) -> bool:
-    """Whether an array is no view, and can be written."""
-    flags = array.flags  # which counts as a reference to it
-    return flags.owndata and flags.writeable
-
-
 def gradients(
     primals: Sequence[Any], is_active: Sequence[bool], cotangents: list[Any]
 ) -> list[Any]:
@@ -922,7 +932,7 @@ def gradients(
         elif type(gradient) is np.ndarray:
             if not gradient.shape:
                 gradient = gradient[()]
-            elif sys.getrefcount(gradient) > _ALONE or not _is_own(gradient):
+            elif sys.getrefcount(gradient) > ALONE or not owns_its_memory(gradient):
                 gradient = gradient.copy()
         elif type(gradient) is Tracer:
             gradient = as_scalar_result(gradient.copy())

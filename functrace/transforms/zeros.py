@@ -14,6 +14,7 @@ softmax does not make the network in front of it slower.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
 from functrace.tracing.places import user_place
 from functrace.tracing.recording import Recording, leaked
-from functrace.tracing.tracer import Tracer, bind, new_tracer
+from functrace.tracing.sharing import ALONE, owns_its_memory
+from functrace.tracing.tracer import Tracer, bind, bind_over, is_alone_further_out, new_tracer
 
 
 class ZeroKeeping(Recording):
@@ -53,6 +55,24 @@ class ZeroKeeping(Recording):
     def lift(self, value: Any) -> Tracer:
         """A tracer that can be written; what is written into it may hold zeros."""
         return new_tracer(self, value, None)
+
+    def record_over(
+        self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+    ) -> Any:
+        """As `record`; in place where nobody else refers to the array that is written."""
+        tracer, *rest = inputs
+        if self.is_open and primitive.writes_over and self.marks(tracer):
+            array, rest = tracer.value, [self.value_of(x) for x in rest]
+            if is_alone_further_out(array, ALONE + 2):
+                return self.mark(bind_over(primitive, array, *rest, **params))
+            if (
+                type(array) is np.ndarray
+                and sys.getrefcount(array) == ALONE + 1
+                and owns_its_memory(array)
+                and not any(type(x) is Tracer for x in rest)
+            ):
+                return self.mark(primitive.run_over(array, *rest, **params))
+        return self.record(primitive, inputs, params)
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Apply an operation, and mark what it makes."""

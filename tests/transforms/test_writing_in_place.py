@@ -1,4 +1,4 @@
-"""Writing in place under reverse mode: the same memory where nobody sees it, and NumPy's values."""
+"""Writing in place under derivatives: the same memory where nobody sees it, and NumPy's values."""
 
 from __future__ import annotations
 
@@ -55,8 +55,20 @@ def elements(x):
     return np.sum(y * y)
 
 
+ALONG = {
+    "grad": lambda f, x, v: np.sum(ft.grad(f)(x) * v),
+    "jvp": lambda f, x, v: ft.jvp(f, (x,), (v,))[1],
+    "grad of grad": lambda f, x, v: np.sum(v * ft.grad(lambda x: np.sum(ft.grad(f)(x) * v))(x)),
+    "jvp of grad": lambda f, x, v: np.sum(v * ft.jvp(ft.grad(f), (x,), (v,))[1]),
+    "grad of jvp": lambda f, x, v: np.sum(v * ft.grad(lambda x: ft.jvp(f, (x,), (v,))[1])(x)),
+    "jvp of jvp": lambda f, x, v: ft.jvp(lambda x: ft.jvp(f, (x,), (v,))[1], (x,), (v,))[1],
+}
+"""Derivatives along a direction, of first and of second order."""
+
+
+@pytest.mark.parametrize("mode", ["grad", "jvp", "grad of grad", "jvp of grad"])
 @pytest.mark.parametrize("f", [fill, neighbours, columns, blocks, elements])
-def test_no_copy_is_made_for_each_write(f, monkeypatch):
+def test_no_copy_is_made_for_each_write(f, mode, monkeypatch):
     """A few copies of the array, and memory for what is written and read."""
     copied = []
     run = type(index_update).run
@@ -67,21 +79,24 @@ def test_no_copy_is_made_for_each_write(f, monkeypatch):
 
     monkeypatch.setattr(type(index_update), "run", counted)
     x = np.random.default_rng(0).normal(size=(ROWS, ROWS)) / 10
+    v = np.random.default_rng(1).normal(size=x.shape)
     tracemalloc.start()
-    gradient = ft.grad(f)(x)
+    found = ALONG[mode](f, x, v)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert copied.count((ROWS, ROWS)) <= 6
-    assert peak < 30 * x.nbytes
-    step = 1e-6 * np.random.default_rng(1).normal(size=x.shape)
-    slope = f(x + step / 2) - f(x - step / 2)
-    np.testing.assert_allclose(np.sum(gradient * step), slope, rtol=1e-4)
+    assert copied.count((ROWS, ROWS)) <= 8
+    assert peak < (30 if mode in ("grad", "jvp") else 80) * x.nbytes
+    if mode in ("grad", "jvp"):
+        slope = (f(x + 5e-7 * v) - f(x - 5e-7 * v)) / 1e-6
+    else:
+        slope = np.sum(v * (ft.grad(f)(x + 5e-7 * v) - ft.grad(f)(x - 5e-7 * v))) / 1e-6
+    np.testing.assert_allclose(found, slope, rtol=1e-4)
 
 
 STEPS = ("write", "add", "part", "keep", "flat", "column", "whole", "copy", "sum")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(-3, 3)), min_size=3, max_size=14))
 def test_arrays_that_share_memory(steps):
     """What was read before, views, and copies hold what NumPy's hold, and so do derivatives."""
@@ -124,6 +139,13 @@ def test_arrays_that_share_memory(steps):
     _, pullback = ft.vjp(f, x)
     for _ in range(2):
         np.testing.assert_allclose(pullback(np.float64(1.0))[0], gradient, rtol=1e-12, atol=1e-12)
+    value, pushed = ft.jvp(f, (x,), (step,))
+    np.testing.assert_allclose(value, f(x), rtol=1e-12)
+    np.testing.assert_allclose(pushed, np.sum(gradient * step), rtol=1e-9, atol=1e-15)
+    curvature = np.sum(step * (ft.grad(f)(x + step) - ft.grad(f)(x - step))) / 2e-12
+    for mode in ("grad of grad", "jvp of grad", "grad of jvp", "jvp of jvp"):
+        found = ALONG[mode](f, x, step) / 1e-12
+        np.testing.assert_allclose(found, curvature, rtol=1e-4, atol=1e-6)
 
 
 def update(x):
