@@ -1045,14 +1045,6 @@ case(
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )
-case(
-    "of_full_rank",
-    variant((2, 3), Input(value=np.array(3)), full=3),
-    variant((0,), Input(value=np.array(1)), full=1),
-    dtypes=COMPLEX,
-    in_programs=False,
-    why="the rank must be full",
-)
 
 # roots.py
 
@@ -1069,5 +1061,44 @@ case(
     variant(Input((1,), _COEFFICIENTS), leading=0),
     dtypes=COMPLEX,
     skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+
+# pivoting.py, tridiagonal.py
+
+case(
+    "lu",
+    variant(_REGULAR),
+    variant(_STACK),
+    variant(Input((4, 2), REGULAR)),
+    variant(Input((2, 4), REGULAR)),
+    variant(_ONE),
+    variant(_NONE),
+    dtypes=COMPLEX,
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "permutation_of_pivots",
+    variant(Input(value=np.array([2, 2, 2])), count=3),
+    variant(Input(value=np.array([[1, 1], [0, 3]])), count=4),
+    **_CONSTANT,
+)
+case(
+    "column_order",
+    variant(Input((3, 3), REGULAR)),
+    variant(Input((2, 2, 3), REGULAR)),
+    variant(Input((0, 2), REGULAR)),
+    **_CONSTANT,
+)
+_DIAGONAL = Domain("DIAGONAL", lambda rng, s, d: rng.uniform(3, 4, s))
+case(
+    "tridiagonal_solve",
+    variant((4,), Input((4,), _DIAGONAL), (4,), (4, 2)),
+    variant((2, 3), Input((2, 3), _DIAGONAL), (2, 3), (2, 3, 1)),
+    variant((1,), Input((1,), _DIAGONAL), (1,), (1, 2)),
+    variant((0,), (0,), (0,), (0, 2)),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )

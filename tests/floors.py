@@ -87,7 +87,8 @@ FLOORS: list[list[Room]] = [
         room(
             "matrices",
             "operations of linear algebra have rules that are written with all others",
-            "stacks systems determinants factoring least_squares spectral eigen roots",
+            "stacks systems determinants factoring least_squares spectral eigen roots"
+            " pivoting tridiagonal",
         )
     ],
     [
@@ -152,7 +153,7 @@ FLOORS: list[list[Room]] = [
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
             "elementwise shaping slicing products reductions windows convolutions ordering fourier"
-            " control",
+            " control linalg",
         ),
         room(
             "testing",

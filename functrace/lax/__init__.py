@@ -23,6 +23,7 @@ from functrace.control.collectives import (
     psum_scatter,
 )
 from functrace.control.loops import associative_scan, fori_loop, scan, while_loop
+from functrace.lax import linalg as linalg
 from functrace.lax.control import cond, map, optimization_barrier, pswapaxes, switch
 from functrace.lax.convolutions import (
     ConvDimensionNumbers,

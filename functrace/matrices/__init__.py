@@ -7,7 +7,9 @@ from functrace.matrices import determinants as determinants
 from functrace.matrices import eigen as eigen
 from functrace.matrices import factoring as factoring
 from functrace.matrices import least_squares as least_squares
+from functrace.matrices import pivoting as pivoting
 from functrace.matrices import roots as roots
 from functrace.matrices import spectral as spectral
 from functrace.matrices import stacks as stacks
 from functrace.matrices import systems as systems
+from functrace.matrices import tridiagonal as tridiagonal

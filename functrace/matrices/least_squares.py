@@ -29,13 +29,13 @@ from functrace.matrices.stacks import (
     require_matrix,
 )
 from functrace.primitives.linear import (
-    Linear,
     LocallyConstant,
     add_tangents,
     conform,
     in_each,
     shape_of,
 )
+from functrace.primitives.requiring import require
 from functrace.tracing.tracer import bind
 
 
@@ -159,7 +159,8 @@ class LeastSquares(Primitive):
         (a, b), (x, _, rank) = inputs, output
         by_x, by_sums, _ = cotangent
         rows, columns = shape_of(a)[-2:]
-        x = bind(of_full_rank, x, rank, full=min(rows, columns))
+        full = min(rows, columns)
+        x = require(x, np.equal(rank, full), _REFUSED.format(full), np.linalg.LinAlgError)
         residual = b - a @ x
         by_b = by_a = None
         if by_x is not None:
@@ -184,45 +185,11 @@ class LeastSquares(Primitive):
         return bind(self, *moved, **params), (0, 0, 0)
 
 
-class OfFullRank(Linear):
-    """The first input as it is, where the rank, which is the second, is full; else an error.
-
-    Parameters: ``full``, the full rank.
-    """
-
-    keeps_values = False
-    reads_constants = False
-
-    def run(self, x: Any, rank: Any, *, full: int) -> Any:
-        """Look at the rank.
-
-        Raises:
-            LinAlgError: It is less.
-        """
-        if np.any(rank != full):
-            raise np.linalg.LinAlgError(
-                f"The solution of lstsq has no derivative where the matrix has rank "
-                f"{np.min(rank)} in place of {full}: the nearest matrices have other ranks."
-            )
-        return x.copy()
-
-    def infer(self, x: ArrayType, rank: ArrayType, *, full: int) -> ArrayType:
-        """The same."""
-        return x
-
-    def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
-        """The cotangent as it is."""
-        return cotangent
-
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> tuple[Any, Any]:
-        """One more leading axis."""
-        moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]
-        return bind(self, *moved, **params), 0
-
+_REFUSED = (
+    "The solution of lstsq has no derivative where the rank of the matrix is less than {}: the "
+    "nearest matrices have other ranks."
+)
 
 least_squares = LeastSquares("lstsq")
-of_full_rank = OfFullRank("of_full_rank")
 pseudo_inverse = PseudoInverse("pinv")
 matrix_rank = MatrixRank("matrix_rank")

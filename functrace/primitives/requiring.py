@@ -12,6 +12,8 @@ from functrace.ir.types import ArrayType
 from functrace.primitives.linear import Linear, in_each, known_value
 from functrace.tracing.tracer import Tracer, bind
 
+_ERRORS: dict[str, Any] = {**vars(builtins), "LinAlgError": np.linalg.LinAlgError}
+
 
 class Require(Linear):
     """The first input as it is, if the second one, a condition, holds everywhere."""
@@ -20,9 +22,9 @@ class Require(Linear):
     keeps_arrays = True
 
     def run(self, x: Any, condition: Any, *, error: str, message: str) -> Any:
-        """Copy, or raise an exception of Python's."""
+        """Copy, or raise an exception."""
         if not np.all(condition):
-            raise getattr(builtins, error)(message)
+            raise _ERRORS[error](message)
         return x.copy() if isinstance(x, np.ndarray) else x
 
     def infer(self, x: ArrayType, condition: ArrayType, **params: str) -> ArrayType:
@@ -58,7 +60,7 @@ def require(x: Any, condition: Any, message: str, error: type[Exception] = Value
         x: What the condition is asked for.
         condition: Booleans, of any shape.
         message: What the error says.
-        error: Its class, one of Python's.
+        error: Its class, one of Python's or `numpy.linalg.LinAlgError`.
     """
     known = known_value(condition)
     if isinstance(known, Tracer):

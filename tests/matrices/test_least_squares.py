@@ -60,7 +60,7 @@ def test_no_derivative_where_the_rank_is_not_full():
     f = lambda a: np.sum(np.linalg.lstsq(a, np.arange(4.0))[0])
     assert f(DEFICIENT) == ft.jit(f)(DEFICIENT)
     for derivative in (ft.grad(f), ft.jit(ft.grad(f)), lambda a: ft.jvp(f, (a,), (a,))):
-        with pytest.raises(np.linalg.LinAlgError, match="rank 1 in place of 2"):
+        with pytest.raises(np.linalg.LinAlgError, match="less than 2"):
             derivative(DEFICIENT)
     # A tolerance says what the rank is.
     nearly = DEFICIENT + 1e-6 * rng.normal(size=(4, 2))

@@ -88,7 +88,7 @@ def test_a_fit_of_too_few_points_warns_at_the_users_line():
     with pytest.warns(np.exceptions.RankWarning) as said:
         assert np.isfinite(ft.vjp(f, np.arange(3.0))[0])
     assert said[0].filename == __file__
-    refused = pytest.raises(np.linalg.LinAlgError, match="rank 2 in place of 3")
+    refused = pytest.raises(np.linalg.LinAlgError, match="less than 3")
     with refused, pytest.warns(np.exceptions.RankWarning):
         ft.grad(f)(np.arange(3.0))
 

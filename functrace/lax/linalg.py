@@ -1,0 +1,327 @@
+"""The names of ``jax.lax.linalg``, with its arguments, their order and that of the results.
+
+Where JAX gives nan for a matrix that has no such factorization, or is singular, NumPy's error is
+raised. Options that choose an algorithm are missing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from functrace.errors import ArgumentError, UnsupportedFunctionError
+from functrace.matrices.pivoting import column_order, permutation
+from functrace.matrices.pivoting import lu as lu_primitive
+from functrace.matrices.stacks import adjoint
+from functrace.matrices.tridiagonal import tridiagonal_solve as tridiagonal_solve_primitive
+from functrace.numpy.linear_algebra import solve_triangular
+from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.rules.callbacks import pure_callback
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tracer import bind
+from functrace.transforms.shapes import ShapeDtypeStruct
+
+
+def _matrix(x: Any) -> Any:
+    x = as_operand(x)
+    return cast_to(x, np.dtype(np.float64)) if dtype_of(x).kind in "biu" else x
+
+
+def _hermitian_part(x: Any) -> Any:
+    return (x + adjoint(x)) / 2
+
+
+def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
+    """The lower triangular factor of positive definite matrices.
+
+    Args:
+        x: Shape (..., n, n).
+        symmetrize_input: Whether its Hermitian part is factored; else its lower triangle is read.
+
+    Raises:
+        LinAlgError: A matrix is not positive definite.
+
+    Example:
+        >>> import numpy as np
+        >>> cholesky(np.array([[4.0, 2.0], [2.0, 5.0]]))
+        array([[2., 0.],
+               [1., 2.]])
+    """
+    x = _matrix(x)
+    return np.linalg.cholesky(_hermitian_part(x) if symmetrize_input else x)
+
+
+def cholesky_update(r_matrix: Any, w_vector: Any) -> Any:
+    """The upper factor of ``R.T @ R + outer(w, w)``, from R and w."""
+    r, w = _matrix(r_matrix), _matrix(w_vector)
+    return np.linalg.cholesky(r.mT @ r + w[..., :, None] * w[..., None, :], upper=True)
+
+
+def triangular_solve(
+    a: Any,
+    b: Any,
+    *,
+    left_side: bool = False,
+    lower: bool = False,
+    transpose_a: bool = False,
+    conjugate_a: bool = False,
+    unit_diagonal: bool = False,
+) -> Any:
+    """Solve ``op(a) x = b`` if ``left_side``, else ``x op(a) = b``, for a triangular matrix.
+
+    Args:
+        a: Shape (..., n, n).
+        b: Shape (..., n, k) if ``left_side``, else (..., k, n); or a vector in place of a matrix.
+        left_side: On which side the matrix stands.
+        lower: Which of its triangles is meant; the other one is not read.
+        transpose_a: Whether it is transposed.
+        conjugate_a: Whether it is conjugated.
+        unit_diagonal: Whether its diagonal is taken as 1.
+
+    Raises:
+        LinAlgError: There is a zero on the diagonal.
+
+    Example:
+        >>> import numpy as np
+        >>> triangular_solve(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([[2.0, 5.0]]))
+        array([[1., 1.]])
+    """
+    a, b = _matrix(a), _matrix(b)
+    is_vector = len(shape_of(b)) == len(shape_of(a)) - 1
+    if is_vector:
+        b = b[..., :, None] if left_side else b[..., None, :]
+    if conjugate_a:
+        a = np.conj(a)
+    if transpose_a:
+        a, lower = a.mT, not lower
+    if left_side:
+        x = solve_triangular(a, b, lower=lower, unit_diagonal=unit_diagonal)
+    else:
+        x = solve_triangular(a.mT, b.mT, lower=not lower, unit_diagonal=unit_diagonal).mT
+    if not is_vector:
+        return x
+    return x[..., 0] if left_side else x[..., 0, :]
+
+
+def lu(x: Any) -> tuple[Any, Any, Any]:
+    """The factors L and U of the rows in another order.
+
+    Args:
+        x: Shape (..., m, n).
+
+    Returns:
+        Both factors in one matrix, the ones on the diagonal of L left out; the row with which each
+        row was exchanged; and the order of rows that these exchanges make.
+
+    Example:
+        >>> import numpy as np
+        >>> lu(np.array([[1.0, 2.0], [2.0, 1.0]]))[0]
+        array([[2. , 1. ],
+               [0.5, 1.5]])
+    """
+    return tuple(bind(lu_primitive, _matrix(x)))
+
+
+def lu_pivots_to_permutation(pivots: Any, permutation_size: int) -> Any:
+    """The order of rows that exchanges make.
+
+    Args:
+        pivots: Shape (..., k): the row with which each row is exchanged, one after the other.
+        permutation_size: The number of rows.
+
+    Example:
+        >>> import numpy as np
+        >>> lu_pivots_to_permutation(np.array([2, 2, 2]), 3)
+        array([2, 0, 1], dtype=int32)
+    """
+    return bind(permutation, as_operand(pivots), count=int(permutation_size))
+
+
+def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True) -> tuple[Any, ...]:
+    """The factors Q and R; with ``pivoting`` of the columns in another order, and that order.
+
+    Args:
+        x: Shape (..., m, n).
+        pivoting: Whether the columns change places, so that the diagonal of R falls in size.
+        full_matrices: Whether Q is square.
+    """
+    x = _matrix(x)
+    mode = "complete" if full_matrices else "reduced"
+    if not pivoting:
+        return tuple(np.linalg.qr(x, mode))
+    order = bind(column_order, x)
+    return (*np.linalg.qr(np.take_along_axis(x, order[..., None, :], axis=-1), mode), order)
+
+
+def _between(x: Any, subset_by_index: tuple[int, int] | None, axis: int) -> Any:
+    if subset_by_index is None:
+        return x
+    part = slice(*subset_by_index)
+    return x[..., part] if axis == -1 else x[..., part, :]
+
+
+def svd(
+    x: Any,
+    *,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    subset_by_index: tuple[int, int] | None = None,
+) -> Any:
+    """The singular value decomposition, or the singular values alone.
+
+    Args:
+        x: Shape (..., m, n).
+        full_matrices: Whether both matrices of vectors are square.
+        compute_uv: Whether the vectors are wanted.
+        subset_by_index: The numbers of the first singular value that is wanted, and of the first
+            that is not.
+    """
+    if not compute_uv:
+        return _between(np.linalg.svd(_matrix(x), compute_uv=False), subset_by_index, -1)
+    if subset_by_index is not None and full_matrices:
+        raise ArgumentError(
+            "A part of the singular values has no full matrices.",
+            source_of(user_place(2)),
+            "Write svd(x, full_matrices=False, subset_by_index=...).",
+        )
+    u, s, vh = np.linalg.svd(_matrix(x), full_matrices=full_matrices)
+    parts = ((u, -1), (s, -1), (vh, -2))
+    return tuple(_between(part, subset_by_index, axis) for part, axis in parts)
+
+
+def eigh(
+    x: Any,
+    *,
+    lower: bool = True,
+    symmetrize_input: bool = True,
+    sort_eigenvalues: bool = True,
+    subset_by_index: tuple[int, int] | None = None,
+) -> tuple[Any, Any]:
+    """The eigenvectors and the eigenvalues of Hermitian matrices, in this order.
+
+    Args:
+        x: Shape (..., n, n).
+        lower: Which triangle is read.
+        symmetrize_input: Whether the Hermitian part is taken first.
+        sort_eigenvalues: They are in ascending order in any case.
+        subset_by_index: The numbers of the first eigenvalue that is wanted, and of the first that
+            is not.
+    """
+    x = _matrix(x)
+    values, vectors = np.linalg.eigh(
+        _hermitian_part(x) if symmetrize_input else x, "L" if lower else "U"
+    )
+    return _between(vectors, subset_by_index, -1), _between(values, subset_by_index, -1)
+
+
+def eig(
+    x: Any, *, compute_left_eigenvectors: bool = True, compute_right_eigenvectors: bool = True
+) -> list[Any]:
+    """The eigenvalues of general matrices, then left and right eigenvectors where wanted.
+
+    They are complex, in no order; each vector has norm 1 and a largest component that is real.
+    ``vl.conj().mT @ x`` is the left vectors' own rows times the eigenvalues.
+    """
+    x = _matrix(x)
+    values, right = np.linalg.eig(x if dtype_of(x).kind == "c" else x + dtype_of(x).type(0) * 1j)
+    found = [values]
+    if compute_left_eigenvectors:
+        left = adjoint(np.linalg.inv(right))
+        left = left / np.linalg.norm(left, axis=-2, keepdims=True)
+        largest = np.argmax(np.abs(left), axis=-2, keepdims=True)
+        component = np.take_along_axis(left, largest, axis=-2)
+        found.append(left * (np.conj(component) / np.abs(component)))
+    return [*found, right] if compute_right_eigenvectors else found
+
+
+def schur(x: Any, *, compute_schur_vectors: bool = True) -> tuple[Any, Any]:
+    """The Schur form of square matrices and its vectors, by SciPy; it has no derivative.
+
+    Args:
+        x: Shape (..., n, n).
+        compute_schur_vectors: Whether the vectors are wanted; an empty array is in their place.
+
+    Raises:
+        UnsupportedFunctionError: SciPy is not installed.
+    """
+    try:
+        of_scipy = import_module("scipy.linalg").schur
+    except ImportError:
+        raise UnsupportedFunctionError(
+            "functrace.lax.linalg.schur needs SciPy, which is not installed.",
+            source_of(user_place(2)),
+            "Install scipy; or write np.linalg.eigh for Hermitian matrices.",
+        ) from None
+    x = _matrix(x)
+
+    def factored(a: Any) -> Any:
+        forms, vectors = np.empty_like(a), np.empty_like(a)
+        for index in np.ndindex(a.shape[:-2]):
+            forms[index], vectors[index] = of_scipy(a[index])
+        return forms, vectors
+
+    kind = ShapeDtypeStruct(shape_of(x), dtype_of(x))
+    form, vectors = pure_callback(factored, (kind, kind), x, vmap_method="expand_dims")
+    return form, vectors if compute_schur_vectors else np.empty((0, 0), dtype_of(x))
+
+
+def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any) -> Any:
+    """Solve systems whose matrix has three diagonals.
+
+    Args:
+        dl: Shape (..., n), below the main diagonal; the first element is not read.
+        d: Shape (..., n), on the main diagonal.
+        du: Shape (..., n), above it; the last element is not read.
+        b: Shape (..., n, k).
+
+    Raises:
+        LinAlgError: A matrix is singular.
+
+    Example:
+        >>> import numpy as np
+        >>> ones = np.ones(3)
+        >>> tridiagonal_solve(ones, 2 * ones, ones, np.array([[3.0], [4.0], [3.0]]))
+        array([[1.],
+               [1.],
+               [1.]])
+    """
+    return bind(tridiagonal_solve_primitive, *map(_matrix, (dl, d, du, b)))
+
+
+def householder_product(a: Any, taus: Any) -> Any:
+    """The matrix with orthonormal columns that reflections make, as LAPACK stores them.
+
+    Args:
+        a: Shape (..., m, n), m not less than n: below its diagonal column i holds the vector of
+            reflection i, whose element i is 1.
+        taus: Shape (..., k), the factors of the reflections.
+    """
+    a, taus = _matrix(a), _matrix(taus)
+    *stack, rows, columns = shape_of(a)
+    dtype = np.result_type(dtype_of(a), dtype_of(taus))
+    vectors = np.tril(a, -1) + np.eye(rows, columns, dtype=dtype)
+    result = np.broadcast_to(np.eye(rows, columns, dtype=dtype), (*stack, rows, columns))
+    for number in reversed(range(shape_of(taus)[-1])):
+        vector = vectors[..., :, number, None]
+        result = result - taus[..., number, None, None] * (vector @ (adjoint(vector) @ result))
+    return result
+
+
+def symmetric_product(
+    a_matrix: Any,
+    c_matrix: Any,
+    *,
+    alpha: float = 1.0,
+    beta: float = 0.0,
+    symmetrize_output: bool = False,
+) -> Any:
+    """``alpha * a @ a.mT + beta * c``; it is symmetric in any case where ``c`` is."""
+    a, c = _matrix(a_matrix), _matrix(c_matrix)
+    return alpha * (a @ a.mT) + beta * c
+
+
+globals().update(entrances(globals()))
