@@ -16,7 +16,7 @@ from functrace.tracing.implementing import implements, implements_named
 from functrace.tracing.tracer import bind
 
 
-@implements(np.cumsum)
+@implements(np.cumsum, casts_freely=True)
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """As `numpy.cumsum`."""
     reject_out(out)
@@ -26,7 +26,7 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
     return sums if dtype is None or sums.dtype == dtype else cast_to(sums, np.dtype(dtype))
 
 
-@implements(np.cumprod)
+@implements(np.cumprod, casts_freely=True)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """As `numpy.cumprod`; its derivatives are exact where elements are zero."""
     reject_out(out)
@@ -45,7 +45,7 @@ def _along_one(a: Any, axis: int | None, dtype: Any) -> tuple[Any, int]:
     return a, normalize_axis_index(axis, a.ndim)
 
 
-@implements_named("cumulative_sum")
+@implements_named("cumulative_sum", casts_freely=True)
 def cumulative_sum(
     x: Any,
     /,
@@ -62,7 +62,7 @@ def cumulative_sum(
     return _with_first(sums, axis, 0) if include_initial else sums
 
 
-@implements_named("cumulative_prod")
+@implements_named("cumulative_prod", casts_freely=True)
 def cumulative_prod(
     x: Any,
     /,
@@ -96,13 +96,13 @@ def _with_first(x: Any, axis: int, value: int) -> Any:
     return np.concatenate([first, x], axis)
 
 
-@implements(np.nancumsum)
+@implements(np.nancumsum, casts_freely=True)
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """As `numpy.nancumsum`."""
     return cumsum(without_nan(a, 0), axis, dtype, out)
 
 
-@implements(np.nancumprod)
+@implements(np.nancumprod, casts_freely=True)
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """As `numpy.nancumprod`."""
     return cumprod(without_nan(a, 1), axis, dtype, out)

@@ -95,7 +95,7 @@ def _kept(result: Any, shape: tuple[int, ...]) -> Any:
 # Medians
 
 
-@implements(np.median)
+@implements(np.median, casts_freely=True)
 @lies_as(np.median)
 def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False

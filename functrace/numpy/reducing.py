@@ -75,7 +75,7 @@ def _initial(value: Any, dtype: np.dtype[Any]) -> Any:
 # Sums and products
 
 
-@implements(np.sum)
+@implements(np.sum, casts_freely=True)
 def sum_of(
     a: Any,
     axis: Any = None,
@@ -102,7 +102,7 @@ def sum_of(
     return total + _initial(initial, total.dtype)
 
 
-@implements(np.mean)
+@implements(np.mean, casts_freely=True)
 def mean(
     a: Any,
     axis: Any = None,
@@ -168,7 +168,7 @@ def count_where(where: Any, shape: Shape, axis: Any, keepdims: bool) -> Any:
     return np.add.reduce(np.broadcast_to(where, shape), axis=axis, keepdims=keepdims)
 
 
-@implements(np.prod)
+@implements(np.prod, casts_freely=True)
 def product_of(
     a: Any,
     axis: Any = None,
@@ -234,7 +234,7 @@ def _extreme(
     return choose(bind(primitive, a, axes=axes, keepdims=_is_true(keepdims)), initial)
 
 
-@implements(np.max, np.amax)
+@implements(np.max, np.amax, casts_freely=True)
 def max_of(
     a: Any,
     axis: Any = None,
@@ -247,7 +247,7 @@ def max_of(
     return _extreme(max_primitive, 1, a, axis, out, keepdims, initial, where)
 
 
-@implements(np.min, np.amin)
+@implements(np.min, np.amin, casts_freely=True)
 def min_of(
     a: Any,
     axis: Any = None,
@@ -317,7 +317,7 @@ def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = Fals
 # Predicates
 
 
-@implements(np.any)
+@implements(np.any, casts_freely=True)
 def any_of(
     a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:
@@ -328,7 +328,7 @@ def any_of(
     return bind(any_primitive, a, axes=_axes(axis, a), keepdims=_is_true(keepdims))
 
 
-@implements(np.all)
+@implements(np.all, casts_freely=True)
 def all_of(
     a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = True
 ) -> Any:

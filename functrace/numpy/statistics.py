@@ -34,7 +34,7 @@ from functrace.tracing.tracer import Tracer, bind
 # Moments
 
 
-@implements(np.var)
+@implements(np.var, casts_freely=True)
 def var(
     a: Any,
     axis: Any = None,
@@ -184,7 +184,7 @@ def _require_inexact(dtype: Any) -> None:
         raise TypeError("If a is inexact, then dtype must be inexact")
 
 
-@implements(np.nansum)
+@implements(np.nansum, casts_freely=True)
 def nansum(
     a: Any,
     axis: Any = None,
@@ -198,7 +198,7 @@ def nansum(
     return sum_of(without_nan(a, 0), axis, dtype, out, keepdims, initial, where)
 
 
-@implements(np.nanprod)
+@implements(np.nanprod, casts_freely=True)
 def nanprod(
     a: Any,
     axis: Any = None,
@@ -288,7 +288,9 @@ def nanstd(
 ) -> Any:
     """As `numpy.nanstd`; where all elements are equal its derivative is 0."""
     options = {"where": where, "mean": mean, "correction": correction}
-    return bind(root, nanvar(a, axis, dtype, out, ddof, keepdims, **options))
+    variance = nanvar(a, axis, dtype, out, ddof, keepdims, **options)
+    result = bind(root, variance)
+    return result if result.dtype == variance.dtype else cast_to(result, variance.dtype)
 
 
 def _nan_extreme(
@@ -307,7 +309,7 @@ def _nan_extreme(
     return as_scalar(np.where(none, np.nan, result))
 
 
-@implements(np.nanmax)
+@implements(np.nanmax, casts_freely=True)
 def nanmax(
     a: Any,
     axis: Any = None,
@@ -320,7 +322,7 @@ def nanmax(
     return _nan_extreme(1, a, axis, out, keepdims, initial, where)
 
 
-@implements(np.nanmin)
+@implements(np.nanmin, casts_freely=True)
 def nanmin(
     a: Any,
     axis: Any = None,

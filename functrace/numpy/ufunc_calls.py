@@ -10,9 +10,9 @@ import numpy as np
 
 from functrace.errors import OperandError
 from functrace.numpy.ufunc_methods import METHODS, at
-from functrace.primitives.linear import dtype_of
+from functrace.primitives.linear import cast_to, dtype_of
 from functrace.tracing.conversions import reject_out
-from functrace.tracing.implementing import implements
+from functrace.tracing.implementing import implements, received
 from functrace.tracing.operands import as_operand, strong, strong_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tables import FUNCTIONS
@@ -37,7 +37,7 @@ def call_ufunc(
     if not isinstance(target, Tracer):
         return implementation(ufunc, *inputs, **options)
     rest = {name: option for name, option in options.items() if name != "out"}
-    return target.receive(implementation(ufunc, *inputs, **rest))
+    return received(target, implementation(ufunc, *inputs, **rest))
 
 
 def _call_with_options(
@@ -54,6 +54,8 @@ def _call_with_options(
     **layout: Any,
 ) -> Any:
     chosen = signature if sig is None else sig
+    if order not in _ORDERS:
+        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
     if dtype is not None or chosen is not None:
         inputs = _cast_for(ufunc, inputs, _loop(ufunc, dtype, chosen), casting)
     elif casting in ("no", "equiv"):  # all else lets promotion be
@@ -71,12 +73,17 @@ def _call_with_options(
     return _written(ufunc, result, targets[0], where, casting)
 
 
+_ORDERS = ("K", "A", "C", "F")
+
+
 def _written(ufunc: np.ufunc, result: Any, out: Any, where: Any, casting: Any) -> Any:
     """A result of a ufunc, written into the argument ``out`` where there is one."""
     if out is not None:
         if not isinstance(out, Tracer):
             reject_out(out)
         _require_castable(ufunc, result, out, casting)
+        if casting == "unsafe":
+            result = cast_to(result, out.dtype)
     if where is not True:
         if out is None:
             raise OperandError(
@@ -106,10 +113,17 @@ def _loop(ufunc: np.ufunc, dtype: Any, signature: Any) -> tuple[Any, ...]:
     if dtype is not None:
         if signature is not None:
             raise TypeError("cannot specify both 'signature' and 'dtype'")
-        return (*(None,) * ufunc.nin, *(np.dtype(dtype),) * ufunc.nout)
+        return (*(None,) * ufunc.nin, *(_of_numbers(dtype),) * ufunc.nout)
     if isinstance(signature, str):
         signature = signature.replace("->", "")
-    return tuple(x if x is None else np.dtype(x) for x in signature)
+    return tuple(x if x is None else _of_numbers(x) for x in signature)
+
+
+def _of_numbers(dtype: Any) -> np.dtype[Any]:
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biufc":
+        raise TypeError(f"a traced array is one of numbers, and cannot have the dtype {dtype}")
+    return dtype
 
 
 def _along_axes(

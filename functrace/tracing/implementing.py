@@ -17,12 +17,17 @@ from functrace.tracing.tracer import Tracer
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
+def implements(*functions: Callable[..., Any], casts_freely: bool = False) -> Callable[[F], F]:
     """Enter a function as what NumPy's functions mean on tracers.
 
     The implementation has the signature of NumPy's function and calls `bind`, or other NumPy
     functions, on its arguments; it is also called where only a nested list holds a tracer. That
     of a ufunc is called with the ufunc's operands.
+
+    Args:
+        functions: NumPy's functions.
+        casts_freely: Whether NumPy casts the result to any dtype that ``out`` has, as reductions
+            do; other functions refuse what would lose more than digits.
     """
 
     def enter(implementation: F) -> F:
@@ -30,7 +35,7 @@ def implements(*functions: Callable[..., Any]) -> Callable[[F], F]:
             if isinstance(function, np.ufunc):
                 UFUNCS[function] = implementation
             else:
-                FUNCTIONS[function] = _writing_out(implementation)
+                FUNCTIONS[function] = _writing_out(implementation, casts_freely)
                 WITHOUT_OUT[function] = (
                     FUNCTIONS[function] if _place_of_out(implementation) < 2 else implementation
                 )
@@ -46,7 +51,17 @@ def _place_of_out(implementation: Callable[..., Any]) -> float:
     return named.index("out") if "out" in named else math.inf
 
 
-def _writing_out(implementation: Callable[..., Any]) -> Callable[..., Any]:
+def received(out: Tracer, result: Any) -> Any:
+    """An array that a result was written into, in whatever dtype that has.
+
+    Imaginary parts do not get lost so: that is refused.
+    """
+    if result.dtype.kind != "c" or out.dtype.kind == "c":
+        result = result.astype(out.dtype)
+    return out.receive(result)
+
+
+def _writing_out(implementation: Callable[..., Any], casts_freely: bool) -> Callable[..., Any]:
     """An implementation that writes its result into a traced array that is its argument ``out``."""
     code: CodeType | None = getattr(inspect.unwrap(implementation), "__code__", None)
     if code is None or "out" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
@@ -63,11 +78,13 @@ def _writing_out(implementation: Callable[..., Any]) -> Callable[..., Any]:
             args = (*args[: int(position)], None, *args[int(position) + 1 :])
         else:
             options["out"] = None
-        return out.receive(implementation(*args, **options))
+        result = implementation(*args, **options)
+        return received(out, result) if casts_freely else out.receive(result)
 
     return call
 
 
-def implements_named(*names: str) -> Callable[[F], F]:
+def implements_named(*names: str, casts_freely: bool = False) -> Callable[[F], F]:
     """As `implements`, for NumPy functions that only some of its versions have."""
-    return implements(*(getattr(np, name) for name in names if hasattr(np, name)))
+    functions = (getattr(np, name) for name in names if hasattr(np, name))
+    return implements(*functions, casts_freely=casts_freely)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import functrace as ft
-from functrace.errors import ArrayWriteError, FunctraceError
+from functrace.errors import ArrayWriteError, FunctraceError, OperandError
 from functrace.testing import check_grads
 from tests.agreement import assert_like_numpy, recorded
 
@@ -193,3 +193,31 @@ def test_places_of_extremes_without_nan():
         for transform in (ft.jit, ft.grad):
             with pytest.raises(ValueError, match="All-NaN"):
                 transform(lambda x, f=f: np.sum(f(x, axis=0) * 1.0))(x * np.array([1, 1, np.nan]))
+
+
+FREELY = [
+    np.sum, np.prod, np.max, np.min, np.any, np.all, np.mean, np.var, np.nansum, np.nanmax,
+    np.cumsum, np.cumprod, np.nancumsum, np.add.reduce, np.maximum.reduce, np.multiply.accumulate,
+    np.median,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["q", "b", "?", "f"])
+@pytest.mark.parametrize("number", range(len(FREELY)))
+def test_reductions_are_cast_to_what_they_are_written_into(number, dtype):
+    function = FREELY[number]
+    for x in (np.array([1.7, -2.2, 0.6]), np.array([1, -1, 3]), np.array([True, False, True])):
+
+        def f(x):
+            out = np.zeros_like(x, dtype=dtype, shape=function(x).shape)
+            assert function(x, out=out) is out
+            return out
+
+        found, expected = ft.jit(f)(x), f(x)
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_imaginary_parts_are_not_lost_in_what_is_written_into():
+    with pytest.raises(OperandError, match="complex128"):
+        ft.jit(lambda x: np.sum(x, out=np.zeros_like(x, dtype=float, shape=())))(np.ones(2) * 1j)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,28 @@ def test_pythons_numbers_are_cast_by_numpys_rules(number, dtype, casting):
                 way(x)
         return
     assert ft.jit(f)(x).dtype == ft.vjp(f, x)[0].dtype == expected
+
+
+def test_a_rule_of_casting_by_which_anything_goes():
+    def f(x, dtype):
+        out = np.zeros_like(x, dtype=dtype)
+        return np.multiply(x, 1.5, out=out, casting="unsafe")
+
+    for x, dtype in ((X, np.int8), (X > 0, np.float32), (X + 1j, np.float64), (X, bool)):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+            expected = f(x, dtype)
+        found = ft.jit(lambda x, dtype=dtype: f(x, dtype))(x)
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"order": "X"}, {"dtype": object}, {"signature": "O->O"}])
+def test_keywords_of_no_meaning(options):
+    with pytest.raises((TypeError, ValueError)):
+        ft.jit(lambda x: np.sin(x, **options))(X)
+
+
+@pytest.mark.parametrize("order", ["K", "A", "C", "F"])
+def test_orders_of_memory(order):
+    np.testing.assert_array_equal(ft.jit(lambda x: np.sin(x, order=order))(X), np.sin(X))
