@@ -144,7 +144,7 @@ FLOORS: list[list[Room]] = [
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
             " ufunc_calls updating joining lists norms taking vectorizing fourier signals"
             " interpolating quantiles sorting polynomials polynomial positions histograms sets"
-            " bits extending",
+            " sized bits extending",
         )
     ],
     [

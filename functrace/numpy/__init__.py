@@ -65,6 +65,8 @@ from functrace.numpy.making import full as full
 from functrace.numpy.making import making as _making
 from functrace.numpy.making import r_ as r_
 from functrace.numpy.polynomials import poly1d as poly1d
+from functrace.numpy.sized import SIZED as _SIZED
+from functrace.numpy.sized import taking_size as _taking_size
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.updating import At as At
@@ -86,6 +88,7 @@ emath = _ListNamespace(_numpy.emath)
 globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
 repeat = _accepting_length(globals()["repeat"])
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
+globals().update({name: _taking_size(globals()[name]) for name in _SIZED})
 
 
 array, full = _entrance(array), _entrance(full)

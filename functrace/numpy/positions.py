@@ -122,17 +122,3 @@ def _within(index: Any, length: int, mode: str) -> Any:
         return np.clip(index, 0, length - 1)
     is_within = np.logical_and(np.greater_equal(index, 0), np.less(index, length))
     return require(index, is_within, "invalid entry in coordinates array")
-
-
-def first_true(mask: Any, size: int) -> tuple[Any, Any]:
-    """The places of the first elements of a flat mask that are true, and how many there are.
-
-    Args:
-        mask: Booleans, along one axis.
-        size: How many places are asked for; where there are fewer, what follows means nothing.
-    """
-    length = shape_of(mask)[0]
-    order = np.argsort(np.logical_not(mask), kind="stable")
-    missing = max(size - length, 0)
-    places = np.pad(order, (0, missing)) if missing else order[:size]
-    return places, np.add.reduce(mask, axis=0, dtype=_INDEX)

@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.errors import UnsupportedFunctionError
 from functrace.ir.types import Shape
-from functrace.primitives.linear import as_scalar, known_value, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of, known_value, shape_of
 from functrace.primitives.shaping import (
     broadcast_to_primitive,
     diagonal_primitive,
@@ -370,22 +370,54 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 @implements(np.trace, casts_freely=True)
 def trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+    a: Any, offset: Any = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
 ) -> Any:
     """As `numpy.trace`."""
     reject_out(out)
-    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+    if not isinstance(offset, Tracer):
+        return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+    if a.ndim < 2:
+        raise ValueError("diag requires an array of at least two dimensions")
+    a = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    diagonal = eye(*shape_of(a)[-2:], k=offset, dtype=bool)
+    return np.sum(np.where(diagonal, a, 0), axis=(-2, -1), dtype=dtype)
+
+
+def _places_in_rows(N: Any, M: Any, k: Any) -> tuple[Any, Any]:  # noqa: N803  (NumPy's names)
+    """The places in the rows of a matrix, and of a diagonal in each row."""
+    if np.ndim(k):
+        raise TypeError("the number of a diagonal is a single one")
+    columns = operator.index(N if M is None else M)
+    return np.arange(columns), np.expand_dims(np.arange(operator.index(N)), 1) + k
+
+
+@implements(np.eye)
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, *_: Any, **__: Any) -> Any:  # noqa: N803
+    """As `numpy.eye`, of any diagonal."""
+    return cast_to(np.equal(*_places_in_rows(N, M, k)), np.dtype(dtype))
+
+
+@implements(np.tri)
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **_: Any) -> Any:  # noqa: N803
+    """As `numpy.tri`, below any diagonal."""
+    return cast_to(np.less_equal(*_places_in_rows(N, M, k)), np.dtype(dtype))
 
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
     """As `numpy.tril`."""
-    mask = np.tri(*m.shape[-2:], k=k, dtype=bool)
-    return np.where(mask, m, np.zeros((), m.dtype))
+    m = as_operand(m)
+    return np.where(_below(m, k), m, np.zeros((), dtype_of(m)))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
     """As `numpy.triu`."""
-    mask = np.tri(*m.shape[-2:], k=k - 1, dtype=bool)
-    return np.where(mask, np.zeros((), m.dtype), m)
+    m = as_operand(m)
+    return np.where(_below(m, k - 1), np.zeros((), dtype_of(m)), m)
+
+
+def _below(m: Any, k: Any) -> Any:
+    """Which elements of a matrix are on a diagonal or below it."""
+    make: Any = tri if isinstance(k, Tracer) else np.tri
+    return make(*shape_of(m)[-2:], k=k, dtype=bool)

@@ -21,13 +21,19 @@ from functrace.numpy.reducing import (
     sum_of,
     warn_of_few,
 )
-from functrace.primitives.linear import as_scalar, cast_to, dtype_of, shape_of
+from functrace.primitives.linear import (
+    as_scalar,
+    cast_to,
+    dtype_of,
+    shape_of,
+    stop_gradient,
+)
 from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
+from functrace.primitives.requiring import require
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand
-from functrace.tracing.refusals import unsupported
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 
@@ -136,8 +142,8 @@ def average(
         if dtype_of(a).kind in "iub":
             promoted = np.result_type(promoted, np.float64)
         total = sum_of(np.broadcast_to(weights, shape), axis, promoted, None, keepdims)
-        if not isinstance(total, Tracer) and np.any(total == 0):
-            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        message = "Weights sum to zero, can't be normalized"
+        total = require(total, np.not_equal(total, 0), message, ZeroDivisionError)
         result = sum_of(a * weights, axis, promoted, None, keepdims) / total
     if not returned:
         return result
@@ -350,20 +356,49 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    """As `numpy.cov`, without weights."""
-    if fweights is not None or aweights is not None:
-        raise unsupported("numpy.cov with fweights= or aweights=")
+    """As `numpy.cov`; derivatives go to weights, too."""
+    if ddof is None:
+        ddof = 0 if bias else 1
+    elif ddof != int(ddof):
+        raise ValueError("ddof must be integer")
     samples = _variables_by_rows(m, rowvar)
     if y is not None:
         samples = np.concatenate([samples, _variables_by_rows(y, rowvar)])
     kind = np.result_type(dtype_of(samples), np.float64) if dtype is None else np.dtype(dtype)
     samples = cast_to(samples, kind)
-    deviations = samples - mean_of(samples, 1, keepdims=True)
-    if ddof is None:
-        ddof = 0 if bias else 1
-    _warn_of_freedom(shape_of(samples)[1], ddof)
-    count = max(shape_of(samples)[1] - ddof, 0)
-    return np.squeeze(divided(deviations @ np.conjugate(deviations.T), count))
+    count = shape_of(samples)[1]
+    if fweights is None and aweights is None:
+        deviations = samples - mean_of(samples, 1, keepdims=True)
+        _warn_of_freedom(count, ddof)
+        return np.squeeze(divided(deviations @ np.conjugate(deviations.T), max(count - ddof, 0)))
+    weights: Any = 1.0
+    if fweights is not None:
+        repeats = _weights_of_samples(fweights, "fweights", count)
+        is_whole = np.equal(repeats, np.round(repeats))
+        weights = require(repeats, is_whole, "fweights must be integer", TypeError)
+    if aweights is not None:
+        aweights = _weights_of_samples(aweights, "aweights", count)
+        weights = weights * aweights
+    means, totals = average(samples, 1, weights, returned=True, keepdims=True)
+    total = totals[0, 0] if shape_of(samples)[0] else np.sum(weights)
+    freedom = total
+    if ddof != 0:
+        share = 1.0 if aweights is None else np.sum(weights * aweights) / total
+        freedom = total - ddof * share
+    _warn_of_freedom(freedom, 0)
+    deviations = cast_to(samples - means, kind)
+    products = deviations @ np.conjugate(np.transpose(deviations * weights))
+    return np.squeeze(products * np.true_divide(1, np.where(freedom > 0, freedom, 0.0)))
+
+
+def _weights_of_samples(weights: Any, name: str, count: int) -> Any:
+    """One weight for each sample, none of them negative."""
+    weights = cast_to(as_operand(weights), np.dtype(np.float64))
+    if np.ndim(weights) > 1:
+        raise RuntimeError(f"cannot handle multidimensional {name}")
+    if shape_of(weights) != (count,):
+        raise RuntimeError(f"incompatible numbers of samples and {name}")
+    return require(weights, np.greater_equal(weights, 0), f"{name} cannot be negative")
 
 
 def _variables_by_rows(x: Any, rowvar: bool) -> Any:
@@ -377,9 +412,12 @@ def _variables_by_rows(x: Any, rowvar: bool) -> Any:
 
 @implements(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    """As `numpy.corrcoef`, without its clipping to [-1, 1], which only removes rounding."""
+    """As `numpy.corrcoef`, whose clipping to [-1, 1] takes off rounding and has no derivative."""
     covariance = np.cov(x, y, rowvar, dtype=dtype)
     if np.ndim(covariance) == 0:
         return covariance / covariance
     size = np.sqrt(np.real(np.diagonal(covariance)))
-    return covariance / size[:, np.newaxis] / size
+    ratio = covariance / size[:, np.newaxis] / size
+    parts = stop_gradient(np.real(ratio)), stop_gradient(np.imag(ratio))
+    excess = [np.clip(part, -1, 1) - part for part in parts]
+    return ratio + (excess[0] + 1j * excess[1] if dtype_of(ratio).kind == "c" else excess[0])

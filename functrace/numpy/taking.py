@@ -10,8 +10,9 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.ir.types import Shape
 from functrace.numpy.making import array, asarray, holds_tracer
-from functrace.primitives.indexing import INDICES, Index, gather, read
+from functrace.primitives.indexing import INDICES, Index, gather, read, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
+from functrace.primitives.requiring import require
 from functrace.primitives.windowing import windows
 from functrace.tracing.conversions import reject_out, written_into_an_array
 from functrace.tracing.implementing import implements
@@ -55,6 +56,15 @@ def _whole_indices(indices: Any) -> Any:
     return cast_to(indices, np.dtype(np.intp)) if indices.dtype.kind == "b" else indices
 
 
+def _within(indices: Any, length: int, mode: str) -> Any:
+    """Indices that a mode brings to lie within an axis."""
+    if mode == "wrap":
+        return indices % length
+    if mode == "clip":
+        return np.clip(indices, 0, length - 1)
+    raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+
+
 @implements(np.take)
 @lies_as(np.take)
 def take(
@@ -68,12 +78,8 @@ def take(
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, np.ndim(a))
     length = shape_of(a)[axis]
-    if mode == "wrap":
-        indices = indices % length
-    elif mode == "clip":
-        indices = np.clip(indices, 0, length - 1)
-    elif mode != "raise":
-        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+    if mode != "raise":
+        indices = _within(indices, length, mode)
     before = (slice(None),) * axis
     if isinstance(indices, np.ndarray | np.generic) and indices.ndim == 0:
         return read(a, (*before, int(indices)), ()).copy()
@@ -158,16 +164,13 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     number = _whole_indices(as_operand(a))
     options = [as_operand(choice) for choice in choices]
     dtype = np.result_type(*options)
-    if mode == "wrap":
-        number = number % len(options)
-    elif mode == "clip":
-        number = np.clip(number, 0, len(options) - 1)
-    elif mode != "raise":
-        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
+    if mode == "raise":
+        is_one = np.logical_and(np.greater_equal(number, 0), np.less(number, len(options)))
+        number = require(number, is_one, "invalid entry in choice array")
+    else:
+        number = _within(number, len(options), mode)
     shape = np.broadcast_shapes(shape_of(number), *map(shape_of, options))
     stacked = np.stack([np.broadcast_to(cast_to(option, dtype), shape) for option in options])
-    if mode == "raise" and not isinstance(number, Tracer) and np.any(np.less(number, 0)):
-        raise ValueError("invalid entry in choice array")
     chosen = np.broadcast_to(number, shape)
     return np.take_along_axis(stacked, np.expand_dims(chosen, 0), 0)[0]
 
@@ -175,10 +178,8 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 @implements(np.ix_)
 def ix_(*args: Any) -> Any:
     """As `numpy.ix_`."""
-    known = [known_value(as_operand(x)) for x in args]
-    if not any(isinstance(x, Tracer) for x in known):
-        return np.ix_(*known)
-    return tuple(_along(x, axis, len(known)) for axis, x in enumerate(known))
+    rows = [as_operand(x) for x in args]
+    return tuple(_along(x, axis, len(rows)) for axis, x in enumerate(rows))
 
 
 def _along(x: Any, axis: int, ndim: int) -> Any:
@@ -187,6 +188,8 @@ def _along(x: Any, axis: int, ndim: int) -> Any:
         raise ValueError("Cross index must be 1 dimensional")
     if dtype_of(x).kind == "b":
         x = np.flatnonzero(known_choice(x, "A mask", POSITIONS))
+    elif not shape_of(x)[0]:
+        x = cast_to(x, np.dtype(np.intp))
     return np.reshape(x, [-1 if number == axis else 1 for number in range(ndim)])
 
 
@@ -281,30 +284,49 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 @implements(np.delete)
 @lies_as(np.delete, keeps_rows=False)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """As `numpy.delete`; what to delete must be known."""
+    """As `numpy.delete`; what to delete must be known, but for a single index."""
     arr = as_operand(arr)
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    length = shape_of(arr)[normalize_axis_index(axis, np.ndim(arr))]
-    return np.take(arr, np.delete(np.arange(length), known_choice(obj, "What to delete")), axis)
+    axis = normalize_axis_index(axis, np.ndim(arr))
+    length = shape_of(arr)[axis]
+    place = known_value(obj)
+    if isinstance(place, Tracer) and not place.size:
+        place = np.zeros(0, place.dtype)
+    if isinstance(place, Tracer) and place.size == 1 and place.dtype.kind in "iu":
+        rest = np.arange(length - 1)
+        place = _valid(np.reshape(place, ()), length, length, axis)
+        return take(arr, rest + np.greater_equal(rest, place), axis)
+    return take(arr, np.delete(np.arange(length), known_choice(place, "What to delete")), axis)
+
+
+def _valid(place: Any, length: int, end: int, axis: int) -> Any:
+    """Places along an axis, counted from its start, that come before an end."""
+    is_valid = np.logical_and(np.greater_equal(place, -length), np.less(place, end))
+    message = f"index is out of bounds for axis {axis} with size {length}"
+    place = require(cast_to(place, np.dtype(np.intp)), is_valid, message, IndexError)
+    return np.where(np.less(place, 0), place + length, place)
 
 
 @implements(np.insert)
 @lies_as(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """As `numpy.insert`; where to insert must be known."""
+    """As `numpy.insert`; a mask or a slice that says where to insert must be known."""
     arr, values = as_operand(arr), as_operand(values)
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, np.ndim(arr))
     shape = shape_of(arr)
     length = shape[axis]
-    place = known_choice(obj, "Where to insert", STATIC)
-    if isinstance(place, slice):
-        place = np.arange(length)[place]
-    place = np.asarray(place)
-    if place.dtype.kind == "b":
-        place = np.flatnonzero(place)
+    place = np.arange(length)[obj] if isinstance(obj, slice) else known_value(as_operand(obj))
+    if not isinstance(place, Tracer):
+        place = np.asarray(place)
+        if place.dtype.kind == "b":
+            place = np.flatnonzero(place)
+        elif not place.size and not isinstance(obj, np.ndarray):
+            place = place.astype(np.intp)
+    elif place.dtype.kind == "b":
+        place = known_choice(place, "Where to insert", STATIC)
     values = np.reshape(values, (1,) * (len(shape) - np.ndim(values)) + shape_of(values))
     if place.ndim == 0:
         values = np.moveaxis(values, 0, axis)
@@ -313,10 +335,24 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if extra > 0 and shape_of(values)[:extra] == (1,) * extra:  # as where values are assigned
         values = np.reshape(values, shape_of(values)[extra:])
     new = np.broadcast_to(values, (*shape[:axis], number, *shape[axis + 1 :]))
-    numbers = np.arange(length, length + number)
-    order = np.insert(np.arange(length), place, numbers)
     joined = np.concatenate([arr, cast_to(new, dtype_of(arr))], axis)
-    return np.take(joined, order, axis)
+    if isinstance(place, Tracer):
+        return take(joined, _inserted(place, length, number, axis), axis)
+    numbers = np.arange(length, length + number)
+    return take(joined, np.insert(np.arange(length), place, numbers), axis)
+
+
+def _inserted(place: Any, length: int, number: int, axis: int) -> Any:
+    """The numbers of an axis' elements with those of new ones inserted at places."""
+    place = np.broadcast_to(np.ravel(_valid(place, length, length + 1, axis)), (number,))
+    order = np.argsort(place, kind="stable")
+    # In front of each new element come the old ones before its place, and the new ones before it.
+    position = take(place, order) + np.arange(number)
+    at_new = bind(
+        scatter_add, order + 1, position, index=(INDICES,), shape=(length + number,), unique=True
+    )
+    is_new = np.greater(at_new, 0)
+    return np.where(is_new, length - 1 + at_new, np.cumsum(np.logical_not(is_new)) - 1)
 
 
 # Windows

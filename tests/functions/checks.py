@@ -184,7 +184,7 @@ def kind_of_error(error: Exception) -> type:
 def compare(found: Any, expected: Any, what: str, rtol: float | None = None) -> None:
     """Require the same value, dtype, class and structure; or the same kind of error."""
     if isinstance(expected, AnyError):
-        if not isinstance(found, ValueError | TypeError | IndexError):
+        if not isinstance(found, ValueError | TypeError | IndexError | RuntimeError):
             raise CheckError(f"{what}: NumPy raises an error; found {found!r}")
         return
     if isinstance(expected, Exception):

@@ -75,7 +75,7 @@ plain(
 plain("an error", "LinAlgError", "np.linalg.")
 plain(
     "makes an array of a known shape; that of `functrace.numpy` can be written with traced values",
-    "empty eye identity indices ones tri zeros",
+    "empty identity indices ones zeros",
 )
 plain("indices of a known shape", "diag_indices mask_indices ndindex tril_indices triu_indices")
 plain("of shapes", "broadcast_shapes")

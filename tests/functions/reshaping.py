@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.functions.rows import call, given, row
+from tests.cases import Domain, Input
+from tests.functions.rows import call, constant, given, row
+
+_NUMBER = Input((), Domain("NUMBER", lambda rng, s, d: rng.integers(-2, 3, s), "i"))
 
 row("np.reshape", call((2, 3), given((3, 2))), call((2, 3), -1, order="F"))
 row("np.ravel", call((2, 3)), call((2, 3), order="F"))
@@ -28,6 +31,8 @@ row("np.diagonal", call((3, 3)), call((2, 3, 4), offset=1, axis1=2, axis2=0))
 row("np.diag", call((3,)), call((2, 3)), call((3,), k=-1))
 row("np.diagflat", call((3,)), call((2, 2), 1))
 row("np.trace", call((2, 3)), call((3, 3, 2), offset=-1), call((2, 3, 3), 0, 1, 2))
+constant("np.eye", call(3, 4, _NUMBER), call(3, k=_NUMBER, dtype="float32"), own=True)
+constant("np.tri", call(3, 4, _NUMBER), call(3, k=_NUMBER, dtype="bool"), own=True)
 row("np.tril", call((3, 3)), call((2, 3), k=1), call((2, 3, 3), -1))
 row("np.triu", call((3, 3)), call((2, 3), k=1), call((2, 3, 3), -1))
 row("np.linalg.matrix_transpose", call((2, 3)), call((2, 3, 4)))

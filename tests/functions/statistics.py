@@ -26,5 +26,13 @@ for _name in ("sum", "prod", "mean"):
     row(f"np.nan{_name}", call((2, 3)), call(_HOLES, axis=1), call(_HOLES, keepdims=True))
 for _name in ("max", "min"):
     row(f"np.nan{_name}", call(Input((2, 3), DISTINCT)), call(_HOLES, axis=1))
-row("np.cov", call((2, 4)), call((4,), (4,)), call((4, 2), rowvar=False, ddof=0))
+_REPEATS = Input(value=np.array([1, 2, 1, 3]))
+row(
+    "np.cov",
+    call((2, 4)),
+    call((4,), (4,)),
+    call((4, 2), rowvar=False, ddof=0),
+    call((2, 4), aweights=Input((4,), POSITIVE), fweights=_REPEATS),
+    call((2, 4), bias=True, aweights=Input((4,), POSITIVE)),
+)
 row("np.corrcoef", call((2, 4)), call((4,), (4,)), call((4, 2), rowvar=False))

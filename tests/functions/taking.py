@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.cases import BOOLEANS, Input
+from tests.cases import BOOLEANS, Domain, Input
 from tests.functions.rows import call, constant, given, row
 
 _INDEX = Input(value=np.array([2, 0, -1]))
@@ -39,6 +39,20 @@ row(
 row("np.putmask", call((2, 3), Input((2, 3), BOOLEANS), (2,)), writes=True)
 row("np.place", call((4,), np.array([True, False, True, True]), (2,)), writes=True)
 row("np.fill_diagonal", call((3, 3), ()), call((3, 3), 2.0, wrap=True), writes=True)
-row("np.delete", call((4,), 1), call((2, 3), [0, 2], axis=1), call((4,), slice(1, 3)))
-row("np.insert", call((4,), 1, ()), call((2, 3), [0, 2], (2, 2), axis=1))
+_PLACE = Input((), Domain("PLACE", lambda rng, s, d: rng.integers(-4, 4, s), "i"))
+_PLACES = Input((2,), Domain("PLACES", lambda rng, s, d: rng.integers(-4, 5, s), "i"))
+row(
+    "np.delete",
+    call((4,), 1),
+    call((2, 4), _PLACE, 1),
+    call((2, 3), [0, 2], axis=1),
+    call((4,), slice(1, 3)),
+)
+row(
+    "np.insert",
+    call((4,), 1, ()),
+    call((4,), _PLACES, (2,)),
+    call((2, 4), _PLACE, (), 1),
+    call((2, 3), [0, 2], (2, 2), axis=1),
+)
 row("np.lib.stride_tricks.sliding_window_view", call((5,), 3), call((3, 4), given((2, 2))))

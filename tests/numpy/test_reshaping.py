@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import functrace as ft
-from functrace.errors import ShapeMismatchError, UnsupportedFunctionError
-from tests.agreement import agrees
+import functrace.numpy as fnp
+from functrace.errors import ShapeMismatchError, UnknownValueError, UnsupportedFunctionError
+from tests.agreement import agrees, assert_like_numpy
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
 M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
@@ -158,3 +159,25 @@ def test_rolls_by_shifts_of_unknown_value(shift):
 def test_a_shift_that_is_no_whole_number():
     with pytest.raises(TypeError, match="whole number"):
         ft.jit(np.roll)(M, 1.5)
+
+
+@pytest.mark.parametrize("k", [-5, -1, 0, 2, 4])
+def test_diagonals_of_unknown_number(k):
+    for f in (
+        lambda x, k: fnp.tril(x, k),
+        lambda x, k: fnp.triu(x, k),
+        lambda x, k: x + fnp.eye(3, 4, k),
+        lambda x, k: x + fnp.tri(3, 4, k=k),
+        lambda x, k: fnp.tri(3, k=k, dtype=bool),
+        lambda x, k: fnp.eye(3, k=k, dtype="f4"),
+        lambda x, k: fnp.trace(x, k),
+        lambda x, k: fnp.trace(np.stack([x, x]), k, 2, 1),
+    ):
+        for i in (k, np.int8(k)):
+            assert_like_numpy(f, M, i)
+        mapped = ft.vmap(f, in_axes=(None, 0))(M, np.array([k, 0, k]))
+        np.testing.assert_array_equal(mapped[0], f(M, k))
+        agrees(lambda x, f=f: 1.0 * ft.jit(f)(x, k), M)
+    for f in (lambda k: fnp.diag(V, k), lambda k: fnp.diagonal(M, k), lambda k: fnp.diagflat(V, k)):
+        with pytest.raises(UnknownValueError, match="static"):
+            ft.jit(f)(k)

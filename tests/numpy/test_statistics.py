@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.errors import UnsupportedFunctionError
 from functrace.testing import check_grads
 from tests.agreement import assert_like_numpy, check
 
@@ -106,8 +105,66 @@ def test_covariances_and_correlations():
     for y in (x[0], x.astype(np.float32), x + 1j * x[::-1], np.array([[1, 2], [3, 5]])):
         assert_like_numpy(np.cov, y)
         assert_like_numpy(np.corrcoef, y)
-    with pytest.raises(UnsupportedFunctionError, match="aweights"):
-        ft.vjp(lambda x: np.cov(x, aweights=np.ones(4)), x)
+
+
+X = np.random.default_rng(3).uniform(-1, 2, (3, 4))
+REPEATS, WEIGHTS = np.array([1, 2, 1, 3]), np.array([0.5, 1.5, 1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fweights": REPEATS}, {"aweights": WEIGHTS}, {"fweights": REPEATS, "aweights": WEIGHTS},
+        {"fweights": REPEATS, "ddof": 0}, {"aweights": WEIGHTS, "ddof": 2},
+        {"fweights": REPEATS, "aweights": WEIGHTS, "bias": True}, {"bias": True}, {"ddof": 2},
+        {"aweights": WEIGHTS, "y": X[0] ** 2}, {"aweights": WEIGHTS, "dtype": np.float32},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_covariances_with_weights(options):
+    rtol = 1e-5 if "dtype" in options else 1e-12
+    for x in (X,) if "dtype" in options else (X, X + 1j * X[::-1]):
+        assert_like_numpy(lambda x: np.cov(x, **options), x, rtol=rtol)
+    if "y" not in options:
+        assert_like_numpy(lambda x: np.cov(x.T, rowvar=False, **options), X, rtol=rtol)
+    if "dtype" not in options:
+        check_grads(lambda x: np.cov(x, **options), (X,), order=2)
+
+
+def test_derivatives_of_covariances_by_weights():
+    for options in ({}, {"ddof": 0}, {"ddof": 2}, {"fweights": REPEATS}):
+        check_grads(lambda x, w, o=options: np.cov(x, aweights=w, **o), (X, WEIGHTS), order=2)
+    mapped = ft.vmap(lambda w: np.cov(X, aweights=w))(np.stack([WEIGHTS, WEIGHTS[::-1]]))
+    np.testing.assert_allclose(mapped[1], np.cov(X, aweights=WEIGHTS[::-1]))
+
+
+@pytest.mark.parametrize("transform", [ft.jit, lambda f: lambda *args: ft.vjp(f, *args)[0]])
+def test_weights_that_are_refused(transform):
+    for name, weights, error, match in (
+        ("fweights", WEIGHTS, TypeError, "integer"),
+        ("fweights", -REPEATS * 1.0, ValueError, "negative"),
+        ("aweights", -WEIGHTS, ValueError, "negative"),
+        ("aweights", WEIGHTS[1:], RuntimeError, "incompatible"),
+        ("aweights", X, RuntimeError, "multidimensional"),
+        ("aweights", WEIGHTS * 0, ZeroDivisionError, "sum to zero"),
+    ):
+        with pytest.raises(error, match=match):
+            transform(lambda w, name=name: np.cov(X, **{name: w}))(weights)
+    with pytest.raises(ZeroDivisionError, match="sum to zero"):
+        transform(lambda w: np.average(X, 1, w))(WEIGHTS * 0)
+    with pytest.raises(ValueError, match="ddof must be integer"):
+        transform(lambda x: np.cov(x, ddof=1.5))(X)
+
+
+def test_correlations_are_at_most_one():
+    x = np.array([0.1, 0.7, 0.3, 0.25])
+    rows = lambda x: np.corrcoef(np.stack([x, 3 * x, x * 0.1 - 7, -x]))
+    for got in (ft.jit(rows)(x), ft.vjp(rows, x)[0], ft.jit(rows)(x + 0.5j * x**2)):
+        assert np.all(np.abs(np.real(got)) <= 1)
+    np.testing.assert_allclose(ft.jacfwd(rows)(x), 0, atol=1e-12)
+    pair = lambda x, y: np.corrcoef(x, y)[0, 1]
+    check_grads(pair, (X[0], X[1]), order=2)
+    check_grads(pair, (x, 3 * x), order=2)
 
 
 def test_moments_of_nothing_warn_no_more_than_numpys_divisions():

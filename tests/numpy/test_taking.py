@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
+import functrace.numpy as fnp
 from functrace.errors import ArrayWriteError
 from tests.agreement import agrees, assert_like_numpy, check, real
 
@@ -154,3 +155,68 @@ def test_choose_by_booleans():
 def test_choose_knows_three_modes():
     with pytest.raises(ValueError, match="clipmode must be one of"):
         ft.jit(lambda x: np.choose([0, 1], [x, x], mode="other"))(np.ones(2))
+
+
+# Places of unknown value
+
+
+@pytest.mark.parametrize("place", [0, 2, -1, -6, 5])
+def test_one_element_less(place):
+    for dtype in (int, "u1", "i1"):
+        if place < 0 and dtype == "u1":
+            continue
+        i = np.dtype(dtype).type(place)
+        assert_like_numpy(lambda x, i: np.delete(x, i), V, i)
+        assert_like_numpy(lambda x, i: np.delete(x, i, 1), np.stack([V, -V]), i)
+    check(lambda x: ft.jit(lambda i: np.delete(x, i))(place), V)
+
+
+def test_each_element_left_out():
+    got = ft.vmap(lambda i: fnp.delete(V, i))(np.arange(6))
+    np.testing.assert_array_equal(got, [np.delete(V, i) for i in range(6)])
+
+
+@pytest.mark.parametrize("place", [0, 3, -2, [1, 4], [4, 1, 1], [-1, 6, 0], [2]])
+def test_elements_inserted(place):
+    i = np.array(place)[()]
+    for values in (9.5, V[: i.size] * 2 if i.size > 1 else V[:1]):
+        f = lambda x, v, i: np.insert(x, i, v)
+        assert_like_numpy(f, V, values, i)
+        assert_like_numpy(lambda x, i, v=values: np.insert(x, i, v, axis=1), np.stack([V, -V]), i)
+        check(lambda x, v: ft.jit(f)(x, v, i), V, values)
+    mapped = ft.vmap(lambda i: fnp.insert(V, i, 7.0))(np.stack([i, i]))
+    np.testing.assert_array_equal(mapped[1], np.insert(V, i, 7.0))
+
+
+def test_several_values_at_one_place():
+    assert_like_numpy(lambda x, v, i: np.insert(x, i, v), V, V[::-1], 2)
+    assert_like_numpy(lambda x, v, i: np.insert(x, i, v, axis=0), M, M[:2], 1)
+    agrees(lambda x: np.insert(x, [], x[0]), V)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, ft.jit, ft.vmap])
+def test_places_outside(transform):
+    for place in (6, -7):
+        with pytest.raises(IndexError, match="out of bounds"):
+            transform(lambda i: fnp.delete(V, i))(
+                np.array([place, 0])[: 1 + (transform is ft.vmap)]
+            )
+    for f in (lambda i: fnp.insert(V, i, 0.0), lambda i: fnp.insert(V, [0, i], 0.0)):
+        with pytest.raises(IndexError, match="out of bounds"):
+            ft.jit(f)(7)
+
+
+def test_choices_outside():
+    for transform in (ft.jit, ft.vmap):
+        with pytest.raises(ValueError, match="invalid entry"):
+            transform(lambda i: fnp.choose(i, [1.0, 2.0]))(np.array([0, 2]))
+    with pytest.raises(ValueError, match="invalid entry"):
+        ft.grad(lambda x: np.choose(2, [x, x]))(1.0)
+    with pytest.raises(ValueError, match="clipmode"):
+        ft.grad(lambda x: np.choose(0, [x, x], mode="first"))(1.0)
+
+
+def test_rows_and_columns_keep_their_derivative():
+    f = lambda x: np.ix_(x, [1, 2])[0] * 2.0
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(f(x)))(V), np.full(6, 2.0))
+    assert_like_numpy(lambda i: np.ix_(i, i)[1], np.arange(3))
