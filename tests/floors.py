@@ -152,8 +152,8 @@ FLOORS: list[list[Room]] = [
         room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
-            "elementwise shaping slicing products reductions windows convolutions ordering fourier"
-            " control linalg",
+            "elementwise shaping slicing products reductions windows convolutions gathering"
+            " ordering fourier control linalg",
         ),
         room(
             "testing",

@@ -101,6 +101,8 @@ min = np.minimum
 mul = np.multiply
 ne = np.not_equal
 neg = np.negative
+nextafter = np.nextafter
+population_count = np.bitwise_count
 pow = np.power
 real = np.real
 rem = np.fmod
@@ -114,6 +116,28 @@ square = np.square
 sub = np.subtract
 tan = np.tan
 tanh = np.tanh
+
+
+def complex(x: Any, y: Any) -> Any:
+    """The complex number with these real and imaginary parts: of floats of one dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.complex(np.float32(1.0), np.float32(2.0))
+        np.complex64(1+2j)
+    """
+    return np.add(x, np.multiply(y, 1j))
+
+
+def digamma(x: Any) -> Any:
+    """The derivative of `lgamma`."""
+    return bind(special.digamma, as_operand(x))
+
+
+def lgamma(x: Any) -> Any:
+    """The logarithm of the absolute value of the gamma function."""
+    return bind(special.gammaln, as_operand(x))
 
 
 def div(x: Any, y: Any) -> Any:

@@ -208,6 +208,11 @@ def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
     return broadcast_in_dim(iota(dtype, shape[dimension]), shape, (dimension % len(shape),)).copy()
 
 
+def empty(shape: Sequence[int] | int, dtype: Any = None) -> Any:
+    """An array of zeros, as what stands in an array that nobody has written is not said."""
+    return np.zeros(shape, np.float64 if dtype is None else dtype)
+
+
 def full(shape: Sequence[int] | int, fill_value: Any, dtype: Any = None) -> Any:
     """An array of one value."""
     value = as_operand(fill_value)

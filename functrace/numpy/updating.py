@@ -70,7 +70,7 @@ class AtIndex:
         place = _place(x, self.index, _mode(mode, default), wrap_negative_indices)
         if place.valid is None:
             return read(x, place.index, place.arrays).copy()
-        fill = _filling(x.dtype) if fill_value is None else fill_value
+        fill = filling(x.dtype) if fill_value is None else fill_value
         if 0 in (x.shape[axis] for axis in place.axes):
             x = np.pad(x, [(0, axis in place.axes) for axis in range(x.ndim)])
         found = read(x, place.index, place.arrays)
@@ -266,7 +266,7 @@ def _refuse(mode: Any) -> NoReturn:
     raise ValueError(f"mode={mode!r} is none of {', '.join(map(repr, _MODES))}")
 
 
-def _filling(dtype: np.dtype[Any]) -> Any:
+def filling(dtype: np.dtype[Any]) -> Any:
     """What JAX reads where there is nothing: nan, or the number farthest from zero, or True."""
     if dtype.kind in "fc":
         return dtype.type(np.nan)

@@ -59,3 +59,15 @@ def test_arithmetic():
             assert f(X.astype(dtype) + 2).dtype == ft.jit(f)(X.astype(dtype) + 2).dtype == dtype
     assert lax.sin is np.sin
     assert_works(lax.atan2, np.arctan2(X, X + 2), X, X + 2)
+
+
+def test_parts_bits_and_gamma():
+    assert_works(lax.complex, np.array([1.0 + 2j]), np.array([1.0]), np.array([2.0]))
+    single = lax.complex(np.ones(2, np.float32), np.ones(2, np.float32))
+    assert single.dtype == np.complex64
+    assert_works(lax.lgamma, np.log([6.0, 24.0]), np.array([4.0, 5.0]))
+    euler = 0.5772156649015329
+    assert_works(lax.digamma, np.array([-euler, 1 - euler]), np.array([1.0, 2.0]))
+    assert lax.population_count(np.uint8(255)) == 8
+    assert ft.jit(lax.nextafter)(1.0, 2.0) == np.nextafter(1.0, 2.0)
+    assert lax.empty((2, 3), np.int8).dtype == np.int8
