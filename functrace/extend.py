@@ -19,7 +19,7 @@ from functrace import tree
 from functrace.errors import MissingRuleError, OperandError, PrimitiveError, RuleOutputError
 from functrace.ir import primitive as _primitive
 from functrace.ir.emission import Code
-from functrace.ir.primitive import PRIMITIVES
+from functrace.ir.primitive import PRIMITIVES, Values
 from functrace.ir.program import Constant, Equation, Program, Source, Variable
 from functrace.ir.structure import Choice, Loop, Run, structure_of
 from functrace.ir.types import ArrayType, type_of
@@ -81,13 +81,8 @@ class _Checked:
 
 def _checked_vjp(rule: Callable[..., Any]) -> Callable[..., Any]:
     def vjp(
-        self: Any,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self: Any, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         parts = rule(self, cotangent, inputs, output, needed, **params)
         if not isinstance(parts, tuple | list):
             raise _returned(
@@ -108,9 +103,7 @@ def _checked_vjp(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _checked_jvp(rule: Callable[..., Any]) -> Callable[..., Any]:
-    def jvp(
-        self: Any, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self: Any, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         result = rule(self, inputs, tangents, output, **params)
         if not self.multiple_outputs:
             return _fitted(self, "jvp", rule, result, output, "the output")
@@ -292,9 +285,7 @@ class WrappedFunction(Primitive):
                 "functrace.extend.wrap(..., infer=lambda *types: ArrayType(shape, dtype)).",
             ) from error
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Call the given rule, with zeros for tangents that are zero."""
         if self.given_jvp is None:
             raise MissingRuleError.of(self.name, "jvp")
@@ -305,13 +296,8 @@ class WrappedFunction(Primitive):
         return self.given_jvp(inputs, full, output, **params)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """Call the given rule; of one input its cotangent may stand alone."""
         if self.given_vjp is None:
             raise MissingRuleError.of(self.name, "vjp")
@@ -319,7 +305,7 @@ class WrappedFunction(Primitive):
         return result if isinstance(result, tuple | list) else (result,)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Call the function for each example: nothing is known of it that would be faster."""
         moved = [

@@ -15,14 +15,13 @@ does not (a comparison, a loop) is only given what was looked at before.
 from __future__ import annotations
 
 from cmath import isfinite
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from functrace.backends.numpy_passes import simplify
-from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import PRIMITIVES, Primitive, Types
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType
 from functrace.primitives import elementwise
@@ -65,11 +64,7 @@ class RequireFinite(Primitive):
         return x
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """A call, unless a number of Python's is finite."""
         type = outputs[0]

@@ -18,7 +18,7 @@ import numpy as np
 from functrace.backends.compiling import interpreter
 from functrace.backends.runtime import stacked
 from functrace.control.collectives import combines_examples
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.program import Constant, Program, input_types, output_types
 from functrace.ir.structure import Choice, T, nearest
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
@@ -231,7 +231,7 @@ class Switch(Primitive):
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
         return self.interpret([index, *inputs], params)
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """As `run`."""
         branches, (index, *operands) = params["branches"], inputs
         chosen = branches[nearest(index, len(branches))]
@@ -244,7 +244,7 @@ class Switch(Primitive):
     def bind_like(
         self,
         index: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         branches: Sequence[Program],
         params: dict[str, Any],
         choice: Chosen,
@@ -253,7 +253,7 @@ class Switch(Primitive):
         return bind(self, index, *inputs, branches=tuple(branches), **choice_params(choice))
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Choose among the Programs in forward mode."""
         branches = params["branches"]
@@ -271,7 +271,7 @@ class Switch(Primitive):
         return results[:count], tuple(scattered(results[count:], mask))
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run what needs no tangents of the chosen Program, and then what does."""
         branches = params["branches"]
@@ -323,7 +323,7 @@ class Switch(Primitive):
         )
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Run the forward half of the chosen Program; its backward half waits in a pullback."""
         branches = params["branches"]
@@ -364,7 +364,7 @@ class Switch(Primitive):
         return outputs, Pullback(self.name, pull_back, makes_zeros=True)
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Choose among the Programs with zeros that stay."""
         kept = [keeping_zeros(branch, tuple(marked[1:])) for branch in params["branches"]]
@@ -373,8 +373,8 @@ class Switch(Primitive):
 
     def bind_backward(
         self,
-        inputs: Sequence[Any],
-        given: Sequence[Any],
+        inputs: Values,
+        given: Values,
         branches: Sequence[Program],
         gives: Mask,
         params: dict[str, Any],
@@ -384,13 +384,8 @@ class Switch(Primitive):
         return self.bind_like(inputs[0], given, branches, params, choice)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose, where the Programs are linear in the inputs whose values are not known."""
         branches = params["branches"]
         is_linear = tuple(isinstance(x, LinearValue) for x in inputs[1:])
@@ -422,7 +417,7 @@ class Switch(Primitive):
         return [None, *scattered(scattered(parts, mask), is_linear)]
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Choose once for all examples, or, where the choice is batched, for each of them."""
         branches = params["branches"]
@@ -526,7 +521,7 @@ class SwitchEach(Switch):
         """Run each Program on the examples that chose it."""
         return self.interpret([index, *inputs], params)
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """As `run`."""
         index, *inputs = inputs
         branches, size, axes = params["branches"], params["examples"], params["operand_axes"]
@@ -554,7 +549,7 @@ class SwitchEach(Switch):
     def bind_like(
         self,
         index: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         branches: Sequence[Program],
         params: dict[str, Any],
         choice: Chosen,
@@ -570,8 +565,8 @@ class SwitchEach(Switch):
 
     def bind_backward(
         self,
-        inputs: Sequence[Any],
-        given: Sequence[Any],
+        inputs: Values,
+        given: Values,
         branches: Sequence[Program],
         gives: Mask,
         params: dict[str, Any],
@@ -585,13 +580,8 @@ class SwitchEach(Switch):
         return [np.sum(x, axis=0) if sums else x for x, sums in zip(found, shared, strict=True)]
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """As for one choice; the cotangents of operands that examples share are summed."""
         one = [inputs[0]]
         for x, axis in zip(inputs[1:], params["operand_axes"], strict=True):
@@ -605,7 +595,7 @@ class SwitchEach(Switch):
         ]
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Count the examples of both axes along one."""
         inner: int = params["examples"]

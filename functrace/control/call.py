@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from functrace.backends.compiling import run_again
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.program import Program, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType
@@ -49,7 +49,7 @@ class Call(Primitive):
         """Run the Program; compiled from its second time on, as many are made for one call."""
         return tuple(run_again(params["program"], inputs, params.get("backend")))
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """Evaluate the Program."""
         return tuple(run_program(params["program"], inputs))
 
@@ -57,14 +57,12 @@ class Call(Primitive):
         """The types of the Program's outputs."""
         return output_types(params["program"])
 
-    def portable(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> tuple[Primitive, dict[str, Any]]:
+    def portable(self, types: Types, params: dict[str, Any]) -> tuple[Primitive, dict[str, Any]]:
         """The same, for whatever backend there is where it is read."""
         return self, {"program": params["program"]}
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Run the Program in forward mode."""
         program: Program = params["program"]
@@ -76,7 +74,7 @@ class Call(Primitive):
         return results[:count], tuple(scattered(results[count:], pushed.has_tangent))
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run what needs no tangents, and then what does."""
         program: Program = params["program"]
@@ -88,7 +86,7 @@ class Call(Primitive):
         return results[:count], tuple(scattered(pushed, form.has_tangent))
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Run the forward half of the Program; the backward half waits in a pullback."""
         program: Program = params["program"]
@@ -105,20 +103,15 @@ class Call(Primitive):
         return results[:count], pullback
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run the Program with zeros that stay."""
         program, has_zeros = keeping_zeros(params["program"], tuple(marked))
         return bind(self, *inputs, **{**params, "program": program}), has_zeros
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose, where the Program is linear in the inputs whose values are not known."""
         program: Program = params["program"]
         is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
@@ -132,7 +125,7 @@ class Call(Primitive):
         return scattered(scattered(parts, mask), is_linear)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Run the Program for all examples at once."""
         form = batched(params["program"], size, axes)

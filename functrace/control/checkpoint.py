@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from functrace import tree
 from functrace.control.call import Call
 from functrace.errors import ArgumentError
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.program import Equation, Program, Variable
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, type_of
@@ -58,9 +58,7 @@ class Name(Copy):
         """The cotangent as it is."""
         return cotangent
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, name: str
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, name: str) -> Any:
         """Name the whole batch."""
         return bind(self, *inputs, name=name), axes[0]
 
@@ -164,14 +162,12 @@ class Remat(Call):
         """What is computed again must not be shared with what was computed before."""
         return super().structure(inputs, params)._replace(is_apart=True)
 
-    def portable(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> tuple[Primitive, dict[str, Any]]:
+    def portable(self, types: Types, params: dict[str, Any]) -> tuple[Primitive, dict[str, Any]]:
         """The Program without the policy, which is Python."""
         return self, {**params, "policy": None}
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run what needs no tangents, keep what the policy names, and compute the rest again."""
         program, policy = params["program"], params["policy"]
@@ -188,7 +184,7 @@ class Remat(Call):
         return results[:count], tuple(scattered(pushed, form.has_tangent))
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Run the Program and keep what the policy names; a pullback will run it again."""
         program, policy = params["program"], params["policy"]

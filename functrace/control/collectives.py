@@ -20,7 +20,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, AxisNameError
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType
 from functrace.primitives.indexing import INDICES, gather
@@ -75,7 +75,7 @@ class Collective(Primitive):
         return bind(self, x, index, **params), 0
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Combine the examples of the named axis; those of another one stay apart."""
         x, index = inputs
@@ -131,13 +131,7 @@ class Pextreme(Collective):
         return x, None
 
     def jvp(
-        self,
-        inputs: Sequence[Any],
-        tangents: Sequence[Any],
-        output: Any,
-        *,
-        axis_name: Hashable,
-        axis_size: int,
+        self, inputs: Values, tangents: Values, output: Any, *, axis_name: Hashable, axis_size: int
     ) -> Any:
         """The mean of the winners' tangents."""
         x, index = inputs

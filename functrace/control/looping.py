@@ -28,7 +28,7 @@ from functrace.control.reversing import (
     transposed_body,
     with_kept_zeros,
 )
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.program import Constant, Program, Variable, output_types
 from functrace.ir.structure import Loop, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
@@ -81,7 +81,7 @@ class Looping(Primitive):
         raise NotImplementedError
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Loop over the body in forward mode, with the tangents among constants, carries and rows.
 
@@ -119,7 +119,7 @@ class Looping(Primitive):
         )
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Loop over what needs no tangents, and then scan, over its residuals, what does."""
         loop = self.structure(inputs, params)
@@ -130,7 +130,7 @@ class Looping(Primitive):
         return results[:count], plan.push(bind_loop, loop, tangents, results[count:])
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Loop over the forward half of the body, and stack its residuals for the way back."""
         loop = self.structure(inputs, params)
@@ -146,7 +146,7 @@ class Looping(Primitive):
         return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Loop over a body that keeps them."""
         loop = self.structure(inputs, params)
@@ -214,7 +214,7 @@ class Scan(Looping):
             ),
         )
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """Run the body for each row, and stack what it returns."""
         body, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
         length = len(rows[0]) if length is None else length
@@ -248,13 +248,8 @@ class Scan(Looping):
         return (*results[:count], *(with_axis(type, size, 0) for type in results[count:]))
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose of a scan that is linear in the inputs whose values are not known.
 
         It is a scan from the last row to the first, of the body's transpose. Carries that depend
@@ -295,7 +290,7 @@ class Scan(Looping):
         ]
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Scan the body for all examples at once; rows have the examples along their axis 0."""
         loop = self.structure(inputs, params)
@@ -387,7 +382,7 @@ class While(Looping):
         """Evaluate the two Programs in turn."""
         return self.interpret(inputs, params)
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """As `run`."""
         condition, body, first = params["condition"], params["body"], params["constants"]
         constants, carry = inputs[:first], list(inputs[first:])
@@ -407,7 +402,7 @@ class While(Looping):
         return (*results[:count], *(with_axis(type, ANY_LENGTH, 0) for type in results[count:]))
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Loop for all examples at once, as long as one of them goes on.
 

@@ -7,6 +7,7 @@ a result is written, and when memory is let go, is the backend's business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +30,9 @@ class Operand(NamedTuple):
     def is_scalar_constant(self) -> bool:
         """Whether it is a number that is known now."""
         return not self.type.shape and self.value is not UNKNOWN
+
+
+Operands = Sequence[Operand]
 
 
 class Code(NamedTuple):

@@ -11,8 +11,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from functrace.errors import MissingRuleError, PrimitiveError
-from functrace.ir.emission import Code, Namer, Operand
+from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.types import ArrayType
+
+Values = Sequence[Any]
+"""What stands for inputs, outputs, tangents or cotangents of a rule, one for each."""
+
+Types = Sequence[ArrayType]
+"""The types of such, one for each."""
 
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by its name: what parses a printed Program looks here."""
@@ -224,7 +230,7 @@ class Primitive:
         """Whether its rules call NumPy alone, and no code of the user's."""
         return self.is_own and not (self.holds_programs or self.calls_python)
 
-    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+    def is_total_for(self, types: Types, params: dict[str, Any]) -> bool:
         """Whether it cannot fail for any values of inputs of these types.
 
         Args:
@@ -295,7 +301,7 @@ class Primitive:
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -334,11 +340,7 @@ class Primitive:
         return 0 if self.makes_views else sum(abs(type.size) for type in outputs)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The operation as Python source over NumPy; None where `run` is to be called.
 
@@ -350,9 +352,7 @@ class Primitive:
         """
         return None
 
-    def portable(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> tuple[Primitive, dict[str, Any]]:
+    def portable(self, types: Types, params: dict[str, Any]) -> tuple[Primitive, dict[str, Any]]:
         """What is written to a file in place of an application: parameters without functions.
 
         Args:
@@ -365,9 +365,7 @@ class Primitive:
         """
         return self, params
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Push tangents forward: the output's tangent (or tuple of them), None for zero.
 
         Args:
@@ -379,13 +377,8 @@ class Primitive:
         raise MissingRuleError.of(self.name, "jvp")
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """Pull the cotangent of the output back: one cotangent for each input, None for zero.
 
         Args:
@@ -400,20 +393,15 @@ class Primitive:
         raise MissingRuleError.of(self.name, "vjp")
 
     def vjp_over(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """As `vjp`, where the cotangent is an array that nobody else has: it may be written.
 
         The cotangent of the first input may be that array; no other shares memory with it.
         """
         raise MissingRuleError.of(self.name, "vjp_over")
 
-    def accumulate(self, total: Any, cotangent: Any, inputs: Sequence[Any], **params: Any) -> Any:
+    def accumulate(self, total: Any, cotangent: Any, inputs: Values, **params: Any) -> Any:
         """Add the cotangent of the first input to what it is already, in place.
 
         For primitives whose `vjp` makes an array that is zero nearly everywhere. It gives no
@@ -444,7 +432,7 @@ class Primitive:
         raise ValueError("assignment destination is read-only")
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Apply the operation to tangents or cotangents so that their zeros stay zero.
 
@@ -459,12 +447,12 @@ class Primitive:
         """
         return None
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """As `run`, for a primitive that holds Programs: equation by equation, on any tracers."""
         raise MissingRuleError.of(self.name, "interpret")
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Compute the output and its tangent together.
 
@@ -479,7 +467,7 @@ class Primitive:
         raise MissingRuleError.of(self.name, "jvp")
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """As `push_forward`, for tangents of which nothing is known while the inputs are.
 
@@ -493,7 +481,7 @@ class Primitive:
         return None
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Compute the output, and keep what the way back will need.
 
@@ -508,7 +496,7 @@ class Primitive:
         raise MissingRuleError.of(self.name, "vjp")
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Apply the operation to each of ``size`` examples at once.
 

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import Primitive
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, result_dtype
 from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import add_tangents, conform, shape_of, widen
@@ -365,11 +365,7 @@ class Contract(Primitive):
         return math.prod(lengths.values()) * (2 if is_sum else 1)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The product of matrices that `Plan.run` runs, with the shapes written out."""
         if any(ANY_LENGTH in operand.type.shape for operand in inputs):
@@ -380,7 +376,7 @@ class Contract(Primitive):
         )
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """A contraction that keeps zeros, unless the other operand is known to be finite."""
         t, factor = inputs if marked[0] else reversed(inputs)
@@ -392,9 +388,7 @@ class Contract(Primitive):
             subscripts = f"{plan.second},{plan.first}->{plan.output}"
         return bind(contract_or_zero, t, factor, subscripts=subscripts), True
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, subscripts: str
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, *, subscripts: str) -> Any:
         """Linear in each operand."""
         total = None
         if tangents[0] is not None:
@@ -406,14 +400,8 @@ class Contract(Primitive):
         return total
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        subscripts: str,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, subscripts: str
+    ) -> Values:
         """The cotangent contracted with the other operand."""
         plan = PLANS.get(subscripts) or plan_of(subscripts)
         x, y = inputs
@@ -429,12 +417,7 @@ class Contract(Primitive):
         return first, second
 
     def batch(
-        self,
-        size: int,
-        inputs: Sequence[Any],
-        axes: Sequence[int | None],
-        *,
-        subscripts: str,
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, subscripts: str
     ) -> tuple[Any, Any]:
         """One label more."""
         ranks = tuple(len(shape_of(x)) for x in inputs)
@@ -471,30 +454,20 @@ class ContractOrZero(Contract):
         return _with_zeros(plan.run, t, factor, output, both=self.both)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """`run` is called."""
         return None
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """It keeps those of the first operand as it is."""
         return (bind(zero_contract, *inputs, **params), True) if marked[1] else None
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        subscripts: str,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, subscripts: str
+    ) -> Values:
         """As of the plain contraction, with the zeros kept."""
         plan = plan_of(subscripts)
         t, factor = inputs

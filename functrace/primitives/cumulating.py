@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.types import ArrayType
 from functrace.primitives.elementwise import Elementwise, all_finite, product_or_zero
 from functrace.primitives.indexing import INDICES, scatter_add
@@ -77,13 +77,7 @@ class CumulativeSum(Linear):
         return bind(self, cotangent, axis=axis, reverse=not reverse)
 
     def batch(
-        self,
-        size: int,
-        inputs: Sequence[Any],
-        axes: Sequence[int | None],
-        *,
-        axis: int,
-        reverse: bool,
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int, reverse: bool
     ) -> Any:
         """Sum in all examples."""
         (x,), (batch_axis,) = inputs, axes
@@ -123,9 +117,7 @@ class SumAt(Linear):
         index = (*(slice(None),) * axis, INDICES)
         return bind(scatter_add, terms, place, index=index, shape=input.shape, unique=False)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int) -> Any:
         """Sum in all examples; the places are known, and so the same for all."""
         x, starts = inputs
         return bind(self, in_front(x, axes[0]), starts, axis=axis + 1), 0
@@ -171,13 +163,7 @@ class Recurrence(Primitive):
         return 2 * abs(outputs[0].size)
 
     def jvp(
-        self,
-        inputs: Sequence[Any],
-        tangents: Sequence[Any],
-        output: Any,
-        *,
-        axis: int,
-        reverse: bool,
+        self, inputs: Values, tangents: Values, output: Any, *, axis: int, reverse: bool
     ) -> Any:
         """The same recurrence; a tangent of a factor is one of a term, times what it multiplies."""
         of_factors, of_terms = tangents
@@ -194,13 +180,13 @@ class Recurrence(Primitive):
     def vjp(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         axis: int,
         reverse: bool,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """The transposed recurrence."""
         factors, terms = inputs
         of_terms = bind(self, factors, cotangent, axis=axis, reverse=not reverse)
@@ -214,19 +200,13 @@ class Recurrence(Primitive):
         return of_factors, _in_dtype_of(of_terms, terms)
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """It keeps them in any case."""
         return bind(self, *inputs, **params), True
 
     def batch(
-        self,
-        size: int,
-        inputs: Sequence[Any],
-        axes: Sequence[int | None],
-        *,
-        axis: int,
-        reverse: bool,
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int, reverse: bool
     ) -> Any:
         """Solve all examples at once."""
         rows = [in_each(size, x, place) for x, place in zip(inputs, axes, strict=True)]
@@ -386,7 +366,7 @@ class ProductPullback(Primitive):
         """Two products and a sum for each element."""
         return 3 * abs(outputs[0].size)
 
-    def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, axis: int) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, *, axis: int) -> Any:
         """The product rule for the recurrence times the products before."""
         cotangent, x, products = inputs
         of_cotangent, of_x, _ = tangents
@@ -404,14 +384,8 @@ class ProductPullback(Primitive):
         return pulled if change is None else pulled + change
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        axis: int,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, axis: int
+    ) -> Values:
         """The transpose of each of these terms."""
         given, x, products = inputs
         pushed = product_or_zero(cotangent, before(products, axis, 1))
@@ -426,16 +400,14 @@ class ProductPullback(Primitive):
         return of_given, _in_dtype_of(of_x, x), None
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """By the recurrence, which keeps them."""
         cotangent, x, products = inputs
         later = bind(recurrence, x, cotangent, reverse=True, **params)
         return product_or_zero(later, before(products, params["axis"], 1)), True
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int) -> Any:
         """Pull all examples back at once."""
         rows = [in_each(size, x, place) for x, place in zip(inputs, axes, strict=True)]
         return bind(self, *rows, axis=axis + 1), 0
@@ -529,7 +501,7 @@ class Accumulation(Primitive):
         factors = np.concatenate([first, factors], axis)
         return factors, lambda t: np.concatenate([t[head], by_element(t[rest], out, last, x)], axis)
 
-    def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, axis: int) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, *, axis: int) -> Any:
         """The recurrence of the tangents."""
         if tangents[0] is None:
             return None
@@ -542,22 +514,14 @@ class Accumulation(Primitive):
                 numpy_warnings.end_of_rule(begun)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        axis: int,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, axis: int
+    ) -> Values:
         """Its transpose."""
         factors, pull = self.slopes(inputs[0], output, axis, inputs[1:])
         found = pull(bind(recurrence, factors, cotangent, axis=axis, reverse=True))
         return (found, *(None,) * (len(inputs) - 1))
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int) -> Any:
         """Accumulate all examples at once; such that start at other places are put in one line."""
         x, *starts = inputs
         if not starts or axes[1] is None:
@@ -605,14 +569,8 @@ class CumulativeProduct(Accumulation):
     """Products so far."""
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        axis: int,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, axis: int
+    ) -> Values:
         """Without new starts by a primitive of its own, which is quicker than the recurrence."""
         if len(inputs) > 1:
             return super().vjp(cotangent, inputs, output, needed, axis=axis)
@@ -641,14 +599,8 @@ class CumulativeExtreme(Accumulation):
         return factors, lambda t: np.where(wins, t * share, 0)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        axis: int,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, axis: int
+    ) -> Values:
         """Of ordinary arrays without ties, sums of the cotangents from extreme to extreme."""
         x, *starts = inputs
         if not starts and all(type(part) is np.ndarray for part in (cotangent, x, output)):

@@ -26,8 +26,8 @@ import numpy as np
 from numpy import float64
 
 from functrace.errors import OperandError
-from functrace.ir.emission import Code, Namer, Operand, array_constant
-from functrace.ir.primitive import Primitive
+from functrace.ir.emission import Code, Namer, Operand, Operands, array_constant
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import (
     ANY_LENGTH,
     UNKNOWN,
@@ -201,7 +201,7 @@ class Elementwise(Primitive):
         self.run: Callable[..., Any] = run
         self.keeps_weak = keeps_weak
 
-    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+    def is_total_for(self, types: Types, params: dict[str, Any]) -> bool:
         """But for powers of integers, whose exponents must not be negative."""
         is_whole = all(type.dtype.kind in "biu" for type in types)
         return self.is_total and not (self.ufunc is np.power and is_whole)
@@ -229,7 +229,7 @@ class Elementwise(Primitive):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -242,11 +242,7 @@ class Elementwise(Primitive):
         return result
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The operator or the ufunc, on arrays with an array to write to."""
         symbol = SYMBOLS.get(self.run)
@@ -327,9 +323,7 @@ class Elementwise(Primitive):
                     places[number] = array or places[number]
         return places
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """The sum of the maps, each applied to its tangent."""
         if self.locally_constant:
             return None
@@ -351,13 +345,7 @@ class Elementwise(Primitive):
                 numpy_warnings.end_of_rule(begun)
         return total
 
-    def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-    ) -> Sequence[Any]:
+    def vjp(self, cotangent: Any, inputs: Values, output: Any, needed: Values) -> Values:
         """Each map applied to the cotangent, and fitted to the input."""
         partials = self.partials
         if not partials:
@@ -392,13 +380,13 @@ class Elementwise(Primitive):
         return parts
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Products, quotients and what is like them keep zeros by other primitives."""
         return None if self.keep is None else self.keep(inputs, marked)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Line up the batch axes in front; broadcasting does the rest."""
         ranks = [
@@ -586,7 +574,7 @@ class OrZero(Elementwise):
     """A product or a quotient that is zero wherever the first input is."""
 
     def keep_zeros(
-        self, inputs: Sequence[Any], marked: Sequence[bool], params: dict[str, Any]
+        self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """The zeros of the first input are structural then; of a product also the second's."""
         x, y = inputs
@@ -595,11 +583,7 @@ class OrZero(Elementwise):
         return bind(zero_product if marked[1] else kept_product, x, y), True
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The function; for scalars one that needs no care about warnings."""
         if outputs[0].shape or outputs[0].dtype.kind != "f":
@@ -816,11 +800,7 @@ class Power(Elementwise):
     differs_for_scalars = True
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The operator, but where what it gives depends on the values."""
         x, y = inputs
@@ -1148,11 +1128,7 @@ class Select(Elementwise):
         return ArrayType(shape, result_dtype(*types[1:]))
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's function, or the choice of bits; of numbers Python's choice."""
         python = None
@@ -1235,7 +1211,7 @@ class Round(LocallyConstant):
         return ArrayType(x.shape, np.round(np.zeros(1, x.dtype), decimals).dtype)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Round the whole batch."""
         return bind(self, *inputs, **params), axes[0]

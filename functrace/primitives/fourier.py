@@ -20,7 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.ir.emission import Code, Namer, Operand
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import Types, Values
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import Linear, cast_to
 from functrace.tracing.tracer import bind
@@ -143,11 +144,7 @@ class Fourier(Transform):
         return ArrayType(x.shape, np.result_type(x.dtype, 1j))
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's function, which along several axes has no use for memory."""
         name, along = "ifft" if params["inverse"] else "fft", params["along"]
@@ -160,9 +157,7 @@ class Fourier(Transform):
         """Itself."""
         return _fitted(bind(self, cotangent, **params), input)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """Transform all examples."""
         (x,), (batch_axis,) = inputs, axes
         assert batch_axis is not None
@@ -173,9 +168,7 @@ class Fourier(Transform):
 class AlongOneAxis(Transform):
     """A transform between real numbers and half of their frequencies, along one ``axis``."""
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """Transform all examples."""
         (x,), (batch_axis,) = inputs, axes
         assert batch_axis is not None
@@ -199,11 +192,7 @@ class FourierOfReal(AlongOneAxis):
         return ArrayType(shape, np.result_type(x.dtype, 1j))
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's function."""
         axis = params["axis"]
@@ -237,11 +226,7 @@ class FourierToReal(AlongOneAxis):
         return ArrayType((*x.shape[:axis], n, *x.shape[axis + 1 :]), real)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's function."""
         return _code_along(names, "irfft", params["n"], params["axis"], params["norm"])

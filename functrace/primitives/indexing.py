@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.ir.emission import Code, Namer, Operand, written_over, zeros_with
-from functrace.ir.primitive import Primitive
+from functrace.ir.emission import Code, Namer, Operands, written_over, zeros_with
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, type_of
 from functrace.primitives.linear import (
     Linear,
@@ -222,7 +222,7 @@ class GetItem(Linear):
         super().__init__(name, makes_views=makes_views, **traits)
         self.makes_arrays = makes_views  # of an element only where the index has an ellipsis
 
-    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+    def is_total_for(self, types: Types, params: dict[str, Any]) -> bool:
         """Arrays of indices may be out of range."""
         return len(types) == 1
 
@@ -233,11 +233,7 @@ class GetItem(Linear):
         return np.asarray(x)[_filled(index, arrays)]
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Python's brackets."""
         if not inputs[0].type.shape:
@@ -258,7 +254,7 @@ class GetItem(Linear):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -280,13 +276,8 @@ class GetItem(Linear):
         return bind(scatter_add, cotangent, *arrays, index=index, shape=input.shape, unique=unique)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose; of an ordinary array by a shorter way, as most functions read elements."""
         x = inputs[0]
         if type(x) is not np.ndarray or type(cotangent) is Tracer:
@@ -300,13 +291,7 @@ class GetItem(Linear):
         return (result, *(None,) * (len(inputs) - 1))
 
     def accumulate(
-        self,
-        total: Any,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        *,
-        index: Index,
-        unique: bool = False,
+        self, total: Any, cotangent: Any, inputs: Values, *, index: Index, unique: bool = False
     ) -> Any:
         """Add at the index only: reading all elements one by one takes no array for each."""
         if type(total) is not np.ndarray:
@@ -334,7 +319,7 @@ class GetItem(Linear):
     def batch(
         self,
         size: int,
-        inputs: Sequence[Any],
+        inputs: Values,
         axes: Sequence[int | None],
         *,
         index: Index,
@@ -386,7 +371,7 @@ class ScatterAdd(Linear):
     is_fresh = True
     makes_zero_tangents = True
 
-    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+    def is_total_for(self, types: Types, params: dict[str, Any]) -> bool:
         """Arrays of indices may be out of range."""
         return len(types) == 1
 
@@ -402,11 +387,7 @@ class ScatterAdd(Linear):
         return result
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Zeros, written or added to at the index."""
         (type,) = outputs
@@ -447,7 +428,7 @@ class ScatterAdd(Linear):
     def batch(
         self,
         size: int,
-        inputs: Sequence[Any],
+        inputs: Values,
         axes: Sequence[int | None],
         *,
         index: Index,
@@ -473,9 +454,7 @@ class Writing(Primitive):
     linear_in = (0, 1)
     keeps_nan = True
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Put the values' tangent into that of the array."""
         if tangents[0] is None and tangents[1] is None:
             return None
@@ -516,11 +495,7 @@ class IndexAdd(Writing):
         return x
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Adding in place, into a copy where the array is still needed."""
         index = params["index"]
@@ -550,13 +525,13 @@ class IndexAdd(Writing):
     def vjp(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         index: Index,
         unique: bool = False,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """The array gets the cotangent as it is, and the values what stands at the index."""
         x, values, *arrays = inputs
         result: list[Any] = [None] * len(inputs)
@@ -567,13 +542,8 @@ class IndexAdd(Writing):
         return result
 
     def vjp_over(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The array gets the cotangent itself."""
         x, part, *rest = self.vjp(cotangent, inputs, output, needed, **params)
         return x, _apart(part), *rest
@@ -581,7 +551,7 @@ class IndexAdd(Writing):
     def batch(
         self,
         size: int,
-        inputs: Sequence[Any],
+        inputs: Values,
         axes: Sequence[int | None],
         *,
         index: Index,
@@ -694,7 +664,7 @@ class IndexUpdate(Writing):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -713,11 +683,7 @@ class IndexUpdate(Writing):
         return x
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Writing, into a copy where the array is still needed."""
         x, value = inputs[:2]
@@ -751,13 +717,13 @@ class IndexUpdate(Writing):
     def vjp(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         index: Index,
         unique: bool = False,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """What was overwritten gets nothing; the value gets what stands in its place."""
         _, value, *arrays = inputs
         result: list[Any] = [None] * len(inputs)
@@ -774,13 +740,13 @@ class IndexUpdate(Writing):
     def vjp_over(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         index: Index,
         unique: bool = False,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """Write the zeros into the cotangent itself."""
         _, part, *rest = self.vjp(
             cotangent, inputs, output, (None, *needed[1:]), index=index, unique=unique
@@ -810,7 +776,7 @@ class IndexUpdate(Writing):
     def batch(
         self,
         size: int,
-        inputs: Sequence[Any],
+        inputs: Values,
         axes: Sequence[int | None],
         *,
         index: Index,

@@ -16,8 +16,8 @@ from numpy import float64, ndarray
 
 from functrace import tree
 from functrace.errors import MissingRuleError, UnknownValueError
-from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import Primitive
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.tracing.entrances import at_entrance
 from functrace.tracing.places import source_of, user_place
@@ -250,22 +250,15 @@ class Linear(Primitive):
         """
         raise MissingRuleError.of(self.name, "transpose")
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """A linear function is its own derivative."""
         if tangents[0] is None:
             return None
         return bind(self, tangents[0], *inputs[1:], **params)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose."""
         result = None
         if needed[0] is not None:
@@ -278,20 +271,13 @@ class LocallyConstant(Primitive):
 
     locally_constant = True
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Zero."""
         return None
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """Zero."""
         return (None,) * len(inputs)
 
@@ -313,11 +299,7 @@ class Copy(Linear):
         return x
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Memory of its own where an array is to be written, else nothing to do."""
         return Code("{0}.copy()") if inputs[0].type.shape else None
@@ -326,7 +308,7 @@ class Copy(Linear):
         """The cotangent as it is."""
         return cotangent
 
-    def batch(self, size: int, inputs: Sequence[Any], axes: Sequence[int | None]) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None]) -> Any:
         """Copy the whole batch."""
         return bind(self, *inputs), axes[0]
 
@@ -348,11 +330,7 @@ class AsArray(Copy):
         return x.strong
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's function."""
         is_double = inputs[0].type == ArrayType((), np.dtype(np.float64))
@@ -381,7 +359,7 @@ class Cast(Linear):
     keeps_arrays = True
     is_elementwise = True
 
-    def is_total_for(self, types: Sequence[ArrayType], params: dict[str, Any]) -> bool:
+    def is_total_for(self, types: Types, params: dict[str, Any]) -> bool:
         """A scalar that is no whole number is none in Python's either."""
         return bool(types[0].shape) or params["dtype"].kind in "fc"
 
@@ -396,11 +374,7 @@ class Cast(Linear):
         return ArrayType(x.shape, dtype)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's conversion."""
         dtype = params["dtype"]
@@ -415,7 +389,7 @@ class Cast(Linear):
         return bind(self, cotangent, dtype=input.dtype) if input.is_inexact else None
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, dtype: np.dtype[Any]
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, dtype: np.dtype[Any]
     ) -> Any:
         """Cast the whole batch."""
         return bind(self, *inputs, dtype=dtype), axes[0]
@@ -443,9 +417,7 @@ class StopGradient(Copy):
 
     locally_constant = True
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Zero."""
         return None
 

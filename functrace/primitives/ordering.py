@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from functrace.ir.primitive import Values
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import LocallyConstant, in_front, shape_of
 from functrace.tracing.tracer import bind
@@ -36,7 +37,7 @@ class ArgSort(LocallyConstant):
         return abs(inputs[0].size) * math.ceil(math.log2(max(length, 2)))
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int, kind: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int, kind: Any
     ) -> Any:
         """Sort in all examples."""
         (x,), (batch_axis,) = inputs, axes
@@ -64,13 +65,7 @@ class ArgPartition(LocallyConstant):
         return ArrayType(x.shape, np.dtype(np.intp))
 
     def batch(
-        self,
-        size: int,
-        inputs: Sequence[Any],
-        axes: Sequence[int | None],
-        *,
-        axis: int,
-        **params: Any,
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int, **params: Any
     ) -> Any:
         """Partition all examples."""
         (x,), (batch_axis,) = inputs, axes
@@ -102,9 +97,7 @@ class SearchSorted(LocallyConstant):
         steps = math.ceil(math.log2(max(abs(inputs[0].size), 1) + 1))
         return abs(inputs[1].size) * steps
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, side: str
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, side: str) -> Any:
         """Values by the batch are searched at once; in several arrays, by counting."""
         a, v = inputs
         a_axis, v_axis = axes

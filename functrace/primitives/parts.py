@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.emission import Code, Namer, Operand
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import Types, Values
 from functrace.ir.types import ArrayType, broadcast_shapes
 from functrace.primitives.elementwise import Elementwise, PartialMap, resolved_dtypes
 from functrace.primitives.linear import conform, widen
@@ -50,11 +51,7 @@ class Parts(Elementwise):
         return tuple(ArrayType(shape, dtype) for dtype in dtypes[self.ufunc.nin :])
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The ufunc, on arrays with arrays to write to."""
         call = f"np.{self.ufunc.__name__}({', '.join(self.places(names, inputs))}"
@@ -63,9 +60,7 @@ class Parts(Elementwise):
         into = f"{call}, out=({{out[0]}}, {{out[1]}}))"
         return Code(f"{call})", into, in_place=True, is_contiguous=None)
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """The sum of the maps, for the output that varies."""
         total = None
         for tangent, partial in zip(tangents, self.partials, strict=True):
@@ -74,9 +69,7 @@ class Parts(Elementwise):
                 total = term if total is None else total + term
         return (None, total) if self.varies else (total, None)
 
-    def vjp(
-        self, cotangent: Any, inputs: Sequence[Any], output: Any, needed: Sequence[Any]
-    ) -> Sequence[Any]:
+    def vjp(self, cotangent: Any, inputs: Values, output: Any, needed: Values) -> Values:
         """Each map applied to the cotangent of the output that varies."""
         t = cotangent[self.varies]
         return [
@@ -85,7 +78,7 @@ class Parts(Elementwise):
         ]
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Line up the batch axes in front; broadcasting does the rest."""
         output, axis = super().batch(size, inputs, axes, **params)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import AxisRangeError
-from functrace.ir.emission import Code, Namer, Operand
-from functrace.ir.primitive import Primitive
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, type_of
 from functrace.primitives.elementwise import Elementwise, all_finite
 from functrace.primitives.linear import (
@@ -216,11 +216,7 @@ class Sum(Linear):
         return abs(inputs[0].size)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """A product with ones, or the ufunc's method."""
         return sum_code(names, inputs[0].type, **params)
@@ -242,14 +238,14 @@ class Sum(Linear):
     def vjp(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         axes: Axes,
         keepdims: bool,
         dtype: Any,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """The transpose; of an ordinary array by a shorter way, as most losses end in a sum."""
         x = inputs[0]
         if type(x) is not np.ndarray or x.dtype.kind not in "fc" or dtype is not None:
@@ -260,7 +256,7 @@ class Sum(Linear):
         return (spread(self.share(cotangent, shape, axes), shape, axes, keepdims),)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, batch_axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Leave the batch axis out of the reduced ones."""
         return batch_reduction(self, inputs, batch_axes, *_axes_and_keepdims(params), **params)
@@ -293,11 +289,7 @@ class Mean(Sum):
         return total / reduced_count(np.shape(x), axes)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The sum, divided by the number of elements."""
         type, axes = inputs[0].type, params["axes"]
@@ -381,11 +373,7 @@ class Reduction(Primitive):
         return self._reduce(x, axes, None, None, keepdims)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The ufunc's method."""
         if self.run.__func__ is not Reduction.run:
@@ -425,7 +413,7 @@ class Reduction(Primitive):
         return dtype
 
     def batch(
-        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, batch_axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Leave the batch axis out of the reduced ones."""
         return batch_reduction(self, inputs, batch_axes, *_axes_and_keepdims(params), **params)
@@ -439,13 +427,7 @@ class WeightedReduction(Reduction):
         raise NotImplementedError
 
     def jvp(
-        self,
-        inputs: Sequence[Any],
-        tangents: Sequence[Any],
-        output: Any,
-        *,
-        axes: Axes,
-        keepdims: bool,
+        self, inputs: Values, tangents: Values, output: Any, *, axes: Axes, keepdims: bool
     ) -> Any:
         """The sum of the tangents, each times its factor."""
         if tangents[0] is None:
@@ -457,13 +439,13 @@ class WeightedReduction(Reduction):
     def vjp(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         axes: Axes,
         keepdims: bool,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """The cotangent, times each element's factor."""
         (x,) = inputs
         shape = shape_of(x)
@@ -503,7 +485,7 @@ class Winners(LocallyConstant):
         return ArrayType(x.shape, np.dtype(bool)), ArrayType(counts, _dtype_of_counts(x.dtype))
 
     def batch(
-        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], *, axes: Axes
+        self, size: int, inputs: Values, batch_axes: Sequence[int | None], *, axes: Axes
     ) -> Any:
         """Compare in all examples."""
         x, output = (in_each(size, *pair) for pair in zip(inputs, batch_axes, strict=True))
@@ -537,13 +519,7 @@ class Extreme(Reduction):
         return wins, count
 
     def jvp(
-        self,
-        inputs: Sequence[Any],
-        tangents: Sequence[Any],
-        output: Any,
-        *,
-        axes: Axes,
-        keepdims: bool,
+        self, inputs: Values, tangents: Values, output: Any, *, axes: Axes, keepdims: bool
     ) -> Any:
         """The mean of the winners' tangents; of the others even infinite ones count nothing."""
         if tangents[0] is None:
@@ -558,13 +534,13 @@ class Extreme(Reduction):
     def vjp(
         self,
         cotangent: Any,
-        inputs: Sequence[Any],
+        inputs: Values,
         output: Any,
-        needed: Sequence[Any],
+        needed: Values,
         *,
         axes: Axes,
         keepdims: bool,
-    ) -> Sequence[Any]:
+    ) -> Values:
         """The cotangent, shared among the winners."""
         (x,) = inputs
         shape, dtype = shape_of(x), dtype_of(x)
@@ -706,7 +682,7 @@ class ArgumentOfExtreme(Predicate):
         return super().infer(x, axes=axes, keepdims=keepdims)
 
     def batch(
-        self, size: int, inputs: Sequence[Any], batch_axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, batch_axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Where the index counts all elements, line up the elements of each example."""
         if params["axes"] is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.ir.primitive import Values
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import Linear, in_each, known_value
 from functrace.tracing.tracer import Tracer, bind
@@ -31,9 +32,7 @@ class Require(Linear):
         """The type of the first input."""
         return x
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """The tangent as it is: that of nothing if the condition does not hold."""
         return tangents[0]
 
@@ -41,9 +40,7 @@ class Require(Linear):
         """The cotangent as it is."""
         return cotangent
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """The condition must hold in all examples."""
         return bind(self, in_each(size, inputs[0], axes[0]), inputs[1], **params), 0
 

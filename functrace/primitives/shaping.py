@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from functrace.ir.emission import Code, Namer, Operand, view, zeros_with
-from functrace.ir.primitive import Primitive
+from functrace.ir.emission import Code, Namer, Operands, view, zeros_with
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.linear import (
     Linear,
@@ -58,11 +58,7 @@ class Reshape(Linear):
         return ArrayType(shape, x.dtype)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The method; scalars have none."""
         shape = params["shape"]
@@ -75,14 +71,8 @@ class Reshape(Linear):
         return bind(self, cotangent, shape=input.shape)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        shape: Shape,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, shape: Shape
+    ) -> Values:
         """The transpose; of an ordinary array by a shorter way."""
         if type(cotangent) is np.ndarray:
             return (cotangent.reshape(shape_of(inputs[0])),)
@@ -92,9 +82,7 @@ class Reshape(Linear):
         """Reshape back."""
         return bind(self, view, shape=shape_of(input))
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, shape: Shape
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, shape: Shape) -> Any:
         """Reshape all examples, with the batch axis in front."""
         return bind(self, in_front(inputs[0], axes[0]), shape=(size, *shape)), 0
 
@@ -118,7 +106,7 @@ class Transpose(Linear):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -135,11 +123,7 @@ class Transpose(Linear):
         return ArrayType(tuple(x.shape[axis] for axis in permutation), x.dtype)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The method, or the attribute for all axes reversed."""
         order = params["permutation"]
@@ -156,9 +140,7 @@ class Transpose(Linear):
         """The inverse permutation."""
         return bind(self, view, permutation=_inverse(permutation))
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """The batch axis comes out in front."""
         (batch_axis,) = axes
         assert batch_axis is not None
@@ -191,7 +173,7 @@ class BroadcastTo(Linear):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -205,11 +187,7 @@ class BroadcastTo(Linear):
         return ArrayType(shape, x.dtype)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Small arrays are filled, which takes less time than making such a view."""
         (type,) = outputs
@@ -229,9 +207,7 @@ class BroadcastTo(Linear):
         """Sum over what was repeated."""
         return sum_to_shape(cotangent, input.shape)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, shape: Shape
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, shape: Shape) -> Any:
         """Broadcast all examples, with the batch axis in front."""
         assert axes[0] is not None
         x = move_batch_axis(inputs[0], axes[0], len(shape))
@@ -257,7 +233,7 @@ class Flip(Linear):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -270,11 +246,7 @@ class Flip(Linear):
         return ArrayType(x.shape, x.dtype)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """A slice with a negative step."""
         reverse = {axis % inputs[0].type.ndim for axis in params["reverse"]}
@@ -291,9 +263,7 @@ class Flip(Linear):
         """Flip back."""
         return bind(self, view, reverse=reverse)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """Flip all examples."""
         x = in_front(inputs[0], axes[0])
         return bind(self, x, reverse=tuple(axis + 1 for axis in params["reverse"])), 0
@@ -321,9 +291,7 @@ class Roll(Linear):
         """Roll back."""
         return bind(self, cotangent, shifts=tuple(-shift for shift in shifts), along=along)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """Roll all examples."""
         x = in_front(inputs[0], axes[0])
         shifted = tuple(axis + 1 for axis in params["along"])
@@ -355,9 +323,7 @@ class Joining(Primitive):
         """For each input, where it stands in the output."""
         raise NotImplementedError
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Join the tangents."""
         if all(tangent is None for tangent in tangents):
             return None
@@ -368,13 +334,8 @@ class Joining(Primitive):
         return bind(self, *filled, **params)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """Take the cotangent apart."""
         result: list[Any] = []
         indices = self.indices(inputs, params["axis"])
@@ -391,9 +352,7 @@ class Joining(Primitive):
                 result.append(None)
         return result
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, axis: int) -> Any:
         """Join along the next axis; inputs without a batch axis are repeated."""
         moved = [in_each(size, x, place) for x, place in zip(inputs, axes, strict=True)]
         return bind(self, *moved, axis=axis + 1), 0
@@ -407,11 +366,7 @@ class Concatenate(Joining):
         return np.concatenate(inputs, axis)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """NumPy's function."""
         parts = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
@@ -460,11 +415,7 @@ class Stack(Joining):
         return np.stack(inputs, axis)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """An array of scalars at once; else rows written one by one, as NumPy's own loop does."""
         (type,) = outputs
@@ -515,9 +466,7 @@ class Separating(Linear):
         """The basic index of each output."""
         raise NotImplementedError
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Take the tangent apart."""
         (tangent,) = tangents
         return (None,) * len(output) if tangent is None else bind(self, tangent, **params)
@@ -533,9 +482,7 @@ class Separating(Linear):
             **params,
         )
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """Take all examples apart."""
         params["axis"] += 1
         outputs = bind(self, in_front(inputs[0], axes[0]), **params)
@@ -548,11 +495,7 @@ class Split(Separating):
     makes_views = True
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Slices."""
         before = ":, " * params["axis"]
@@ -594,11 +537,7 @@ class Unstack(Separating):
         return types[0].shape[params["axis"]]
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """The rows themselves; of scalars none is a view."""
         before = ":, " * params["axis"]
@@ -657,11 +596,7 @@ class Pad(Linear):
         return ArrayType(shape, x.dtype)
 
     def numpy_code(
-        self,
-        names: Namer,
-        inputs: Sequence[Operand],
-        outputs: Sequence[ArrayType],
-        **params: Any,
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
         """Zeros, and the input written into them."""
         (type,) = outputs
@@ -683,7 +618,7 @@ class Pad(Linear):
     def batch(
         self,
         size: int,
-        inputs: Sequence[Any],
+        inputs: Values,
         axes: Sequence[int | None],
         *,
         padding: tuple[tuple[int, int], ...],
@@ -727,9 +662,7 @@ class Diagonal(Linear):
         rows, columns = input.shape[-2:]
         return bind(from_diagonal, cotangent, offset=offset, rows=rows, columns=columns)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, offset: int
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, offset: int) -> Any:
         """The diagonals of all examples."""
         return bind(self, in_front(inputs[0], axes[0]), offset=offset), 0
 
@@ -764,9 +697,7 @@ class FromDiagonal(Linear):
         """The diagonal."""
         return bind(diagonal_primitive, cotangent, offset=offset)
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """The matrices of all examples."""
         return bind(self, in_front(inputs[0], axes[0]), **params), 0
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.types import ArrayType
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.linear import add_tangents, conform, in_front, shape_of
@@ -180,7 +180,7 @@ class Correlate(Primitive):
         """A product and a sum for each element of the kernel in each window."""
         return 2 * outputs[0].size * inputs[1].size
 
-    def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, *, mode: str) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, *, mode: str) -> Any:
         """The product rule."""
         (x, kernel), (of_x, of_kernel) = inputs, tangents
         by_x = None if of_x is None else bind(self, of_x, kernel, mode=mode)
@@ -188,14 +188,8 @@ class Correlate(Primitive):
         return add_tangents(by_x, by_kernel)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        *,
-        mode: str,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, mode: str
+    ) -> Values:
         """Correlations of the cotangent: with the reversed kernel, and with the signal."""
         x, kernel = inputs
         if mode == "same":
@@ -217,9 +211,7 @@ class Correlate(Primitive):
             None if of_kernel is None else conform(of_kernel, kernel),
         )
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, mode: str
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], *, mode: str) -> Any:
         """Join signals that share a kernel to one; multiply windows with kernels where not."""
         x, kernel = inputs
         length, width = _length(x, axes[0]), _length(kernel, axes[1])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from functrace.ir.primitive import Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
 from functrace.primitives.linear import Linear, in_front
 from functrace.tracing.tracer import bind
@@ -53,7 +54,7 @@ class Windows(Linear):
     def order_of_axes(
         self,
         orders: Sequence[tuple[int, ...] | None],
-        types: Sequence[ArrayType],
+        types: Types,
         rank: int,
         params: dict[str, Any],
     ) -> tuple[int, ...] | None:
@@ -91,9 +92,7 @@ class Windows(Linear):
             sum_of_windows, cotangent, along=along, sizes=sizes, steps=steps, dilations=dilations
         )
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """The batch axis comes behind those of the windows."""
         params["along"] = tuple(axis + 1 for axis in params["along"])
         return bind(self, in_front(inputs[0], axes[0]), **params), len(params["along"])
@@ -171,9 +170,7 @@ class SumOfWindows(Linear):
             dilations=dilations,
         )
 
-    def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
-    ) -> Any:
+    def batch(self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any) -> Any:
         """The batch axis goes in front of the axes of the input of `Windows`."""
         (batch_axis,) = axes
         assert batch_axis is not None

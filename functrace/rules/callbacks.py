@@ -14,7 +14,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import ArgumentError, MissingRuleError
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.types import ArrayType, type_of, with_axis
 from functrace.rules.solving import HostFunction, one_by_one
 from functrace.tracebacks import boundary
@@ -51,27 +51,20 @@ class PureCallback(Primitive):
         """What the user said."""
         return callback.types
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """There is none."""
         raise _no_derivative(params["callback"])
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """There is none."""
         raise _no_derivative(params["callback"])
 
     def batch(
         self,
         size: int,
-        inputs: Sequence[Any],
+        inputs: Values,
         axes: Sequence[int | None],
         *,
         callback: HostFunction,
@@ -129,30 +122,18 @@ class DebugCallback(Primitive):
         """Nothing."""
         return ()
 
-    def jvp(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
-    ) -> Any:
+    def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Nothing."""
         return ()
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """Nothing."""
         return (None,) * len(inputs)
 
     def batch(
-        self,
-        size: int,
-        inputs: Sequence[Any],
-        axes: Sequence[int | None],
-        *,
-        callback: HostFunction,
+        self, size: int, inputs: Values, axes: Sequence[int | None], *, callback: HostFunction
     ) -> tuple[Any, Any]:
         """Call it for one example after the other."""
         return bind(self, *inputs, callback=one_by_one(callback, size, axes)), ()

@@ -18,7 +18,7 @@ from functrace.control.call import Call, call
 from functrace.control.checkpoint import remat_plan
 from functrace.control.loops import scan
 from functrace.errors import CustomRuleError, MissingRuleError
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.program import output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of, with_axis
 from functrace.primitives.linear import in_each
@@ -50,15 +50,13 @@ class CustomMap(Call):
 
     calls_python = True
 
-    def portable(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> tuple[Primitive, dict[str, Any]]:
+    def portable(self, types: Types, params: dict[str, Any]) -> tuple[Primitive, dict[str, Any]]:
         """The Program, without its rule."""
         name = "".join(c if c.isalnum() else "_" for c in params["function"])
         return unmapped, {"program": params["program"], "function": name}
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Run the Program in forward mode, which is mapped by the rule in forward mode."""
         is_active = tuple(tangent is not None for tangent in tangents)
@@ -71,13 +69,13 @@ class CustomMap(Call):
         return results[:count], tuple(scattered(results[count:], pushed.has_tangent))
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Values and tangents together, as the rule has them."""
         return None
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Keep the inputs: the way back is a function of these, mapped by the rule's pullback."""
         is_active = tuple(need is not None for need in needed)
@@ -95,18 +93,13 @@ class CustomMap(Call):
         return results, Pullback(self.name, pull_back)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose of the Program, which has no rule of its own."""
         return call.vjp(cotangent, inputs, output, needed, program=params["program"])
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Call the rule."""
         rule: Rule = params["rule"]

@@ -16,7 +16,7 @@ from functrace.errors import (
     MissingRuleError,
     NonlinearRuleError,
 )
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.program import Program, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, type_of
@@ -156,7 +156,7 @@ class CustomCall(Primitive):
         """Call the function itself."""
         return tuple(function.run(*inputs))
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """Evaluate the recorded function."""
         return tuple(run_program(*self.structure(inputs, params)[:2]))
 
@@ -164,16 +164,14 @@ class CustomCall(Primitive):
         """Record the function and look at its outputs."""
         return output_types(function.program(types))
 
-    def portable(
-        self, types: Sequence[ArrayType], params: dict[str, Any]
-    ) -> tuple[Primitive, dict[str, Any]]:
+    def portable(self, types: Types, params: dict[str, Any]) -> tuple[Primitive, dict[str, Any]]:
         """The recorded function, without its rules."""
         function: Application = params["function"]
         name = "".join(c if c.isalnum() else "_" for c in function.name)
         return ruleless, {"program": function.program(tuple(types)), "function": name}
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Call the jvp rule, or transpose the vjp rule."""
         function: Application = params["function"]
@@ -210,7 +208,7 @@ class CustomCall(Primitive):
         return tuple(outputs), tuple(pushed)
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Call the forward half of the vjp rule, or record the jvp rule, to be transposed."""
         function: Application = params["function"]
@@ -260,13 +258,8 @@ class CustomCall(Primitive):
         return tuple(outputs), pullback
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose of the function itself, where it is applied to tangents, say."""
         function: Application = params["function"]
         types = tuple(x.type if isinstance(x, LinearValue) else type_of(x) for x in inputs)
@@ -280,7 +273,7 @@ class CustomCall(Primitive):
         return [next(parts) if isinstance(x, LinearValue) else None for x in inputs]
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Call the function for all examples, with rules for all examples."""
         function: Application = params["function"]
@@ -346,7 +339,7 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
     def run(*leaves: Any) -> Any:
         return vmap(lambda *xs: list(function.run(*xs)), axes, 0, axis_size=size)(*leaves)
 
-    def jvp(leaves: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(leaves: Values, tangents: Values) -> Any:
         present = [tangent is not None for tangent in tangents]
 
         def one(leaves: Any, given: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.errors import CustomRuleError, FunctraceError, OperandError
+from functrace.ir.primitive import Values
 from functrace.ir.program import Program, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.primitives.linear import zeros_for, zeros_of_type
@@ -248,7 +249,7 @@ class Call:
         outputs, self.structure = tree.flatten(result)
         return [owned(as_operand(x)) for x in outputs]
 
-    def jvp(self, inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def jvp(self, inputs: Values, tangents: Values) -> tuple[list[Any], list[Any]]:
         """The outputs and tangents that the user's rule gives."""
         leaves, traced, numbers = self.divided(inputs)
         given = [

@@ -11,26 +11,26 @@ from typing import Any
 
 from functrace.control.call import Call
 from functrace.errors import MissingRuleError
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 
 
 class Ruleless(Call):
     """Run a Program that has no derivative. Parameters: ``program``; ``function``, its name."""
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """There is none."""
         raise _no_rule(params)
 
     def push_later(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """There is none."""
         raise _no_rule(params)
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """There is none."""
         raise _no_rule(params)
@@ -51,7 +51,7 @@ class Unmapped(Call):
     """Run a Program that cannot be mapped. Parameters: ``program``; ``function``, its name."""
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """There is no rule."""
         raise MissingRuleError(

@@ -17,7 +17,7 @@ import numpy as np
 
 from functrace import depth
 from functrace.errors import MissingRuleError, NonlinearRuleError
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.program import Program, input_types, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, with_axis
@@ -123,7 +123,7 @@ class Implicit(Primitive):
         """Call the solver."""
         return _called(params["solve"], inputs)
 
-    def interpret(self, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """Evaluate the solver."""
         return _called(params["solve"], inputs)
 
@@ -132,7 +132,7 @@ class Implicit(Primitive):
         return _solver_types(params["solve"])
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Solve for all examples at once; each has a solution of its own."""
         first = params["constants"]
@@ -201,7 +201,7 @@ class Root(Implicit):
     """
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Solve ``df/dx dx = -df/da da``."""
         outputs = bind(self, *inputs, **params)
@@ -215,7 +215,7 @@ class Root(Implicit):
         return outputs, (*(-part for part in found), *nothing)
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Solve the transposed system, and pull its solution back through ``df/da``."""
         outputs = bind(self, *inputs, **params)
@@ -243,7 +243,7 @@ class LinearSolve(Implicit):
     """
 
     def push_forward(
-        self, inputs: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """From ``A dx = db - dA x``."""
         outputs = bind(self, *inputs, **params)
@@ -276,7 +276,7 @@ class LinearSolve(Implicit):
         )[: len(cotangents)]
 
     def keep_residuals(
-        self, inputs: Sequence[Any], needed: Sequence[Any], params: dict[str, Any]
+        self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """From the transposed system; its solution is the cotangent of ``b``."""
         outputs = bind(self, *inputs, **params)
@@ -297,13 +297,8 @@ class LinearSolve(Implicit):
         return outputs, Pullback(self.name, pull_back)
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """The transpose, where the right-hand side alone is not known."""
         first = params["constants"]
         count = len(inputs) - first

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, Values
 from functrace.ir.types import UNKNOWN, ArrayType
 from functrace.matrices import spectral
 from functrace.primitives import elementwise
@@ -341,7 +341,7 @@ class ToldApart(Primitive):
         return types
 
     def batch(
-        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], **params: Any
+        self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Put the batch axis in front."""
         moved = [in_each(size, x, axis) for x, axis in zip(inputs, axes, strict=True)]

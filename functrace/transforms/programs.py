@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from functrace.ir.primitive import AtWalkBack, Primitive
+from functrace.ir.primitive import AtWalkBack, Primitive, Values
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
 from functrace.ir.types import ArrayType, with_axis
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, in_each, zeros_of_type
@@ -94,13 +94,8 @@ class Pullback(Primitive):
         return self.vjp, False, False, self.makes_zeros, False
 
     def vjp(
-        self,
-        cotangent: Any,
-        inputs: Sequence[Any],
-        output: Any,
-        needed: Sequence[Any],
-        **params: Any,
-    ) -> Sequence[Any]:
+        self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
+    ) -> Values:
         """Call the function."""
         return self.pull_back(cotangent)
 
