@@ -68,7 +68,12 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
             source_of(user_place(2)),
             "Write np.where(condition, x, 0.0) in place of np.where(condition, x).",
         )
-    return bind(select, as_operand(condition), as_operand(x), as_operand(y))
+    return bind(
+        select,
+        as_operand(condition),
+        x if type(x) is Tracer else as_operand(x),
+        y if type(y) is Tracer else as_operand(y),
+    )
 
 
 NAMED_UFUNCS["clip"] = np.clip  # of ``array.clip(t, u)``

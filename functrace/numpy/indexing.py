@@ -30,6 +30,7 @@ from functrace.primitives.indexing import (
     INDICES,
     Index,
     element,
+    gather,
     getitem_primitive,
     index_update,
     indexed_type,
@@ -92,6 +93,17 @@ def getitem(x: Any, index: Any) -> Any:
         except LeakedTracerError as error:
             at_entrance(error)
             raise
+    for item in items:
+        if type(item) is not np.ndarray or item.dtype.kind not in "iu" or not item.ndim:
+            break
+    else:  # plain arrays of integers, which `canonical` would leave as they are
+        if not x.recording.is_plain:
+            params = {"index": (INDICES,) * len(items), "unique": False}
+            try:
+                return x.recording.record(gather, (x, *items), params)
+            except LeakedTracerError as error:
+                at_entrance(error)
+                raise
     return _read_by_arrays(x, index, items)
 
 

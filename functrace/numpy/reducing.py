@@ -90,13 +90,15 @@ def sum_of(
         reject_out(out)
     if where is not True:
         a = _masked(where, a, dtype_of(a).type(0))
-    total = bind(
-        sum_primitive,
-        a,
-        axes=None if axis is None else _axes(axis, a),
-        keepdims=_is_true(keepdims),
-        dtype=None if dtype is None else np.dtype(dtype),
-    )
+    params = {
+        "axes": None if axis is None else _axes(axis, a),
+        "keepdims": _is_true(keepdims),
+        "dtype": None if dtype is None else np.dtype(dtype),
+    }
+    if type(a) is Tracer:  # what `bind` would find
+        total = a.recording.record(sum_primitive, (a,), params)
+    else:
+        total = bind(sum_primitive, a, **params)
     if initial is None or not is_given(initial):
         return total
     return total + _initial(initial, total.dtype)
@@ -141,7 +143,11 @@ def mean_of(
         wanted = np.dtype(np.float32)
     if where is True:
         axes = None if axis is None else normal_axes(axis, len(shape_of(a)))
-        result = bind(mean_primitive, a, axes=axes, keepdims=_is_true(keepdims), dtype=wanted)
+        params = {"axes": axes, "keepdims": _is_true(keepdims), "dtype": wanted}
+        if type(a) is Tracer:  # what `bind` would find
+            result = a.recording.record(mean_primitive, (a,), params)
+        else:
+            result = bind(mean_primitive, a, **params)
     else:
         count = count_where(where, shape_of(a), axis, keepdims)
         result = divided(sum_of(a, axis, wanted, None, keepdims, None, where), count)
@@ -224,6 +230,9 @@ def _extreme(
         a = _masked(where, a, dtype.type(lowest(dtype, sign)))
     axes = None if axis is None else _axes(axis, a)
     if not is_given(initial):
+        if type(a) is Tracer:  # what `bind` would find
+            params = {"axes": axes, "keepdims": _is_true(keepdims)}
+            return a.recording.record(primitive, (a,), params)
         return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
     choose = np.maximum if sign > 0 else np.minimum
     shape = shape_of(a)

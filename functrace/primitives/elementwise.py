@@ -372,7 +372,7 @@ class Elementwise(Primitive):
                     second = conform(second, y)
             return first, second
         parts: list[Any] = []
-        for need, partial, x in zip(needed, partials, inputs, strict=True):
+        for need, partial, x in zip(needed, partials, inputs):  # noqa: B905  (as many, or it costs)
             if need is None:
                 parts.append(None)
             else:

@@ -368,7 +368,8 @@ class Reduction(Primitive):
 
     def run(self, x: Any, *, axes: Axes, keepdims: bool) -> Any:
         """Reduce."""
-        if axes is not None and np.size(x) >= LARGE and self._goes_by_rows(type_of(x), axes):
+        is_large = type(x) is np.ndarray and x.size >= LARGE
+        if is_large and axes is not None and self._goes_by_rows(type_of(x), axes):
             return reduce_few_rows(self.ufunc, x, len(axes), keepdims)
         return self._reduce(x, axes, None, None, keepdims)
 
@@ -467,17 +468,19 @@ class Winners(LocallyConstant):
     warns = False
 
     def run(self, x: Any, output: Any, *, axes: Axes) -> Any:
-        """Compare, and look at nan only where some extreme is."""
-        wins = np.equal(x, output)
-        if not all_finite(output):
-            wins = np.logical_or(wins, np.not_equal(x, x))
+        """Compare, and count."""
+        wins = _wins(x, output)
+        return wins, self.counted(wins, dtype_of(x), axes)
+
+    def counted(self, wins: Any, dtype: np.dtype[Any], axes: Axes) -> Any:
+        """How many win, for elements of this dtype."""
         if not 0 < reduced_count(wins.shape, axes) < 256:
             count = np.add.reduce(wins, axes, keepdims=True)
         elif wins.size >= LARGE and has_few_rows(wins.shape, axes):
             count = reduce_few_rows(np.add, wins.view(np.uint8), len(axes or ()), True)
         else:  # bytes are added in a tenth of the time
             count = np.add.reduce(wins.view(np.uint8), axes, np.uint8, keepdims=True)
-        return wins, count.astype(_dtype_of_counts(dtype_of(x)))
+        return count.astype(_dtype_of_counts(dtype))
 
     def infer(self, x: ArrayType, output: ArrayType, *, axes: Axes) -> Any:
         """The shape of the elements, and that without the reduced axes."""
@@ -494,6 +497,12 @@ class Winners(LocallyConstant):
             axes = tuple(range(rank))
             output = np.reshape(output, (size, *(1,) * rank))
         return bind(self, x, output, axes=tuple(axis + 1 for axis in axes)), (0, 0)
+
+
+def _wins(x: Any, output: Any) -> Any:
+    """Which elements are the extremes of theirs; a look at nan only where some extreme is."""
+    wins = np.equal(x, output)
+    return wins if all_finite(output) else np.logical_or(wins, np.not_equal(x, x))
 
 
 def _dtype_of_counts(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -513,10 +522,10 @@ class Extreme(Reduction):
         """Which elements are the largest (or smallest), and how many of them there are."""
         if isinstance(x, Tracer) or isinstance(output, Tracer):
             return bind(winners, x, output, axes=axes)
-        wins, count = winners.run(x, output, axes=axes)
-        if np.count_nonzero(wins) == output.size:
+        wins = _wins(x, output)
+        if np.count_nonzero(wins) == output.size:  # each extreme is one element, or more
             return wins, 1
-        return wins, count
+        return wins, winners.counted(wins, dtype_of(x), axes)
 
     def jvp(
         self, inputs: Values, tangents: Values, output: Any, *, axes: Axes, keepdims: bool

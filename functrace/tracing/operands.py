@@ -33,7 +33,10 @@ def as_operand(x: Any) -> Any:
         OperandError: It is no array of numbers.
         ArrayConversionError: It is a list that holds a traced value.
     """
-    if is_operand(x):
+    kind = type(x)
+    if isinstance(x, TracedArray) or kind in PLAIN_SCALARS:  # `is_operand`, sooner
+        return x
+    if kind is np.ndarray and x.dtype.kind in "biufc":
         return x
     plain = cast("Sequence[Any]", (bool, int, float, complex))
     for python in plain:
