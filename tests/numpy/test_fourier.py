@@ -25,16 +25,19 @@ def drawn(shape, dtype, seed=0):
     return np.asarray(x).astype(dtype)
 
 
-def assert_same(found, expected):
+def assert_same(found, expected, rtol=0.0):
     assert type(found) is type(expected)
     assert found.dtype == expected.dtype
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, rtol, 10 * rtol)
 
 
-def assert_works(f, x, order=1):
-    """NumPy's values to the bit where they are known and under jit, both modes, and all maps."""
+def assert_works(f, x, order=1, rtol=0.0):
+    """NumPy's values where they are known and under jit, both modes, and all maps.
+
+    To the bit along one axis; in which order NumPy takes several depends on its version.
+    """
     expected = f(x)
-    assert_same(ft.jit(f)(x), expected)
+    assert_same(ft.jit(f)(x), expected, rtol)
     examples = np.stack([x, 2 * x, x * x])
     rows = np.stack([f(example) for example in examples])
     for axis in range(x.ndim + 1):
@@ -44,8 +47,8 @@ def assert_works(f, x, order=1):
     if x.dtype.kind not in "fc":
         return
     value, pullback = ft.vjp(f, x)
-    assert_same(value, expected)
-    assert_same(ft.jvp(f, (x,), (x,))[1], expected)  # linear: the derivative along x is f(x)
+    assert_same(value, expected, rtol)
+    assert_same(ft.jvp(f, (x,), (x,))[1], expected, rtol)  # linear: the derivative along x is f(x)
     assert pullback(value)[0].dtype == x.dtype
     if x.dtype in (np.float64, np.complex128):
         check_grads(f, (x,), order=order)
@@ -92,7 +95,7 @@ def test_along_several_axes(name, shape, options):
     if name in OF_REAL and options.get("axes") == (1, 1) and "s" not in options:
         options = options | {"s": (3, 4)}
     for dtype in ("float64",) if name in OF_REAL else ("float64", "complex128"):
-        assert_works(lambda x: transform(x, **options), drawn(shape, dtype))
+        assert_works(lambda x: transform(x, **options), drawn(shape, dtype), rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", [*ONE, "fftn", "rfftn", "irfftn", "fftshift", "ifftshift"])

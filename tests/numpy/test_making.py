@@ -8,6 +8,7 @@ import pytest
 import functrace as ft
 from functrace import errors
 from functrace import numpy as fnp
+from functrace.testing import check_grads
 from tests.agreement import agrees
 
 
@@ -103,6 +104,10 @@ FUNCTIONS = {
     "linspace and step": (lambda x: np.linspace(0, x[1], 4, retstep=True), V),
     "logspace": (lambda x: np.logspace(x[0], x[1], 4), V),
     "logspace of bases": (lambda x: np.logspace(0, x[1], 4, base=x[2:4], axis=1), V),
+    "geomspace": (lambda x: np.geomspace(x[0] ** 2, 3 + x[1] ** 2, 5), V),
+    "geomspace below zero": (lambda x: np.geomspace(-1 - x[0] ** 2, -8.0, 4, endpoint=False), V),
+    "geomspace of arrays": (lambda x: np.geomspace(1 + x[0] ** 2, 4 + x[1] ** 2, 3, axis=-1), M),
+    "geomspace of one": (lambda x: np.geomspace(x[0] ** 2, 2.0, 1), V),
 }
 
 
@@ -110,6 +115,28 @@ FUNCTIONS = {
 def test_functions(name):
     f, x = FUNCTIONS[name]
     agrees(f, x)
+
+
+def test_geometric_sequences():
+    for ends in ((-2.0, -8.0), (1j, 8.0), (1 + 2j, -3 - 1j), (2, 2.0), (-1.0 + 0j, 4)):
+        for f in (np.geomspace, lambda a, b: np.geomspace(a, b, 3, endpoint=False)):
+            expected = f(*ends)
+            for found in (ft.jit(f)(*ends), ft.vjp(f, *ends)[0]):
+                assert found.dtype == expected.dtype
+                np.testing.assert_allclose(found, expected, rtol=1e-13)
+            if ends[0] in (1j, 1 + 2j):  # not at the branch cut
+                check_grads(f, (complex(ends[0]), complex(ends[1])), order=1)
+    with np.errstate(divide="ignore"), pytest.raises(ValueError, match="cannot include zero"):
+        ft.grad(lambda x: np.sum(np.geomspace(x, 1.0)))(0.0)
+
+
+def test_the_step_between_no_samples_is_no_number():
+    for count in (0, 1):
+        f = lambda x, count=count: np.linspace(x, 2 * x, count, retstep=True)
+        assert np.isnan(f(1.0)[1])
+        samples, step = ft.vjp(f, 1.0)[0]
+        assert np.isnan(step)
+        np.testing.assert_array_equal(samples, f(1.0)[0])
 
 
 def test_an_ordinary_array_takes_no_copy_of_traced_values():
