@@ -161,28 +161,30 @@ class Adjugate(OfMatrices):
     def jvp(
         self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
     ) -> Any:
-        """The second derivative of the determinant, between singular vectors if it is zero.
+        """The second derivative of the determinant, between singular vectors if it is near zero.
 
-        There, ``det(A + X)`` has the second-order part ``sum_{i<j} p_ij (x_ii x_jj - x_ij x_ji)``
-        in the basis of singular vectors, with ``p_ij`` the product of the other singular values.
+        ``det(A + X)`` has the second-order part ``sum_{i<j} p_ij (x_ii x_jj - x_ij x_ji)`` in the
+        basis of singular vectors, with ``p_ij`` the product of the other singular values. The
+        determinant itself would have to be divided by.
         """
         (a,), (tangent,) = inputs, tangents
-        determinant = np.linalg.det(a)[..., None, None]
-        is_singular = np.equal(determinant, 0)
-        slope = np.sum(output.mT * tangent, axis=(-2, -1))[..., None, None]
-        regular = (slope * output - output @ tangent @ output) / np.where(
-            is_singular, 1, determinant
-        )
         is_finite, a = _finite(a)
         u, s, vh = np.linalg.svd(a, full_matrices=False)
+        is_regular = np.min(s, axis=-1, initial=1) * LARGEST_CONDITION > np.max(
+            s, axis=-1, initial=0
+        )
+        is_regular = is_regular[..., None, None] | ~is_finite
+        determinant = np.where(is_regular, np.linalg.det(a)[..., None, None], 1)
+        slope = np.sum(output.mT * tangent, axis=(-2, -1))[..., None, None]
+        regular = (slope * output - output @ tangent @ output) / determinant
         phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
         seen = adjoint(u) @ tangent @ adjoint(vh)
         others = _product_of_other_pairs(s)
         eye = like(np.eye(s.shape[-1]), s)
         own = others @ diagonal(seen)[..., None]
         middle = own * eye - others * seen
-        at_zero = phase * (adjoint(vh) @ middle @ adjoint(u))
-        return np.where(is_finite & is_singular, at_zero, regular)
+        singular = phase * (adjoint(vh) @ middle @ adjoint(u))
+        return np.where(is_regular, regular, singular)
 
 
 LARGEST_CONDITION = 1e4

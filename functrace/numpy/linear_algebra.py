@@ -108,9 +108,11 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
     The derivative is the one among matrices of the same rank.
     """
     tolerance = _tolerance(rcond if rtol is None or rtol is getattr(np, "_NoValue", None) else rtol)
-    return bind(
+    found = bind(
         least_squares.pseudo_inverse, _matrix(a), tolerance=tolerance, hermitian=bool(hermitian)
     )
+    # Of nothing NumPy gives an array of the same dtype, whole numbers among them.
+    return cast_to(found, dtype_of(as_operand(a))) if 0 in found.shape[-2:] else found
 
 
 @implements(np.linalg.lstsq)

@@ -65,3 +65,21 @@ def test_only_the_matrix_of_a_stack_that_is_not_finite_is_nan(f, bad):
                 np.testing.assert_allclose(tangent[i], own, rtol=1e-10)
         hessians = ft.vmap(ft.hessian(f))(stack)
         np.testing.assert_allclose(hessians[3], ft.hessian(f)(stack[3]), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("distance", [0.0, 1e-17, 1e-9, 1e-3])
+@pytest.mark.parametrize("is_complex", [True, False])
+def test_second_derivatives_close_to_singular_matrices(size, distance, is_complex):
+    x = rng.normal(size=(size, size))
+    x = x + 1j * rng.normal(size=(size, size)) if is_complex else x
+    x[:, 0] = x[:, 1] * (1 + distance)
+    # The determinant is linear in each of two elements, so that differences are exact.
+    hessian = ft.jacfwd(ft.jacrev(np.linalg.det, holomorphic=is_complex), holomorphic=is_complex)(x)
+    expected = np.zeros_like(hessian)
+    for i, j, k, m in np.ndindex(hessian.shape):
+        if i != k and j != m:
+            rest = np.delete(np.delete(x, (i, k), 0), (j, m), 1)
+            sign = (-1.0) ** (i + j + k + m) * np.sign((k - i) * (m - j))
+            expected[i, j, k, m] = sign * np.linalg.det(rest)
+    np.testing.assert_allclose(hessian, expected, rtol=1e-8, atol=1e-8)
