@@ -95,8 +95,8 @@ FLOORS: list[list[Room]] = [
         room(
             "transforms",
             "a transformation is a loop over operations, and asks each for its rule",
-            "transformed keeping calling arguments static_arguments evaluate shapes transpose"
-            " zeros masks limits forward linear_functions reverse batch jacobian linearizing"
+            "transformed keeping calling arguments static_arguments evaluate shapes zeros"
+            " transpose masks limits forward linear_functions reverse batch jacobian linearizing"
             " programs scratch comparing",
         )
     ],

@@ -21,6 +21,7 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType, Shape, type_of
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.tracer import bind
+from functrace.transforms.zeros import ZeroKeeping
 
 
 class LinearValue:
@@ -117,34 +118,38 @@ def transpose_program(
 
     for atom, cotangent in zip(program.outputs, cotangents, strict=True):
         add(atom, cotangent)
-    for equation in reversed(kept):
-        primitive = equation.primitive
-        parts = [found.pop(variable, None) for variable in equation.outputs]
-        if all(part is None for part in parts):
-            continue
-        needed = [True if atom in linear else None for atom in equation.inputs]
-        outputs = tuple(map(read, equation.outputs))
-        is_tuple = primitive.multiple_outputs
-        try:
-            cotangents = vjp_of(
-                primitive,
-                tuple(parts) if is_tuple else parts[0],
-                [read(atom) for atom in equation.inputs],
-                outputs if is_tuple else outputs[0],
-                needed,
-                equation.params,
-            )
-        except NonlinearRuleError as error:
-            if error.where is None:
-                raise NonlinearRuleError(
-                    f"A function that must be linear applies {primitive.name} to its input in a "
-                    "way that is not linear.",
-                    equation.source,
-                ) from None
-            raise
-        for atom, cotangent in zip(equation.inputs, cotangents, strict=True):
-            add(atom, cotangent)
-    return [found.get(variable) for variable in inputs]
+    # As on the way back of reverse mode, where a choice makes zeros these are to stay.
+    with ZeroKeeping() as keeping:
+        for equation in reversed(kept):
+            primitive = equation.primitive
+            parts = [found.pop(variable, None) for variable in equation.outputs]
+            if all(part is None for part in parts):
+                continue
+            needed = [True if atom in linear else None for atom in equation.inputs]
+            outputs = tuple(map(read, equation.outputs))
+            is_tuple = primitive.multiple_outputs
+            try:
+                cotangents = vjp_of(
+                    primitive,
+                    tuple(parts) if is_tuple else parts[0],
+                    [read(atom) for atom in equation.inputs],
+                    outputs if is_tuple else outputs[0],
+                    needed,
+                    equation.params,
+                )
+            except NonlinearRuleError as error:
+                if error.where is None:
+                    raise NonlinearRuleError(
+                        f"A function that must be linear applies {primitive.name} to its input "
+                        "in a way that is not linear.",
+                        equation.source,
+                    ) from None
+                raise
+            if primitive.makes_zeros:
+                cotangents = [*map(keeping.mark, cotangents)]
+            for atom, cotangent in zip(equation.inputs, cotangents, strict=True):
+                add(atom, cotangent)
+        return [keeping.value_of(found.get(variable)) for variable in inputs]
 
 
 def record_linear(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Program:

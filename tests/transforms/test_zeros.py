@@ -288,3 +288,26 @@ def test_rules_that_take_arrays_only_are_walked_without_care():
     chosen = lambda x: np.where(x > 0, doubled(x) * np.log(x), 0.0)
     assert np.isnan(ft.grad(chosen)(0.0))
     assert ft.grad(chosen)(1.0) == 2.0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_transposes_keep_zeros_too(name):
+    f, at, expected, _ = FUNCTIONS[name]
+    x, one = np.float64(at), np.float64(1.0)
+    linear = ft.linearize(f, x)[1]
+    pushed = lambda v: ft.jvp(f, (x,), (v,))[1]
+    for found in (
+        ft.linear_transpose(linear, one)(one),
+        ft.linear_transpose(ft.jit(pushed), one)(one),
+        ft.jit(lambda x, v: ft.linear_transpose(ft.linearize(f, x)[1], v)(v))(x, one),
+        ft.vmap(lambda v: ft.linear_transpose(pushed, v)(v)[0])(one[None]),
+    ):
+        np.testing.assert_allclose(found[0], expected, rtol=1e-12)
+
+
+def test_what_is_transposed_keeps_zeros_by_itself():
+    x = np.array([0.0, np.e])
+    chosen = lambda v: np.where(x > 0, np.log(x) * v, 0.0)
+    looped = lambda v: ft.scan(lambda c, _: (chosen(c), None), v, None, length=2)[0]
+    for f in (chosen, looped, ft.jit(looped), ft.checkpoint(chosen)):
+        np.testing.assert_allclose(ft.linear_transpose(f, x)(np.ones(2))[0], [0.0, 1.0])
