@@ -19,7 +19,13 @@ from functrace.primitives.elementwise import (
     sign_primitive,
     ufunc_dtype,
 )
-from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, known_choice
+from functrace.primitives.linear import (
+    as_array,
+    as_scalar,
+    cast_to,
+    dtype_of,
+    known_choice,
+)
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
@@ -169,7 +175,8 @@ def imaginary_part(val: Any) -> Any:
     if type_of(val).weak:
         return 0.0 if kind == "f" else 0
     zeros = np.zeros_like(val)
-    return zeros if val.is_array else as_scalar(zeros)
+    # A view of that kind cannot be written, and NumPy's result cannot: the write would be lost.
+    return np.broadcast_to(zeros, zeros.shape) if val.is_array else as_scalar(zeros)
 
 
 @implements(np.angle)

@@ -300,8 +300,11 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     """As `numpy.copyto`, into a traced array."""
     if not isinstance(dst, Tracer):
         raise written_into_an_array(type_of(as_operand(src)), user_place(1))
+    if type(src) in (bool, int, float, complex):
+        np.copyto(np.empty((), dst.dtype), src, casting)  # NumPy's own error
     src = array(src) if isinstance(src, list | tuple) else as_operand(src)
-    require_castable(type_of(src).dtype, dst.dtype, casting)
+    if not type_of(src).weak:
+        require_castable(type_of(src).dtype, dst.dtype, casting)
     dst[...] = src if where is True else np.where(where, src, dst)
 
 

@@ -234,13 +234,20 @@ def _extreme(
             params = {"axes": axes, "keepdims": _is_true(keepdims)}
             return a.recording.record(primitive, (a,), params)
         return bind(primitive, a, axes=axes, keepdims=_is_true(keepdims))
-    choose = np.maximum if sign > 0 else np.minimum
+    # It is one more element, which shares in ties as all others do.
     shape = shape_of(a)
+    left = reduced_shape(shape, axes, _is_true(keepdims))
     initial = _initial(initial, dtype_of(a))
     if reduced_count(shape, axes) == 0:
-        left = reduced_shape(shape, axes, _is_true(keepdims))
         return np.broadcast_to(initial, left).copy()[()]
-    return choose(bind(primitive, a, axes=axes, keepdims=_is_true(keepdims)), initial)
+    numbers = tuple(range(len(shape))) if axes is None else axes
+    front = tuple(range(len(numbers)))
+    rows = np.moveaxis(a, numbers, front) if numbers != front else a
+    rows = np.reshape(rows, (reduced_count(shape, axes), *reduced_shape(shape, axes, False)))
+    first = np.broadcast_to(initial, (1, *rows.shape[1:]))
+    rows = np.concatenate([first, rows])
+    result = bind(primitive, rows, axes=normal_axes(0, rows.ndim), keepdims=False)
+    return result if result.shape == left else np.reshape(result, left)
 
 
 @implements(np.max, np.amax, casts_freely=True)

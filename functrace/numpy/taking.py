@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.ir.types import Shape
+from functrace.numpy.elementwise import require_castable
 from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
@@ -215,6 +216,13 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -
     arr[tuple(arrays)] = values
 
 
+def _require_safe(values: Any, a: Any) -> None:
+    """Check that an array of values is of a dtype that keeps all of them; numbers are cast."""
+    is_array = values.is_array if isinstance(values, Tracer) else isinstance(values, np.ndarray)
+    if is_array:
+        require_castable(values.dtype, a.dtype, "safe")
+
+
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """As `numpy.put`, into a traced array; values that are too few are repeated."""
@@ -224,6 +232,8 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
         indices = indices % a.size
     elif mode == "clip":
         indices = np.clip(indices, 0, a.size - 1)
+    elif mode != "raise":
+        raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     values = np.reshape(array(v), (-1,))
     if indices.size and values.size:
         flat = np.ravel(a).copy()
@@ -237,6 +247,7 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
     _require_traced(a)
     if np.size(mask) != a.size:
         raise ValueError("putmask: mask and data must be the same size")
+    _require_safe(values, a)
     values = np.reshape(array(values), (-1,))
     if values.size:
         fitted = np.reshape(np.resize(values, a.size), a.shape)
@@ -247,9 +258,10 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """As `numpy.place`, into a traced array; values that are too few are repeated."""
     _require_traced(arr)
+    _require_safe(vals, arr)
     vals = array(vals)
     if vals.size == 1:
-        np.putmask(arr, mask, vals)
+        np.putmask(arr, mask, np.ravel(vals)[0])
         return
     mask = known_value(as_operand(mask))
     if np.size(mask) != arr.size:

@@ -221,3 +221,15 @@ def test_reductions_are_cast_to_what_they_are_written_into(number, dtype):
 def test_imaginary_parts_are_not_lost_in_what_is_written_into():
     with pytest.raises(OperandError, match="complex128"):
         ft.jit(lambda x: np.sum(x, out=np.zeros_like(x, dtype=float, shape=())))(np.ones(2) * 1j)
+
+
+def test_where_a_reduction_begins_shares_in_ties():
+    x = np.array([2.0, 2.0, 1.0])
+    for way in (lambda f: f, ft.jit):
+        f = way(lambda x, first: np.max(x, initial=first))
+        of_x, of_first = ft.grad(f, argnums=(0, 1))(x, 2.0)
+        np.testing.assert_allclose([*of_x, of_first], [1 / 3, 1 / 3, 0, 1 / 3])
+    f = lambda x, first: np.min(x, axis=(0, 2), initial=first, keepdims=True)
+    cube = np.cos(np.arange(24.0)).reshape(2, 3, 4)
+    assert_like_numpy(f, cube, -0.5)
+    check_grads(f, (cube, -0.95), order=2)

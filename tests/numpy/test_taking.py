@@ -220,3 +220,50 @@ def test_rows_and_columns_keep_their_derivative():
     f = lambda x: np.ix_(x, [1, 2])[0] * 2.0
     np.testing.assert_array_equal(ft.grad(lambda x: np.sum(f(x)))(V), np.full(6, 2.0))
     assert_like_numpy(lambda i: np.ix_(i, i)[1], np.arange(3))
+
+
+# Writing
+
+WRITES = {
+    "putmask": lambda x, v: np.putmask(x, [1, 0, 1], v),
+    "place": lambda x, v: np.place(x, [True, False, True], v),
+    "copyto": lambda x, v: np.copyto(x, v),
+    "copyto of the same dtype": lambda x, v: np.copyto(x, v, casting="no"),
+    "copyto of any dtype": lambda x, v: np.copyto(x, v, casting="unsafe", where=[1, 0, 1]),
+    "put": lambda x, v: np.put(x, [0, -1], v),
+    "put in another mode": lambda x, v: np.put(x, [0, -1], v, mode="other"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("value", [
+    2, 2.5, True, np.float64(1.5), np.int64(3), np.array([1.5]), np.array([3, 4, 5]), [2], [1.5, 2],
+], ids=repr)  # fmt: skip
+def test_what_is_written_is_cast_by_numpys_rules(name, value):
+    for dtype in ("q", "f", "d", "B", "?"):
+
+        def f(x):
+            y = x.copy()
+            WRITES[name](y, value)
+            return y
+
+        x = np.ones(3, dtype)
+        try:
+            expected = f(x)
+        except (TypeError, ValueError):
+            with pytest.raises((TypeError, ValueError)):
+                ft.jit(f)(x)
+        else:
+            found = ft.jit(f)(x)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_the_imaginary_part_of_real_numbers_is_not_written():
+    def f(x):
+        x.imag[0] = 1.0
+        return x
+
+    for way in (f, ft.jit(f), lambda x: ft.vjp(f, x)[0]):
+        with pytest.raises(ValueError, match="read-only"):
+            way(np.ones(2))
