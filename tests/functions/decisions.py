@@ -98,7 +98,7 @@ def value_named(name: str) -> Any:
 
 def names() -> Iterator[str]:
     """Every public name of the installed NumPy that the table decides on."""
-    yield from (f"np.{name}" for name in np.__all__)
+    yield from (f"np.{name}" for name in np.__all__ if name[0] != "_" or name[1] == "_")
     yield from (f"np.linalg.{name}" for name in np.linalg.__all__)
     yield from (f"np.fft.{name}" for name in np.fft.__all__)
     yield from (f"np.emath.{name}" for name in vars(np.emath) if name[0] != "_")

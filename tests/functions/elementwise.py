@@ -134,12 +134,24 @@ known("np.real_if_close", call(Input((2, 3), REALS, dtype="complex128")))
 row("np.real", call(REALS), call(Input((2, 3), REALS, dtype="complex128")))
 row("np.imag", call(REALS), call(Input((2, 3), REALS, dtype="complex128")))
 row("np.angle", call(POSITIVE), call(Input((2, 3), POSITIVE, dtype="complex128"), deg=True))
-row("np.clip", call(DISTINCT, -0.33, 0.4), call((2, 3), (3,), 1.5), call((2, 3), max=0.45))
+row(
+    "np.clip",
+    call(DISTINCT, -0.33, 0.4),
+    call((2, 3), (3,), 1.5),
+    call((2, 3), max=0.45),
+    since="2.1",
+)
 row("np.nan_to_num", call(REALS), call(Input(value=np.array([np.nan, np.inf, 2.0])), nan=1.5))
 row("np.where", call(BOOLEANS, REALS, REALS), call(Input((2, 3), BOOLEANS), (3,), 0.0))
 constant("np.round", call(BETWEEN_WHOLE), call(BETWEEN_WHOLE, decimals=-1))
 constant("np.around", call(BETWEEN_WHOLE), call(BETWEEN_WHOLE, decimals=-1))
-row("np.astype", call(REALS, np.float64), call((2, 3), np.complex128), call((2, 3), "int32"))
+row(
+    "np.astype",
+    call(REALS, np.float64),
+    call((2, 3), np.complex128),
+    call((2, 3), "int32"),
+    since="2.1",
+)
 row("np.modf", call(BETWEEN_WHOLE))
 row("np.frexp", call(REALS))
 row("np.ldexp", call(REALS, NATURALS))

@@ -57,6 +57,7 @@ row(
     call(_STACK, "fro"),
     dtypes=("float32", "complex128", "complex64", "int64"),
     why="matrices of few bits are singular",
+    since="2.3",
 )
 row("np.linalg.trace", call((2, 3)), call((2, 3, 3), offset=1))
 row("np.linalg.diagonal", call((2, 3)), call((2, 3, 3), offset=-1))

@@ -27,8 +27,10 @@ row("ndarray.T", call((2, 3)), call(()))
 row("ndarray.mT", call((2, 3)), call((2, 3, 4)))
 row("ndarray.real", call((2, 3)), call(Input((2, 3), dtype="complex128")))
 row("ndarray.imag", call((2, 3)), call(Input((2, 3), dtype="complex128")))
-for _name in ("shape", "ndim", "size", "itemsize", "nbytes", "dtype", "device"):
+for _name in ("shape", "ndim", "size", "itemsize", "nbytes", "dtype"):
     constant(f"ndarray.{_name}", call((2, 3)), call(()))
+
+constant("ndarray.device", call((2, 3)), call(()), since="2.1")
 
 # Other shapes and orders of axes
 
@@ -42,7 +44,7 @@ row("ndarray.swapaxes", call((2, 3, 4), 0, 2))
 row("ndarray.transpose", call((2, 3)), call((2, 3, 4), 2, 0, 1), call((2, 3), given((1, 0))))
 row("ndarray.repeat", call((2, 3), 2), call((2, 3), 2, axis=1))
 row("ndarray.view", call((2, 3)), call((2, 3), np.ndarray))
-row("ndarray.to_device", call((2, 3), "cpu"))
+row("ndarray.to_device", call((2, 3), "cpu"), since="2.1")
 
 # Elements
 
@@ -113,7 +115,7 @@ row(
 
 # Writing
 
-row("ndarray.fill", call((2, 3), ()), call((3,), 1.5), writes=True)
+row("ndarray.fill", call((2, 3), ()), call((3,), 1.5), writes=True, since="2.4")
 row("ndarray.put", call((4,), Input(value=np.array([2, 0])), (2,)), writes=True)
 
 # Python's operators

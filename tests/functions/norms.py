@@ -28,4 +28,5 @@ row(
     call((2, 3)),
     call(Input((2, 2, 2), REGULAR), ord=1),
     call((2, 3), keepdims=True),
+    since="2.3",
 )

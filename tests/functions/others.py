@@ -160,4 +160,13 @@ plain(
     "ndarray.",
 )
 
-some_versions("np.in1d np.trapz np.row_stack np.matvec np.vecmat np.unstack np.cumulative_sum")
+# Names that only some versions of NumPy have, from 2.0 on
+
+some_versions(
+    "np.__array_namespace_info__ np.cumulative_prod np.cumulative_sum np.matvec np.row_stack"
+    " np.unstack np.vecmat np.in1d np.trapz"
+    " ndarray.itemset ndarray.newbyteorder ndarray.ptp ndarray.tostring"
+)
+plain("deprecated: `np.isin`", "in1d")
+plain("deprecated: `np.trapezoid`", "trapz")
+plain("an error that says what to write", "itemset newbyteorder ptp tostring", "ndarray.")

@@ -18,8 +18,9 @@ known(
     call(Input(value=np.array([0, 3, 0, 1, 0]))),
     call((3,), "f"),
     call(Input(value=np.array([[0, 0], [0, 2]])), axis=1),
+    since="2.2",
 )
-constant("np.count_nonzero", call((2, 3)), call((2, 3), axis=1, keepdims=True))
+constant("np.count_nonzero", call((2, 3)), call((2, 3), axis=1, keepdims=True), since="2.3")
 constant(
     "np.unravel_index",
     call(_PLACES, given((2, 3))),

@@ -45,6 +45,9 @@ How to add a row, in the file of the function's topic:
 - What is used in another way than by a call says how, by ``use``: ``row("np.r_", ...,
   use=lambda r_, *arrays: r_[arrays])``.
 
+- ``since="2.2"`` says that NumPy's own function is as it is from that version on; with an older
+  one the row is left out.
+
 - What does not hold is said with its reason, which the tests print and the table shows:
   ``skip={"batch": "the lengths depend on the values"}``; the names are those of `checks.CHECKS`.
 """
@@ -100,6 +103,7 @@ class Row:
         dtypes: In which dtypes besides float64 arrays of floating domains are drawn.
         is_complex: Whether the derivative is checked at complex numbers, where NumPy takes them.
         rtol: The relative tolerance of derivatives, where it must be another.
+        since: From which version on NumPy's own function is as the row says.
         why: The reason for whatever is exceptional.
     """
 
@@ -115,6 +119,7 @@ class Row:
     is_complex: bool = True
     dtypes: tuple[str, ...] = DTYPES
     rtol: float | None = None
+    since: str = "2.0"
     why: str = ""
 
     def __repr__(self) -> str:

@@ -29,5 +29,10 @@ known(
 known("np.union1d", call(_DISTINCT, _OTHERS), call(_TIES, _OTHERS))
 known("np.intersect1d", call(_DISTINCT, _SOME), call(_DISTINCT, _SOME, True, return_indices=True))
 known("np.setdiff1d", call(_DISTINCT, _SOME), call(_TIES, _SOME))
-known("np.setxor1d", call(_DISTINCT, _OTHERS), call(_OTHERS, _DISTINCT, assume_unique=True))
+known(
+    "np.setxor1d",
+    call(_DISTINCT, _OTHERS),
+    call(_OTHERS, _DISTINCT, assume_unique=True),
+    since="2.1",
+)
 constant("np.isin", call((2, 3), (4,)), call(_TIES, [0, 1]), call(_TIES, _TIES, invert=True))

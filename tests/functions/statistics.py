@@ -34,5 +34,6 @@ row(
     call((4, 2), rowvar=False, ddof=0),
     call((2, 4), aweights=Input((4,), POSITIVE), fweights=_REPEATS),
     call((2, 4), bias=True, aweights=Input((4,), POSITIVE)),
+    since="2.2",
 )
-row("np.corrcoef", call((2, 4)), call((4,), (4,)), call((4, 2), rowvar=False))
+row("np.corrcoef", call((2, 4)), call((4,), (4,)), call((4, 2), rowvar=False), since="2.2")
