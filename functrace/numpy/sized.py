@@ -131,10 +131,10 @@ def taking_size(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @entrance
     @wraps(function)
-    def call(*args: Any, size: Any = None, fill_value: Any = None, **options: Any) -> Any:
+    def call(*args: Any, size: Any = None, fill_value: Any = None, **kwargs: Any) -> Any:
         if size is None:
-            return function(*args, **options)
-        return _SIZED[name](*args, size=operator.index(size), fill_value=fill_value, **options)
+            return function(*args, **kwargs)
+        return _SIZED[name](*args, size=operator.index(size), fill_value=fill_value, **kwargs)
 
     return call
 

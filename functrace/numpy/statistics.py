@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from functrace.primitives.linear import (
     shape_of,
     stop_gradient,
 )
-from functrace.primitives.reducing import normal_axes, normal_axis, reduced_count, root
+from functrace.primitives.reducing import normal_axis, root
 from functrace.primitives.requiring import require
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
@@ -135,13 +136,13 @@ def average(
     shape = shape_of(a)
     if weights is None:
         result = np.mean(a, axis=axis, keepdims=keepdims)
-        total: Any = dtype_of(result).type(reduced_count(shape, normal_axes(axis, len(shape))))
+        total: Any = dtype_of(result).type(math.prod(shape) / math.prod(shape_of(result)))
     else:
         weights = lined_up_weights(weights, shape, axis)
         promoted = np.result_type(dtype_of(a), dtype_of(weights))
         if dtype_of(a).kind in "iub":
             promoted = np.result_type(promoted, np.float64)
-        total = sum_of(np.broadcast_to(weights, shape), axis, promoted, None, keepdims)
+        total = sum_of(weights, axis, promoted, None, keepdims)
         message = "Weights sum to zero, can't be normalized"
         total = require(total, np.not_equal(total, 0), message, ZeroDivisionError)
         result = sum_of(a * weights, axis, promoted, None, keepdims) / total
@@ -366,7 +367,9 @@ def cov(
         samples = np.concatenate([samples, _variables_by_rows(y, rowvar)])
     kind = np.result_type(dtype_of(samples), np.float64) if dtype is None else np.dtype(dtype)
     samples = cast_to(samples, kind)
-    count = shape_of(samples)[1]
+    rows, count = shape_of(samples)
+    if not rows:
+        return np.zeros((0, 0))
     if fweights is None and aweights is None:
         deviations = samples - mean_of(samples, 1, keepdims=True)
         _warn_of_freedom(count, ddof)
@@ -380,7 +383,7 @@ def cov(
         aweights = _weights_of_samples(aweights, "aweights", count)
         weights = weights * aweights
     means, totals = average(samples, 1, weights, returned=True, keepdims=True)
-    total = totals[0, 0] if shape_of(samples)[0] else np.sum(weights)
+    total = totals[0, 0]
     freedom = total
     if ddof != 0:
         share = 1.0 if aweights is None else np.sum(weights * aweights) / total

@@ -66,12 +66,14 @@ DRAWS = (
 POSITIONS = (
     "How many there are is not known, and so not the size of the result. Keep the mask in place of "
     "the positions: np.where(mask, x, 0) chooses values, np.count_nonzero(mask) counts them, and "
-    "np.argmax(mask) is the first of them."
+    "np.argmax(mask) is the first of them. Or give the size, as in functrace.numpy.nonzero(mask, "
+    "size=n)."
 )
 DIFFERENT = (
     "How many different values there are is not known, and so not the size of the result. Write "
-    "s = np.sort(x); where s[1:] != s[:-1], a new value begins. Or call np.unique outside of the "
-    "compiled function, and hand in what it gives as an argument."
+    "s = np.sort(x); where s[1:] != s[:-1], a new value begins. Or give the size, as in "
+    "functrace.numpy.unique(x, size=n); or call np.unique outside of the compiled function, and "
+    "hand in what it gives as an argument."
 )
 CLOSE = (
     "Whether it is real or complex depends on the values. Write np.real(z) for a real result; or "
