@@ -43,7 +43,7 @@ class PseudoInverse(OfMatrices):
     """The Moore-Penrose inverse of each matrix.
 
     Parameters: ``tolerance``, below which share of the largest singular value others count as
-    zero; None for NumPy's default; ``hermitian``.
+    zero, which must be zeros but for rounding; None for NumPy's default; ``hermitian``.
     """
 
     def run(self, a: Any, *, tolerance: float | None, hermitian: bool) -> Any:
@@ -85,8 +85,9 @@ def _product(x: Any, y: Any, z: Any) -> Any:
 class MatrixRank(OfMatrices, LocallyConstant):
     """The number of singular values that are not zero. Parameters: as `numpy.linalg`."""
 
-    def run(self, a: Any, *, tolerance: float | None, relative: bool, hermitian: bool) -> Any:
+    def run(self, a: Any, *, tolerance: Any, relative: bool, hermitian: bool) -> Any:
         """Count."""
+        tolerance = None if tolerance is None else np.asarray(tolerance)
         named = {} if tolerance is None else {"rtol" if relative else "tol": tolerance}
         return np.linalg.matrix_rank(a, hermitian=hermitian, **named)
 

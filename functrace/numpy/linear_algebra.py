@@ -103,16 +103,22 @@ def inv(a: Any) -> Any:
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
-    """As `numpy.linalg.pinv`, with one tolerance for all matrices.
+    """As `numpy.linalg.pinv`, of tolerances that are known.
 
     The derivative is the one among matrices of the same rank.
     """
+    given = _matrix(a)
     tolerance = _tolerance(rcond if rtol is None or rtol is getattr(np, "_NoValue", None) else rtol)
-    found = bind(
-        least_squares.pseudo_inverse, _matrix(a), tolerance=tolerance, hermitian=bool(hermitian)
-    )
-    # Of nothing NumPy gives an array of the same dtype, whole numbers among them.
-    return cast_to(found, dtype_of(as_operand(a))) if 0 in found.shape[-2:] else found
+    if 0 in shape_of(given)[-2:] or tolerance is None:
+        found = bind(least_squares.pseudo_inverse, given, tolerance=None, hermitian=bool(hermitian))
+        # Of nothing NumPy gives an array of the same dtype, whole numbers among them.
+        return cast_to(found, dtype_of(as_operand(a))) if 0 in found.shape[-2:] else found
+    # What is left out may be anything but zero, and then it is no inverse that is differentiated.
+    u, values, vh = svd(given, full_matrices=False, hermitian=bool(hermitian))
+    smallest = np.asarray(tolerance)[..., None] * np.max(values, axis=-1, keepdims=True)
+    is_large = values > smallest.astype(dtype_of(values))
+    inverses = np.where(is_large, 1 / np.where(is_large, values, 1), 0)
+    return adjoint(vh) @ (inverses[..., :, None] * adjoint(u))
 
 
 @implements(np.linalg.lstsq)
@@ -141,17 +147,16 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     return x[:, 0] if is_vector else x, residuals, rank, values
 
 
-def _tolerance(x: Any) -> float | None:
-    """A tolerance of singular values, which must be known."""
+def _tolerance(x: Any) -> Any:
+    """A tolerance of singular values, which must be known; one for each matrix as a tuple."""
     if x is None or x is getattr(np, "_NoValue", None):
         return None
-    x = known_choice(x, "The tolerance of singular values", STATIC)
-    if np.shape(x):
-        raise ArgumentError(
-            "The tolerance of singular values is one number for all traced matrices.",
-            source_of(user_place(2)),
-        )
-    return float(x)
+    x = np.asarray(known_choice(x, "The tolerance of singular values", STATIC), float)
+    return _as_tuple(x.tolist())
+
+
+def _as_tuple(x: Any) -> Any:
+    return tuple(map(_as_tuple, x)) if isinstance(x, list) else x
 
 
 @implements(np.linalg.tensorsolve)
@@ -297,7 +302,7 @@ def slogdet(a: Any) -> Any:
 
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803
-    """As `numpy.linalg.matrix_rank`, with one tolerance for all matrices."""
+    """As `numpy.linalg.matrix_rank`, of tolerances that are known."""
     a = _matrix(A)
     if len(shape_of(a)) < 2:
         return cast_to(np.any(np.not_equal(a, 0)), np.dtype(np.intp))

@@ -226,7 +226,7 @@ def recorded_place(depth: int) -> Place | None:
             if source is not None:
                 place = source.code, source.instruction
                 return (*place, scope_here(depth + 1)) if _uses_scopes else place
-        elif callable(library):
+        elif library is not True and callable(library):
             library(frame)
         frame = frame.f_back
     return None

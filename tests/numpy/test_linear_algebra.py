@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.errors import ArgumentError
+from functrace.errors import ArgumentError, UnknownValueError
 from functrace.testing import check_grads
 from tests.agreement import assert_like_numpy
 
@@ -116,3 +116,33 @@ def test_cond_of_singular_matrices_is_infinite():
     check_grads(lambda x: np.linalg.cond(x, 1), (x[1],), order=1)
     with pytest.raises(np.linalg.LinAlgError):
         ft.jit(np.linalg.cond)(np.zeros((0, 2)))
+
+
+def test_a_tolerance_for_each_matrix():
+    stack = np.stack([A, A])
+    tolerances = np.array([1e-9, 0.5])
+    for f in (
+        lambda x: np.linalg.pinv(x, tolerances),
+        lambda x: np.linalg.pinv(x, rtol=tolerances),
+        lambda x: np.linalg.matrix_rank(x, tolerances),
+        lambda x: np.linalg.matrix_rank(x, rtol=tolerances),
+    ):
+        assert_like_numpy(f, stack)
+        np.testing.assert_allclose(ft.vmap(f)(stack[None])[0], f(stack), rtol=1e-12)
+    check_grads(lambda x: np.linalg.pinv(x, tolerances), (stack,), order=1)
+    with pytest.raises(UnknownValueError, match="tolerance"):
+        ft.jit(np.linalg.pinv)(A, 1e-9)
+
+
+@pytest.mark.parametrize("hermitian", [False, True])
+@pytest.mark.parametrize(
+    "x", [A, A[:, :2], A[:2], A + 1j * A.T], ids=["square", "tall", "wide", "complex"]
+)
+def test_a_pseudo_inverse_that_leaves_out_what_is_not_zero(x, hermitian):
+    if hermitian:
+        x = x @ np.conj(x.T)
+    sizes = np.linalg.svdvals(x)
+    tolerance = (sizes[-1] + sizes[-2]) / 2 / sizes[0]
+    f = lambda x: np.linalg.pinv(x, tolerance, hermitian)
+    assert_like_numpy(f, x)
+    check_grads(f, (x,), order=2)

@@ -101,6 +101,23 @@ def test_degrees_and_orders_are_known():
     same(ft.vjp(lambda p: f(p, 1.0), C)[0], f(C, 1.0))
 
 
+def test_objects_hold_traced_coefficients():
+    def computed(poly1d, c, x):
+        p = poly1d([c[0], c[1], 1.0])
+        q = p * p + p.deriv() - p.integ(k=x)
+        quotient, _ = np.polydiv(q.coeffs, p.coeffs)
+        return q(x) + np.polyval(quotient, 2.0) + q.coeffs[1] + p.roots.real[0] + p[0] * len(p)
+
+    f = lambda c, x: computed(ft.numpy.poly1d, c, x)
+    plain = lambda c, x: computed(np.poly1d, c, x)
+    np.testing.assert_allclose(ft.vjp(f, C, 0.5)[0], plain(C, 0.5))
+    check_grads(f, (C, 0.5), order=1)
+    same(
+        ft.vjp(lambda c: np.polyadd(np.poly1d([1.0, 2.0]), c).coeffs, C)[0],
+        C + np.array([0, 0, 1, 2]),
+    )
+
+
 def test_values_in_lists():
     f = lambda t: ft.numpy.polyval([t, 1.0], 2.0) + ft.numpy.roots([1.0, t])[0]
     assert ft.grad(f)(3.0) == 1.0
