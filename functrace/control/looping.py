@@ -12,7 +12,9 @@ next, then the rows.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -29,11 +31,12 @@ from functrace.control.reversing import (
     with_kept_zeros,
 )
 from functrace.ir.primitive import Primitive, Values
-from functrace.ir.program import Constant, Program, Variable, output_types
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
 from functrace.ir.structure import Loop, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import in_each, zeros_of_type
 from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.traced_array import TracedArray
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
 from functrace.transforms.masks import (
@@ -62,6 +65,59 @@ def bind_loop(loop: Loop[Any], has_zeros: Mask = ()) -> Sequence[Any]:
     after = len(inputs) - before - len(has_zeros)
     marked = (*(False,) * before, *has_zeros, *(False,) * after)
     return bind_keeping_zeros(primitive, inputs, marked, params)
+
+
+MOST_BODIES = 64
+"""How many bodies of loops are kept from one loop to the next."""
+
+LONGEST_BODY = 1000
+"""Bodies with more equations are not kept, since they take memory."""
+
+_bodies: OrderedDict[Any, Program] = OrderedDict()
+_lock = Lock()
+
+
+def known_body(program: Program) -> Program:
+    """A body as it was recorded before, with all that was derived and compiled from it since.
+
+    Outside of `jit` the same loop is recorded each time that it is come to, which takes a fraction
+    of the time that is needed for its derivative and its source. Bodies are the same if they do
+    the same at the same places. One that holds arrays, functions of the user's or other Programs is
+    not kept.
+    """
+    equations = program.equations
+    is_long = len(equations) > LONGEST_BODY
+    if is_long or not all(map(_is_kept, equations)) or any(map(_holds_array, program.outputs)):
+        return program
+    variables = [*program.inputs, *(v for e in equations for v in e.outputs)]
+    key = (
+        program.identity,
+        tuple([e.source and (id(e.source.code), *e.source[1:]) for e in equations]),
+        tuple([getattr(v, "is_scalar", False) for v in variables]),
+    )
+    with _lock:
+        known = _bodies.setdefault(key, program)
+        _bodies.move_to_end(key)
+        if len(_bodies) > MOST_BODIES:
+            _bodies.popitem(last=False)
+    return known
+
+
+def _is_kept(equation: Equation) -> bool:
+    if not equation.primitive.has_plain_rules or equation.primitive.has_effect:
+        return False
+    arrays = any(isinstance(x, np.ndarray) for x in equation.params.values())
+    return not arrays and not any(map(_holds_array, equation.inputs))
+
+
+def _holds_array(atom: Atom) -> bool:
+    return isinstance(atom, Constant) and isinstance(atom.value, np.ndarray | TracedArray)
+
+
+def forget_bodies() -> None:
+    """Let go of the bodies that are kept."""
+    with _lock:
+        _bodies.clear()
 
 
 def masks(loop: Loop[Any], mask: Sequence[bool]) -> tuple[Mask, Mask, Mask]:

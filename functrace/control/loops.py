@@ -18,7 +18,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.control.checkpoint import checkpoint as remat
-from functrace.control.looping import scan_primitive, while_primitive
+from functrace.control.looping import known_body, scan_primitive, while_primitive
 from functrace.errors import (
     ArgumentError,
     ArrayConversionError,
@@ -164,7 +164,7 @@ def _scan_recorded(
         name,
     )
     (program,), captured = closed_together([recorded.program])
-    program = _constants_first(program, len(captured))
+    program = known_body(_constants_first(program, len(captured)))
     count = len(carry)
 
     def apply() -> tuple[Any, Any]:
@@ -609,8 +609,8 @@ def _while_recorded(
             while_primitive,
             *captured,
             *carry,
-            condition=_constants_first(programs[0], first),
-            body=_constants_first(programs[1], first),
+            condition=known_body(_constants_first(programs[0], first)),
+            body=known_body(_constants_first(programs[1], first)),
             constants=first,
         )
         return structure.unflatten(list(outputs))

@@ -23,6 +23,7 @@ from functrace.backends.backend import Executable, chosen, default, set_default,
 from functrace.backends.compiling import compiled
 from functrace.collecting import collecting_less_often
 from functrace.control.call import call
+from functrace.control.looping import forget_bodies
 from functrace.errors import ScalarWriteError
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
@@ -446,7 +447,7 @@ _is_disabled_here: ContextVar[bool] = ContextVar("is_disabled", default=False)
 
 
 def clear_caches() -> None:
-    """Forget the recordings of all jitted functions.
+    """Forget the recordings of all jitted functions, and of loops.
 
     Example:
         >>> import functrace as ft
@@ -454,6 +455,7 @@ def clear_caches() -> None:
     """
     for recordings in list(_all):
         recordings.clear()
+    forget_bodies()
 
 
 def choose_backend(name: str) -> None:

@@ -137,3 +137,63 @@ def test_a_carry_that_does_not_move_is_shared():
     found = ft.vmap(f, (None, 0))(X, np.array([0, 1, 3]))
     np.testing.assert_allclose(found[0], np.stack([X, X**2, X**4]))
     np.testing.assert_array_equal(found[1], [0, 1, 3])
+
+
+def bodies(loop, *args):
+    program = ft.make_ir(loop)(*args)
+    return [held for equation in program.equations for held in equation.programs]
+
+
+def test_a_loop_that_is_come_to_again_has_the_body_that_it_had():
+    def loop(x, w):
+        return ft.scan(lambda c, _: (np.sin(c * w), None), x, None, 3)[0]
+
+    def condition(x, w):
+        return ft.while_loop(lambda c: c[0] < 3.0, lambda c: c * w, x)
+
+    for f in (loop, condition):
+        first, again = bodies(f, X, W), bodies(f, X, W)
+        assert first
+        assert all(x is y for x, y in zip(first, again, strict=True))
+        other = bodies(f, X.astype(np.float32), W.astype(np.float32))
+        assert all(x is not y for x, y in zip(first, other, strict=True))
+    ft.clear_caches()
+    assert all(x is not y for x, y in zip(first, bodies(condition, X, W), strict=True))
+
+
+def test_loops_at_two_places_do_not_share_a_body():
+    def loops(x):
+        x = ft.scan(lambda c, r: (c * r, None), x, ROWS)[0]
+        return ft.scan(lambda c, r: (c * r, None), x, ROWS)[0]
+
+    first, second = bodies(loops, X)
+    assert first is not second
+    assert first.equations[0].source.line + 1 == second.equations[0].source.line
+
+
+def test_a_body_that_holds_an_array_is_its_own_as_the_array_may_change():
+    scale = np.ones(2)
+
+    def loop(x):
+        return ft.scan(lambda c, r: (np.sin(c * scale), None), x, ROWS)[0]
+
+    before = ft.grad(lambda x: np.sum(loop(x)))(X)
+    assert bodies(loop, X)[0] is not bodies(loop, X)[0]
+    scale[:] = 2.0
+    after = ft.grad(lambda x: np.sum(loop(x)))(X)
+    slope = X, np.cos(X)
+    for _ in range(2):
+        slope = np.sin(slope[0]), slope[1] * np.cos(np.sin(slope[0]))
+    assert_same(before, slope[1])
+    assert np.all(before != after)
+
+
+def test_a_body_knows_how_errors_are_handled():
+    def loop(x):
+        return np.sum(ft.scan(lambda c, r: (c / 0.0 + r, None), x, ROWS)[0])
+
+    for _ in range(2):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ft.grad(loop)(X)
+        with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+            ft.grad(loop)(X)
