@@ -26,7 +26,7 @@ from functrace.primitives.linear import dtype_of, in_each, shape_of, zeros_for
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
-from functrace.transforms.masks import Mask, scattered
+from functrace.transforms.masks import Mask, instantiated, scattered
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -38,7 +38,6 @@ from functrace.transforms.programs import (
     with_interface,
 )
 from functrace.transforms.transpose import LinearValue
-from functrace.transforms.zeros import marked_alike
 
 # Parameters: ``branches`` are the Programs. Where these combine examples, and derivatives
 # are taken, `chosen_inputs` and `chosen_outputs` may be there too: see `Chosen`.
@@ -227,13 +226,9 @@ class Switch(Primitive):
             new["operand_axes"] = tuple(structure.axes)
         return [structure.index, *structure.operands], new
 
-    def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
+    def run(self, index: Any, *operands: Any, **params: Any) -> Any:
         """Evaluate the chosen Program; an index out of range chooses the nearest branch."""
-        return self.interpret([index, *inputs], params)
-
-    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
-        """As `run`."""
-        branches, (index, *operands) = params["branches"], inputs
+        branches = params["branches"]
         chosen = branches[nearest(index, len(branches))]
         return tuple(apart(interpreter(chosen, 1, operands)(*operands), operands))
 
@@ -352,12 +347,7 @@ class Switch(Primitive):
         ).unless(apart)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            full = [
-                marked_alike(zeros_for(x), cotangents) if cotangent is None else cotangent
-                for cotangent, x, takes_it in zip(cotangents, outputs, takes, strict=True)
-                if takes_it
-            ]
-            given = [*residuals, *full]
+            given = [*residuals, *instantiated(cotangents, outputs, takes, cotangents)]
             found = self.bind_backward(inputs, given, halves.second, gives, params, choice)
             return [None, *scattered(found, gives)]
 
@@ -519,11 +509,6 @@ class SwitchEach(Switch):
 
     def run(self, index: Any, *inputs: Any, **params: Any) -> Any:
         """Run each Program on the examples that chose it."""
-        return self.interpret([index, *inputs], params)
-
-    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
-        """As `run`."""
-        index, *inputs = inputs
         branches, size, axes = params["branches"], params["examples"], params["operand_axes"]
         chosen = np.clip(np.asarray(index).astype(np.intp), 0, len(branches) - 1)
         types = joint_types(branches)

@@ -11,8 +11,8 @@ from functrace.control.branching import switch_primitive
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.ir.program import output_types
 from functrace.ir.structure import nearest
-from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
-from functrace.primitives.linear import cast_to
+from functrace.ir.types import UNKNOWN, ArrayType, common_type, type_of
+from functrace.primitives.linear import brought_to
 from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
@@ -157,17 +157,13 @@ def _call_chosen(
     common = _common_types(outputs, name)
     if own[1] == common:
         return result
-    return structure.unflatten(
-        x if type_of(x) == type else cast_to(x, type.dtype)
-        for x, type in zip(leaves, common, strict=True)
-    )
+    return structure.unflatten(brought_to(common, leaves))
 
 
 def _gives_way(other: Types, own: Types) -> bool:
     """Whether the types of one branch leave those of the other as they are."""
     return other[0] == own[0] and all(
-        a == b or (a.weak and not b.weak and a.shape == b.shape and result_dtype(a, b) == b.dtype)
-        for a, b in zip(other[1], own[1], strict=True)
+        common_type((b, a)) == b for a, b in zip(other[1], own[1], strict=True)
     )
 
 
@@ -192,15 +188,10 @@ def _common_types(
 def _common_type(
     position: int, types: Sequence[ArrayType], structure: tree.Structure, name: str
 ) -> ArrayType:
-    """The type of one output of all branches; Python scalars take the dtype of the others."""
-    if all(type == types[0] for type in types):
-        return types[0]
-    strong = [type for type in types if not type.weak]
-    dtype = result_dtype(*types)
-    if all(type.shape == types[0].shape for type in types) and all(
-        type.dtype == dtype for type in strong
-    ):
-        return ArrayType(types[0].shape, dtype)
+    """The type of one output of all branches."""
+    common = common_type(types)
+    if common is not None:
+        return common
     path = tree.keystr(structure.paths()[position])
     found = ", ".join(f"branch {number} {type}" for number, type in enumerate(types))
     raise BranchOutputError(

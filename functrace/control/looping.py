@@ -436,10 +436,6 @@ class While(Looping):
 
     def run(self, *inputs: Any, **params: Any) -> Any:
         """Evaluate the two Programs in turn."""
-        return self.interpret(inputs, params)
-
-    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
-        """As `run`."""
         condition, body, first = params["condition"], params["body"], params["constants"]
         constants, carry = inputs[:first], list(inputs[first:])
         count = len(carry)

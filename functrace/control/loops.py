@@ -27,8 +27,8 @@ from functrace.errors import (
     ShapeMismatchError,
 )
 from functrace.ir.program import Program, output_types
-from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, row_type, type_of
-from functrace.primitives.linear import cast_to
+from functrace.ir.types import UNKNOWN, ArrayType, common_type, result_dtype, row_type, type_of
+from functrace.primitives.linear import brought_to, cast_to
 from functrace.tracebacks import boundary
 from functrace.tracing.draws import unheeded_draws, watching_draws
 from functrace.tracing.entrances import is_recording
@@ -356,10 +356,7 @@ def _next_carry(before: Any, after: Any, name: str) -> Any:
     if structure == other_structure and all(map(_is_alike, leaves, others)):
         return after
     types = _require_same(before, after, name)
-    return structure.unflatten(
-        x if type_of(x) == type else cast_to(x, type.dtype)
-        for x, type in zip(map(as_operand, others), types, strict=True)
-    )
+    return structure.unflatten(brought_to(types, [*map(as_operand, others)]))
 
 
 def _is_alike(old: Any, new: Any) -> bool:
@@ -379,18 +376,15 @@ def _carry_structure_error(structure: tree.Structure, after: Any, name: str) -> 
 def _common_carry_type(
     before: ArrayType, after: ArrayType, path: tree.KeyPath, name: str
 ) -> ArrayType:
-    """The type that a carry has in each trip; a Python scalar takes on the other's dtype."""
-    dtype = result_dtype(before, after)
-    strong = [type for type in (before, after) if not type.weak]
-    is_boolean = (before.dtype.kind == "b", after.dtype.kind == "b")
-    fits = before.shape == after.shape and is_boolean[0] == is_boolean[1]
-    if not fits or any(type.dtype != dtype for type in strong):
+    """The type that a carry has in each trip: booleans and numbers have none together."""
+    common = common_type((before, after))
+    if common is None or (before.dtype.kind == "b") != (after.dtype.kind == "b"):
         raise CarryError(
             f"The carry{tree.keystr(path)} of {name} has the type {before} before a trip and "
             f"{after} after it.",
             source_of(user_place(4)),
         )
-    return before if before == after else ArrayType(before.shape, dtype)
+    return common
 
 
 def _recorded_body(
@@ -450,10 +444,7 @@ def _recorded_once(
         if common == types:
             break
         types = common
-        carry = [
-            x if type_of(x) == type else cast_to(x, type.dtype)
-            for x, type in zip(carry, types, strict=True)
-        ]
+        carry = brought_to(types, carry)
     if recorded.row_major:
         recorded = _as_they_lie(recorded, flat, inputs, [*types, *row_types], carry, stacks)
     results = [*types, *output_types(recorded.program)[len(types) :]]

@@ -449,7 +449,7 @@ class Primitive:
 
     def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
         """As `run`, for a primitive that holds Programs: equation by equation, on any tracers."""
-        raise MissingRuleError.of(self.name, "interpret")
+        return self.run(*inputs, **params)
 
     def push_forward(
         self, inputs: Values, tangents: Values, params: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -122,6 +123,19 @@ def result_dtype(*types: ArrayType) -> np.dtype[Any]:
     """The dtype that NumPy gives to a combination of these types (NEP 50)."""
     operands = [WEAK_KINDS[t.dtype.kind](0) if t.weak else t.dtype for t in types]
     return np.result_type(*operands)
+
+
+def common_type(types: Sequence[ArrayType]) -> ArrayType | None:
+    """The type that values of these types have together: Python scalars take the others' dtype.
+
+    It is None where shapes differ, or the dtypes of what is no Python scalar.
+    """
+    first = types[0]
+    if all(type == first for type in types):
+        return first
+    dtype = result_dtype(*types)
+    fits = all(type.shape == first.shape and (type.weak or type.dtype == dtype) for type in types)
+    return ArrayType(first.shape, dtype) if fits else None
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:

@@ -412,6 +412,14 @@ def cast_to(x: Any, dtype: np.dtype[Any]) -> Any:
     return bind(cast if dtype.kind in "fc" else cast_to_whole, x, dtype=dtype)
 
 
+def brought_to(types: Types, values: Values) -> list[Any]:
+    """Values of the same shapes in the dtypes of types."""
+    return [
+        x if type_of(x) == type else cast_to(x, type.dtype)
+        for x, type in zip(values, types, strict=True)
+    ]
+
+
 class StopGradient(Copy):
     """The same values, with derivative zero."""
 

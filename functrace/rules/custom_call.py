@@ -30,6 +30,7 @@ from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.batch import batch_program, vmap
 from functrace.transforms.evaluate import record_program, run_program
+from functrace.transforms.masks import scattered, selected
 from functrace.transforms.programs import Pullback, batched, closed
 from functrace.transforms.transpose import LinearValue, transpose_program
 
@@ -186,26 +187,17 @@ class CustomCall(Primitive):
             raise MissingRuleError.of(function.name, "jvp")
         outputs, residuals = function.forward(inputs, [t is not None for t in tangents])
         types = [type_of(x).strong for x in outputs]
-        active = [number for number, type in enumerate(types) if type.is_inexact]
+        active = [type.is_inexact for type in types]
+        is_given = [tangent is not None for tangent in tangents]
 
         def pullback(*cotangents: Any) -> Sequence[Any]:
-            full: list[Any] = [None] * len(types)
-            for number, cotangent in zip(active, cotangents, strict=True):
-                full[number] = cotangent
-            parts = residuals.pull_back(residuals.traced, full)
-            return [
-                0.0 if part is None else part
-                for part, tangent in zip(parts, tangents, strict=True)
-                if tangent is not None
-            ]
+            parts = residuals.pull_back(residuals.traced, scattered(cotangents, active))
+            return [0.0 if part is None else part for part in selected(parts, is_given)]
 
-        program = _recorded_linear(function, "vjp", pullback, [types[n] for n in active])
+        program = _recorded_linear(function, "vjp", pullback, selected(types, active))
         given = [tangent for tangent in tangents if tangent is not None]
         found = _transposed_rule(function, "vjp", program, given)
-        pushed: list[Any] = [None] * len(types)
-        for number, part in zip(active, found, strict=True):
-            pushed[number] = part
-        return tuple(outputs), tuple(pushed)
+        return tuple(outputs), tuple(scattered(found, active))
 
     def keep_residuals(
         self, inputs: Values, needed: Values, params: dict[str, Any]
@@ -225,34 +217,26 @@ class CustomCall(Primitive):
         if function.jvp is None:
             raise MissingRuleError.of(function.name, "vjp")
         jvp = function.jvp
-        active = [number for number, need in enumerate(needed) if need is not None]
+        active = [need is not None for need in needed]
         outputs: list[Any] = []
         types: list[ArrayType] = []
         constant: set[int] = set()
 
         def pushforward(*tangents: Any) -> Sequence[Any]:
-            full: list[Any] = [None] * len(inputs)
-            for number, tangent in zip(active, tangents, strict=True):
-                full[number] = tangent
-            primal, pushed = jvp(inputs, full)
+            primal, pushed = jvp(inputs, scattered(tangents, active))
             outputs.extend(primal)
             types.extend(type_of(x).strong for x in primal)
             constant.update(number for number, part in enumerate(pushed) if part is None)
             return [0.0 if part is None else part for part in pushed]
 
-        program = _recorded_linear(
-            function, "jvp", pushforward, [type_of(inputs[n]).strong for n in active]
-        )
+        given_types = [type_of(x).strong for x in selected(inputs, active)]
+        program = _recorded_linear(function, "jvp", pushforward, given_types)
 
         def pull_back_jvp(cotangents: Sequence[Any]) -> Sequence[Any]:
             given = [
                 ct if type.is_inexact else None for ct, type in zip(cotangents, types, strict=True)
             ]
-            parts: list[Any] = [None] * len(inputs)
-            found = _transposed_rule(function, "jvp", program, given)
-            for number, part in zip(active, found, strict=True):
-                parts[number] = part
-            return parts
+            return scattered(_transposed_rule(function, "jvp", program, given), active)
 
         pullback = Pullback(self.name, pull_back_jvp, frozenset(constant), makes_zeros=True)
         return tuple(outputs), pullback
@@ -343,13 +327,10 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
         present = [tangent is not None for tangent in tangents]
 
         def one(leaves: Any, given: Any) -> Any:
-            found = iter(given)
-            return function.jvp(  # pyright: ignore[reportOptionalCall]
-                leaves, [next(found) if on else None for on in present]
-            )
+            return function.jvp(leaves, scattered(given, present))  # pyright: ignore[reportOptionalCall]
 
         given = [tangent for tangent in tangents if tangent is not None]
-        tangent_axes = [axis for axis, on in zip(axes, present, strict=True) if on]
+        tangent_axes = selected(axes, present)
         return vmap(one, (list(axes), tangent_axes), 0, axis_size=size)(list(leaves), given)
 
     def forward(leaves: Sequence[Any], perturbed: Sequence[bool]) -> tuple[Any, Residuals]:
@@ -377,26 +358,20 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
             has_part: list[bool] = []
 
             def one(*inputs: Any) -> list[Any]:
-                found = iter(inputs[len(traced) :])
-                parts = residuals.pull_back(
-                    inputs[: len(traced)], [next(found) if on else None for on in present]
-                )
+                given = scattered(inputs[len(traced) :], present)
+                parts = residuals.pull_back(inputs[: len(traced)], given)
                 has_part[:] = [part is not None for part in parts]
                 return [part for part in parts if part is not None]
 
             found, found_axes = _mapped(
                 one, size, [*traced, *given], [*traced_axes, *[0] * len(given)]
             )
-            each = iter(in_each(size, x, axis) for x, axis in zip(found, found_axes, strict=True))
-            parts = [next(each) if on else None for on in has_part]
-            return [
-                part
-                if part is None
-                else np.sum(part, axis=0)
-                if axis is None
-                else np.moveaxis(part, 0, axis)
-                for part, axis in zip(parts, axes, strict=True)
+            each = [in_each(size, x, axis) for x, axis in zip(found, found_axes, strict=True)]
+            parts = [
+                np.sum(part, axis=0) if axis is None else np.moveaxis(part, 0, axis)
+                for part, axis in zip(each, selected(axes, has_part), strict=True)
             ]
+            return scattered(parts, has_part)
 
         return outputs, Residuals(values[count:], pull_back, is_opaque=False)
 
@@ -465,7 +440,6 @@ def pull_back_by(body: Program, present: Sequence[bool], types: Sequence[ArrayTy
             for cotangent, type in zip(cotangents, types, strict=True)
             if type.is_inexact
         ]
-        found = iter(run_program(body, [*given, *traced]))
-        return [next(found) if on else None for on in present]
+        return scattered(run_program(body, [*given, *traced]), present)
 
     return pull_back

@@ -37,6 +37,7 @@ from functrace.transforms.arguments import fits, parameter_name
 from functrace.transforms.batch import NamedAxis, named_axes, with_named_axes
 from functrace.transforms.calling import call_apart, owned
 from functrace.transforms.evaluate import record_program, run_program
+from functrace.transforms.masks import scattered
 from functrace.transforms.programs import closed, closed_together
 
 
@@ -533,8 +534,7 @@ class _RecordedJvp(NamedTuple):
         captured = inputs[count : len(program.inputs) - len(given)]
         results = run_program(program, [*inputs[:count], *given, *captured])
         outputs = len(results) - sum(self.present)
-        pushed = iter(results[outputs:])
-        return results[:outputs], [next(pushed) if on else None for on in self.present]
+        return results[:outputs], scattered(results[outputs:], self.present)
 
 
 class _RecordedReverse(NamedTuple):

@@ -22,7 +22,7 @@ from functrace.errors import ArgumentError, FunctraceError
 from functrace.ir.program import Program, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, type_of
 from functrace.primitives.linear import (
-    cast_to,
+    brought_to,
     dtype_of,
     known_value,
     stop_gradient,
@@ -54,13 +54,10 @@ def _vector(
 
 def _fitted(values: Sequence[Any], types: Sequence[ArrayType], what: str) -> list[Any]:
     """Values in the types that they must have."""
-    fitted: list[Any] = []
-    for x, type in zip(values, types, strict=True):
-        found = type_of(x)
+    for found, type in zip(map(type_of, values), types, strict=True):
         if found.shape != type.shape:
             raise ArgumentError(f"{what} returned a {found} where a {type} is needed.")
-        fitted.append(x if found == type else cast_to(x, type.dtype))
-    return fitted
+    return brought_to(types, values)
 
 
 class _Solver:
@@ -184,10 +181,7 @@ def _recorded_endomorphism(
                 f"{expected}.",
                 source_of(user_place(3)),
             )
-    cast = [
-        x if type_of(x) == type else cast_to(x, type.dtype)
-        for x, type in zip(leaves, types, strict=True)
-    ]
+    cast = brought_to(types, leaves)
     return cast, types, recorded.program
 
 

@@ -21,9 +21,10 @@ from functrace.ir.primitive import Primitive, Values
 from functrace.ir.program import Program, input_types, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType, with_axis
-from functrace.primitives.linear import in_each, zeros_for, zeros_of_type
+from functrace.primitives.linear import in_each, zeros_of_type
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
+from functrace.transforms.masks import instantiated, scattered, selected
 from functrace.transforms.programs import (
     Pullback,
     batched,
@@ -120,11 +121,7 @@ class Implicit(Primitive):
         return Run(solve, inputs) if isinstance(solve, Program) else None
 
     def run(self, *inputs: Any, **params: Any) -> Any:
-        """Call the solver."""
-        return _called(params["solve"], inputs)
-
-    def interpret(self, inputs: Values, params: dict[str, Any]) -> Any:
-        """Evaluate the solver."""
+        """Call or evaluate the solver."""
         return _called(params["solve"], inputs)
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:
@@ -171,13 +168,9 @@ def _pulled_constants(
     mask = (*(need is not None for need in needed), *(False,) * len(x))
     form = residual_form(program, mask)
     residuals = run_program(form.forward, [*constants, *x])[len(program.outputs) :]
-    given = [ct for ct, on in zip(cotangents, form.takes_cotangent, strict=True) if on]
-    found = iter(run_program(form.backward, [*residuals, *given]))
-    return [next(found) if on else None for on in form.gives_cotangent[: len(constants)]]
-
-
-def _instantiated(cotangents: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    return [zeros_for(x) if ct is None else ct for ct, x in zip(cotangents, like, strict=True)]
+    given = selected(cotangents, form.takes_cotangent)
+    found = run_program(form.backward, [*residuals, *given])
+    return scattered(found, form.gives_cotangent)[: len(constants)]
 
 
 def full_transpose(program: Program, constants: int) -> Program:
@@ -226,7 +219,7 @@ class Root(Implicit):
             nothing = [None] * (len(inputs) - first)
             if all(ct is None for ct in cotangents[: len(x)]):
                 return [*(None,) * first, *nothing]
-            given = _instantiated(cotangents[: len(x)], x)
+            given = instantiated(cotangents[: len(x)], x)
             solve = full_transpose(params["tangent_solve"], first + len(x))
             right = run_program(solve, [*inputs[:first], *x, *given])
             right = [-part for part in right]
@@ -249,7 +242,7 @@ class LinearSolve(Implicit):
         outputs = bind(self, *inputs, **params)
         first, matvec = params["constants"], params["matvec"]
         x = outputs[: len(matvec.outputs)]
-        right = _instantiated(tangents[first:], x)
+        right = instantiated(tangents[first:], x)
         if any(tangent is not None for tangent in tangents[:first]):
             moved = _pushed_constants(matvec, inputs[:first], tangents[:first], x)
             right = [b - part for b, part in zip(right, moved, strict=True)]
@@ -286,7 +279,7 @@ class LinearSolve(Implicit):
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             if all(ct is None for ct in cotangents[: len(x)]):
                 return [None] * len(inputs)
-            given = _instantiated(cotangents[: len(x)], x)
+            given = instantiated(cotangents[: len(x)], x)
             right = self.transposed_solution(inputs[:first], given, params)
             parts: list[Any] = [None] * first
             if any(need is not None for need in needed[:first]):
@@ -306,7 +299,7 @@ class LinearSolve(Implicit):
             raise NonlinearRuleError(
                 "A function that must be linear solves a system whose matrix depends on its input."
             )
-        given = _instantiated(cotangent[:count], inputs[first:])
+        given = instantiated(cotangent[:count], inputs[first:])
         return [*(None,) * first, *self.transposed_solution(inputs[:first], given, params)]
 
 

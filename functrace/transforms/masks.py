@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from functrace.ir.types import ANY_LENGTH, type_of
@@ -22,16 +23,16 @@ def zeros_as(x: Any) -> Any:
 def instantiated(
     cotangents: Sequence[Any],
     likes: Sequence[Any],
-    mask: Sequence[bool],
+    mask: Sequence[bool] | None = None,
     beside: Sequence[Any] = (),
 ) -> list[Any]:
-    """The cotangents at these places, zeros in place of None.
+    """The cotangents at the places of a mask, or at all, with zeros in place of None.
 
     Where there may be zeros that are to stay in those beside them, these are such zeros, too.
     """
     return [
         marked_alike(zeros_as(like), beside) if cotangent is None else cotangent
-        for cotangent, like, on in zip(cotangents, likes, mask, strict=True)
+        for cotangent, like, on in zip(cotangents, likes, mask or repeat(True), strict=False)
         if on
     ]
 
