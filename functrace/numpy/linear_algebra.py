@@ -9,6 +9,8 @@ are complex, and the residuals are there wherever there are more rows than colum
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from functrace.primitives.linear import (
     shape_of,
 )
 from functrace.primitives.shaping import reshape_primitive
+from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
@@ -169,8 +172,10 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     shape = a.shape[np.ndim(b) :]
     size = int(np.prod(shape))
     if a.size != size**2:
-        raise ValueError("Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == "
-                         "prod(a.shape[:b.ndim])")  # fmt: skip
+        raise np.linalg.LinAlgError(
+            "Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == "
+            "prod(a.shape[:b.ndim])"
+        )
     return np.reshape(np.linalg.solve(np.reshape(a, (size, size)), np.ravel(b)), shape)
 
 
@@ -183,6 +188,59 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     shape = (*a.shape[ind:], *a.shape[:ind])
     rows = int(np.prod(a.shape[ind:]))
     return np.reshape(np.linalg.inv(np.reshape(a, (rows, -1))), shape)
+
+
+# Products of several matrices
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Any:
+    """As `numpy.linalg.multi_dot`, in the order that takes the fewest multiplications."""
+    reject_out(out)
+    arrays = [as_operand(x) for x in arrays]
+    if len(arrays) < 2:
+        raise ValueError("Expecting at least two arrays.")
+    if len(arrays) == 2:
+        return np.dot(*arrays)
+    is_row, is_column = (len(shape_of(x)) == 1 for x in (arrays[0], arrays[-1]))
+    if is_row:
+        arrays[0] = np.reshape(arrays[0], (1, -1))
+    if is_column:
+        arrays[-1] = np.reshape(arrays[-1], (-1, 1))
+    for x in arrays:
+        if len(shape_of(x)) != 2:
+            raise np.linalg.LinAlgError(
+                f"{len(shape_of(x))}-dimensional array given. Array must be two-dimensional"
+            )
+    lengths = (*(shape_of(x)[0] for x in arrays), shape_of(arrays[-1])[1])
+
+    def product(first: int, last: int) -> Any:
+        if first == last:
+            return arrays[first]
+        _, split = _cheapest(lengths[first : last + 2])
+        return np.matmul(product(first, first + split), product(first + split + 1, last))
+
+    result = product(0, len(arrays) - 1)
+    if is_row and is_column:
+        return result[0, 0]
+    return np.reshape(result, -1) if is_row or is_column else result
+
+
+@lru_cache(maxsize=1024)
+def _cheapest(lengths: tuple[int, ...]) -> tuple[int, int]:
+    """The multiplications that a chain of matrices takes, and after which of them to split it.
+
+    Source: Cormen, Leiserson, Rivest and Stein, Introduction to Algorithms, 3rd edition, section
+    15.2.
+    """
+    if len(lengths) == 2:
+        return 0, 0
+    outer = lengths[0] * lengths[-1]
+    costs = (
+        (_cheapest(lengths[: k + 1])[0] + _cheapest(lengths[k:])[0] + outer * lengths[k], k - 1)
+        for k in range(1, len(lengths) - 1)
+    )
+    return min(costs)
 
 
 # Factorizations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,28 +59,6 @@ def einsum(
     if optimize is not False and _is_array(text, shapes, _hashable(optimize)):
         return as_array(result)
     return as_scalar(result)
-
-
-@implements(np.linalg.multi_dot)
-@lies_as(None)
-def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Any:
-    """As `numpy.linalg.multi_dot`."""
-    reject_out(out)
-    if len(arrays) < 2:
-        raise ValueError("Expecting at least two arrays.")
-    for left, right in pairwise(map(shape_of, arrays)):
-        if left[-1:] != right[:1]:
-            raise ValueError(f"shapes {left} and {right} are not aligned")
-    inner_labels = LABELS[1 : len(arrays)]
-    terms = [a + b for a, b in zip("a" + inner_labels[:-1], inner_labels, strict=True)]
-    last = LABELS[len(arrays)]
-    terms.append(inner_labels[-1] + last)
-    output = "a" + last
-    if len(shape_of(arrays[0])) == 1:
-        terms[0], output = terms[0][1:], output[1:]
-    if len(shape_of(arrays[-1])) == 1:
-        terms[-1], output = terms[-1][:-1], output[:-1]
-    return einsum(f"{','.join(terms)}->{output}", *arrays)
 
 
 def _hashable(optimize: Any) -> Any:

@@ -146,3 +146,22 @@ def test_a_pseudo_inverse_that_leaves_out_what_is_not_zero(x, hermitian):
     f = lambda x: np.linalg.pinv(x, tolerance, hermitian)
     assert_like_numpy(f, x)
     check_grads(f, (x,), order=2)
+
+
+def test_a_chain_of_matrices_is_multiplied_in_the_cheapest_order():
+    shapes = [(3, 40), (40, 2), (2, 30), (30, 4)]
+    chain = [np.random.default_rng(n).normal(size=shape) for n, shape in enumerate(shapes)]
+    assert_like_numpy(lambda *xs: np.linalg.multi_dot(xs), *chain)
+    program = ft.make_ir(lambda *xs: np.linalg.multi_dot(xs))(*chain)
+    between = [e.outputs[0].type.shape for e in program.equations][:-1]
+    assert sorted(between) == [(2, 4), (3, 2)]
+    rows = (chain[0][0], chain[1], chain[2], chain[3][:, 0])
+    for xs in (rows, (rows[0], *chain[1:]), (*chain[:3], rows[-1]), chain[:2], chain[:3]):
+        assert_like_numpy(lambda *xs: np.linalg.multi_dot(xs), *xs)
+        check_grads(lambda *xs: np.linalg.multi_dot(xs), tuple(xs), order=1)
+    assert ft.grad(lambda t: ft.numpy.linalg.multi_dot([[t, 1.0], np.eye(2), [1.0, t]]))(2.0) == 2
+    for wrong in ([A], [A, A[None], A], [A, A[:2], A]):
+        with pytest.raises(ValueError, match=r"."):
+            np.linalg.multi_dot(wrong)
+        with pytest.raises(ValueError, match=r"."):
+            ft.vjp(lambda *xs: np.linalg.multi_dot(xs), *wrong)
