@@ -70,6 +70,8 @@ from functrace.numpy.sized import taking_size as _taking_size
 from functrace.numpy.taking import ndenumerate as ndenumerate
 from functrace.numpy.ufunc_calls import call_ufunc as call_ufunc
 from functrace.numpy.updating import At as At
+from functrace.numpy.vectorizing import CALLING_USERS as _CALLING_USERS
+from functrace.numpy.vectorizing import calling_users as _calling_users
 from functrace.numpy.vectorizing import frompyfunc as frompyfunc
 from functrace.numpy.vectorizing import vectorize as vectorize
 from functrace.tracing.entrances import entrance as _entrance
@@ -89,6 +91,7 @@ globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAK
 repeat = _accepting_length(globals()["repeat"])
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
 globals().update({name: _taking_size(globals()[name]) for name in _SIZED})
+globals().update({name: _calling_users(globals()[name]) for name in _CALLING_USERS})
 
 
 array, full = _entrance(array), _entrance(full)

@@ -77,7 +77,6 @@ def _even_edges(a: Any, count: int, range: Any) -> Any:
     dtype = np.result_type(first, last, a)
     if dtype.kind in "iu":
         dtype = np.result_type(dtype, float)
-    first, last = (cast_to(as_operand(edge), dtype) for edge in (first, last))
     edges = np.linspace(*_widened(first, last), count + 1, dtype=dtype)
     return require(
         edges,

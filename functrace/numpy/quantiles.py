@@ -7,7 +7,9 @@ Statistician 50 (1996), and four more, as NumPy has them.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -16,28 +18,39 @@ from functrace.numpy.reducing import is_given, warn_of_few
 from functrace.numpy.statistics import lined_up_weights
 from functrace.numpy.taking import take, take_along
 from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, shape_of
+from functrace.primitives.ordering import argpartition_primitive
 from functrace.primitives.requiring import require
 from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand, is_weak
+from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import lies_as
 
 _INDEX = np.dtype(np.intp)
 
 
-class Samples(NamedTuple):
-    """Elements in order along axis 0, nan last.
+@dataclass(frozen=True)
+class Samples:
+    """Samples along axis 0, of which nan is the largest element.
 
     Attributes:
-        ranked: The elements.
+        columns: The elements.
         count: How many of them count: all, or as many as are numbers, an array of the shape of the
             other axes.
-        order: The indices that put them in order.
     """
 
-    ranked: Any
+    columns: Any
     count: Any
-    order: Any
+
+    @cached_property
+    def order(self) -> Any:
+        """The indices that put the elements in order."""
+        return np.argsort(self.columns, axis=0)
+
+    @cached_property
+    def ranked(self) -> Any:
+        """The elements in order."""
+        return take_along(self.columns, self.order, 0, unique=True)
 
     def at(self, place: Any) -> Any:
         """The elements at some places, the axes of which come first.
@@ -47,12 +60,22 @@ class Samples(NamedTuple):
         """
         if np.ndim(self.count):
             return self.in_each(place)
-        return take(self.ranked, cast_to(place, _INDEX), axis=0)
+        place = cast_to(place, _INDEX)
+        if isinstance(place, Tracer) or not shape_of(self.columns)[0]:
+            return take(self.ranked, place, axis=0)
+        # For known places nothing else need be put in order.
+        kth = tuple(np.unique(place).tolist())
+        if not kth:
+            return take(self.columns, place, axis=0)
+        order = bind(argpartition_primitive, self.columns, kth=kth, axis=0, kind="introselect")
+        rows = take(order, np.reshape(place, -1), axis=0)
+        found = take_along(self.columns, rows, 0)
+        return np.reshape(found, shape_of(place) + shape_of(found)[1:])
 
     def in_each(self, place: Any) -> Any:
         """The elements at some places, of the shape of the samples behind axes of their own."""
         place = cast_to(place, _INDEX)
-        rows = np.reshape(place, (-1, *shape_of(self.ranked)[1:]))
+        rows = np.reshape(place, (-1, *shape_of(self.columns)[1:]))
         return np.reshape(take_along(self.ranked, rows, 0), shape_of(place))
 
 
@@ -66,25 +89,25 @@ def _in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     return np.reshape(a, (math.prod(shape[place] for place in axes), *rest)), kept
 
 
-def _samples(a: Any, leaves_out_nan: bool) -> Samples:
+def _samples(columns: Any, leaves_out_nan: bool) -> Samples:
     """The samples of an array of which each column, along axis 0, is one."""
-    order = np.argsort(a, axis=0)
-    ranked = take_along(a, order, 0, unique=True)
-    if not leaves_out_nan or dtype_of(a).kind not in "fc":
-        return Samples(ranked, shape_of(a)[0], order)
-    count = np.add.reduce(np.logical_not(np.isnan(a)), axis=0)
+    if not leaves_out_nan or dtype_of(columns).kind not in "fc":
+        return Samples(columns, shape_of(columns)[0])
+    count = np.add.reduce(np.logical_not(np.isnan(columns)), axis=0)
     warn_of_few(count, "All-NaN slice encountered")
-    return Samples(ranked, count, order)
+    return Samples(columns, count)
 
 
 def _nan_where(samples: Samples, result: Any) -> Any:
     """Nan where a sample has one that counts, or where nothing counts."""
-    ranked, count, _ = samples
-    if dtype_of(ranked).kind not in "fc":
+    if dtype_of(samples.columns).kind not in "fc":
         return as_scalar(result)
-    if np.ndim(count) or type(count) is not int:
-        return as_scalar(np.where(np.equal(count, 0), np.nan, result))
-    return as_scalar(np.where(np.isnan(ranked[-1]), ranked[-1], result))
+    if type(samples.count) is not int:
+        return as_scalar(np.where(np.equal(samples.count, 0), np.nan, result))
+    has_nan = np.any(np.isnan(samples.columns), axis=0)
+    if not isinstance(has_nan, Tracer) and not np.any(has_nan):
+        return as_scalar(result)
+    return as_scalar(np.where(has_nan, np.nan, result))
 
 
 def _kept(result: Any, shape: tuple[int, ...]) -> Any:
@@ -105,7 +128,8 @@ def median(
     columns, kept = _in_front(a, axis)
     samples = _samples(columns, leaves_out_nan=False)
     middle, odd = divmod(samples.count, 2)
-    result = np.mean(samples.ranked[middle - 1 + odd : middle + 1], axis=0)
+    places = np.arange(middle - 1 + odd, middle + 1) if samples.count else np.arange(0)
+    result = np.mean(samples.at(places), axis=0)
     result = _nan_where(samples, result) if samples.count else result
     return _kept(result, kept) if keepdims else result
 
@@ -173,7 +197,7 @@ _METHODS = (*_ABOUT, *_BETWEEN, *_AT)
 
 def _quantile(samples: Samples, q: Any, method: str) -> Any:
     """Quantiles of samples without weights, the axes of ``q`` in front."""
-    own, weak = dtype_of(samples.ranked), is_weak(q)
+    own, weak = dtype_of(samples.columns), is_weak(q)
     q = np.asarray(q) if type(q) in (int, float) else q
     count = samples.count
     if np.ndim(count):
@@ -201,10 +225,9 @@ def _quantile(samples: Samples, q: Any, method: str) -> Any:
         dtype = own if own.kind == "f" else np.dtype(np.float64)
         share, rest = cast_to(share, dtype), cast_to(rest, dtype)
     if not np.ndim(count):
-        share, rest = (
-            np.reshape(x, shape_of(x) + (1,) * (np.ndim(samples.ranked) - 1)) for x in (share, rest)
-        )
-    low, high = samples.at(below), samples.at(above)
+        behind = (1,) * (np.ndim(samples.columns) - 1)
+        share, rest = (np.reshape(x, shape_of(x) + behind) for x in (share, rest))
+    low, high = samples.at(np.stack([below, above]))
     step = high - low  # NumPy's own formula, to the last digit
     return np.where(np.greater_equal(share, 0.5), high - step * rest, low + step * share)
 
@@ -212,10 +235,10 @@ def _quantile(samples: Samples, q: Any, method: str) -> Any:
 def _weighted_quantile(samples: Samples, q: Any, weights: Any) -> Any:
     """Quantiles of weighted samples by the method inverted_cdf, the axes of ``q`` in front."""
     q = as_operand(q)
-    ranked, count, order = samples
+    ranked, count = samples.ranked, samples.count
     if shape_of(weights) != shape_of(ranked):
         weights = np.broadcast_to(weights, shape_of(ranked))
-    weights = take_along(weights, order, 0, unique=True)
+    weights = take_along(weights, samples.order, 0, unique=True)
     if type(count) is not int:
         weights = np.where(np.isnan(ranked), 0, weights)
     share = np.cumsum(weights, axis=0, dtype=np.float64)

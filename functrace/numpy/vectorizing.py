@@ -13,7 +13,9 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.numpy.making import asarray, holds_tracer
 from functrace.primitives.linear import known_value
+from functrace.tracing.entrances import entrance, is_recording
 from functrace.tracing.implementing import implements
+from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.batch import vmap
 
@@ -190,6 +192,26 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     results = np.reshape(results, (*rest, *own))
     places = range(len(rest), len(rest) + len(own))
     return np.moveaxis(results, places, range(axis, axis + len(own)))
+
+
+def calling_users(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of `functrace.numpy` that calls one of the user's, which may use traced values.
+
+    Those among the arguments are seen without; what the user's function closes over is not.
+    """
+    implementation = FUNCTIONS[getattr(np, function.__name__)]
+
+    @entrance
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        is_seen = not is_recording() or holds_tracer([*args, *kwargs.values()])
+        return (function if is_seen else implementation)(*args, **kwargs)
+
+    return call
+
+
+CALLING_USERS = ("apply_along_axis", "piecewise")
+"""The names of such functions."""
 
 
 @implements(np.apply_over_axes)

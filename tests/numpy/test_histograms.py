@@ -58,6 +58,13 @@ def test_histograms(data):
             compare(lambda a, w: np.histogram(a, bins, span, density, w), a, weights)
 
 
+def test_numbers_on_edges():
+    for dtype in ("f8", "f4"):
+        on_edges = np.linspace(0, 1, 11).astype(dtype)
+        compare(lambda a: np.histogram(a, 10, (0, 1)), on_edges)
+        compare(lambda a: np.histogram(a, 10), on_edges)
+
+
 def test_histograms_of_several_variables():
     sample = np.stack([V, W], axis=1)
     for f in (

@@ -57,3 +57,31 @@ def test_what_does_not_fit_is_refused():
             ft.vjp(rows, x, y)
     with pytest.raises(ValueError, match="operands"):
         ft.jit(rows)(Y)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, ft.jit])
+def test_functions_of_rows_that_close_over_traced_values(transform):
+    rows = np.array([[0.3, -1.2, 2.0], [0.7, -0.4, 1.6]])
+    along = transform(lambda t: fnp.apply_along_axis(lambda r: t * np.sum(r), 1, rows))
+    np.testing.assert_allclose(ft.jacrev(along)(2.0), np.sum(rows, 1))
+    pieces = transform(lambda t: fnp.piecewise(rows, [rows > 0], [lambda v: t * v, lambda v: v]))
+    np.testing.assert_allclose(ft.jacfwd(pieces)(2.0), np.where(rows > 0, rows, 0))
+    over = transform(lambda t: fnp.apply_over_axes(lambda x, axis: t * np.sum(x, axis), rows, [0]))
+    np.testing.assert_allclose(ft.jacrev(over)(2.0), np.sum(rows, 0, keepdims=True))
+    listed = transform(lambda t: fnp.piecewise([t, 1.0], [[True, False]], [lambda v: v**2, 7.0]))
+    np.testing.assert_allclose(ft.jacrev(listed)(2.0), [4, 0])
+    mapped = ft.vmap(along)(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(mapped[1], 2 * np.sum(rows, 1))
+
+
+def test_functions_of_rows():
+    rows = np.array([[0.3, -1.2, 2.0], [0.7, -0.4, 1.6]])
+    # Where rows are known, a function of one may have branches.
+    branches = lambda r: np.max(r) if r[0] > 0.5 else np.min(r)
+    gradient = ft.grad(lambda x: np.sum(np.apply_along_axis(branches, 1, x)))(rows)
+    np.testing.assert_array_equal(gradient, [[0, 1, 0], [0, 0, 1]])
+    with pytest.raises(ValueError, match="iteration dimensions are 0"):
+        ft.jit(lambda x: np.apply_along_axis(np.sum, 0, x))(np.zeros((2, 0)))
+    with pytest.raises(ValueError, match="correct shape"):
+        ft.jit(lambda x: np.apply_over_axes(lambda x, axis: np.sum(x), x, [0]))(rows)
+    assert type(fnp.apply_along_axis(np.sum, 0, rows)) is np.ndarray
