@@ -31,6 +31,10 @@ has to know that it was applied also `makes_zeros`, `reads_part` and `makes_view
 AtWalkBack = tuple[Callable[..., Any], bool, bool, bool, bool]
 """The same: `vjp`, `accumulates`, `writes_over`, `makes_zeros` and `has_plain_rules`."""
 
+AtPush = tuple[Callable[..., Any], Callable[..., Any], bool, bool, bool, bool, bool]
+"""The same: `run`, `jvp`, `is_simple`, `is_linear`, `makes_zero_tangents`, `makes_views` and
+`has_plain_rules`."""
+
 
 class Primitive:
     """One operation, with its rules as methods.
@@ -119,6 +123,7 @@ class Primitive:
 
         recorded: What `at_record` has said, if it was asked.
         walked_back: What `at_walk_back` has said, if it was asked.
+        pushed: What `at_push` has said, if it was asked.
     """
 
     name: str
@@ -165,6 +170,7 @@ class Primitive:
     keeps_nan: bool | tuple[bool, ...] = False
     recorded: AtRecord | None
     walked_back: AtWalkBack | None
+    pushed: AtPush | None
 
     def __init__(self, name: str, **traits: Any) -> None:
         """Name the primitive and enter it among ``PRIMITIVES``.
@@ -192,6 +198,7 @@ class Primitive:
         super().__setattr__(name, value)
         super().__setattr__("recorded", None)
         super().__setattr__("walked_back", None)
+        super().__setattr__("pushed", None)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -218,6 +225,20 @@ class Primitive:
         """What `backward` asks of it at each row; kept as ``walked_back``, as the above is."""
         found = self.vjp, self.accumulates, self.writes_over, self.makes_zeros, self.has_plain_rules
         super().__setattr__("walked_back", found)
+        return found
+
+    def at_push(self) -> AtPush:
+        """What forward mode asks of it at each operation; kept as ``pushed``, as the above is."""
+        found = (
+            self.run,
+            self.jvp,
+            self.is_simple,
+            self.is_linear,
+            self.makes_zero_tangents,
+            self.makes_views,
+            self.has_plain_rules,
+        )
+        super().__setattr__("pushed", found)
         return found
 
     @cached_property

@@ -215,6 +215,8 @@ def recorded_place(depth: int) -> Place | None:
     frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         code = frame.f_code
+        if code.co_filename in users_files:
+            return code, frame.f_lasti
         library = _is_library.get(code.co_filename)  # as in `user_place`
         if library is None:
             library = is_library(code.co_filename)

@@ -42,7 +42,7 @@ from functrace.tracing.recording import (
     youngest_birth,
 )
 from functrace.tracing.sharing import ALONE, owns_its_memory, share_memory, share_parts
-from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, plain, run
+from functrace.tracing.tracer import Tracer, again, as_scalar_result, bind, new_tracer, plain
 from functrace.tracing.wording import raise_explained
 from functrace.transforms.arguments import checked_tangents, primal_name, require_inexact, split_aux
 from functrace.transforms.calling import apart, call_apart, owned
@@ -89,10 +89,13 @@ class TangentRecording(ValueRecording):
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Compute an operation one recording further out, and the tangent of its output."""
-        if not self.is_open:
-            return again(primitive, inputs, params)
-        if in_force() is not self.setting:  # the function has told NumPy how to handle errors
-            self.setting = placed_again()
+        if in_force() is not self.setting:
+            if not self.is_open:
+                return again(primitive, inputs, params)
+            self.setting = placed_again()  # the function has told NumPy how to handle errors
+        run, jvp, is_simple, is_linear, makes_zeros, makes_views, has_plain_rules = (
+            primitive.pushed or primitive.at_push()
+        )
         values: list[Any] = []
         tangents: list[Any] = []
         is_traced = is_nested = False
@@ -111,7 +114,7 @@ class TangentRecording(ValueRecording):
             tangents.append(tangent)
         if is_nested and self.has_zeros:
             tangents = [self.keeping.mark(t) if may_hold_zeros(t) else t for t in tangents]
-        if not primitive.is_simple:
+        if not is_simple:
             return self._record_of_many(primitive, inputs, values, tangents, params)
         place = begun = None
         try:
@@ -119,12 +122,15 @@ class TangentRecording(ValueRecording):
                 output = bind(primitive, *values, **params)
                 place = output.place if type(output) is Tracer else None
             else:
-                output = run(primitive, values, params)
+                try:
+                    output = run(*values, **params)
+                except (ValueError, TypeError, IndexError) as error:
+                    raise_explained(error, primitive, values, params)
             place = place or recorded_place(3)
-            if is_nested and primitive.has_plain_rules:
+            if is_nested and has_plain_rules:
                 begun = begin_rule(place)
             try:
-                tangent = primitive.jvp(values, tangents, output, **params)
+                tangent = jvp(values, tangents, output, **params)
             except MissingRuleError as error:
                 if not error.is_of(primitive.name, "jvp"):
                     raise
@@ -135,15 +141,19 @@ class TangentRecording(ValueRecording):
         finally:
             if begun is not None:
                 end_rule(begun)
-        makes_zeros = primitive.makes_zero_tangents
-        if makes_zeros or (self.has_zeros and not primitive.is_linear):
+        if makes_zeros or (self.has_zeros and not is_linear):
             tangent = self._with_zeros(
                 primitive, values, tangents, output, tangent, params, makes_zeros
             )
         if tangent is None:
             return output
-        tracer = new_tracer(self, output, tangent, place)
-        if primitive.makes_views:
+        tracer = Tracer()  # as `new_tracer` does, sooner
+        tracer.recording = self
+        tracer.value = output
+        tracer.known_as = tangent
+        tracer.place = place
+        tracer.memory = tracer.base = None
+        if makes_views:
             if primitive.reads_part and id(values[0]) in self.written:
                 self._read_apart(tracer, values[0])
             share_memory(inputs[0], tracer, primitive, params)

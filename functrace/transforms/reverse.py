@@ -224,19 +224,22 @@ class Tape(ValueRecording):
             values, variables = self._known(inputs, reads_constants)
         is_nested = self.is_nested and Tracer in map(type, values)
         if is_simple:
+            frame = frame_above(2)  # of operators the user's own
+            code = frame.f_code
+            is_users = code.co_filename in users_files
+            place = (code, frame.f_lasti) if is_users else place_here(3)
             if is_nested:
-                output = bind(primitive, *values, **params)
-                place = (output.place if type(output) is Tracer else None) or place_here(3)
+                begun = begin_rule(place if primitive.has_plain_rules else None)  # found once
+                try:
+                    output = bind(primitive, *values, **params)
+                finally:
+                    end_rule(begun)
             else:
                 try:
                     # Most have no parameters, and calls without keywords are faster.
                     output = run(*values, **params) if params else run(*values)
                 except (ValueError, TypeError, IndexError) as error:
                     raise_explained(error, primitive, values, params)
-                frame = frame_above(2)  # of operators the user's own
-                code = frame.f_code
-                is_users = code.co_filename in users_files
-                place = (code, frame.f_lasti) if is_users else place_here(3)
             number = self.variables
             self.variables = number + 1
             self.rows.append((primitive, values, variables, params, output, number, place))
