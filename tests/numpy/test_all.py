@@ -8,7 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.functions.checks import CHECKS, check
+import functrace as ft
+from functrace.primitives.linear import as_array
+from functrace.tracing.tables import FUNCTIONS, WITHOUT_OUT
+from tests.functions.checks import CHECKS, CheckError, check
 from tests.functions.decisions import value_named
 from tests.functions.rows import load
 
@@ -29,3 +32,21 @@ def test_function(name: str):
     for check_name, result in check(ROWS[name]).items():
         if result != "passed":
             print(f"{name}: {check_name} left out: {result}")  # noqa: T201
+
+
+FLIP = FUNCTIONS[np.flip]
+FAULTS = {
+    "value": lambda m, axis=None: m,
+    "dtype": lambda m, axis=None: FLIP(m, axis).astype(np.float64),
+    "class": lambda m, axis=None: as_array(FLIP(m, axis)),
+    "derivative": lambda m, axis=None: ft.stop_gradient(FLIP(m, axis)),
+    "error": lambda m, axis=None: FLIP(m, axis) if axis is None or axis < m.ndim else m,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_found(monkeypatch, fault):
+    monkeypatch.setitem(FUNCTIONS, np.flip, FAULTS[fault])
+    monkeypatch.setitem(WITHOUT_OUT, np.flip, FAULTS[fault])
+    with pytest.raises(CheckError):
+        check(ROWS["np.flip"])
