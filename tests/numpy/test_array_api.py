@@ -83,7 +83,8 @@ def test_a_traced_array_names_its_namespace():
 
     ft.grad(f)(X)
     ft.jit(f)(X)
-    assert fnp.__array_namespace_info__().default_device() == "cpu"
+    if hasattr(np, "__array_namespace_info__"):  # from NumPy 2.1 on
+        assert fnp.__array_namespace_info__().default_device() == "cpu"
 
 
 def test_functions_by_the_names_of_the_standard():
@@ -92,16 +93,15 @@ def test_functions_by_the_names_of_the_standard():
         lambda x, xp: xp.astype(x, xp.float64) * xp.asarray(2.0, dtype=x.dtype),
         lambda x, xp: xp.pow(xp.abs(x), 1.5) + xp.atan2(x, xp.ones_like(x)),
         lambda x, xp: xp.linalg.vector_norm(x, axis=-1) + xp.var(x, axis=-1, correction=1),
-        lambda x, xp: xp.cumulative_sum(x, axis=1, include_initial=True),
         lambda x, xp: xp.linalg.matrix_transpose(x) @ xp.linalg.pinv(x).mT,
         lambda x, xp: xp.real(xp.fft.fft(x)) + xp.take(x, xp.asarray([2, 0, 1]), axis=1),
-        lambda x, xp: (
-            xp.stack(xp.broadcast_arrays(*xp.unstack(x))) * xp.isdtype(x.dtype, "numeric")
-        ),
+        lambda x, xp: xp.stack(xp.broadcast_arrays(x[0], x[1])) * xp.isdtype(x.dtype, "numeric"),
         lambda x, xp: xp.clip(x, -0.25, xp.max(x)) + xp.zeros(3, device=x.device, dtype=x.dtype),
         lambda x, xp: xp.sort(x, axis=-1) * xp.expand_dims(xp.argmax(x, axis=-1), axis=-1),
     ):
         holds(standard(f))
+    if hasattr(np, "cumulative_sum"):  # from NumPy 2.1 on
+        holds(standard(lambda x, xp: xp.cumulative_sum(x, axis=1, include_initial=True)))
 
 
 @pytest.mark.skipif(np.unique_counts not in FUNCTIONS, reason="has no rule yet")
