@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.cases import DISTINCT, Input
 from tests.functions.rows import call, given, row
 
 row(
@@ -33,4 +34,10 @@ row(
     call((2, 3), given(((1, 0), (0, 2))), "edge"),
     call((3,), 2, "wrap"),
     call((3,), 2, constant_values=1.5),
+    call((2, 3), 2, "linear_ramp", end_values=0.5),
+    call((2, 3), given(((1, 2), (0, 1))), "mean", stat_length=2),
+    call(Input((2, 3), DISTINCT), 1, "maximum"),
+    call(Input((3, 2), DISTINCT), 1, "median"),
+    call((2, 3), given(((2, 1), (4, 3))), "reflect", reflect_type="odd"),
+    call((3,), 4, "symmetric", reflect_type="odd"),
 )
