@@ -616,6 +616,14 @@ case(
     in_programs=False,
     why="the third input is a function of the second",
 )  # fmt: skip
+case(
+    "extreme_pullback",
+    variant((3,), Input(value=np.array([0.5, 2, -1])), Input(value=np.array([0.5, 2, 2])), axis=0),
+    variant((1, 2), Input(value=np.array([[1.0, 1]])), Input(value=np.array([[1.0, 1]])), axis=1),
+    argnums=(0,),
+    in_programs=False,
+    why="the third input is a function of the second",
+)  # fmt: skip
 for _ufunc in (
     "add", "subtract", "multiply", "divide", "logaddexp", "logaddexp2", "hypot", "arctan2",
     "copysign", "heaviside", "maximum", "minimum", "fmax", "fmin", "power", "remainder", "fmod",

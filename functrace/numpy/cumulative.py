@@ -37,7 +37,7 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
 def _along_one(a: Any, axis: int | None, dtype: Any) -> tuple[Any, int]:
     """An array in a dtype, and the axis to go along; the elements in a line where there is none."""
     if axis is None:
-        a, axis = np.ravel(a), 0
+        a, axis = a if np.ndim(a) == 1 else np.ravel(a), 0
     elif np.ndim(a) == 0 and axis in (0, -1):
         a, axis = np.reshape(a, (1,)), 0
     if dtype is not None and a.dtype != dtype:

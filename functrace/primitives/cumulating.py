@@ -585,35 +585,80 @@ class CumulativeExtreme(Accumulation):
 
     def slopes(self, x: Any, output: Any, axis: int, starts: Sequence[Any]) -> tuple[Any, Any]:
         """By the number of elements so far that are the extreme."""
-        last = before(output, axis)
-        wins = np.equal(x, output) | (np.isnan(x) & np.isnan(output))
-        is_new = np.not_equal(last, output) & ~(np.isnan(last) & np.isnan(output))
-        places = _lined_up(np.arange(output.shape[axis]), output, axis)
-        is_start = _lined_up(starts[0], output, axis) if starts else places == 0
-        is_new = is_new | is_start
-        count = np.cumsum(wins, axis)
-        began = np.maximum.accumulate(np.where(is_new, places, 0), axis)
-        count = count - np.take_along_axis(count, began, axis) + 1
-        share = np.divide(1, count, dtype=np.finfo(output.dtype).dtype)
-        factors = np.where(is_new, 0, np.where(wins, 1 - share, 1))
-        return factors, lambda t: np.where(wins, t * share, 0)
+        return _shares(x, output, axis, starts)
 
     def vjp(
-        self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, axis: int
-    ) -> Values:
-        """Of ordinary arrays without ties, sums of the cotangents from extreme to extreme."""
-        x, *starts = inputs
-        if not starts and all(type(part) is np.ndarray for part in (cotangent, x, output)):
-            found = _pulled_to_extremes(cotangent, x, output, axis)
-            if found is not None:
-                return (found,)
-        return super().vjp(cotangent, inputs, output, needed, axis=axis)
+        self,
+        cotangent: Any,
+        inputs: Sequence[Any],
+        output: Any,
+        needed: Sequence[Any],
+        *,
+        axis: int,
+    ) -> Sequence[Any]:
+        """Without new starts by a primitive of its own, which is quicker than the recurrence."""
+        if len(inputs) > 1:
+            return super().vjp(cotangent, inputs, output, needed, axis=axis)
+        return (bind(extreme_pullback, cotangent, inputs[0], output, axis=axis),)
+
+
+def _shares(x: Any, output: Any, axis: int, starts: Sequence[Any]) -> tuple[Any, Any]:
+    """What the last extreme counts in each next one, and the map of what an element counts."""
+    last = before(output, axis)
+    wins = np.equal(x, output) | (np.isnan(x) & np.isnan(output))
+    is_new = np.not_equal(last, output) & ~(np.isnan(last) & np.isnan(output))
+    places = _lined_up(np.arange(output.shape[axis]), output, axis)
+    is_start = _lined_up(starts[0], output, axis) if starts else places == 0
+    is_new = is_new | is_start
+    count = np.cumsum(wins, axis)
+    began = np.maximum.accumulate(np.where(is_new, places, 0), axis)
+    count = count - np.take_along_axis(count, began, axis) + 1
+    share = np.divide(1, count, dtype=np.finfo(output.dtype).dtype)
+    factors = np.where(is_new, 0, np.where(wins, 1 - share, 1))
+    return factors, lambda t: np.where(wins, t * share, 0)
+
+
+class ExtremePullback(Linear):
+    """The cotangent of elements from that of their extremes so far, the second and third input."""
+
+    is_fresh = True
+    is_total = True
+
+    def run(self, cotangent: Any, x: Any, output: Any, *, axis: int) -> Any:
+        """Sum up from extreme to extreme, or share it among ties."""
+        found = _pulled_to_extremes(cotangent, x, output, axis)
+        if found is None:
+            factors, pull = _shares(x, output, axis, ())
+            found = pull(bind(recurrence, factors, cotangent, axis=axis, reverse=True))
+        return found if found.dtype == cotangent.dtype else found.astype(cotangent.dtype)
+
+    def infer(self, cotangent: ArrayType, x: ArrayType, output: ArrayType, *, axis: int) -> Any:
+        """The type of the cotangent."""
+        normalize_axis_index(axis, x.ndim)
+        return cotangent
+
+    def transpose(self, cotangent: Any, input: ArrayType, x: Any, output: Any, *, axis: int) -> Any:
+        """The recurrence of tangents."""
+        factors, push = _shares(x, output, axis, ())
+        found = bind(recurrence, factors, push(cotangent), axis=axis, reverse=False)
+        return found if dtype_of(found) == input.dtype else cast_to(found, input.dtype)
+
+    def batch(
+        self, size: int, inputs: Sequence[Any], axes: Sequence[int | None], *, axis: int
+    ) -> Any:
+        """Pull all examples back at once."""
+        rows = [in_each(size, x, place) for x, place in zip(inputs, axes, strict=True)]
+        return bind(self, *rows, axis=axis + 1), 0
+
+
+extreme_pullback = ExtremePullback("extreme_pullback")
 
 
 def _pulled_to_extremes(cotangent: Any, x: Any, output: Any, axis: int) -> Any:
     """The cotangent where each extreme is met in one element; None where there are ties or nan."""
-    if not output.size or not all_finite(output):
-        return None
+    with np.errstate(over="ignore"):  # of the squares, which nobody asked for
+        if not output.size or not all_finite(output):
+            return None
     x, output, rows = (np.moveaxis(part, axis, -1) for part in (x, output, cotangent))
     is_new = np.ones(output.shape, bool)
     np.not_equal(output[..., 1:], output[..., :-1], is_new[..., 1:])
