@@ -104,8 +104,8 @@ FLOORS: list[list[Room]] = [
         room(
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
-            "dead_code rewriting folding inlining subexpressions indices writes algebra"
-            " loops trips nested",
+            "dead_code rewriting folding inlining subexpressions constants sums indices"
+            " writes parts algebra loops trips nested",
         )
     ],
     [

@@ -131,7 +131,6 @@ OF_SEVERAL = {
     "simplify/test_properties": "what holds of every pass, and of all together",
     "simplify/test_simplify": "all passes together, which the room itself runs",
     "simplify/test_traits": "how passes use what primitives say of themselves",
-    "simplify/test_sums": "algebra and contractions, where sums are concerned",
     "test_architecture": "the source as a whole",
     "test_contributing": "what is written for contributors",
     "test_docs": "the documentation",

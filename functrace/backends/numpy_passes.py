@@ -12,7 +12,8 @@ from functools import partial
 
 from functrace.primitives import reducing
 from functrace.simplify import improve_structures, pipeline, simplify_algebra
-from functrace.simplify.algebra import RULES, Laws, sum_of_products
+from functrace.simplify.algebra import RULES, Laws
+from functrace.simplify.sums import sum_of_products
 
 _SUMS = (reducing.sum_primitive, reducing.mean_primitive)
 

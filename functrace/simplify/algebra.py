@@ -1,4 +1,4 @@
-"""Laws of arithmetic and of shapes, as far as they hold exactly.
+"""Laws of arithmetic and of shapes, as far as they hold exactly, and the table of all laws.
 
 A rule is a function of an equation and the `Scope`. It returns the atom that stands for the
 equation's output, or an equation that makes the same output in another way, or None where it does
@@ -15,7 +15,7 @@ adding at an index, and the order in which contractions add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -23,44 +23,50 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
-from functrace.ir.types import ArrayType
 from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
-from functrace.simplify.indices import (
-    are_alike,
-    full_index,
-    has_same_index,
-    merged_index,
-    relative_index,
+from functrace.simplify.constants import (
+    FULL,
+    MODERATE,
+    Rule,
+    has_no_zeros,
+    has_output_type,
+    is_finite_nonzero,
+    is_float_within,
+    is_moderate,
+    is_one,
+    is_zero,
+    may_warn_of_overflow,
+    negative_of,
+    number_of,
+    other_inputs,
 )
-from functrace.simplify.rewriting import Scope, has_unknown_length, inferred_type, is_known, rewrite
-from functrace.simplify.writes import last_write
-
-Rule = Callable[[Equation, Scope], "Equation | Atom | None"]
+from functrace.simplify.parts import (
+    added_at_index,
+    added_to_zeros,
+    merged_indices,
+    part_of_joined,
+    reshaping_index,
+    sum_of_scatters,
+    what_was_written,
+    whole_range,
+    written_as_it_was,
+    written_over,
+)
+from functrace.simplify.rewriting import Scope, has_unknown_length, inferred_type, rewrite
+from functrace.simplify.sums import (
+    contraction_of_multiple,
+    reshaped_sum,
+    sum_of_broadcast,
+    sum_of_multiple,
+    sum_of_negative,
+)
 
 LARGEST_POWER = 8
 """Up to this exponent a power is written as products."""
 
-LARGEST_NEGATED = 4096
-"""A constant with more elements is not negated beforehand, which takes memory."""
-
-MODERATE = 2.0**16
-"""Factors from 1 to this are moved: behind a sum, for example. What is infinite after the product
-in its new place was infinite in the old one as well."""
-
-SMALLEST_MATRIX = 256
-"""Stacks of matrices with fewer elements are multiplied and summed, not contracted."""
-
-LARGEST_SINGLE_SUM = 4096
-"""In single precision BLAS adds up at most so many products."""
 
 _DEEPEST_PRODUCT = 3  # how many products within products are looked at for a sign
 
-_FULL = (np.dtype(np.float32), np.dtype(np.float64))  # precisions in which factors are moved
-
-NEAR_WRITE = 16
-SMALL_WRITE = 4096
-"""What was written is used in place of what is read if fewer other writes came between, or if it
-has no more bytes than that: what is larger would be kept for long beside the array."""
 
 _ATTEMPTS = 8  # how many rules are applied to one equation, one after the other, in one pass
 
@@ -129,55 +135,6 @@ class Laws(dict[tuple[Primitive, bool], tuple[Rule, ...]]):
         return rules
 
 
-# What constants are
-
-
-def _number(atom: Atom, scope: Scope) -> Any:
-    """The value of a constant all of whose elements are the same; None for any other atom."""
-    found = scope.uniform(atom)
-    return None if found is None else found.value
-
-
-def _is_one(atom: Atom, scope: Scope) -> bool:
-    value = _number(atom, scope)
-    return value is not None and bool(value == 1)
-
-
-def _is_zero(atom: Atom, scope: Scope, *, negative: bool) -> bool:
-    """Whether a constant is the integer 0, or the floating-point zero with this sign."""
-    value = _number(atom, scope)
-    if value is None or value != 0 or isinstance(value, complex | np.complexfloating):
-        return False
-    return not isinstance(value, float | np.floating) or bool(np.signbit(value)) is negative
-
-
-def _is_finite_nonzero(atom: Atom) -> bool:
-    """Whether a constant has neither zeros, nor infinities, nor nans."""
-    if not isinstance(atom, Constant) or not is_known(atom):
-        return False
-    return bool(np.all(np.isfinite(atom.value)) and np.all(atom.value))
-
-
-def _has_no_zeros(atom: Atom) -> bool:
-    return isinstance(atom, Constant) and is_known(atom) and bool(np.all(atom.value))
-
-
-def _negated(atom: Atom) -> Constant | None:
-    """The negative of a constant of real floating-point numbers."""
-    if not isinstance(atom, Constant) or not is_known(atom):
-        return None
-    if atom.type.dtype.kind != "f" or atom.type.size > LARGEST_NEGATED:
-        return None
-    return Constant(-atom.value, atom.type)
-
-
-def _other_inputs(equation: Equation, number: int, atom: Atom) -> list[Atom]:
-    """The inputs of an equation with one of them replaced."""
-    inputs = list(equation.inputs)
-    inputs[number] = atom
-    return inputs
-
-
 # All elementwise primitives
 
 
@@ -189,8 +146,8 @@ def _scalar_constants(equation: Equation, scope: Scope) -> Equation | None:
         if isinstance(atom, Constant) and atom.type.shape:
             scalar = scope.uniform(atom)
             if scalar is not None:
-                better = equation.replaced(inputs=_other_inputs(equation, number, scalar))
-                if _has_output_type(better):
+                better = equation.replaced(inputs=other_inputs(equation, number, scalar))
+                if has_output_type(better):
                     return better
     return None
 
@@ -215,8 +172,8 @@ def _without_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
     for number, atom in enumerate(equation.inputs):
         repeated = _repeated(atom, equation, scope)
         if repeated is not None:
-            better = equation.replaced(inputs=_other_inputs(equation, number, repeated))
-            if _has_output_type(better):
+            better = equation.replaced(inputs=other_inputs(equation, number, repeated))
+            if has_output_type(better):
                 return better
     return None
 
@@ -237,22 +194,12 @@ def _before_broadcasting(equation: Equation, scope: Scope) -> Equation | None:
     type = inferred_type(equation.primitive, inputs, equation.params)
     if type is None or type.size >= output.size or type != output._replace(shape=type.shape):
         return None
-    if _may_warn_of_overflow(type):
+    if may_warn_of_overflow(type):
         return None
     once = scope.emit(equation, equation.primitive, *inputs, **equation.params)
     return equation.replaced(
         primitive=shaping.broadcast_to_primitive, inputs=[once], params={"shape": output.shape}
     )
-
-
-def _may_warn_of_overflow(type: ArrayType) -> bool:
-    """Whether NumPy warns where integers wrap around, as it does of scalars, but not of arrays."""
-    return not type.shape and not type.weak and type.dtype.kind in "iu"
-
-
-def _has_output_type(equation: Equation) -> bool:
-    found = inferred_type(equation.primitive, equation.inputs, equation.params)
-    return found == equation.outputs[0].type
 
 
 # Arithmetic
@@ -262,7 +209,7 @@ def _times_one(equation: Equation, scope: Scope) -> Atom | None:
     """``x * 1`` is x, but for complex x: there ``inf * (1 + 0j)`` has a nan in it."""
     if equation.outputs[0].type.dtype.kind != "c":
         for factor, x in (equation.inputs, equation.inputs[::-1]):
-            if _is_one(factor, scope):
+            if is_one(factor, scope):
                 return x
     return None
 
@@ -270,19 +217,19 @@ def _times_one(equation: Equation, scope: Scope) -> Atom | None:
 def _over_one(equation: Equation, scope: Scope) -> Atom | None:
     """``x / 1`` is x, but for complex x."""
     x, divisor = equation.inputs
-    return x if equation.outputs[0].type.dtype.kind != "c" and _is_one(divisor, scope) else None
+    return x if equation.outputs[0].type.dtype.kind != "c" and is_one(divisor, scope) else None
 
 
 def _to_the_one(equation: Equation, scope: Scope) -> Atom | None:
     """``x**1`` is x."""
     x, exponent = equation.inputs
-    return x if equation.outputs[0].type.dtype.kind != "c" and _is_one(exponent, scope) else None
+    return x if equation.outputs[0].type.dtype.kind != "c" and is_one(exponent, scope) else None
 
 
 def _minus_zero(equation: Equation, scope: Scope) -> Atom | None:
     """``x - 0.0`` is x, -0.0 included; ``x - (-0.0)`` makes 0.0 of -0.0."""
     x, zero = equation.inputs
-    return x if _is_zero(zero, scope, negative=False) else None
+    return x if is_zero(zero, scope, negative=False) else None
 
 
 def _plus_zero(equation: Equation, scope: Scope) -> Atom | None:
@@ -290,9 +237,9 @@ def _plus_zero(equation: Equation, scope: Scope) -> Atom | None:
     kind = equation.outputs[0].type.dtype.kind
     for zero, x in (equation.inputs, equation.inputs[::-1]):
         if kind in "iub":
-            if _is_zero(zero, scope, negative=False):
+            if is_zero(zero, scope, negative=False):
                 return x
-        elif kind == "f" and zero.type.dtype.kind == "f" and _is_zero(zero, scope, negative=True):
+        elif kind == "f" and zero.type.dtype.kind == "f" and is_zero(zero, scope, negative=True):
             return x
     return None
 
@@ -323,7 +270,7 @@ def _negated_product(
         if taken is None and depth:
             taken = _negated_product(factor, equation, scope, depth - 1)
         if taken is not None:
-            inputs = _other_inputs(made, number, taken)
+            inputs = other_inputs(made, number, taken)
             if inferred_type(made.primitive, inputs, {}) == atom.type:
                 return scope.emit(made, made.primitive, *inputs)
     return None
@@ -369,7 +316,7 @@ def _negative_factor(equation: Equation, scope: Scope) -> Equation | None:
         return None  # of a complex zero only both signs together can change
     for negated, constant, is_swapped in ((x, y, False), (y, x, True)):
         taken = _minuend(negated, equation, scope)
-        factor = None if taken is None else _negated(constant)
+        factor = None if taken is None else negative_of(constant)
         if taken is not None and factor is not None:
             inputs = [factor, taken] if is_swapped else [taken, factor]
             return equation.replaced(inputs=inputs)
@@ -384,10 +331,10 @@ def _negative_of_product(equation: Equation, scope: Scope) -> Equation | None:
     if made is None or made.outputs[0].type.dtype.kind != "f":
         return None
     for number, atom in enumerate(made.inputs):
-        factor = _negated(atom)
+        factor = negative_of(atom)
         if factor is not None:
             return equation.replaced(
-                primitive=made.primitive, inputs=_other_inputs(made, number, factor)
+                primitive=made.primitive, inputs=other_inputs(made, number, factor)
             )
     return None
 
@@ -399,7 +346,7 @@ def _as_products(equation: Equation, scope: Scope) -> Equation | None:
     products are shared with those in the derivative.
     """
     x, exponent = equation.inputs
-    value = _number(exponent, scope)
+    value = number_of(exponent, scope)
     type = equation.outputs[0].type
     if value is None or isinstance(value, complex | np.complexfloating):
         return None
@@ -407,7 +354,7 @@ def _as_products(equation: Equation, scope: Scope) -> Equation | None:
         return None
     if type.dtype.kind not in "fiu" or (value > 2 and type.dtype == np.float16):
         return None  # NumPy squares complex zeros with other signs, and rounds half floats once
-    if _may_warn_of_overflow(type):
+    if may_warn_of_overflow(type):
         return None
     return _power(equation, scope, x, int(value))
 
@@ -432,7 +379,7 @@ def _power(equation: Equation, scope: Scope, x: Atom, exponent: int) -> Equation
 def _square(equation: Equation, scope: Scope) -> Equation | None:
     """NumPy squares by ``x * x``, but for the signs of complex zeros."""
     x = equation.inputs[0]
-    if x.type.dtype.kind == "c" or _may_warn_of_overflow(x.type):
+    if x.type.dtype.kind == "c" or may_warn_of_overflow(x.type):
         return None
     return equation.replaced(primitive=elementwise.multiply, inputs=[x, x])
 
@@ -444,10 +391,10 @@ def _multiple_of_double(equation: Equation, scope: Scope) -> Equation | None:
     """
     for factor, double in (equation.inputs, equation.inputs[::-1]):
         made = scope.used_once_by(double, elementwise.add)
-        if made is None or made.inputs[0] is not made.inputs[1] or not _is_moderate(factor, scope):
+        if made is None or made.inputs[0] is not made.inputs[1] or not is_moderate(factor, scope):
             continue
         (x, _), type = made.inputs, double.type
-        if type.dtype in _FULL and x.type == type == equation.outputs[0].type:
+        if type.dtype in FULL and x.type == type == equation.outputs[0].type:
             value: Any = scope.uniform(factor)
             twice = Constant(value.value * 2)
             if factor.type.dtype.kind == "f" and twice.type == value.type:
@@ -461,10 +408,10 @@ def _double_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
     made = scope.made_by(first, elementwise.multiply)
     if first is not second or made is None or scope.uses.get(first) != 2:
         return None
-    if first.type.dtype not in _FULL:
+    if first.type.dtype not in FULL:
         return None
     for factor, x in (made.inputs, made.inputs[::-1]):
-        value = scope.uniform(factor) if _is_moderate(factor, scope) else None
+        value = scope.uniform(factor) if is_moderate(factor, scope) else None
         if value is not None and factor.type.dtype.kind == "f" and x.type == first.type:
             return made.replaced(inputs=[Constant(value.value * 2), x], outputs=equation.outputs)
     return None
@@ -488,11 +435,11 @@ def _multiple_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
     type = equation.outputs[0].type
     for factor, inner in (equation.inputs, equation.inputs[::-1]):
         made = scope.used_once_by(inner, elementwise.multiply)
-        if made is None or inner.type != type or type.dtype not in _FULL:
+        if made is None or inner.type != type or type.dtype not in FULL:
             continue
         for other, x in (made.inputs, made.inputs[::-1]):
-            numbers = [_number(c, scope) for c in (factor, other)]
-            if x.type != type or not all(_is_float_within(c, 1 / MODERATE) for c in numbers):
+            numbers = [number_of(c, scope) for c in (factor, other)]
+            if x.type != type or not all(is_float_within(c, 1 / MODERATE) for c in numbers):
                 continue
             c, d = map(float, numbers)
             if abs(c) >= 1 or abs(d) <= 1:
@@ -507,7 +454,7 @@ def _multiple_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
 def _plain_product(equation: Equation, scope: Scope) -> Equation | None:
     """Times a finite constant, or of a constant without zeros, no zero needs to be kept."""
     t, factor = equation.inputs
-    if _has_no_zeros(t) or _is_finite_nonzero(factor):
+    if has_no_zeros(t) or is_finite_nonzero(factor):
         return equation.replaced(primitive=elementwise.multiply)
     return None
 
@@ -515,7 +462,7 @@ def _plain_product(equation: Equation, scope: Scope) -> Equation | None:
 def _plain_quotient(equation: Equation, scope: Scope) -> Equation | None:
     """By a finite constant other than zero, or of a constant without zeros."""
     t, divisor = equation.inputs
-    if _has_no_zeros(t) or _is_finite_nonzero(divisor):
+    if has_no_zeros(t) or is_finite_nonzero(divisor):
         return equation.replaced(primitive=elementwise.divide)
     return None
 
@@ -532,8 +479,8 @@ def _product_of_choice(equation: Equation, scope: Scope) -> Equation | None:
         return None
     condition, *alternatives = made.inputs
     for number, atom in enumerate(alternatives):
-        value, other = _number(atom, scope), _number(alternatives[1 - number], scope)
-        if other is None or other != 0 or not _is_float_within(value, 0.0):
+        value, other = number_of(atom, scope), number_of(alternatives[1 - number], scope)
+        if other is None or other != 0 or not is_float_within(value, 0.0):
             continue
         if 0 < abs(value) <= 1:
             is_factor = value == 1 and factor.type == equation.outputs[0].type
@@ -554,7 +501,7 @@ def _known_choice(equation: Equation, scope: Scope) -> Atom | None:
     condition, x, y = equation.inputs
     if x is y and not has_unknown_length(equation.outputs[0].type):
         return x
-    value = _number(condition, scope)
+    value = number_of(condition, scope)
     return None if value is None else x if value else y
 
 
@@ -568,7 +515,7 @@ def _same_choice(equation: Equation, scope: Scope) -> Equation | None:
         if made is not None and made.inputs[0] is condition:
             chosen = made.inputs[number]
             if chosen.type.dtype == atom.type.dtype:
-                return equation.replaced(inputs=_other_inputs(equation, number, chosen))
+                return equation.replaced(inputs=other_inputs(equation, number, chosen))
     return None
 
 
@@ -664,375 +611,6 @@ def _contraction_of_transposes(equation: Equation, scope: Scope) -> Equation | N
     )
 
 
-def _whole_range(equation: Equation, scope: Scope) -> Atom | None:
-    """Slices from the beginning to the end, by steps of one."""
-    (x,) = equation.inputs
-    axis = 0
-    for item in equation.params["index"]:
-        if item is Ellipsis:
-            axis += x.type.ndim - len(equation.params["index"]) + 1
-            continue
-        if not isinstance(item, slice):
-            return None
-        length = x.type.shape[axis]
-        if item != slice(None) and (length < 0 or item.indices(length) != (0, length, 1)):
-            return None
-        axis += 1
-    return x
-
-
-def _reshaped_sum(equation: Equation, scope: Scope) -> Equation | None:
-    """Where the lengths of 1 are taken away again that a sum kept, it need not keep them."""
-    for primitive in (reducing.sum_primitive, reducing.mean_primitive):
-        made = scope.used_once_by(equation.inputs[0], primitive)
-        if made is not None and made.params["keepdims"]:
-            params = {**made.params, "keepdims": False}
-            if inferred_type(primitive, made.inputs, params) == equation.outputs[0].type:
-                return made.replaced(params=params, outputs=equation.outputs)
-    return None
-
-
-def _merged_indices(equation: Equation, scope: Scope) -> Equation | None:
-    """Of a part by slices and numbers, a part by such is a part of the whole."""
-    if len(equation.inputs) != 1:
-        return None
-    made = scope.made_by(equation.inputs[0], indexing.getitem_primitive)
-    if made is None or len(made.inputs) != 1:
-        return None
-    (x,) = made.inputs
-    if has_unknown_length(x.type):
-        return None
-    index = merged_index(x.type.shape, made.params["index"], equation.params["index"])
-    return None if index is None else equation.replaced(inputs=[x], params={"index": index})
-
-
-def _part_of_joined(equation: Equation, scope: Scope) -> Atom | None:
-    """What was joined along an axis is there between its bounds."""
-    if len(equation.inputs) != 1:
-        return None
-    made = scope.made_by(equation.inputs[0], shaping.concatenate_primitive)
-    if made is None:
-        return None
-    axis = made.params["axis"]
-    shape = made.outputs[0].type.shape
-    index = full_index(shape, equation.params["index"])
-    if index is None:
-        return None
-    for number, item in enumerate(index):
-        whole = range(shape[number])
-        taken = whole[item]
-        if not isinstance(taken, range) or (number != axis and taken != whole):
-            return None
-    taken, start = range(shape[axis])[index[axis]], 0
-    for x in made.inputs:
-        if taken == range(start, start + x.type.shape[axis]):
-            return x
-        start += x.type.shape[axis]
-    return None
-
-
-def _reshaping_index(equation: Equation, scope: Scope) -> Equation | None:
-    """Where all elements are taken, in their order, or added to zeros, axes come and go only.
-
-    Of a scatter the sign of zeros changes.
-    """
-    if len(equation.inputs) != 1 or any(
-        item is not None and item is not Ellipsis and item != slice(None)
-        for item in equation.params["index"]
-    ):
-        return None
-    shape = equation.outputs[0].type.shape
-    if has_unknown_length(equation.outputs[0].type):
-        return None
-    return equation.replaced(primitive=shaping.reshape_primitive, params={"shape": shape})
-
-
-def _sum_of_broadcast(equation: Equation, scope: Scope) -> Equation | None:
-    """Equal terms are one term times n, up to rounding; 0.0 is added, as no sum is -0.0."""
-    made = scope.made_by(equation.inputs[0], shaping.broadcast_to_primitive)
-    output = equation.outputs[0]
-    if made is None or output.type.dtype != made.outputs[0].type.dtype:
-        return None
-    if equation.params["dtype"] is not None or output.type.dtype.kind not in "fi":
-        return None
-    (x,) = made.inputs
-    shape = made.params["shape"]
-    extra = len(shape) - x.type.ndim
-    axes = equation.params["axes"]
-    summed = set(range(len(shape)) if axes is None else axes)
-    repeated = {
-        axis
-        for axis, length in enumerate(shape)
-        if axis < extra or x.type.shape[axis - extra] != length
-    }
-    count = int(np.prod([shape[axis] for axis in repeated]))
-    if not repeated <= summed or count == 0 or output.type.dtype == np.float16:
-        return None
-    if _may_warn_of_overflow(output.type):
-        return None
-    own = tuple(axis - extra for axis in sorted(summed - repeated))
-    if own:
-        x = scope.emit(equation, reducing.sum_primitive, x, axes=own, keepdims=True, dtype=None)
-    if x.type.shape != output.type.shape or x.type.weak:
-        x = scope.emit(equation, shaping.reshape_primitive, x, shape=output.type.shape)
-    number = Constant(output.type.dtype.type(count))
-    if output.type.dtype.kind == "i" or own:
-        return equation.replaced(primitive=elementwise.multiply, inputs=[x, number], params={})
-    product = scope.emit(equation, elementwise.multiply, x, number)
-    zero = Constant(output.type.dtype.type(0))
-    return equation.replaced(primitive=elementwise.add, inputs=[product, zero], params={})
-
-
-def _sum_of_negative(equation: Equation, scope: Scope) -> Equation | None:
-    """The sum of -x is that of x with the sign turned, as are the running totals."""
-    made = _summed(equation, elementwise.negative, scope)
-    if made is None or equation.outputs[0].type.dtype.kind not in "fc":
-        return None
-    total = scope.emit(equation, equation.primitive, *made.inputs, **equation.params)
-    return equation.replaced(primitive=elementwise.negative, inputs=[total], params={})
-
-
-def _sum_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
-    """The sum of c * x is c times the sum, up to rounding, for known c of moderate size."""
-    made = _summed(equation, elementwise.multiply, scope)
-    if made is None or equation.outputs[0].type.dtype.kind != "f":
-        return None
-    for factor, x in (made.inputs, made.inputs[::-1]):
-        if _is_moderate(factor, scope) and x.type == made.outputs[0].type:
-            total = scope.emit(equation, equation.primitive, x, **equation.params)
-            return equation.replaced(
-                primitive=elementwise.multiply, inputs=[total, factor], params={}
-            )
-    return None
-
-
-def _summed(equation: Equation, primitive: Primitive, scope: Scope) -> Equation | None:
-    """The equation that made what only this sum reads, if the sum is smaller and of its dtype."""
-    made = scope.used_once_by(equation.inputs[0], primitive)
-    if made is None or equation.params["dtype"] is not None:
-        return None
-    before, after = made.outputs[0].type, equation.outputs[0].type
-    is_smaller = not has_unknown_length(before) and after.size < before.size
-    return made if is_smaller and before.dtype == after.dtype != np.float16 else None
-
-
-def _is_moderate(atom: Atom, scope: Scope) -> bool:
-    """Whether a constant is a number that may be moved: see `MODERATE`."""
-    return _is_float_within(_number(atom, scope), 1.0)
-
-
-def _is_float_within(value: Any, least: float) -> bool:
-    """Whether a value is a number, not of half precision, of a size between these limits."""
-    is_number = type(value) in (int, float, np.float32, np.float64)
-    return is_number and bool(least <= abs(value) <= MODERATE)
-
-
-def sum_of_products(equation: Equation, scope: Scope) -> Equation | None:
-    """A sum of products is a contraction, up to the order in which its terms are added.
-
-    BLAS computes it without the memory for the factors' product. Where an axis that stays belongs
-    to both factors, it is called for each element of it: there, matrices must not be tiny. In
-    single precision BLAS adds up many numbers less precisely than NumPy does, which adds in pairs.
-    """
-    made = _summed(equation, elementwise.multiply, scope)
-    if made is None:
-        return None
-    output, product = equation.outputs[0].type, made.outputs[0].type
-    if output.dtype.kind != "f" or output.dtype.itemsize not in (4, 8):
-        return None
-    if any(x.type.dtype != output.dtype or x.type.weak for x in made.inputs):
-        return None
-    axes = equation.params["axes"]
-    summed = set(range(product.ndim) if axes is None else axes)
-    count = int(np.prod([product.shape[axis] for axis in summed]))
-    if not 1 < count <= (LARGEST_SINGLE_SUM if output.dtype == np.float32 else count):
-        return None
-    if product.ndim > len(contracting.LABELS):
-        return None
-    labels: list[str] = []
-    for x in made.inputs:
-        first = product.ndim - x.type.ndim
-        own = [axis for axis in range(first, product.ndim) if x.type.shape[axis - first] != 1]
-        labels.append("".join(contracting.LABELS[axis] for axis in own))
-    result = "".join(
-        label
-        for axis, label in enumerate(contracting.LABELS[: product.ndim])
-        if axis not in summed and product.shape[axis] != 1
-    )
-    free = 1
-    for axis, label in enumerate(contracting.LABELS[: product.ndim]):
-        is_in_both = label in labels[0] and label in labels[1]
-        if axis in summed and product.shape[axis] != 1 and not is_in_both:
-            return None
-        if axis not in summed and not is_in_both:
-            free *= product.shape[axis]
-    is_batch = any(label in labels[0] and label in labels[1] for label in result)
-    if is_batch and (free == 1 or free * count < SMALLEST_MATRIX):
-        return None
-    operands: list[Atom] = []
-    for x in made.inputs:
-        shape = tuple(length for length in x.type.shape if length != 1)
-        is_same = shape == x.type.shape
-        operands.append(
-            x if is_same else scope.emit(made, shaping.reshape_primitive, x, shape=shape)
-        )
-    subscripts = f"{labels[0]},{labels[1]}->{result}"
-    total: Atom = scope.emit(equation, contracting.contract, *operands, subscripts=subscripts)
-    if equation.primitive is reducing.mean_primitive:
-        total = scope.emit(equation, elementwise.divide, total, Constant(output.dtype.type(count)))
-    return equation.replaced(
-        primitive=shaping.reshape_primitive, inputs=[total], params={"shape": output.shape}
-    )
-
-
-def _contraction_of_multiple(equation: Equation, scope: Scope) -> Equation | None:
-    """A factor of moderate size, or a sign, belongs to the operand or to what is made of it.
-
-    It is applied where it is less work; only the rounding differs.
-    """
-    output = equation.outputs[0].type
-    if output.dtype.kind != "f" or has_unknown_length(output) or output.dtype == np.float16:
-        return None
-    for number, atom in enumerate(equation.inputs):
-        if atom.type.dtype != output.dtype or atom.type.size <= output.size:
-            continue
-        negated = scope.used_once_by(atom, elementwise.negative)
-        if negated is not None:
-            inputs = _other_inputs(equation, number, negated.inputs[0])
-            total = scope.emit(equation, equation.primitive, *inputs, **equation.params)
-            return equation.replaced(primitive=elementwise.negative, inputs=[total], params={})
-        made = scope.used_once_by(atom, elementwise.multiply)
-        pairs = [] if made is None else [made.inputs, made.inputs[::-1]]
-        double = scope.used_once_by(atom, elementwise.add)
-        if double is not None and double.inputs[0] is double.inputs[1]:
-            pairs.append((Constant(output.dtype.type(2)), double.inputs[0]))
-        for factor, x in pairs:
-            if _is_moderate(factor, scope) and x.type == atom.type:
-                inputs = _other_inputs(equation, number, x)
-                total = scope.emit(equation, equation.primitive, *inputs, **equation.params)
-                return equation.replaced(
-                    primitive=elementwise.multiply, inputs=[total, factor], params={}
-                )
-    return None
-
-
-# Adding at an index
-
-
-def _sum_of_scatters(equation: Equation, scope: Scope) -> Equation | None:
-    """At one index: what both add is added first, up to the order where an index is repeated."""
-    first, second = (scope.used_once_by(x, indexing.scatter_add) for x in equation.inputs)
-    if first is None or second is None or first.params != second.params:
-        return None
-    if first.inputs[0].type.dtype != second.inputs[0].type.dtype:
-        return None
-    if not _are_same(first.inputs[1:], second.inputs[1:]):
-        return None
-    total = scope.emit(equation, elementwise.add, first.inputs[0], second.inputs[0])
-    return first.replaced(inputs=[total, *first.inputs[1:]], outputs=equation.outputs)
-
-
-def _added_at_index(equation: Equation, scope: Scope) -> Equation | None:
-    """Adding zeros changes nothing but the sign of a zero, as where reverse mode adds in place."""
-    x, y = equation.inputs
-    for whole, part in ((x, y), (y, x)):
-        made = scope.used_once_by(part, indexing.scatter_add)
-        if made is not None and whole.type == part.type == equation.outputs[0].type:
-            params = {name: value for name, value in made.params.items() if name != "shape"}
-            return equation.replaced(
-                primitive=indexing.index_add, inputs=[whole, *made.inputs], params=params
-            )
-    return None
-
-
-# What was written at an index
-
-
-def _what_was_written(equation: Equation, scope: Scope) -> Equation | Atom | None:
-    """What was written last at a place is there; writes to other places do not change it.
-
-    Writes elsewhere are looked through where they lead to what was written, or to what the Program
-    was given, which nothing writes over.
-    """
-    if has_unknown_length(equation.inputs[0].type):
-        return None
-    found = last_write(equation, scope)
-    if found is None:
-        return None
-    write, array, distance = found
-    if write is not None:
-        is_update = write.primitive is indexing.index_update
-        value = write.inputs[1].type
-        is_near = distance < NEAR_WRITE or value.size * value.dtype.itemsize <= SMALL_WRITE
-        return _read_of(write, equation, scope) if is_update and is_near else None
-    if array is equation.inputs[0] or array in scope.definitions:
-        return None
-    return equation.replaced(inputs=[array, *equation.inputs[1:]])
-
-
-def _read_of(written: Equation, read: Equation, scope: Scope) -> Equation | Atom | None:
-    """What a read finds of what was written, if all of it is there."""
-    x, value = written.inputs[:2]
-    output = read.outputs[0].type
-    if value.type.dtype != x.type.dtype or value.type.weak:
-        return None
-    if has_same_index(written, read):
-        if value.type == output:
-            return value
-        return read.replaced(
-            primitive=shaping.broadcast_to_primitive, inputs=[value], params={"shape": output.shape}
-        )
-    if len(written.inputs) > 2 or len(read.inputs) > 1:
-        return None
-    index = relative_index(x.type.shape, written.params["index"], read.params["index"])
-    if index is None:
-        return None
-    whole = indexing.indexed_type(x.type, written.params["index"], ())
-    if value.type != whole:
-        value = scope.emit(written, shaping.broadcast_to_primitive, value, shape=whole.shape)
-    is_number = not output.shape and all(isinstance(item, int) for item in index)
-    primitive = indexing.element if is_number else indexing.getitem_primitive
-    return read.replaced(primitive=primitive, inputs=[value], params={"index": index})
-
-
-def _written_as_it_was(equation: Equation, scope: Scope) -> Atom | None:
-    """To write what was read at the same place changes nothing."""
-    x, value = equation.inputs[:2]
-    made = scope.definitions.get(value)
-    if made is None or not made.primitive.reads_part:
-        return None
-    is_same = made.inputs[0] is x and are_alike(made.inputs[1:], equation.inputs[2:])
-    return x if is_same and made.params["index"] == equation.params["index"] else None
-
-
-def _written_over(equation: Equation, scope: Scope) -> Equation | None:
-    """What is written over before it is read need not be written."""
-    made = scope.used_once_by(equation.inputs[0], indexing.index_update)
-    if made is None or made.params["index"] != equation.params["index"]:
-        return None
-    if not are_alike(made.inputs[2:], equation.inputs[2:]):
-        return None
-    return equation.replaced(inputs=[made.inputs[0], *equation.inputs[1:]])
-
-
-def _added_to_zeros(equation: Equation, scope: Scope) -> Equation | None:
-    """What is added to zeros is written there; the sign of zeros changes."""
-    made = scope.used_once_by(equation.inputs[0], indexing.index_update)
-    if made is None or not has_same_index(made, equation):
-        return None
-    if _number(made.inputs[1], scope) != 0 or (
-        equation.inputs[1].type.dtype != made.inputs[0].type.dtype
-    ):
-        return None
-    return equation.replaced(
-        primitive=indexing.index_update, inputs=[made.inputs[0], *equation.inputs[1:]]
-    )
-
-
-def _are_same(first: Sequence[Atom], second: Sequence[Atom]) -> bool:
-    return len(first) == len(second) and all(x is y for x, y in zip(first, second, strict=True))
-
-
 ELEMENTWISE: tuple[Rule, ...] = (
     _scalar_constants,
     _without_broadcasting,
@@ -1044,8 +622,8 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.add: (
         _plus_zero,
         _plus_negative,
-        _sum_of_scatters,
-        _added_at_index,
+        sum_of_scatters,
+        added_at_index,
         _double_of_multiple,
     ),
     elementwise.subtract: (_minus_zero, _minus_negative),
@@ -1067,24 +645,24 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.select: (_known_choice, _same_choice, _opposite_choice),
     linear.cast: (_same_shape, _cast_back),
     linear.cast_to_whole: (_same_shape,),
-    shaping.reshape_primitive: (_same_shape, _merged_reshapes, _reshaped_sum),
+    shaping.reshape_primitive: (_same_shape, _merged_reshapes, reshaped_sum),
     shaping.transpose_primitive: (_identity_transpose, _merged_transposes, _transposed_contraction),
     shaping.broadcast_to_primitive: (_same_shape, _merged_broadcasts),
     indexing.getitem_primitive: (
-        _whole_range,
-        _reshaping_index,
-        _merged_indices,
-        _part_of_joined,
-        _what_was_written,
+        whole_range,
+        reshaping_index,
+        merged_indices,
+        part_of_joined,
+        what_was_written,
     ),
-    indexing.element: (_merged_indices, _what_was_written),
-    indexing.gather: (_what_was_written,),
-    indexing.index_update: (_written_as_it_was, _written_over),
-    indexing.index_add: (_added_to_zeros,),
-    indexing.scatter_add: (_reshaping_index,),
-    reducing.sum_primitive: (_sum_of_broadcast, _sum_of_negative, _sum_of_multiple),
-    reducing.mean_primitive: (_sum_of_negative, _sum_of_multiple),
-    contracting.contract: (_contraction_of_transposes, _contraction_of_multiple),
+    indexing.element: (merged_indices, what_was_written),
+    indexing.gather: (what_was_written,),
+    indexing.index_update: (written_as_it_was, written_over),
+    indexing.index_add: (added_to_zeros,),
+    indexing.scatter_add: (reshaping_index,),
+    reducing.sum_primitive: (sum_of_broadcast, sum_of_negative, sum_of_multiple),
+    reducing.mean_primitive: (sum_of_negative, sum_of_multiple),
+    contracting.contract: (_contraction_of_transposes, contraction_of_multiple),
 }
 """For each primitive its rules, in the order in which they are tried."""
 

@@ -491,15 +491,3 @@ def test_a_contraction_that_is_used_twice_is_not_done_twice():
             return (c, d)
         """,
     )
-
-
-def test_a_scatter_that_is_used_twice_stays():
-    check_unchanged(
-        simplified,
-        """
-        def program(a: float64[4], b: float64[2]):
-            c: float64[4] = scatter_add(b, index=(slice(1, 3, None),), shape=(4,))
-            d: float64[4] = add(c, a)
-            return (c, d)
-        """,
-    )

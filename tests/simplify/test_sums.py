@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 import functrace as ft
 from functrace.backends.numpy_passes import algebra_for_numpy, simplify
 from functrace.simplify import remove_dead_code
-from functrace.simplify.algebra import LARGEST_SINGLE_SUM, MODERATE
+from functrace.simplify.constants import MODERATE
 from functrace.simplify.indices import merged_index
+from functrace.simplify.sums import LARGEST_SINGLE_SUM
 from tests.simplify.helpers import check_pass, special_values
 
 
