@@ -9,12 +9,14 @@ each zero of the first cotangent is to stay, so these are written once more wher
 
 That is sound since everything between a plain product and the look at it maps each nan to nan, or
 to what it would be for any number: each element that is finite at the end is the right one. What
-does not (a comparison, a loop) is only given what was looked at before.
+does not (a comparison, say) is only given what was looked at before. A loop does so if its body
+does, which is then written in the same way, and nothing is looked at in its trips.
 """
 
 from __future__ import annotations
 
 from cmath import isfinite
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +25,7 @@ from functrace.backends.numpy_passes import simplify
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import PRIMITIVES, Primitive, Types
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.structure import Loop, structure_of
 from functrace.ir.types import ArrayType
 from functrace.primitives import elementwise
 from functrace.primitives.elementwise import SERIAL, all_finite
@@ -111,7 +114,7 @@ def assuming_finite(program: Program) -> Program | None:
     """
     program = simplify.first(program)  # what it makes plain, or leaves out, is not looked at
     if (
-        not any(equation.primitive.plain for equation in program.equations)
+        not any(e.primitive.plain for part in (program, *program.nested()) for e in part.equations)
         or program.has_effect
         or _is_noticed(program)
     ):
@@ -153,11 +156,11 @@ class _Assuming:
         spent: What it takes to look at the rest.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, doubtful: Iterable[Atom] = ()) -> None:
         self.saved = 0
         self.spent = LOOK  # to begin with, for NumPy's setting
         self.scope = Scope(program)
-        self.doubtful: set[Atom] = set()
+        self.doubtful = {*doubtful}
         for equation in program.equations:
             self._write(equation, [self.scope.read(atom) for atom in equation.inputs])
         outputs = [self._as_output(self.scope.read(atom)) for atom in program.outputs]
@@ -170,6 +173,9 @@ class _Assuming:
 
     def _write(self, equation: Equation, inputs: list[Atom]) -> None:
         primitive = equation.primitive
+        structure = structure_of(equation.replaced(inputs=inputs)) if equation.programs else None
+        if isinstance(structure, Loop) and self._write_loop(equation, structure):
+            return
         plain, output = primitive.plain, equation.outputs[0].type
         if plain is not None and inferred_type(plain, inputs, equation.params) == output:
             primitive = plain
@@ -192,6 +198,37 @@ class _Assuming:
         if is_doubtful or not self.doubtful.isdisjoint(inputs):
             self.doubtful.update(equation.outputs)
 
+    def _write_loop(self, equation: Equation, loop: Loop[Atom]) -> bool:
+        """Write a loop whose body assumes too; False where there is something to look at in it."""
+        if loop.condition is not None:
+            return False
+        count = len(loop.carries)
+        inputs, carries = loop.body.inputs, loop.inside.carries
+        doubtful = {v for v, atom in zip(inputs, loop.inputs, strict=True) if atom in self.doubtful}
+        while True:
+            try:
+                inside = _AssumingInBody(loop.body, doubtful)
+            except _MustBeLookedAtError:
+                return False
+            outputs = inside.result.outputs
+            handed_on = {v for v, x in zip(carries, outputs, strict=False) if x in inside.doubtful}
+            if handed_on <= doubtful:
+                break
+            doubtful |= handed_on
+        better = loop._replace(body=inside.result)
+        application = equation.primitive.from_structure(better, equation.params)
+        if not inside.saved or application is None:
+            return False
+        self.saved += inside.saved * (loop.length or 1)
+        self.scope.append(equation.replaced(inputs=application[0], params=application[1]))
+        self.doubtful.update(
+            v
+            for number, (v, x) in enumerate(zip(equation.outputs, outputs, strict=True))
+            # A carry of a loop without trips is what it was given.
+            if x in inside.doubtful or (number < count and carries[number] in doubtful)
+        )
+        return True
+
     def _looked_at(self, atom: Atom, like: Equation) -> Atom:
         """The atom, which is finite if the run comes so far."""
         if not isinstance(atom, Variable) or _is_finite(atom, self.scope):
@@ -200,6 +237,22 @@ class _Assuming:
         found = self.scope.emit(like, require_finite, atom)
         self.scope.replace(atom, found)
         return found
+
+
+class _MustBeLookedAtError(Exception):
+    """A body of a loop does not map nan to nan."""
+
+
+class _AssumingInBody(_Assuming):
+    """Writes the body of a loop, of which only the outputs are looked at when it has run."""
+
+    def _as_output(self, atom: Atom) -> Atom:
+        return atom
+
+    def _looked_at(self, atom: Atom, like: Equation) -> Atom:
+        if atom in self.doubtful:
+            raise _MustBeLookedAtError
+        return atom
 
 
 class _KeepingByMasks(_Assuming):

@@ -44,6 +44,24 @@ FUNCTIONS = {
     "a part": lambda x: np.concatenate([np.exp(x)[1:] * x[:-1], 1 / x[:1]])[1:2] * x,
     "written": written,
     "a loop": scan_of(lambda x: np.where(x > 1, x, np.exp(x) * x)),
+    "steps left out": lambda x: ft.scan(
+        lambda c, r: (np.where(r > 1, c, np.exp(c) * r + np.log(r) * c), c * r), x, x[:3, None]
+    )[0],
+    "stacks of a loop": lambda x: (
+        ft.scan(lambda c, r: (c * 0.5, np.where(r > 1, r, 1 / r) * c), x, x[::2, None])[1][0] * x
+    ),
+    "a carry that is forgotten": lambda x: ft.scan(
+        lambda c, r: ((x, np.where(c[0] > 1, c[0], np.log(c[0]) * c[0])), None),
+        (x, x),
+        None,
+        length=3,
+    )[0][1],
+    "loops in a loop": lambda x: scan_of(scan_of(lambda c: np.where(c > 1, c, np.log(c) * c)))(x),
+    "a loop without trips": lambda x: ft.fori_loop(
+        0, 0, lambda i, c: np.where(c > 1, c, np.exp(c) * c), np.where(x > 1, x, np.log(x) * x)
+    ),
+    "a comparison in a loop": scan_of(lambda c: np.where(c * np.exp(c) > 1, c, np.log(c) * c)),
+    "sorted in a loop": scan_of(lambda c: np.sort(np.where(c > 1, c, np.log(c) * c)) * c),
     "before a loop": lambda x: scan_of(np.sin)(np.where(x > 1, x, np.log(x) * x)),
     "a branch": lambda x: ft.cond(
         x[0] > 1, lambda y: np.where(y > 0, np.log(y), y), lambda y: y * y, np.exp(x) * x
