@@ -169,7 +169,7 @@ def _line(name: str, kind: str) -> str:
         where = f"`{row.topic}`"
         notes = (
             ["`functrace.numpy` only"] * row.own
-            + list(row.skip.values())
+            + list(dict.fromkeys(row.skip.values()))
             + [row.why] * bool(row.why)
         )
         note = f": {'; '.join(notes)}" if notes else ""
