@@ -174,7 +174,7 @@ def _line(name: str, kind: str) -> str:
         )
         note = f": {'; '.join(notes)}" if notes else ""
     elif kind == "refused":
-        note = f" with `{REFUSED[name].error.__name__}`, which says: {REFUSED[name].words}"
+        note = f" with `{REFUSED[name].error.__name__}`; instead: {REFUSED[name].words}"
     elif kind == "plain":
         note = f": {PLAIN[name]}"
     return f"| `{name}` | {_SAID[kind]}{note} | {where} |"

@@ -125,19 +125,17 @@ refused(
 )
 
 for _name, _words in (
-    ("byteswap()", "has no bytes"),
-    ("getfield(float)", "has no bytes"),
-    ("setfield(1.0, float)", "has no bytes"),
-    ("ctypes", "return it"),
-    ("data", "return it"),
-    ("dump('x')", "Return it"),
-    ("dumps()", "Return it"),
-    ("tobytes()", "Return it"),
-    ("tofile('x')", "Return it"),
+    ("byteswap()", "return it from the transformed function"),
+    ("getfield(float)", "x.real and x.imag"),
+    ("setfield(1.0, float)", "x.real = v and x.imag = v"),
+    ("ctypes", "return it from the transformed function"),
+    ("data", "return it from the transformed function"),
+    ("dump('x')", "Return it from the transformed function"),
+    ("dumps()", "Return it from the transformed function"),
+    ("tobytes()", "Return it from the transformed function"),
+    ("tofile('x')", "Return it from the transformed function"),
     ("resize((3,))", "np.resize(x, shape)"),
-    ("setflags(write=False)", "can always be written"),
-    ("__array_interface__", "__array_interface__"),
-    ("__array_struct__", "__array_struct__"),
+    ("setflags(write=False)", "leave x.setflags(write=False) out"),
 ):
     refused(f"ndarray.{_name}", _words, AttributeError)
 refused(
@@ -152,6 +150,11 @@ plain("its elements, to be read and written by their numbers", "flat", "ndarray.
 plain("how it lies in memory, where that is known", "flags strides", "ndarray.")
 plain("refused: `functrace.numpy.asarray(x)` is a traced array", "__array__", "ndarray.")
 plain("nested lists of traced numbers", "tolist", "ndarray.")
+plain(
+    "not there, as a traced array has no memory that others could read",
+    "__array_interface__ __array_struct__",
+    "ndarray.",
+)
 plain("the processor", "__dlpack_device__", "ndarray.")
 plain("`functrace.numpy`", "__array_namespace__", "ndarray.")
 plain(
