@@ -237,12 +237,10 @@ def solved(factors: Any, terms: Any) -> Any:
     b = np.empty(a.shape, dtype)
     a[:, 1:] = factors.reshape(count - 1, -1).T
     b[...] = terms.reshape(count, -1).T
-    out = None
-    if all_finite(a):
-        with np.errstate(all="ignore"):
-            out = _in_blocks(a, b)
-    if out is None or not all_finite(out):
-        out = _one_by_one(a, b)
+    with np.errstate(all="ignore"):
+        out = _in_blocks(a, b) if all_finite(a) else None
+        if out is None or not all_finite(out):
+            out = _one_by_one(a, b)
     return out.T.reshape(shape)
 
 
