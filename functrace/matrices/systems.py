@@ -70,7 +70,10 @@ class Solve(Primitive):
         pulled = bind(self, a.mT, cotangent)
         first = second = None
         if needed[0] is not None:
-            first = conform(-pulled @ output.mT, a)
+            # Of one right-hand side a product of vectors, in which nothing is added up.
+            is_one = shape_of(output)[-1] == 1
+            product = -pulled * output.mT if is_one else -pulled @ output.mT
+            first = conform(product, a)
         if needed[1] is not None:
             second = conform(pulled, b)
         return first, second
