@@ -640,8 +640,17 @@ class Printer:
             variable.name = self.names[variable] = next(self.fresh)
         return self.names[variable]
 
+    def forget(self, program: Program) -> None:
+        """Call variables anew: one Program that is held at two places is written out at each."""
+        for variable in program.inputs:
+            self.names.pop(variable, None)
+        for equation in program.equations:
+            for variable in equation.outputs:
+                self.names.pop(variable, None)
+
     def name_all(self, program: Program) -> None:
         """Name what stands in a Program, in the order of its text."""
+        self.forget(program)
         for variable in program.inputs:
             self.name(variable)
         for equation in program.equations:
@@ -655,6 +664,7 @@ class Printer:
 
     def definition(self, title: str, program: Program, indent: str) -> Iterator[str]:
         """The lines of a Program."""
+        self.forget(program)
         inputs = ", ".join(f"{self.name(v)}: {v.type}" for v in program.inputs)
         yield f"{indent}def {title}({inputs}):"
         inner = indent + "    "

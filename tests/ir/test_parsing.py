@@ -292,3 +292,11 @@ def test_definitions_within_more_of_each_other_than_python_reads(levels):
         with pytest.raises(ParseError, match=message) as raised:
             ft.parse(broken)
         assert str(number + 1) in str(raised.value).partition("\n")[0]
+
+
+def test_a_program_that_two_others_hold_is_written_at_both_places():
+    count = lambda x: ft.while_loop(lambda i: i < 3, lambda i: i + 1, x)
+    program = ft.make_ir(lambda x: ft.cond(x > 0, lambda x: count(x) * 2, lambda x: count(x), x))(
+        1.0
+    )
+    assert str(ft.parse(str(program))) == str(program)
