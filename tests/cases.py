@@ -937,7 +937,7 @@ for _name in ("inverse", "inverse_or_infinite", "det", "adjugate", "slogdet"):
         variant(_ONE),
         variant(_NONE),
         dtypes=COMPLEX,
-        skip=_BY_VJP if "inverse" in _name else _BY_JVP,
+        skip={"det": {}, "slogdet": {}, "adjugate": _BY_JVP}.get(_name, _BY_VJP),
         **_WHOLE_PROGRAMS,
     )
 case(
@@ -947,7 +947,6 @@ case(
     variant(Input((1, 1), POSITIVE_DEFINITE)),
     variant(Input((0, 0), POSITIVE_DEFINITE)),
     dtypes=COMPLEX,
-    skip=_BY_JVP,
     **_WHOLE_PROGRAMS,
 )
 case(
@@ -959,7 +958,6 @@ case(
     variant(_ONE, full=False),
     variant(Input((2, 0), REGULAR), full=False),
     dtypes=COMPLEX,
-    skip=_BY_JVP,
     **_WHOLE_PROGRAMS,
 )
 case(
@@ -1037,7 +1035,6 @@ case(
     variant(Input((1, 1), _SPREAD)),
     variant(Input((0, 0), _SPREAD)),
     dtypes=COMPLEX,
-    skip=_BY_JVP,
     **_WHOLE_PROGRAMS,
 )
 
