@@ -112,7 +112,7 @@ FLOORS: list[list[Room]] = [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "memory names plan planner loops structures blocks runtime writer lines threads"
+            "memory names plan planner structures blocks runtime writer lines threads"
             " numpy_source backend classes numpy_passes assuming numpy_backend compiling",
         )
     ],
