@@ -171,7 +171,7 @@ def test_what_users_may_not_import_says_so():
         assert internal == (name not in functrace.__all__), name
 
 
-GROWING = {"numpy", "scipy", "primitives"}
+GROWING = {"numpy", "scipy"}
 """Rooms that have a file for each part of another library."""
 
 
