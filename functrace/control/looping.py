@@ -36,6 +36,7 @@ from functrace.ir.structure import Loop, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import in_each, zeros_of_type
 from functrace.tracing.program_recording import ProgramRecording
+from functrace.tracing.recording import running_recording
 from functrace.tracing.traced_array import TracedArray
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
@@ -83,8 +84,13 @@ def known_body(program: Program) -> Program:
     Outside of `jit` the same loop is recorded each time that it is come to, which takes a fraction
     of the time that is needed for its derivative and its source. Bodies are the same if they do
     the same at the same places. One that holds arrays, functions of the user's or other Programs is
-    not kept.
+    not kept; nor is one that becomes part of a Program, as each variable stands in one place there.
     """
+    recording = running_recording()
+    while recording is not None:
+        if not recording.follows_values:
+            return program
+        recording = recording.around
     equations = program.equations
     is_long = len(equations) > LONGEST_BODY
     if is_long or not all(map(_is_kept, equations)) or any(map(_holds_array, program.outputs)):
