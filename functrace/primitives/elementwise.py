@@ -1090,14 +1090,17 @@ angle_primitive = RealValued(
 # Choices. Ties share the derivative equally.
 
 
+def _won(is_ahead: Any, is_tie: Any, t: Any) -> Any:
+    if type(is_tie) is np.ndarray and not np.count_nonzero(is_tie):
+        return bind(select, is_ahead, t, 0)
+    return bind(select, is_ahead, t, bind(select, is_tie, t * 0.5, 0))
+
+
 def _winner(is_ahead: np.ufunc) -> tuple[PartialMap, PartialMap]:
-    def first(t: Any, out: Any, x: Any, y: Any) -> Any:
-        return bind(select, is_ahead(x, y), t, bind(select, x == y, t * 0.5, 0))
-
-    def second(t: Any, out: Any, x: Any, y: Any) -> Any:
-        return bind(select, is_ahead(y, x), t, bind(select, x == y, t * 0.5, 0))
-
-    return first, second
+    return (
+        lambda t, out, x, y: _won(is_ahead(x, y), x == y, t),
+        lambda t, out, x, y: _won(is_ahead(y, x), x == y, t),
+    )
 
 
 maximum = of_ufunc(np.maximum, *_winner(np.greater))
