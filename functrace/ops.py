@@ -7,6 +7,7 @@ of segments may be traced.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,53 +67,6 @@ def segment_sum(
     return sums[:-1]
 
 
-def segment_prod(
-    data: Any,
-    segment_ids: Any,
-    num_segments: int | None = None,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    bucket_size: int | None = None,
-    mode: Any = None,
-) -> Any:
-    """The product of the rows of each segment, of no rows 1. See `segment_sum`."""
-    return _combined(np.multiply, 1, data, segment_ids, num_segments, mode)
-
-
-def segment_max(
-    data: Any,
-    segment_ids: Any,
-    num_segments: int | None = None,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    bucket_size: int | None = None,
-    mode: Any = None,
-) -> Any:
-    """The largest of the rows of each segment, of no rows minus infinity. See `segment_sum`.
-
-    Of integers it is the smallest of the dtype, of booleans False.
-    """
-    dtype = dtype_of(as_operand(data))
-    return _combined(np.maximum, _bound(dtype, "min"), data, segment_ids, num_segments, mode)
-
-
-def segment_min(
-    data: Any,
-    segment_ids: Any,
-    num_segments: int | None = None,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    bucket_size: int | None = None,
-    mode: Any = None,
-) -> Any:
-    """The smallest of the rows of each segment, of no rows infinity. See `segment_sum`.
-
-    Of integers it is the largest of the dtype, of booleans True.
-    """
-    dtype = dtype_of(as_operand(data))
-    return _combined(np.minimum, _bound(dtype, "max"), data, segment_ids, num_segments, mode)
-
-
 def _bound(dtype: np.dtype[Any], end: str) -> Any:
     """The number beyond which a dtype has none."""
     if dtype.kind in "iu":
@@ -147,17 +101,56 @@ def _segments(data: Any, segment_ids: Any, count: int | None, mode: Any) -> tupl
 _DROPPING = ("drop", "fill", "fill_or_drop", "promise_in_bounds")
 
 
-def _combined(
-    ufunc: np.ufunc, first: Any, data: Any, segment_ids: Any, count: int | None, mode: Any
-) -> Any:
-    """The rows of each segment, combined by a ufunc of two operands."""
-    rows, numbers, count = _segments(data, segment_ids, count, mode)
-    shape = shape_of(rows)
-    size = math.prod(shape[1:])
-    start = np.full((count + 1) * size, first, dtype_of(rows))
-    places = np.reshape(numbers, (-1, 1)) * size + np.arange(size)
-    found = written_at(ufunc, start, np.ravel(places), np.ravel(rows))
-    return np.reshape(found, (count + 1, *shape[1:]))[:-1]
+def _combining(name: str, purpose: str, ufunc: np.ufunc, first: Callable[[np.dtype[Any]], Any]):
+    """A function that combines the rows of each segment by a ufunc of two operands.
+
+    Args:
+        name: Its name.
+        purpose: Its docstring, without the reference to `segment_sum`.
+        ufunc: What combines two rows.
+        first: What no rows give, of a dtype.
+    """
+
+    def function(
+        data: Any,
+        segment_ids: Any,
+        num_segments: int | None = None,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        bucket_size: int | None = None,
+        mode: Any = None,
+    ) -> Any:
+        rows, numbers, count = _segments(data, segment_ids, num_segments, mode)
+        shape, dtype = shape_of(rows), dtype_of(rows)
+        size = math.prod(shape[1:])
+        start = np.full((count + 1) * size, first(dtype), dtype)
+        places = np.reshape(numbers, (-1, 1)) * size + np.arange(size)
+        found = written_at(ufunc, start, np.ravel(places), np.ravel(rows))
+        return np.reshape(found, (count + 1, *shape[1:]))[:-1]
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{purpose} See `segment_sum`."
+    return function
+
+
+segment_prod = _combining(
+    "segment_prod",
+    "The product of the rows of each segment, of no rows 1.",
+    np.multiply,
+    lambda dtype: 1,
+)
+segment_max = _combining(
+    "segment_max",
+    "The largest of the rows of each segment; of no rows the smallest value of the dtype.",
+    np.maximum,
+    lambda dtype: _bound(dtype, "min"),
+)
+segment_min = _combining(
+    "segment_min",
+    "The smallest of the rows of each segment; of no rows the largest value of the dtype.",
+    np.minimum,
+    lambda dtype: _bound(dtype, "max"),
+)
 
 
 globals().update(entrances(globals()))

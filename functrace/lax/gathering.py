@@ -298,148 +298,95 @@ def _scattered(
     return np.reshape(new[:size], shape)
 
 
-def scatter(
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: Mode = None,
-) -> Any:
-    """Write a slice at each of many places; where slices overlap, the last one counts.
+def _scatterer(name: str, purpose: str, write: _Write):
+    """A function that combines slices of an operand with updates, in a way of its own.
 
     Args:
-        operand: An array, which stays as it is.
-        scatter_indices: Integers: along the last axis the vector of a place, where its slice
-            begins.
-        updates: The slices, with the axes of places and those of a slice.
-        dimension_numbers: How the axes belong together.
-        indices_are_sorted: Taken, and without effect.
-        unique_indices: Taken, and without effect.
-        mode: What a place means whose slice is not within the operand: "clip", "drop" (the
-            default) or "promise_in_bounds".
-
-    Returns:
-        An array of the type of the operand.
-
-    Raises:
-        ShapeMismatchError: The shapes do not fit together.
-        ArgumentError: There is no such mode.
-
-    Example:
-        >>> import numpy as np
-        >>> from functrace import lax
-        >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
-        >>> lax.scatter(np.zeros(4), np.array([[3], [0]]), np.array([1.0, 2.0]), numbers)
-        array([2., 0., 0., 1.])
+        name: Its name.
+        purpose: The first line of its docstring.
+        write: Combines elements and updates.
     """
 
-    def write(flat: Any, index: Any, updates: Any) -> Any:
-        return bind(index_update, flat, updates, index, index=(INDICES,), unique=False)
+    def function(
+        operand: Any,
+        scatter_indices: Any,
+        updates: Any,
+        dimension_numbers: ScatterDimensionNumbers,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Mode = None,
+    ) -> Any:
+        return _scattered(write, operand, scatter_indices, updates, dimension_numbers, mode)
 
-    return _scattered(write, operand, scatter_indices, updates, dimension_numbers, mode)
-
-
-def scatter_add(
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: Mode = None,
-) -> Any:
-    """Add a slice at each of many places. See `scatter`."""
-    return _scattered(_add, operand, scatter_indices, updates, dimension_numbers, mode)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = purpose + _DETAILS
+    return function
 
 
-def scatter_sub(
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: Mode = None,
-) -> Any:
-    """Subtract a slice at each of many places. See `scatter`."""
-    return _scattered(
-        lambda flat, index, updates: _add(flat, index, -updates),
-        operand,
-        scatter_indices,
-        updates,
-        dimension_numbers,
-        mode,
-    )
+_DETAILS = """
+
+Args:
+    operand: An array, which stays as it is.
+    scatter_indices: Integers: along the last axis the vector of a place, where its slice begins.
+    updates: The slices, with the axes of places and those of a slice.
+    dimension_numbers: How the axes belong together.
+    indices_are_sorted: Taken, and without effect.
+    unique_indices: Taken, and without effect.
+    mode: What a place means whose slice is not within the operand: "clip", "drop" (the default)
+        or "promise_in_bounds".
+
+Returns:
+    An array of the type of the operand.
+
+Raises:
+    ShapeMismatchError: The shapes do not fit together.
+    ArgumentError: There is no such mode.
+
+Example:
+    >>> import numpy as np
+    >>> from functrace import lax
+    >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+    >>> lax.scatter(np.zeros(4), np.array([[3], [0]]), np.array([1.0, 2.0]), numbers)
+    array([2., 0., 0., 1.])
+"""
 
 
-def _add(flat: Any, index: Any, updates: Any) -> Any:
+def _written(flat: Any, index: Any, updates: Any) -> Any:
+    return bind(index_update, flat, updates, index, index=(INDICES,), unique=False)
+
+
+def _added(flat: Any, index: Any, updates: Any) -> Any:
     shape = shape_of(flat)
     return flat + bind(
         indexing.scatter_add, updates, index, index=(INDICES,), shape=shape, unique=False
     )
 
 
-def scatter_mul(
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: Mode = None,
-) -> Any:
-    """Multiply with a slice at each of many places. See `scatter`."""
-    return _by(np.multiply, operand, scatter_indices, updates, dimension_numbers, mode)
+def _by(ufunc: np.ufunc) -> _Write:
+    return lambda flat, index, updates: written_at(ufunc, flat, index, updates)
 
 
-def scatter_min(
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: Mode = None,
-) -> Any:
-    """Take the smaller ones of elements and updates at many places. See `scatter`."""
-    return _by(np.minimum, operand, scatter_indices, updates, dimension_numbers, mode)
-
-
-def scatter_max(
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    *,
-    indices_are_sorted: bool = False,
-    unique_indices: bool = False,
-    mode: Mode = None,
-) -> Any:
-    """Take the larger ones of elements and updates at many places. See `scatter`."""
-    return _by(np.maximum, operand, scatter_indices, updates, dimension_numbers, mode)
-
-
-def _by(
-    ufunc: np.ufunc,
-    operand: Any,
-    scatter_indices: Any,
-    updates: Any,
-    dimension_numbers: ScatterDimensionNumbers,
-    mode: Mode,
-) -> Any:
-    """The operand, with updates combined into slices by a ufunc."""
-
-    def write(flat: Any, index: Any, updates: Any) -> Any:
-        return written_at(ufunc, flat, index, updates)
-
-    return _scattered(write, operand, scatter_indices, updates, dimension_numbers, mode)
+scatter = _scatterer(
+    "scatter",
+    "Write a slice at each of many places; where slices overlap, the last counts.",
+    _written,
+)
+scatter_add = _scatterer("scatter_add", "Add a slice at each of many places.", _added)
+scatter_sub = _scatterer(
+    "scatter_sub",
+    "Subtract a slice at each of many places.",
+    lambda flat, index, updates: _added(flat, index, -updates),
+)
+scatter_mul = _scatterer(
+    "scatter_mul", "Multiply with a slice at each of many places.", _by(np.multiply)
+)
+scatter_min = _scatterer(
+    "scatter_min", "Take the smaller ones of elements and updates at many places.", _by(np.minimum)
+)
+scatter_max = _scatterer(
+    "scatter_max", "Take the larger ones of elements and updates at many places.", _by(np.maximum)
+)
 
 
 def scatter_apply(
@@ -468,7 +415,7 @@ def scatter_apply(
 
     def write(flat: Any, index: Any, updates: Any) -> Any:
         new = func(read(flat, (INDICES,), [index]))
-        return bind(index_update, flat, new, index, index=(INDICES,), unique=False)
+        return _written(flat, index, new)
 
     updates = np.zeros(tuple(update_shape), dtype_of(as_operand(operand)))
     return _scattered(write, operand, scatter_indices, updates, dimension_numbers, mode)
