@@ -54,6 +54,7 @@ How to add a row, in the file of the function's topic:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -129,8 +130,16 @@ class Row:
 ROWS: dict[str, Row] = {}
 """The rows by the names of their functions."""
 
-_topic = [""]
-"""The file whose rows are being entered."""
+_OWN = ("rows", "checks", "decisions")
+"""The files of this folder that hold no rows."""
+
+
+def _topic() -> str:
+    """The file that enters a row, whoever imported it."""
+    frame = sys._getframe()
+    while (stem := Path(frame.f_code.co_filename).stem) in _OWN and frame.f_back is not None:
+        frame = frame.f_back
+    return stem
 
 
 def given(value: Any) -> Given:
@@ -158,7 +167,7 @@ def row(function: str, *calls: Call, **options: Any) -> None:
     """Enter the row of a function; the options are the other attributes of `Row`."""
     assert function not in ROWS, f"{function} has two rows"
     assert calls, f"{function} is never called"
-    ROWS[function] = Row(function, _topic[-1], calls, **options)
+    ROWS[function] = Row(function, _topic(), calls, **options)
 
 
 def constant(function: str, *calls: Call, **options: Any) -> None:
@@ -179,7 +188,6 @@ def elementwise(function: str, *domains: Domain, **options: Any) -> None:
 def load() -> dict[str, Row]:
     """All rows, of every file in this folder."""
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.stem not in ("rows", "checks", "decisions"):
-            _topic[:] = [path.stem]
+        if path.stem not in _OWN:
             import_module(f"tests.functions.{path.stem}")
     return ROWS
