@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.numpy.reducing import lowest
 from functrace.numpy.ufunc_methods import written_at
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import dtype_of, known_choice, shape_of
@@ -65,13 +66,6 @@ def segment_sum(
     shape = (count + 1, *shape_of(rows)[1:])
     sums = bind(scatter_add, rows, numbers, index=(INDICES,), shape=shape)
     return sums[:-1]
-
-
-def _bound(dtype: np.dtype[Any], end: str) -> Any:
-    """The number beyond which a dtype has none."""
-    if dtype.kind in "iu":
-        return getattr(np.iinfo(dtype), end)
-    return end == "max" if dtype.kind == "b" else math.inf if end == "max" else -math.inf
 
 
 def _segments(data: Any, segment_ids: Any, count: int | None, mode: Any) -> tuple[Any, Any, int]:
@@ -143,13 +137,13 @@ segment_max = _combining(
     "segment_max",
     "The largest of the rows of each segment; of no rows the smallest value of the dtype.",
     np.maximum,
-    lambda dtype: _bound(dtype, "min"),
+    lambda dtype: lowest(dtype, 1),
 )
 segment_min = _combining(
     "segment_min",
     "The smallest of the rows of each segment; of no rows the largest value of the dtype.",
     np.minimum,
-    lambda dtype: _bound(dtype, "max"),
+    lambda dtype: lowest(dtype, -1),
 )
 
 

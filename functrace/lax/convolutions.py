@@ -16,7 +16,7 @@ import numpy as np
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.lax.products import in_type_of_product, product_in_type
 from functrace.lax.shaping import pad
-from functrace.lax.windows import padding_of
+from functrace.lax.windows import for_each_axis, padding_of, spread
 from functrace.primitives.linear import dtype_of, shape_of
 from functrace.primitives.windowing import windows
 from functrace.tracing.entrances import entrances
@@ -143,9 +143,9 @@ def conv_general_dilated(
     lhs, rhs = in_type_of_product(lhs, rhs, preferred_element_type)
     numbers = conv_dimension_numbers(shape_of(lhs), shape_of(rhs), dimension_numbers)
     rank = len(numbers.lhs_spec) - 2
-    strides = _for_each("window_strides", window_strides, rank)
-    between = _for_each("lhs_dilation", lhs_dilation, rank)
-    dilations = _for_each("rhs_dilation", rhs_dilation, rank)
+    strides = for_each_axis("window_strides", window_strides, rank)
+    between = for_each_axis("lhs_dilation", lhs_dilation, rank)
+    dilations = for_each_axis("rhs_dilation", rhs_dilation, rank)
 
     # Examples, places, channels; and elements of the window, input channels, output channels.
     examples, channels, *places = numbers.lhs_spec
@@ -154,14 +154,12 @@ def conv_general_dilated(
     filters = np.transpose(rhs, (*elements, inputs, outputs))
 
     sizes, window = shape_of(x)[1:-1], shape_of(filters)[:-2]
-    dilated = [max((n - 1) * step + 1, 0) for n, step in zip(sizes, between, strict=True)]
-    reach = [(n - 1) * step + 1 for n, step in zip(window, dilations, strict=True)]
     if isinstance(padding, str) and set(between) - {1}:
         raise ArgumentError(
             f"padding={padding!r} says nothing where lhs_dilation puts zeros between elements.",
             advice="Give pairs of numbers, or use conv_transpose.",
         )
-    pads = padding_of(padding, dilated, reach, strides)
+    pads = padding_of(padding, spread(sizes, between), spread(window, dilations), strides)
     edges = [(*pair, step - 1) for pair, step in zip(pads, between, strict=True)]
     groups, x = _groups(x, filters, feature_group_count, batch_group_count)
     if any(edge != (0, 0, 0) for edge in edges):
@@ -172,14 +170,6 @@ def conv_general_dilated(
     # Axis i of the result is where axis i of examples, places, channels has come to.
     first, last, *middle = numbers.out_spec
     return np.transpose(result, np.argsort([first, *middle, last]))
-
-
-def _for_each(name: str, values: Sequence[int] | None, rank: int) -> tuple[int, ...]:
-    """One positive number for each axis along which windows move; 1 where none is given."""
-    found = (1,) * rank if values is None else tuple(int(value) for value in values)
-    if len(found) != rank or min(found, default=1) < 1:
-        raise ArgumentError(f"{name} is {values!r} where {rank} positive numbers are expected.")
-    return found
 
 
 def _groups(x: Any, filters: Any, of_features: int, of_batches: int) -> tuple[int, Any]:
@@ -317,13 +307,11 @@ def conv_transpose(
         between = "".join(chr(ord("0") + i) for i in range(rank - 2))
         dimension_numbers = (f"N{between}C", f"{between}IO", f"N{between}C")
     numbers = conv_dimension_numbers(shape_of(lhs), shape_of(rhs), dimension_numbers)
-    dilation = _for_each("rhs_dilation", rhs_dilation, rank - 2)
-    steps = _for_each("strides", strides, rank - 2)
+    dilation = for_each_axis("rhs_dilation", rhs_dilation, rank - 2)
+    steps = for_each_axis("strides", strides, rank - 2)
     axes = numbers.rhs_spec[2:]
     if isinstance(padding, str):
-        window = [
-            (shape_of(rhs)[axis] - 1) * step + 1 for axis, step in zip(axes, dilation, strict=True)
-        ]
+        window = spread([shape_of(rhs)[axis] for axis in axes], dilation)
         padding = [
             _padding_of_transpose(length, step, padding)
             for length, step in zip(window, steps, strict=True)

@@ -11,6 +11,7 @@ from functrace.errors import ArgumentError
 from functrace.lax import elementwise
 from functrace.lax.reductions import reduce
 from functrace.lax.shaping import convert_element_type, pad
+from functrace.numpy.reducing import lowest
 from functrace.primitives.linear import dtype_of, shape_of
 from functrace.primitives.windowing import windows
 from functrace.tracing.entrances import entrances
@@ -61,19 +62,29 @@ _KNOWN: dict[Any, tuple[Callable[..., Any], Callable[[np.dtype[Any]], Any]]] = {
     for functions, known in {
         (elementwise.add, np.add): (np.sum, lambda dtype: 0),
         (elementwise.mul, np.multiply): (np.prod, lambda dtype: 1),
-        (elementwise.max, np.maximum): (np.max, lambda dtype: _extreme(dtype, -np.inf, "min")),
-        (elementwise.min, np.minimum): (np.min, lambda dtype: _extreme(dtype, np.inf, "max")),
+        (elementwise.max, np.maximum): (np.max, lambda dtype: lowest(dtype, 1)),
+        (elementwise.min, np.minimum): (np.min, lambda dtype: lowest(dtype, -1)),
     }.items()
     for function in functions
 }
 """What reduces by a function of two, and the value that changes nothing, for some functions."""
 
 
-def _extreme(dtype: np.dtype[Any], infinity: float, name: str) -> Any:
-    """The value beyond all others of a dtype."""
-    if dtype.kind in "iu":
-        return getattr(np.iinfo(dtype), name)
-    return infinity if dtype.kind == "f" else infinity > 0
+def for_each_axis(name: str, values: Sequence[int] | None, rank: int) -> tuple[int, ...]:
+    """One positive number for each axis along which windows move; 1 where none is given.
+
+    Raises:
+        ArgumentError: They are fewer or more, or one is not positive.
+    """
+    found = (1,) * rank if values is None else tuple(int(value) for value in values)
+    if len(found) != rank or min(found, default=1) < 1:
+        raise ArgumentError(f"{name} is {values!r} where {rank} positive numbers are expected.")
+    return found
+
+
+def spread(lengths: Sequence[int], steps: Sequence[int]) -> list[int]:
+    """How far so many elements reach that are such steps apart."""
+    return [max((n - 1) * step + 1, 0) for n, step in zip(lengths, steps, strict=True)]
 
 
 def reduce_window(
@@ -117,20 +128,13 @@ def reduce_window(
     """
     x = as_operand(operand)
     rank = len(shape_of(x))
-    ones = (1,) * rank
-    options = {
-        "window_dimensions": window_dimensions,
-        "window_strides": window_strides,
-        "base_dilation": ones if base_dilation is None else base_dilation,
-        "window_dilation": ones if window_dilation is None else window_dilation,
-    }
-    for name, value in options.items():
-        if len(value) != rank or min(value, default=1) < 1:
-            raise ArgumentError(f"{name} is {value!r} where {rank} positive numbers are expected.")
-    lengths, strides, between, dilations = (tuple(map(int, v)) for v in options.values())
+    lengths = for_each_axis("window_dimensions", window_dimensions, rank)
+    strides = for_each_axis("window_strides", window_strides, rank)
+    between = for_each_axis("base_dilation", base_dilation, rank)
+    dilations = for_each_axis("window_dilation", window_dilation, rank)
     first = convert_element_type(init_value, dtype_of(x))
-    reach = [(n - 1) * step + 1 for n, step in zip(lengths, dilations, strict=True)]
-    pairs = padding_of(padding, shape_of(x), reach, strides)  # as JAX, of lengths undilated
+    # As in JAX, of lengths before elements are put between.
+    pairs = padding_of(padding, shape_of(x), spread(lengths, dilations), strides)
     edges = [(*pair, step - 1) for pair, step in zip(pairs, between, strict=True)]
     if any(edge != (0, 0, 0) for edge in edges):
         x = pad(x, first, edges)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import as_scalar, cast_to, dtype_of
 from functrace.scipy import special
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
@@ -22,13 +22,8 @@ def _floating(x: Any) -> Any:
     return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
 
 
-def _scalar(x: Any) -> Any:
-    """What NumPy gives for an array without axes."""
-    return x if shape_of(x) else x[()]
-
-
 def _choose(condition: Any, x: Any, y: Any) -> Any:
-    return _scalar(np.where(condition, x, y))
+    return as_scalar(np.where(condition, x, y))
 
 
 def identity(x: Any) -> Any:
