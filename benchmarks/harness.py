@@ -140,6 +140,15 @@ class Suite:
 
 
 def command_line(description: str | None) -> argparse.Namespace:
+    """What the command line asks for, by the options that the scripts have in common."""
+    parser = common_options(description)
+    arguments = parser.parse_args()
+    if arguments.write and (arguments.only or arguments.format not in ("github", "pipe")):
+        parser.error("--write is for whole tables in Markdown: without --only and --format.")
+    return arguments
+
+
+def common_options(description: str | None) -> argparse.ArgumentParser:
     """The options that the scripts have in common."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -165,10 +174,7 @@ def command_line(description: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--write", action="store_true", help="put the results into README.md, where it has a place"
     )
-    arguments = parser.parse_args()
-    if arguments.write and (arguments.only or arguments.format not in ("github", "pipe")):
-        parser.error("--write is for whole tables in Markdown: without --only and --format.")
-    return arguments
+    return parser
 
 
 def matching(items: Sequence[Any], pattern: str) -> list[Any]:

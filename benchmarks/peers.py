@@ -11,12 +11,14 @@ operation for loops, so theirs are Python loops.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -63,6 +65,22 @@ class Peer:
         """The gradient by the first argument."""
         raise NotImplementedError
 
+    def value(self, f: Function) -> Function | None:
+        """The function itself, where the derivatives are within it."""
+        return f
+
+    def value_and_gradient(self, f: Function) -> Function | None:
+        """The function's value, and the gradient by the first argument."""
+        return None
+
+    def jacobian(self, f: Function) -> Function | None:
+        """The matrix of derivatives by the first argument, one direction after the other."""
+        return None
+
+    def mapped_jacobian(self, f: Function) -> Function | None:
+        """Of rows: the Jacobian by the first argument for each row, from the results back."""
+        return None
+
     def hessian(self, f: Function) -> Function | None:
         """The matrix of second derivatives by the first argument."""
         raise NotImplementedError
@@ -78,6 +96,14 @@ class Peer:
     def mapped_gradient(self, f: Function) -> Function | None:
         """Of `(rows, shared)`: the gradient of `f(row, shared)` for each row."""
         raise NotImplementedError
+
+    def vmap(self, f: Function, in_axes: tuple[int | None, ...]) -> Function:
+        """The function, for all rows at once."""
+        raise NotImplementedError
+
+    def plain(self, program: Function) -> Function:
+        """A program that is written for NumPy, writes into arrays included."""
+        return program
 
     def scan(self, step: Function, init: Any, xs: Any, length: int) -> Any:
         """The last carry of `step(carry, row)`, which returns the next carry."""
@@ -104,11 +130,20 @@ class Peer:
 
 
 class Functrace(Peer):
-    """What is measured."""
+    """What is measured.
+
+    Args:
+        backend: What `jit` compiles with; None for what it takes by itself.
+    """
 
     name = "functrace"
     np = np
     writes_in_place = True
+
+    def __init__(self, backend: str | None = None) -> None:
+        self.backend = backend
+        if backend is not None:
+            self.name = f"functrace {backend}"
 
     @override
     def clear_caches(self) -> None:
@@ -121,11 +156,27 @@ class Functrace(Peer):
 
     @override
     def jit(self, f: Function) -> Function | None:
-        return ft.jit(f)
+        return ft.jit(f, backend=self.backend)
 
     @override
     def gradient(self, f: Function) -> Function:
         return ft.grad(f)
+
+    @override
+    def value_and_gradient(self, f: Function) -> Function | None:
+        return ft.value_and_grad(f)
+
+    @override
+    def jacobian(self, f: Function) -> Function | None:
+        return ft.jacfwd(f)
+
+    @override
+    def mapped_jacobian(self, f: Function) -> Function | None:
+        return ft.vmap(ft.jacrev(f))
+
+    @override
+    def vmap(self, f: Function, in_axes: tuple[int | None, ...]) -> Function:
+        return ft.vmap(f, in_axes=in_axes)
 
     @override
     def hessian(self, f: Function) -> Function | None:
@@ -206,6 +257,26 @@ class Jax(Peer):
         return self.jax.grad(f)
 
     @override
+    def value_and_gradient(self, f: Function) -> Function | None:
+        return self.jax.value_and_grad(f)
+
+    @override
+    def jacobian(self, f: Function) -> Function | None:
+        return self.jax.jacfwd(f)
+
+    @override
+    def mapped_jacobian(self, f: Function) -> Function | None:
+        return self.jax.vmap(self.jax.jacrev(f))
+
+    @override
+    def vmap(self, f: Function, in_axes: tuple[int | None, ...]) -> Function:
+        return self.jax.vmap(f, in_axes=in_axes)
+
+    @override
+    def plain(self, program: Function) -> Function:
+        return functional_writes(program.__module__, self.np)[program.__name__]
+
+    @override
     def hessian(self, f: Function) -> Function | None:
         return self.jax.hessian(f)
 
@@ -234,6 +305,52 @@ class Jax(Peer):
     @override
     def features(self, images: Any, filters: Any, bias: Any) -> Any:
         return features(self.jax.lax, self.np, images, filters, bias)
+
+
+@functools.cache
+def functional_writes(module: str, namespace: Any) -> dict[str, Any]:
+    """What a module of NumPy programs defines, with another `np`, for arrays that are not written.
+
+    ``a[i] = x`` becomes ``a = a.at[i].set(x)``, and so do ``+=`` and its like: what one would write
+    for JAX, as long as no other name is a view of the array.
+    """
+    source = inspect.getsource(sys.modules[module])
+    code = ast.fix_missing_locations(FunctionalWrites().visit(ast.parse(source)))
+    defined: dict[str, Any] = {"__name__": module}
+    exec(compile(code, f"<{module} without writes>", "exec"), defined)  # noqa: S102  (our own)
+    defined["np"] = namespace
+    return defined
+
+
+class FunctionalWrites(ast.NodeTransformer):
+    """Makes every write into an array a new array, in syntax trees."""
+
+    METHODS: ClassVar = {ast.Add: "add", ast.Mult: "multiply", ast.Div: "divide"}
+
+    @override
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """``a[i] = x``."""
+        (target,) = node.targets
+        if not isinstance(target, ast.Subscript):
+            return node
+        return self.written(target, "set", node.value)
+
+    @override
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """``a[i] += x``."""
+        if not isinstance(node.target, ast.Subscript):
+            return node
+        if isinstance(node.op, ast.Sub):
+            return self.written(node.target, "add", ast.UnaryOp(ast.USub(), node.value))
+        return self.written(node.target, self.METHODS[type(node.op)], node.value)
+
+    def written(self, target: ast.Subscript, method: str, value: ast.expr) -> ast.Assign:
+        """The array's name, given to what the method of its ``at`` returns."""
+        at = ast.Attribute(target.value, "at", ast.Load())
+        place = ast.Subscript(at, target.slice, ast.Load())
+        called = ast.Call(ast.Attribute(place, method, ast.Load()), [value], [])
+        name = ast.Name(ast.unparse(target.value), ast.Store())
+        return ast.Assign([name], called)
 
 
 def features(lax: Any, np: Any, images: Any, filters: Any, bias: Any) -> Any:

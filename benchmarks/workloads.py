@@ -10,6 +10,7 @@ Parameters are one array or a flat tuple of arrays, and come first.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -29,21 +30,25 @@ class Problem:
         name: What the tables call it.
         inputs: Makes the arguments of the derivative. The first is differentiated.
         function: Makes the function over a library, a new function object at each call.
-        by_hand: The derivative, of the same arguments.
+        by_hand: The derivative, of the same arguments; None where nobody wrote it.
         derivative: The name of the method of `Peer` that makes the derivative.
         precision: The inputs' dtype.
         in_place: Whether the function writes into arrays, as only functrace lets it.
         needs: A method of `Peer` that not every library has; None for all that are in use.
+        machine: Makes of the arguments a call of the derivative that is written in C++.
+        unrolled: Whether Python's loops record so much that XLA takes minutes for it.
     """
 
     name: str
     inputs: Callable[[], tuple[Any, ...]]
     function: Callable[[Peer], Function]
-    by_hand: Function
+    by_hand: Function | None = None
     derivative: str = "gradient"
     precision: type[np.floating[Any]] = np.float64
     in_place: bool = False
     needs: str | None = None
+    machine: Callable[..., Callable[[], Any]] | None = None
+    unrolled: bool = False
 
     @property
     def tolerance(self) -> float:
@@ -79,7 +84,8 @@ def contestants(problem: Problem, peers: Iterable[Peer]) -> dict[str, Callable[[
             if arrays is not inputs:
                 calls[f"{peer.name} jit of NumPy"] = peer.call(fast, inputs)
         calls[peer.name] = peer.call(derivative, arrays)
-    calls["by hand"] = lambda: problem.by_hand(*inputs)
+    if problem.by_hand is not None:
+        calls["by hand"] = functools.partial(problem.by_hand, *inputs)
     return calls
 
 

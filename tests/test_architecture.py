@@ -137,6 +137,7 @@ OF_SEVERAL = {
     "test_examples": "the examples",
     "test_jax_names": "signatures of several modules, beside JAX's",
     "test_namespace": "the package's own names",
+    "test_native_workloads": "the workloads of the benchmark of machine code",
     "test_nesting": "every transformation of every other",
     "test_ported_programs": "programs for JAX, by everything that they need",
     "test_random_programs": "drawn Programs, through everything that takes one",
