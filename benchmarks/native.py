@@ -40,14 +40,16 @@ from benchmarks.harness import (
 )
 from benchmarks.jit import first_calls
 from benchmarks.peers import Functrace, Jax, Peer
+from benchmarks.programs.elements import ELEMENTS, SMALL_ELEMENTS
+from benchmarks.programs.fitting import FITTING, SMALL_FITTING
 from benchmarks.programs.recurrent import RECURRENT, SMALL_RECURRENT
 from benchmarks.workloads import Problem
 from functrace import tree
 
 MACHINE = "C++"
 LONG_FIRST_CALL = 2.0  # seconds; such a first call is measured once
-ALL = (*RECURRENT,)
-SMALL = (*SMALL_RECURRENT,)
+ALL = (*RECURRENT, *FITTING, *ELEMENTS)
+SMALL = (*SMALL_RECURRENT, *SMALL_FITTING, *SMALL_ELEMENTS)
 
 
 def backends() -> list[Functrace]:

@@ -37,11 +37,13 @@ class Peer:
         name: What the tables call it.
         np: Its namespace of NumPy's functions.
         writes_in_place: Whether functions may write into arrays, as in NumPy.
+        lax: Its namespace of the functions of ``jax.lax``, if it has one.
     """
 
     name: str
     np: Any
     writes_in_place: bool = False
+    lax: Any = None
 
     def limit_threads(self, threads: int) -> None:
         """Use so many threads. NumPy's are BLAS's, and the harness limits those."""
@@ -120,6 +122,12 @@ class Peer:
         """The minimum along an axis."""
         return self.np.min(x, axis=axis)
 
+    def solve_lower(self, factor: Any, y: Any) -> Any:
+        """The solution of a lower triangular system, for one right-hand side."""
+        return self.lax.linalg.triangular_solve(factor, y[:, None], left_side=True, lower=True)[
+            :, 0
+        ]
+
     def features(self, images: Any, filters: Any, bias: Any) -> Any:
         """What filters see, rectified, its maximum over squares of two by two pixels.
 
@@ -139,6 +147,7 @@ class Functrace(Peer):
     name = "functrace"
     np = np
     writes_in_place = True
+    lax = ft.lax
 
     def __init__(self, backend: str | None = None) -> None:
         self.backend = backend
@@ -206,7 +215,7 @@ class Functrace(Peer):
 
     @override
     def features(self, images: Any, filters: Any, bias: Any) -> Any:
-        return features(ft.lax, np, images, filters, bias)
+        return features(self.lax, np, images, filters, bias)
 
 
 class Jax(Peer):
@@ -219,7 +228,7 @@ class Jax(Peer):
 
         jax.config.update("jax_enable_x64", True)
         jax.config.update("jax_platforms", "cpu")
-        self.jax, self.np = jax, jax.numpy
+        self.jax, self.np, self.lax = jax, jax.numpy, jax.lax
 
     @override
     def limit_threads(self, threads: int) -> None:
@@ -304,7 +313,7 @@ class Jax(Peer):
 
     @override
     def features(self, images: Any, filters: Any, bias: Any) -> Any:
-        return features(self.jax.lax, self.np, images, filters, bias)
+        return features(self.lax, self.np, images, filters, bias)
 
 
 @functools.cache
