@@ -452,8 +452,12 @@ class Program:
         """Whether one of the equations must stay though nothing uses its outputs."""
         return self.derive("has effect", lambda: any(e.has_effect for e in self.equations))
 
-    def nested(self) -> list[Program]:
-        """All Programs in it, at any depth: each once, after those that are in it."""
+    def nested(self, seen: Callable[[Program], Program] | None = None) -> list[Program]:
+        """All Programs in it, at any depth: each once, after those that are in it.
+
+        Args:
+            seen: What is looked at in place of a Program to find those that are in it.
+        """
         found: dict[int, Program] = {}
         waiting: list[tuple[Program, bool]] = [(self, False)]
         while waiting:
@@ -461,7 +465,8 @@ class Program:
             if is_done:
                 found.setdefault(id(program), program)
                 continue
-            inner = [p for e in program.equations for p in e.programs if id(p) not in found]
+            equations = (program if seen is None else seen(program)).equations
+            inner = [p for e in equations for p in e.programs if id(p) not in found]
             if program is not self:
                 waiting.append((program, True))
             waiting += [(p, False) for p in inner]

@@ -70,7 +70,8 @@ class Pipeline:
         return self._first_round(program)
 
     def _simplify_nested(self, program: Program) -> None:
-        for inner in program.nested():  # innermost first: they may be too deep for recursion
+        # Innermost first, as they may be too deep for recursion; what is written in place is none.
+        for inner in program.nested(inline):
             self._simplified_once(inner)
 
     def _simplified_once(self, program: Program) -> Program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functrace import depth
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.structure import Run, structure_of
 from functrace.ir.types import ArrayType
@@ -37,7 +38,13 @@ def _inlined(equation: Equation, scope: Scope) -> None:
     if len(fitting) < len(given):
         scope.append(equation)
         return
-    outputs = scope.insert(equation, inline(inner), fitting)
+    # Calls within calls are written where they belong at once, so that a chain of them takes a time
+    # that is proportional to its length.
+    depth.enter()
+    try:
+        outputs = scope.insert(equation, inner, fitting, _inlined)
+    finally:
+        depth.leave()
     for variable, atom in zip(equation.outputs, outputs, strict=True):
         scope.replace(variable, atom)
 

@@ -95,13 +95,20 @@ class Scope:
         )
         return outputs
 
-    def insert(self, like: Equation, program: Program, inputs: Sequence[Atom]) -> list[Atom]:
+    def insert(
+        self,
+        like: Equation,
+        program: Program,
+        inputs: Sequence[Atom],
+        step: Callable[[Equation, Scope], None] | None = None,
+    ) -> list[Atom]:
         """Write the equations of a Program, in place of an equation that runs it.
 
         Args:
             like: That equation.
             program: The Program.
             inputs: What is given for its inputs, of their types.
+            step: Writes each equation, as in `rewrite`; by default they are appended.
 
         Returns:
             What stands for the Program's outputs.
@@ -113,8 +120,12 @@ class Scope:
                 inputs=[known.get(atom, atom) for atom in equation.inputs], outputs=outputs
             )
             copied.handling = handled_within(like.handling, equation.handling)
+            if step is None:
+                self.append(copied)
+            else:
+                step(copied, self)
+                outputs = [self.read(variable) for variable in outputs]
             known.update(zip(equation.outputs, outputs, strict=True))
-            self.append(copied)
         return [known.get(atom, atom) for atom in program.outputs]
 
     def made_by(self, atom: Atom, primitive: Primitive) -> Equation | None:

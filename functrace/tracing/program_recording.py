@@ -76,7 +76,7 @@ class ProgramRecording(Recording):
         """
         variable = Variable(type)
         self.inputs.append(variable)
-        tracer = new_tracer(self, UNKNOWN, variable, user_place(2))
+        tracer = new_tracer(self, UNKNOWN, variable, recorded_place(2))
         if layout is not None:
             self.layouts[variable] = layout
             if layout is not UNKNOWN:
