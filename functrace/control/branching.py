@@ -10,7 +10,7 @@ examples that take it: a branch that is valid only for its own examples never se
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +19,18 @@ from functrace.backends.compiling import interpreter
 from functrace.backends.runtime import stacked
 from functrace.control.collectives import combines_examples
 from functrace.ir.primitive import Primitive, Values
-from functrace.ir.program import Constant, Program, input_types, output_types
+from functrace.ir.program import (
+    Constant,
+    Equation,
+    Program,
+    Variable,
+    input_types,
+    output_types,
+)
 from functrace.ir.structure import Choice, T, nearest
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
 from functrace.primitives.linear import dtype_of, in_each, shape_of, zeros_for
+from functrace.primitives.shaping import stack_primitive, unstack_primitive
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
@@ -109,6 +117,66 @@ def _union(masks: Sequence[Mask]) -> Mask:
     return tuple(any(column) for column in zip(*masks, strict=True))
 
 
+MOST_HANDED_ON = 16
+"""So many residuals of one type a branch hands on one by one for what is in it."""
+
+
+def handing_on_stacks(first: Program, second: Program, count: int) -> tuple[Program, Program]:
+    """Stack what the first half of a branch hands on for what is in it, where that is much.
+
+    Choices within each other would else take the square of their number: each hands on what all
+    of those in it keep.
+
+    Args:
+        first: Returns ``count`` outputs, and residuals.
+        second: Takes the residuals, and more.
+        count: How many outputs there are.
+
+    Returns:
+        The same halves, where residuals of one type that an operation with Programs has made are
+        one, if there are more than a few.
+    """
+    residuals = first.outputs[count:]
+    made_within = {v for e in first.equations if e.primitive.holds_programs for v in e.outputs}
+    alike: dict[ArrayType, list[int]] = {}
+    for number, atom in enumerate(residuals):
+        if atom in made_within and not atom.type.weak and ANY_LENGTH not in atom.type.shape:
+            alike.setdefault(atom.type, []).append(number)
+    many = [numbers for numbers in alike.values() if len(numbers) > MOST_HANDED_ON]
+    if not many:
+        return first, second
+    stacking: list[Equation] = []
+    unstacking: list[Equation] = []
+    for numbers in many:
+        parts = [residuals[number] for number in numbers]
+        stack = Variable(with_axis(parts[0].type, len(parts), 0))
+        stacking.append(Equation(stack_primitive, parts, {"axis": 0}, [stack]))
+        given, taken = Variable(stack.type), [second.inputs[number] for number in numbers]
+        unstacking.append(Equation(unstack_primitive, [given], {"axis": 0}, taken))
+    is_stacked = set(chain.from_iterable(many))
+    single = [number for number in range(len(residuals)) if number not in is_stacked]
+    return (
+        Program(
+            first.inputs,
+            [*first.equations, *stacking],
+            [
+                *first.outputs[:count],
+                *(residuals[number] for number in single),
+                *(equation.outputs[0] for equation in stacking),
+            ],
+        ),
+        Program(
+            [
+                *(second.inputs[number] for number in single),
+                *(v for e in unstacking for v in e.inputs if isinstance(v, Variable)),
+                *second.inputs[len(residuals) :],
+            ],
+            [*unstacking, *second.equations],
+            second.outputs,
+        ),
+    )
+
+
 class Halves(NamedTuple):
     """Branches in two halves: what the second ones take of the first ones are the residuals.
 
@@ -151,6 +219,9 @@ def in_halves(
             all branches are added up, and none shares its place.
     """
     count = len(branches[0].outputs)
+    if apart:
+        pairs = zip(first, second, strict=True)
+        first, second = zip(*(handing_on_stacks(*pair, count) for pair in pairs), strict=True)
     types: list[ArrayType] = []
     operands: dict[int, int] = {}
     places: list[list[int]] = []  # of each branch's residuals; those of operands are negative

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from functrace.backends.compiling import run_again
 from functrace.ir.primitive import Primitive, Types, Values
-from functrace.ir.program import Program, output_types
+from functrace.ir.program import Equation, Program, output_types
 from functrace.ir.structure import Run, T
 from functrace.ir.types import ArrayType
 from functrace.primitives.linear import zeros_of_type
+from functrace.simplify.inlining import write_in_place
+from functrace.simplify.rewriting import Scope, rewrite
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.masks import instantiated, scattered
@@ -24,6 +27,39 @@ from functrace.transforms.programs import (
     transposed,
 )
 from functrace.transforms.transpose import LinearValue
+
+
+def flat(program: Program) -> Program:
+    """A Program with the calls in it written in place, but for what is called more than once.
+
+    Of that all is derived once, however often it is called. A chain of calls is derived as one
+    Program: within each other they would hand on to each other what each of them keeps, which is
+    the square of their number.
+    """
+
+    def make() -> Program:
+        counts = Counter([program])
+        waiting = [program]
+        while waiting:
+            called = [
+                inner
+                for equation in waiting.pop().equations
+                if equation.primitive is call
+                for inner in equation.programs
+            ]
+            waiting += [inner for inner in dict.fromkeys(called) if inner not in counts]
+            counts.update(called)
+
+        def step(equation: Equation, scope: Scope) -> None:
+            if equation.primitive is call and counts[equation.params["program"]] == 1:
+                run = call.structure(equation.inputs, equation.params)
+                write_in_place(equation, run, scope, step)
+            else:
+                scope.append(equation)
+
+        return rewrite(program, step)
+
+    return program.derive("flat", make)
 
 
 class Call(Primitive):
@@ -65,7 +101,7 @@ class Call(Primitive):
         self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any]:
         """Run the Program in forward mode."""
-        program: Program = params["program"]
+        program = flat(params["program"])
         is_active = tuple(tangent is not None for tangent in tangents)
         pushed = pushed_forward(program, is_active)
         given = [tangent for tangent in tangents if tangent is not None]
@@ -77,7 +113,7 @@ class Call(Primitive):
         self, inputs: Values, tangents: Values, params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run what needs no tangents, and then what does."""
-        program: Program = params["program"]
+        program = flat(params["program"])
         form = linear_form(program, tuple(tangent is not None for tangent in tangents))
         results = bind(self, *inputs, **{**params, "program": form.forward})
         count = len(program.outputs)
@@ -89,7 +125,7 @@ class Call(Primitive):
         self, inputs: Values, needed: Values, params: dict[str, Any]
     ) -> tuple[Any, Primitive]:
         """Run the forward half of the Program; the backward half waits in a pullback."""
-        program: Program = params["program"]
+        program = flat(params["program"])
         form = residual_form(program, tuple(need is not None for need in needed))
         results = bind(self, *inputs, **{**params, "program": form.forward})
         count = len(program.outputs)
@@ -106,14 +142,14 @@ class Call(Primitive):
         self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]
     ) -> tuple[Any, Any] | None:
         """Run the Program with zeros that stay."""
-        program, has_zeros = keeping_zeros(params["program"], tuple(marked))
+        program, has_zeros = keeping_zeros(flat(params["program"]), tuple(marked))
         return bind(self, *inputs, **{**params, "program": program}), has_zeros
 
     def vjp(
         self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any
     ) -> Values:
         """The transpose, where the Program is linear in the inputs whose values are not known."""
-        program: Program = params["program"]
+        program = flat(params["program"])
         is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
         body, mask = transposed(program, is_linear)
         given = [
@@ -128,7 +164,7 @@ class Call(Primitive):
         self, size: int, inputs: Values, axes: Sequence[int | None], **params: Any
     ) -> tuple[Any, Any]:
         """Run the Program for all examples at once."""
-        form = batched(params["program"], size, axes)
+        form = batched(flat(params["program"]), size, axes)
         return bind(self, *inputs, **{**params, "program": form.program}), form.axes
 
 

@@ -427,9 +427,7 @@ class Program:
     @property
     def makes_zeros(self) -> bool:
         """Whether derivatives of an operation in it are zero at some places by their meaning."""
-        if "makes zeros" not in self.derived:
-            self.derived["makes zeros"] = any(e.makes_zeros for e in self.equations)
-        return self.derived["makes zeros"]
+        return self.derive("makes zeros", lambda: any(e.makes_zeros for e in self.equations))
 
     @property
     def may_coincide(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from functrace import depth
 from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.structure import Run, structure_of
@@ -25,24 +27,37 @@ def inline(program: Program) -> Program:
 
 
 def _inlined(equation: Equation, scope: Scope) -> None:
-    structure = structure_of(equation)
-    if not isinstance(structure, Run) or structure.is_apart:
+    run = structure_of(equation)
+    if isinstance(run, Run) and not run.is_apart:
+        write_in_place(equation, run, scope, _inlined)
+    else:
         scope.append(equation)
-        return
-    inner = structure.program
+
+
+def write_in_place(
+    equation: Equation, run: Run[Atom], scope: Scope, step: Callable[[Equation, Scope], None]
+) -> None:
+    """Write what an equation runs in its place, or the equation, where its inputs do not fit.
+
+    Args:
+        equation: The equation.
+        run: What it does.
+        scope: Where it is written.
+        step: Writes each of the equations, as in `rewrite`. Calls within calls are then written
+            where they belong at once, so that a chain of them takes a time that is proportional
+            to its length.
+    """
     given = [
         _fitted(atom, variable.type, equation, scope)
-        for atom, variable in zip(equation.inputs, inner.inputs, strict=True)
+        for atom, variable in zip(run.inputs, run.program.inputs, strict=True)
     ]
     fitting = [atom for atom in given if atom is not None]
     if len(fitting) < len(given):
         scope.append(equation)
         return
-    # Calls within calls are written where they belong at once, so that a chain of them takes a time
-    # that is proportional to its length.
     depth.enter()
     try:
-        outputs = scope.insert(equation, inner, fitting, _inlined)
+        outputs = scope.insert(equation, run.program, fitting, step)
     finally:
         depth.leave()
     for variable, atom in zip(equation.outputs, outputs, strict=True):

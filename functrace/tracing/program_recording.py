@@ -23,7 +23,6 @@ from functrace.tracing.places import (
     recorded_place,
     source_here,
     source_of,
-    user_place,
 )
 from functrace.tracing.recording import Recording, ValueRecording, require_usable
 from functrace.tracing.sharing import new_memory, share_memory, share_parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import functrace as ft
+from functrace.control import branching
 from functrace.simplify import subexpressions
 
 
@@ -108,3 +109,35 @@ def test_branches_share_the_places_of_what_they_hand_on():
 def test_choices_within_choices_hand_on_two_values_for_each_level():
     for depth in (5, 10):
         assert handed_on(nested_choice(depth), 0.5) <= 2 * depth
+
+
+def test_what_deep_choices_hand_on_does_not_grow_with_their_depth():
+    counts = [handed_on(nested_choice(depth), 0.5) for depth in (30, 60)]
+    assert max(counts) <= 3 * branching.MOST_HANDED_ON
+
+
+def curved_choice(depth):
+    """Choices within each other whose derivatives of all orders are not zero."""
+    if not depth:
+        return np.sin
+    deeper = curved_choice(depth - 1)
+    inside = lambda x: np.tanh(deeper(x) + 0.1 * x)
+    return lambda x: ft.cond(x[0] > depth, inside, lambda x: x * np.cos(x), x)
+
+
+def test_derivatives_through_stacks_of_what_deep_choices_hand_on():
+    depth = 12
+    f = lambda x: np.sum(curved_choice(depth)(x))
+    g = ft.jit(lambda x: ft.grad(f)(x))
+    for x in (np.array([depth + 0.5, 1.0]), np.array([3.5, -2.0])):
+        expected = ft.grad(f)(x)  # the choices are known, so nothing is handed on
+        np.testing.assert_allclose(g(x), expected, rtol=1e-12)
+        along = np.array([0.5, -1.0])
+        expected = ft.jvp(ft.grad(f), (x,), (along,))[1]
+        np.testing.assert_allclose(ft.jvp(g, (x,), (along,))[1], expected, rtol=1e-10)
+        hessian_product = ft.jit(ft.grad(lambda x: along @ g(x)))
+        np.testing.assert_allclose(hessian_product(x), expected, rtol=1e-10)
+        pushed = ft.jit(lambda x: ft.linearize(f, x)[1](along))
+        np.testing.assert_allclose(pushed(x), along @ ft.grad(f)(x), rtol=1e-12)
+    xs = np.array([[depth + 0.5, 1.0], [4.5, 2.0]])
+    np.testing.assert_allclose(ft.vmap(g)(xs), [ft.grad(f)(x) for x in xs], rtol=1e-12)

@@ -72,3 +72,45 @@ def test_the_gradient_is_two_operations():
     program = ft.make_ir(ft.grad(ft.jit(lambda x: np.sin(x) ** 2)))(1.0)
     assert [equation.primitive.name for equation in program.equations] == ["jit", "jit"]
     assert str(ft.parse(str(program))) == str(program)
+
+
+def chain(length):
+    """Calls within calls."""
+    if not length:
+        return np.sin
+    inner = chain(length - 1)
+    return ft.jit(lambda x: np.cos(inner(x) * 1.5))
+
+
+def test_calls_within_calls_are_derived_as_one():
+    """What each keeps is not handed on by all that are around it."""
+
+    def size(length):
+        program = ft.make_ir(ft.grad(chain(length)))(0.5)
+        return sum(len(e.inputs) + len(e.outputs) for p in program.nested() for e in p.equations)
+
+    sizes = [size(length) for length in (10, 20, 40)]
+    assert sizes[2] - sizes[1] == 2 * (sizes[1] - sizes[0])
+    for transformed in (ft.grad, ft.hessian, lambda f: ft.vmap(ft.grad(f))):
+        x = 0.5 if transformed in (ft.grad, ft.hessian) else np.array([0.5, 2.0])
+        with ft.disable_jit():
+            expected = transformed(chain(12))(x)
+        np.testing.assert_allclose(transformed(chain(12))(x), expected, rtol=1e-12)
+
+
+def test_what_is_called_often_is_derived_once():
+    taken = []
+
+    @ft.custom_vjp
+    def f(x):
+        return np.sin(x)
+
+    def backward(x, cotangent):
+        taken.append(x)
+        return (cotangent * np.cos(x),)
+
+    f.defvjp(lambda x: (np.sin(x), x), backward)
+    layer = ft.jit(lambda x: f(x) * 2.0)
+    loss = ft.jit(lambda x: layer(layer(layer(x))))
+    ft.grad(loss)(np.float64(0.5))
+    assert len(taken) == 1

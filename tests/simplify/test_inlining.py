@@ -76,3 +76,20 @@ def test_effects_keep_their_order_when_inlined():
     program = EXACT(ft.make_ir(g)(1.0))
     ft.evaluate(program, 1.0)
     assert seen == [("before", 1.0), ("inner", 1.0), ("after", 2.0), ("inner", 1.0)]
+
+
+def chain(length):
+    """Calls within calls."""
+    if not length:
+        return np.sin
+    inner = chain(length - 1)
+    return ft.jit(lambda x: np.cos(inner(x) * 1.5))
+
+
+def test_a_chain_of_calls_is_simplified_once():
+    """A call is not simplified by itself, if it is going to be written in place."""
+    program = ft.make_ir(chain(50))(0.5)
+    simple = EXACT(program)
+    assert len(ft.check(simple).equations) == 101
+    assert not any(part.derived.keys() & {("simplified", EXACT)} for part in program.nested())
+    assert ft.evaluate(simple, 0.5) == ft.evaluate(program, 0.5)
