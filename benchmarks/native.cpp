@@ -578,6 +578,117 @@ void least_squares(const double* w, const double* x, const double* y, long rows,
     *value = total / rows;
 }
 
+// Loops over rows and elements: the value is the sum of the squares of what they make.
+
+static double sum_of_squares(const double* x, long count, double* gradient) {
+    double total = 0;
+    for (long i = 0; i < count; ++i) total += x[i] * x[i], gradient[i] = 2 * x[i];
+    return total;
+}
+
+void lu(const double* matrix, long n, double* value, double* d) {
+    static thread_local vector<double> kept;
+    kept.assign(matrix, matrix + n * n);
+    double* A = &kept[0];
+    for (long i = 0; i < n; ++i) {
+        for (long j = 0; j < n; ++j) {
+            double rest = A[i * n + j];
+            for (long k = 0; k < std::min(i, j); ++k) rest -= A[i * n + k] * A[k * n + j];
+            A[i * n + j] = j < i ? rest / A[j * n + j] : rest;
+        }
+    }
+    *value = sum_of_squares(A, n * n, d);
+    // All that the products read is what stands there in the end.
+    for (long i = n - 1; i >= 0; --i)
+        for (long j = n - 1; j >= 0; --j) {
+            if (j < i) {
+                d[i * n + j] /= A[j * n + j];
+                d[j * n + j] -= d[i * n + j] * A[i * n + j];
+            }
+            const double own = d[i * n + j];
+            for (long k = 0; k < std::min(i, j); ++k) {
+                d[i * n + k] -= own * A[k * n + j];
+                d[k * n + j] -= own * A[i * n + k];
+            }
+        }
+}
+
+void cholesky(const double* matrix, long n, double* value, double* d) {
+    static thread_local vector<double> kept;
+    kept.assign(n * n, 0.0);
+    double* L = &kept[0];
+    for (long i = 0; i < n; ++i)
+        for (long j = 0; j <= i; ++j) {
+            double rest = matrix[i * n + j];
+            for (long k = 0; k < j; ++k) rest -= L[i * n + k] * L[j * n + k];
+            L[i * n + j] = j < i ? rest / L[j * n + j] : std::sqrt(rest);
+        }
+    *value = sum_of_squares(L, n * n, d);
+    for (long i = n - 1; i >= 0; --i)
+        for (long j = i; j >= 0; --j) {
+            if (j < i) {
+                d[i * n + j] /= L[j * n + j];
+                d[j * n + j] -= d[i * n + j] * L[i * n + j];
+            } else {
+                d[i * n + i] /= 2 * L[i * n + i];
+            }
+            const double own = d[i * n + j];
+            for (long k = 0; k < j; ++k) {
+                const double left = L[i * n + k], right = L[j * n + k];
+                d[i * n + k] -= own * right;
+                d[j * n + k] -= own * left;
+            }
+        }
+}
+
+void trmm(const double* A, const double* B, long n, double* value, double* d_A, double* d_B) {
+    std::fill(d_A, d_A + n * n, 0.0);
+    std::fill(d_B, d_B + n * n, 0.0);
+    double total = 0;
+    static thread_local vector<double> row;
+    row.resize(n);
+    for (long i = 0; i < n; ++i) {
+        for (long j = 0; j < n; ++j) row[j] = B[i * n + j];
+        for (long k = i + 1; k < n; ++k)
+            for (long j = 0; j < n; ++j) row[j] += A[k * n + i] * B[k * n + j];
+        for (long j = 0; j < n; ++j) {
+            row[j] *= 1.5;
+            total += row[j] * row[j];
+            row[j] *= 3.0;
+            d_B[i * n + j] += row[j];
+        }
+        for (long k = i + 1; k < n; ++k)
+            for (long j = 0; j < n; ++j) {
+                d_A[k * n + i] += row[j] * B[k * n + j];
+                d_B[k * n + j] += row[j] * A[k * n + i];
+            }
+    }
+    *value = total;
+}
+
+void seidel_2d(const double* matrix, long n, long steps, double* value, double* d) {
+    static thread_local vector<double> kept, row;
+    kept.assign(matrix, matrix + n * n), row.resize(n);
+    double* A = &kept[0];
+    for (long t = 0; t < steps; ++t)
+        for (long i = 1; i < n - 1; ++i)
+            for (long j = 1; j < n - 1; ++j) {
+                double *own = A + i * n + j, *above = own - n, *below = own + n;
+                *own = (above[-1] + above[0] + above[1] + own[-1] + own[0] + own[1] + below[-1] +
+                        below[0] + below[1]) / 9.0;
+            }
+    *value = sum_of_squares(A, n * n, d);
+    for (long t = 0; t < steps; ++t)
+        for (long i = n - 2; i >= 1; --i)
+            for (long j = n - 2; j >= 1; --j) {
+                double *own = d + i * n + j, *above = own - n, *below = own + n;
+                const double share = *own / 9.0;
+                above[-1] += share, above[0] += share, above[1] += share;
+                own[-1] += share, own[0] = share, own[1] += share;
+                below[-1] += share, below[0] += share, below[1] += share;
+            }
+}
+
 // Elements
 
 void scalar_function(double x, double* gradient) {

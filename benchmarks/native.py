@@ -42,14 +42,15 @@ from benchmarks.jit import first_calls
 from benchmarks.peers import Functrace, Jax, Peer
 from benchmarks.programs.elements import ELEMENTS, SMALL_ELEMENTS
 from benchmarks.programs.fitting import FITTING, SMALL_FITTING
+from benchmarks.programs.numpy_programs import PROGRAMS, SMALL_PROGRAMS
 from benchmarks.programs.recurrent import RECURRENT, SMALL_RECURRENT
 from benchmarks.workloads import Problem
 from functrace import tree
 
 MACHINE = "C++"
 LONG_FIRST_CALL = 2.0  # seconds; such a first call is measured once
-ALL = (*RECURRENT, *FITTING, *ELEMENTS)
-SMALL = (*SMALL_RECURRENT, *SMALL_FITTING, *SMALL_ELEMENTS)
+ALL = (*RECURRENT, *FITTING, *ELEMENTS, *PROGRAMS)
+SMALL = (*SMALL_RECURRENT, *SMALL_FITTING, *SMALL_ELEMENTS, *SMALL_PROGRAMS)
 
 
 def backends() -> list[Functrace]:

@@ -339,8 +339,8 @@ class FunctionalWrites(ast.NodeTransformer):
     @override
     def visit_Assign(self, node: ast.Assign) -> Any:
         """``a[i] = x``."""
-        (target,) = node.targets
-        if not isinstance(target, ast.Subscript):
+        target, *others = node.targets
+        if others or not isinstance(target, ast.Subscript):
             return node
         return self.written(target, "set", node.value)
 
