@@ -118,6 +118,13 @@ FLOORS: list[list[Room]] = [
     ],
     [
         room(
+            "backends.native",
+            "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
+            "objects entry calling",
+        )
+    ],
+    [
+        room(
             "control",
             "operations that hold Programs; they run these by the seam of the backends",
             "call collectives branching choices reversing looping checkpoint loops",

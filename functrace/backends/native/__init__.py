@@ -1,0 +1,1 @@
+"""The native backend: Programs as machine code, by LLVM (the extra ``functrace[native]``)."""

@@ -1,0 +1,121 @@
+"""Machine code of texts that the tests write, and builtins of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from functrace.backends.native import entry
+from functrace.backends.native.calling import Output, make_callable
+from functrace.ir.types import ArrayType
+
+llvm = pytest.importorskip("llvmlite.binding")
+
+
+class Code:
+    """Machine code in memory, freed with this object."""
+
+    def __init__(self, text: str) -> None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        target = llvm.Target.from_default_triple().create_target_machine(
+            opt=2, reloc="pic", codemodel="jitdefault"
+        )
+        module = llvm.parse_assembly(text)
+        module.verify()
+        builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options())
+        builder.getModulePassManager().run(module, builder)
+        self._engine = llvm.create_mcjit_compiler(module, target)
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        return self._engine.get_function_address(name)
+
+
+@cache
+def entry_code() -> Code:
+    return Code(entry.text())
+
+
+def builtin(text: str, inputs, outputs, fallback, **options: Any) -> Any:
+    """The builtin of a machine function ``@kernel``."""
+    code = Code(text)
+    return make_callable(
+        entry_code().address("call"),
+        code.address("kernel"),
+        "kernel",
+        inputs,
+        outputs,
+        fallback,
+        keep=(entry_code(), code),
+        **options,
+    )
+
+
+def of(shape=(), dtype: Any = np.float64, weak: bool = False) -> ArrayType:
+    return ArrayType(shape, np.dtype(dtype), weak)
+
+
+def never(*args: Any) -> Any:
+    raise AssertionError(f"called with {args}")
+
+
+# Machine functions
+
+HEAD = "define i32 @kernel(ptr %inputs, ptr %outputs, ptr %memory) {"
+
+
+def copying(*sizes: int, code: str = "0") -> str:
+    """Copies so many bytes of each input to the output of the same number."""
+    lines = ["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", HEAD]
+    for n, size in enumerate(sizes):
+        lines += [
+            f"  %i{n}.at = getelementptr ptr, ptr %inputs, i64 {n}",
+            f"  %i{n} = load ptr, ptr %i{n}.at",
+            f"  %o{n}.at = getelementptr ptr, ptr %outputs, i64 {n}",
+            f"  %o{n} = load ptr, ptr %o{n}.at",
+            f"  call void @llvm.memcpy.p0.p0.i64(ptr %o{n}, ptr %i{n}, i64 {size}, i1 false)",
+        ]
+    return "\n".join([*lines, f"  ret i32 {code}", "}"])
+
+
+def copy_of(*outputs: Output) -> str:
+    """Copies what is of these types."""
+    return copying(*(output.type.size * output.type.dtype.itemsize for output in outputs))
+
+
+DIVIDE = f"""{HEAD}
+  %x = load ptr, ptr %inputs
+  %x.value = load double, ptr %x
+  %y.at = getelementptr ptr, ptr %inputs, i64 1
+  %y = load ptr, ptr %y.at
+  %y.value = load double, ptr %y
+  %ratio = fdiv double %x.value, %y.value
+  %out = load ptr, ptr %outputs
+  store double %ratio, ptr %out
+  ret i32 0
+}}
+"""
+"""The ratio of two numbers."""
+
+SPIN = f"""{HEAD}
+start:
+  br label %head
+head:
+  %n = phi i64 [ 0, %start ], [ %n.next, %head ]
+  %n.next = add i64 %n, 1
+  call void asm sideeffect "", ""()
+  %is_done = icmp eq i64 %n, 300000000
+  br i1 %is_done, label %done, label %head
+done:
+  %x = load ptr, ptr %inputs
+  %value = load double, ptr %x
+  %out = load ptr, ptr %outputs
+  store double %value, ptr %out
+  ret i32 0
+}}
+"""
+"""Copies a number, after a tenth of a second or more."""

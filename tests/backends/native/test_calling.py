@@ -1,0 +1,588 @@
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import sys
+import threading
+import tracemalloc
+import warnings
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from functrace.backends.native.calling import Output, prepared
+from functrace.backends.native.objects import DTYPES, is_supported
+from tests.backends.native.compiled import (
+    DIVIDE,
+    HEAD,
+    SPIN,
+    builtin,
+    copy_of,
+    copying,
+    never,
+    of,
+)
+
+pytestmark = pytest.mark.skipif(not is_supported(), reason="no machine code here")
+
+VALUES = np.arange(24).reshape(2, 3, 4)
+NAMES = sorted(dtype.name for dtype in DTYPES)
+
+
+def copier(*outputs: Output, fallback=never, **options):
+    return builtin(copy_of(*outputs), [o.type for o in outputs], outputs, fallback, **options)
+
+
+def same(x, y):
+    assert type(x) is type(y)
+    assert np.asarray(x).dtype == np.asarray(y).dtype
+    np.testing.assert_array_equal(x, y, strict=True)
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arrays_scalars_and_arrays_without_axes_of_every_dtype(name):
+    x = np.asarray(VALUES % 3 != 0 if name == "bool" else VALUES * 5, name)
+    copy = copier(Output(of(x.shape, name)), Output(of((), name)), Output(of((), name), True))
+    array, scalar, zero_dim = copy(x, x[1, 1, 1], np.array(x[0, 1, 1]))
+    same(array, x)
+    same(scalar, x[1, 1, 1])
+    same(zero_dim, np.array(x[0, 1, 1]))
+    assert array.flags.owndata
+    assert array.flags.writeable
+    assert array.dtype is np.dtype(name)
+    same(copy(x, np.array(x[1, 1, 1]), x[0, 1, 1])[2], np.array(x[0, 1, 1]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.5, -0.0, float("inf"), 5e-324], [0, -1, 2**63 - 1, -(2**63)], [True, False], [1.5 - 2j]],
+)
+def test_numbers_of_python_come_and_go(values):
+    dtype = np.asarray(values).dtype
+    weak = copier(Output(of((), dtype, weak=True)))
+    strong = copier(Output(of((), dtype)))
+    for value in values:
+        (result,) = weak(value)
+        assert type(result) is type(value)
+        assert repr(result) == repr(value)
+        same(strong(value)[0], dtype.type(value))
+        assert repr(weak(dtype.type(value))[0]) == repr(value)
+
+
+def test_nan_keeps_its_sign_and_payload():
+    x = np.array([0x7FF8000000000001, 0xFFF8000000000002], np.uint64).view(np.float64)
+    copy = copier(Output(of((2,))), Output(of()), Output(of(weak=True)))
+    results = copy(x, x[1], float(x[0]))
+    assert results[0].tobytes() == x.tobytes()
+    assert results[1].tobytes() == x[1].tobytes()
+
+
+def test_truth_is_the_one_object_for_it():
+    assert copier(Output(of((), bool)))(np.True_)[0] is np.True_
+    assert copier(Output(of((), bool)))(False)[0] is np.False_
+    assert copier(Output(of((), bool, weak=True)))(True)[0] is True
+
+
+def test_one_output_may_come_alone():
+    x = np.arange(3.0)
+    same(copier(Output(of((3,))), is_single=True)(x), x)
+    assert copier(Output(of(weak=True)), is_single=True)(2.5) == 2.5
+
+
+def test_no_outputs_no_inputs():
+    assert copier()() == ()
+
+
+def test_many_inputs_and_outputs():
+    outputs = [Output(of((n % 5,))) for n in range(400)]
+    given = [np.arange(n % 5) + float(n) for n in range(400)]
+    for x, result in zip(given, copier(*outputs)(*given), strict=True):
+        same(result, x)
+
+
+def test_results_share_no_memory():
+    x = np.arange(6.0)
+    (first,), (second,) = copier(Output(of((6,))))(x), copier(Output(of((6,))))(x)
+    assert not np.shares_memory(first, x)
+    assert not np.shares_memory(first, second)
+
+
+# What goes in
+
+
+def unaligned(x):
+    room = np.empty(x.nbytes + 1, np.uint8)
+    result = room[1:].view(x.dtype).reshape(x.shape)
+    result[...] = x
+    return result
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+LAYOUTS = {
+    "as it should": np.copy,
+    "read-only": read_only,
+    "column-major": lambda x: x.copy("F"),
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "reversed": lambda x: x[::-1].copy()[::-1],
+    "swapped": lambda x: x.astype(x.dtype.newbyteorder()),
+    "swapped and reversed": lambda x: x[::-1].astype(x.dtype.newbyteorder())[::-1],
+    "unaligned": unaligned,
+    "unaligned and swapped": lambda x: unaligned(x.astype(x.dtype.newbyteorder())),
+    "field": lambda x: np.rec.fromarrays([np.zeros(x.shape, "i1"), x]).view(np.ndarray)["f1"],
+    "pickled": lambda x: pickle.loads(pickle.dumps(x)),
+    "own dtype": lambda x: x.astype(x.dtype.newbyteorder("=")),
+    "with metadata": lambda x: x.astype(np.dtype(x.dtype, metadata={"unit": "m"})),
+    "no owner": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(24,), (2, 3, 4), (4, 1, 6), (), (0,), (3, 0, 2)], ids=str)
+@pytest.mark.parametrize("name", ["float64", "int32", "bool"])
+def test_arrays_that_lie_in_any_way(name, shape, layout):
+    if not shape and layout in {"strided", "reversed", "swapped and reversed"}:
+        pytest.skip("needs an axis")
+    x = np.asarray(VALUES.ravel()[: int(np.prod(shape))] % 7, name).reshape(shape)
+    given = LAYOUTS[layout](x)
+    before = given.tobytes()
+    (result,) = copier(Output(of(shape, name), is_array=True))(given)
+    same(result, x)
+    assert result.dtype is np.dtype(name)
+    assert given.tobytes() == before
+
+
+def test_broadcast_and_overlapping_arrays():
+    row = np.arange(4.0)
+    wide, whole = np.broadcast_to(row, (3, 4)), np.arange(7.0)
+    copy = copier(Output(of((3, 4))), Output(of((6,))), Output(of((6,))), Output(of((6,))))
+    results = copy(wide, whole[1:], whole[:-1], whole[1:])
+    for result, expected in zip(results, (wide, whole[1:], whole[:-1], whole[1:]), strict=True):
+        same(result, np.array(expected))
+
+
+def test_integers_that_c_names_twice():
+    copy = copier(Output(of((3,), np.int64)), Output(of((), np.int64)))
+    array, scalar = copy(np.arange(3, dtype=np.longlong), np.longlong(7))
+    same(array, np.arange(3, dtype=np.int64))
+    same(scalar, np.int64(7))
+    long_long = np.dtype(np.longlong)
+    same(copier(Output(of((3,), long_long)))(np.arange(3))[0], np.arange(3, dtype=long_long))
+
+
+def test_lengths_beyond_the_first_and_last_count():
+    copy = copier(Output(of((2, 3, 4))), fallback=lambda x: "NumPy")
+    for shape in [(2, 4, 3), (2, 3), (24,), (2, 3, 4, 1), (), (2, 3, 5), (0, 3, 4)]:
+        assert copy(np.zeros(shape)) == "NumPy"
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+class OfFloat(float):
+    pass
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.zeros(3).view(Subclass),
+        np.ma.zeros(3),
+        np.zeros(3, object),
+        np.zeros(3, np.float32),
+        np.zeros(3, np.int64),
+        np.zeros(3, "M8[s]"),
+        np.zeros(3, "S8"),
+        np.zeros(3, [("a", "f8")]),
+        np.zeros(4),
+        np.zeros((3, 1)),
+        [0.0, 0.0, 0.0],
+        0.0,
+        None,
+        "abc",
+        np.float64(0.0),
+        memoryview(np.zeros(3)),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_what_is_no_such_array_goes_to_numpy_as_it_is(given):
+    got = []
+    function = copier(Output(of((3,))), fallback=lambda *args: got.append(args) or "NumPy")
+    assert function(given) == "NumPy"
+    assert got[0][0] is given
+
+
+@pytest.mark.parametrize(
+    ("type", "given"),
+    [
+        (of(), 1),
+        (of(), True),
+        (of(), np.float32(1)),
+        (of(), OfFloat(1.0)),
+        (of(), np.zeros(1)),
+        (of(), np.array(1)),
+        (of(), "1"),
+        (of(), None),
+        (of(weak=True), 1),
+        (of((), np.float32), 1.0),
+        (of((), np.int64), True),
+        (of((), np.int64), 1.0),
+        (of((), np.int64), np.uint64(1)),
+        (of((), np.int64, weak=True), 2**63),
+        (of((), np.int64, weak=True), -(2**63) - 1),
+        (of((), np.int64, weak=True), 10**100),
+        (of((), np.int32), 1),
+        (of((), bool), 1),
+        (of((), bool), np.array(1)),
+        (of((), np.complex128), 1.0),
+    ],
+    ids=repr,
+)
+def test_what_is_no_such_scalar_goes_to_numpy_as_it_is(type, given):
+    got = []
+    function = copier(Output(type), fallback=lambda *args: got.append(args) or "NumPy")
+    assert function(given) == "NumPy"
+    assert got[0][0] is given
+
+
+def test_other_arguments_stay_as_they_are_where_one_is_prepared():
+    rows, numbers = np.arange(12.0).reshape(3, 4).T, np.arange(3.0)
+    copy = copier(Output(of((4, 3))), Output(of((3,))), Output(of(weak=True)))
+    results = copy(rows, numbers, 2.5)
+    same(results[0], rows)
+    same(results[1], numbers)
+    assert results[2] == 2.5
+    types = [of((4, 3)), of((3,)), of(weak=True)]
+    made = prepared(types, rows, numbers, 2.5)
+    assert made[1] is numbers
+    assert made[2] == 2.5
+    assert prepared(types, rows, None, 2.5) is None
+    assert prepared(types, np.ascontiguousarray(rows), numbers, 2.5) is None
+
+
+# Errors
+
+
+def test_another_number_of_arguments():
+    function = copier(Output(of()), Output(of()))
+    for given in [(), (1.0,), (1.0, 2.0, 3.0)]:
+        message = f"kernel takes 2 arguments, and was given {len(given)}"
+        with pytest.raises(TypeError, match=message):
+            function(*given)
+    with pytest.raises(TypeError, match="no keyword arguments"):
+        function(1.0, y=2.0)
+
+
+def test_where_the_machine_function_fails_numpy_is_asked():
+    text = copying(24, code="7")
+    x = np.arange(3.0)[::-1]
+    assert builtin(text, [of((3,))], [Output(of((3,)))], lambda x: ("NumPy", x[0]))(x) == (
+        "NumPy",
+        2.0,
+    )
+
+    def fallback(x):
+        raise IndexError("index 5 is out of bounds")
+
+    with pytest.raises(IndexError, match="index 5"):
+        builtin(text, [of((3,))], [Output(of((3,)))], fallback)(x)
+
+
+def divider(fallback=np.divide, **options):
+    return builtin(DIVIDE, [of()] * 2, [Output(of())], fallback, is_single=True, **options)
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_where_numpy_warns_it_does(is_long):
+    divide = divider(is_long=is_long)
+    one, zero, large, small = map(np.float64, (1.0, 0.0, 1e300, 1e-300))
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        same(divide(one, zero), np.float64(np.inf))
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        assert np.isnan(divide(zero, zero))
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        same(divide(large, small), np.float64(np.inf))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        divide(one, zero)
+    with np.errstate(all="ignore"):
+        same(divide(-one, zero), np.float64(-np.inf))
+
+
+def test_where_numpy_does_not_warn_machine_code_is_enough():
+    divide = divider(never)
+    same(divide(np.float64(1e-300), np.float64(1e300)), np.float64(0.0))  # it underflows
+    same(divide(np.float64(np.inf), np.float64(2.0)), np.float64(np.inf))
+    assert np.isnan(divide(np.float64(np.nan), np.float64(2.0)))
+    same(divide(np.float64(1.0), np.float64(3.0)), np.float64(1 / 3))
+
+
+def test_flags_of_others_and_for_others():
+    divide, quiet = divider(lambda x, y: "NumPy"), divider(never)
+    ten = float("10")
+    assert 1e308 * ten == float("inf")  # it sets a flag
+    same(quiet(np.float64(1.0), np.float64(2.0)), np.float64(0.5))
+    assert divide(np.float64(1.0), np.float64(0.0)) == "NumPy"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.arange(3.0) + 1.0
+        same(quiet(np.float64(1.0), np.float64(2.0)), np.float64(0.5))
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_no_memory_for_an_output(before):
+    outputs = [*[Output(of((3,)))] * before, Output(of((1 << 44,)))]
+    function = builtin(f"{HEAD}\n  ret i32 0\n}}", [], outputs, never)
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            function()
+
+
+def test_no_working_memory():
+    function = copier(Output(of((3,))), memory=1 << 60)
+    with pytest.raises(MemoryError):
+        function(np.zeros(3))
+
+
+# Working memory
+
+FILL = """
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+define i32 @kernel(ptr %inputs, ptr %outputs, ptr %memory) {{
+  call void @llvm.memset.p0.i64(ptr %memory, i8 7, i64 {size}, i1 false)
+  %address = ptrtoint ptr %memory to i64
+  %low = and i64 %address, 63
+  %code = trunc i64 %low to i32
+  %last.at = getelementptr i8, ptr %memory, i64 {last}
+  %last = load i8, ptr %last.at
+  %output = load ptr, ptr %outputs
+  store i8 %last, ptr %output
+  ret i32 %code
+}}
+"""
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+@pytest.mark.parametrize("size", [1, 63, 4096, 1 << 14, (1 << 14) + 1, 3_000_001])
+def test_working_memory_is_there_and_aligned(size, is_long):
+    text = FILL.format(size=size, last=size - 1)
+    output = Output(of((), np.int8))
+    function = builtin(text, [], [output], never, memory=size, is_long=is_long)
+    for _ in range(10):
+        assert function() == (7,)
+
+
+# Lives
+
+
+def counts(objects):
+    return [sys.getrefcount(x) for x in objects]
+
+
+def of_every_way():
+    """Calls that end in each way, with what they are given."""
+    x, y = np.arange(3.0), np.arange(3.0)[::-1]
+    number, large, zero = np.float64(1.5), 2**70, np.float64(0.0)
+    outputs = [
+        Output(of((3,))),
+        Output(of()),
+        Output(of(weak=True)),
+        Output(of((), np.int64, weak=True)),
+        Output(of((), bool)),
+        Output(of((), np.complex128, weak=True)),
+        Output(of((), np.float32), is_array=True),
+    ]
+    given = (x, number, 2.5, 1000, True, 2j, np.float32(3.0))
+
+    def failing(*args):
+        raise KeyError(1)
+
+    copy = copier(*outputs, fallback=lambda *args: None)
+    fails = copier(*outputs, fallback=failing)
+    refuses = builtin(copying(24, code="1"), [of((3,))], [Output(of((3,)))], lambda x: x)
+    divide = divider(lambda x, y: 0.0)
+    swollen = builtin(
+        copying(24), [of((3,))], [Output(of((3,))), Output(of((1 << 44,)))], lambda x: None
+    )
+    ways = [
+        lambda: copy(*given),
+        lambda: copy(y, *given[1:]),  # prepared
+        lambda: copy(None, *given[1:]),
+        lambda: copy(y, number, 2.5, large, *given[4:]),  # prepared, and NumPy nonetheless
+        lambda: fails(None, *given[1:]),
+        lambda: refuses(x),
+        lambda: refuses(y),
+        lambda: divide(number, zero),
+        lambda: copy(x),
+        lambda: swollen(x),
+        lambda: copier_of_memory(x),
+    ]
+    copier_of_memory = copier(Output(of((3,))), memory=1 << 60)
+    objects = [x, y, number, large, zero, given, *map(np.dtype, "dfilD?"), np.float64, np.bool_]
+    return ways, [*objects, None, True, np.True_, KeyError, TypeError]
+
+
+def test_nothing_is_kept_and_nothing_is_given_away_twice():
+    ways, objects = of_every_way()
+
+    def run():
+        for way in ways:
+            with contextlib.suppress(KeyError, TypeError, MemoryError):
+                way()
+
+    run()
+    before = counts(objects)
+    for _ in range(200):
+        run()
+    for x, first, last in zip(objects, before, counts(objects), strict=True):
+        assert abs(last - first) < 50, x
+
+
+@pytest.mark.parametrize("calls", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_calls_leave_nothing_behind(calls):
+    ways, _ = of_every_way()
+
+    def run(count):
+        for _ in range(count):
+            for way in ways[:4]:
+                way()
+
+    gc.collect()
+    tracemalloc.start()
+    try:
+        run(2000)  # Python keeps some tuples for the next ones
+        before = tracemalloc.get_traced_memory()[0]
+        run(calls // 4)
+        assert tracemalloc.get_traced_memory()[0] - before < 10_000
+    finally:
+        tracemalloc.stop()
+
+
+class Owner:
+    pass
+
+
+def test_what_it_needs_lives_as_long_as_it_and_no_longer():
+    owner = Owner()
+    gone = weakref.ref(owner)
+    function = copier(Output(of()))
+    held = builtin(copying(8), [of()], [Output(of())], lambda x, owner=owner: None)
+    del owner
+    gc.collect()
+    assert gone() is not None
+    assert held(2.5) == function(2.5)
+    gc.disable()
+    try:
+        del held
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_it_may_go_while_it_runs():
+    functions = []
+
+    def fallback(x):
+        functions.clear()
+        gc.collect()
+        return x
+
+    functions.append(copier(Output(of((3,))), fallback=fallback))
+    assert functions[0](None) is None
+
+
+def test_numpy_may_call_it_again():
+    function = copier(Output(of((3,))), fallback=lambda x: function(np.arange(3.0)))
+    same(function(None)[0], np.arange(3.0))
+
+
+def test_it_says_its_name():
+    assert "kernel" in repr(copier(Output(of())))
+
+
+# Threads and processes
+
+
+def test_ten_threads_call_one_function():
+    outputs = [Output(of((50,))), Output(of(weak=True))]
+    function = copier(*outputs, memory=40_000)
+    arrays = [np.full(50, float(n)) for n in range(10)]
+    strided = [np.repeat(x, 2)[::2] for x in arrays]
+
+    def work(n):
+        for count in range(300):
+            given = strided[n] if count % 3 == 0 else arrays[n]
+            array, number = function(given, float(n))
+            assert (array == n).all()
+            assert number == n
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert all(pool.map(work, range(10)))
+
+
+def waiting_on(function, x):
+    """Call a function in a thread, and count here until it is done."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(x)))
+    count = 0
+    thread.start()
+    while thread.is_alive():
+        count += 1
+        thread.join(0.001)
+    return results, count
+
+
+def test_a_long_function_lets_others_run():
+    x = np.arange(3.0)
+    long = builtin(SPIN, [of((3,))], [Output(of())], never, is_long=True)
+    results, count = waiting_on(long, x)
+    assert results == [(0.0,)]
+    assert count > 10
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        short = builtin(SPIN, [of((3,))], [Output(of())], never)
+        assert waiting_on(short, x)[1] < count
+
+
+def test_what_a_long_function_reads_cannot_go():
+    kept = [np.arange(3.0)]
+    long = builtin(SPIN, [of((3,))], [Output(of())], never, is_long=True)
+    started, results = threading.Event(), []
+
+    def work():
+        given = kept[0]
+        started.set()
+        results.append(long(given))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    started.wait()
+    with pytest.raises(ValueError, match="resize"):
+        kept[0].resize(1_000_000)
+    del kept[0]
+    thread.join()
+    assert results == [(0.0,)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_calls_it():
+    function = copier(Output(of((3,))), memory=100_000)
+    x = np.arange(3.0)
+    function(x)
+    child = os.fork()
+    if child == 0:
+        is_same = all((function(given)[0] == x).all() for given in (x, x[::-1].copy()[::-1]))
+        os._exit(0 if is_same else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
