@@ -194,13 +194,19 @@ def progress(items: Sequence[Any], title: str) -> Iterable[Any]:
 # Measuring
 
 
-def measure(workload: Workload, rounds: int, threads: int | None = 1) -> Result:
+def measure(
+    workload: Workload,
+    rounds: int,
+    threads: int | None = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Result:
     """Check that the contestants agree, then time them in turn.
 
     Args:
         workload: What to compute.
         rounds: How many samples to take of each contestant.
         threads: How many threads BLAS may take; None for as many as it takes by itself.
+        clock: Tells seconds: what passes, or what the processor worked for this process.
     """
     contestants, failures = agreeing(workload)
     freeze()
@@ -209,14 +215,14 @@ def measure(workload: Workload, rounds: int, threads: int | None = 1) -> Result:
     if "functrace" in failures or not order:
         return Result(workload, {}, failures)
     with threadpool_limits(threads):
-        repeats = {name: repeats_for(call) for name, call in contestants.items()}
+        repeats = {name: repeats_for(call, clock) for name, call in contestants.items()}
         end = time.perf_counter() + WORKLOAD_SECONDS
         for number in range(rounds):
             if number >= MINIMUM_ROUNDS and time.perf_counter() > end:
                 break
             for name in order:
                 if number < SLOW_ROUNDS or seconds[name][0] < SLOW_SECONDS:
-                    seconds[name].append(sample(contestants[name], repeats[name]))
+                    seconds[name].append(sample(contestants[name], repeats[name], clock))
             order.append(order.pop(0))
     return Result(workload, seconds, failures)
 
@@ -254,23 +260,25 @@ def agreeing(workload: Workload) -> tuple[Contestants, dict[str, str]]:
     return able, failures
 
 
-def repeats_for(call: Callable[[], Any]) -> int:
+def repeats_for(call: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> int:
     """How often to repeat a call in one sample."""
     repeats = 1
     while True:
-        elapsed = sample(call, repeats) * repeats
+        elapsed = sample(call, repeats, clock) * repeats
         if elapsed >= SAMPLE_SECONDS / 2:
             return max(1, math.ceil(repeats * SAMPLE_SECONDS / elapsed))
         repeats *= 4
 
 
-def sample(call: Callable[[], Any], repeats: int) -> float:
+def sample(
+    call: Callable[[], Any], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Seconds for one call, from one sample."""
     gc.collect()
-    start = time.perf_counter()
+    start = clock()
     for _ in range(repeats):
         call()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 # Showing

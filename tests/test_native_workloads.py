@@ -97,7 +97,7 @@ def test_wrong_results_are_told():
     class Other(Functrace):
         name = "other"
 
-    calls, failures = checked(SMALL[0], [Wrong(), Functrace(), Other()])
+    calls, failures, _ = checked(SMALL[0], [Wrong(), Functrace(), Other()])
     assert list(failures) == ["wrong"]
     assert "wrong" not in calls
 

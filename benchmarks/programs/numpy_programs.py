@@ -215,6 +215,7 @@ def programs(n: int, loop: int, steps: int) -> tuple[Problem, ...]:
     )
 
 
-PROGRAMS = (*programs(n=120, loop=10, steps=10), *loops(50, unrolled=True))
+PROGRAMS = programs(n=120, loop=6, steps=10)
+LOOPS = loops(50, unrolled=True)
 SMALL_PROGRAMS = (*programs(n=8, loop=4, steps=2), *loops(5))
 """The same families, in sizes for tests."""
