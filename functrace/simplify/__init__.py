@@ -19,6 +19,7 @@ from functrace.simplify.folding import fold_constants as fold_constants
 from functrace.simplify.inlining import inline as inline
 from functrace.simplify.nested import improve_structures as improve_structures
 from functrace.simplify.nested import simplify_nested as simplify_nested
+from functrace.simplify.rerolling import reroll as reroll
 from functrace.simplify.subexpressions import share_subexpressions as share_subexpressions
 
 ROUNDS = 6
@@ -80,7 +81,7 @@ class Pipeline:
         return simple.derive(key, lambda: simple)
 
     def _first_round(self, program: Program) -> Program:
-        return program.derive(("first round", self), lambda: self._round(program))
+        return program.derive(("first round", self), lambda: self._round(reroll(program)))
 
     def _simplified(self, program: Program) -> Program:
         after = self._first_round(program)

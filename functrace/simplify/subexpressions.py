@@ -90,15 +90,16 @@ def _key_of_inputs(equation: Equation) -> Hashable:
 
 
 def _key_of_parameters(equation: Equation) -> Hashable:
-    return frozenset((name, _key_of_parameter(x)) for name, x in equation.params.items())
+    return frozenset((name, key_of_parameter(x)) for name, x in equation.params.items())
 
 
-def _key_of_parameter(x: Any) -> Hashable:
+def key_of_parameter(x: Any) -> Hashable:
+    """What a parameter has in common with others that do the same."""
     kind = type(x)
     if isinstance(x, tuple):
-        return (kind, *map(_key_of_parameter, x))  # pyright: ignore[reportUnknownArgumentType]
+        return (kind, *map(key_of_parameter, x))  # pyright: ignore[reportUnknownArgumentType]
     if isinstance(x, slice):
-        return (kind, *map(_key_of_parameter, (x.start, x.stop, x.step)))
+        return (kind, *map(key_of_parameter, (x.start, x.stop, x.step)))
     if kind in (float, complex):
         return (kind, repr(x))
     if isinstance(x, Program):
@@ -123,7 +124,7 @@ def _key_of_program(program: Program) -> Hashable:
         (
             equation.primitive,
             *map(name, equation.inputs),
-            *((key, _key_of_parameter(x)) for key, x in equation.params.items()),
+            *((key, key_of_parameter(x)) for key, x in equation.params.items()),
             equation.handling,
             *map(name, equation.outputs),
         )

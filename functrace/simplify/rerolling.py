@@ -1,0 +1,940 @@
+"""Loops found again: equations that a Python loop recorded trip by trip become one scan.
+
+A trip is a run of equations that does what those before it did: the same primitives, at the same
+lines, on values of the same types. What it reads then decides what the loop is given:
+
+- what all trips read is a constant;
+- what the trip before has made, or one a few trips before, is a carry;
+- what was made elsewhere, another one for each trip, are rows: of the stack of an earlier loop,
+  from the first to the last or in reverse, as the walk back of a gradient reads the trips of the
+  way forward; parts of one array; numbers; or values that are stacked;
+- an index that is another one for each trip is a row too, and reading at it is reading a row where
+  the array stays the same.
+
+The same operations are done, in the same order. What does not fit stays as it was written: trips
+at the beginning and at the end may be unlike the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import (
+    NOTHING,
+    Atom,
+    Constant,
+    Equation,
+    Program,
+    Source,
+    Variable,
+)
+from functrace.ir.structure import Loop
+from functrace.ir.types import ArrayType
+from functrace.primitives import indexing, shaping
+from functrace.primitives.indexing import INDICES
+from functrace.primitives.linear import zeros_of_type
+from functrace.simplify.dead_code import remove_dead_code
+from functrace.simplify.repeats import FEWEST_TRIPS, Numbers, Run, find_runs
+from functrace.simplify.rewriting import has_unknown_length, is_known
+from functrace.simplify.subexpressions import constant_key, key_of_parameter
+
+SMALLEST = 1500
+"""A Program with fewer equations stays as it is: without loops it runs faster, and is compiled in a
+moment."""
+
+LEAST_SAVED = 100
+"""So many equations a loop has to save."""
+
+LONGEST_MEMORY = 4
+"""So many trips later, at most, a loop reads what one has made."""
+
+FEWEST_JOINED = 8
+"""From so many parts on, what joins them is asked whether they are rows of a stack."""
+
+READING = (indexing.element, indexing.getitem_primitive)
+INDEXING = frozenset(
+    (
+        *READING,
+        indexing.gather,
+        indexing.index_update,
+        indexing.index_add,
+        indexing.scatter_add,
+    )
+)
+
+
+def reroll(program: Program, smallest: int = SMALLEST, saved: int = LEAST_SAVED) -> Program:
+    """Write a scan in place of equations that repeat themselves.
+
+    Args:
+        program: The Program.
+        smallest: A Program with fewer equations stays as it is.
+        saved: How many equations a loop has to save.
+
+    Returns:
+        The Program with loops; the same Program, if there are none, or if it is small.
+    """
+    if len(program.equations) < smallest:
+        return program
+    listing = Listing(remove_dead_code(program))
+    repeats = _Finding(listing, saved).repeats()
+    return _Writer(listing, repeats).program() if repeats else program
+
+
+# A Program as numbers
+
+
+class Listing:
+    """A Program as arrays of numbers.
+
+    A variable that an equation makes has the number of outputs before it. All other atoms have
+    negative numbers, and equal constants the same.
+
+    Attributes:
+        program: The Program.
+        kinds: What each equation does: the same number for the same primitive at the same place,
+            with the same parameters, and inputs and outputs of the same types. Integers in an index
+            do not count.
+        inputs: The numbers of all inputs, one equation after the other.
+        first_input: The place of each equation's first input there, and the end.
+        first_output: The number of each equation's first output, and the end.
+        integers: The integers in the index of each equation that has one.
+        first_integer: The place of each equation's first one there, and the end.
+        made: The variables that equations make.
+        others: All other atoms, by -1 - number.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.made: list[Variable] = []
+        self.others: list[Atom] = []
+        self._numbers: dict[Atom, int] = {}
+        self._by_value: dict[int, int] = {}
+        self._by_key: dict[Any, int] = {}
+        self._types: dict[ArrayType, int] = {}
+        self._type_ids: dict[int, int] = {}
+        self._has_odd = False
+        for variable in program.inputs:
+            self._add(variable)
+        self._list(program.equations)
+
+    def _list(self, equations: Sequence[Equation]) -> None:
+        kinds: dict[Any, int] = {}
+        place_of = _Places().place_of
+        numbers, type_ids, made = self._numbers, self._type_ids, self.made
+        listed: list[int] = []
+        inputs: list[int] = []
+        integers: list[int] = []
+        first_input, first_output, first_integer = [0], [0], [0]
+        for equation in equations:
+            key: list[Any] = [equation.primitive, equation.handling, place_of(equation.source)]
+            for atom in equation.inputs:
+                number = numbers.get(atom)
+                inputs.append(self._number(atom) if number is None else number)
+                of_type = type_ids.get(id(atom.type))
+                key.append(self._type(atom.type) if of_type is None else of_type)
+            key.append(None)
+            for variable in equation.outputs:
+                numbers[variable] = len(made)
+                made.append(variable)
+                of_type = self._type(variable.type)
+                key.append(-1 - of_type if getattr(variable, "is_scalar", False) else of_type)
+            if equation.params:
+                key += _key_of_parameters(equation, integers)
+            listed.append(kinds.setdefault(tuple(key), len(kinds)))
+            first_input.append(len(inputs))
+            first_output.append(len(made))
+            first_integer.append(len(integers))
+        if self._has_odd:
+            for position, equation in enumerate(equations):
+                if any(map(_is_odd, (*equation.inputs, *equation.outputs))):
+                    listed[position] = len(equations) + position
+        self.kinds: Numbers = np.array(listed, np.int64)
+        self.inputs: Numbers = np.array(inputs, np.int64)
+        self.integers: Numbers = np.array(integers, np.int64)
+        self.first_input: Numbers = np.array(first_input, np.int64)
+        self.first_output: Numbers = np.array(first_output, np.int64)
+        self.first_integer: Numbers = np.array(first_integer, np.int64)
+
+    def _type(self, type: ArrayType) -> int:
+        number = self._types.get(type)
+        if number is None:
+            number = self._types[type] = len(self._types)
+            self._has_odd |= has_unknown_length(type)
+        # An atom of the Program holds the type, so that its id stays its own.
+        self._type_ids[id(type)] = number
+        return number
+
+    def _add(self, atom: Atom) -> int:
+        self.others.append(atom)
+        number = self._numbers[atom] = -len(self.others)
+        self._has_odd |= _is_odd(atom)
+        return number
+
+    def _number(self, atom: Atom) -> int:
+        """The number of an atom that was not met before: it is a constant."""
+        if not isinstance(atom, Constant):
+            return self._add(atom)
+        same = self._by_value.get(id(atom.value))
+        if same is not None and self.atom(same).type == atom.type:
+            return same
+        key = atom.type, constant_key(atom)
+        number = self._by_key.get(key)
+        if number is None:
+            number = self._by_key[key] = self._add(atom)
+        if same is None and self.others[-1] is atom:
+            self._by_value[id(atom.value)] = number
+        return number
+
+    def number_of(self, atom: Atom) -> int:
+        """The number of an atom."""
+        number = self._numbers.get(atom)
+        return self._number(atom) if number is None else number
+
+    def atom(self, number: int) -> Atom:
+        """The atom of a number, in the Program as it is."""
+        return self.made[number] if number >= 0 else self.others[-1 - number]
+
+
+class _Places:
+    """What the places of operations have in common that are one in the user's code.
+
+    Python numbers an instruction in another way once it has been run a few times.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[int, int], Any] = {}
+        self._positions: dict[int, list[Any]] = {}
+
+    def place_of(self, source: Source | None) -> Any:
+        """What tells a place from others."""
+        if source is None:
+            return None
+        code, instruction, scope = source
+        place = self._places.get((id(code), instruction))
+        if place is None:
+            place = self._places[id(code), instruction] = self._found(code, instruction)
+        return (place, scope) if scope else place
+
+    def _found(self, code: CodeType, instruction: int) -> Any:
+        if instruction < 0:
+            return id(code), code.co_filename, code.co_firstlineno
+        if id(code) not in self._positions:
+            self._positions[id(code)] = [*code.co_positions()]
+        return id(code), self._positions[id(code)][instruction // 2]
+
+
+def _is_odd(atom: Atom) -> bool:
+    """Whether no stack holds values of an atom's type, or its value."""
+    if isinstance(atom, Constant) and type(atom.value) is int:
+        return not -(2**63) <= atom.value < 2**63
+    return has_unknown_length(atom.type)
+
+
+def _key_of_parameters(equation: Equation, integers: list[int]) -> list[Any]:
+    """What the parameters of equations that do the same have in common; notes integers."""
+    key: list[Any] = []
+    for name, value in equation.params.items():
+        key.append(name)
+        if name == "index" and equation.primitive in INDEXING:
+            for item in value:
+                if type(item) is int:
+                    key.append(int)
+                    integers.append(item)
+                else:
+                    key.append(key_of_parameter(item))
+        else:
+            key.append(key_of_parameter(value))
+    return key
+
+
+# Which equations repeat themselves
+
+
+class Repeat:
+    """Trips of a loop.
+
+    Attributes:
+        start: The number of the first equation.
+        period: How many equations a trip has.
+        trips: How many trips there are.
+        base: The number of the first variable that they make.
+        width: How many variables a trip makes.
+        inputs: The numbers of what each trip reads, a row for each trip.
+        integers: The integers in its indices, likewise.
+        lags: How many trips before the value was made that a place in a row reads; -1 for one that
+            was made elsewhere.
+        outputs: Which of its trip's variables it is.
+        is_same: Which places read the same in all trips.
+        needed: The numbers of variables that are read elsewhere, each by itself.
+        stacks: The stacks of variables of which the values of several trips are read elsewhere;
+            None as long as they are not written.
+    """
+
+    def __init__(self, listing: Listing, start: int, period: int, trips: int) -> None:
+        self.start, self.period, self.trips = start, period, trips
+        stop = start + period * trips
+        self.base = int(listing.first_output[start])
+        self.width = max(int(listing.first_output[start + period]) - self.base, 1)
+        first, last = listing.first_input[start], listing.first_input[stop]
+        self.inputs = listing.inputs[first:last].reshape(trips, -1)
+        first, last = listing.first_integer[start], listing.first_integer[stop]
+        self.integers = listing.integers[first:last].reshape(trips, -1)
+        distance = self.inputs[-1] - self.base - (trips - 1) * self.width
+        is_inside = self.inputs[-1] >= self.base
+        self.lags: Numbers = np.where(is_inside, -(distance // self.width), -1)
+        self.lags[is_inside & (distance >= 0)] = 0
+        self.outputs = distance + self.lags * self.width
+        self.is_same = (self.inputs == self.inputs[0]).all(0)
+        self.needed: set[int] = set()
+        self.stacks: dict[int, Atom | None] = {}
+
+    @property
+    def stop(self) -> int:
+        """The number of the equation after the last."""
+        return self.start + self.period * self.trips
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Which trip makes a variable, and which of its variables it is."""
+        return divmod(number - self.base, self.width)
+
+
+class _Finding:
+    """Finds the trips of loops."""
+
+    def __init__(self, listing: Listing, saved: int) -> None:
+        self.listing = listing
+        self.saved = saved
+
+    def repeats(self) -> list[Repeat]:
+        """Trips of loops that do not overlap, in order."""
+        kinds = self.listing.kinds
+        taken = np.zeros(len(kinds), bool)
+        found: list[Repeat] = []
+        runs = find_runs(kinds, self.saved)
+        waiting = [(run.start - run.stop, run.period, run) for run in runs]
+        heapify(waiting)
+        while waiting:
+            *_, run = heappop(waiting)
+            if taken[run.start : run.stop].any():
+                rest = [run._replace(start=a, stop=b) for a, b in _free(taken, run)]
+            else:
+                repeat = self.repeat_in(run)
+                if repeat is None:
+                    continue
+                taken[repeat.start : repeat.stop] = True
+                found.append(repeat)
+                rest = [run]
+            for part in rest:
+                if self.pays(part.trips, part.period):
+                    heappush(waiting, (part.start - part.stop, part.period, part))
+        return sorted(found, key=lambda repeat: repeat.start)
+
+    def pays(self, trips: int, period: int) -> bool:
+        """Whether a loop saves enough."""
+        return trips >= FEWEST_TRIPS and (trips - 1) * period >= self.saved
+
+    def repeat_in(self, run: Run) -> Repeat | None:
+        """The longest part of a run in which each trip reads what the one before it has read."""
+        whole = Repeat(self.listing, run.start, run.period, run.trips)
+        first, last = max(pairwise(_breaks(whole)), key=lambda ends: ends[1] - ends[0])
+        if not self.pays(last - first, run.period):
+            return None
+        part = Repeat(self.listing, run.start + first * run.period, run.period, last - first)
+        part = self.turned(part, run.stop if last == whole.trips else part.stop)
+        equations = self.listing.program.equations[part.start : part.start + part.period]
+        if all(equation.primitive in READING for equation in equations):
+            return None
+        return None if part.lags.max(initial=0) > LONGEST_MEMORY else part
+
+    def turned(self, repeat: Repeat, stop: int) -> Repeat:
+        """The same loop with the end of a trip where least is handed to the next one.
+
+        It may take equations up to the one whose number is ``stop``.
+        """
+        offset = int(np.argmin(_carried_at(self.listing, repeat)))
+        start, period = repeat.start + offset, repeat.period
+        for trips in ((stop - start) // period, repeat.trips - 1) if offset else ():
+            if self.pays(trips, period):
+                turned = Repeat(self.listing, start, period, trips)
+                if _breaks(turned) == [0, trips]:
+                    return turned
+        return repeat
+
+
+def _free(taken: Any, run: Run) -> list[tuple[int, int]]:
+    """The parts of a run that are free."""
+    edges = np.flatnonzero(np.diff(~taken[run.start : run.stop], prepend=False, append=False))
+    return [(run.start + int(a), run.start + int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _carried_at(listing: Listing, repeat: Repeat) -> Numbers:
+    """What it costs to hand on what lives, for each equation before which a trip might end."""
+    start, period = repeat.start, repeat.period
+    equations = listing.program.equations[start : start + period]
+    makers = np.repeat(np.arange(period), np.diff(listing.first_output[start : start + period + 1]))
+    readers = np.repeat(np.arange(period), np.diff(listing.first_input[start : start + period + 1]))
+    inside = repeat.lags >= 0
+    last = makers.copy()
+    reads = readers[inside] + period * np.minimum(repeat.lags[inside], LONGEST_MEMORY)
+    np.maximum.at(last, repeat.outputs[inside], reads)
+    costs = np.array([_handing_on(equation) for equation in equations])[makers]
+    steps = np.zeros((LONGEST_MEMORY + 2) * period + 1, np.int64)
+    np.add.at(steps, makers + 1, costs)
+    np.subtract.at(steps, last + 1, costs)
+    return np.cumsum(steps[:-1]).reshape(-1, period).sum(0)
+
+
+def _handing_on(equation: Equation) -> int:
+    """What it costs to hand outputs to the next trip; of a view, its array must not be written."""
+    if not any(variable.type.shape for variable in equation.outputs):
+        return 1
+    return 8 if equation.primitive.makes_views else 2
+
+
+def _breaks(repeat: Repeat) -> list[int]:
+    """The trips in which something is read in another way than in the one before; and the ends."""
+    distance = repeat.inputs - repeat.base
+    is_inside = distance >= 0
+    trip = distance // repeat.width
+    distance -= repeat.width * np.arange(repeat.trips)[:, None]
+    after, before = is_inside[1:], is_inside[:-1]
+    changes = after & before & (distance[1:] != distance[:-1])
+    stays = changes & (repeat.inputs[1:] == repeat.inputs[:-1])
+    # What one trip has made is a constant for all that come after it.
+    breaks = set((trip[1:][stays] + 1).tolist())
+    changes &= ~stays
+    changes |= after & ~before & (trip[1:] > 0)
+    changes |= before & ~after
+    breaks.update((np.flatnonzero(changes.any(1)) + 1).tolist())
+    return sorted({0, repeat.trips, *breaks})
+
+
+# Writing
+
+
+class Part(NamedTuple):
+    """A part of a sequence of atoms, another one for each trip.
+
+    Attributes:
+        numbers: The atoms' numbers.
+        owner: Of which loop they are the same variable in trips one after the other; None else.
+        array: Of which array they are rows; None else.
+        steps: Which trips, or which rows, where they are.
+    """
+
+    numbers: Numbers
+    owner: Repeat | None = None
+    array: int | None = None
+    steps: slice = slice(None)
+
+
+class _Writer:
+    """Writes a Program with loops in place of trips."""
+
+    def __init__(self, listing: Listing, repeats: Sequence[Repeat]) -> None:
+        self.listing = listing
+        self.repeats = repeats
+        self.owner = np.full(len(listing.made), -1, np.int64)
+        self.is_taken = np.zeros(len(listing.kinds), bool)
+        for number, repeat in enumerate(repeats):
+            self.owner[repeat.base : repeat.base + repeat.width * repeat.trips] = number
+            self.is_taken[repeat.start : repeat.stop] = True
+        self.makers: Numbers = np.repeat(
+            np.arange(len(listing.kinds)), np.diff(listing.first_output)
+        )
+        self.bases: Numbers = np.array([repeat.base for repeat in repeats])
+        self.widths: Numbers = np.array([repeat.width for repeat in repeats])
+        self.equations: list[Equation] = []
+        self.parts: dict[bytes, list[Part]] = {}
+        self.joined: dict[int, Numbers] = {}
+        # What stands for it
+        self.atoms: dict[int, Atom] = {}
+        self.sequences: dict[bytes, Atom] = {}
+
+    def program(self) -> Program:
+        """The Program with loops."""
+        program = self.listing.program
+        outputs = [self.listing.number_of(atom) for atom in program.outputs]
+        self.note_needs(outputs)
+        number = 0
+        for repeat in (*self.repeats, None):
+            stop = len(program.equations) if repeat is None else repeat.start
+            for position in range(number, stop):
+                self.write(position)
+            if repeat is not None:
+                _Rolling(self, repeat).write()
+                number = repeat.stop
+        return Program(program.inputs, self.equations, [self.atom(n) for n in outputs])
+
+    # What is needed
+
+    def note_needs(self, outputs: Sequence[int]) -> None:
+        """Find out which values of trips are read elsewhere, alone or as stacks."""
+        listing = self.listing
+        for position, equation in enumerate(listing.program.equations):
+            if (
+                not self.is_taken[position]
+                and equation.primitive in (shaping.stack_primitive, shaping.concatenate_primitive)
+                and len(equation.inputs) >= FEWEST_JOINED
+            ):
+                self.note_joined(position, equation)
+        is_alone = ~self.is_taken
+        is_alone[list(self.joined)] = False
+        alone = listing.inputs[np.repeat(is_alone, np.diff(listing.first_input))]
+        self.note_alone(alone)
+        self.note_alone(np.array(outputs, np.int64))
+        for repeat in self.repeats:
+            elsewhere = repeat.lags < 0
+            self.note_alone(repeat.inputs[0, elsewhere & repeat.is_same])
+            for place in np.flatnonzero(elsewhere & ~repeat.is_same):
+                self.note_sequence(repeat.inputs[:, place])
+            for place in np.flatnonzero(repeat.lags > 0).tolist():
+                self.note_alone(repeat.inputs[: int(repeat.lags[place]), place])
+
+    def note_alone(self, numbers: Numbers) -> None:
+        numbers = numbers[numbers >= 0]
+        for number in numbers[self.owner[numbers] >= 0].tolist():
+            self.repeats[int(self.owner[number])].needed.add(number)
+
+    def note_joined(self, position: int, equation: Equation) -> None:
+        """Note what joins rows of a stack: it is that stack."""
+        axis = equation.params["axis"]
+        if axis != 0 or len({atom.type for atom in equation.inputs}) > 1:
+            return
+        first, last = self.listing.first_input[position : position + 2].tolist()
+        numbers = self.listing.inputs[first:last]
+        if len(self.note_sequence(numbers)) * FEWEST_JOINED <= len(numbers):
+            self.joined[position] = numbers
+
+    def note_sequence(self, numbers: Numbers) -> list[Part]:
+        """Divide a sequence into parts, and note what they need."""
+        key = numbers.tobytes()
+        if key not in self.parts:
+            self.parts[key] = parts = self.divided(numbers)
+            for part in parts:
+                if part.owner is not None:
+                    place = part.owner.place(int(part.numbers[0]))[1]
+                    part.owner.stacks[place] = None
+                elif part.array is None:
+                    self.note_alone(part.numbers)
+                else:
+                    self.note_alone(np.array([part.array], np.int64))
+        return self.parts[key]
+
+    def divided(self, numbers: Numbers) -> list[Part]:
+        """The parts of a sequence."""
+        groups, steps = self.groups(numbers)
+        distance = np.diff(steps)
+        # A part ends where the group changes, and where the distance between steps does.
+        ends = np.diff(groups) != 0
+        turns = np.zeros(len(ends), bool)
+        turns[1:] = (distance[1:] != distance[:-1]) & ~ends[1:] & ~ends[:-1]
+        ends |= turns | (np.abs(distance) != 1) & (groups[1:] > 0)
+        places = [0, *(np.flatnonzero(ends) + 1).tolist(), len(numbers)]
+        parts: list[Part] = []
+        for first, last in pairwise(places):
+            part, group = numbers[first:last], int(groups[first])
+            if group <= 0:
+                parts.append(Part(part))
+                continue
+            begin, end = int(steps[first]), int(steps[last - 1])
+            rows = _steps(begin, end)
+            owner = int(self.owner[part[0]])
+            if owner >= 0:
+                parts.append(Part(part, owner=self.repeats[owner], steps=rows))
+            else:
+                position = int(self.makers[part[0]])
+                array = int(self.listing.inputs[self.listing.first_input[position]])
+                parts.append(Part(part, array=array, steps=rows))
+        return _merged(parts)
+
+    def groups(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
+        """For each atom of a sequence what it is a row of, as a number above 0, and which row."""
+        groups, steps = np.zeros(len(numbers), np.int64), np.zeros(len(numbers), np.int64)
+        is_made = numbers >= 0
+        made = numbers[is_made]
+        owners = self.owner[made]
+        of_groups, of_steps = np.zeros(len(made), np.int64), np.zeros(len(made), np.int64)
+        is_owned = owners >= 0
+        if is_owned.any():
+            trips, places = np.divmod(
+                made[is_owned] - self.bases[owners[is_owned]], self.widths[owners[is_owned]]
+            )
+            of_groups[is_owned] = 1 + 2 * (self.bases[owners[is_owned]] + places)
+            of_steps[is_owned] = trips
+        for place in np.flatnonzero(~is_owned):
+            row = self.row_read(int(self.makers[made[place]]))
+            if row is not None:
+                array, step = row
+                of_groups[place], of_steps[place] = 2 * (array + len(self.listing.others) + 1), step
+        groups[is_made], steps[is_made] = of_groups, of_steps
+        return groups, steps
+
+    def row_read(self, position: int) -> tuple[int, int] | None:
+        """The array of which an equation reads a row, and the number of the row."""
+        equation = self.listing.program.equations[position]
+        index = equation.params.get("index")
+        if equation.primitive not in READING or not index or type(index[0]) is not int:
+            return None
+        if len(index) > 1:
+            return None
+        x = equation.inputs[0]
+        if not x.type.shape or has_unknown_length(x.type):
+            return None
+        array = int(self.listing.inputs[self.listing.first_input[position]])
+        return array, index[0] % x.type.shape[0]
+
+    # What is written
+
+    def write(self, position: int) -> None:
+        """Write an equation that stays."""
+        equation = self.listing.program.equations[position]
+        if position in self.joined:
+            stack = self.sequence(self.joined[position], equation)
+            if equation.primitive is shaping.concatenate_primitive:
+                shape = equation.outputs[0].type.shape
+                stack = self.emit(equation, shaping.reshape_primitive, [stack], {"shape": shape})
+            if stack.type == equation.outputs[0].type:
+                self.atoms[int(self.listing.first_output[position])] = stack
+                return
+        first, last = self.listing.first_input[position : position + 2].tolist()
+        numbers = self.listing.inputs[first:last].tolist()
+        inputs = [self.atom(number) for number in numbers]
+        is_same = all(x is y for x, y in zip(inputs, equation.inputs, strict=True))
+        self.equations.append(equation if is_same else equation.replaced(inputs=inputs))
+
+    def emit(
+        self,
+        like: Equation,
+        primitive: Primitive,
+        inputs: Sequence[Atom],
+        params: dict[str, Any],
+    ) -> Variable:
+        """Write an equation with one output, at the place of another one."""
+        return self.emit_all(like, primitive, inputs, params)[0]
+
+    def emit_all(
+        self,
+        like: Equation,
+        primitive: Primitive,
+        inputs: Sequence[Atom],
+        params: dict[str, Any],
+    ) -> list[Variable]:
+        """Write an equation, at the place of another one."""
+        inferred = primitive.infer(*(atom.type for atom in inputs), **params)
+        types = inferred if primitive.multiple_outputs else (inferred,)
+        outputs = [Variable(type) for type in types]
+        self.equations.append(Equation(primitive, inputs, params, outputs, like.source, NOTHING))
+        return outputs
+
+    def atom(self, number: int) -> Atom:
+        """What stands for an atom outside of loops."""
+        found = self.atoms.get(number)
+        if found is None:
+            is_owned = number >= 0 and self.owner[number] >= 0
+            found = self.taken_out(number) if is_owned else self.listing.atom(number)
+            self.atoms[number] = found
+        return found
+
+    def taken_out(self, number: int) -> Atom:
+        """The value of a variable in one trip, out of its stack."""
+        repeat = self.repeats[int(self.owner[number])]
+        trip, place = repeat.place(number)
+        stack = repeat.stacks[place]
+        assert stack is not None
+        like = self.listing.program.equations[int(self.makers[number])]
+        type = self.listing.made[number].type
+        if type.weak:
+            # Only a row of a loop is a Python number once more.
+            rows = self.emit(
+                like, indexing.getitem_primitive, [stack], {"index": (slice(trip, trip + 1),)}
+            )
+            row, before = Variable(type), Variable(type)
+            once = Loop(Program([before, row], (), [row]), (), [_nothing(type)], [rows], length=1)
+            return self.emit_loop(like, once)[0]
+        read = indexing.getitem_primitive if type.shape else indexing.element
+        return self.emit(like, read, [stack], {"index": (trip,)})
+
+    def emit_loop(self, like: Equation, loop: Loop[Atom]) -> list[Variable]:
+        """Write a loop."""
+        scan = PRIMITIVES["scan"]
+        application = scan.from_structure(loop, {})
+        assert application is not None
+        return self.emit_all(like, scan, *application)
+
+    def sequence(self, numbers: Numbers, like: Equation) -> Atom:
+        """The stack of a sequence of atoms."""
+        key = numbers.tobytes()
+        if key not in self.sequences:
+            parts = [self.part(part, like) for part in self.note_sequence(numbers)]
+            self.sequences[key] = (
+                parts[0]
+                if len(parts) == 1
+                else self.emit(like, shaping.concatenate_primitive, parts, {"axis": 0})
+            )
+        return self.sequences[key]
+
+    def part(self, part: Part, like: Equation) -> Atom:
+        """The stack of a part of a sequence."""
+        if part.owner is not None:
+            whole = part.owner.stacks[part.owner.place(int(part.numbers[0]))[1]]
+            assert whole is not None
+        elif part.array is not None:
+            whole = self.atom(part.array)
+        else:
+            atoms = [self.atom(number) for number in part.numbers.tolist()]
+            if all(map(is_known, atoms)):
+                values = [atom.value for atom in atoms if isinstance(atom, Constant)]
+                return Constant(np.array(values, atoms[0].type.dtype))
+            return self.emit(like, shaping.stack_primitive, atoms, {"axis": 0})
+        if part.steps == slice(0, whole.type.shape[0], 1):
+            return whole
+        return self.emit(like, indexing.getitem_primitive, [whole], {"index": (part.steps,)})
+
+
+def _steps(first: int, last: int) -> slice:
+    """From one row to another one."""
+    if first <= last:
+        return slice(first, last + 1, 1)
+    return slice(first, last - 1 if last else None, -1)
+
+
+def _merged(parts: Sequence[Part]) -> list[Part]:
+    """Neighbours that are no rows, and rows that stand alone, are one part."""
+    merged: list[Part] = []
+    for part in parts:
+        is_alone = part.array is None and part.owner is None
+        if part.array is not None and len(part.numbers) < FEWEST_TRIPS:
+            part, is_alone = Part(part.numbers), True  # noqa: PLW2901
+        last = merged[-1] if merged else None
+        if is_alone and last is not None and last.array is None and last.owner is None:
+            merged[-1] = Part(np.concatenate([last.numbers, part.numbers]))
+        else:
+            merged.append(part)
+    return merged
+
+
+def _nothing(type: ArrayType) -> Constant:
+    """Some value of a type, which nobody reads."""
+    zeros = zeros_of_type(type)
+    return Constant(zeros.item() if type.weak else zeros)
+
+
+class _Rolling:
+    """Writes one loop."""
+
+    def __init__(self, writer: _Writer, repeat: Repeat) -> None:
+        self.writer = writer
+        self.repeat = repeat
+        listing = writer.listing
+        stop = repeat.start + repeat.period
+        self.trip = listing.program.equations[repeat.start : stop]
+        self.variables: list[Atom] = [*listing.made[repeat.base : repeat.base + repeat.width]]
+        self.constants: dict[int, Variable] = {}
+        self.rows: dict[bytes, tuple[Variable, Atom]] = {}
+        self.before: list[Atom] = []
+        self.carries: list[Variable] = []
+        self.after: list[Atom | int] = []
+        self.known_carries: dict[Any, int] = {}
+        self.last: dict[int, int] = {}
+
+    def write(self) -> None:
+        """Write the loop, and what it needs in front of it."""
+        writer, repeat = self.writer, self.repeat
+        equations: list[Equation] = []
+        first_input = writer.listing.first_input[repeat.start : repeat.start + repeat.period + 1]
+        first_integer = writer.listing.first_integer[
+            repeat.start : repeat.start + repeat.period + 1
+        ]
+        made = 0
+        for number, equation in enumerate(self.trip):
+            places = range(*(first_input[number : number + 2] - first_input[0]).tolist())
+            columns = slice(*(first_integer[number : number + 2] - first_integer[0]).tolist())
+            integers = repeat.integers[:, columns]
+            if integers.size and not (integers == integers[0]).all():
+                row = self.row_at(equation, places, integers)
+                if row is not None:
+                    self.variables[made] = row
+                else:
+                    inputs = [self.read(place, equation) for place in places]
+                    equations.append(self.indexed(equation, inputs, integers))
+            else:
+                inputs = [self.read(place, equation) for place in places]
+                equations.append(equation.replaced(inputs=inputs))
+            made += len(equation.outputs)
+        self.keep_last()
+        stacked = sorted(repeat.stacks)
+        outputs = [self.variables[x] if isinstance(x, int) else x for x in self.after]
+        outputs += [self.variables[place] for place in stacked]
+        rows = [*self.rows.values()]
+        body = Program(
+            [*self.constants.values(), *self.carries, *(variable for variable, _ in rows)],
+            equations,
+            outputs,
+        )
+        loop = Loop(
+            body,
+            [writer.atom(number) for number in self.constants],
+            self.before,
+            [atom for _, atom in rows],
+            length=repeat.trips,
+        )
+        results = writer.emit_loop(self.trip[0], loop)
+        for place, stack in zip(stacked, results[len(self.carries) :], strict=True):
+            repeat.stacks[place] = stack
+        first = repeat.base + (repeat.trips - 1) * repeat.width
+        for place, carry in self.last.items():
+            writer.atoms[first + place] = results[carry]
+
+    def keep_last(self) -> None:
+        """See that what is needed of the last trip is a carry, and of others a stack."""
+        repeat = self.repeat
+        last: list[int] = []
+        for number in sorted(repeat.needed):
+            trip, place = repeat.place(number)
+            if trip < repeat.trips - 1:
+                repeat.stacks.setdefault(place)
+            else:
+                last.append(place)
+        for place in last:
+            type = self.writer.listing.made[repeat.base + place].type
+            if place not in self.last and (type.weak or place not in repeat.stacks):
+                self.last[place] = self.carry(_nothing(type), place)
+
+    def carry(self, before: Atom, after: Atom | int) -> int:
+        """One more carry; what it is in the next trip may be a variable of the trip."""
+        variable = Variable(before.type)
+        self.before.append(before)
+        self.carries.append(variable)
+        self.after.append(after)
+        return len(self.carries) - 1
+
+    def read(self, place: int, like: Equation) -> Atom:
+        """What stands in the body for what is read at a place."""
+        repeat = self.repeat
+        lag = int(repeat.lags[place])
+        if lag == 0:
+            return self.variables[repeat.outputs[place]]
+        if lag > 0:
+            return self.carried(repeat.inputs[:lag, place], int(repeat.outputs[place]))
+        if not repeat.is_same[place]:
+            numbers = repeat.inputs[:, place]
+            atom = self.writer.listing.atom(int(numbers[0]))
+            return self.row(numbers.tobytes(), self.writer.sequence(numbers, like), atom.type)
+        number = int(repeat.inputs[0, place])
+        atom = self.writer.atom(number)
+        if is_known(atom):
+            return atom
+        if number not in self.constants:
+            self.constants[number] = Variable(atom.type)
+        return self.constants[number]
+
+    def row(self, key: bytes, stack: Atom, type: ArrayType) -> Variable:
+        """The row of a stack."""
+        if key not in self.rows:
+            self.rows[key] = Variable(type), stack
+        return self.rows[key][0]
+
+    def carried(self, first: Numbers, output: int) -> Variable:
+        """What stands for a variable of an earlier trip; at first other things are read."""
+        key = output, first.tobytes()
+        if key not in self.known_carries:
+            # From trip to trip a value moves on by one carry.
+            after: Atom | int = output
+            for number in first[::-1].tolist():
+                carry = self.carry(self.writer.atom(number), after)
+                if after is output:
+                    self.last.setdefault(output, carry)
+                after = self.carries[carry]
+            self.known_carries[key] = len(self.carries) - 1
+        return self.carries[self.known_carries[key]]
+
+    # An index that is another one for each trip
+
+    def row_at(self, equation: Equation, places: range, integers: Numbers) -> Variable | None:
+        """The row that is read, where each trip reads from the same array."""
+        repeat, index = self.repeat, equation.params["index"]
+        is_plain = equation.primitive in READING and all(
+            type(item) in (int, slice) for item in index
+        )
+        (place, *_) = places
+        if not is_plain or repeat.lags[place] >= 0 or not repeat.is_same[place]:
+            return None
+        array = self.writer.atom(int(repeat.inputs[0, place]))
+        if has_unknown_length(array.type):
+            return None
+        key = b"at" + repr((int(repeat.inputs[0, place]), index)).encode() + integers.tobytes()
+        return self.row(key, self.rows_of(array, equation, integers), equation.outputs[0].type)
+
+    def rows_of(self, array: Atom, equation: Equation, integers: Numbers) -> Atom:
+        """What trips read from an array, stacked: a view of it, if the steps between are equal."""
+        index: list[Any] = [*equation.params["index"]]
+        axes = [axis for axis, item in enumerate(index) if type(item) is int]
+        varying = [
+            (axis, integers[:, column] % array.type.shape[axis])
+            for column, axis in enumerate(axes)
+            if (integers[:, column] != integers[0, column]).any()
+        ]
+        arrays: list[Atom] = []
+        axis, numbers = varying[0]
+        step = int(numbers[1] - numbers[0])
+        is_even = len(varying) == 1 and step and (np.diff(numbers) == step).all()
+        if is_even:
+            first, last = int(numbers[0]), int(numbers[-1])
+            index[axis] = (
+                slice(first, last + 1, step)
+                if step > 0
+                else slice(first, last - 1 if last else None, step)
+            )
+            read = indexing.getitem_primitive
+            params: dict[str, Any] = {"index": tuple(index)}
+            start = sum(type(item) is slice for item in index[:axis])
+        else:
+            for axis, numbers in varying:
+                index[axis] = INDICES
+                arrays.append(Constant(numbers))
+            read = indexing.gather
+            params = {"index": tuple(index), "unique": False}
+            start = indexing.layout(tuple(index), array.type.ndim).start
+        stack = self.writer.emit(equation, read, [array, *arrays], params)
+        if start:
+            others = [axis for axis in range(stack.type.ndim) if axis != start]
+            stack = self.writer.emit(
+                equation, shaping.transpose_primitive, [stack], {"permutation": (start, *others)}
+            )
+        return stack
+
+    def indexed(self, equation: Equation, inputs: list[Atom], integers: Numbers) -> Equation:
+        """An equation with numbers in place of the integers that differ from trip to trip."""
+        index: list[Any] = []
+        primitive = equation.primitive
+        arrays = inputs[2 if primitive in (indexing.index_update, indexing.index_add) else 1 :]
+        had_arrays = bool(arrays)
+        given = inputs[: len(inputs) - len(arrays)]
+        following, columns = iter(arrays), iter(integers.T)
+        for item in equation.params["index"]:
+            if type(item) is str:
+                given.append(next(following))
+            elif type(item) is int:
+                column = next(columns)
+                if (column != column[0]).any():
+                    numbers = np.ascontiguousarray(column)
+                    type_of_number = ArrayType((), np.dtype(np.int64), weak=True)
+                    key = b"integers" + numbers.tobytes()
+                    given.append(self.row(key, Constant(numbers), type_of_number))
+                    index.append(INDICES)
+                    continue
+            index.append(item)
+        params = {**equation.params, "index": tuple(index)}
+        params.setdefault("unique", not had_arrays)
+        if primitive in READING:
+            primitive = indexing.gather
+        return equation.replaced(primitive=primitive, inputs=given, params=params)
