@@ -7,12 +7,12 @@ compares what must be the same, and puts the output together by a literal::
 
     def guard(args, kwargs):
         try:
-            if no_shortcuts or len(args) != 2 or kwargs:
+            if no_shortcuts or kwargs:
                 return MISS
             (
                 n1,
                 n2,
-            ) = args
+            ) = args  # or an exception
             if type(n1) is not dict or len(n1) != 2:
                 return MISS
             n3 = n1["W"]
@@ -204,10 +204,9 @@ class _Writer:
         count = args[2] + sum(isinstance(place, int) for place in fixed)
         keywords = kwargs[2] + len(fixed) - (count - args[2])
         has_keywords = f"len(kwargs) != {keywords}" if keywords else "kwargs"
-        self._require_not(f"no_shortcuts or len(args) != {count} or {has_keywords}")
+        self._require_not(f"no_shortcuts or {has_keywords}")
         names = [self._fresh() for _ in range(count)]
-        if names:
-            self.lines.append(f"{', '.join(names)}, = args")
+        self._unpack(names, "args")
         for place, value in fixed.items():
             if isinstance(place, int):
                 name = names[place]
@@ -234,9 +233,8 @@ class _Writer:
             self._require_not(f"{name} is not None")
         elif kind is TUPLE or kind is LIST or kind is NAMEDTUPLE:
             cls = self._constant(aux) if kind is NAMEDTUPLE else kind.cls.__name__
-            self._require_not(f"type({name}) is not {cls} or len({name}) != {count}")
-            if children:
-                self.lines.append(f"{', '.join(children)}, = {name}")
+            self._require_not(f"type({name}) is not {cls}")
+            self._unpack(children, name)
         elif kind is DICT or kind is ORDERED_DICT or kind is DEFAULTDICT:
             self._take_dict(name, node, children)
         elif kind.data_names is not None and _are_identifiers(kind.data_names + kind.meta_names):
@@ -253,9 +251,7 @@ class _Writer:
             self.lines.append(f"{opened}, {given} = {self._constant(kind.flatten)}({name})")
             self._require_same(given, aux)
             self.lines.append(f"{opened} = tuple({opened})")
-            self._require_not(f"len({opened}) != {count}")
-            if children:
-                self.lines.append(f"{', '.join(children)}, = {opened}")
+            self._unpack(children, opened)
         for child, child_node in zip(children, child_nodes(node), strict=True):
             self._take(child, child_node)
 
@@ -315,6 +311,13 @@ class _Writer:
             return f"{self._constant(aux)}._make({children})"
         return f"{self._constant(kind.unflatten)}({self._constant(aux)}, {children})"
 
+    def _unpack(self, items: Sequence[str], name: str) -> None:
+        """Take as many items out of a sequence as it must have; else Python raises."""
+        if items:
+            self.lines.append(f"{', '.join(items)}, = {name}")
+        else:
+            self._require_not(name)
+
     def _require_not(self, condition: str) -> None:
         self.lines.append(f"if {condition}: return MISS")
 
@@ -327,9 +330,9 @@ class _Writer:
         elif cls is str or cls is int or cls is bool:
             self._require_not(f"type({given}) is not {cls.__name__} or {given} != {known}")
         elif cls is tuple and value:
-            self._require_not(f"type({given}) is not tuple or len({given}) != {len(value)}")
+            self._require_not(f"type({given}) is not tuple")
             items = [self._fresh() for _ in value]
-            self.lines.append(f"{', '.join(items)}, = {given}")
+            self._unpack(items, given)
             for item, part in zip(items, value, strict=True):
                 self._require_same(item, part)
         else:
