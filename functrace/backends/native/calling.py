@@ -18,6 +18,7 @@ things are not for machine code, and call Python:
 
 All that is read while the function runs belongs to its caller, which holds the arguments; what is
 written belongs to the call. So any number of threads may be in one function, with or without a GIL.
+Only large working memory is handed from call to call (`Memory`), by one exchange.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from functrace.backends.native.entry import IS_LONG, IS_SINGLE, RECORD, TABLE, Given, Made
+from functrace.backends.memory import MOST_KEPT, MOST_KEPT_BY_ALL, Workspace
+from functrace.backends.native.entry import IS_LONG, IS_SINGLE, ON_STACK, RECORD, TABLE, Given, Made
 from functrace.backends.native.objects import PYTHON, runtime
 from functrace.ir.types import ArrayType
 
@@ -48,6 +50,37 @@ class Output(NamedTuple):
     is_array: bool = False
 
 
+_free: Final = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("PyMem_RawFree", ctypes.pythonapi))
+
+
+class Memory:
+    """Large working memory that a function keeps from call to call.
+
+    A call takes what is there and leaves nothing, so that one that overlaps with it has its own.
+    What is kept counts as a `Workspace`.
+
+    Attributes:
+        slot: The address of the memory, if there is some.
+        size: Its bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.slot = ctypes.c_void_p()
+        self.size = size
+        Workspace.kept_by_all += size
+
+    def __del__(self) -> None:
+        """Let go of it, with the function."""
+        Workspace.kept_by_all -= self.size
+        _free(self.slot)
+
+
+def _memory(size: int) -> Memory | None:
+    """Where memory is kept; None where there is no need, or too much is kept already."""
+    fits = size <= MOST_KEPT and Workspace.kept_by_all + size <= MOST_KEPT_BY_ALL
+    return Memory(size) if size > ON_STACK and fits else None
+
+
 # The table of one function
 
 _Record = tuple[int, int, Any, Any, tuple[int, ...]]
@@ -61,8 +94,10 @@ def _table(
     outputs: Sequence[Output],
     memory: int,
     options: int,
+    kept: int,
 ) -> bytes:
-    head = (ctypes.addressof(runtime()), kernel, len(inputs), len(outputs), memory, options, name)
+    counts = len(inputs), len(outputs)
+    head = (ctypes.addressof(runtime()), kernel, *counts, memory, options, name, kept)
     records = [_given(type) for type in inputs] + [_made(output) for output in outputs]
     lengths: list[int] = []
     begin = TABLE.size + RECORD.size * len(records)
@@ -158,11 +193,13 @@ def make_callable(
     """
     label = ctypes.create_string_buffer(name.encode())
     options = IS_SINGLE * is_single + IS_LONG * is_long
-    table = _table(ctypes.addressof(label), kernel, inputs, outputs, memory, options)
+    kept = _memory(memory)
+    slot = 0 if kept is None else ctypes.addressof(kept.slot)
+    table = _table(ctypes.addressof(label), kernel, inputs, outputs, memory, options, slot)
     method = _Method(ctypes.addressof(label), call, _FASTCALL, None)
     # What is called reads the first three. The builtin refers to this tuple, and nothing in it to
     # the builtin: both go with the last reference.
-    state = (partial(prepared, tuple(inputs)), fallback, table, label, method, *keep)
+    state = (partial(prepared, tuple(inputs)), fallback, table, label, method, kept, *keep)
     return _new_builtin(ctypes.addressof(method), state, None)
 
 
@@ -187,7 +224,7 @@ def _prepared(type_: ArrayType, x: Any) -> Any:
     """One argument; None if it is of another type or class."""
     dtype, kind = type_.dtype, type(x)
     if kind is np.ndarray:
-        if x.shape != type_.shape or x.dtype.newbyteorder("=") != dtype:
+        if x.shape != type_.shape or dtype not in (x.dtype, x.dtype.newbyteorder("=")):
             return None
         fit = np.array(x, dtype, order="C", copy=None)
         fit = fit if fit.flags.aligned else fit.copy()

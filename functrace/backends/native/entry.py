@@ -26,8 +26,9 @@ from functrace.backends.native.objects import (
     SWAPPED,
 )
 
-ON_STACK: Final = 1 << 14
-"""Up to so many bytes of working memory lie on the stack; more is asked of the system."""
+ON_STACK: Final = 4096
+"""Up to so many bytes of working memory lie on the stack; more is asked of the system once, and
+kept: the first touch of a page takes ten times as long as arithmetic on it."""
 
 ALIGNMENT: Final = 64
 """Of working memory, in bytes."""
@@ -61,13 +62,13 @@ IS_SINGLE: Final = 1
 IS_LONG: Final = 2
 
 _TYPES: Final = """
-; runtime, kernel, inputs, outputs, bytes of memory, options, name; then a record for each input and
-; output; then the lengths of their axes
-%table = type { ptr, ptr, i64, i64, i64, i64, ptr }
+; runtime, kernel, inputs, outputs, bytes of memory, options, name, where memory is kept; then a
+; record for each input and output; then the lengths of their axes
+%table = type { ptr, ptr, i64, i64, i64, i64, ptr, ptr }
 ; kind, number of the dtype, NumPy's object, Python's class, axes, where their lengths are
 %record = type { i64, i64, ptr, ptr, i64, i64 }
 """
-TABLE: Final = struct.Struct("7Q")
+TABLE: Final = struct.Struct("8Q")
 RECORD: Final = struct.Struct("6Q")
 
 
@@ -342,12 +343,24 @@ on_stack:
   br label %ready
 
 on_heap:
+  %kept.at = getelementptr %table, ptr %table, i64 0, i32 7
+  %kept = load ptr, ptr %kept.at
+  %is_kept = icmp ne ptr %kept, null
+  br i1 %is_kept, label %take_kept, label %allocate
+
+take_kept:
+  %kept.found = atomicrmw xchg ptr %kept, ptr null acquire
+  %is_there = icmp ne ptr %kept.found, null
+  br i1 %is_there, label %aligned, label %allocate
+
+allocate:
   %memory.more = add i64 %memory.size, {ALIGNMENT - 1}
-  %memory.large = call ptr $PyMem_RawMalloc(i64 %memory.more)
-  %is_memory = icmp ne ptr %memory.large, null
+  %memory.new = call ptr $PyMem_RawMalloc(i64 %memory.more)
+  %is_memory = icmp ne ptr %memory.new, null
   br i1 %is_memory, label %aligned, label %forgetful
 
 aligned:
+  %memory.large = phi ptr [ %kept.found, %take_kept ], [ %memory.new, %allocate ]
   %memory.begin = ptrtoint ptr %memory.large to i64
   %memory.end = add i64 %memory.begin, {ALIGNMENT - 1}
   %memory.aligned = and i64 %memory.end, {-ALIGNMENT}
@@ -361,6 +374,7 @@ forgetful:
 ready:
   %memory = phi ptr [ %memory.small, %on_stack ], [ %memory.found, %aligned ]
   %memory.owned = phi ptr [ null, %on_stack ], [ %memory.large, %aligned ]
+  %keeper = phi ptr [ null, %on_stack ], [ %kept, %aligned ]
   %options.long = and i64 %options, {IS_LONG}
   %is_short = icmp eq i64 %options.long, 0
   br i1 %is_short, label %run, label %leave
@@ -381,7 +395,16 @@ return:
   br label %back
 
 back:
-  br i1 %is_small, label %judge, label %free
+  br i1 %is_small, label %judge, label %give
+
+give:
+  %is_keeper = icmp ne ptr %keeper, null
+  br i1 %is_keeper, label %keep, label %free
+
+keep:
+  %kept.pair = cmpxchg ptr %keeper, ptr null, ptr %memory.owned release monotonic
+  %kept.done = extractvalue {{ ptr, i1 }} %kept.pair, 1
+  br i1 %kept.done, label %judge, label %free
 
 free:
   call void $PyMem_RawFree(ptr %memory.owned)
@@ -453,21 +476,21 @@ python_bool:
 python_float:
   %float.value = load double, ptr %b.value
   %float = call ptr $PyFloat_FromDouble(double %float.value)
-  br label %is_there
+  br label %is_number_there
 
 python_int:
   %int.value = load i64, ptr %b.value
   %int = call ptr $PyLong_FromLongLong(i64 %int.value)
-  br label %is_there
+  br label %is_number_there
 
 python_complex:
   %real = load double, ptr %b.value
   %imag.at = getelementptr i8, ptr %b.value, i64 8
   %imag = load double, ptr %imag.at
   %complex = call ptr $PyComplex_FromDoubles(double %real, double %imag)
-  br label %is_there
+  br label %is_number_there
 
-is_there:
+is_number_there:
   %new_number = phi ptr [ %float, %python_float ], [ %int, %python_int ],
                         [ %complex, %python_complex ]
   %is_number = icmp ne ptr %new_number, null
@@ -475,7 +498,7 @@ is_there:
 
 keep_object:
   %b.object = phi ptr [ %scalar, %fill_word ], [ %scalar, %fill_bytes ], [ %bool, %numpy_bool ],
-                      [ %python.bool, %python_bool ], [ %new_number, %is_there ]
+                      [ %python.bool, %python_bool ], [ %new_number, %is_number_there ]
   store ptr %b.object, ptr %b.object.at
   br label %boxed
 
@@ -520,7 +543,7 @@ filled:
 
 failed:
   %failed.count = phi i64 [ %o, %make_array ], [ %outputs.count, %forgetful ],
-                          [ %outputs.count, %make_scalar ], [ %outputs.count, %is_there ],
+                          [ %outputs.count, %make_scalar ], [ %outputs.count, %is_number_there ],
                           [ %outputs.count, %make_tuple ]
   call void @release(ptr %runtime, ptr %made, i64 %failed.count)
   ret ptr null

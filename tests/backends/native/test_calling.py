@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from functrace.backends.memory import MOST_KEPT, MOST_KEPT_BY_ALL, Workspace
 from functrace.backends.native.calling import Output, prepared
 from functrace.backends.native.objects import DTYPES, is_supported
 from tests.backends.native.compiled import (
@@ -374,13 +375,44 @@ define i32 @kernel(ptr %inputs, ptr %outputs, ptr %memory) {{
 
 
 @pytest.mark.parametrize("is_long", [False, True])
-@pytest.mark.parametrize("size", [1, 63, 4096, 1 << 14, (1 << 14) + 1, 3_000_001])
+@pytest.mark.parametrize("size", [1, 63, 4096, 4097, 3_000_001])
 def test_working_memory_is_there_and_aligned(size, is_long):
     text = FILL.format(size=size, last=size - 1)
     output = Output(of((), np.int8))
     function = builtin(text, [], [output], never, memory=size, is_long=is_long)
     for _ in range(10):
         assert function() == (7,)
+
+
+def filler(size, **options):
+    text = FILL.format(size=size, last=size - 1)
+    return builtin(text, [], [Output(of((), np.int8))], never, memory=size, **options)
+
+
+def test_large_working_memory_is_kept_and_goes_with_the_function():
+    before = Workspace.kept_by_all
+    small, large = filler(4096), filler(1_000_000)
+    assert Workspace.kept_by_all == before + 1_000_000
+    assert small() == large() == large() == (7,)
+    del small, large
+    assert Workspace.kept_by_all == before
+
+
+def test_no_more_is_kept_than_may_be(monkeypatch):
+    monkeypatch.setattr(Workspace, "kept_by_all", 0)
+    vast = copier(Output(of()), memory=MOST_KEPT + 1)
+    assert Workspace.kept_by_all == 0
+    assert vast(2.5) == (2.5,)
+    monkeypatch.setattr(Workspace, "kept_by_all", MOST_KEPT_BY_ALL - 999_999)
+    late = filler(1_000_000)
+    assert Workspace.kept_by_all == MOST_KEPT_BY_ALL - 999_999
+    assert late() == late() == (7,)
+
+
+def test_calls_that_overlap_have_memory_of_their_own():
+    function = filler(2_000_000, is_long=True)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: function() == (7,), range(50)))
 
 
 # Lives
