@@ -120,7 +120,7 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "objects entry calling",
+            "registers polynomials mathematics objects entry calling",
         )
     ],
     [

@@ -213,7 +213,7 @@ def _expm1(x: Value) -> Value:
 
 @_function
 def _sinh(x: Value) -> Value:
-    """Above 710.1, in float32 above 89.0, it raises overflow, though it overflows a little later."""
+    """Raises overflow above 710.1, in float32 89.0, a little before it overflows."""
     cosh, sinh, up, down = _hyperbolic(x)
     # cosh(r) - 1 in place of cosh(r): where the sums nearly cancel, each term is small.
     inner = fma(cosh, up - down, sinh * (up + down))
@@ -222,7 +222,7 @@ def _sinh(x: Value) -> Value:
 
 @_function
 def _cosh(x: Value) -> Value:
-    """Above 710.1, in float32 above 89.0, it raises overflow, though it overflows a little later."""
+    """Raises overflow above 710.1, in float32 89.0, a little before it overflows."""
     cosh, sinh, up, down = _hyperbolic(x)
     inner = fma(cosh, up + down, sinh * (up - down))
     return (up + down) + inner
@@ -278,7 +278,7 @@ def _logistic(x: Value) -> Value:
     below = 1.0 + fallen
     if x.type == "float":
         return select(is_negative, fallen, 1.0) / below
-    # With e = exp(-|x|) and s = e / (1 + e) it is 1 - s, or e - e s: a number, and less than half of
+    # With e = exp(-|x|) and s = e / (1 + e) it is 1 - s, or e - e s: a number, and at most half of
     # it from that. What was lost in e and in 1 + e is accounted for.
     share = fallen / below
     missing = fma(share * share, fallen - (below - 1.0), missing)

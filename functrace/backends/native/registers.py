@@ -1,4 +1,4 @@
-"""Writing straight-line LLVM IR as Python expressions.
+r"""Writing straight-line LLVM IR as Python expressions.
 
 A `Value` is a register of a function that is being written. Its operators write the instruction
 that computes the result, so that a formula reads as a formula:
@@ -6,7 +6,7 @@ that computes the result, so that a formula reads as a formula:
 >>> body = Body()
 >>> x = Value(body, "double", "%x")
 >>> y = fma(x, x, 1.0) * 0.5
->>> print("\\n".join(body.lines), y.text)
+>>> print("\n".join(body.lines), y.text)
   %v0 = call double @llvm.fma.f64(double %x, double %x, double 0x3FF0000000000000)
   %v1 = fmul double %v0, 0x3FE0000000000000 %v1
 

@@ -12,8 +12,8 @@ rounded ones, in exact arithmetic, relative to the function that the table is fo
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
-from textwrap import fill
 from typing import Any, NamedTuple
 
 from mpmath import mp, mpf
@@ -232,10 +232,12 @@ def digits(x: float, precision: str) -> str:
     return repr(x) if precision == "double" else f"{x:.9g}"
 
 
-def lines_of(line: str, indent: int) -> str:
-    """Wrapped, as a formatter does it."""
-    space = " " * indent
-    return fill(line, 99, initial_indent=space, subsequent_indent=space + " ")
+def row(numbers: list[str]) -> list[str]:
+    """A list of numbers, on one line or on as many as there are."""
+    line = f"        [{', '.join(numbers)}],"
+    if len(line) <= 100:
+        return [line]
+    return ["        [", *[f"            {x}," for x in numbers], "        ],"]
 
 
 def text(table: Table) -> str:
@@ -246,8 +248,7 @@ def text(table: Table) -> str:
         bits = float(mp.log(error(table, parts), 2))
         lines.append(f'    "{precision}": [  # 2^{bits:.1f}')
         for part in parts:
-            numbers = ", ".join(digits(x, precision) for x in part)
-            lines.append(lines_of(f"[{numbers}],", 8))
+            lines += row([digits(x, precision) for x in part])
         lines.append("    ],")
     body = "\n".join(lines)
     return f'{table.name} = {{\n{body}\n}}\n"""``{table.formula}``."""\n'
@@ -285,5 +286,4 @@ SQRT_HALF = 0.7071067811865476
 '''
 
 if __name__ == "__main__":
-    print(HEAD)
-    print("\n".join([*map(constant, PARTS), *map(text, TABLES)]), end="")
+    sys.stdout.write("\n".join([HEAD, *map(constant, PARTS), *map(text, TABLES)]))

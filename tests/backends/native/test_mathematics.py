@@ -10,7 +10,7 @@ pytest.importorskip("llvmlite")
 from mpmath import mp, mpf
 
 from functrace.backends.native.mathematics import ARGUMENTS, FUNCTIONS, definitions
-from tests.backends.native import accuracy, coefficients
+from tests.backends.native import accuracy
 from tests.backends.native.loops import TYPES, assembly, run
 
 DTYPES = [np.float64, np.float32]
@@ -113,17 +113,6 @@ def test_a_definition_is_written_once():
     assert text.count("define internal double @exp.f64(double %x) alwaysinline {") == 1
     assert text.count("define") == 2
     assert len(ARGUMENTS) >= 2
-
-
-@pytest.mark.parametrize("table", coefficients.TABLES, ids=lambda table: table.name)
-def test_polynomials_are_as_exact_as_is_said(table):
-    from functrace.backends.native import polynomials
-
-    for precision, parts in getattr(polynomials, table.name).items():
-        bound = {"double": 2.0**-53, "float": 2.0**-24}[precision]
-        if table.name.endswith("SINGLE"):
-            bound = 2.0**-27
-        assert coefficients.error(table, parts, 100) < bound
 
 
 @pytest.mark.slow
