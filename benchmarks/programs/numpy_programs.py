@@ -182,7 +182,7 @@ def programs(n: int, loop: int, steps: int) -> tuple[Problem, ...]:
             plain.vertical_advection, shares((m + 1, m, 10), (m, m, 10), (m, m, 10), (m, m, 10))
         ),
         of_program(plain.cavity_flow, shares((m, m), (m, m), (m, m)), 3, 4),
-        of_program(plain.channel_flow, shares((m, m), (m, m)), steps),
+        of_program(plain.channel_flow, shares((m, m), (m, m)), max(steps // 3, 1)),
         of_program(plain.deriche, shares((n, 2 * loop))),
         of_program(plain.softmax, arrays((4, 4, n // 2, n // 2))),
         of_program(plain.mlp, weights((20, n), (n,), (n, n), (n,), (n, 10), (10,), data=(64, 20))),
