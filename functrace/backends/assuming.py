@@ -97,7 +97,7 @@ def looked_at(x: Any) -> Any:
 
 def row_looked_at(x: Any) -> Any:
     """The same for an array with one axis, of no more elements than `SERIAL`."""
-    if not isfinite(x.dot(x)):
+    if not isfinite(np.vdot(x, x)):
         raise NotAsAssumed
     return x
 

@@ -482,13 +482,14 @@ def all_finite(x: Any) -> bool:
     """Whether no element is infinite or nan; may say no where the squares overflow."""
     if isinstance(x, float):
         return math.isfinite(x)
-    # One pass by BLAS, without a temporary array; infinities and nans survive the sum.
+    # One pass by BLAS, without a temporary array; infinities and nans survive the sum. Unlike `dot`
+    # `vdot` does not warn of squares that overflow, which nobody asked for.
     flat = x.ravel("K")
     if flat.size <= SERIAL:
-        return cmath.isfinite(flat.dot(flat))
+        return cmath.isfinite(np.vdot(flat, flat))
     for start in range(0, flat.size, SERIAL):
         piece = flat[start : start + SERIAL]
-        if not cmath.isfinite(piece.dot(piece)):
+        if not cmath.isfinite(np.vdot(piece, piece)):
             return False
     return True
 
@@ -499,9 +500,7 @@ def _run_product_or_zero(t: Any, factor: Any, out: np.ndarray | None = None) -> 
     if out is None:
         product = t * factor
         return product if all_finite(product) else np.where(t == 0, 0, product)[()]
-    with np.errstate(over="ignore"):  # of the squares, which nobody asked for
-        is_finite = all_finite(factor)
-    if is_finite:
+    if all_finite(factor):
         return np.multiply(t, factor, out)
     is_zero: Any = np.equal(t, 0)
     np.multiply(t, factor, out)
@@ -842,6 +841,9 @@ def _run_direction(x: Any, size: Any) -> Any:
     if not shape and not shape_of(size) and math.isfinite(size):
         return x / size if size else x * size
     divisor = np.where(size == 0, np.inf, size)
+    is_finite = all_finite(size)
+    if not is_finite:  # they are put in at the end
+        divisor = np.where(np.isinf(x), 1, divisor)
     is_complex = dtype_of(x).kind == "c"
     if is_complex and shape == shape_of(size) and x.size > SMALL:
         # Part by part, in a third of the time of a division of complex numbers.
@@ -850,7 +852,7 @@ def _run_direction(x: Any, size: Any) -> Any:
         np.divide(x.imag, divisor, ratio.imag)
     else:
         ratio = (x / divisor)[()]
-    if all_finite(size):
+    if is_finite:
         return ratio
     at_infinity = np.where(np.isinf(x.real), np.sign(x.real), 0)
     if is_complex:
@@ -881,6 +883,7 @@ hypot = of_ufunc(
     np.hypot,
     lambda t, out, x, y: t * bind(direction, x, out),
     lambda t, out, x, y: t * bind(direction, y, out),
+    takes_infinity=True,
 )
 copysign = of_ufunc(
     np.copysign,
@@ -915,7 +918,7 @@ log1p = of_ufunc(np.log1p, lambda t, out, x: quotient_or_zero(t, x + 1), warns=T
 def _is_moderate(x: Any) -> bool:
     """Whether all elements are small enough that adding log(2) changes them in any precision."""
     flat = x.ravel("K")
-    return bool(abs(flat.dot(flat)) < 1e10)  # one pass by BLAS; false where it is nan
+    return bool(abs(np.vdot(flat, flat)) < 1e10)  # one pass by BLAS; false where it is nan
 
 
 def _share(base: Callable[[Any], Any]) -> Callable[[Any, Any, Any], Any]:
@@ -958,6 +961,7 @@ sigmoid = Elementwise(
     lambda t, out, x: t * (out * (1 - out)),
     run=_run_sigmoid,
     is_fresh=True,
+    takes_infinity=True,
     keeps_nan=True,
 )
 
@@ -1010,15 +1014,16 @@ def _turn(t: Any, part: Any, size: Any) -> Any:
 
 arcsin = of_ufunc(np.arcsin, lambda t, out, x: _over_root_of_difference(t, x), warns=True)
 arccos = of_ufunc(np.arccos, lambda t, out, x: -_over_root_of_difference(t, x), warns=True)
-arctan = of_ufunc(np.arctan, _arctan_map, warns=True)  # of complex numbers
+arctan = of_ufunc(np.arctan, _arctan_map, warns=True, takes_infinity=True)  # of complex numbers
 arctan2 = of_ufunc(
     np.arctan2,
     lambda t, out, y, x: _turn(t, x, np.hypot(x, y)),
     lambda t, out, y, x: -_turn(t, y, np.hypot(x, y)),
+    takes_infinity=True,
 )
 sinh = of_ufunc(np.sinh, lambda t, out, x: t * np.cosh(x))
 cosh = of_ufunc(np.cosh, lambda t, out, x: t * np.sinh(x))
-tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out))
+tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out), takes_infinity=True)
 arcsinh = of_ufunc(np.arcsinh, _arcsinh_map)
 arccosh = of_ufunc(
     np.arccosh,

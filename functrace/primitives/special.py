@@ -90,7 +90,8 @@ _PAIR_FROM_SINGLE = Loops("ff->f dd->d")
 
 def _of_loops(name: str, loops: Loops, *partials: PartialMap, run: Any) -> Elementwise:
     ufunc: Any = loops
-    return Elementwise(name, ufunc, *partials, run=loops.adapted(run), is_fresh=True)
+    run = loops.adapted(run)
+    return Elementwise(name, ufunc, *partials, run=run, is_fresh=True, takes_infinity=True)
 
 
 def _of_name(name: str, loops: Loops, *partials: PartialMap, run: Any) -> Elementwise:

@@ -332,10 +332,9 @@ def _negative_of_product(equation: Equation, scope: Scope) -> Equation | None:
         return None
     for number, atom in enumerate(made.inputs):
         factor = negative_of(atom)
-        if factor is not None:
-            return equation.replaced(
-                primitive=made.primitive, inputs=other_inputs(made, number, factor)
-            )
+        if factor is not None:  # NumPy is told of it what it was told of the product
+            inputs = other_inputs(made, number, factor)
+            return made.replaced(inputs=inputs, outputs=equation.outputs)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from functrace.backends.numpy_source import Written, plan_function
 from functrace.errors import PrimitiveError
 from functrace.extend import PRIMITIVES, Primitive, bind
 from functrace.ir.types import ArrayType
+from functrace.scipy import special
 from tests.backends.sources import body_of, require_plan, require_same, written
 
 
@@ -410,3 +412,49 @@ def test_adding_at_an_index_in_place_keeps_columns_that_lie_one_after_another():
     gradient = ft.jit(ft.grad(loss))
     assert "add_at" in gradient.source(x, w)
     np.testing.assert_allclose(gradient(x, w), ft.grad(loss)(x, w), rtol=1e-15)
+
+
+BOUNDED = {
+    "tanh": np.tanh,
+    "arctan": np.arctan,
+    "arctan2": lambda x: np.arctan2(x, 2.0),
+    "hypot": lambda x: np.hypot(x, 1.0),
+    "arcsinh": np.arcsinh,
+    "expit": special.expit,
+    "erf": special.erf,
+    "exp": lambda x: np.exp(-x),
+    "root": np.sqrt,
+    "minimum": lambda x: np.minimum(x, 1.0),
+    "masked": lambda x: np.where(np.abs(x) < 5, x, 1.0),
+}
+AROUND = {
+    "times x": lambda f: lambda x: x * f(x),
+    "where finite": lambda f: lambda x: np.where(np.isfinite(x), f(x) * x, 0.0),
+}
+DERIVED = {
+    "gradient": lambda f: ft.grad(lambda x: np.sum(f(x))),
+    "tangent": lambda f: lambda x: ft.jvp(f, (x,), (np.ones(2),))[1],
+    "along": lambda f: lambda x: ft.jvp(ft.grad(lambda x: np.sum(f(x))), (x,), (np.ones(2),))[1],
+}
+
+
+def warned(f, x):
+    """What NumPy says, and the value."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = f(x)
+    return {str(w.message).partition(" encountered")[0] for w in caught}, found
+
+
+@pytest.mark.parametrize("derived", DERIVED.values(), ids=DERIVED)
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("f", BOUNDED.values(), ids=BOUNDED)
+def test_compiled_derivatives_warn_no_more_than_others(f, around, derived):
+    function = derived(around(f))
+    fast = ft.jit(function)
+    for number in (np.inf, -np.inf, np.nan, 0.0, 1e200, -1e200, 1e-200):
+        x = np.array([number, 1.5])
+        said, expected = warned(function, x)
+        also, found = warned(fast, x)
+        assert also <= said
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
