@@ -480,8 +480,8 @@ SERIAL = 10_000
 
 def all_finite(x: Any) -> bool:
     """Whether no element is infinite or nan; may say no where the squares overflow."""
-    if isinstance(x, float):
-        return math.isfinite(x)
+    if isinstance(x, float | complex):
+        return cmath.isfinite(x)
     # One pass by BLAS, without a temporary array; infinities and nans survive the sum. Unlike `dot`
     # `vdot` does not warn of squares that overflow, which nobody asked for.
     flat = x.ravel("K")

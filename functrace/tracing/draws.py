@@ -5,19 +5,21 @@ examples of a map and in all trips of a loop. NumPy tells nobody of a draw, but 
 changes by it. The generators that a function can reach by a few steps are found before it is
 recorded, and their states are compared whenever a number or an array is captured, and at the end.
 One that is made without a seed while a function is recorded is seen when NumPy asks the system for
-its seed. One that is made with a seed draws the same numbers at each call in NumPy, too.
+its seed. One that is made with a seed draws the same numbers at each call in NumPy, too, and so does
+one that the function gives a seed or a state.
 """
 
 from __future__ import annotations
 
 import ast
+import dis
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from ctypes import c_uint64
 from importlib import import_module
-from types import FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -45,9 +47,11 @@ class _Watch:
     def __init__(self) -> None:
         self._known: dict[int, _Watched] = {}
         self._told: set[tuple[str, int]] = set()
+        self._functions: list[Callable[..., Any]] = []
 
     def add(self, f: Callable[..., Any]) -> None:
         """Watch what a function can reach, and the generator behind functions of numpy.random."""
+        self._functions.append(f)
         found = reached(f)
         module = _module_of(found)
         if module is not None:
@@ -68,6 +72,8 @@ class _Watch:
             if state == watched.state:
                 continue
             watched.state = state
+            if any(map(_gives_a_seed, self._functions)):  # to ask takes a while
+                continue
             name = type(watched.generator).__name__
             self._tell(f"Numbers were drawn from a {name} of numpy.random", file, line)
 
@@ -182,6 +188,24 @@ def _module_of(found: Sequence[Any]) -> Any:
     ):
         return import_module("numpy.random")
     return module
+
+
+def _gives_a_seed(f: Callable[..., Any]) -> bool:
+    """Whether a function, or one that it can reach, gives a generator a seed or a state."""
+    return any(isinstance(x, FunctionType) and _calls_seed(x.__code__) for x in reached(f))
+
+
+def _calls_seed(code: CodeType) -> bool:
+    """Whether it calls what is named so; an attribute that is only read may be anything."""
+    is_named = not {"seed", "set_state"}.isdisjoint(code.co_names)
+    return (
+        is_named
+        and any(
+            instruction.argval in ("seed", "set_state")
+            and (instruction.opname == "LOAD_METHOD" or "NULL" in instruction.argrepr)
+            for instruction in dis.get_instructions(code)
+        )
+    ) or any(isinstance(x, CodeType) and _calls_seed(x) for x in code.co_consts)
 
 
 class _SystemSeed:

@@ -3,6 +3,7 @@
 import linecache
 import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -181,6 +182,21 @@ def seeded(x):
     return x + legacy(seed).rand(3) + legacy(seed=5).rand(3)
 
 
+def with_the_shared_generator_seeded(x):
+    np.random.seed(3)  # noqa: NPY002
+    return x + np.random.rand(len(x))  # noqa: NPY002
+
+
+def with_a_generator_seeded(x):
+    LEGACY.seed(4)
+    return x + LEGACY.rand(len(x))
+
+
+def with_a_state(x):
+    LEGACY.set_state(np.random.RandomState(7).get_state())
+    return x + LEGACY.rand(len(x))
+
+
 NOTHING_KEPT = {
     "eval_shape": lambda f: ft.eval_shape(f, X),
     "eval_shape of scan": lambda f: ft.eval_shape(
@@ -211,8 +227,18 @@ def test_there_is_no_warning_where_what_is_recorded_is_dropped(mode, f):
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
-def test_a_generator_with_a_seed_draws_the_same_numbers_anyway(recording):
-    RECORDINGS[recording](seeded)  # warnings are errors
+@pytest.mark.parametrize(
+    "f", [seeded, with_the_shared_generator_seeded, with_a_generator_seeded, with_a_state]
+)
+def test_a_generator_with_a_seed_draws_the_same_numbers_anyway(f, recording):
+    RECORDINGS[recording](f)  # warnings are errors
+
+
+def test_a_seed_that_is_only_an_attribute_is_given_to_no_generator():
+    settings = SimpleNamespace(seed=3)
+    f = lambda x: x + settings.seed * np.random.rand(3)  # noqa: NPY002
+    with pytest.warns(FrozenDrawWarning):
+        ft.jit(f)(X)
 
 
 def test_what_is_jitted_is_kept_where_all_around_it_is_not():
