@@ -5,8 +5,8 @@ examples of a map and in all trips of a loop. NumPy tells nobody of a draw, but 
 changes by it. The generators that a function can reach by a few steps are found before it is
 recorded, and their states are compared whenever a number or an array is captured, and at the end.
 One that is made without a seed while a function is recorded is seen when NumPy asks the system for
-its seed. One that is made with a seed draws the same numbers at each call in NumPy, too, and so does
-one that the function gives a seed or a state.
+its seed. One that is made with a seed draws the same numbers at each call in NumPy, too, and so
+does one that the function gives a seed or a state.
 """
 
 from __future__ import annotations
