@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from functrace.errors import ArgumentError, FunctraceError
 from functrace.ir.primitive import Primitive
@@ -17,6 +17,32 @@ from functrace.tracing import numpy_warnings
 from functrace.tracing.places import runs_equations
 
 
+class Checking(Protocol):
+    """What makes functions that see themselves whether they are given what they take."""
+
+    def checked(self, classes: Sequence[type], miss: object) -> Callable[..., Any]:
+        """Make a function of the inputs, to the tuple of outputs.
+
+        Args:
+            classes: The class that each argument must have, as well as the type of the input.
+            miss: What is returned for any other call.
+        """
+        ...
+
+    def guard(
+        self, classes: Sequence[type], miss: object, unless: list[Any], is_single: bool
+    ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+        """Make a function of the tuple of inputs, and of keywords, of which there must be none.
+
+        Args:
+            classes: As for `checked`.
+            miss: As for `checked`.
+            unless: While it is not empty, any call is another one.
+            is_single: Whether the one output itself is returned, and not a tuple.
+        """
+        ...
+
+
 class Executable(NamedTuple):
     """A Program made ready to run.
 
@@ -24,10 +50,13 @@ class Executable(NamedTuple):
         run: Takes the Program's inputs, plain arrays or scalars that fit their types, and returns
             the outputs as a tuple.
         source: What runs, as text that a person can read.
+        checking: What makes functions that do the same, if it costs them nothing to see whether
+            arguments fit.
     """
 
     run: Callable[..., tuple[Any, ...]]
     source: str
+    checking: Checking | None = None
 
 
 Lowering = Callable[[Equation], Callable[..., Any] | None]

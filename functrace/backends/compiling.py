@@ -44,10 +44,11 @@ def compiled(
         name: The name of the function in the source, if it can be one.
         backend: The name of the backend; by default the one that is asked here.
     """
-    if _tells_apart(program):  # it may have to be run once more
-        donated = frozenset()
-    made = _executable(program, backend or chosen(), donated, name)
-    return made._replace(run=_run(program, made))
+    if not _tells_apart(program):
+        return _executable(program, backend or chosen(), donated, name)
+    # It may have to be run once more.
+    made = _executable(program, backend or chosen(), frozenset(), name)
+    return made._replace(run=_run(program, made), checking=None)
 
 
 def simplified(program: Program, backend: str | None = None) -> Program:
@@ -94,7 +95,8 @@ def _executable(
         with collecting_less_often:
             made = asked.compile(program, donated, name)
         if not asked.separates:
-            made = made._replace(run=_separating(made.run, program, donated, asked))
+            run = _separating(made.run, program, donated, asked)
+            made = made._replace(run=run, checking=None)
         program.derived[key] = made
     return program.derived[key]
 

@@ -13,7 +13,13 @@ compares what must be the same, and puts the output together by a literal::
                 n1,
                 n2,
             ) = args  # or an exception
-            if type(n1) is not dict or len(n1) != 2:
+            if type(n1) is not dict:
+                return MISS
+            (
+                n5,
+                n6,
+            ) = n1
+            if type(n5) is not str or type(n6) is not str:
                 return MISS
             n3 = n1["W"]
             n4 = n1["b"]
@@ -26,6 +32,9 @@ compares what must be the same, and puts the output together by a literal::
         return {"loss": o1}
 
 A guard says MISS wherever it is not sure, and then the general way decides.
+
+Machine code looks at its arguments in any case. There a guard takes the arguments apart only; where
+these are the leaves themselves, it is machine code as a whole.
 """
 
 from __future__ import annotations
@@ -41,6 +50,7 @@ from typing import Any, Final
 import numpy as np
 
 from functrace import tree
+from functrace.backends.backend import Checking
 from functrace.ir.types import WEAK_DTYPES
 from functrace.transforms.batch import no_shortcuts
 from functrace.tree.kinds import (
@@ -80,7 +90,6 @@ _GLOBALS: Final[dict[str, Any]] = {
     "OrderedDict": OrderedDict,
     "defaultdict": defaultdict,
     "identity": identity,
-    "are_strings": are_strings,
     "sorted_keys": sorted_keys,
 }
 
@@ -105,6 +114,7 @@ def make_guard(
     output: tree.Structure,
     static: Sequence[tuple[int | str, Any, Hashable]] = (),
     row_major: Sequence[int] = (),
+    checking: Checking | None = None,
 ) -> Guard | None:
     """Generate the guard for calls like this one.
 
@@ -116,6 +126,7 @@ def make_guard(
         output: The structure of the output.
         static: Position or name, value and identity of each static argument.
         row_major: The numbers of the leaves that must lie in this order.
+        checking: What makes functions as ``run`` that check their arguments, if there is such.
 
     Returns:
         The guard; None if there can be none.
@@ -128,7 +139,15 @@ def make_guard(
         or not can_be_guarded(leaves)
     ):
         return None
-    writer = _Writer()
+    if row_major:  # which only the guard knows of
+        checking = None
+    classes = tuple(map(type, leaves))
+    if checking is not None and not static and _are_leaves(arguments.node, output.node):
+        is_single = output.node is LEAF_NODE
+        return checking.guard(classes, MISS, no_shortcuts, is_single)
+    if checking is not None:
+        run = checking.checked(classes, MISS)
+    writer = _Writer(checking is not None)
     source = writer.guard(leaves, arguments.node, output.node, static, row_major)
     local: dict[str, Any] = {}
     exec(_compiled(source), _GLOBALS, local)  # noqa: S102  (written here, from types and keys)
@@ -140,6 +159,15 @@ def _compiled(source: str) -> CodeType:
     return compile(source, _FILE, "exec")
 
 
+def _are_leaves(arguments: Node, output: Node) -> bool:
+    """Whether arguments are positional leaves, and the output is one or a tuple of some."""
+    args, kwargs = child_nodes(arguments)
+    if child_nodes(kwargs) or (output is not LEAF_NODE and output[0] is not TUPLE):
+        return False
+    outputs = () if output is LEAF_NODE else child_nodes(output)
+    return all(node is LEAF_NODE for node in (*child_nodes(args), *outputs))
+
+
 def _depth(node: Node) -> int:
     if node is LEAF_NODE:
         return 0
@@ -147,9 +175,14 @@ def _depth(node: Node) -> int:
 
 
 class _Writer:
-    """Writes one guard; what has no literal in the source is a constant with a name."""
+    """Writes one guard; what has no literal in the source is a constant with a name.
 
-    def __init__(self) -> None:
+    Attributes:
+        is_checked: Whether what runs checks the leaves.
+    """
+
+    def __init__(self, is_checked: bool) -> None:
+        self.is_checked = is_checked
         self.lines: list[str] = []
         self.constants: list[Any] = []
         self.leaves: list[str] = []
@@ -169,12 +202,17 @@ class _Writer:
         self._take_call(args, kwargs, static)
         opening, self.lines = self.lines, []
         for name, leaf in zip(self.leaves, leaves, strict=True):
-            self._check_leaf(name, leaf)
+            if not self.is_checked:
+                self._check_leaf(name, leaf)
         for number in row_major:
             if not np.shape(leaves[number]):  # their class was looked at
                 continue
             self._require_not(f"not {self.leaves[number]}.flags.c_contiguous")
         call = f"run({', '.join(self.leaves)})"
+        if self.is_checked:
+            self.lines.append(f"outputs = {call}")
+            self._require_not("outputs is MISS")
+            call = "outputs"
         outputs = iter([f"o{number}" for number in range(1, _count(output) + 1)])
         names = [f"o{number}, " for number in range(1, _count(output) + 1)]
         result = self._literal(output, outputs)
@@ -258,7 +296,7 @@ class _Writer:
     def _take_dict(self, name: str, node: Node, children: Sequence[str]) -> None:
         kind, aux, count = node[:3]
         cls: str = kind.cls.__name__
-        self._require_not(f"type({name}) is not {cls} or len({name}) != {count}")
+        self._require_not(f"type({name}) is not {cls}")
         keys = aux
         if kind is DEFAULTDICT:
             factory, keys = aux
@@ -269,9 +307,13 @@ class _Writer:
                 self._require_not(f"{self._constant(key)} not in {name}")
         if kind is ORDERED_DICT:  # its order is part of its structure
             self._require_not(f"(*{name},) != {self._constant(keys)}")
-        if are_strings(map(type, keys)):
-            self._require_not(f"not are_strings(map(type, {name}))")
+        if are_strings(map(type, keys)):  # and these are found below: they are the same
+            found = [self._fresh() for _ in keys]
+            self._unpack(found, name)
+            if found:
+                self._require_not(" or ".join([f"type({key}) is not str" for key in found]))
         else:
+            self._require_not(f"len({name}) != {count}")
             found = self._fresh()
             in_order = f"(*{name},)" if kind is ORDERED_DICT else f"sorted_keys({name})"
             self.lines.append(f"{found} = {in_order}")

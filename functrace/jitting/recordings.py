@@ -164,7 +164,13 @@ class Entry:
                 None
                 if key.axes or key.strides
                 else make_guard(
-                    self.run, leaves, key.structure, self.structure, key.static, self.row_major
+                    self.run,
+                    leaves,
+                    key.structure,
+                    self.structure,
+                    key.static,
+                    self.row_major,
+                    None if self.donated else self.executable.checking,
                 )
             )
         return self.guards.get(kinds)

@@ -13,6 +13,7 @@ import functrace as ft
 from functrace import tree
 from functrace.ir.types import type_of
 from functrace.jitting.guards import MISS, make_guard
+from functrace.transforms.batch import no_shortcuts
 from functrace.tree.sameness import identity
 from tests.tree.containers import (
     DictSubclass,
@@ -42,9 +43,36 @@ calls = st.tuples(
 )
 
 
-def guard_of(args, kwargs=None, run=lambda *leaves: leaves, output=None, static=()):
+class Checking:
+    """What makes functions that check their arguments, in Python."""
+
+    def __init__(self, run, leaves):
+        self.run = run
+        self.types = list(map(type_of, leaves))
+
+    def checked(self, classes, miss):
+        def run(*args):
+            fits = list(map(type, args)) == list(classes) and list(map(type_of, args)) == self.types
+            return self.run(*args) if fits else miss
+
+        return run
+
+    def guard(self, classes, miss, unless, is_single):
+        checked = self.checked(classes, miss)
+
+        def run(args, kwargs):
+            result = miss if kwargs or unless else checked(*args)
+            return result[0] if is_single and result is not miss else result
+
+        return run
+
+
+def guard_of(
+    args, kwargs=None, run=lambda *leaves: leaves, output=None, static=(), is_checked=False
+):
     leaves, structure = tree.flatten((args, kwargs or {}))
-    return make_guard(run, leaves, structure, output or structure, static)
+    checking = Checking(run, leaves) if is_checked else None
+    return make_guard(run, leaves, structure, output or structure, static, (), checking)
 
 
 def is_same(tree_, other):
@@ -53,10 +81,10 @@ def is_same(tree_, other):
     return structure == structure_of_other and all(map(lambda a, b: a is b, leaves, others))
 
 
-@given(calls, calls)
+@given(calls, calls, st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_a_guard_passes_the_calls_of_its_kind_only(call, other):
-    guard = guard_of(*call)
+def test_a_guard_passes_the_calls_of_its_kind_only(call, other, is_checked):
+    guard = guard_of(*call, is_checked=is_checked)
     assert is_same(guard(*call), call)
     leaves, structure = tree.flatten(call)
     others, structure_of_other = tree.flatten(other)
@@ -71,10 +99,10 @@ def test_a_guard_passes_the_calls_of_its_kind_only(call, other):
         assert is_same(result, other)
 
 
-@given(calls, st.data())
+@given(calls, st.data(), st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_other_leaves_pass_where_their_types_are_the_same(call, data):
-    guard = guard_of(*call)
+def test_other_leaves_pass_where_their_types_are_the_same(call, data, is_checked):
+    guard = guard_of(*call, is_checked=is_checked)
     leaves, structure = tree.flatten(call)
     others = list(leaves)
     if others:
@@ -86,12 +114,30 @@ def test_other_leaves_pass_where_their_types_are_the_same(call, data):
     assert (guard(*other) is not MISS) == is_alike
 
 
-@given(calls, calls)
+@given(calls, calls, st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_a_guard_makes_the_output(call, output):
+def test_a_guard_makes_the_output(call, output, is_checked):
     outputs, structure = tree.flatten(output)
-    guard = guard_of(*call, run=lambda *leaves: tuple(outputs), output=structure)
+    run = lambda *leaves: tuple(outputs)
+    guard = guard_of(*call, run=run, output=structure, is_checked=is_checked)
     assert is_same(guard(*call), output)
+
+
+@pytest.mark.parametrize("output", [np.ones(3), (np.ones(3),), (np.ones(3), 2.5), ()], ids=repr)
+def test_where_arguments_are_leaves_what_checks_them_is_the_guard(output):
+    args = (np.ones(3), 2.5)
+    outputs, structure = tree.flatten(output)
+    checking = Checking(lambda *leaves: tuple(outputs), args)
+    made = []
+    checking.guard = lambda *given: made.append(given) or (lambda args, kwargs: "it")
+    arguments = tree.flatten((args, {}))[1]
+    guard = make_guard(None, args, arguments, structure, checking=checking)
+    assert guard(args, {}) == "it"
+    is_single = isinstance(output, np.ndarray)
+    assert made == [((np.ndarray, float), MISS, no_shortcuts, is_single)]
+    in_dict = tree.flatten((args, {"x": 2.5}))
+    assert make_guard(None, in_dict[0], in_dict[1], structure, checking=checking)(args, {}) is MISS
+    assert len(made) == 1
 
 
 @given(trees(leaf), trees(leaf))

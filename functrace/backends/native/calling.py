@@ -28,7 +28,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import is_
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -36,6 +36,14 @@ from functrace.backends.memory import MOST_KEPT, MOST_KEPT_BY_ALL, Workspace
 from functrace.backends.native.entry import IS_LONG, IS_SINGLE, ON_STACK, RECORD, TABLE, Given, Made
 from functrace.backends.native.objects import PYTHON, runtime
 from functrace.ir.types import ArrayType
+
+
+class Addresses(Protocol):
+    """What owns machine code."""
+
+    def address(self, name: str) -> int:
+        """Where a function begins."""
+        ...
 
 
 class Output(NamedTuple):
@@ -81,57 +89,45 @@ def _memory(size: int) -> Memory | None:
     return Memory(size) if size > ON_STACK and fits else None
 
 
-# The table of one function
+# Records of the table
 
-_Record = tuple[int, int, Any, Any, tuple[int, ...]]
-"""Kind, number, NumPy's object, Python's class, and shape; all these objects live for ever."""
+_Record = tuple[int, int, int, int, tuple[int, ...]]
+"""Kind, number, NumPy's object, Python's class, shape. These objects live for ever."""
 
-
-def _table(
-    name: int,
-    kernel: int,
-    inputs: Sequence[ArrayType],
-    outputs: Sequence[Output],
-    memory: int,
-    options: int,
-    kept: int,
-) -> bytes:
-    counts = len(inputs), len(outputs)
-    head = (ctypes.addressof(runtime()), kernel, *counts, memory, options, name, kept)
-    records = [_given(type) for type in inputs] + [_made(output) for output in outputs]
-    lengths: list[int] = []
-    begin = TABLE.size + RECORD.size * len(records)
-    parts = [TABLE.pack(*head)]
-    for kind, number, of_numpy, of_python, shape in records:
-        where = begin + 8 * len(lengths)
-        lengths += shape
-        parts.append(RECORD.pack(kind, number, id(of_numpy), id(of_python), len(shape), where))
-    return b"".join([*parts, struct.pack(f"{len(lengths)}q", *lengths)])
+_NEVER: Final = 0xFFFFFFFF  # the number of no dtype: it is no array
+_NONE: Final = 0  # no class
 
 
 def _given(type: ArrayType) -> _Record:
+    """An input that may be given as anything that has its value."""
     shape, cls, of_python = type.shape, type.dtype.type, PYTHON.get(type.dtype)
     if shape:
-        kind = Given.ARRAY
-    elif of_python is int:
-        kind = Given.INTEGER
-    elif of_python is bool:
-        kind = Given.TRUTH
-    else:
-        return Given.NUMBER, type.dtype.num, cls, of_python or cls, shape
-    return kind, type.dtype.num, cls, cls, shape
+        return Given.ARRAY, type.dtype.num, _NONE, _NONE, shape
+    if of_python is int or of_python is bool:
+        kind = Given.INTEGER if of_python is int else Given.TRUTH
+        return kind, type.dtype.num, id(cls), _NONE, shape
+    return Given.NUMBER, type.dtype.num, id(cls), id(of_python or cls), shape
+
+
+def _given_as(type: ArrayType, cls: type) -> _Record:
+    """An input that is given as one class only."""
+    if cls is np.ndarray:
+        return Given.ARRAY, type.dtype.num, _NONE, _NONE, type.shape
+    if cls is int or cls is bool:
+        return Given.INTEGER if cls is int else Given.TRUTH, _NEVER, _NONE, _NONE, ()
+    return Given.NUMBER, _NEVER, id(cls), _NONE, ()
 
 
 def _made(output: Output) -> _Record:
     (shape, dtype, weak), cls = output.type, output.type.dtype.type
     if shape or output.is_array:
         # An equal dtype may be an object of its own, which goes.
-        return Made.ARRAY, dtype.num, np.dtype(cls), None, shape
+        return Made.ARRAY, dtype.num, id(np.dtype(cls)), _NONE, shape
     if weak:
         kinds = {"b": Made.TRUTH, "i": Made.INTEGER, "f": Made.FLOAT, "c": Made.COMPLEX}
-        return kinds[dtype.kind], dtype.itemsize, cls, None, shape
+        return kinds[dtype.kind], dtype.itemsize, _NONE, _NONE, shape
     kind = Made.NUMPY_TRUTH if dtype.kind == "b" else Made.SCALAR
-    return kind, dtype.itemsize, cls, None, shape
+    return kind, dtype.itemsize, id(cls), _NONE, shape
 
 
 # The builtin
@@ -155,6 +151,119 @@ _new_builtin: Final = ctypes.PYFUNCTYPE(
 )(("PyCFunction_NewEx", ctypes.pythonapi))
 
 
+class MachineFunction:
+    """A machine function, and what builtins need of it.
+
+    Attributes:
+        entries: The machine code of `functrace.backends.native.entry.text`.
+        name: What builtins are called.
+        inputs: The types of the inputs.
+        outputs: The outputs.
+    """
+
+    def __init__(
+        self,
+        entries: Addresses,
+        address: int,
+        name: str,
+        inputs: Sequence[ArrayType],
+        outputs: Sequence[Output],
+        by_numpy: Callable[..., Any],
+        *,
+        memory: int = 0,
+        is_long: bool = False,
+        keep: Sequence[Any] = (),
+    ) -> None:
+        """Take all together.
+
+        Args:
+            entries: The machine code of `functrace.backends.native.entry.text`.
+            address: The address of the machine function. It returns 0 if all went well.
+            name: What builtins are called.
+            inputs: The types of the inputs, with dtypes of
+                `functrace.backends.native.objects.DTYPES`.
+            outputs: The outputs.
+            by_numpy: Takes the same arguments and returns the tuple of outputs, by NumPy.
+            memory: How many bytes of working memory the machine function asks for. They are aligned
+                to 64 bytes, and may hold anything.
+            is_long: Whether the machine function runs for so long that other threads should have
+                the GIL meanwhile.
+            keep: What must live as long as a builtin, such as what owns the machine code.
+        """
+        self.entries = entries
+        self.name = name
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self._by_numpy = by_numpy
+        self._label = ctypes.create_string_buffer(name.encode())
+        self._memory = _memory(memory)
+        self._options = IS_LONG * is_long
+        slot = 0 if self._memory is None else ctypes.addressof(self._memory.slot)
+        self._head = (address, memory, ctypes.addressof(self._label), slot)
+        self._keep = (entries, self._label, self._memory, *keep)
+
+    def callable(self) -> Callable[..., tuple[Any, ...]]:
+        """A builtin of the inputs.
+
+        Returns:
+            A function of arrays and scalars, to the tuple of outputs. These share no memory with
+            anything.
+
+        Raises:
+            TypeError: When it is called with another number of arguments.
+        """
+        table = self._table([_given(type) for type in self.inputs], self._options)
+        return self._builtin("call", table, partial(prepared, self.inputs), self._by_numpy)
+
+    def checked(self, classes: Sequence[type], miss: object) -> Callable[..., Any]:
+        """A builtin as `functrace.backends.backend.Checking` has it."""
+        return self._builtin("call", *self._strict(classes, miss), self._by_numpy)
+
+    def guard(
+        self, classes: Sequence[type], miss: object, unless: list[Any], is_single: bool
+    ) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+        """A builtin as `functrace.backends.backend.Checking` has it."""
+        by_numpy = partial(_only, self._by_numpy) if is_single else self._by_numpy
+        strict = self._strict(classes, miss, IS_SINGLE * is_single)
+        return self._builtin("guard", *strict, by_numpy, unless, miss)
+
+    def _strict(
+        self, classes: Sequence[type], miss: object, options: int = 0
+    ) -> tuple[bytes, Callable[..., Any]]:
+        records = [_given_as(*kind) for kind in zip(self.inputs, classes, strict=True)]
+        table = self._table(records, self._options | options)
+        return table, partial(_prepared_or, miss, self.inputs, tuple(classes))
+
+    def _table(self, inputs: list[_Record], options: int) -> bytes:
+        address, memory, label, slot = self._head
+        records = inputs + [_made(output) for output in self.outputs]
+        lengths: list[int] = []
+        begin = TABLE.size + RECORD.size * len(records)
+        counts = len(self.inputs), len(self.outputs)
+        where = ctypes.addressof(runtime())
+        parts = [TABLE.pack(where, address, *counts, memory, options, label, slot)]
+        for kind, number, of_numpy, of_python, shape in records:
+            where = begin + 8 * len(lengths)
+            lengths += shape
+            parts.append(RECORD.pack(kind, number, of_numpy, of_python, len(shape), where))
+        return b"".join([*parts, struct.pack(f"{len(lengths)}q", *lengths)])
+
+    def _builtin(self, entry: str, *state: Any) -> Any:
+        method = _Method(
+            ctypes.addressof(self._label), self.entries.address(entry), _FASTCALL, None
+        )
+        # The entry reads the first ones by their position. The builtin refers to this tuple, and
+        # nothing in it to the builtin: both go with the last reference.
+        return _new_builtin(ctypes.addressof(method), (*state, method, self._keep), None)
+
+
+class _At(NamedTuple):
+    call: int
+
+    def address(self, name: str) -> int:
+        return self.call
+
+
 def make_callable(
     call: int,
     kernel: int,
@@ -164,43 +273,27 @@ def make_callable(
     fallback: Callable[..., Any],
     *,
     memory: int = 0,
-    is_single: bool = False,
     is_long: bool = False,
     keep: Sequence[Any] = (),
-) -> Callable[..., Any]:
-    """Make a builtin from a machine function.
+) -> Callable[..., tuple[Any, ...]]:
+    """`MachineFunction.callable`, where there is only the address of ``@call``."""
+    function = MachineFunction(
+        _At(call),
+        kernel,
+        name,
+        inputs,
+        outputs,
+        fallback,
+        memory=memory,
+        is_long=is_long,
+        keep=keep,
+    )
+    return function.callable()
 
-    Args:
-        call: The address of ``@call``, made from `functrace.backends.native.entry.text`.
-        kernel: The address of the machine function. It returns 0 if all went well.
-        name: What the builtin is called.
-        inputs: The types of the inputs, with dtypes of `functrace.backends.native.objects.DTYPES`.
-        outputs: The outputs.
-        fallback: Takes the same arguments and returns the same, by NumPy.
-        memory: How many bytes of working memory the machine function asks for. They are aligned
-            to 64 bytes, and may hold anything.
-        is_single: Whether the one output itself is returned, and not a tuple.
-        is_long: Whether the machine function runs for so long that other threads should have the
-            GIL meanwhile.
-        keep: What must live as long as the builtin, such as what owns the machine code.
 
-    Returns:
-        A function of arrays and scalars. It returns the outputs as a tuple, or the only one; they
-        share no memory with anything.
-
-    Raises:
-        TypeError: When it is called with another number of arguments.
-    """
-    label = ctypes.create_string_buffer(name.encode())
-    options = IS_SINGLE * is_single + IS_LONG * is_long
-    kept = _memory(memory)
-    slot = 0 if kept is None else ctypes.addressof(kept.slot)
-    table = _table(ctypes.addressof(label), kernel, inputs, outputs, memory, options, slot)
-    method = _Method(ctypes.addressof(label), call, _FASTCALL, None)
-    # What is called reads the first three. The builtin refers to this tuple, and nothing in it to
-    # the builtin: both go with the last reference.
-    state = (partial(prepared, tuple(inputs)), fallback, table, label, method, kept, *keep)
-    return _new_builtin(ctypes.addressof(method), state, None)
+def _only(function: Callable[..., tuple[Any, ...]], *args: Any) -> Any:
+    (output,) = function(*args)
+    return output
 
 
 def prepared(types: Sequence[ArrayType], *args: Any) -> tuple[Any, ...] | None:
@@ -236,3 +329,15 @@ def _prepared(type_: ArrayType, x: Any) -> Any:
     if isinstance(x, np.generic) and kind.__module__ == "numpy" and x.dtype == dtype:
         return dtype.type(x)
     return None
+
+
+def _prepared_or(
+    miss: object, types: Sequence[ArrayType], classes: Sequence[type], *args: Any
+) -> Any:
+    """As `prepared`, where arguments are of these classes and have exactly the inputs' types."""
+    for type_, cls, x in zip(types, classes, args, strict=True):
+        if type(x) is not cls:
+            return miss
+        if cls is np.ndarray and (x.shape != type_.shape or x.dtype != type_.dtype):
+            return miss
+    return prepared(types, *args)

@@ -139,7 +139,7 @@ _AGAIN: Final = 1 << 62  # in the count of arguments: they were prepared already
 _BODY: Final = f"""
 define ptr @call(ptr %self, ptr %args, i64 %given) noinline optnone {{
   %overflow = alloca i32
-  %table.at = getelementptr i8, ptr %self, i64 {ITEMS + 16}
+  %table.at = getelementptr i8, ptr %self, i64 {ITEMS}
   %table.object = load ptr, ptr %table.at
   %table = getelementptr i8, ptr %table.object, i64 {CHARACTERS}
   %runtime = load ptr, ptr %table
@@ -570,6 +570,42 @@ miscounted:
 
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
+; As `call`, with a tuple of arguments and a dict, as guards are given. The result is an object that
+; means none where there are others than there should be, and while a list is not empty.
+define ptr @guard(ptr %self, ptr %both, i64 %given) noinline optnone {{
+  %table.at = getelementptr i8, ptr %self, i64 {ITEMS}
+  %table.object = load ptr, ptr %table.at
+  %table = getelementptr i8, ptr %table.object, i64 {CHARACTERS}
+  %runtime = load ptr, ptr %table
+  %inputs.at = getelementptr %table, ptr %table, i64 0, i32 2
+  %inputs.count = load i64, ptr %inputs.at
+  %list.at = getelementptr i8, ptr %self, i64 {ITEMS + 24}
+  %list = load ptr, ptr %list.at
+  %list.count.at = getelementptr i8, ptr %list, i64 {HEADER}
+  %list.count = load i64, ptr %list.count.at
+  %args = load ptr, ptr %both
+  %count.at = getelementptr i8, ptr %args, i64 {HEADER}
+  %count = load i64, ptr %count.at
+  %keywords.at = getelementptr i8, ptr %both, i64 8
+  %keywords = load ptr, ptr %keywords.at
+  %keywords.count.at = getelementptr i8, ptr %keywords, i64 {HEADER}
+  %keywords.count = load i64, ptr %keywords.count.at
+  %more = sub i64 %count, %inputs.count
+  %some = or i64 %list.count, %keywords.count
+  %others = or i64 %more, %some
+  %is_kind = icmp eq i64 %others, 0
+  br i1 %is_kind, label %known, label %unknown
+known:
+  %items = getelementptr i8, ptr %args, i64 {ITEMS}
+  %result = call ptr @call(ptr %self, ptr %items, i64 %count)
+  ret ptr %result
+unknown:
+  %none.at = getelementptr i8, ptr %self, i64 {ITEMS + 32}
+  %none = load ptr, ptr %none.at
+  call void $Py_IncRef(ptr %none)
+  ret ptr %none
+}}
+
 ; Let go of objects; null is none.
 define internal void @release(ptr %runtime, ptr %objects, i64 %count) noinline optnone {{
 start:
@@ -591,27 +627,33 @@ done:
 ; What the function that NumPy runs makes of the arguments.
 define internal ptr @fall_back(
     ptr %runtime, ptr %self, ptr %args, i64 %count) noinline optnone {{
-  %function.at = getelementptr i8, ptr %self, i64 {ITEMS + 8}
+  %function.at = getelementptr i8, ptr %self, i64 {ITEMS + 16}
   %function = load ptr, ptr %function.at
   %result = call ptr $PyObject_Vectorcall(ptr %function, ptr %args, i64 %count, ptr null)
   ret ptr %result
 }}
 
-; The same call with arguments that lie as they should, where they can be made so.
+; The same call with arguments that lie as they should, where they can be made so; what is no tuple
+; is the result.
 define internal ptr @call_again(
     ptr %runtime, ptr %self, ptr %args, i64 %given) noinline optnone {{
   %count = and i64 %given, {_AGAIN - 1}
   %is_first = icmp eq i64 %given, %count
   br i1 %is_first, label %first, label %last
 first:
-  %function.at = getelementptr i8, ptr %self, i64 {ITEMS}
+  %function.at = getelementptr i8, ptr %self, i64 {ITEMS + 8}
   %function = load ptr, ptr %function.at
   %prepared = call ptr $PyObject_Vectorcall(ptr %function, ptr %args, i64 %count, ptr null)
   %is_error = icmp eq ptr %prepared, null
   br i1 %is_error, label %error, label %known
 known:
   %is_none = icmp eq ptr %prepared, $None
-  br i1 %is_none, label %none, label %again
+  br i1 %is_none, label %none, label %some
+some:
+  %class.at = getelementptr i8, ptr %prepared, i64 {CLASS}
+  %class = load ptr, ptr %class.at
+  %is_tuple = icmp eq ptr %class, $tuple
+  br i1 %is_tuple, label %again, label %instead
 again:
   %items = getelementptr i8, ptr %prepared, i64 {ITEMS}
   %marked = or i64 %count, {_AGAIN}
@@ -621,6 +663,8 @@ again:
 none:
   call void $Py_DecRef(ptr %prepared)
   br label %last
+instead:
+  ret ptr %prepared
 last:
   %numpys = call ptr @fall_back(ptr %runtime, ptr %self, ptr %args, i64 %count)
   ret ptr %numpys
@@ -633,7 +677,10 @@ error:
 
 
 def text() -> str:
-    """The text of LLVM IR of what Python calls, ``@call``. No address of this process is in it."""
+    """The text of LLVM IR of what Python calls, ``@call`` and ``@guard``.
+
+    No address of this process is in it.
+    """
     status = _STATUS[MACHINES[platform.machine().lower()]]
     return _TYPES + status + _with_loads(_BODY)
 

@@ -89,6 +89,7 @@ def is_supported() -> bool:
         and all(_holds(dtype.type(1)) for dtype in DTYPES)
         and all(map(_holds, (2.5, 2.5j)))
         and _word(("item", None), ITEMS) == id("item")
+        and all(_word(x, HEADER) == len(x) for x in ((2, 3, 4), [2, 3], {}, {2: 3}))
         and ctypes.string_at(id(b"bytes") + CHARACTERS, 6) == b"bytes\0"
         and len({_allocator(dtype.type) for dtype in DTYPES}) == 1
     )
@@ -143,6 +144,7 @@ _OBJECTS: Final[dict[str, Any]] = {
     "numpy.True": np.True_,
     "numpy.False": np.False_,
     "int": int,
+    "tuple": tuple,
     "ndarray": np.ndarray,
 }
 

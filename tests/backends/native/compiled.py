@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from functrace.backends.native import entry
-from functrace.backends.native.calling import Output, make_callable
+from functrace.backends.native.calling import MachineFunction, Output
 from functrace.ir.types import ArrayType
 
 llvm = pytest.importorskip("llvmlite.binding")
@@ -40,19 +40,23 @@ def entry_code() -> Code:
     return Code(entry.text())
 
 
-def builtin(text: str, inputs, outputs, fallback, **options: Any) -> Any:
-    """The builtin of a machine function ``@kernel``."""
+def function(text: str, inputs, outputs, by_numpy, **options: Any) -> MachineFunction:
+    """The machine function ``@kernel`` of a text."""
     code = Code(text)
-    return make_callable(
-        entry_code().address("call"),
+    return MachineFunction(
+        entry_code(),
         code.address("kernel"),
         "kernel",
         inputs,
         outputs,
-        fallback,
-        keep=(entry_code(), code),
+        by_numpy,
+        keep=(code,),
         **options,
     )
+
+
+def builtin(text: str, inputs, outputs, by_numpy, **options: Any) -> Any:
+    return function(text, inputs, outputs, by_numpy, **options).callable()
 
 
 def of(shape=(), dtype: Any = np.float64, weak: bool = False) -> ArrayType:

@@ -24,6 +24,7 @@ from tests.backends.native.compiled import (
     builtin,
     copy_of,
     copying,
+    function,
     never,
     of,
 )
@@ -89,12 +90,6 @@ def test_truth_is_the_one_object_for_it():
     assert copier(Output(of((), bool)))(np.True_)[0] is np.True_
     assert copier(Output(of((), bool)))(False)[0] is np.False_
     assert copier(Output(of((), bool, weak=True)))(True)[0] is True
-
-
-def test_one_output_may_come_alone():
-    x = np.arange(3.0)
-    same(copier(Output(of((3,))), is_single=True)(x), x)
-    assert copier(Output(of(weak=True)), is_single=True)(2.5) == 2.5
 
 
 def test_no_outputs_no_inputs():
@@ -220,8 +215,8 @@ class OfFloat(float):
 )
 def test_what_is_no_such_array_goes_to_numpy_as_it_is(given):
     got = []
-    function = copier(Output(of((3,))), fallback=lambda *args: got.append(args) or "NumPy")
-    assert function(given) == "NumPy"
+    called = copier(Output(of((3,))), fallback=lambda *args: got.append(args) or "NumPy")
+    assert called(given) == "NumPy"
     assert got[0][0] is given
 
 
@@ -253,8 +248,8 @@ def test_what_is_no_such_array_goes_to_numpy_as_it_is(given):
 )
 def test_what_is_no_such_scalar_goes_to_numpy_as_it_is(type, given):
     got = []
-    function = copier(Output(type), fallback=lambda *args: got.append(args) or "NumPy")
-    assert function(given) == "NumPy"
+    called = copier(Output(type), fallback=lambda *args: got.append(args) or "NumPy")
+    assert called(given) == "NumPy"
     assert got[0][0] is given
 
 
@@ -277,13 +272,13 @@ def test_other_arguments_stay_as_they_are_where_one_is_prepared():
 
 
 def test_another_number_of_arguments():
-    function = copier(Output(of()), Output(of()))
+    called = copier(Output(of()), Output(of()))
     for given in [(), (1.0,), (1.0, 2.0, 3.0)]:
         message = f"kernel takes 2 arguments, and was given {len(given)}"
         with pytest.raises(TypeError, match=message):
-            function(*given)
+            called(*given)
     with pytest.raises(TypeError, match="no keyword arguments"):
-        function(1.0, y=2.0)
+        called(1.0, y=2.0)
 
 
 def test_where_the_machine_function_fails_numpy_is_asked():
@@ -301,8 +296,9 @@ def test_where_the_machine_function_fails_numpy_is_asked():
         builtin(text, [of((3,))], [Output(of((3,)))], fallback)(x)
 
 
-def divider(fallback=np.divide, **options):
-    return builtin(DIVIDE, [of()] * 2, [Output(of())], fallback, is_single=True, **options)
+def divider(by_numpy=np.divide, **options):
+    divide = builtin(DIVIDE, [of()] * 2, [Output(of())], lambda x, y: (by_numpy(x, y),), **options)
+    return lambda x, y: divide(x, y)[0]
 
 
 @pytest.mark.parametrize("is_long", [False, True])
@@ -344,16 +340,104 @@ def test_flags_of_others_and_for_others():
 @pytest.mark.parametrize("before", [0, 2])
 def test_no_memory_for_an_output(before):
     outputs = [*[Output(of((3,)))] * before, Output(of((1 << 44,)))]
-    function = builtin(f"{HEAD}\n  ret i32 0\n}}", [], outputs, never)
+    called = builtin(f"{HEAD}\n  ret i32 0\n}}", [], outputs, never)
     for _ in range(3):
         with pytest.raises(MemoryError):
-            function()
+            called()
 
 
 def test_no_working_memory():
-    function = copier(Output(of((3,))), memory=1 << 60)
+    called = copier(Output(of((3,))), memory=1 << 60)
     with pytest.raises(MemoryError):
-        function(np.zeros(3))
+        called(np.zeros(3))
+
+
+# Guards
+
+MISS = object()
+
+
+def guard(outputs, classes, by_numpy=never, is_single=False, unless=None):
+    made = function(copy_of(*outputs), [o.type for o in outputs], outputs, by_numpy)
+    return made.guard(classes, MISS, [] if unless is None else unless, is_single)
+
+
+GIVEN = [
+    (of((2, 3)), np.arange(6.0).reshape(2, 3)),
+    (of((0,), np.int8), np.zeros(0, np.int8)),
+    (of(), np.array(2.5)),
+    (of(), np.float64(2.5)),
+    (of(weak=True), 2.5),
+    (of((), np.int64), np.int64(7)),
+    (of((), np.int64, weak=True), 7),
+    (of((), bool), np.True_),
+    (of((), bool, weak=True), True),
+    (of((), np.complex128, weak=True), 2j),
+    (of((), np.float32), np.float32(2.5)),
+]
+
+
+@pytest.mark.parametrize(("type_", "x"), GIVEN, ids=repr)
+def test_guards_pass_calls_of_their_kind_only(type_, x):
+    output = Output(type_, is_array=isinstance(x, np.ndarray))
+    alone, both = guard([output], [type(x)], is_single=True), guard([output] * 2, [type(x)] * 2)
+    same(alone((x,), {}), x)
+    results = both((x, x), {})
+    assert type(results) is tuple
+    for result in results:
+        same(result, x)
+    for _, other in GIVEN:
+        if other is not x:
+            assert alone((other,), {}) is MISS
+            assert both((x, other), {}) is MISS
+    for args, kwargs in [((), {}), ((x, x), {}), ((x,), {"y": x}), ((), {"x": x})]:
+        assert alone(args, kwargs) is MISS
+    if isinstance(x, np.ndarray):
+        for other in (x.view(Subclass), x.astype(">f4"), x[None], x.tolist(), None):
+            assert alone((other,), {}) is MISS
+
+
+def test_guards_pass_arrays_of_their_type_that_lie_in_any_way():
+    x = np.arange(6.0).reshape(2, 3)
+    alone = guard([Output(of((2, 3)))], [np.ndarray], is_single=True)
+    for given in (x.T.copy().T, np.repeat(x, 2, axis=1)[:, ::2], pickle.loads(pickle.dumps(x))):
+        same(alone((given,), {}), x)
+    assert alone((x.astype(">f8"),), {}) is MISS
+
+
+def test_guards_pass_nothing_while_a_list_has_items():
+    unless = []
+    alone = guard([Output(of(weak=True))], [float], is_single=True, unless=unless)
+    assert alone((2.5,), {}) == 2.5
+    unless.append(None)
+    assert alone((2.5,), {}) is MISS
+    unless.pop()
+    assert alone((2.5,), {}) == 2.5
+
+
+def test_guards_ask_numpy_where_machine_code_fails():
+    made = function(DIVIDE, [of(weak=True)] * 2, [Output(of())], lambda x, y: (np.divide(x, y),))
+    divide = made.guard([float, float], MISS, [], True)
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        same(divide((1.0, 0.0), {}), np.float64(np.inf))
+    many = made.guard([float, float], MISS, [], False)
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert many((1.0, 0.0), {}) == (np.inf,)
+    integers = guard([Output(of((), np.int64, weak=True))], [int], lambda x: (x,), True)
+    assert integers((2**70,), {}) == 2**70
+
+
+def test_guards_keep_nothing():
+    x, miss = np.arange(3.0), MISS
+    alone = guard([Output(of((3,)))], [np.ndarray], is_single=True)
+    before = counts([x, miss, None, np.dtype(float)])
+    for _ in range(1000):
+        alone((x,), {})
+        alone((x[::-1],), {})
+        alone((x, x), {})
+        alone((2.5,), {})
+    for first, last in zip(before, counts([x, miss, None, np.dtype(float)]), strict=True):
+        assert abs(last - first) < 50
 
 
 # Working memory
@@ -379,9 +463,9 @@ define i32 @kernel(ptr %inputs, ptr %outputs, ptr %memory) {{
 def test_working_memory_is_there_and_aligned(size, is_long):
     text = FILL.format(size=size, last=size - 1)
     output = Output(of((), np.int8))
-    function = builtin(text, [], [output], never, memory=size, is_long=is_long)
+    called = builtin(text, [], [output], never, memory=size, is_long=is_long)
     for _ in range(10):
-        assert function() == (7,)
+        assert called() == (7,)
 
 
 def filler(size, **options):
@@ -410,9 +494,9 @@ def test_no_more_is_kept_than_may_be(monkeypatch):
 
 
 def test_calls_that_overlap_have_memory_of_their_own():
-    function = filler(2_000_000, is_long=True)
+    called = filler(2_000_000, is_long=True)
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(lambda _: function() == (7,), range(50)))
+        assert all(pool.map(lambda _: called() == (7,), range(50)))
 
 
 # Lives
@@ -508,12 +592,12 @@ class Owner:
 def test_what_it_needs_lives_as_long_as_it_and_no_longer():
     owner = Owner()
     gone = weakref.ref(owner)
-    function = copier(Output(of()))
+    called = copier(Output(of()))
     held = builtin(copying(8), [of()], [Output(of())], lambda x, owner=owner: None)
     del owner
     gc.collect()
     assert gone() is not None
-    assert held(2.5) == function(2.5)
+    assert held(2.5) == called(2.5)
     gc.disable()
     try:
         del held
@@ -535,8 +619,8 @@ def test_it_may_go_while_it_runs():
 
 
 def test_numpy_may_call_it_again():
-    function = copier(Output(of((3,))), fallback=lambda x: function(np.arange(3.0)))
-    same(function(None)[0], np.arange(3.0))
+    called = copier(Output(of((3,))), fallback=lambda x: called(np.arange(3.0)))
+    same(called(None)[0], np.arange(3.0))
 
 
 def test_it_says_its_name():
@@ -548,14 +632,14 @@ def test_it_says_its_name():
 
 def test_ten_threads_call_one_function():
     outputs = [Output(of((50,))), Output(of(weak=True))]
-    function = copier(*outputs, memory=40_000)
+    called = copier(*outputs, memory=40_000)
     arrays = [np.full(50, float(n)) for n in range(10)]
     strided = [np.repeat(x, 2)[::2] for x in arrays]
 
     def work(n):
         for count in range(300):
             given = strided[n] if count % 3 == 0 else arrays[n]
-            array, number = function(given, float(n))
+            array, number = called(given, float(n))
             assert (array == n).all()
             assert number == n
         return True
@@ -564,10 +648,10 @@ def test_ten_threads_call_one_function():
         assert all(pool.map(work, range(10)))
 
 
-def waiting_on(function, x):
+def waiting_on(called, x):
     """Call a function in a thread, and count here until it is done."""
     results = []
-    thread = threading.Thread(target=lambda: results.append(function(x)))
+    thread = threading.Thread(target=lambda: results.append(called(x)))
     count = 0
     thread.start()
     while thread.is_alive():
@@ -610,11 +694,11 @@ def test_what_a_long_function_reads_cannot_go():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_process_calls_it():
-    function = copier(Output(of((3,))), memory=100_000)
+    called = copier(Output(of((3,))), memory=100_000)
     x = np.arange(3.0)
-    function(x)
+    called(x)
     child = os.fork()
     if child == 0:
-        is_same = all((function(given)[0] == x).all() for given in (x, x[::-1].copy()[::-1]))
+        is_same = all((called(given)[0] == x).all() for given in (x, x[::-1].copy()[::-1]))
         os._exit(0 if is_same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
