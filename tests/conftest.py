@@ -11,6 +11,7 @@ os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 
 import pytest
 
+import functrace
 from functrace.ir.checking import check
 from functrace.tracing import tables
 from functrace.tracing.program_recording import ProgramRecording
@@ -51,3 +52,14 @@ def _own_tables():
 def unchecked(monkeypatch):
     """Programs are not checked, which takes too long of those that are nested very deeply."""
     monkeypatch.setattr(ProgramRecording, "program", _unchecked)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", default="numpy", help="what compiles jitted functions")
+
+
+def pytest_configure(config):
+    """Choose the backend for all tests; those that show another one's source are about that."""
+    name = config.getoption("--backend")
+    if name != "numpy":
+        functrace.config.backend = name

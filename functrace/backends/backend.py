@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -184,12 +185,36 @@ def backend_named(name: Any) -> Backend:
         ArgumentError: There is none.
     """
     found = _registered.get(name) if isinstance(name, str) else None
+    if found is None and name == NATIVE:
+        found = _native()
     if found is None:
         raise ArgumentError(
             f"There is no backend {name!r}.",
             advice=f"There are these: {', '.join(map(repr, sorted(_registered)))}.",
         )
     return found
+
+
+NATIVE = "native"
+"""The name of the backend that needs an extra, and is imported where it is asked for."""
+
+
+def _native() -> Backend:
+    """The native backend.
+
+    Raises:
+        ArgumentError: What it needs is not installed.
+    """
+    try:
+        importlib.import_module("functrace.backends.native.backend")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "llvmlite":
+            raise
+        raise ArgumentError(
+            "The native backend compiles by llvmlite, which is not installed.",
+            advice='Install it by: pip install "functrace[native]"',
+        ) from None
+    return _registered[NATIVE]
 
 
 # Which is asked

@@ -1,0 +1,50 @@
+"""The backend that compiles Programs to machine code, and leaves to NumPy what it cannot."""
+
+from __future__ import annotations
+
+from functrace.backends.backend import Backend, Executable, register
+from functrace.backends.classes import classes_of_outputs
+from functrace.backends.native.clusters import Cluster, clusters
+from functrace.backends.native.decomposing import decompose
+from functrace.backends.native.kernels import Compiled, executable, native, why_not, why_not_equation
+from functrace.backends.numpy_passes import simplify
+from functrace.backends.numpy_source import Written
+from functrace.ir.program import Equation, Program
+
+
+class NativeBackend(Backend):
+    """Whole Programs as machine code; else as few parts of them as there can be."""
+
+    name = "native"
+    separates = True
+
+    def compile(self, program: Program, donated: frozenset[int], name: str) -> Executable:
+        """Compile the Program, or its parts, which the source for NumPy calls."""
+        classes = classes_of_outputs(program)
+        simple = decompose(self.simplified(program))
+        if why_not(simple) is None:
+            whole = executable(simple, name, classes)
+            if whole is not None:
+                return whole
+        written = Written(simplify(in_parts(simple)), donated, name, classes)
+        return Executable(written.run, written.source)
+
+
+def in_parts(program: Program) -> Program:
+    """A Program in which parts are operations that machine code does."""
+    equations: list[Equation] = []
+    for part in clusters(program, lambda equation: why_not_equation(equation) is None):
+        if isinstance(part, Cluster):
+            kernel = Compiled(part.program(), "kernel", {})
+            like = part.equations[0]
+            part = like.replaced(
+                primitive=native,
+                inputs=part.inputs,
+                params={"kernel": kernel},
+                outputs=part.outputs,
+            )
+        equations.append(part)
+    return Program(program.inputs, equations, program.outputs)
+
+
+register(NativeBackend())

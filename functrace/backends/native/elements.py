@@ -1,0 +1,272 @@
+"""Loops over the elements of arrays, and what is combined in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.backends.native.elementwise import Expressions
+from functrace.backends.native.memory import View
+from functrace.backends.native.writing import Writer, literal, register_type
+from functrace.ir.types import Shape
+
+DType = np.dtype[Any]
+
+Body = Callable[[list[str], list[str]], tuple[Sequence[str], Sequence[str]]]
+"""Writes what is done at each element: from the numbers that were read, and the places of arrays
+that it reads itself, to the numbers to be written, and to be combined."""
+
+MANY = 4096
+"""Of more numbers in a row the sums of so many are added up by themselves."""
+
+
+class Fold(NamedTuple):
+    """A reduction within a nest.
+
+    Attributes:
+        name: What combines two elements.
+        dtype: Of the result, and of what is combined.
+        target: Where the result goes; with stride 0 along the reduced axes.
+        axes: The reduced axes.
+    """
+
+    name: str
+    dtype: DType
+    target: View
+    axes: frozenset[int]
+
+
+def neutral(name: str, dtype: DType) -> Any:
+    """What changes nothing where it is combined."""
+    if name in ("sum", "any"):
+        return -0.0 if dtype.kind == "f" else 0
+    if name in ("prod", "all"):
+        return 1
+    if dtype.kind == "f":
+        return -np.inf if name == "max" else np.inf
+    if dtype.kind == "b":
+        return name == "min"
+    info = np.iinfo(dtype)
+    return info.min if name == "max" else info.max
+
+
+def combined(write: Writer, name: str, dtype: DType, x: str, y: str) -> str:
+    """Two elements combined; additions may be done in any order."""
+    e = Expressions(write, dtype)
+    if dtype.kind == "f":
+        if name in ("sum", "prod"):
+            word = "fadd" if name == "sum" else "fmul"
+            return e(f"{word} reassoc contract", x, y)
+        return e.intrinsic("maximum" if name == "max" else "minimum", x, y)
+    if dtype.kind == "b":
+        return e("or" if name in ("any", "max", "sum") else "and", x, y)
+    return e.of({"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}[name], x, y)
+
+
+class Elements:
+    """Loops over a domain, as they are written; see `Kernel.nest`."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        domain: Shape,
+        reads: Sequence[View],
+        writes: Sequence[View],
+        folds: Sequence[Fold],
+        body: Callable[[list[str], list[str]], tuple[Sequence[str], Sequence[str]]],
+        places: Sequence[View],
+    ) -> None:
+        self._kernel = kernel
+        self._write = kernel.write
+        self._body = body
+        self._folds = folds
+        views = [*reads, *writes, *places, *(fold.target for fold in folds)]
+        self._lengths, strides, axes = collapsed(
+            domain, [view.strides for view in views], [fold.axes for fold in folds]
+        )
+        views = [v._replace(strides=s) for v, s in zip(views, strides, strict=True)]
+        first, second, third = (
+            len(reads), len(reads) + len(writes), len(reads) + len(writes) + len(places),
+        )  # fmt: skip
+        self._reads, self._writes = views[:first], views[first:second]
+        self._places, self._targets = views[second:third], views[third:]
+        rank = len(self._lengths)
+        # From this loop inwards all axes are reduced, so that a register can hold the sum.
+        self._from = [first_of_all(reduced, rank) for reduced in axes]
+        self._outside = [
+            any(axis < start for axis in reduced)
+            for reduced, start in zip(axes, self._from, strict=True)
+        ]
+        self._cells: list[str | None] = [None] * len(folds)
+        self.results: list[str | None] = [None] * len(folds)
+        for number, fold in enumerate(folds):
+            if self._outside[number] or (self._from[number] == rank and rank):
+                target = fold.target
+                flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
+                steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
+                kernel.fill(
+                    target._replace(shape=flat, strides=steps),
+                    literal(neutral(fold.name, fold.dtype), fold.dtype),
+                )
+        if 0 not in domain:
+            self._loops(0, ["0"] * len(views))
+        else:
+            self._nothing(domain)
+
+    def _nothing(self, domain: Shape) -> None:
+        """What is the result where there are no elements."""
+        for number, fold in enumerate(self._folds):
+            neutral = literal(0 if fold.name == "sum" else neutral(fold.name, fold.dtype), fold.dtype)
+            self.results[number] = neutral
+            target = fold.target
+            flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
+            steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
+            self._kernel.fill(target._replace(shape=flat, strides=steps), neutral)
+
+    def _loops(self, depth: int, offsets: list[str]) -> None:
+        """Write the loops from this one inwards; the offsets are those of all views so far."""
+        write = self._write
+        begun = [n for n, start in enumerate(self._from) if start == depth]
+        rank = len(self._lengths)
+        if rank == 0:
+            begun = [*range(len(self._folds))]
+        for number in begun:
+            if depth < rank or rank == 0:
+                self._begin(number)
+        if depth == rank:
+            self._element(offsets)
+        else:
+            length = self._lengths[depth]
+            inner = depth == rank - 1 and begun and length > 2 * MANY
+            if inner:
+                self._in_parts(depth, offsets, begun)
+            else:
+                with write.loop(str(length)) as index:
+                    self._loops(depth + 1, self._moved(depth, offsets, index))
+        for number in begun:
+            if depth < rank or rank == 0:
+                self._end(number, offsets)
+
+    def _in_parts(self, depth: int, offsets: list[str], begun: Sequence[int]) -> None:
+        """The innermost loop, in parts whose sums are added up by themselves."""
+        write = self._write
+        length = self._lengths[depth]
+        whole = list(self._cells)
+        with write.loop(str(-(-length // MANY))) as part:
+            first = write.times(part, MANY)
+            end = write.add(first, str(MANY))
+            last = write.call("llvm.smin.i64", "i64", ("i64", end), ("i64", str(length)))
+            for number in begun:
+                self._begin(number)
+            with write.loop(last, first) as index:
+                self._loops(depth + 1, self._moved(depth, offsets, index))
+            for number in begun:
+                fold, inner = self._folds[number], self._cells[number]
+                cell = whole[number]
+                assert cell is not None and inner is not None
+                e = Expressions(write, fold.dtype)
+                x, y = self._get(fold, cell), self._get(fold, inner)
+                if fold.dtype.kind == "f" and fold.name in ("sum", "prod"):
+                    total = e("fadd" if fold.name == "sum" else "fmul", x, y)
+                else:
+                    total = combined(write, fold.name, fold.dtype, x, y)
+                self._put(fold, cell, total)
+        self._cells = whole
+
+    def _moved(self, depth: int, offsets: list[str], index: str) -> list[str]:
+        """The offsets of all views at a place along an axis."""
+        write = self._write
+        known: dict[tuple[str, int], str] = {}
+        result: list[str] = []
+        views = [*self._reads, *self._writes, *self._places, *self._targets]
+        for view, offset in zip(views, offsets, strict=True):
+            key = offset, view.strides[depth]
+            if key not in known:
+                known[key] = write.add(offset, write.times(index, view.strides[depth]))
+            result.append(known[key])
+        return result
+
+    def _begin(self, number: int) -> None:
+        fold = self._folds[number]
+        cell = self._write.stack(register_type(fold.dtype))
+        self._put(fold, cell, literal(neutral(fold.name, fold.dtype), fold.dtype))
+        self._cells[number] = cell
+
+    def _get(self, fold: Fold, cell: str) -> str:
+        return self._write.let(f"load {register_type(fold.dtype)}, ptr {cell}")
+
+    def _put(self, fold: Fold, cell: str, value: str) -> None:
+        self._write.line(f"store {register_type(fold.dtype)} {value}, ptr {cell}")
+
+    def _end(self, number: int, offsets: list[str]) -> None:
+        """Put a sum that a register holds where it belongs."""
+        fold, cell = self._folds[number], self._cells[number]
+        assert cell is not None
+        value = self._get(fold, cell)
+        target = self._targets[number]
+        place = offsets[len(offsets) - len(self._folds) + number]
+        if self._outside[number]:
+            before = self._kernel.load(target, place)
+            value = combined(self._write, fold.name, fold.dtype, before, value)
+        elif self._from[number] == 0:
+            self.results[number] = value
+        self._kernel.store(target, value, place)
+
+    def _element(self, offsets: list[str]) -> None:
+        kernel, write = self._kernel, self._write
+        numbers = [
+            kernel.load(view, place)
+            for view, place in zip(self._reads, offsets, strict=False)
+        ]
+        first, second = len(self._reads), len(self._reads) + len(self._writes)
+        third = second + len(self._places)
+        made, combined = self._body(numbers, offsets[second:third])
+        for view, place, value in zip(self._writes, offsets[first:second], made, strict=True):
+            kernel.store(view, value, place)
+        for number, value in enumerate(combined):
+            fold, cell = self._folds[number], self._cells[number]
+            if cell is not None:
+                total = combined(write, fold.name, fold.dtype, self._get(fold, cell), value)
+                self._put(fold, cell, total)
+            else:
+                target, place = self._targets[number], offsets[third + number]
+                before = kernel.load(target, place)
+                total = combined(write, fold.name, fold.dtype, before, value)
+                kernel.store(target, total, place)
+
+
+def first_of_all(reduced: frozenset[int], rank: int) -> int:
+    """The first axis from which on all are reduced."""
+    first = rank
+    while first > 0 and first - 1 in reduced:
+        first -= 1
+    return first
+
+
+def collapsed(
+    domain: Shape, strides: Sequence[tuple[int, ...]], reduced: Sequence[frozenset[int]]
+) -> tuple[list[int], list[tuple[int, ...]], list[frozenset[int]]]:
+    """A domain with fewer axes: those of length one left out, and neighbours made one.
+
+    Two axes are one if along both everything lies in a row, and both are reduced, or neither.
+    """
+    kept = [axis for axis, length in enumerate(domain) if length != 1]
+    groups: list[list[int]] = []
+    for axis in kept:
+        if groups:
+            before = groups[-1][-1]
+            in_row = all(s[before] == s[axis] * domain[axis] for s in strides)
+            if in_row and all((before in r) == (axis in r) for r in reduced):
+                groups[-1].append(axis)
+                continue
+        groups.append([axis])
+    lengths = [int(np.prod([domain[axis] for axis in group])) for group in groups]
+    steps = [tuple(s[group[-1]] for group in groups) for s in strides]
+    folded = [
+        frozenset(number for number, group in enumerate(groups) if group[0] in r) for r in reduced
+    ]
+    return lengths, steps, folded
+
+

@@ -1,0 +1,217 @@
+"""A Program as machine code, and as one operation of another Program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any
+
+from functrace.backends.backend import Executable
+from functrace.backends.native import entry
+from functrace.backends.native.calling import Output, make_callable
+from functrace.backends.native.elementwise import computes, is_known
+from functrace.backends.native.lowering import Kernel
+from functrace.backends.native.machine import Module
+from functrace.backends.native.mathematics import definitions
+from functrace.backends.native.nests import blocks, is_reduction, is_view
+from functrace.backends.native.operations import ALONE
+from functrace.backends.numpy_backend import NumPyBackend
+from functrace.ir.emission import Code, Namer, Operands
+from functrace.ir.primitive import Primitive, Types
+from functrace.ir.program import Atom, Equation, Program, input_types, output_types
+from functrace.ir.structure import Choice, structure_of
+from functrace.ir.types import ANY_LENGTH, ArrayType
+
+KERNEL = "kernel"
+"""The name of a machine function in its module."""
+
+ENTRY = "call"
+"""The name of what Python calls."""
+
+LONG = 100_000
+"""What takes so many operations lets other threads run meanwhile."""
+
+# Which Programs
+
+
+def why_not(program: Program) -> str | None:
+    """Why a Program is not computed by machine code; None where it is.
+
+    Args:
+        program: A Program as `decompose` leaves it.
+    """
+    return program.derive("why not native", lambda: _why_not(program))
+
+
+def _why_not(program: Program) -> str | None:
+    for atom in (*program.inputs, *program.outputs):
+        if (why := _of_type(atom)) is not None:
+            return why
+    for equation in program.equations:
+        if (why := why_not_equation(equation)) is not None:
+            return why
+    return None
+
+
+def why_not_equation(equation: Equation) -> str | None:
+    """Why an operation is not computed by machine code; None where it is."""
+    name = equation.primitive.name
+    for atom in (*equation.inputs, *equation.outputs):
+        if (why := _of_type(atom)) is not None:
+            return f"{name}: {why}"
+    structure = structure_of(equation)
+    if structure is not None:
+        if isinstance(structure, Choice) and structure.examples is not None:
+            return f"{name} chooses for each example"
+        return next((why for inner in structure.programs if (why := why_not(inner))), None)
+    if equation.has_effect or not equation.primitive.is_own:
+        return f"{name} is run by Python"
+    if is_view(equation) or name in ALONE:
+        return _why_not_indexed(equation)
+    if is_reduction(equation):
+        dtype, source = equation.outputs[0].type.dtype, equation.inputs[0].type.dtype
+        fits = source == dtype or dtype.kind in "fb" or source.kind in "biu"
+        return None if fits else f"{name} of {source}"
+    if computes(equation):
+        return None
+    types = ", ".join(str(atom.type) for atom in equation.inputs)
+    return f"there is no machine code for {name} of {types}"
+
+
+def _why_not_indexed(equation: Equation) -> str | None:
+    count = sum(isinstance(item, str) for item in equation.params.get("index", ()))
+    for atom in equation.inputs[len(equation.inputs) - count :]:
+        if atom.type.dtype.kind not in "iu" or atom.type.dtype.itemsize != 8:
+            return f"{equation.primitive.name} at an index of type {atom.type}"
+    return None
+
+
+def _of_type(atom: Atom) -> str | None:
+    type = atom.type
+    if ANY_LENGTH in type.shape:
+        return "a length is known only when a loop has run"
+    return None if is_known(type.dtype) else f"there are numbers of type {type.dtype}"
+
+
+# What runs them
+
+
+class Compiled:
+    """A Program as machine code.
+
+    Attributes:
+        program: The Program.
+        text: In LLVM's language.
+    """
+
+    def __init__(self, program: Program, name: str, classes: Mapping[int, bool]) -> None:
+        """Write it; it is compiled at its first run.
+
+        Args:
+            program: A Program for which `why_not` is None.
+            name: The name of the function.
+            classes: Which outputs without axes are arrays.
+        """
+        self.program = program
+        self._name = name
+        self._kernel = Kernel(program, KERNEL, ALONE)
+        self._classes = classes
+        self.text = self._kernel.text
+
+    @cached_property
+    def run(self) -> Callable[..., Any]:
+        """Takes the inputs, and returns the tuple of outputs."""
+        kernel = self._kernel
+        text = f"{definitions(kernel.functions)}\n{kernel.text}"
+        module = Module(text, {name: x.ctypes.data for name, x in kernel.constants.items()})
+        outputs = [
+            Output(atom.type, self._classes.get(number, False))
+            for number, atom in enumerate(self.program.outputs)
+        ]
+        fallback = _ByNumPy(self.program, self._name)
+        return make_callable(
+            entry_module().address(ENTRY),
+            module.address(KERNEL),
+            self._name,
+            input_types(self.program),
+            outputs,
+            fallback,
+            memory=kernel.size,
+            is_long=self.program.operations > LONG,
+            keep=(module, kernel.constants),
+        )
+
+    def __str__(self) -> str:
+        return str(blocks(self.program))
+
+
+class _ByNumPy:
+    """What NumPy makes of a Program: where it warns, and of bad indices."""
+
+    def __init__(self, program: Program, name: str) -> None:
+        self._program = program
+        self._name = name
+
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        return self._compiled.run(*inputs)
+
+    @cached_property
+    def _compiled(self) -> Executable:
+        return NumPyBackend().compile(self._program, frozenset(), self._name)
+
+
+@cache
+def entry_module() -> Module:
+    """What Python calls of all kernels."""
+    return Module(entry.text())
+
+
+class Native(Primitive):
+    """A part of a Program that machine code computes.
+
+    Parameters: ``kernel``, which is `Compiled`.
+    """
+
+    multiple_outputs = True
+    is_fresh = True
+    makes_scalars = True
+
+    def run(self, *inputs: Any, kernel: Compiled) -> Any:
+        """Run it."""
+        return kernel.run(*inputs)
+
+    def infer(self, *types: ArrayType, kernel: Compiled) -> Any:
+        """The types of the Program's outputs."""
+        return output_types(kernel.program)
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Those of the Program."""
+        return params["kernel"].program.operations
+
+    def numpy_code(
+        self, names: Namer, inputs: Operands, outputs: Types, **params: Any
+    ) -> Code | None:
+        """A call."""
+        name = names.function("kernel", params["kernel"].run)
+        places = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
+        return Code(f"{name}({places})", is_contiguous=True, is_fresh=True)
+
+
+native = Native("native")
+
+
+def executable(program: Program, name: str, classes: Mapping[int, bool]) -> Executable | None:
+    """A whole Program as machine code; None where an output is of the class of an input.
+
+    Args:
+        program: A Program for which `why_not` is None.
+        name: The name of the function.
+        classes: Which outputs without axes are arrays, and which are not.
+    """
+    for number, atom in enumerate(program.outputs):
+        if atom in program.inputs or not (atom.type.shape or atom.type.weak or number in classes):
+            return None
+    made = Compiled(program, name, classes)
+    return Executable(made.run, f"def {name}({len(program.inputs)} inputs):\n{made}\n")

@@ -1,0 +1,715 @@
+"""From a Program to a machine function, in LLVM's language.
+
+A kernel is a function of addresses::
+
+    i32 kernel(ptr inputs, ptr outputs, ptr memory)
+
+``inputs`` and ``outputs`` are arrays of the addresses of data that lies in row-major order, and
+``memory`` is what it is lent for arrays in between. It returns 0, or another number where it could
+not do what NumPy does: then NumPy is to do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.backends.native.elementwise import compute, converted
+from functrace.backends.native.elements import Body, Elements, Fold
+from functrace.backends.native.memory import Places, Slot, View
+from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
+from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.structure import Choice, Loop, Run, structure_of
+from functrace.ir.types import ArrayType, Shape
+from functrace.primitives.indexing import Layout, layout
+
+Value = str | View
+"""A number in a register, or an array in memory."""
+
+EMBEDDED = 1 << 12
+"""Constant arrays of up to so many bytes stand in the text."""
+
+
+class Kernel:
+    """The text of the machine function of a Program.
+
+    Attributes:
+        text: The function, and what it needs in front of it.
+        size: The bytes of memory that a call is lent.
+        constants: The arrays that are not in the text, by the names of the globals there.
+        functions: Which mathematical functions it calls, each with the type of its numbers.
+    """
+
+    def __init__(self, program: Program, name: str, alone: Alones) -> None:
+        """Write the function.
+
+        Args:
+            program: A Program all of which can be written.
+            name: The name of the function.
+            alone: What writes the operations that are computed by themselves, by their names.
+        """
+        self.alone = alone
+        head = (
+            f"define i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, "
+            "ptr noalias align 64 %memory)"
+        )
+        self.write = Writer(head)
+        self.places = Places(self.write, "%memory")
+        self._globals: list[str] = []
+        self._name = name
+        self._values: dict[Atom, Value] = {}
+        self._failed: str | None = None
+        self.constants: dict[str, np.ndarray] = {}
+        self._program(program)
+        self.size = self.places.size
+        self.functions = self.write.functions
+        parts = [*self._globals, *sorted(self.write.declarations), self.write.text()]
+        self.text = "\n".join([*parts, self.write.metadata()])
+
+    # The whole
+
+    def _program(self, program: Program) -> None:
+        write = self.write
+        inputs: list[Value] = []
+        for number, variable in enumerate(program.inputs):
+            pointer = self._pointer("%inputs", number)
+            view = self.array(pointer, variable.type)
+            inputs.append(view if variable.type.shape else self.load(view, "0"))
+        targets = [
+            self.array(self._pointer("%outputs", number), atom.type)
+            for number, atom in enumerate(program.outputs)
+        ]
+        self.block(program, inputs, targets)
+        if self._failed is None:
+            write.line("ret i32 0")
+        else:
+            failed = write.let(f"load i32, ptr {self._failed}")
+            write.line(f"ret i32 {failed}")
+
+    def _pointer(self, array: str, number: int) -> str:
+        write = self.write
+        place = write.above(f"getelementptr inbounds ptr, ptr {array}, i64 {number}")
+        return write.above(f"load ptr, ptr {place}, align 8")
+
+    def array(self, pointer: str, type: ArrayType, slot: Slot | None = None) -> View:
+        tag = self.write.tag()
+        return View(pointer, tag, type.shape, strides_of(type.shape), type.dtype, slot)
+
+    def fail(self, condition: str) -> None:
+        """Note that something was true that NumPy does not take."""
+        write = self.write
+        if self._failed is None:
+            self._failed = write.stack("i32")
+            write.above_store("i32 0", self._failed)
+        before = write.let(f"load i32, ptr {self._failed}")
+        new = write.let(f"zext i1 {condition} to i32")
+        after = write.let(f"or i32 {before}, {new}")
+        write.line(f"store i32 {after}, ptr {self._failed}")
+
+    # Blocks
+
+    def block(
+        self,
+        program: Program,
+        inputs: Sequence[Value],
+        targets: Sequence[View | None],
+        owned: frozenset[Slot] = frozenset(),
+    ) -> list[Value]:
+        """Write a Program.
+
+        Args:
+            program: The Program.
+            inputs: What it is given.
+            targets: Where its outputs are to be; None for those that may be anywhere.
+            owned: The memory of inputs that may be written over.
+
+        Returns:
+            The outputs.
+        """
+        block = blocks(program)
+        emission = Emission(self, program, block, inputs, targets, owned)
+        return emission.outputs()
+
+    # Values
+
+    def load(self, view: View, place: str) -> str:
+        write = self.write
+        return write.load(view.dtype, write.address(view.dtype, view.pointer, place), view.tag)
+
+    def store(self, view: View, value: str, place: str = "0") -> None:
+        write = self.write
+        write.store(view.dtype, value, write.address(view.dtype, view.pointer, place), view.tag)
+
+    def constant(self, value: Any, type: ArrayType) -> Value:
+        """A constant; large ones are outside of the text."""
+        if not type.shape:
+            return literal(value, type.dtype)
+        array = np.ascontiguousarray(value, type.dtype)
+        name = f"@{self._name}.c{len(self._globals)}"
+        kind = memory_type(type.dtype)
+        if array.nbytes <= EMBEDDED:
+            words = [literal(x, type.dtype) if type.dtype.kind != "b" else str(int(x)) for x in array.flat]
+            data = f"[{', '.join(f'{kind} {word}' for word in words)}]" if words else "zeroinitializer"
+            self._globals.append(
+                f"{name} = internal unnamed_addr constant [{array.size} x {kind}] {data}, align 64"
+            )
+        else:
+            self._globals.append(f"{name} = external constant [{array.size} x {kind}], align 8")
+            self.constants[name[1:]] = array
+        return self.array(name, type)
+
+    # Loops over elements
+
+    def nest(
+        self,
+        domain: Shape,
+        reads: Sequence[View],
+        writes: Sequence[View],
+        folds: Sequence[Fold],
+        body: Callable[[list[str], list[str]], tuple[Sequence[str], Sequence[str]]],
+        places: Sequence[View] = (),
+    ) -> list[str | None]:
+        """Write loops over a domain.
+
+        Args:
+            domain: Its lengths.
+            reads: What is read at each element, with a stride for each axis.
+            writes: What is written at each.
+            folds: What is combined over all.
+            body: Writes what is done at each element: from the numbers that were read, and the
+                places of `places`, to the numbers to be written, and to be combined.
+            places: Arrays that the body reads itself: it is told where.
+
+        Returns:
+            The results of the folds; None for those that are in memory.
+        """
+        return Elements(self, domain, reads, writes, folds, body, places).results
+
+    def copy(self, source: View, target: View) -> None:
+        """Copy elements."""
+        self.nest(target.shape, [source.stretched(target.shape)], [target], [], lambda x, _: (x, ()))
+
+    def fill(self, target: View, value: str) -> None:
+        """Set elements to a number."""
+        self.nest(target.shape, [], [target], [], lambda x, _: ([value], ()))
+
+
+# Programs
+
+
+class Emission:
+    """A Program as it is written, step by step."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        program: Program,
+        block: Block,
+        inputs: Sequence[Value],
+        targets: Sequence[View | None],
+        owned: frozenset[Slot],
+    ) -> None:
+        self.kernel = kernel
+        self.write = kernel.write
+        self.take = kernel.places
+        self._program = program
+        self.owned = owned
+        self._targets = targets
+        self.values: dict[Atom, Value] = dict(zip(program.inputs, inputs, strict=True))
+        self.roots = _roots(program)
+        self.last = _last_uses(program, block, self.roots)
+        self.aims: dict[Variable, View] = {}
+        for atom, target in zip(program.outputs, targets, strict=True):
+            if isinstance(atom, Variable) and target is not None and atom.type.shape:
+                self.aims.setdefault(atom, target)
+        self.held: dict[Variable, Slot] = {}
+        self.now = 0
+        for self.now, step in enumerate(block.steps):
+            match step.does:
+                case Nest():
+                    self._nest(step.does)
+                case Alone(equation):
+                    self._alone(equation)
+                case None:
+                    pass
+            for equation in step.views:
+                self._view(equation)
+            self._release()
+
+    def outputs(self) -> list[Value]:
+        """The outputs, each where it is to be."""
+        results: list[Value] = []
+        for atom, target in zip(self._program.outputs, self._targets, strict=True):
+            value = self.value(atom)
+            if target is not None:
+                if isinstance(value, str):
+                    self.kernel.store(target, value)
+                elif value.pointer != target.pointer:
+                    self.kernel.copy(value, target)
+            results.append(value)
+        for slot in self.held.values():
+            self.take.give_back(slot)
+        return results
+
+    def value(self, atom: Atom) -> Value:
+        """A value, which has been computed."""
+        if isinstance(atom, Constant):
+            if atom not in self.values:
+                self.values[atom] = self.kernel.constant(atom.value, atom.type)
+            return self.values[atom]
+        return self.values[atom]
+
+    def view(self, atom: Atom) -> View:
+        """A value as an array: a number that is in a register is put into memory."""
+        value = self.value(atom)
+        if isinstance(value, View):
+            return value
+        pointer = self.write.stack(memory_type(atom.type.dtype))
+        view = self.kernel.array(pointer, atom.type)
+        self.kernel.store(view, value)
+        return view
+
+    def number(self, atom: Atom) -> str:
+        """A value without axes, in a register."""
+        value = self.value(atom)
+        return value if isinstance(value, str) else self.kernel.load(value, "0")
+
+    def place(self, variable: Variable) -> View:
+        """Memory for a result."""
+        aim = self.aims.get(variable)
+        if aim is not None:
+            view = aim
+        else:
+            view = self.take.take(variable.type.shape, variable.type.dtype)
+            assert view.slot is not None
+            self.held[variable] = view.slot
+        self.values[variable] = view
+        return view
+
+    def _release(self) -> None:
+        """Let go of memory that no later step reads."""
+        for variable in [v for v in self.held if self.last.get(v, -1) <= self.now]:
+            self.take.give_back(self.held.pop(variable))
+
+    # Elementwise operations and reductions
+
+    def _nest(self, nest: Nest) -> None:
+        domain = nest.domain
+        made = {variable for equation in nest.equations for variable in equation.outputs}
+        reads: dict[Atom, View] = {}
+        numbers: dict[Atom, str] = {}
+        for equation in nest.equations:
+            for atom in equation.inputs:
+                if atom in made or atom in reads or atom in numbers:
+                    continue
+                value = self.value(atom)
+                if isinstance(value, str):
+                    numbers[atom] = value
+                else:
+                    reads[atom] = value.stretched(domain)
+        reductions = [equation for equation in nest.equations if is_reduction(equation)]
+        stored = [
+            variable
+            for equation in nest.equations
+            for variable in equation.outputs
+            if variable in nest.stored and not is_reduction(equation)
+        ]
+        if not domain:  # numbers only
+            known = {**numbers, **{a: self.kernel.load(v, "0") for a, v in reads.items()}}
+            for equation in nest.equations:
+                self._compute(equation, known)
+            self.values.update({v: known[v] for v in made})
+            return
+        writes = [self.place(variable) for variable in stored]
+        folds = [self._fold(equation) for equation in reductions]
+
+        def body(loaded: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+            known: dict[Atom, str] = {**numbers, **dict(zip(reads, loaded, strict=True))}
+            folded: list[str] = []
+            for equation in nest.equations:
+                if is_reduction(equation):
+                    (x,) = equation.inputs
+                    dtype = equation.outputs[0].type.dtype
+                    value = converted(self.write, known[x], x.type.dtype, dtype)
+                    assert value is not None
+                    folded.append(value)
+                else:
+                    self._compute(equation, known)
+            return [known[variable] for variable in stored], folded
+
+        results = self.kernel.nest(domain, [*reads.values()], writes, folds, body)
+        for equation, result in zip(reductions, results, strict=True):
+            (variable,) = equation.outputs
+            if not variable.type.shape:
+                if result is None:
+                    result = self.kernel.load(folds[reductions.index(equation)].target, "0")
+                self.values[variable] = result
+
+    def _compute(self, equation: Equation, known: dict[Atom, str]) -> None:
+        (output,) = equation.outputs
+        if is_reduction(equation):  # of one number
+            (x,) = equation.inputs
+            value = converted(self.write, known[x], x.type.dtype, output.type.dtype)
+            assert value is not None
+            known[output] = value
+            return
+        operands = [known[atom] for atom in equation.inputs]
+        known[output] = compute(self.write, equation, operands)
+
+    def _fold(self, equation: Equation) -> Fold:
+        (x,), (output,) = equation.inputs, equation.outputs
+        rank = x.type.ndim
+        axes = equation.params["axes"]
+        reduced = frozenset(range(rank) if axes is None else (axis % rank for axis in axes))
+        dtype = output.type.dtype
+        kept = [1 if axis in reduced else length for axis, length in enumerate(x.type.shape)]
+        if output.type.shape:
+            target = self.place(output)
+        else:
+            target = self.kernel.array(
+                self.write.stack(memory_type(dtype), align=8), ArrayType((), dtype)
+            )
+        steps = iter(strides_of([n for axis, n in enumerate(x.type.shape) if axis not in reduced]))
+        strides = tuple(0 if axis in reduced else next(steps) for axis in range(rank))
+        target = target._replace(shape=tuple(kept), strides=strides)
+        return Fold(equation.primitive.name, dtype, target, reduced)
+
+    # Views
+
+    def _view(self, equation: Equation) -> None:
+        source, *_ = equation.inputs
+        (output, *others) = equation.outputs
+        value = self.value(source)
+        name, params = equation.primitive.name, equation.params
+        if isinstance(value, str) and not output.type.shape and not others:
+            self.values[output] = value
+            return
+        view = self.view(source)
+        if name == "flip":
+            self.values[output] = self._flipped(view, equation.params["reverse"])
+            return
+        if name in ("split", "unstack"):
+            self._parts(equation, view)
+            return
+        if name in ("getitem", "element"):
+            made = self.indexed(view, params["index"], [self.number(x) for x in equation.inputs[1:]])
+        elif name == "diagonal":
+            made = self._diagonal(view, equation.params["offset"])
+        elif name == "reshape":
+            made = self._reshaped(view, output)
+        else:
+            made = _VIEWS[name](view, params)
+        made = made._replace(shape=output.type.shape)
+        self.values[output] = made if output.type.shape else self.kernel.load(made, "0")
+
+    def _parts(self, equation: Equation, view: View) -> None:
+        axis = equation.params["axis"] % len(view.shape)
+        start = 0
+        for output in equation.outputs:
+            length = 1 if equation.primitive.name == "unstack" else output.type.shape[axis]
+            part = self.shifted(view, str(start * view.strides[axis]))
+            start += length
+            strides = view.strides
+            if equation.primitive.name == "unstack":
+                strides = (*strides[:axis], *strides[axis + 1 :])
+            part = part._replace(shape=output.type.shape, strides=strides)
+            self.values[output] = part if part.shape else self.kernel.load(part, "0")
+
+    def shifted(self, view: View, offset: str) -> View:
+        """The same strides from another place on."""
+        return view._replace(pointer=self.write.address(view.dtype, view.pointer, offset))
+
+    def indexed(self, view: View, index: tuple[Any, ...], numbers: Sequence[str]) -> View:
+        """The part at an index of integers, slices and numbers that are known when it runs."""
+        found = layout(index, len(view.shape))
+        offset, shape, strides = sliced(view, found)
+        place = str(offset)
+        for axis, number in zip(found.indexed, numbers, strict=True):
+            inside = self._inside(number, view.shape[axis])
+            place = self.write.add(place, self.write.times(inside, view.strides[axis]))
+        moved = self.shifted(view, place)
+        return moved._replace(shape=tuple(shape), strides=tuple(strides))
+
+    def _inside(self, number: str, length: int) -> str:
+        """A place along an axis; negative ones count from the end, others are errors."""
+        write = self.write
+        negative = write.let(f"icmp slt i64 {number}, 0")
+        turned = write.let(f"add i64 {number}, {length}")
+        place = write.let(f"select i1 {negative}, i64 {turned}, i64 {number}")
+        outside = write.let(f"icmp uge i64 {place}, {length}")
+        self.kernel.fail(outside)
+        return write.let(f"select i1 {outside}, i64 0, i64 {place}")
+
+    def picked(self, source: View, found: Layout, numbers: Sequence[str], place: str) -> str:
+        """The place of an element, from that of its part and the numbers in arrays of indices."""
+        write = self.write
+        for axis, number in zip(found.indexed, numbers, strict=True):
+            inside = self._inside(number, source.shape[axis])
+            place = write.add(place, write.times(inside, source.strides[axis]))
+        return place
+
+    def _diagonal(self, view: View, offset: int) -> View:
+        *others, down, right = view.strides
+        start = offset * right if offset >= 0 else -offset * down
+        return self.shifted(view, str(start))._replace(strides=(*others, down + right))
+
+    def _flipped(self, view: View, along: Sequence[int]) -> View:
+        reverse = {axis % len(view.shape) for axis in along}
+        offset = 0
+        strides = list(view.strides)
+        for axis in reverse:
+            offset += max(view.shape[axis] - 1, 0) * view.strides[axis]
+            strides[axis] *= -1
+        return self.shifted(view, str(offset))._replace(strides=tuple(strides))
+
+    def _reshaped(self, view: View, output: Variable) -> View:
+        if not view.is_contiguous:
+            whole = self.take.take(view.shape, view.dtype)
+            assert whole.slot is not None
+            self.held[output] = whole.slot
+            self.kernel.copy(view, whole)
+            view = whole
+        return view._replace(strides=strides_of(output.type.shape))
+
+    # All else
+
+    def _alone(self, equation: Equation) -> None:
+        structure = structure_of(equation)
+        match structure:
+            case Run():
+                inputs = [self.value(atom) for atom in structure.inputs]
+                self._run(equation, structure.program, inputs)
+            case Choice():
+                self._choose(equation, structure)
+            case Loop():
+                self._loop(equation, structure)
+            case None:
+                self.kernel.alone[equation.primitive.name](self, equation)
+
+    def _run(self, equation: Equation, program: Program, inputs: Sequence[Value]) -> None:
+        targets = [self.place(v) if v.type.shape else None for v in equation.outputs]
+        outputs = self.kernel.block(program, inputs, targets)
+        for variable, value in zip(equation.outputs, outputs, strict=True):
+            if not variable.type.shape:
+                self.values[variable] = value
+
+    def _choose(self, equation: Equation, choice: Choice[Atom]) -> None:
+        write = self.write
+        index = self.number(choice.index)
+        if choice.index.type.dtype.kind == "b":
+            index = write.let(f"zext i1 {index} to i64")
+        inputs = [self.value(atom) for atom in choice.operands]
+        targets = [self.cell(v) if not v.type.shape else self.place(v) for v in equation.outputs]
+        labels = [write.label() for _ in choice.branches]
+        after = write.label()
+        index = write.call("llvm.smax.i64", "i64", ("i64", index), ("i64", "0"))
+        cases = " ".join(f"i64 {n}, label %{label}" for n, label in enumerate(labels[:-1]))
+        write.line(f"switch i64 {index}, label %{labels[-1]} [ {cases} ]")
+        for label, branch in zip(labels, choice.branches, strict=True):
+            write.begin(label)
+            self.kernel.block(branch, inputs, targets)
+            write.jump(after)
+        write.begin(after)
+        for variable, target in zip(equation.outputs, targets, strict=True):
+            if not variable.type.shape:
+                self.values[variable] = self.kernel.load(target, "0")
+
+    def cell(self, variable: Variable) -> View:
+        """Memory for a number, which LLVM keeps in a register."""
+        pointer = self.write.stack(memory_type(variable.type.dtype))
+        return self.kernel.array(pointer, variable.type)
+
+    def _loop(self, equation: Equation, loop: Loop[Atom]) -> None:
+        Trips(self, equation, loop)
+
+
+class Trips:
+    """A loop as it is written."""
+
+    def __init__(self, outside: Emission, equation: Equation, loop: Loop[Atom]) -> None:
+        self.kernel = kernel = outside.kernel
+        self.write = write = kernel.write
+        constants = [outside.value(atom) for atom in loop.constants]
+        rows = [outside.view(atom) for atom in loop.rows]
+        body = loop.body
+        count = len(loop.carries)
+        # The carries of a trip lie where the results of the loop are to be.
+        results = equation.outputs[:count]
+        types = [variable.type for variable in loop.inside.carries]
+        carries = [
+            outside.place(v) if v.type.shape else outside.cell(v)
+            for v in results
+        ]
+        for atom, carry in zip(loop.carries, carries, strict=True):
+            value = outside.value(atom)
+            if isinstance(value, str):
+                kernel.store(carry, value)
+            else:
+                kernel.copy(value, carry)
+        stacks = [outside.place(v) for v in equation.outputs[count:]]
+
+        def given() -> list[Value]:
+            return [
+                *constants,
+                *(
+                    carry if type.shape else kernel.load(carry, "0")
+                    for carry, type in zip(carries, types, strict=True)
+                ),
+            ]
+
+        def trip(index: str) -> None:
+            parts: list[Value] = []
+            for row, inner in zip(rows, loop.inside.rows, strict=True):
+                part = outside.shifted(row, write.times(index, row.strides[0]))
+                part = part._replace(shape=row.shape[1:], strides=row.strides[1:])
+                parts.append(part if inner.type.shape else kernel.load(part, "0"))
+            aims: list[View | None] = [
+                self._aim(body, number, carry) for number, carry in enumerate(carries)
+            ]
+            for stack in stacks:
+                part = outside.shifted(stack, write.times(index, stack.strides[0]))
+                aims.append(part._replace(shape=stack.shape[1:], strides=stack.strides[1:]))
+            owned = frozenset(c.slot for c in carries if c.slot is not None)
+            outputs = kernel.block(body, [*given(), *parts], aims, owned)
+            self._hand_on(outputs[:count], carries)
+
+        if loop.condition is not None:
+            head, inside, after = write.label(), write.label(), write.label()
+            write.jump(head)
+            write.begin(head)
+            (again,) = kernel.block(loop.condition, given(), [None])
+            again = kernel.load(again, "0") if isinstance(again, View) else again
+            write.line(f"br i1 {again}, label %{inside}, label %{after}")
+            write.begin(inside)
+            trip("0")
+            write.jump(head)
+            write.begin(after)
+        else:
+            length = loop.length if loop.length is not None else rows[0].shape[0]
+            if length:
+                with write.loop(str(length)) as index:
+                    if loop.reverse:
+                        index = write.let(f"sub nsw i64 {length - 1}, {index}")
+                    trip(index)
+        for variable, carry in zip(results, carries, strict=True):
+            if not variable.type.shape:
+                outside.values[variable] = kernel.load(carry, "0")
+
+    def _aim(self, body: Program, number: int, carry: View) -> View | None:
+        """Where the next carry may be computed at once: where the last one is not read any more."""
+        return None
+
+    def _hand_on(self, values: Sequence[Value], carries: Sequence[View]) -> None:
+        """Put the next carries where the last ones were, all at once."""
+        kernel = self.kernel
+        moved: list[tuple[Value, View]] = []
+        for value, carry in zip(values, carries, strict=True):
+            if isinstance(value, View) and value.pointer == carry.pointer and value.is_contiguous:
+                continue
+            # What lies where another carry is going to be is copied first.
+            others = {c.tag for c in carries}
+            if isinstance(value, View) and value.tag in others:
+                copy = kernel.places.take(value.shape, value.dtype)
+                kernel.copy(value, copy)
+                moved.append((copy, carry))
+            else:
+                moved.append((value, carry))
+        for value, carry in moved:
+            if isinstance(value, str):
+                kernel.store(carry, value)
+            else:
+                kernel.copy(value, carry)
+
+
+# Which variables lie in the memory of which
+
+
+def _roots(program: Program) -> dict[Variable, Variable]:
+    """For each view the variable whose memory it shares."""
+    roots: dict[Variable, Variable] = {}
+    for equation in program.equations:
+        source = equation.inputs[0] if equation.inputs else None
+        if is_view(equation) and isinstance(source, Variable):
+            for variable in equation.outputs:
+                roots[variable] = roots.get(source, source)
+    return roots
+
+
+def _last_uses(
+    program: Program, block: Block, roots: Mapping[Variable, Variable]
+) -> dict[Variable, int]:
+    """For each variable the number of the last step that reads its memory."""
+    last: dict[Variable, int] = {}
+
+    def use(atom: Atom, number: int) -> None:
+        if isinstance(atom, Variable):
+            last[atom] = max(last.get(atom, -1), number)
+            root = roots.get(atom, atom)
+            last[root] = max(last.get(root, -1), number)
+
+    for number, step in enumerate(block.steps):
+        equations = list(step.views)
+        match step.does:
+            case Nest(_, own, _):
+                equations += own
+            case Alone(equation):
+                equations.append(equation)
+            case None:
+                pass
+        for equation in equations:
+            for atom in equation.inputs:
+                use(atom, number)
+            for variable in equation.outputs:
+                last.setdefault(variable, number)
+    for atom in program.outputs:
+        use(atom, len(block.steps))
+    return last
+
+
+# Views
+
+
+def sliced(view: View, found: Layout) -> tuple[int, list[int], list[int]]:
+    """Where a part begins, its lengths and its strides, as far as the text tells."""
+    offset = 0
+    for axis, number in found.integers:
+        offset += (number % view.shape[axis]) * view.strides[axis]
+    shape: list[int] = []
+    strides: list[int] = []
+    for item in found.sliced:
+        if item is None:
+            shape.append(1)
+            strides.append(0)
+            continue
+        axis, part = item
+        taken = range(*part.indices(view.shape[axis]))
+        if taken:
+            offset += taken[0] * view.strides[axis]
+        shape.append(len(taken))
+        strides.append(taken.step * view.strides[axis])
+    return offset, shape, strides
+
+
+def _transposed(view: View, params: Mapping[str, Any]) -> View:
+    return view._replace(strides=tuple(view.strides[axis] for axis in params["permutation"]))
+
+
+def _stretched(view: View, params: Mapping[str, Any]) -> View:
+    return view.stretched(params["shape"])
+
+
+_VIEWS: dict[str, Callable[[View, Mapping[str, Any]], View]] = {
+    "transpose": _transposed,
+    "broadcast_to": _stretched,
+    "as_array": lambda view, params: view,
+    "stop_gradient": lambda view, params: view,
+    "copy": lambda view, params: view,
+    "checkpoint_name": lambda view, params: view,
+}
+
+
+Alones = Mapping[str, Callable[[Emission, Equation], None]]
+"""What writes operations that are computed by themselves, by the names of the primitives."""

@@ -1,0 +1,76 @@
+"""From the text of an LLVM module to functions in memory, by llvmlite."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+SPEED = 3
+"""LLVM's level of optimisation."""
+
+
+class Module:
+    """Machine code in memory; it is freed with this object.
+
+    Attributes:
+        llvm_text: What was compiled, after optimisation.
+    """
+
+    def __init__(self, text: str, addresses: dict[str, int] | None = None) -> None:
+        """Compile the text of a module.
+
+        Args:
+            text: The module.
+            addresses: Where those of its globals are that are defined outside, by name.
+
+        Raises:
+            RuntimeError: LLVM cannot read the text.
+        """
+        self._target = _target()
+        parsed = llvm.parse_assembly(text)
+        parsed.triple = self._target.triple
+        parsed.data_layout = str(self._target.target_data)
+        _optimize(parsed, self._target)
+        self._module: Any = parsed
+        self.llvm_text = str(parsed)
+        self._engine = llvm.create_mcjit_compiler(parsed, self._target)
+        for name, address in (addresses or {}).items():
+            self._engine.add_global_mapping(parsed.get_global_variable(name), address)
+        self._engine.finalize_object()
+
+    @property
+    def assembly(self) -> str:
+        """The machine code as text."""
+        return self._target.emit_assembly(self._module)
+
+    def address(self, name: str) -> int:
+        """Where a function of the module begins."""
+        return self._engine.get_function_address(name)
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def _target() -> Any:
+    """A description of this machine; an engine takes it as its own, so each has one."""
+    _initialize()
+    target = llvm.Target.from_default_triple()
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=SPEED, reloc="pic", codemodel="jitdefault"
+    )
+
+
+def _optimize(module: Any, target: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=SPEED)
+    options.loop_vectorization = True
+    options.slp_vectorization = True
+    options.loop_interleaving = True
+    options.loop_unrolling = True
+    builder = llvm.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)

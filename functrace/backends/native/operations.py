@@ -1,0 +1,294 @@
+"""How operations are written that no nest of loops computes together with others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functrace.backends.native.elements import Fold
+from functrace.backends.native.elementwise import Expressions, converted
+from functrace.backends.native.lowering import Alones, Emission, sliced
+from functrace.backends.native.memory import View
+from functrace.backends.native.writing import literal
+from functrace.ir.program import Atom, Equation, Variable
+from functrace.ir.types import Shape
+from functrace.primitives.contracting import plan_of
+from functrace.primitives.indexing import layout
+
+def _part(emission: Emission, view: View, starts: Sequence[int], shape: Shape) -> View:
+    """A part of an array of the same strides."""
+    offset = sum(s * stride for s, stride in zip(starts, view.strides, strict=True))
+    return emission.shifted(view, str(offset))._replace(shape=shape)
+
+
+def _stack(emission: Emission, equation: Equation) -> None:
+    (output,) = equation.outputs
+    target = emission.place(output)
+    axis = equation.params["axis"] % len(target.shape)
+    strides = (*target.strides[:axis], *target.strides[axis + 1 :])
+    for number, atom in enumerate(equation.inputs):
+        part = emission.shifted(target, str(number * target.strides[axis]))
+        part = part._replace(shape=atom.type.shape, strides=strides)
+        _put(emission, atom, part)
+
+
+def _put(emission: Emission, atom: Atom, part: View) -> None:
+    """Write a value into a part of an array, in its dtype."""
+    value = emission.value(atom)
+    kernel = emission.kernel
+    source = atom.type.dtype
+
+    def cast(x: str) -> str:
+        found = converted(kernel.write, x, source, part.dtype)
+        assert found is not None
+        return found
+
+    if isinstance(value, str):
+        number = cast(value)
+        if part.shape:
+            kernel.fill(part, number)
+        else:
+            kernel.store(part, number)
+    else:
+        kernel.nest(
+            part.shape, [value.stretched(part.shape)], [part], [], lambda x, _: ([cast(x[0])], ())
+        )
+
+
+def _concatenate(emission: Emission, equation: Equation) -> None:
+    (output,) = equation.outputs
+    target = emission.place(output)
+    axis = equation.params["axis"] % len(target.shape)
+    start = 0
+    for atom in equation.inputs:
+        starts = [start if a == axis else 0 for a in range(len(target.shape))]
+        _put(emission, atom, _part(emission, target, starts, atom.type.shape))
+        start += atom.type.shape[axis]
+
+
+def _pad(emission: Emission, equation: Equation) -> None:
+    (output,) = equation.outputs
+    target = emission.place(output)
+    x = equation.inputs[0]
+    kernel = emission.kernel
+    kernel.fill(target, literal(0, target.dtype))
+    starts = [before for before, _ in equation.params["padding"]]
+    _put(emission, x, _part(emission, target, starts, x.type.shape))
+
+
+def _roll(emission: Emission, equation: Equation) -> None:
+    (output,) = equation.outputs
+    source, target = emission.view(equation.inputs[0]), emission.place(output)
+    shape = target.shape
+    shifts = [0] * len(shape)
+    for shift, axis in zip(equation.params["shifts"], equation.params["along"], strict=True):
+        shifts[axis % len(shape)] += shift
+    pieces: list[list[tuple[int, int, int]]] = []  # from, to, length for each axis
+    for n, shift in zip(shape, shifts, strict=True):
+        moved = shift % n if n else 0
+        both = [(0, moved, n - moved), (n - moved, 0, moved)]
+        pieces.append([piece for piece in both if piece[2]] or [(0, 0, 0)])
+    for number in np.ndindex(*map(len, pieces)):
+        chosen = [pieces[axis][k] for axis, k in enumerate(number)]
+        lengths = tuple(length for *_, length in chosen)
+        taken = _part(emission, source, [start for start, _, _ in chosen], lengths)
+        put = _part(emission, target, [start for _, start, _ in chosen], lengths)
+        emission.kernel.copy(taken, put)
+
+
+def _base(emission: Emission, equation: Equation) -> View:
+    """The array that an operation writes into: the first input, or a copy where that is needed."""
+    x, (output,) = equation.inputs[0], equation.outputs
+    source = emission.value(x)
+    last = emission.last
+    if isinstance(source, View) and isinstance(x, Variable) and source.dtype == output.type.dtype:
+        root = emission.roots.get(x, x)
+        is_last = last.get(root, -1) <= emission.now
+        slot = source.slot
+        others = [atom for atom in equation.inputs[1:] if atom.type.shape]
+        apart = all(emission.view(atom).tag != source.tag for atom in others)
+        held = emission.held
+        is_ours = root in held or (slot is not None and slot in emission.owned)
+        if is_last and apart and is_ours and source.is_contiguous and output not in emission.aims:
+            if root in held:
+                held[output] = held.pop(root)
+            emission.values[output] = source
+            return source
+    target = emission.place(output)
+    _put(emission, x, target)
+    return target
+
+
+def _index_update(emission: Emission, equation: Equation) -> None:
+    target = _base(emission, equation)
+    _write_at(emission, target, equation, 1, None)
+
+
+def _index_add(emission: Emission, equation: Equation) -> None:
+    target = _base(emission, equation)
+    _write_at(emission, target, equation, 1, "add")
+
+
+def _scatter_add(emission: Emission, equation: Equation) -> None:
+    (output,) = equation.outputs
+    target = emission.place(output)
+    emission.kernel.fill(target, literal(0, target.dtype))
+    unique = len(equation.inputs) == 1
+    _write_at(emission, target, equation, 0, None if unique else "add")
+
+
+def _write_at(
+    emission: Emission, target: View, equation: Equation, number: int, how: str | None
+) -> None:
+    """Write values into an array at an index, or add them to what is there."""
+    values, arrays = equation.inputs[number], equation.inputs[number + 1 :]
+    kernel = emission.kernel
+    write = kernel.write
+    index = equation.params["index"]
+
+    def merged(new: str, old: str) -> str:
+        e = Expressions(write, target.dtype)
+        if target.dtype.kind == "b":
+            return e("or", old, new)
+        return e("fadd contract" if target.dtype.kind == "f" else "add", old, new)
+
+    def cast(x: str) -> str:
+        found = converted(write, x, values.type.dtype, target.dtype)
+        assert found is not None
+        return found
+
+    value = emission.value(values)
+    if all(not atom.type.shape for atom in arrays):
+        part = emission.indexed(target, index, [emission.number(x) for x in arrays])
+        reads = [] if isinstance(value, str) else [value.stretched(part.shape)]
+        if how is None:
+            kernel.nest(
+                part.shape, reads, [part], [], lambda x, _: ([cast(x[0] if x else str(value))], ())
+            )
+        else:
+            kernel.nest(
+                part.shape, [part, *reads], [part], [],
+                lambda x, _: ([merged(cast(x[1] if reads else str(value)), x[0])], ()),
+            )  # fmt: skip
+        return
+    shape, at, indices = _gathered(emission, target, index, arrays)
+    reads = [] if isinstance(value, str) else [value.stretched(shape)]
+
+    def body(x: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        place = emission.picked(target, found, x[: len(indices)], places[0])
+        new = cast(x[-1] if reads else str(value))
+        if how is not None:
+            new = merged(new, kernel.load(target, place))
+        kernel.store(target, new, place)
+        return (), ()
+
+    found = layout(index, len(target.shape))
+    kernel.nest(shape, [*indices, *reads], [], [], body, [at])
+
+
+def _gathered(
+    emission: Emission, source: View, index: tuple[Any, ...], arrays: Sequence[Atom]
+) -> tuple[Shape, View, list[View]]:
+    """The elements at an index with arrays: their shape, where they lie but for the arrays, and
+    these, lined up."""
+    found = layout(index, len(source.shape))
+    offset, shape, strides = sliced(source, found)
+    views = [emission.view(atom) for atom in arrays]
+    common = np.broadcast_shapes(*(view.shape for view in views))
+    lengths = [*shape[: found.start], *common, *shape[found.start :]]
+    steps = [*strides[: found.start], *([0] * len(common)), *strides[found.start :]]
+    moved = emission.shifted(source, str(offset))
+    at = moved._replace(shape=tuple(lengths), strides=tuple(steps))
+    after = len(shape) - found.start
+    lined = [
+        view.stretched(common)._replace(
+            shape=tuple(lengths),
+            strides=(*([0] * found.start), *view.stretched(common).strides, *([0] * after)),
+        )
+        for view in views
+    ]
+    return tuple(lengths), at, lined
+
+
+def _gather(emission: Emission, equation: Equation) -> None:
+    (output,) = equation.outputs
+    source = emission.view(equation.inputs[0])
+    index = equation.params["index"]
+    shape, at, indices = _gathered(emission, source, index, equation.inputs[1:])
+    target = emission.place(output)
+    found = layout(index, len(source.shape))
+    kernel = emission.kernel
+
+    def body(x: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        place = emission.picked(source, found, x, places[0])
+        return [kernel.load(at, place)], ()
+
+    kernel.nest(shape, indices, [target], [], body, [at])
+
+
+def _contract(emission: Emission, equation: Equation) -> None:
+    """A sum of products over labels of axes."""
+    plan = plan_of(equation.params["subscripts"])
+    x, y = (emission.view(atom) for atom in equation.inputs)
+    (output,) = equation.outputs
+    sizes = dict(zip(plan.first + plan.second, x.shape + y.shape, strict=True))
+    summed = [label for label in sizes if label not in plan.output]
+    dtype = output.type.dtype
+
+    def strides(view: View, labels: str, label: str) -> int:
+        return view.strides[labels.index(label)] if label in labels else 0
+
+    target = emission.place(output) if output.type.shape else emission.cell(output)
+    # Innermost is what both operands have in a row, or the output and one of them.
+    order = [label for label in plan.output] + summed
+    both = [
+        label for label in summed
+        if strides(x, plan.first, label) == 1 and strides(y, plan.second, label) == 1
+    ]  # fmt: skip
+    if not both and plan.output and summed:
+        last = plan.output[-1]
+        order = [label for label in plan.output if label != last] + summed + [last]
+    domain = tuple(sizes[label] for label in order)
+
+    def along(view: View, labels: str) -> View:
+        return view._replace(
+            shape=domain, strides=tuple(strides(view, labels, label) for label in order)
+        )
+
+    write = emission.write
+    kernel = emission.kernel
+
+    def body(given: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        factors = [
+            converted(write, value, atom.type.dtype, dtype)
+            for value, atom in zip(given, equation.inputs, strict=True)
+        ]
+        e = Expressions(write, dtype)
+        product = e("fmul contract", str(factors[0]), str(factors[1]))
+        return ([], [product]) if summed else ([product], [])
+
+    reads = [along(x, plan.first), along(y, plan.second)]
+    result = along(target, plan.output)
+    if summed:
+        axes = frozenset(n for n, label in enumerate(order) if label in summed)
+        kernel.nest(domain, reads, [], [Fold("sum", dtype, result, axes)], body)
+    else:
+        kernel.nest(domain, reads, [result], [], body)
+    if not output.type.shape:
+        emission.values[output] = kernel.load(target, "0")
+
+
+
+ALONE: Alones = {
+    "stack": _stack,
+    "concatenate": _concatenate,
+    "pad": _pad,
+    "roll": _roll,
+    "index_update": _index_update,
+    "index_add": _index_add,
+    "scatter_add": _scatter_add,
+    "gather": _gather,
+    "contract": _contract,
+}

@@ -1,0 +1,228 @@
+"""Writing LLVM's language: instructions, blocks, loops, and which accesses may overlap."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+REGISTERS = {
+    "float64": "double", "float32": "float", "bool": "i1",
+    "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
+}  # fmt: skip
+"""The types of LLVM in which numbers are computed, by NumPy's names."""
+
+
+def register_type(dtype: np.dtype[Any]) -> str:
+    """The type of a number in a register."""
+    return REGISTERS[dtype.name]
+
+
+def memory_type(dtype: np.dtype[Any]) -> str:
+    """The type of a number in memory: booleans take a byte."""
+    return "i8" if dtype.kind == "b" else REGISTERS[dtype.name]
+
+
+def literal(value: Any, dtype: np.dtype[Any]) -> str:
+    """A number as LLVM writes it."""
+    if dtype.kind == "f":
+        # Numbers of single precision are written as those of double precision that they are.
+        (bits,) = struct.unpack("<Q", struct.pack("<d", float(np.asarray(value, dtype)[()])))
+        return f"0x{bits:016X}"
+    if dtype.kind == "b":
+        return "true" if value else "false"
+    return str(int(np.asarray(value).astype(dtype)))
+
+
+class Memory(NamedTuple):
+    """Some memory that a function reads or writes, none of which is part of another one.
+
+    Attributes:
+        pointer: Where it begins.
+        tag: What tells LLVM which it is.
+    """
+
+    pointer: str
+    tag: int
+
+
+class Writer:
+    """The text of one function, written instruction by instruction.
+
+    Values are the names of registers, or literals.
+    """
+
+    def __init__(self, head: str) -> None:
+        """Begin a function.
+
+        Args:
+            head: Its first line, without the brace.
+        """
+        self._head = head
+        self._allocations: list[str] = []
+        self._lines: list[str] = []
+        self._count = 0
+        self._tags = 0
+        self.block = "start"
+        self.declarations: set[str] = set()
+        self.functions: set[tuple[str, str]] = set()
+
+    def text(self) -> str:
+        """The function."""
+        body = ["entry:", *self._allocations, "  br label %start", "start:", *self._lines]
+        return "\n".join([f"{self._head} {{", *body, "}"])
+
+    def metadata(self) -> str:
+        """What the function refers to: memory with different tags never overlaps."""
+        lines = ['!0 = !{!"memory"}']
+        for tag in range(1, self._tags + 1):
+            lines.append(f'!{2 * tag} = !{{!"m{tag}", !0, i64 0}}')
+            lines.append(f"!{2 * tag + 1} = !{{!{2 * tag}, !{2 * tag}, i64 0}}")
+        return "\n".join(lines)
+
+    # Names
+
+    def name(self) -> str:
+        """A new name of a register."""
+        self._count += 1
+        return f"%v{self._count}"
+
+    def tag(self) -> int:
+        """A new number for memory."""
+        self._tags += 1
+        return self._tags
+
+    # Instructions
+
+    def line(self, text: str) -> None:
+        """Write an instruction without a value."""
+        self._lines.append(f"  {text}")
+
+    def let(self, text: str) -> str:
+        """Write an instruction with a value."""
+        name = self.name()
+        self._lines.append(f"  {name} = {text}")
+        return name
+
+    def call(self, function: str, type: str, *arguments: tuple[str, str]) -> str:
+        """Call one of LLVM's own functions, which is declared."""
+        given = ", ".join(f"{kind} {value}" for kind, value in arguments)
+        kinds = ", ".join(kind for kind, _ in arguments)
+        self.declarations.add(f"declare {type} @{function}({kinds})")
+        return self.let(f"call {type} @{function}({given})")
+
+    def stack(self, type: str, count: int = 1, align: int = 0) -> str:
+        """Memory for as long as the function runs."""
+        name = self.name()
+        aligned = f", align {align}" if align else ""
+        self._allocations.append(f"  {name} = alloca [{count} x {type}]{aligned}")
+        return name
+
+    def above(self, text: str) -> str:
+        """A value that is there from the beginning of the function."""
+        name = self.name()
+        self._allocations.append(f"  {name} = {text}")
+        return name
+
+    def above_store(self, value: str, pointer: str) -> None:
+        """Set memory of the stack before all else."""
+        self._allocations.append(f"  store {value}, ptr {pointer}")
+
+    def load(self, dtype: np.dtype[Any], pointer: str, tag: int) -> str:
+        """A number out of memory."""
+        kind = memory_type(dtype)
+        value = self.let(f"load {kind}, ptr {pointer}, align {dtype.itemsize}{_tagged(tag)}")
+        return self.let(f"trunc i8 {value} to i1") if dtype.kind == "b" else value
+
+    def store(self, dtype: np.dtype[Any], value: str, pointer: str, tag: int) -> None:
+        """A number into memory."""
+        if dtype.kind == "b":
+            value = self.let(f"zext i1 {value} to i8")
+        kind = memory_type(dtype)
+        self.line(f"store {kind} {value}, ptr {pointer}, align {dtype.itemsize}{_tagged(tag)}")
+
+    def address(self, dtype: np.dtype[Any], pointer: str, place: str) -> str:
+        """The address of an element."""
+        if place == "0":
+            return pointer
+        return self.let(f"getelementptr inbounds {memory_type(dtype)}, ptr {pointer}, i64 {place}")
+
+    def add(self, x: str, y: str) -> str:
+        """The sum of two places, which are far from the largest integer."""
+        if "0" in (x, y):
+            return y if x == "0" else x
+        if not x.startswith("%") and not y.startswith("%"):
+            return str(int(x) + int(y))
+        return self.let(f"add nsw i64 {x}, {y}")
+
+    def times(self, x: str, factor: int) -> str:
+        """A multiple of a place."""
+        if factor in (0, 1):
+            return x if factor else "0"
+        if not x.startswith("%"):
+            return str(int(x) * factor)
+        return self.let(f"mul nsw i64 {x}, {factor}")
+
+    # Blocks
+
+    def label(self) -> str:
+        """A new name of a block."""
+        self._count += 1
+        return f"b{self._count}"
+
+    def begin(self, label: str) -> None:
+        """Begin a block."""
+        self._lines.append(f"{label}:")
+        self.block = label
+
+    def jump(self, label: str) -> None:
+        """Go on with another block."""
+        self.line(f"br label %{label}")
+
+    @contextmanager
+    def loop(self, count: str, first: str = "0") -> Generator[str]:
+        """What is done for each number from the first one to the last before ``count``.
+
+        There is at least one such number.
+        """
+        before, label, after = self.block, self.label(), self.label()
+        self.jump(label)
+        self.begin(label)
+        number, following = self.name(), self.name()
+        place = len(self._lines)
+        yield number
+        self._lines.insert(
+            place, f"  {number} = phi i64 [ {first}, %{before} ], [ {following}, %{self.block} ]"
+        )
+        self.line(f"{following} = add nuw nsw i64 {number}, 1")
+        test = self.let(f"icmp slt i64 {following}, {count}")
+        self.line(f"br i1 {test}, label %{label}, label %{after}")
+        self.begin(after)
+
+    @contextmanager
+    def when(self, condition: str) -> Generator[None]:
+        """What is done if something is true."""
+        inside, after = self.label(), self.label()
+        self.line(f"br i1 {condition}, label %{inside}, label %{after}")
+        self.begin(inside)
+        yield
+        self.jump(after)
+        self.begin(after)
+
+
+def _tagged(tag: int) -> str:
+    return f", !tbaa !{2 * tag + 1}" if tag else ""
+
+
+def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """How far elements are from each other along each axis, in row-major order."""
+    strides: list[int] = []
+    step = 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= length
+    return tuple(reversed(strides))
