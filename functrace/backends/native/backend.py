@@ -6,7 +6,13 @@ from functrace.backends.backend import Backend, Executable, register
 from functrace.backends.classes import classes_of_outputs
 from functrace.backends.native.clusters import Cluster, clusters
 from functrace.backends.native.decomposing import decompose
-from functrace.backends.native.kernels import Compiled, executable, native, why_not, why_not_equation
+from functrace.backends.native.kernels import (
+    Compiled,
+    executable,
+    native,
+    why_not,
+    why_not_equation,
+)
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Equation, Program
@@ -32,19 +38,16 @@ class NativeBackend(Backend):
 
 def in_parts(program: Program) -> Program:
     """A Program in which parts are operations that machine code does."""
-    equations: list[Equation] = []
-    for part in clusters(program, lambda equation: why_not_equation(equation) is None):
-        if isinstance(part, Cluster):
-            kernel = Compiled(part.program(), "kernel", {})
-            like = part.equations[0]
-            part = like.replaced(
-                primitive=native,
-                inputs=part.inputs,
-                params={"kernel": kernel},
-                outputs=part.outputs,
-            )
-        equations.append(part)
+    parts = clusters(program, lambda equation: why_not_equation(equation) is None)
+    equations = [_call(part) if isinstance(part, Cluster) else part for part in parts]
     return Program(program.inputs, equations, program.outputs)
+
+
+def _call(part: Cluster) -> Equation:
+    """The operation that computes a part."""
+    params = {"kernel": Compiled(part.program(), "kernel", {})}
+    source = part.equations[0].source
+    return Equation(native, part.inputs, params, part.outputs, source)
 
 
 register(NativeBackend())

@@ -42,9 +42,7 @@ class Cluster:
         return Program(self.inputs, list(self.equations), list(self.outputs))
 
 
-def clusters(
-    program: Program, is_native: Callable[[Equation], bool]
-) -> list[Equation | Cluster]:
+def clusters(program: Program, is_native: Callable[[Equation], bool]) -> list[Equation | Cluster]:
     """A Program in parts: those of machine code, and the equations of NumPy between them.
 
     All that can be computed by machine code before the next operation that cannot is one part,

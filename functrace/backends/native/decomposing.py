@@ -10,9 +10,8 @@ import numpy as np
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, with_programs
 from functrace.ir.types import ArrayType
-from functrace.primitives import elementwise, reducing
+from functrace.primitives import reducing
 from functrace.primitives.linear import cast, cast_to_whole
-from functrace.primitives.shaping import Reshape
 from functrace.simplify.rewriting import Scope, rewrite
 
 
@@ -77,7 +76,9 @@ def _mean(s: _Steps) -> list[Atom] | None:
 def _winners(s: _Steps) -> list[Atom]:
     x, extreme = s.equation.inputs
     count = s.equation.outputs[1].type.dtype
-    wins = s("logical_or", s("equal", x, extreme), s("logical_and", s("isnan", extreme), s("isnan", x)))
+    wins = s(
+        "logical_or", s("equal", x, extreme), s("logical_and", s("isnan", extreme), s("isnan", x))
+    )
     if x.type.dtype.kind != "f":
         wins = s("equal", x, extreme)
     axes = s.equation.params["axes"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.backends.native.elementwise import Expressions
-from functrace.backends.native.memory import View
+from functrace.backends.native.memory import View, load, store
 from functrace.backends.native.writing import Writer, literal, register_type
 from functrace.ir.types import Shape
 
@@ -66,20 +66,34 @@ def combined(write: Writer, name: str, dtype: DType, x: str, y: str) -> str:
 
 
 class Elements:
-    """Loops over a domain, as they are written; see `Kernel.nest`."""
+    """Loops over a domain, as they are written.
+
+    Attributes:
+        results: The results of the folds; None for those that are in memory only.
+    """
 
     def __init__(
         self,
-        kernel: Kernel,
+        write: Writer,
         domain: Shape,
         reads: Sequence[View],
         writes: Sequence[View],
         folds: Sequence[Fold],
-        body: Callable[[list[str], list[str]], tuple[Sequence[str], Sequence[str]]],
-        places: Sequence[View],
+        body: Body,
+        places: Sequence[View] = (),
     ) -> None:
-        self._kernel = kernel
-        self._write = kernel.write
+        """Write them.
+
+        Args:
+            write: The function.
+            domain: The lengths.
+            reads: What is read at each element, with a stride for each axis.
+            writes: What is written at each.
+            folds: What is combined over all.
+            body: What is done at each.
+            places: Arrays that the body reads itself: it is told where.
+        """
+        self._write = write
         self._body = body
         self._folds = folds
         views = [*reads, *writes, *places, *(fold.target for fold in folds)]
@@ -106,7 +120,8 @@ class Elements:
                 target = fold.target
                 flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
                 steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
-                kernel.fill(
+                fill(
+                    write,
                     target._replace(shape=flat, strides=steps),
                     literal(neutral(fold.name, fold.dtype), fold.dtype),
                 )
@@ -118,12 +133,13 @@ class Elements:
     def _nothing(self, domain: Shape) -> None:
         """What is the result where there are no elements."""
         for number, fold in enumerate(self._folds):
-            neutral = literal(0 if fold.name == "sum" else neutral(fold.name, fold.dtype), fold.dtype)
-            self.results[number] = neutral
+            none = 0 if fold.name == "sum" else neutral(fold.name, fold.dtype)
+            value = literal(none, fold.dtype)
+            self.results[number] = value
             target = fold.target
             flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
             steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
-            self._kernel.fill(target._replace(shape=flat, strides=steps), neutral)
+            fill(self._write, target._replace(shape=flat, strides=steps), value)
 
     def _loops(self, depth: int, offsets: list[str]) -> None:
         """Write the loops from this one inwards; the offsets are those of all views so far."""
@@ -165,7 +181,8 @@ class Elements:
             for number in begun:
                 fold, inner = self._folds[number], self._cells[number]
                 cell = whole[number]
-                assert cell is not None and inner is not None
+                assert cell is not None
+                assert inner is not None
                 e = Expressions(write, fold.dtype)
                 x, y = self._get(fold, cell), self._get(fold, inner)
                 if fold.dtype.kind == "f" and fold.name in ("sum", "prod"):
@@ -208,33 +225,32 @@ class Elements:
         target = self._targets[number]
         place = offsets[len(offsets) - len(self._folds) + number]
         if self._outside[number]:
-            before = self._kernel.load(target, place)
+            before = load(self._write, target, place)
             value = combined(self._write, fold.name, fold.dtype, before, value)
         elif self._from[number] == 0:
             self.results[number] = value
-        self._kernel.store(target, value, place)
+        store(self._write, target, value, place)
 
     def _element(self, offsets: list[str]) -> None:
-        kernel, write = self._kernel, self._write
+        write = self._write
         numbers = [
-            kernel.load(view, place)
-            for view, place in zip(self._reads, offsets, strict=False)
+            load(write, view, place) for view, place in zip(self._reads, offsets, strict=False)
         ]
         first, second = len(self._reads), len(self._reads) + len(self._writes)
         third = second + len(self._places)
-        made, combined = self._body(numbers, offsets[second:third])
+        made, folded = self._body(numbers, offsets[second:third])
         for view, place, value in zip(self._writes, offsets[first:second], made, strict=True):
-            kernel.store(view, value, place)
-        for number, value in enumerate(combined):
+            store(write, view, value, place)
+        for number, value in enumerate(folded):
             fold, cell = self._folds[number], self._cells[number]
             if cell is not None:
                 total = combined(write, fold.name, fold.dtype, self._get(fold, cell), value)
                 self._put(fold, cell, total)
             else:
                 target, place = self._targets[number], offsets[third + number]
-                before = kernel.load(target, place)
+                before = load(write, target, place)
                 total = combined(write, fold.name, fold.dtype, before, value)
-                kernel.store(target, total, place)
+                store(write, target, total, place)
 
 
 def first_of_all(reduced: frozenset[int], rank: int) -> int:
@@ -270,3 +286,12 @@ def collapsed(
     return lengths, steps, folded
 
 
+def copy(write: Writer, source: View, target: View) -> None:
+    """Copy elements, stretched to the target's shape."""
+    given = source.stretched(target.shape)
+    Elements(write, target.shape, [given], [target], [], lambda x, _: (x, ()))
+
+
+def fill(write: Writer, target: View, value: str) -> None:
+    """Set elements to a number."""
+    Elements(write, target.shape, [], [target], [], lambda x, _: ([value], ()))

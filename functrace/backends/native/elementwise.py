@@ -80,7 +80,9 @@ def computes(equation: Equation) -> bool:
         return False
     if not all(_converts(type.dtype, d) for type, d in zip(types, wanted, strict=True)):
         return False
-    if any(t.weak and not _holds(x, d) for x, t, d in zip(equation.inputs, types, wanted, strict=True)):
+    if any(
+        t.weak and not _holds(x, d) for x, t, d in zip(equation.inputs, types, wanted, strict=True)
+    ):
         return False
     kinds = {"b": BOOLEANS, "i": WHOLE, "u": WHOLE, "f": REAL}[wanted[0].kind]
     if len(set(wanted)) > 1 or primitive.name not in kinds:
@@ -128,9 +130,7 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     types = [atom.type for atom in equation.inputs]
     output = equation.outputs[0].type.dtype
     if primitive is select:
-        x, y = (
-            _convert(write, operands[n], types[n].dtype, output) for n in (1, 2)
-        )
+        x, y = (_convert(write, operands[n], types[n].dtype, output) for n in (1, 2))
         condition = _convert(write, operands[0], types[0].dtype, BOOLEAN)
         kind = register_type(output)
         return write.let(f"select i1 {condition}, {kind} {x}, {kind} {y}")
@@ -280,8 +280,12 @@ def _or_zero(word: str) -> Callable[[Expressions], Callable[..., str]]:
             zero, one = e.number(0), e.number(1)
             is_zero = e.write.let(f"fcmp oeq {e.kind} {x}, {zero}")
             wild = e.write.let(f"fcmp uno {e.kind} {y}, {zero}")
-            wild = e.any(wild, e.of("isinf", y) if word == "fmul" else
-                         e.write.let(f"fcmp oeq {e.kind} {y}, {zero}"))
+            wild = e.any(
+                wild,
+                e.of("isinf", y)
+                if word == "fmul"
+                else e.write.let(f"fcmp oeq {e.kind} {y}, {zero}"),
+            )
             # What would be nan is not computed, so that the machine notes nothing.
             return e(word, x, e.either(e.both(is_zero, wild), one, y))
 
@@ -550,7 +554,6 @@ WHOLE: dict[str, Numbers] = {
 """What is computed of integers, which wrap around."""
 
 
-
 def _truth(word: str) -> Numbers:
     return lambda write, dtype, given: write.let(f"{word} i1 {given[0]}, {given[1]}")
 
@@ -579,19 +582,27 @@ BOOLEANS: dict[str, Numbers] = {
 }
 """What is computed of booleans."""
 
-REAL.update({
-    name: _composed(
-        lambda e, name=name: lambda *given: BOOLEANS[name](
-            e.write, BOOLEAN, [e("fcmp une", x, e.number(0)) for x in given]
+REAL.update(
+    {
+        name: _composed(
+            lambda e, name=name: (
+                lambda *given: BOOLEANS[name](
+                    e.write, BOOLEAN, [e("fcmp une", x, e.number(0)) for x in given]
+                )
+            )
         )
-    )
-    for name in ("logical_and", "logical_or", "logical_xor", "logical_not")
-})
-WHOLE.update({
-    name: _composed(
-        lambda e, name=name: lambda *given: BOOLEANS[name](
-            e.write, BOOLEAN, [e("icmp ne", x, "0") for x in given]
+        for name in ("logical_and", "logical_or", "logical_xor", "logical_not")
+    }
+)
+WHOLE.update(
+    {
+        name: _composed(
+            lambda e, name=name: (
+                lambda *given: BOOLEANS[name](
+                    e.write, BOOLEAN, [e("icmp ne", x, "0") for x in given]
+                )
+            )
         )
-    )
-    for name in ("logical_and", "logical_or", "logical_xor", "logical_not")
-})
+        for name in ("logical_and", "logical_or", "logical_xor", "logical_not")
+    }
+)

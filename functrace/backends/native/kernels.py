@@ -63,6 +63,8 @@ def why_not_equation(equation: Equation) -> str | None:
     if structure is not None:
         if isinstance(structure, Choice) and structure.examples is not None:
             return f"{name} chooses for each example"
+        if isinstance(structure, Choice) and structure.index.type.dtype.kind not in "bi":
+            return f"{name} chooses by {structure.index.type}"
         return next((why for inner in structure.programs if (why := why_not(inner))), None)
     if equation.has_effect or not equation.primitive.is_own:
         return f"{name} is run by Python"

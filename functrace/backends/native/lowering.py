@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from functrace.backends.native.elements import Elements, Fold, copy
 from functrace.backends.native.elementwise import compute, converted
-from functrace.backends.native.elements import Body, Elements, Fold
-from functrace.backends.native.memory import Places, Slot, View
+from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.structure import Choice, Loop, Run, structure_of
-from functrace.ir.types import ArrayType, Shape
+from functrace.ir.types import ArrayType
 from functrace.primitives.indexing import Layout, layout
 
 Value = str | View
@@ -77,7 +77,7 @@ class Kernel:
         for number, variable in enumerate(program.inputs):
             pointer = self._pointer("%inputs", number)
             view = self.array(pointer, variable.type)
-            inputs.append(view if variable.type.shape else self.load(view, "0"))
+            inputs.append(view if variable.type.shape else load(self.write, view, "0"))
         targets = [
             self.array(self._pointer("%outputs", number), atom.type)
             for number, atom in enumerate(program.outputs)
@@ -95,6 +95,7 @@ class Kernel:
         return write.above(f"load ptr, ptr {place}, align 8")
 
     def array(self, pointer: str, type: ArrayType, slot: Slot | None = None) -> View:
+        """An array in memory of its own, in row-major order."""
         tag = self.write.tag()
         return View(pointer, tag, type.shape, strides_of(type.shape), type.dtype, slot)
 
@@ -135,14 +136,6 @@ class Kernel:
 
     # Values
 
-    def load(self, view: View, place: str) -> str:
-        write = self.write
-        return write.load(view.dtype, write.address(view.dtype, view.pointer, place), view.tag)
-
-    def store(self, view: View, value: str, place: str = "0") -> None:
-        write = self.write
-        write.store(view.dtype, value, write.address(view.dtype, view.pointer, place), view.tag)
-
     def constant(self, value: Any, type: ArrayType) -> Value:
         """A constant; large ones are outside of the text."""
         if not type.shape:
@@ -151,8 +144,13 @@ class Kernel:
         name = f"@{self._name}.c{len(self._globals)}"
         kind = memory_type(type.dtype)
         if array.nbytes <= EMBEDDED:
-            words = [literal(x, type.dtype) if type.dtype.kind != "b" else str(int(x)) for x in array.flat]
-            data = f"[{', '.join(f'{kind} {word}' for word in words)}]" if words else "zeroinitializer"
+            words = [
+                literal(x, type.dtype) if type.dtype.kind != "b" else str(int(x))
+                for x in array.flat
+            ]
+            data = (
+                f"[{', '.join(f'{kind} {word}' for word in words)}]" if words else "zeroinitializer"
+            )
             self._globals.append(
                 f"{name} = internal unnamed_addr constant [{array.size} x {kind}] {data}, align 64"
             )
@@ -160,41 +158,6 @@ class Kernel:
             self._globals.append(f"{name} = external constant [{array.size} x {kind}], align 8")
             self.constants[name[1:]] = array
         return self.array(name, type)
-
-    # Loops over elements
-
-    def nest(
-        self,
-        domain: Shape,
-        reads: Sequence[View],
-        writes: Sequence[View],
-        folds: Sequence[Fold],
-        body: Callable[[list[str], list[str]], tuple[Sequence[str], Sequence[str]]],
-        places: Sequence[View] = (),
-    ) -> list[str | None]:
-        """Write loops over a domain.
-
-        Args:
-            domain: Its lengths.
-            reads: What is read at each element, with a stride for each axis.
-            writes: What is written at each.
-            folds: What is combined over all.
-            body: Writes what is done at each element: from the numbers that were read, and the
-                places of `places`, to the numbers to be written, and to be combined.
-            places: Arrays that the body reads itself: it is told where.
-
-        Returns:
-            The results of the folds; None for those that are in memory.
-        """
-        return Elements(self, domain, reads, writes, folds, body, places).results
-
-    def copy(self, source: View, target: View) -> None:
-        """Copy elements."""
-        self.nest(target.shape, [source.stretched(target.shape)], [target], [], lambda x, _: (x, ()))
-
-    def fill(self, target: View, value: str) -> None:
-        """Set elements to a number."""
-        self.nest(target.shape, [], [target], [], lambda x, _: ([value], ()))
 
 
 # Programs
@@ -246,9 +209,9 @@ class Emission:
             value = self.value(atom)
             if target is not None:
                 if isinstance(value, str):
-                    self.kernel.store(target, value)
+                    store(self.write, target, value)
                 elif value.pointer != target.pointer:
-                    self.kernel.copy(value, target)
+                    copy(self.write, value, target)
             results.append(value)
         for slot in self.held.values():
             self.take.give_back(slot)
@@ -269,13 +232,13 @@ class Emission:
             return value
         pointer = self.write.stack(memory_type(atom.type.dtype))
         view = self.kernel.array(pointer, atom.type)
-        self.kernel.store(view, value)
+        store(self.write, view, value)
         return view
 
     def number(self, atom: Atom) -> str:
         """A value without axes, in a register."""
         value = self.value(atom)
-        return value if isinstance(value, str) else self.kernel.load(value, "0")
+        return value if isinstance(value, str) else load(self.write, value, "0")
 
     def place(self, variable: Variable) -> View:
         """Memory for a result."""
@@ -318,7 +281,7 @@ class Emission:
             if variable in nest.stored and not is_reduction(equation)
         ]
         if not domain:  # numbers only
-            known = {**numbers, **{a: self.kernel.load(v, "0") for a, v in reads.items()}}
+            known = {**numbers, **{a: load(self.write, v, "0") for a, v in reads.items()}}
             for equation in nest.equations:
                 self._compute(equation, known)
             self.values.update({v: known[v] for v in made})
@@ -340,12 +303,11 @@ class Emission:
                     self._compute(equation, known)
             return [known[variable] for variable in stored], folded
 
-        results = self.kernel.nest(domain, [*reads.values()], writes, folds, body)
+        results = Elements(self.write, domain, [*reads.values()], writes, folds, body).results
         for equation, result in zip(reductions, results, strict=True):
             (variable,) = equation.outputs
             if not variable.type.shape:
-                if result is None:
-                    result = self.kernel.load(folds[reductions.index(equation)].target, "0")
+                assert result is not None
                 self.values[variable] = result
 
     def _compute(self, equation: Equation, known: dict[Atom, str]) -> None:
@@ -395,7 +357,9 @@ class Emission:
             self._parts(equation, view)
             return
         if name in ("getitem", "element"):
-            made = self.indexed(view, params["index"], [self.number(x) for x in equation.inputs[1:]])
+            made = self.indexed(
+                view, params["index"], [self.number(x) for x in equation.inputs[1:]]
+            )
         elif name == "diagonal":
             made = self._diagonal(view, equation.params["offset"])
         elif name == "reshape":
@@ -403,7 +367,7 @@ class Emission:
         else:
             made = _VIEWS[name](view, params)
         made = made._replace(shape=output.type.shape)
-        self.values[output] = made if output.type.shape else self.kernel.load(made, "0")
+        self.values[output] = made if output.type.shape else load(self.write, made, "0")
 
     def _parts(self, equation: Equation, view: View) -> None:
         axis = equation.params["axis"] % len(view.shape)
@@ -416,7 +380,7 @@ class Emission:
             if equation.primitive.name == "unstack":
                 strides = (*strides[:axis], *strides[axis + 1 :])
             part = part._replace(shape=output.type.shape, strides=strides)
-            self.values[output] = part if part.shape else self.kernel.load(part, "0")
+            self.values[output] = part if part.shape else load(self.write, part, "0")
 
     def shifted(self, view: View, offset: str) -> View:
         """The same strides from another place on."""
@@ -470,7 +434,7 @@ class Emission:
             whole = self.take.take(view.shape, view.dtype)
             assert whole.slot is not None
             self.held[output] = whole.slot
-            self.kernel.copy(view, whole)
+            copy(self.write, view, whole)
             view = whole
         return view._replace(strides=strides_of(output.type.shape))
 
@@ -499,8 +463,7 @@ class Emission:
     def _choose(self, equation: Equation, choice: Choice[Atom]) -> None:
         write = self.write
         index = self.number(choice.index)
-        if choice.index.type.dtype.kind == "b":
-            index = write.let(f"zext i1 {index} to i64")
+        index = converted(write, index, choice.index.type.dtype, np.dtype(np.int64)) or index
         inputs = [self.value(atom) for atom in choice.operands]
         targets = [self.cell(v) if not v.type.shape else self.place(v) for v in equation.outputs]
         labels = [write.label() for _ in choice.branches]
@@ -515,7 +478,7 @@ class Emission:
         write.begin(after)
         for variable, target in zip(equation.outputs, targets, strict=True):
             if not variable.type.shape:
-                self.values[variable] = self.kernel.load(target, "0")
+                self.values[variable] = load(self.write, target, "0")
 
     def cell(self, variable: Variable) -> View:
         """Memory for a number, which LLVM keeps in a register."""
@@ -539,23 +502,20 @@ class Trips:
         # The carries of a trip lie where the results of the loop are to be.
         results = equation.outputs[:count]
         types = [variable.type for variable in loop.inside.carries]
-        carries = [
-            outside.place(v) if v.type.shape else outside.cell(v)
-            for v in results
-        ]
+        carries = [outside.place(v) if v.type.shape else outside.cell(v) for v in results]
         for atom, carry in zip(loop.carries, carries, strict=True):
             value = outside.value(atom)
             if isinstance(value, str):
-                kernel.store(carry, value)
+                store(kernel.write, carry, value)
             else:
-                kernel.copy(value, carry)
+                copy(kernel.write, value, carry)
         stacks = [outside.place(v) for v in equation.outputs[count:]]
 
         def given() -> list[Value]:
             return [
                 *constants,
                 *(
-                    carry if type.shape else kernel.load(carry, "0")
+                    carry if type.shape else load(kernel.write, carry, "0")
                     for carry, type in zip(carries, types, strict=True)
                 ),
             ]
@@ -565,7 +525,7 @@ class Trips:
             for row, inner in zip(rows, loop.inside.rows, strict=True):
                 part = outside.shifted(row, write.times(index, row.strides[0]))
                 part = part._replace(shape=row.shape[1:], strides=row.strides[1:])
-                parts.append(part if inner.type.shape else kernel.load(part, "0"))
+                parts.append(part if inner.type.shape else load(kernel.write, part, "0"))
             aims: list[View | None] = [
                 self._aim(body, number, carry) for number, carry in enumerate(carries)
             ]
@@ -581,7 +541,7 @@ class Trips:
             write.jump(head)
             write.begin(head)
             (again,) = kernel.block(loop.condition, given(), [None])
-            again = kernel.load(again, "0") if isinstance(again, View) else again
+            again = load(kernel.write, again, "0") if isinstance(again, View) else again
             write.line(f"br i1 {again}, label %{inside}, label %{after}")
             write.begin(inside)
             trip("0")
@@ -591,12 +551,11 @@ class Trips:
             length = loop.length if loop.length is not None else rows[0].shape[0]
             if length:
                 with write.loop(str(length)) as index:
-                    if loop.reverse:
-                        index = write.let(f"sub nsw i64 {length - 1}, {index}")
-                    trip(index)
+                    last = str(length - 1)
+                    trip(write.let(f"sub nsw i64 {last}, {index}") if loop.reverse else index)
         for variable, carry in zip(results, carries, strict=True):
             if not variable.type.shape:
-                outside.values[variable] = kernel.load(carry, "0")
+                outside.values[variable] = load(kernel.write, carry, "0")
 
     def _aim(self, body: Program, number: int, carry: View) -> View | None:
         """Where the next carry may be computed at once: where the last one is not read any more."""
@@ -612,16 +571,16 @@ class Trips:
             # What lies where another carry is going to be is copied first.
             others = {c.tag for c in carries}
             if isinstance(value, View) and value.tag in others:
-                copy = kernel.places.take(value.shape, value.dtype)
-                kernel.copy(value, copy)
-                moved.append((copy, carry))
+                apart = kernel.places.take(value.shape, value.dtype)
+                copy(kernel.write, value, apart)
+                moved.append((apart, carry))
             else:
                 moved.append((value, carry))
         for value, carry in moved:
             if isinstance(value, str):
-                kernel.store(carry, value)
+                store(kernel.write, carry, value)
             else:
-                kernel.copy(value, carry)
+                copy(kernel.write, value, carry)
 
 
 # Which variables lie in the memory of which

@@ -62,7 +62,11 @@ def _target() -> Any:
     target = llvm.Target.from_default_triple()
     features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=SPEED, reloc="pic", codemodel="jitdefault"
+        cpu=llvm.get_host_cpu_name(),
+        features=features,
+        opt=SPEED,
+        reloc="pic",
+        codemodel="jitdefault",
     )
 
 

@@ -99,7 +99,9 @@ class Places:
     def _slot(self, size: int, type: str, itemsize: int) -> Slot:
         if size <= ON_STACK and self._on_stack + size <= STACK:
             self._on_stack += size
-            pointer = self._write.stack(type, -(-size // itemsize), align=min(LINE, max(16, itemsize)))
+            pointer = self._write.stack(
+                type, -(-size // itemsize), align=min(LINE, max(16, itemsize))
+            )
             return Slot(pointer, self._write.tag(), size, is_lent=False)
         fitting = [slot for slot in self._free if size <= slot.size <= 2 * size]
         if fitting:
@@ -115,3 +117,13 @@ class Places:
         """Let others use memory."""
         if slot.is_lent:
             self._free.append(slot)
+
+
+def load(write: Writer, view: View, place: str = "0") -> str:
+    """An element of an array."""
+    return write.load(view.dtype, write.address(view.dtype, view.pointer, place), view.tag)
+
+
+def store(write: Writer, view: View, value: str, place: str = "0") -> None:
+    """Set an element of an array."""
+    write.store(view.dtype, value, write.address(view.dtype, view.pointer, place), view.tag)

@@ -19,6 +19,7 @@ do with each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from functrace.backends.native.elementwise import computes
@@ -169,15 +170,17 @@ class Block:
                     lines.append(f"for each of {'x'.join(map(str, domain)) or 'one'}")
                     lines += [f"  {_line(e, name, stored)}" for e in equations]
                 case Alone(equation):
-                    lines.append(_line(equation, name, frozenset()))
+                    lines.append(_line(equation, name))
                 case None:
                     pass
-            lines += [f"view {_line(e, name, frozenset())}" for e in step.views]
+            lines += [f"view {_line(e, name)}" for e in step.views]
         lines.append(f"return {', '.join(map(name, self._program.outputs))}")
         return "\n".join(lines)
 
 
-def _line(equation: Equation, name: Callable[[object], str], stored: set[Variable] | frozenset[Variable]) -> str:
+def _line(
+    equation: Equation, name: Callable[[object], str], stored: AbstractSet[Variable] = frozenset()
+) -> str:
     made = ", ".join(name(v) + ("!" if v in stored else "") for v in equation.outputs)
     read = ", ".join(map(name, equation.inputs))
     return f"{made} = {equation.primitive.name} {read}".rstrip()

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.native.elements import Fold
+from functrace.backends.native.elements import Elements, Fold, copy, fill
 from functrace.backends.native.elementwise import Expressions, converted
 from functrace.backends.native.lowering import Alones, Emission, sliced
-from functrace.backends.native.memory import View
+from functrace.backends.native.memory import View, load, store
 from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
 from functrace.ir.types import Shape
 from functrace.primitives.contracting import plan_of
 from functrace.primitives.indexing import layout
+
 
 def _part(emission: Emission, view: View, starts: Sequence[int], shape: Shape) -> View:
     """A part of an array of the same strides."""
@@ -48,12 +49,17 @@ def _put(emission: Emission, atom: Atom, part: View) -> None:
     if isinstance(value, str):
         number = cast(value)
         if part.shape:
-            kernel.fill(part, number)
+            fill(kernel.write, part, number)
         else:
-            kernel.store(part, number)
+            store(kernel.write, part, number)
     else:
-        kernel.nest(
-            part.shape, [value.stretched(part.shape)], [part], [], lambda x, _: ([cast(x[0])], ())
+        Elements(
+            kernel.write,
+            part.shape,
+            [value.stretched(part.shape)],
+            [part],
+            [],
+            lambda x, _: ([cast(x[0])], ()),
         )
 
 
@@ -73,7 +79,7 @@ def _pad(emission: Emission, equation: Equation) -> None:
     target = emission.place(output)
     x = equation.inputs[0]
     kernel = emission.kernel
-    kernel.fill(target, literal(0, target.dtype))
+    fill(kernel.write, target, literal(0, target.dtype))
     starts = [before for before, _ in equation.params["padding"]]
     _put(emission, x, _part(emission, target, starts, x.type.shape))
 
@@ -95,7 +101,7 @@ def _roll(emission: Emission, equation: Equation) -> None:
         lengths = tuple(length for *_, length in chosen)
         taken = _part(emission, source, [start for start, _, _ in chosen], lengths)
         put = _part(emission, target, [start for _, start, _ in chosen], lengths)
-        emission.kernel.copy(taken, put)
+        copy(emission.write, taken, put)
 
 
 def _base(emission: Emission, equation: Equation) -> View:
@@ -134,7 +140,7 @@ def _index_add(emission: Emission, equation: Equation) -> None:
 def _scatter_add(emission: Emission, equation: Equation) -> None:
     (output,) = equation.outputs
     target = emission.place(output)
-    emission.kernel.fill(target, literal(0, target.dtype))
+    fill(emission.write, target, literal(0, target.dtype))
     unique = len(equation.inputs) == 1
     _write_at(emission, target, equation, 0, None if unique else "add")
 
@@ -163,15 +169,13 @@ def _write_at(
     if all(not atom.type.shape for atom in arrays):
         part = emission.indexed(target, index, [emission.number(x) for x in arrays])
         reads = [] if isinstance(value, str) else [value.stretched(part.shape)]
-        if how is None:
-            kernel.nest(
-                part.shape, reads, [part], [], lambda x, _: ([cast(x[0] if x else str(value))], ())
-            )
-        else:
-            kernel.nest(
-                part.shape, [part, *reads], [part], [],
-                lambda x, _: ([merged(cast(x[1] if reads else str(value)), x[0])], ()),
-            )  # fmt: skip
+        adds = how is not None
+
+        def written(x: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+            new = cast(x[-1] if reads else str(value))
+            return [merged(new, x[0]) if adds else new], ()
+
+        Elements(write, part.shape, [part, *reads] if adds else reads, [part], [], written)
         return
     shape, at, indices = _gathered(emission, target, index, arrays)
     reads = [] if isinstance(value, str) else [value.stretched(shape)]
@@ -180,19 +184,22 @@ def _write_at(
         place = emission.picked(target, found, x[: len(indices)], places[0])
         new = cast(x[-1] if reads else str(value))
         if how is not None:
-            new = merged(new, kernel.load(target, place))
-        kernel.store(target, new, place)
+            new = merged(new, load(kernel.write, target, place))
+        store(kernel.write, target, new, place)
         return (), ()
 
     found = layout(index, len(target.shape))
-    kernel.nest(shape, [*indices, *reads], [], [], body, [at])
+    Elements(kernel.write, shape, [*indices, *reads], [], [], body, [at])
 
 
 def _gathered(
     emission: Emission, source: View, index: tuple[Any, ...], arrays: Sequence[Atom]
 ) -> tuple[Shape, View, list[View]]:
-    """The elements at an index with arrays: their shape, where they lie but for the arrays, and
-    these, lined up."""
+    """The elements at an index with arrays.
+
+    Returns:
+        Their shape; where they would lie if all indices were 0; and the arrays, lined up.
+    """
     found = layout(index, len(source.shape))
     offset, shape, strides = sliced(source, found)
     views = [emission.view(atom) for atom in arrays]
@@ -223,9 +230,9 @@ def _gather(emission: Emission, equation: Equation) -> None:
 
     def body(x: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
         place = emission.picked(source, found, x, places[0])
-        return [kernel.load(at, place)], ()
+        return [load(kernel.write, at, place)], ()
 
-    kernel.nest(shape, indices, [target], [], body, [at])
+    Elements(kernel.write, shape, indices, [target], [], body, [at])
 
 
 def _contract(emission: Emission, equation: Equation) -> None:
@@ -242,7 +249,7 @@ def _contract(emission: Emission, equation: Equation) -> None:
 
     target = emission.place(output) if output.type.shape else emission.cell(output)
     # Innermost is what both operands have in a row, or the output and one of them.
-    order = [label for label in plan.output] + summed
+    order = [*plan.output, *summed]
     both = [
         label for label in summed
         if strides(x, plan.first, label) == 1 and strides(y, plan.second, label) == 1
@@ -273,12 +280,11 @@ def _contract(emission: Emission, equation: Equation) -> None:
     result = along(target, plan.output)
     if summed:
         axes = frozenset(n for n, label in enumerate(order) if label in summed)
-        kernel.nest(domain, reads, [], [Fold("sum", dtype, result, axes)], body)
+        Elements(kernel.write, domain, reads, [], [Fold("sum", dtype, result, axes)], body)
     else:
-        kernel.nest(domain, reads, [result], [], body)
+        Elements(kernel.write, domain, reads, [result], [], body)
     if not output.type.shape:
-        emission.values[output] = kernel.load(target, "0")
-
+        emission.values[output] = load(kernel.write, target, "0")
 
 
 ALONE: Alones = {

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+import functrace.numpy as fnp
+from tests.backends.native.functions import FUNCTIONS, WHOLE
+
+pytest.importorskip("llvmlite")
+
+
+def both(f, *args):
+    """What machine code makes of arguments, and what NumPy does."""
+    return ft.jit(f, backend="native")(*args), ft.jit(f, backend="numpy")(*args)
+
+
+def assert_same(found, expected):
+    found, expected = ft.tree.leaves(found), ft.tree.leaves(expected)
+    for x, y in zip(found, expected, strict=True):
+        assert type(x) is type(y)
+        assert np.asarray(x).dtype == np.asarray(y).dtype
+        exact = np.asarray(x).dtype.kind != "f"
+        rtol = 0 if exact else 1e-5 if np.asarray(x).dtype.itemsize == 4 else 1e-12
+        scale = 0 if exact else rtol * np.max(np.abs(y), initial=0, where=np.isfinite(y))
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=scale)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values(name):
+    f, *args = FUNCTIONS[name]
+    assert_same(*both(f, *args))
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - WHOLE))
+def test_gradients(name):
+    f, *args = FUNCTIONS[name]
+
+    def loss(*inputs):
+        return sum(np.sum(x * x) for x in ft.tree.leaves(f(*inputs)) if x.dtype.kind == "f")
+
+    wanted = [n for n, x in enumerate(args) if np.asarray(x).dtype.kind == "f"]
+    assert_same(*both(ft.value_and_grad(loss, argnums=tuple(wanted)), *args))
+
+
+def test_what_machine_code_does_not_know_is_numpys():
+    def f(a, x):
+        y = np.tanh(a @ x) * np.exp(-x)
+        return np.linalg.solve(a, y * y + np.sin(y)), fnp.sort(np.cos(y) * y + 2.0 * y)
+
+    a = np.random.default_rng(0).normal(size=(4, 4)) + 4.0 * np.eye(4)
+    assert_same(*both(ft.value_and_grad(lambda a, x: np.sum(f(a, x)[0])), a, np.ones(4)))
+    assert "kernel" in ft.jit(f, backend="native").source(a, np.ones(4))
+
+
+def test_indices_out_of_range_are_numpys_errors():
+    f = ft.jit(lambda x, i: np.take(x, i) * 2.0 + 1.0, backend="native")
+    assert f(np.arange(3.0), np.array([-3, 2])).tolist() == [1.0, 5.0]
+    with pytest.raises(IndexError, match="out of bounds"):
+        f(np.arange(3.0), np.array([0, 3]))
+
+
+def test_warnings_are_numpys():
+    f = ft.jit(lambda x: np.log(x) * 2.0 + np.sin(x) * x, backend="native")
+    with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
+        assert f(np.array([0.0, 1.0]))[0] == -np.inf
+
+
+def test_arrays_that_a_loop_writes_are_not_those_of_the_caller():
+    def f(a):
+        def body(i, a):
+            a = fnp.array(a)
+            a[i] = a[i - 1] + a[i] * 2.0
+            return a
+
+        return ft.fori_loop(1, 5, body, a)
+
+    a = np.arange(5.0)
+    assert_same(*both(f, a))
+    assert a.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_the_backend_is_asked_for_by_name():
+    assert "native" not in repr(ft.config)
+    with ft.config.using(backend="native"):
+        assert ft.config.backend == "native"
