@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.backends.native.mathematics import FUNCTIONS
 from functrace.backends.native.writing import REGISTERS, Writer, literal, register_type
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import ArrayType
@@ -513,15 +514,8 @@ REAL: dict[str, Numbers] = {
     "expit": _composed(_sigmoid),
     "deg2rad": _composed(_scaled(math.pi / 180)),
     "rad2deg": _composed(_scaled(180 / math.pi)),
-    **{
-        name: _function(name)
-        for name in (
-            "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh",
-            "cosh", "tanh", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh",
-            "arctan2", "hypot", "cbrt", "erf", "erfc",
-        )
-    },
-}  # fmt: skip
+    **{name: _function(name) for name in FUNCTIONS if name != "pow"},
+}
 """What is computed of floating point numbers."""
 
 WHOLE: dict[str, Numbers] = {

@@ -184,8 +184,8 @@ def _write_at(
         place = emission.picked(target, found, x[: len(indices)], places[0])
         new = cast(x[-1] if reads else str(value))
         if how is not None:
-            new = merged(new, load(kernel.write, target, place))
-        store(kernel.write, target, new, place)
+            new = merged(new, load(write, at, place))
+        store(write, at, new, place)
         return (), ()
 
     found = layout(index, len(target.shape))

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from functrace.backends.native.machine import Module
+
+TEXT = """
+@x = external constant double
+define double @f() {
+  %x = load double, ptr @x
+  %y = fadd double %x, 1.0
+  ret double %y
+}
+"""
+
+
+def test_functions_are_called_by_their_addresses_and_read_memory_outside():
+    number = ctypes.c_double(2.5)
+    module = Module(TEXT, {"x": ctypes.addressof(number)})
+    f = ctypes.CFUNCTYPE(ctypes.c_double)(module.address("f"))
+    assert f() == 3.5
+    assert "fadd double" in module.llvm_text
+    assert module.assembly
+
+
+def test_a_text_that_is_none_is_an_error():
+    with pytest.raises(RuntimeError):
+        Module("define nothing")
