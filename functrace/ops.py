@@ -15,6 +15,7 @@ import numpy as np
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.numpy.reducing import lowest
 from functrace.numpy.ufunc_methods import written_at
+from functrace.numpy.updating import index_mode
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import dtype_of, known_choice, shape_of
 from functrace.tracing.entrances import entrances
@@ -53,7 +54,8 @@ def segment_sum(
 
     Raises:
         ShapeMismatchError: There are not as many numbers as rows.
-        ArgumentError: Numbers of segments are no integers, or there is no such mode.
+        ArgumentError: Numbers of segments are no integers.
+        ValueError: There is no such mode.
         UnknownValueError: ``num_segments`` is None, and the numbers are traced.
 
     Example:
@@ -84,15 +86,10 @@ def _segments(data: Any, segment_ids: Any, count: int | None, mode: Any) -> tupl
             numbers, "The largest number of a segment", "Give num_segments, as a plain integer."
         )
         count = int(np.max(known, initial=-1)) + 1
-    if mode is not None and str(getattr(mode, "name", mode)).lower() == "clip":
+    if index_mode(mode, "drop", wraps=False) == "clip":
         return rows, np.clip(numbers, 0, max(count - 1, 0)), count
-    if mode is not None and str(getattr(mode, "name", mode)).lower() not in _DROPPING:
-        raise ArgumentError(f"mode={mode!r} is none of 'drop' and 'clip'.")
     is_inside = np.logical_and(np.greater_equal(numbers, 0), np.less(numbers, count))
     return rows, np.where(is_inside, numbers, count), count
-
-
-_DROPPING = ("drop", "fill", "fill_or_drop", "promise_in_bounds")
 
 
 def _combining(name: str, purpose: str, ufunc: np.ufunc, first: Callable[[np.dtype[Any]], Any]):

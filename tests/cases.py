@@ -358,6 +358,7 @@ elementwise("rad2deg", REALS)
 
 ONLY_COMPLEX = ("complex128", "complex64")
 elementwise("conjugate", REALS, dtypes=COMPLEX)
+elementwise("complex_of", REALS, REALS, in_programs=False, why="makes complex numbers")
 elementwise("real", REALS, dtypes=ONLY_COMPLEX, in_programs=False, why="of complex numbers")
 elementwise("imag", REALS, dtypes=ONLY_COMPLEX, in_programs=False, why="of complex numbers")
 elementwise("angle", POSITIVE, dtypes=ONLY_COMPLEX, in_programs=False, why="of complex numbers")
@@ -484,6 +485,28 @@ case(
     variant((3,), offset=1, rows=3, columns=4),
     variant((2, 2), offset=-2, rows=4, columns=3),
     variant((0,), offset=3, rows=1, columns=1),
+)
+
+# viewing.py
+
+case(
+    "view_as",
+    variant((2, 4), dtype=np.dtype(np.complex128)),
+    variant((0, 2), dtype=np.dtype(np.complex128)),
+    variant(Input((2, 1), dtype="complex128"), dtype=np.dtype(np.float64)),
+    dtypes=("float64",),
+    in_programs=False,
+    why="of one dtype each",
+)
+case(
+    "view_as_bits",
+    variant((2, 3), dtype=np.dtype(np.int64)),
+    variant((), dtype=np.dtype(np.uint64)),
+    variant((0, 1), dtype=np.dtype(np.int8)),
+    variant(Input((3, 4), INTEGERS), dtype=np.dtype(np.uint8)),
+    dtypes=("float64",),
+    in_programs=False,
+    why="bits have no derivative",
 )
 
 # windowing.py

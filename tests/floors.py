@@ -79,7 +79,7 @@ FLOORS: list[list[Room]] = [
         room(
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
-            "linear requiring choosing shaping windowing elementwise parts special reducing"
+            "linear requiring choosing shaping viewing windowing elementwise parts special reducing"
             " contracting indexing cumulating fourier signals ordering",
         )
     ],

@@ -67,5 +67,5 @@ def test_what_does_not_fit_is_refused():
         ops.segment_sum(ROWS, NUMBERS[:2])
     with pytest.raises(errors.ArgumentError, match="integers, not float64"):
         ops.segment_sum(ROWS, NUMBERS * 1.0)
-    with pytest.raises(errors.ArgumentError, match="mode='wrap'"):
+    with pytest.raises(ValueError, match="mode='wrap'"):
         ops.segment_sum(ROWS, NUMBERS, 4, mode="wrap")

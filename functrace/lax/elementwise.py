@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.primitives import special
-from functrace.primitives.elementwise import sigmoid
+from functrace.primitives.elementwise import complex_of, sigmoid
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
@@ -102,7 +104,6 @@ mul = np.multiply
 ne = np.not_equal
 neg = np.negative
 nextafter = np.nextafter
-population_count = np.bitwise_count
 pow = np.power
 real = np.real
 rem = np.fmod
@@ -127,17 +128,63 @@ def complex(x: Any, y: Any) -> Any:
         >>> lax.complex(np.float32(1.0), np.float32(2.0))
         np.complex64(1+2j)
     """
-    return np.add(x, np.multiply(y, 1j))
+    return bind(complex_of, as_operand(x), as_operand(y))
+
+
+def _in_own_dtype(function: Callable[[Any], Any], x: Any) -> Any:
+    """What a function of each element gives, in the dtype of the operand if that is floating.
+
+    SciPy's functions have no loops for half precision.
+    """
+    x = as_operand(x)
+    result, dtype = function(x), dtype_of(x)
+    return result if dtype.kind != "f" or dtype_of(result) == dtype else cast_to(result, dtype)
 
 
 def digamma(x: Any) -> Any:
     """The derivative of `lgamma`."""
-    return bind(special.digamma, as_operand(x))
+    return _in_own_dtype(partial(bind, special.digamma), x)
 
 
 def lgamma(x: Any) -> Any:
     """The logarithm of the absolute value of the gamma function."""
-    return bind(special.gammaln, as_operand(x))
+    return _in_own_dtype(partial(bind, special.gammaln), x)
+
+
+def population_count(x: Any) -> Any:
+    """How many bits of an integer are 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.population_count(np.int8(-1))
+        np.int8(8)
+    """
+    return cast_to(np.bitwise_count(_bits(x)), dtype_of(as_operand(x)))
+
+
+def _bits(x: Any) -> Any:
+    """The unsigned integer of the same bits."""
+    x = as_operand(x)
+    return cast_to(x, np.dtype(f"u{dtype_of(x).itemsize}"))
+
+
+def clz(x: Any) -> Any:
+    """How many bits of an integer are 0 in front of the first that is 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.clz(np.int8(1))
+        np.int8(7)
+    """
+    bits, dtype = _bits(x), dtype_of(as_operand(x))
+    width = 8 * dtype.itemsize
+    shift = 1
+    while shift < width:  # then all bits after the first that is 1 are 1 too
+        bits = np.bitwise_or(bits, np.right_shift(bits, dtype_of(bits).type(shift)))
+        shift *= 2
+    return cast_to(width - np.bitwise_count(bits), dtype)
 
 
 def div(x: Any, y: Any) -> Any:
@@ -155,17 +202,17 @@ def div(x: Any, y: Any) -> Any:
 
 def erf(x: Any) -> Any:
     """The error function."""
-    return bind(special.erf, as_operand(x))
+    return _in_own_dtype(partial(bind, special.erf), x)
 
 
 def erfc(x: Any) -> Any:
     """The complement of the error function, ``1 - erf(x)``, also where that underflows."""
-    return bind(special.erfc, as_operand(x))
+    return _in_own_dtype(partial(bind, special.erfc), x)
 
 
 def erf_inv(x: Any) -> Any:
     """The inverse of the error function."""
-    return bind(special.erfinv, as_operand(x))
+    return _in_own_dtype(partial(bind, special.erfinv), x)
 
 
 def integer_pow(x: Any, y: int) -> Any:
@@ -176,7 +223,10 @@ def integer_pow(x: Any, y: int) -> Any:
 
 def logistic(x: Any) -> Any:
     """``1 / (1 + exp(-x))``."""
-    return bind(sigmoid, as_operand(x))
+    x = as_operand(x)
+    if dtype_of(x).kind == "c":
+        return 0.5 * np.tanh(0.5 * x) + 0.5
+    return bind(sigmoid, x)
 
 
 def reciprocal(x: Any) -> Any:
@@ -206,11 +256,7 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
 
 def shift_right_logical(x: Any, y: Any) -> Any:
     """Shift bits to the right, and fill in zeros, whatever the sign."""
-    x = as_operand(x)
-    dtype = dtype_of(x)
-    unsigned = np.dtype(f"u{dtype.itemsize}")
-    shifted = np.right_shift(cast_to(x, unsigned), cast_to(as_operand(y), unsigned))
-    return cast_to(shifted, dtype)
+    return cast_to(np.right_shift(_bits(x), _bits(y)), dtype_of(as_operand(x)))
 
 
 globals().update(entrances(globals()))

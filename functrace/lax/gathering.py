@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.errors import ShapeMismatchError
 from functrace.numpy.ufunc_methods import written_at
-from functrace.numpy.updating import filling
+from functrace.numpy.updating import filling, index_mode
 from functrace.primitives import indexing
 from functrace.primitives.indexing import INDICES, index_update, read
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
@@ -79,19 +79,6 @@ class ScatterDimensionNumbers(NamedTuple):
     scatter_indices_batching_dims: tuple[int, ...] = ()
 
 
-def _mode(mode: Mode) -> GatherScatterMode:
-    """A mode by its name."""
-    if mode is None:
-        return GatherScatterMode.FILL_OR_DROP
-    name = str(getattr(mode, "name", mode)).upper()
-    name = "FILL_OR_DROP" if name in ("FILL", "DROP", "ONE_HOT") else name
-    if name not in GatherScatterMode.__members__:
-        raise ArgumentError(
-            f"mode={mode!r} is none of 'clip', 'fill', 'drop' and 'promise_in_bounds'."
-        )
-    return GatherScatterMode[name]
-
-
 class _Slices(NamedTuple):
     """Where slices lie in an operand.
 
@@ -115,7 +102,7 @@ def _slices(
     dropped: Sequence[int],
     batching: Sequence[int],
     places_batching: Sequence[int],
-    mode: GatherScatterMode,
+    mode: Mode,
 ) -> _Slices:
     """Where slices of these sizes lie in an operand of a shape.
 
@@ -129,6 +116,7 @@ def _slices(
         places_batching: These axes of places.
         mode: What places out of range mean.
     """
+    meaning = index_mode(mode, "drop", wraps=False)
     *of_places, count = shape_of(places)
     if count != len(mapped):
         raise ShapeMismatchError(
@@ -152,10 +140,10 @@ def _slices(
             index = known_value(places[..., list(mapped).index(axis)])
             last = length - size
             nearest = np.clip(index, 0, last)
-            if mode is GatherScatterMode.FILL_OR_DROP:
+            if meaning == "drop":
                 is_inside = np.equal(index, nearest)
                 valid = is_inside if valid is None else np.logical_and(valid, is_inside)
-            index = nearest if mode is not GatherScatterMode.PROMISE_IN_BOUNDS else index
+            index = index if meaning == "promise_in_bounds" else nearest
         elif axis in batching:
             along = places_batching[list(batching).index(axis)]
             index = np.reshape(np.arange(length), (-1, *(1,) * (rank - along - 1)))
@@ -198,7 +186,7 @@ def gather(
 
     Raises:
         ShapeMismatchError: The shapes do not fit together.
-        ArgumentError: There is no such mode.
+        ValueError: There is no such mode.
 
     Example:
         >>> import numpy as np
@@ -218,7 +206,7 @@ def gather(
         numbers.collapsed_slice_dims,
         numbers.operand_batching_dims,
         numbers.start_indices_batching_dims,
-        _mode(mode),
+        mode,
     )
     if len(numbers.offset_dims) != len(found.shape) - len(shape_of(places)) + 1:
         raise ShapeMismatchError(
@@ -274,7 +262,7 @@ def _scattered(
         numbers.inserted_window_dims,
         numbers.operand_batching_dims,
         numbers.scatter_indices_batching_dims,
-        _mode(mode),
+        mode,
     )
     order = _order(numbers.update_window_dims, len(found.shape))
     if tuple(found.shape[axis] for axis in order) != own:
@@ -341,7 +329,7 @@ Returns:
 
 Raises:
     ShapeMismatchError: The shapes do not fit together.
-    ArgumentError: There is no such mode.
+    ValueError: There is no such mode.
 
 Example:
     >>> import numpy as np

@@ -6,6 +6,7 @@ raised. Options that choose an algorithm are missing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -248,25 +249,102 @@ def schur(x: Any, *, compute_schur_vectors: bool = True) -> tuple[Any, Any]:
     Raises:
         UnsupportedFunctionError: SciPy is not installed.
     """
+    x = _matrix(x)
+    factors = _scipy_linalg("schur", "np.linalg.eigh for Hermitian matrices").schur
+    form, vectors = _by_scipy(factors, x, shape_of(x))
+    return form, vectors if compute_schur_vectors else np.empty((0, 0), dtype_of(x))
+
+
+def hessenberg(a: Any) -> tuple[Any, Any]:
+    """Square matrices in Hessenberg form, and the reflections that bring them there, by LAPACK.
+
+    They have no derivative.
+
+    Args:
+        a: Shape (..., n, n).
+
+    Returns:
+        An array of shape (..., n, n), with the form on and above the first diagonal below the main
+        one, and the vectors of the reflections under it; and one of shape (..., n - 1) with their
+        factors, which `householder_product` takes.
+
+    Raises:
+        UnsupportedFunctionError: SciPy is not installed.
+    """
+    a = _matrix(a)
+    get_lapack_funcs = _scipy_linalg("hessenberg", "np.linalg.qr").get_lapack_funcs
+
+    def factors(matrix: Any) -> tuple[Any, Any]:
+        if not len(matrix):
+            return matrix, matrix[:0, 0]
+        packed, factors, _ = get_lapack_funcs(("gehrd",), (matrix,))[0](matrix)
+        return packed, factors
+
+    *stack, n, _ = shape_of(a)
+    return _by_scipy(factors, a, (*stack, max(n - 1, 0)))
+
+
+def _scipy_linalg(name: str, instead: str) -> Any:
+    """SciPy's module for a function of a name, or the error that says what to write instead."""
     try:
-        of_scipy = import_module("scipy.linalg").schur
+        return import_module("scipy.linalg")
     except ImportError:
         raise UnsupportedFunctionError(
-            "functrace.lax.linalg.schur needs SciPy, which is not installed.",
-            source_of(user_place(2)),
-            "Install scipy; or write np.linalg.eigh for Hermitian matrices.",
+            f"functrace.lax.linalg.{name} needs SciPy, which is not installed.",
+            source_of(user_place(3)),
+            f"Install scipy; or write {instead}.",
         ) from None
-    x = _matrix(x)
 
-    def factored(a: Any) -> Any:
-        forms, vectors = np.empty_like(a), np.empty_like(a)
+
+def _by_scipy(
+    factors: Callable[[Any], tuple[Any, Any]], x: Any, shape: tuple[int, ...]
+) -> tuple[Any, Any]:
+    """What a function of one matrix gives for each, the second time in this shape."""
+    core = shape[len(shape_of(x)) - 2 :]
+
+    def factored(a: Any) -> tuple[Any, Any]:
+        first = np.empty_like(a)
+        second = np.empty(a.shape[:-2] + core, a.dtype)
         for index in np.ndindex(a.shape[:-2]):
-            forms[index], vectors[index] = of_scipy(a[index])
-        return forms, vectors
+            first[index], second[index] = factors(a[index])
+        return first, second
 
-    kind = ShapeDtypeStruct(shape_of(x), dtype_of(x))
-    form, vectors = pure_callback(factored, (kind, kind), x, vmap_method="expand_dims")
-    return form, vectors if compute_schur_vectors else np.empty((0, 0), dtype_of(x))
+    kinds = tuple(ShapeDtypeStruct(each, dtype_of(x)) for each in (shape_of(x), shape))
+    return pure_callback(factored, kinds, x, vmap_method="expand_dims")
+
+
+def qdwh(
+    x: Any,
+    *,
+    is_hermitian: bool = False,
+    max_iterations: int | None = None,
+    eps: float | None = None,
+    dynamic_shape: tuple[int, int] | None = None,
+) -> tuple[Any, Any, Any, Any]:
+    """The polar decomposition ``x = u @ h`` of matrices of full rank, here by singular values.
+
+    Args:
+        x: Shape (m, n), of which m is not less than n.
+        is_hermitian: Taken, and without effect.
+        max_iterations: Taken, and without effect: there are none.
+        eps: Taken, and without effect.
+        dynamic_shape: Must be None.
+
+    Returns:
+        u, shape (m, n), whose columns are orthonormal; h, shape (n, n), positive semidefinite; the
+        number of iterations, which is 0; and whether it has converged, which is True.
+
+    Raises:
+        ArgumentError: There is a ``dynamic_shape``, or there are more columns than rows.
+    """
+    x = _matrix(x)
+    if dynamic_shape is not None:
+        raise ArgumentError("qdwh takes no dynamic_shape.")
+    if shape_of(x)[-2] < shape_of(x)[-1]:
+        raise ArgumentError(f"qdwh takes matrices with as many rows as columns, not {shape_of(x)}.")
+    u, values, vh = np.linalg.svd(x, full_matrices=False)
+    right = adjoint(vh)
+    return u @ vh, (right * np.expand_dims(values, -2)) @ vh, np.int64(0), np.True_
 
 
 def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any) -> Any:

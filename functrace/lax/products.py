@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from functrace.errors import ShapeMismatchError
+from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.lax.shaping import convert_element_type
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
+from functrace.tracing.tracer import Tracer
 
 DotDimensionNumbers = tuple[
     tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]
@@ -114,6 +116,70 @@ def dot_general(
                 free.append(own[axis])
     inputs = ",".join("".join(own) for own in names)
     product = np.einsum(f"{inputs}->{''.join(batch + free)}", lhs, rhs)
+    return product_in_type(product, preferred_element_type)
+
+
+def ragged_dot(
+    lhs: Any,
+    rhs: Any,
+    group_sizes: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    group_offset: Any = None,
+) -> Any:
+    """The product of each group of rows with a matrix of its own.
+
+    Args:
+        lhs: Shape (m, k): the rows of the first group, then those of the second one, and so on.
+        rhs: Shape (g, k, n): a matrix for each group.
+        group_sizes: Shape (g,): how many rows each group has; may be traced. Rows after the last
+            group give zeros.
+        precision: Taken, and without effect.
+        preferred_element_type: The dtype of the result, and that in which products are summed, if
+            it is wider than those of the operands.
+        group_offset: Must be None, as in JAX.
+
+    Returns:
+        An array of shape (m, n).
+
+    Raises:
+        ShapeMismatchError: The shapes do not fit together.
+        ArgumentError: There is a ``group_offset``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.ragged_dot(np.ones((3, 1)), np.array([[[2.0]], [[5.0]]]), np.array([2, 1]))
+        array([[2.],
+               [2.],
+               [5.]])
+    """
+    if group_offset is not None:
+        raise ArgumentError("ragged_dot takes no group_offset.")
+    lhs, rhs = in_type_of_product(lhs, rhs, preferred_element_type)
+    sizes, shape = known_value(as_operand(group_sizes)), shape_of(rhs)
+    if len(shape) != 3 or shape_of(lhs)[1:] != shape[1:2] or shape_of(sizes) != shape[:1]:
+        raise ShapeMismatchError(
+            f"ragged_dot was given rows of shape {shape_of(lhs)}, matrices of shape {shape} and "
+            f"sizes of shape {shape_of(sizes)}."
+        )
+    count, (length, _) = shape[0], shape_of(lhs)
+    ends = np.cumsum(sizes)
+    if isinstance(sizes, Tracer):
+        # Each row stands in the columns of its group, and zeros in all others.
+        group = np.searchsorted(ends, np.arange(length), "right")
+        is_own = np.equal(np.expand_dims(group, 1), np.arange(count))
+        wide = np.where(np.expand_dims(is_own, 2), np.expand_dims(lhs, 1), dtype_of(lhs).type(0))
+        product = np.einsum("mgk,gkn->mn", wide, rhs)
+    else:
+        stops = np.minimum(ends, length).tolist()
+        parts = [
+            np.matmul(lhs[start:stop], rhs[number])
+            for number, (start, stop) in enumerate(pairwise([0, *stops]))
+        ]
+        dtype = np.result_type(dtype_of(lhs), dtype_of(rhs))
+        rest = np.zeros((length - (stops[-1] if stops else 0), shape[2]), dtype)
+        product = np.concatenate([*parts, rest])
     return product_in_type(product, preferred_element_type)
 
 

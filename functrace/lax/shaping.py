@@ -13,6 +13,7 @@ from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.primitives.indexing import index_update
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.primitives.shaping import pad_primitive
+from functrace.primitives.viewing import viewed
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import Tracer, bind
@@ -234,6 +235,35 @@ def full_like(
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
     """The same values in another dtype."""
     return cast_to(as_operand(operand), np.dtype(new_dtype))
+
+
+def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
+    """The same bits in another dtype; wider numbers take the last axis, narrower ones are one.
+
+    Args:
+        operand: An array.
+        new_dtype: A dtype of numbers.
+
+    Raises:
+        ShapeMismatchError: Of a wider dtype, the last axis does not hold one number.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.bitcast_convert_type(np.float32(1.0), np.uint16)
+        array([    0, 16256], dtype=uint16)
+    """
+    operand, dtype = as_operand(operand), np.dtype(new_dtype)
+    own, shape = dtype_of(operand).itemsize, shape_of(operand)
+    if own > dtype.itemsize:
+        return viewed(np.expand_dims(operand, -1), dtype)
+    if own < dtype.itemsize and shape[-1:] != (dtype.itemsize // own,):
+        raise ShapeMismatchError(
+            f"The last axis of shape {shape} does not hold the {dtype.itemsize // own} parts of a "
+            f"number of {dtype}."
+        )
+    found = viewed(operand, dtype)
+    return found if own == dtype.itemsize else np.squeeze(found, -1)
 
 
 globals().update(entrances(globals()))

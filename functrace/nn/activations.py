@@ -10,16 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives.linear import as_scalar, cast_to, dtype_of
+from functrace.lax.elementwise import logistic
+from functrace.primitives.linear import as_scalar, dtype_of
 from functrace.scipy import special
+from functrace.scipy.special import floating
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-
-
-def _floating(x: Any) -> Any:
-    """An operand in a floating dtype."""
-    x = as_operand(x)
-    return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
 
 
 def _choose(condition: Any, x: Any, y: Any) -> Any:
@@ -52,27 +48,27 @@ def relu6(x: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """``1 / (1 + exp(-x))``."""
-    return special.expit(_floating(x))
+    return logistic(floating(x))
 
 
 def log_sigmoid(x: Any) -> Any:
     """``log(1 / (1 + exp(-x)))``."""
-    return special.log_expit(_floating(x))
+    return special.log_expit(floating(x))
 
 
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
-    return np.tanh(_floating(x))
+    return np.tanh(floating(x))
 
 
 def softplus(x: Any) -> Any:
     """``log(1 + exp(x))``."""
-    return -special.log_expit(-_floating(x))
+    return -special.log_expit(-floating(x))
 
 
 def squareplus(x: Any, b: Any = 4) -> Any:
     """``(x + sqrt(x**2 + b)) / 2``: smooth where ``b`` is positive."""
-    x = _floating(x)
+    x = floating(x)
     is_right = np.greater_equal(x, 0)
     root = np.sqrt(np.square(x) + b)
     # To the left x and the root have nearly the same size.
@@ -83,31 +79,31 @@ def squareplus(x: Any, b: Any = 4) -> Any:
 
 def sparse_plus(x: Any) -> Any:
     """0 below -1, ``x`` above 1, and ``(x + 1)**2 / 4`` between them."""
-    x = _floating(x)
+    x = floating(x)
     between = (np.clip(x, -1, 1) + 1) ** 2 / 4
     return _choose(np.less_equal(x, -1), dtype_of(x).type(0), _choose(np.less(x, 1), between, x))
 
 
 def sparse_sigmoid(x: Any) -> Any:
     """``(x + 1) / 2`` between -1 and 1, 0 below and 1 above."""
-    return np.clip((_floating(x) + 1) * 0.5, 0, 1)
+    return np.clip((floating(x) + 1) * 0.5, 0, 1)
 
 
 def soft_sign(x: Any) -> Any:
     """``x / (1 + abs(x))``."""
-    x = _floating(x)
+    x = floating(x)
     return x / (np.abs(x) + 1)
 
 
 def silu(x: Any) -> Any:
     """``x * sigmoid(x)``, which is `swish` as well."""
-    x = _floating(x)
-    return x * special.expit(x)
+    x = floating(x)
+    return x * logistic(x)
 
 
 def mish(x: Any) -> Any:
     """``x * tanh(softplus(x))``."""
-    x = _floating(x)
+    x = floating(x)
     return x * np.tanh(-special.log_expit(-x))
 
 
@@ -119,22 +115,22 @@ def gelu(x: Any, approximate: bool = True) -> Any:
         approximate: Whether to take ``x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2``
             in its place (Hendrycks and Gimpel, 2016).
     """
-    x = _floating(x)
+    x = floating(x)
     if approximate:
         # (1 + tanh(u)) / 2 is the logistic function of 2 u, which loses no digits.
-        return x * special.expit(math.sqrt(8 / math.pi) * (x + 0.044715 * (x * x * x)))
+        return x * logistic(math.sqrt(8 / math.pi) * (x + 0.044715 * (x * x * x)))
     return 0.5 * x * special.erfc(-x * math.sqrt(0.5))
 
 
 def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Any:
     """``x`` where it is not negative, else ``negative_slope * x``."""
-    x = _floating(x)
+    x = floating(x)
     return _choose(np.greater_equal(x, 0), x, negative_slope * x)
 
 
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """``x`` where it is positive, else ``alpha * (exp(x) - 1)``."""
-    x = _floating(x)
+    x = floating(x)
     is_positive = np.greater(x, 0)
     below = _choose(is_positive, dtype_of(x).type(0), x)
     return _choose(is_positive, x, alpha * np.expm1(below))
@@ -142,7 +138,7 @@ def elu(x: Any, alpha: Any = 1.0) -> Any:
 
 def celu(x: Any, alpha: Any = 1.0) -> Any:
     """``x`` where it is positive, else ``alpha * (exp(x / alpha) - 1)``."""
-    x = _floating(x)
+    x = floating(x)
     is_positive = np.greater(x, 0)
     below = _choose(is_positive, dtype_of(x).type(0), x)
     return _choose(is_positive, x, alpha * np.expm1(below / alpha))
@@ -160,19 +156,19 @@ def selu(x: Any) -> Any:
 
 def hard_tanh(x: Any) -> Any:
     """``x`` between -1 and 1, and the nearer of these outside."""
-    x = _floating(x)
+    x = floating(x)
     one = dtype_of(x).type(1)
     return _choose(np.greater(x, 1), one, _choose(np.less(x, -1), -one, x))
 
 
 def hard_sigmoid(x: Any) -> Any:
     """``relu6(x + 3) / 6``."""
-    return relu6(_floating(x) + 3) / 6
+    return relu6(floating(x) + 3) / 6
 
 
 def hard_silu(x: Any) -> Any:
     """``x * hard_sigmoid(x)``, which is `hard_swish` as well."""
-    x = _floating(x)
+    x = floating(x)
     return x * hard_sigmoid(x)
 
 
@@ -182,13 +178,13 @@ def glu(x: Any, axis: int = -1) -> Any:
     Raises:
         ValueError: The axis has an odd length.
     """
-    first, second = np.split(_floating(x), 2, axis)
-    return first * special.expit(second)
+    first, second = np.split(floating(x), 2, axis)
+    return first * logistic(second)
 
 
 def log1mexp(x: Any) -> Any:
     """``log(1 - exp(-x))`` of positive numbers, without cancellation (Mächler, 2012)."""
-    x = _floating(x)
+    x = floating(x)
     is_small = np.less(x, math.log(2))
     one = dtype_of(x).type(1)
     near = np.log(-np.expm1(-_choose(is_small, x, one)))

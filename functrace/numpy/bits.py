@@ -1,4 +1,4 @@
-"""Bits of whole numbers, packed into bytes and unpacked."""
+"""Bits: numbers seen as others that have the same, and bits packed into bytes and unpacked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.viewing import viewed
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
 
 _BYTE = np.dtype(np.uint8)
+
+
+@implements(np.ndarray.view)
+def view(x: Any, dtype: Any) -> Any:
+    """As `numpy.ndarray.view`, with a dtype; between complex and real numbers it has a derivative.
+
+    Raises:
+        ValueError: The last axis holds no whole number of them.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biufc":
+        raise TypeError(f"a traced array has numbers, and none of {dtype}")
+    return viewed(x, dtype)
 
 
 def _last(a: Any, axis: int | None) -> tuple[Any, int]:

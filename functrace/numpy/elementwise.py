@@ -12,6 +12,7 @@ from functrace.errors import OperandError
 from functrace.ir.types import result_dtype, type_of
 from functrace.primitives.elementwise import (
     angle_primitive,
+    complex_of,
     imag,
     real,
     round_primitive,
@@ -125,8 +126,7 @@ def nan_to_num(
     kind = dtype_of(x).kind
     if kind == "c":
         parts = (np.nan_to_num(part(x), True, nan, posinf, neginf) for part in (np.real, np.imag))
-        re, im = parts
-        result = re + 1j * im
+        result = bind(complex_of, *parts)
     elif kind == "f":
         limits = np.finfo(dtype_of(x))
         result = np.where(np.isnan(x), nan, x)

@@ -113,7 +113,7 @@ def _read_by_arrays(x: Any, index: Any, items: Index) -> Any:
     if len(items) == 1 and _is_mask(items[0]):
         if np.ndim(items[0]) == 0:
             return x[None][: int(bool(items[0]))].copy()
-        if _is_unknown_mask(items[0], x.shape):
+        if is_unknown_mask(index, x.shape):
             return chosen_by(x, known_value(items[0]))
     items, arrays, unique = canonical(items, x.shape)
     if arrays and x.recording.is_plain:
@@ -128,8 +128,9 @@ def _read_by_arrays(x: Any, index: Any, items: Index) -> Any:
 setattr(Tracer, "__getitem__", named(getitem, "getitem"))  # noqa: B010
 
 
-def _is_unknown_mask(x: Any, shape: Shape) -> bool:
+def is_unknown_mask(index: Any, shape: Shape) -> bool:
     """Whether an index is a mask of unknown values, of the shape of an array's first axes."""
+    x = index[0] if type(index) is tuple and len(index) == 1 else index
     if not isinstance(x, Tracer) or x.dtype.kind != "b" or not x.ndim:
         return False
     return isinstance(known_value(x), Tracer) and x.shape == shape[: x.ndim]
@@ -274,9 +275,9 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     if isinstance(value, list | tuple):
         value = array(value)
     if isinstance(value, Chosen):
-        mask = index[0] if type(index) is tuple and len(index) == 1 else index
-        if not _is_unknown_mask(mask, x.shape):
+        if not is_unknown_mask(index, x.shape):
             raise unknown_mask(value.mask)
+        mask = index[0] if type(index) is tuple else index
         write(x, written_where(x, known_value(mask), value))
         return
     if index is Ellipsis and type(value) is Tracer and value.type == x.type:
@@ -289,9 +290,12 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     arrays: list[Any] = []
     unique = False
     if not _is_basic(items):
-        if len(items) == 1 and shape == ():
+        if len(items) == 1 and _is_mask(items[0]):
             mask = known_value(items[0])
-            if _is_mask(mask):
+            of_each = shape == () or (
+                is_unknown_mask(mask, x.shape) and len(shape) <= x.ndim - mask.ndim
+            )
+            if of_each:
                 write(x, _written_where(x, mask, value))
                 return
         items, arrays, unique = canonical(items, x.shape)
@@ -402,7 +406,7 @@ def _without_leading_ones(
 
 
 def _written_where(x: Any, mask: Any, value: Any) -> Any:
-    """``x[mask] = value`` for one value: a choice, for which the mask may be unknown."""
+    """``x[mask] = value``, each time the same one: a choice, for which the mask may be unknown."""
     shape = shape_of(mask)
     if shape != x.shape[: len(shape)]:
         _chosen(np.zeros(shape, bool), x.shape[: len(shape)], 0)

@@ -6,12 +6,12 @@ The methods are those of JAX's arrays; what they compute is written with NumPy's
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from functrace.ir.types import result_dtype, type_of
-from functrace.numpy.indexing import canonical, value_for
+from functrace.numpy.indexing import canonical, is_unknown_mask, value_for
 from functrace.numpy.ufunc_methods import written_one_by_one
 from functrace.primitives.indexing import INDICES, Index, layout, read
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
@@ -67,7 +67,7 @@ class AtIndex:
         """The elements."""
         x = self.array
         default = "clip" if fill_value is None else "fill"
-        place = _place(x, self.index, _mode(mode, default), wrap_negative_indices)
+        place = _place(x, self.index, index_mode(mode, default), wrap_negative_indices)
         if place.valid is None:
             return read(x, place.index, place.arrays).copy()
         fill = filling(x.dtype) if fill_value is None else fill_value
@@ -132,6 +132,9 @@ class AtIndex:
         """
 
         def write(x: Any, index: Any, _: Any) -> None:
+            if is_unknown_mask(index, x.shape):
+                x[index] = func(x[index])
+                return
             items, arrays, _ = canonical(index, x.shape)
             places = np.ravel(read(np.arange(x.size).reshape(x.shape), items, arrays))
             flat = written_one_by_one(func, np.ravel(x), places, ())
@@ -151,7 +154,11 @@ class AtIndex:
         wrap_negative_indices: bool = True,
     ) -> Any:
         x, values = self.array, as_operand(values)
-        place = _place(x, self.index, _mode(mode, "drop"), wrap_negative_indices)
+        mode = index_mode(mode, "drop")
+        if is_unknown_mask(self.index, x.shape):
+            place = _Place((self.index,), [], (), None, 0)
+        else:
+            place = _place(x, self.index, mode, wrap_negative_indices)
         own = x.dtype
         dtype = result_dtype(x.type.strong, type_of(values))
         new = x.copy() if x.shape else as_array(x)
@@ -178,7 +185,7 @@ class _Place(NamedTuple):
     """An index in canonical form.
 
     Attributes:
-        index: The index, and INDICES for its arrays.
+        index: The index, and INDICES for its arrays; or a mask of unknown values.
         arrays: The arrays of indices, in range.
         axes: The axis that each of them indexes.
         valid: Which of them were in range before; None where all were.
@@ -251,19 +258,27 @@ def _in_range(array: Any, length: int, mode: str, wraps_negative: bool) -> tuple
 
 
 _MODES = {
-    "clip": "clip", "drop": "drop", "fill": "drop", "fill_or_drop": "drop", "wrap": "wrap",
-    "promise_in_bounds": "promise_in_bounds",
+    "clip": "clip", "drop": "drop", "fill": "drop", "fill_or_drop": "drop", "one_hot": "drop",
+    "promise_in_bounds": "promise_in_bounds", "wrap": "wrap",
 }  # fmt: skip
 
 
-def _mode(mode: Any, default: str) -> str:
-    """A mode by its name, or as a member of JAX's enumeration of them."""
+def index_mode(mode: Any, default: str, *, wraps: bool = True) -> str:
+    """What an index out of range means: "clip", "drop", "promise_in_bounds" or "wrap".
+
+    Args:
+        mode: A name of JAX's, a member of its enumeration of them, or None.
+        default: The name that None stands for.
+        wraps: Whether "wrap" is among them.
+
+    Raises:
+        ValueError: There is no such mode.
+    """
     name = default if mode is None else str(getattr(mode, "name", mode)).lower()
-    return _MODES[name] if name in _MODES else _refuse(mode)
-
-
-def _refuse(mode: Any) -> NoReturn:
-    raise ValueError(f"mode={mode!r} is none of {', '.join(map(repr, _MODES))}")
+    if name not in _MODES or (name == "wrap" and not wraps):
+        names = [repr(name) for name in _MODES if wraps or name != "wrap"]
+        raise ValueError(f"mode={mode!r} is none of {', '.join(names)}")
+    return _MODES[name]
 
 
 def filling(dtype: np.dtype[Any]) -> Any:

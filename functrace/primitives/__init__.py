@@ -15,4 +15,5 @@ from functrace.primitives import requiring as requiring
 from functrace.primitives import shaping as shaping
 from functrace.primitives import signals as signals
 from functrace.primitives import special as special
+from functrace.primitives import viewing as viewing
 from functrace.primitives import windowing as windowing

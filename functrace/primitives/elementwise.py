@@ -1042,6 +1042,40 @@ UFUNCS[np.degrees] = rad2deg
 conjugate = of_ufunc(np.conjugate, lambda t, out, x: np.conjugate(t), linear_in=(0,))
 
 
+class _OfParts(Elementwise):
+    """The complex number of a real and an imaginary part.
+
+    The sum ``x + y * 1j`` is another one where ``y`` is infinite, as 0 times infinity is nan, or
+    where ``x`` is a negative zero.
+    """
+
+    def infer(self, *types: ArrayType) -> ArrayType:
+        """The complex dtype with parts of the dtype of both."""
+        type = super().infer(*types)
+        return type._replace(dtype=np.result_type(type.dtype, np.complex64))
+
+
+def _run_of_parts(x: Any, y: Any) -> Any:
+    x, y = np.asarray(x), np.asarray(y)
+    dtype = np.result_type(x.dtype, y.dtype, np.complex64)
+    result = np.empty(np.broadcast_shapes(x.shape, y.shape), dtype)
+    result.real, result.imag = x, y
+    return result[()]
+
+
+# t comes first in these products: 1j * np.float64(1) is a complex number of Python's.
+complex_of = _OfParts(
+    "complex_of",
+    np.add,
+    lambda t, out, x, y: t,
+    lambda t, out, x, y: t * 1j,
+    run=_run_of_parts,
+    linear_in=(0, 1),
+    is_fresh=True,
+    keeps_nan=True,
+)
+
+
 class RealValued(Elementwise):
     """A real function of a complex number."""
 
@@ -1067,11 +1101,10 @@ class Part(RealValued):
     def written_back(self, input: Any, view: Any) -> Any:
         """The numbers of the two parts."""
         if self is real:
-            return view + np.imag(input) * 1j
-        return np.real(input) + view * 1j
+            return bind(complex_of, view, np.imag(input))
+        return bind(complex_of, np.real(input), view)
 
 
-# t comes first in these products: 1j * np.float64(1) is a complex number of Python's.
 real = Part("real", np.conjugate, lambda t, out, x: t, run=operator.attrgetter("real"))
 imag = Part("imag", np.conjugate, lambda t, out, x: t * -1j, run=operator.attrgetter("imag"))
 

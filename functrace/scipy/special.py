@@ -21,7 +21,7 @@ from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import bind
 
 
-def _floating(x: Any) -> Any:
+def floating(x: Any) -> Any:
     """An operand in a floating dtype: what is no number with a point becomes a double."""
     x = as_operand(x)
     is_number = hasattr(x, "shape") and not type_of(x).weak  # and none of Python's
@@ -133,7 +133,7 @@ def logsumexp(
         >>> logsumexp([1000.0, 1000.0])
         np.float64(1000.6931471805599)
     """
-    a = _floating(a)
+    a = floating(a)
     axes = normal_axes(axis, len(shape_of(a)))
     if b is None and dtype_of(a).kind != "c":
         result = bind(logsumexp_primitive, a, axes=axes, keepdims=bool(keepdims))
@@ -142,7 +142,7 @@ def logsumexp(
         one = dtype_of(result).type(1)
         return result, np.where(np.isneginf(result), 0 * one, one + 0 * np.isnan(result))
     if b is not None:
-        b = _floating(b)
+        b = floating(b)
         dtype = np.result_type(dtype_of(a), dtype_of(b))
         shape = np.broadcast_shapes(shape_of(a), shape_of(b))
         a, b = np.broadcast_to(cast_to(a, dtype), shape), cast_to(b, dtype)
@@ -171,14 +171,14 @@ def logsumexp(
 
 def softmax(x: Any, axis: Any = None) -> Any:
     """The exponentials of the elements, divided by their sum along an axis (None: all axes)."""
-    x = _floating(x)
+    x = floating(x)
     exponentials = np.exp(x - stop_gradient(np.max(x, axis=axis, keepdims=True)))
     return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """The logarithm of `softmax`, also where that underflows."""
-    x = _floating(x)
+    x = floating(x)
     largest = stop_gradient(np.max(x, axis=axis, keepdims=True))
     shifted = x - np.where(np.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore"):

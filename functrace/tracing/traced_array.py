@@ -12,7 +12,6 @@ from functrace.errors import (
     LeakedTracerError,
     OperandError,
     ShapeMismatchError,
-    UnsupportedFunctionError,
 )
 from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
 from functrace.tracing.entrances import at_entrance, enter_by_methods, entrance
@@ -442,15 +441,10 @@ class TracedArray:
         return FUNCTIONS[np.transpose](self, axes[0] if len(axes) == 1 else axes)
 
     def view(self, dtype: Any = None) -> Any:
-        """Another array of the same memory, of the same dtype."""
+        """Another array of the same memory, of any dtype."""
         if dtype is np.ndarray or dtype is None or np.dtype(dtype) == self.dtype:
             return self[...] if self.is_array else self
-        raise UnsupportedFunctionError(
-            f"A traced {self.type} was viewed as {dtype}: its bytes cannot be had.",
-            source_of(user_place(1)),
-            "x.astype(dtype) has the same values. The parts of complex numbers are x.real and "
-            "x.imag: np.stack([x.real, x.imag], -1); the numbers of parts re + 1j * im.",
-        )
+        return FUNCTIONS[np.ndarray.view](self, dtype)
 
     def var(
         self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0,

@@ -43,7 +43,7 @@ row("ndarray.squeeze", call((1, 3, 1)), call((1, 3, 1), axis=0))
 row("ndarray.swapaxes", call((2, 3, 4), 0, 2))
 row("ndarray.transpose", call((2, 3)), call((2, 3, 4), 2, 0, 1), call((2, 3), given((1, 0))))
 row("ndarray.repeat", call((2, 3), 2), call((2, 3), 2, axis=1))
-row("ndarray.view", call((2, 3)), call((2, 3), np.ndarray))
+row("ndarray.view", call((2, 3)), call((2, 3), np.ndarray), call((2, 4), "c16"))
 row("ndarray.to_device", call((2, 3), "cpu"), since="2.1")
 
 # Elements

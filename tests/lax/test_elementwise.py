@@ -7,6 +7,7 @@ import pytest
 
 import functrace as ft
 from functrace import errors, lax
+from functrace.testing import check_grads
 from tests.lax.works import X, assert_same, assert_works
 
 
@@ -39,6 +40,41 @@ def test_arithmetic_of_integers_is_that_of_c():
     logical = lax.shift_right_logical(np.array([-1, 8], np.int32), np.array([28, 2], np.int32))
     assert_same(logical, np.array([15, 2], np.int32))
     assert_same(ft.jit(lax.shift_right_logical)(np.int8(-128), np.int8(7)), np.int8(1))
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "u8"])
+def test_counts_of_bits(dtype):
+    numbers = np.array([0, 1, 77, -1]).astype(dtype)
+    words = [np.binary_repr(x, 8 * numbers.itemsize) for x in numbers.tolist()]
+    ones = np.array([word.count("1") for word in words], dtype)
+    zeros = np.array([len(word) - len(word.lstrip("0")) for word in words], dtype)
+    assert_works(lax.population_count, ones, numbers)
+    assert_works(lax.clz, zeros, numbers)
+
+
+def test_complex_numbers_keep_their_parts():
+    x, y = np.array([-0.0, 1.0, np.inf]), np.array([np.inf, np.nan, -0.0])
+    for f in (lax.complex, ft.jit(lax.complex)):
+        z = f(x, y)
+        assert_same(z.real, x)
+        assert_same(z.imag, y)
+        assert np.signbit(z.real[0])
+        assert np.signbit(z.imag[2])
+        assert f(np.float32(1), np.float32(2)).dtype == np.complex64
+    check_grads(lambda x, y: lax.complex(x, y) ** 2, (X, X + 1), order=2)
+    z = X + 0.5j
+    assert_works(lax.logistic, 1 / (1 + np.exp(-z)), z)
+    check_grads(lax.logistic, (z,), order=2)
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "erf_inv", "lgamma", "digamma"])
+def test_special_functions_keep_the_dtype(name):
+    f = getattr(lax, name)
+    for dtype in (np.float16, np.float32, np.float64):
+        for g in (f, ft.jit(f)):
+            found = g(np.array([0.3, 0.7], dtype))
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, f(np.array([0.3, 0.7])), rtol=3e-3)
 
 
 def test_arithmetic():

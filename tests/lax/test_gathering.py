@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(errors.ShapeMismatchError):
             lax.gather(X, places, numbers, sizes)
-    with pytest.raises(errors.ArgumentError, match="mode='near'"):
+    with pytest.raises(ValueError, match="mode='near'"):
         lax.gather(
             X, places, lax.GatherDimensionNumbers((1, 2), (0,), (0,)), (1, 4, 5), mode="near"
         )

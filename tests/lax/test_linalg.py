@@ -129,3 +129,26 @@ def test_schur():
     np.testing.assert_allclose(ft.vmap(linalg.schur)(np.stack([A, B]))[0][1], linalg.schur(B)[0])
     with pytest.raises(MissingRuleError):
         ft.grad(lambda a: np.sum(linalg.schur(a)[0]))(A)
+
+
+def test_hessenberg():
+    pytest.importorskip("scipy")
+    for f in (linalg.hessenberg, ft.jit(linalg.hessenberg)):
+        packed, factors = f(np.stack([A, B]))
+        for a, form, factor in zip((A, B), packed, factors, strict=True):
+            q = linalg.householder_product(np.tril(form, -2)[1:, :-1], factor)
+            basis = np.eye(len(a))
+            basis[1:, 1:] = q
+            np.testing.assert_allclose(basis @ np.triu(form, -1) @ basis.T, a, atol=1e-12)
+
+
+def test_polar_decomposition():
+    for f in (linalg.qdwh, ft.jit(linalg.qdwh)):
+        u, h, _, has_converged = f(A)
+        np.testing.assert_allclose(u @ h, A, atol=1e-12)
+        np.testing.assert_allclose(u.T @ u, np.eye(len(A)), atol=1e-12)
+        assert has_converged
+        assert np.all(np.linalg.eigvalsh(h) > 0)
+    check_grads(lambda a: linalg.qdwh(a)[:2], (A,))
+    with pytest.raises(ArgumentError, match="rows"):
+        linalg.qdwh(A[:2])

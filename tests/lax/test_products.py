@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import functrace as ft
 from functrace import errors, lax
+from functrace.testing import check_grads
 from tests.lax.works import V, X, assert_same, assert_works
 
 
@@ -43,3 +45,17 @@ def test_options_of_products():
     assert_same(
         lax.dot(X, V, preferred_element_type=np.float32), (X @ V).astype(np.float32), rtol=1e-6
     )
+
+
+def test_products_of_groups_of_rows():
+    rng = np.random.default_rng(0)
+    rows, matrices, sizes = rng.normal(size=(7, 3)), rng.normal(size=(3, 3, 2)), np.array([2, 0, 4])
+    expected = np.concatenate([rows[:2] @ matrices[0], rows[2:6] @ matrices[2], np.zeros((1, 2))])
+    assert_works(lambda a, b: lax.ragged_dot(a, b, sizes), expected, rows, matrices)
+    assert_works(lax.ragged_dot, expected, rows, matrices, sizes)
+    check_grads(lambda a, b: ft.jit(lax.ragged_dot)(a, b, sizes), (rows, matrices), order=2)
+    assert_same(lax.ragged_dot(rows, matrices[:0], sizes[:0]), np.zeros((7, 2)))
+    with pytest.raises(errors.ShapeMismatchError, match="sizes of shape"):
+        lax.ragged_dot(rows, matrices, sizes[:2])
+    with pytest.raises(errors.ArgumentError, match="group_offset"):
+        lax.ragged_dot(rows, matrices, sizes, group_offset=np.array([0]))

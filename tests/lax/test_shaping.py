@@ -91,3 +91,13 @@ def test_new_arrays():
     assert_works(lambda x: lax.full((2, 2), x), np.full((2, 2), 3.0), np.float64(3.0))
     assert_works(lambda x: lax.convert_element_type(x, np.float64), X, X)
     assert_same(lax.convert_element_type(X, "int32"), X.astype("int32"))
+
+
+def test_the_same_bits():
+    x = np.array([[1.5, -2.0], [0.0, 3.25]], np.float32)
+    assert_works(lambda x: lax.bitcast_convert_type(x, np.int32), x.view(np.int32), x)
+    halves = x[..., None].view(np.uint16)
+    assert_works(lambda x: lax.bitcast_convert_type(x, np.uint16), halves, x)
+    assert_works(lambda x: lax.bitcast_convert_type(x, np.float32), x, halves)
+    with pytest.raises(errors.ShapeMismatchError, match="does not hold"):
+        lax.bitcast_convert_type(halves[..., :1], np.float32)

@@ -189,3 +189,32 @@ def test_arrays_that_functrace_makes():
 
     assert ft.grad(f)(2.0) == ft.jit(ft.grad(f))(2.0) == 6.0
     assert_like_numpy(lambda x: x * x, X)
+
+
+@pytest.mark.parametrize("method", ["set", "apply", *UFUNCS])
+def test_a_mask_of_unknown_values(method):
+    def at_once(x, limit):
+        chosen = x.at[x > limit]
+        return chosen.apply(np.sqrt) if method == "apply" else getattr(chosen, method)(2 * limit)
+
+    expected = X.copy()
+    if method == "apply":
+        expected[X > 1] = np.sqrt(X[X > 1])
+    elif method == "set":
+        expected[X > 1] = 2.0
+    else:
+        expected[X > 1] = UFUNCS[method](X[X > 1], 2.0)
+    for way in ways(at_once):
+        np.testing.assert_array_equal(way(X, np.float64(1.0)), expected)
+    check_grads(ft.jit(at_once), (X, np.float64(1.0)), order=2)
+
+
+def test_a_mask_of_unknown_values_and_a_row():
+    rows, row = X[:, 0] > 1, np.array([1.0, 2.0, 3.0, 4.0])
+    for way in ways(lambda x, v: x.at[x[:, 0] > 1].set(v)):
+        np.testing.assert_array_equal(way(X, row), assigned(X, rows, row))
+    check_grads(ft.jit(lambda x, v: x.at[x[:, 0] > 1].set(v)), (X, row))
+    with pytest.raises(ft.errors.UnknownValueError, match="a mask"):
+        ft.jit(lambda x: x.at[x > 1].set(np.ones((3, 4))))(X)
+    with pytest.raises(ft.errors.UnknownValueError, match="a mask"):
+        ft.jit(lambda x: x.at[x > 1].get())(X)

@@ -417,3 +417,20 @@ def test_compiled_choices_behind_chains_keep_zeros():
     found = ft.jit(ft.grad(f))(x)
     np.testing.assert_allclose(found, ft.grad(f)(x), rtol=1e-12)
     assert np.isfinite(found).all()
+
+
+def test_a_part_that_is_written_leaves_the_other_as_it_is():
+    def written(x, y):
+        z = x + 0j
+        z.real = x
+        z.imag = y
+        return z
+
+    x, y = np.array([-0.0, 1.0, np.inf]), np.array([np.inf, -0.0, np.nan])
+    for way in (ft.jit(written), lambda x, y: ft.vjp(written, x, y)[0]):
+        z = way(x, y)
+        np.testing.assert_array_equal(z.real, x)
+        np.testing.assert_array_equal(z.imag, y)
+        np.testing.assert_array_equal(np.signbit(z.real), np.signbit(x))
+    filled = ft.jit(lambda z: np.nan_to_num(z, posinf=np.inf))(written(x, y))
+    np.testing.assert_array_equal(filled.real, x)
