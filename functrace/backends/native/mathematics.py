@@ -381,8 +381,11 @@ def _log10(x: Value) -> Value:
     return _log_of_base(x, table.LOG10_OF_E[x.type], table.LOG10_OF_2[x.type])
 
 
-@_function
-def _log1p(x: Value) -> Value:
+def _log1p_parts(x: Value, rest_of_x: Value | Number = 0.0) -> tuple[Value, Value]:
+    """``1 + x``, and the logarithm of it, where that is neither zero nor infinite.
+
+    Of a sum that was rounded the rest can be given.
+    """
     high, low = table.LN2[x.type]
     format = x.format
     u = x + 1.0
@@ -393,9 +396,84 @@ def _log1p(x: Value) -> Value:
     inverse = real_of((2 * format.bias << format.digits) - (moved & format.infinity))
     is_large = x > 2.0 ** (format.digits + 8)
     f = select(is_large, real_of(rest) - 1.0, fma(x, inverse, inverse - 1.0))
+    correction = k * low
+    if isinstance(rest_of_x, Value):
+        correction = fma(rest_of_x, inverse, correction)
     half, s, rest = _log_terms(f, bits_of(u) > 0)
-    value = fma(k, high, f - (half - fma(s, rest, k * low)))
+    return u, fma(k, high, f - (half - fma(s, rest, correction)))
+
+
+@_function
+def _log1p(x: Value) -> Value:
+    u, value = _log1p_parts(x)
     return _log_ends(u, copysign(value, x))
+
+
+@_function
+def _logaddexp(x: Value, y: Value) -> Value:
+    """Near its zeros exact beside its arguments only, as NumPy's."""
+    is_greater = x > y
+    high, low = select(is_greater, x, y), select(is_greater, y, x)
+    # Of two infinities of one sign the difference is no number.
+    greatest = x.format.greatest
+    distance = minimum(low - _between(high, -greatest, greatest), 0.0)
+    return high + _log1p_parts(_exp(distance))[1]
+
+
+_HUGE = {"double": 2.0**510, "float": 2.0**62}
+"""Its square is a number, and it is so great that 1 beside it is nothing."""
+
+
+def _log1p_of_sum(x: Value, more: Value, less: Value) -> Value:
+    """``log(1 + more + less)``, or ``log(2 x)`` where ``x`` is huge.
+
+    Raises a flag where it is 0.7 of the greatest number.
+    """
+    is_huge = x > _HUGE[x.type]
+    total = more + less
+    u, value = _log1p_parts(select(is_huge, x, total), less - (total - more))
+    value = value + choice(is_huge, x.type, table.LN2[x.type][0], 0.0)
+    return select(u.equals_or_nan(math.inf), u, value)
+
+
+@_function
+def _arcsinh(x: Value) -> Value:
+    # sqrt(1 + x^2) - 1 = x^2 / (1 + sqrt(1 + x^2))
+    size = absolute(x)
+    bounded = minimum(size, _HUGE[x.type])
+    square = bounded * bounded
+    root = square / (sqrt(square + 1.0) + 1.0)
+    return copysign(_log1p_of_sum(size, bounded, root), x)
+
+
+@_function
+def _arccosh(x: Value) -> Value:
+    # Below 1 this is the square root of a negative number.
+    above = x - 1.0
+    bounded = minimum(above, _HUGE[x.type])
+    root = sqrt(fma(bounded, absolute(bounded), bounded + bounded))
+    return _log1p_of_sum(above, root, bounded)
+
+
+@_function
+def _arctanh(x: Value) -> Value:
+    # (1 + x) / (1 - x) = 2^k (1 + s) / (1 - s). The bits of a number are nearly its logarithm, so
+    # their difference is nearly k. It is rounded down below 3/4, lest s nearly cancel log(2)/2.
+    format = x.format
+    size = absolute(x)
+    above, below = size + 1.0, 1.0 - size
+    distance = bits_of(above) - bits_of(below) + (1 << (format.digits - 2))
+    power = real_of((distance & format.infinity) + format.bits(1.0))
+    k = _converted(distance >> format.digits, 2.0**format.digits)
+    # s is the quotient of the difference and the sum of 1 + x and 2^k (1 - x).
+    lost = fma((1.0 - below) - size, -power, size - (above - 1.0))
+    difference = fma(-power, below, above) + lost
+    s = difference / select_or_refuse(size < 1.0, fma(power, below, above))
+    square = s * s
+    high, low = table.LN2[x.type]
+    inner = fma(s * square, polynomial(square, *table.ARCTANH[x.type]), k * (low / 2))
+    value = fma(k, high / 2, s + inner)
+    return copysign(select(size.equals(1.0), math.inf, value), x)
 
 
 # Trigonometric functions
@@ -634,3 +712,151 @@ def _power_of_single(x: Value, y: Value, is_refused: Value) -> Value:
     r = exponent - (shifted - _shift(wide))
     power = fma(r, polynomial(r, *table.EXP2_SINGLE["double"]), 1.0)
     return truncated(power * _power_of_two(shifted))
+
+
+_HYPOT_SCALES = {"double": (510, 600), "float": (62, 98)}
+"""Powers of two: from where on squares overflow, and what is far enough from there."""
+
+
+@_function
+def _hypot(x: Value, y: Value) -> Value:
+    first, second = absolute(x), absolute(y)
+    is_greater = first > second
+    high, low = select(is_greater, first, second), select(is_greater, second, first)
+    # Squares are computed of numbers whose squares are normal ones.
+    middle, far = _HYPOT_SCALES[x.type]
+    is_great, is_small = high > 2.0**middle, high < 2.0 ** (x.format.digits - middle)
+    down = select(is_great, 2.0**-far, choice(is_small, x.type, 2.0**far, 1.0))
+    up = select(is_great, 2.0**far, choice(is_small, x.type, 2.0**-far, 1.0))
+    high, low = high * down, low * down
+    value = sqrt(fma(high, high, low * low)) * up
+    is_infinite = first.equals(math.inf) | second.equals(math.inf)
+    return select(is_infinite, math.inf, value)
+
+
+@_function
+def _cbrt(x: Value) -> Value:
+    # |x| = 2^(3 q + j) m, and j is -1, 0 or 1.
+    size = absolute(x)
+    k, m = _decomposed(size)
+    shift = _shift(x)
+    shifted = fma(k, 1.0 / 3.0, shift)
+    j = fma(shifted - shift, -3.0, k)
+    is_below, is_above = j < 0.0, j > 0.0
+    a = m * select(is_below, 0.5, choice(is_above, x.type, 2.0, 1.0))
+    root = 2.0 ** (1.0 / 3.0)
+    scale = select(is_below, root, choice(is_above, x.type, 1.0 / root, 1.0))
+    inverse = polynomial(m, *table.INVERSE_CBRT[x.type]) * scale
+    # With h = 1 - y / cbrt(a), of an approximation y, cbrt(a) = y (1 - h)^(-2/3) if y is
+    # a * inverse^2; where y is that but for rounding, a third of what was lost remains.
+    y = a * inverse * inverse
+    h = fma(-y, inverse, 1.0)
+    steps = [2.0 / 3.0, 5.0 / 9.0, 40.0 / 81.0] if x.type == "double" else [2.0 / 3.0, 5.0 / 9.0]
+    value = fma(y * h, polynomial(h, steps), y) * _power_of_two(shifted)
+    value = select(size.equals(0.0), size, select(size.equals_or_nan(math.inf), size, value))
+    return copysign(value, x)
+
+
+# Remainders
+
+
+def _division(x: Value, y: Value) -> tuple[Value, Value]:
+    """Quotient and remainder of the absolute values, exact.
+
+    Quotients of 2^53 and more, in float32 2^24, raise a flag, and so does what is divided by
+    infinity.
+    """
+    size, divisor = absolute(x), absolute(y)
+    quotient = trunc(size / divisor)
+    quotient = select_or_refuse(quotient < 2.0 ** (x.format.digits + 1), quotient)
+    # Where the quotient was rounded up to an integer, the remainder is negative, and exact too.
+    remainder = fma(-quotient, divisor, size)
+    is_rounded = remainder < 0.0
+    quotient = select(is_rounded, quotient - 1.0, quotient)
+    return quotient, select(is_rounded, remainder + divisor, remainder)
+
+
+@_function
+def _fmod(x: Value, y: Value) -> Value:
+    return copysign(_division(x, y)[1], x)
+
+
+def _rounds_down(x: Value, y: Value, remainder: Value) -> Value:
+    """Whether the quotient next below is another one than that next to zero."""
+    return ((bits_of(x) ^ bits_of(y)) < 0) & remainder.differs(0.0)
+
+
+@_function
+def _remainder(x: Value, y: Value) -> Value:
+    _, remainder = _division(x, y)
+    below = absolute(y) - remainder
+    return copysign(select(_rounds_down(x, y, remainder), below, remainder), y)
+
+
+@_function
+def _floor_divide(x: Value, y: Value) -> Value:
+    quotient, remainder = _division(x, y)
+    quotient = select(_rounds_down(x, y, remainder), quotient + 1.0, quotient)
+    sign = (bits_of(x) ^ bits_of(y)) & x.format.sign
+    return real_of(bits_of(quotient) | sign)
+
+
+# Error functions
+
+
+_ERF_LIMIT = {"double": 6.0, "float": 4.0}
+"""Beyond it ``erf`` is 1."""
+
+_ERFC_LIMIT = {"double": 28.0, "float": 10.5}
+"""Beyond it ``erfc`` is zero."""
+
+_ERFC_CENTER = 0.8125
+"""Up to here ``erfc`` is at least 1/4."""
+
+
+@_function
+def _erf(x: Value) -> Value:
+    size = minimum(absolute(x), _ERF_LIMIT[x.type])
+    square = size * size
+    s = 6.0 / (size + 3.0)
+    tail = _exponential(-square) * (s * polynomial(1.0 - s, *table.ERF_TAIL[x.type]))
+    center = fma(size, polynomial(square, *table.ERF[x.type]), size)
+    return copysign(select(size > 1.0, 1.0 - tail, center), x)
+
+
+@_function
+def _erfc(x: Value) -> Value:
+    size = minimum(absolute(x), _ERFC_LIMIT[x.type])
+    tail = _erfc_tail(size)
+    # Where this is the result, 1 - x is exact, or what is added to it is small.
+    x = copysign(size, x)
+    center = fma(-x, polynomial(x * x, *table.ERF[x.type]), 1.0 - x)
+    return select(size > _ERFC_CENTER, select(x < 0.0, 2.0 - tail, tail), center)
+
+
+def _erfc_tail(x: Value) -> Value:
+    # exp(-x^2), in which the square has two parts
+    square = x * x
+    lost = fma(x, x, -square)
+    shift = _shift(x) + 2 * x.format.bias
+    shifted = fma(square, -table.LOG2_E, shift)
+    n = shifted - shift
+    high, low = table.LN2[x.type]
+    r = fma(n, -high, -square) - fma(n, low, lost)
+    # s, and what it lost
+    below = x + 3.0
+    s = 6.0 / below
+    s_low = s * (1.0 / 6.0) * (fma(-s, below, 6.0) - s * (x - (below - 3.0)))
+    # P(1 - s), and what it lost in the last step. What their product lost is of s, too; for the
+    # derivative of s P(1 - s), P (1 + 0.8 s^2) will do.
+    [first, *rest] = table.ERFC_TAIL[x.type][0]
+    q = 1.0 - s
+    inner = polynomial(q, rest)
+    factor = fma(inner, q, first)
+    factor_low = fma(inner, q, first - factor)
+    curve = factor * s
+    curve_low = fma(factor_low, s, fma(factor, s, -curve))
+    curve_low = fma(factor * s_low, fma(s * s, 0.8, 1.0), curve_low)
+    # exp(r) - 1 = r + r^2 P(r)
+    curve_low = fma(curve, r * r * polynomial(r, *table.EXP[x.type]), curve_low)
+    return _times_power_of_two(curve + fma(curve, r, curve_low), shifted)

@@ -52,6 +52,11 @@ class Format(NamedTuple):
         """The bits of infinity, which are those of the exponent."""
         return self.sign - (1 << self.digits)
 
+    @property
+    def greatest(self) -> float:
+        """The greatest number."""
+        return (2.0 - 2.0**-self.digits) * 2.0**self.bias
+
     def rounded(self, x: float) -> float:
         """The nearest number of this type."""
         return struct.unpack("f", struct.pack("f", x))[0] if self.name == "float" else x

@@ -15,7 +15,7 @@ import numpy as np
 from mpmath import mp
 
 from functrace.backends.native.mathematics import FUNCTIONS
-from tests.backends.native.loops import run
+from tests.backends.native.loops import extended, run
 
 BOUND = {np.float64: 2.0, np.float32: 4.0}
 """Units in the last place."""
@@ -58,6 +58,17 @@ DOMAINS = {
     "arccos": Domain((-1, 1), (-1, 1), (-1, 1)),
     "arctan": Domain((-7e307, 7e307), (-1.4e38, 1.4e38), (-4, 4)),
     "arctan2": Domain((-7e307, 7e307), (-1.4e38, 1.4e38), (-4, 4)),
+    "arcsinh": Domain((-1e308, 1e308), (-2e38, 2e38), (-3, 3)),
+    "arccosh": Domain((1.0, 1e308), (1.0, 2e38), (1, 3)),
+    "arctanh": Domain((-1, 1), (-1, 1), (-1, 1)),
+    "hypot": Domain((-1e308, 1e308), (-2e38, 2e38), (-4, 4)),
+    "cbrt": Domain(*_WHOLE, (-4, 4)),
+    "erf": Domain(*_WHOLE, (-3, 3)),
+    "erfc": Domain((-1e308, 27.2), (-1e38, 10.05), (-3, 6)),
+    "logaddexp": Domain((0, 1.7e308), (0, 3.4e38), (0, 6)),
+    "fmod": Domain(*_WHOLE, (-9, 9)),
+    "remainder": Domain(*_WHOLE, (-9, 9)),
+    "floor_divide": Domain(*_WHOLE, (-9, 9)),
     "pow": Domain(*_POSITIVE, (0, 10)),
 }
 
@@ -65,6 +76,14 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "exp2": lambda x: mp.power(2, x),
     "logistic": lambda x: 1 / (1 + mp.exp(-x)),
     "log2": lambda x: mp.log(x, 2),
+    "arcsinh": mp.asinh,
+    "arccosh": mp.acosh,
+    "arctanh": mp.atanh,
+    "cbrt": lambda x: mp.cbrt(abs(x)) * mp.sign(x),
+    "logaddexp": lambda x, y: max(x, y) + mp.log1p(mp.exp(-abs(x - y))),
+    "fmod": lambda x, y: abs(x) % abs(y) * mp.sign(x),
+    "remainder": lambda x, y: x % y,
+    "floor_divide": lambda x, y: mp.floor(x / y),
     "arcsin": mp.asin,
     "arccos": mp.acos,
     "arctan": mp.atan,
@@ -77,6 +96,8 @@ NAMES = {"pow": "power"}
 """NumPy's, where they are not ours."""
 
 NUMPY: dict[str, Callable[..., Any]] = {
+    "erf": extended("erfl"),
+    "erfc": extended("erfcl"),
     "logistic": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-abs(x))),
 }
 """In extended precision, where NumPy has no function of this name."""
@@ -104,14 +125,19 @@ def samples(name: str, dtype: Any, count: int, rng: np.random.Generator) -> list
     arguments = [drawn() for _ in range(FUNCTIONS[name].__code__.co_argcount)]
     if len(arguments) == 2:
         rng.shuffle(arguments[1])
+    if name in {"fmod", "remainder", "floor_divide"}:
+        ratios = np.exp2(rng.uniform(-9, info.nmant - 1, arguments[0].size)).astype(dtype)
+        with np.errstate(all="ignore"):
+            arguments[1] = arguments[0] / np.where(rng.random(ratios.size) < 0.5, ratios, -ratios)
+            exact = abs(arguments[0] / arguments[1]) < 2.0**info.nmant
+        arguments[1][~exact] = np.inf  # which is left out below
     if name == "pow":  # exponents of which the power is neither zero nor infinite
         log = np.log2(arguments[0].astype(np.float64))
         greatest = -np.log2(float(info.tiny)) * 1.02
         with np.errstate(divide="ignore"):
             arguments[1] = (rng.uniform(-greatest, greatest, log.size) / log).astype(dtype)
-        keep = np.isfinite(arguments[1])
-        arguments = [x[keep] for x in arguments]
-    return arguments
+    keep = np.isfinite(arguments[-1]) & (arguments[-1] != 0)
+    return [x[keep] for x in arguments]
 
 
 def errors(result: Any, true: Any) -> Any:

@@ -100,6 +100,17 @@ def root(f: Function) -> Function:
     return series(lambda z: f(mp.sqrt(z)), 0)
 
 
+def abscissa(q: Any) -> Any:
+    """``x`` of ``q = (x - 3) / (x + 3)``."""
+    return 3 * (1 + q) / (1 - q)
+
+
+def scaled_erfc(q: Any) -> Any:
+    """``exp(x^2) erfc(x) / (1 - q)`` of ``q = (x - 3) / (x + 3)``."""
+    x = abscissa(q)
+    return mp.exp(x * x) * mp.erfc(x) / (1 - q)
+
+
 mp.dps = 80
 HALF_LN2 = mp.log(2) / 2
 THIRD = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
@@ -166,7 +177,7 @@ TABLES = [
         root(lambda s: ((2 * mp.atanh(s) / s - 2) / s**2 - mpf(2) / 3) / s**2 / mp.log(2)),
         (mpf(0), THIRD**2 * 1.001),
         lambda z: z**2 / 2 * mp.log(2),
-        {"double": (6,)},
+        {"double": (7,)},
     ),
     Table(
         "SIN",
@@ -223,6 +234,46 @@ TABLES = [
         (mpf(0), mpf(1) / 4),
         root(lambda x: x**3 / mp.asin(x)),
         {"double": (12,), "float": (4,)},
+    ),
+    Table(
+        "ARCTANH",
+        "arctanh(x) = x + x^3 P(x^2), |x| <= 0.285",
+        root(lambda x: (mp.atanh(x) - x) / x**3),
+        (mpf(0), mpf("0.285") ** 2),
+        root(lambda x: x**3 / mp.atanh(x)),
+        {"double": (8,), "float": (3,)},
+    ),
+    Table(
+        "INVERSE_CBRT",
+        "1 / cbrt(x) = P(x) + error, sqrt(1/2) <= x <= sqrt(2)",
+        lambda x: 1 / mp.cbrt(x),
+        (mp.sqrt(mpf(1) / 2), mp.sqrt(2)),
+        mp.cbrt,
+        {"double": (5,), "float": (3,)},
+    ),
+    Table(
+        "ERF",
+        "erf(x) = x + x P(x^2), |x| <= 1",
+        root(lambda x: mp.erf(x) / x - 1),
+        (mpf(0), mpf(1)),
+        root(lambda x: x / mp.erf(x)),
+        {"double": (11,), "float": (5,)},
+    ),
+    Table(
+        "ERF_TAIL",
+        "erf(x) = 1 - exp(-x^2) s P(1 - s), s = 6 / (x + 3), 1 <= x <= 6",
+        scaled_erfc,
+        (-mpf(1) / 2, mpf(1) / 3),
+        lambda q: (1 - q) * mp.exp(-(abscissa(q) ** 2)) / mp.erf(abscissa(q)),
+        {"double": (14,), "float": (6,)},
+    ),
+    Table(
+        "ERFC_TAIL",
+        "erfc(x) = exp(-x^2) s P(1 - s), s = 6 / (x + 3), 0.8 <= x <= 28",
+        scaled_erfc,
+        (-mpf(11) / 19, mpf(25) / 31),
+        lambda q: 1 / scaled_erfc(q),
+        {"double": (20,), "float": (8,)},
     ),
 ]
 
