@@ -120,8 +120,8 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "registers polynomials mathematics objects entry calling writing elementwise memory"
-            " elements nests decomposing machine lowering operations clusters kernels backend",
+            "registers polynomials mathematics machine objects entry calling writing elementwise"
+            " memory elements nests decomposing lowering operations clusters kernels backend",
         )
     ],
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import platform
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -203,7 +205,7 @@ def _native() -> Backend:
     """The native backend.
 
     Raises:
-        ArgumentError: What it needs is not installed.
+        ArgumentError: What it needs is not installed, or it does not know this machine.
     """
     try:
         importlib.import_module("functrace.backends.native.backend")
@@ -214,6 +216,12 @@ def _native() -> Backend:
             "The native backend compiles by llvmlite, which is not installed.",
             advice='Install it by: pip install "functrace[native]"',
         ) from None
+    if NATIVE not in _registered:
+        raise ArgumentError(
+            "The native backend does not know this interpreter or processor: "
+            f"{sys.implementation.name} on {platform.machine()}.",
+            advice='Everything runs by backend="numpy", too.',
+        )
     return _registered[NATIVE]
 
 

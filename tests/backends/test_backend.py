@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.backends import Backend, register
+from functrace.backends import Backend, backend, register
 from functrace.backends.backend import backend_named, chosen, default, set_default, using
+from functrace.errors import ArgumentError
 from functrace.primitives.elementwise import multiply
 from tests.backends.counting import COUNTING, ROWS, Counting, X, counted
 
@@ -107,3 +108,11 @@ def test_what_is_simplified_is_never_the_given_program():
             assert found is not program
             assert len(found.equations) == (f is np.sin)
             np.testing.assert_array_equal(ft.evaluate(found, X)[0], f(X))
+
+
+def test_where_machine_code_knows_no_objects_there_is_no_native_backend(monkeypatch):
+    pytest.importorskip("llvmlite")
+    backend_named("native")
+    monkeypatch.delitem(backend._registered, "native")
+    with pytest.raises(ArgumentError, match="does not know this interpreter"):
+        backend_named("native")

@@ -13,6 +13,7 @@ from functrace.backends.native.kernels import (
     why_not,
     why_not_equation,
 )
+from functrace.backends.native.objects import is_supported
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Equation, Program
@@ -50,4 +51,5 @@ def _call(part: Cluster) -> Equation:
     return Equation(native, part.inputs, params, part.outputs, source)
 
 
-register(NativeBackend())
+if is_supported():
+    register(NativeBackend())

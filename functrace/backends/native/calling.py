@@ -26,24 +26,26 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from operator import is_
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from functrace.backends.memory import MOST_KEPT, MOST_KEPT_BY_ALL, Workspace
-from functrace.backends.native.entry import IS_LONG, IS_SINGLE, ON_STACK, RECORD, TABLE, Given, Made
+from functrace.backends.native.entry import (
+    IS_LONG,
+    IS_SINGLE,
+    ON_STACK,
+    RECORD,
+    TABLE,
+    Given,
+    Made,
+    text,
+)
+from functrace.backends.native.machine import Module
 from functrace.backends.native.objects import PYTHON, runtime
 from functrace.ir.types import ArrayType
-
-
-class Addresses(Protocol):
-    """What owns machine code."""
-
-    def address(self, name: str) -> int:
-        """Where a function begins."""
-        ...
 
 
 class Output(NamedTuple):
@@ -133,6 +135,12 @@ def _made(output: Output) -> _Record:
 # The builtin
 
 
+@cache
+def entries() -> Module:
+    """What Python calls, as machine code."""
+    return Module(text())
+
+
 class _Method(ctypes.Structure):
     """A PyMethodDef."""
 
@@ -155,7 +163,6 @@ class MachineFunction:
     """A machine function, and what builtins need of it.
 
     Attributes:
-        entries: The machine code of `functrace.backends.native.entry.text`.
         name: What builtins are called.
         inputs: The types of the inputs.
         outputs: The outputs.
@@ -163,7 +170,6 @@ class MachineFunction:
 
     def __init__(
         self,
-        entries: Addresses,
         address: int,
         name: str,
         inputs: Sequence[ArrayType],
@@ -177,7 +183,6 @@ class MachineFunction:
         """Take all together.
 
         Args:
-            entries: The machine code of `functrace.backends.native.entry.text`.
             address: The address of the machine function. It returns 0 if all went well.
             name: What builtins are called.
             inputs: The types of the inputs, with dtypes of
@@ -190,7 +195,6 @@ class MachineFunction:
                 the GIL meanwhile.
             keep: What must live as long as a builtin, such as what owns the machine code.
         """
-        self.entries = entries
         self.name = name
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
@@ -200,7 +204,7 @@ class MachineFunction:
         self._options = IS_LONG * is_long
         slot = 0 if self._memory is None else ctypes.addressof(self._memory.slot)
         self._head = (address, memory, ctypes.addressof(self._label), slot)
-        self._keep = (entries, self._label, self._memory, *keep)
+        self._keep = (self._label, self._memory, *keep)
 
     def callable(self) -> Callable[..., tuple[Any, ...]]:
         """A builtin of the inputs.
@@ -249,46 +253,11 @@ class MachineFunction:
         return b"".join([*parts, struct.pack(f"{len(lengths)}q", *lengths)])
 
     def _builtin(self, entry: str, *state: Any) -> Any:
-        method = _Method(
-            ctypes.addressof(self._label), self.entries.address(entry), _FASTCALL, None
-        )
+        address = entries().address(entry)
+        method = _Method(ctypes.addressof(self._label), address, _FASTCALL, None)
         # The entry reads the first ones by their position. The builtin refers to this tuple, and
         # nothing in it to the builtin: both go with the last reference.
         return _new_builtin(ctypes.addressof(method), (*state, method, self._keep), None)
-
-
-class _At(NamedTuple):
-    call: int
-
-    def address(self, name: str) -> int:
-        return self.call
-
-
-def make_callable(
-    call: int,
-    kernel: int,
-    name: str,
-    inputs: Sequence[ArrayType],
-    outputs: Sequence[Output],
-    fallback: Callable[..., Any],
-    *,
-    memory: int = 0,
-    is_long: bool = False,
-    keep: Sequence[Any] = (),
-) -> Callable[..., tuple[Any, ...]]:
-    """`MachineFunction.callable`, where there is only the address of ``@call``."""
-    function = MachineFunction(
-        _At(call),
-        kernel,
-        name,
-        inputs,
-        outputs,
-        fallback,
-        memory=memory,
-        is_long=is_long,
-        keep=keep,
-    )
-    return function.callable()
 
 
 def _only(function: Callable[..., tuple[Any, ...]], *args: Any) -> Any:

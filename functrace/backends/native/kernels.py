@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from functrace.backends.backend import Executable
-from functrace.backends.native import entry
-from functrace.backends.native.calling import Output, make_callable
+from functrace.backends.native.calling import MachineFunction, Output
 from functrace.backends.native.elementwise import computes, is_known
 from functrace.backends.native.lowering import Kernel
 from functrace.backends.native.machine import Module
 from functrace.backends.native.mathematics import definitions
 from functrace.backends.native.nests import blocks, is_reduction, is_view
 from functrace.backends.native.operations import ALONE
-from functrace.backends.numpy_backend import NumPyBackend
+from functrace.backends.numpy_passes import simplify
+from functrace.backends.numpy_source import Written
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import Primitive, Types
 from functrace.ir.program import Atom, Equation, Program, input_types, output_types
@@ -24,9 +24,6 @@ from functrace.ir.types import ANY_LENGTH, ArrayType
 
 KERNEL = "kernel"
 """The name of a machine function in its module."""
-
-ENTRY = "call"
-"""The name of what Python calls."""
 
 LONG = 100_000
 """What takes so many operations lets other threads run meanwhile."""
@@ -121,8 +118,8 @@ class Compiled:
         self.text = self._kernel.text
 
     @cached_property
-    def run(self) -> Callable[..., Any]:
-        """Takes the inputs, and returns the tuple of outputs."""
+    def function(self) -> MachineFunction:
+        """The machine function."""
         kernel = self._kernel
         text = f"{definitions(kernel.functions)}\n{kernel.text}"
         module = Module(text, {name: x.ctypes.data for name, x in kernel.constants.items()})
@@ -130,18 +127,21 @@ class Compiled:
             Output(atom.type, self._classes.get(number, False))
             for number, atom in enumerate(self.program.outputs)
         ]
-        fallback = _ByNumPy(self.program, self._name)
-        return make_callable(
-            entry_module().address(ENTRY),
+        return MachineFunction(
             module.address(KERNEL),
             self._name,
             input_types(self.program),
             outputs,
-            fallback,
+            _ByNumPy(self.program, self._name, outputs),
             memory=kernel.size,
             is_long=self.program.operations > LONG,
             keep=(module, kernel.constants),
         )
+
+    @cached_property
+    def run(self) -> Callable[..., tuple[Any, ...]]:
+        """Takes the inputs, and returns the tuple of outputs."""
+        return self.function.callable()
 
     def __str__(self) -> str:
         return str(blocks(self.program))
@@ -150,22 +150,17 @@ class Compiled:
 class _ByNumPy:
     """What NumPy makes of a Program: where it warns, and of bad indices."""
 
-    def __init__(self, program: Program, name: str) -> None:
+    def __init__(self, program: Program, name: str, outputs: Sequence[Output]) -> None:
         self._program = program
         self._name = name
+        self._classes = {number: output.is_array for number, output in enumerate(outputs)}
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
-        return self._compiled.run(*inputs)
+        return self._written.run(*inputs)
 
     @cached_property
-    def _compiled(self) -> Executable:
-        return NumPyBackend().compile(self._program, frozenset(), self._name)
-
-
-@cache
-def entry_module() -> Module:
-    """What Python calls of all kernels."""
-    return Module(entry.text())
+    def _written(self) -> Written:
+        return Written(simplify(self._program), frozenset(), self._name, self._classes)
 
 
 class Native(Primitive):
@@ -216,4 +211,6 @@ def executable(program: Program, name: str, classes: Mapping[int, bool]) -> Exec
         if atom in program.inputs or not (atom.type.shape or atom.type.weak or number in classes):
             return None
     made = Compiled(program, name, classes)
-    return Executable(made.run, f"def {name}({len(program.inputs)} inputs):\n{made}\n")
+    return Executable(
+        made.run, f"def {name}({len(program.inputs)} inputs):\n{made}\n", made.function
+    )

@@ -136,7 +136,8 @@ class Writer:
         """A number out of memory."""
         kind = memory_type(dtype)
         value = self.let(f"load {kind}, ptr {pointer}, align {dtype.itemsize}{_tagged(tag)}")
-        return self.let(f"trunc i8 {value} to i1") if dtype.kind == "b" else value
+        # Booleans that are views of other numbers may be any byte.
+        return self.let(f"icmp ne i8 {value}, 0") if dtype.kind == "b" else value
 
     def store(self, dtype: np.dtype[Any], value: str, pointer: str, tag: int) -> None:
         """A number into memory."""

@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from functrace.backends.native import entry
-from functrace.backends.native.calling import MachineFunction, Output
 from functrace.ir.types import ArrayType
 
 llvm = pytest.importorskip("llvmlite.binding")
+calling = pytest.importorskip("functrace.backends.native.calling")
+machine = pytest.importorskip("functrace.backends.native.machine")
+Output = calling.Output
 
 
-class Code:
-    """Machine code in memory, freed with this object."""
-
-    def __init__(self, text: str) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_default_triple().create_target_machine(
-            opt=2, reloc="pic", codemodel="jitdefault"
-        )
-        module = llvm.parse_assembly(text)
-        module.verify()
-        builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options())
-        builder.getModulePassManager().run(module, builder)
-        self._engine = llvm.create_mcjit_compiler(module, target)
-        self._engine.finalize_object()
-
-    def address(self, name: str) -> int:
-        return self._engine.get_function_address(name)
-
-
-@cache
-def entry_code() -> Code:
-    return Code(entry.text())
-
-
-def function(text: str, inputs, outputs, by_numpy, **options: Any) -> MachineFunction:
+def function(text: str, inputs, outputs, by_numpy, **options: Any) -> Any:
     """The machine function ``@kernel`` of a text."""
-    code = Code(text)
-    return MachineFunction(
-        entry_code(),
+    code = machine.Module(text)
+    return calling.MachineFunction(
         code.address("kernel"),
         "kernel",
         inputs,

@@ -10,18 +10,23 @@ import tracemalloc
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import BuiltinFunctionType
 
 import numpy as np
 import pytest
 
+import functrace as ft
 from functrace.backends.memory import MOST_KEPT, MOST_KEPT_BY_ALL, Workspace
-from functrace.backends.native.calling import Output, prepared
 from functrace.backends.native.objects import DTYPES, is_supported
+from functrace.jitting.recordings import Recordings
 from tests.backends.native.compiled import (
     DIVIDE,
     HEAD,
     SPIN,
+    Output,
     builtin,
+    calling,
     copy_of,
     copying,
     function,
@@ -261,11 +266,11 @@ def test_other_arguments_stay_as_they_are_where_one_is_prepared():
     same(results[1], numbers)
     assert results[2] == 2.5
     types = [of((4, 3)), of((3,)), of(weak=True)]
-    made = prepared(types, rows, numbers, 2.5)
+    made = calling.prepared(types, rows, numbers, 2.5)
     assert made[1] is numbers
     assert made[2] == 2.5
-    assert prepared(types, rows, None, 2.5) is None
-    assert prepared(types, np.ascontiguousarray(rows), numbers, 2.5) is None
+    assert calling.prepared(types, rows, None, 2.5) is None
+    assert calling.prepared(types, np.ascontiguousarray(rows), numbers, 2.5) is None
 
 
 # Errors
@@ -702,3 +707,152 @@ def test_a_child_process_calls_it():
         is_same = all((called(given)[0] == x).all() for given in (x, x[::-1].copy()[::-1]))
         os._exit(0 if is_same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# Jitted functions
+
+
+def jitted(f):
+    """A function by machine code, and by NumPy."""
+    return ft.jit(f, backend="native"), ft.jit(f, backend="numpy")
+
+
+def first_guard(f):
+    (found,) = [
+        cell.cell_contents
+        for cell in f.func.__closure__
+        if isinstance(cell.cell_contents, Recordings)
+    ]
+    return found.first
+
+
+def test_a_call_with_leaves_is_machine_code_as_a_whole():
+    f, _ = jitted(lambda x, y: x * y + 1.0)
+    for given in [(1.5, 2.5), (np.ones(3), 2.5), (np.ones(3), np.float64(2.5))]:
+        f(*given)
+        assert isinstance(first_guard(f), BuiltinFunctionType)
+    inside, _ = jitted(lambda x: {"sum": x["a"] + x["b"]})
+    given = {"a": np.ones(3), "b": np.ones(3)}
+    inside(given)
+    assert not isinstance(first_guard(inside), BuiltinFunctionType)
+    assert inside({"a": np.ones(3), "b": np.full(3, 2.0)})["sum"].tolist() == [3.0] * 3
+    assert inside({"a": np.ones(2), "b": np.ones(2)})["sum"].tolist() == [2.0] * 2
+    assert inside({"a": 1.0, "b": np.float32(1.0)})["sum"] == 2.0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_jitted_functions_take_arrays_that_lie_in_any_way(layout):
+    f, by_numpy = jitted(lambda x, y: (x * y, np.sum(x, axis=0) - y[0]))
+    x = np.arange(24.0).reshape(4, 6)
+    for given in [(LAYOUTS[layout](x), x), (x, LAYOUTS[layout](x)), (x, x), (x[1:], x[:-1])]:
+        for _ in range(2):
+            for result, expected in zip(f(*given), by_numpy(*given), strict=True):
+                same(result, expected)
+
+
+def test_jitted_functions_tell_kinds_of_numbers_apart():
+    f, by_numpy = jitted(lambda x: x * 2 + x)
+    kinds = [1.5, np.float64(1.5), np.float32(1.5), np.array(1.5), 2, np.int64(2), np.int8(9)]
+    kinds += [True, np.True_, np.uint64(7), np.ones(2), np.ones(2, np.float32)]
+    for x in kinds * 2:
+        result, expected = f(x), by_numpy(x)
+        assert type(result) is type(expected)
+        same(np.asarray(result), np.asarray(expected))
+
+
+def test_what_changes_its_kind_between_calls_is_no_surprise():
+    f, by_numpy = jitted(lambda x: x + x)
+    x = np.arange(6.0)
+    for change in [
+        lambda: setattr(x, "shape", (2, 3)),
+        lambda: setattr(x, "shape", (6,)),
+        lambda: x.resize(4, refcheck=False),
+        lambda: x.resize(8, refcheck=False),
+    ]:
+        f(x)
+        change()
+        same(f(x), by_numpy(x))
+
+
+def test_warnings_of_jitted_functions_name_the_users_line():
+    f, _ = jitted(lambda x: 1.0 / x)
+    for x in (np.float64(0.0), np.array([0.0]), np.array([0.0]), np.array([1.0, 0.0])):
+        with pytest.warns(RuntimeWarning, match="divide by zero") as caught:
+            assert np.ravel(f(x))[-1] == np.inf
+        assert [warning.filename for warning in caught] == [__file__]
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        f(np.zeros(2))
+    same(f(np.array([1.0, 2.0])), np.array([1.0, 0.5]))
+
+
+def test_jitted_functions_go_with_their_last_reference():
+    constant = np.arange(50_000.0)
+    gone = weakref.ref(constant)
+    f = ft.jit(partial(lambda c, x: x * c, constant), backend="native")
+    f(np.ones(50_000))
+    f(np.ones(50_000))
+    del constant
+    assert gone() is not None
+    gc.disable()
+    try:
+        del f
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_ten_threads_compile_and_call():
+    functions = [ft.jit(lambda x, n=n: np.sin(x) * n + x, backend="native") for n in range(6)]
+    arrays = [np.linspace(0.0, 1.0, 5 + n % 3) for n in range(10)]
+
+    def work(n):
+        for count in range(60):
+            x, k = arrays[(n + count) % 10], (n + count) % 6
+            given = x if count % 2 else np.repeat(x, 2)[::2]
+            np.testing.assert_allclose(functions[k](given), np.sin(x) * k + x, rtol=1e-14)
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert all(pool.map(work, range(10)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_compiles_and_calls():
+    f, g = (ft.jit(lambda x, n=n: x * n, backend="native") for n in (2.0, 3.0))
+    x = np.arange(3.0)
+    f(x)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if (f(x) == x * 2).all() and (g(x) == x * 3).all() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.slow
+def test_a_million_calls_of_a_gradient_leave_nothing_behind():
+    f = ft.jit(ft.grad(lambda x, y: np.sum(np.sin(x) * y)), backend="native")
+    x = np.linspace(0.0, 1.0, 10)
+    strided, tree = np.repeat(x, 2)[::2], ft.jit(lambda t: {"a": t["b"] * 2}, backend="native")
+
+    def run(count):
+        for _ in range(count):
+            f(x, 2.0)
+            f(strided, 3.0)
+            tree({"b": x})
+
+    gc.collect()
+    tracemalloc.start()
+    try:
+        run(1000)
+        before = tracemalloc.get_traced_memory()[0]
+        run(333_333)
+        assert tracemalloc.get_traced_memory()[0] - before < 10_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_booleans_may_be_any_byte():
+    mask = np.array([2, 0, 1, 255], np.uint8).view(bool)
+    f, by_numpy = jitted(lambda m, x: (np.where(m, x, -x), ~m, np.sum(m * x)))
+    for result, expected in zip(f(mask, np.ones(4)), by_numpy(mask, np.ones(4)), strict=True):
+        same(result, expected)
