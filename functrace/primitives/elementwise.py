@@ -78,7 +78,7 @@ SYMBOLS: dict[Any, str] = {
 ON_INTEGERS = frozenset({
     operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
     operator.pow, operator.neg, operator.pos, operator.abs, operator.invert, operator.lshift,
-    operator.rshift,
+    operator.rshift, divmod,
 })  # fmt: skip
 """Python's operators for which True is 1 and False is 0: ``True + True`` is 2."""
 

@@ -28,13 +28,23 @@ class Parts(Elementwise):
     """
 
     multiple_outputs = True
-    takes_out = True
 
     def __init__(
-        self, ufunc: np.ufunc, varies: int, *partials: PartialMap, warns: bool = False
+        self, ufunc: np.ufunc, varies: int, *partials: PartialMap, run: Any = None, **traits: Any
     ) -> None:
-        """Name the primitive as its ufunc."""
-        super().__init__(ufunc.__name__, ufunc, *partials, run=ufunc, warns=warns)
+        """Name the primitive as its ufunc.
+
+        Args:
+            ufunc: The ufunc.
+            varies: The number of the output that varies.
+            partials: Its derivatives, one for each input.
+            run: The function of Python's that it is too, which makes Python scalars of such.
+            traits: The attributes of `Primitive` in which it differs from what its class says.
+        """
+        super().__init__(
+            ufunc.__name__, ufunc, *partials, run=run or ufunc, keeps_weak=run is not None, **traits
+        )
+        self.is_fresh = self.is_total = True
         self.keeps_nan = False  # whole numbers have none
         self.varies = varies
         self.constant_outputs = frozenset({1 - varies})
@@ -47,13 +57,16 @@ class Parts(Elementwise):
     @lru_cache(maxsize=4096)  # noqa: B019  (primitives live as long as functrace)
     def _inferred_parts(self, types: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
         shape = broadcast_shapes(*(type.shape for type in types))
+        weak = self.keeps_weak and all(type.weak for type in types)
         dtypes = resolved_dtypes(self.ufunc, self.operands(types))
-        return tuple(ArrayType(shape, dtype) for dtype in dtypes[self.ufunc.nin :])
+        return tuple(ArrayType(shape, dtype, weak) for dtype in dtypes[self.ufunc.nin :])
 
     def numpy_code(
         self, names: Namer, inputs: Operands, outputs: Types, **params: Any
     ) -> Code | None:
-        """The ufunc, on arrays with arrays to write to."""
+        """The ufunc, on arrays with arrays to write to; of numbers of Python's its own function."""
+        if outputs[0].weak:
+            return Code("divmod({0}, {1})")
         call = f"np.{self.ufunc.__name__}({', '.join(self.places(names, inputs))}"
         if not outputs[0].shape:
             return Code(f"{call})")
@@ -86,7 +99,12 @@ class Parts(Elementwise):
 
 
 divmod_primitive = Parts(
-    np.divmod, 1, lambda t, out, x, y: t, lambda t, out, x, y: -t * out[0], warns=True
+    np.divmod,
+    1,
+    lambda t, out, x, y: t,
+    lambda t, out, x, y: -t * out[0],
+    run=divmod,
+    warns=True,
 )
 modf = Parts(np.modf, 0, lambda t, out, x: t)
 frexp = Parts(np.frexp, 0, lambda t, out, x: np.ldexp(t, -out[1]))

@@ -549,6 +549,7 @@ class Tracer(TracedArray):
     __truediv__, __rtruediv__, __itruediv__ = _operators(np.true_divide, "truediv")
     __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(np.floor_divide, "floordiv")
     __mod__, __rmod__, __imod__ = _operators(np.remainder, "mod")
+    __divmod__, __rdivmod__, _ = _operators(np.divmod, "divmod")
     _pow, _rpow, __ipow__ = _operators(np.power, "pow")
     __matmul__, __rmatmul__, __imatmul__ = _operators(np.matmul, "matmul")
     __and__, __rand__, __iand__ = _operators(np.bitwise_and, "and")
@@ -562,12 +563,6 @@ class Tracer(TracedArray):
     __ge__ = _operators(np.greater_equal, "ge")[0]
     __eq__ = _operators(np.equal, "eq")[0]
     __ne__ = _operators(np.not_equal, "ne")[0]
-
-    def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
 
     def __pow__(self, other: Any) -> Any:
         try:
@@ -723,8 +718,8 @@ def _copied_in(value: Any, order: Any) -> Any:
 
 # Operators, indexing and NumPy's protocols, on which speed depends, say it for themselves.
 _ASKED = (
-    "bool", "ceil", "complex", "contains", "copy", "deepcopy", "divmod", "float", "floor", "hash",
-    "index", "int", "iter", "rdivmod", "reduce_ex", "round", "trunc",
+    "bool", "ceil", "complex", "contains", "copy", "deepcopy", "float", "floor", "hash",
+    "index", "int", "iter", "reduce_ex", "round", "trunc",
 )  # fmt: skip
 
 

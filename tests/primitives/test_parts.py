@@ -63,6 +63,17 @@ def test_quotients_and_remainders_are_numpys(dtypes):
     require_identical(mapped[1], np.divmod(x, y)[1].T)
 
 
+@pytest.mark.parametrize("x", [7.5, 7, True, np.float32(7.5), np.arange(3), np.ones(2)])
+def test_the_operator_is_one_operation(x):
+    for f in (lambda x: divmod(x, 3), lambda x: divmod(7.5, x + 1)):
+        program = ft.make_ir(f)(x)
+        assert program.equations[-1].primitive.name == "divmod"
+        assert len(program.equations) <= 2
+        found, expected = ft.jit(f)(x), f(x)
+        assert [type(part) for part in found] == [type(part) for part in expected]
+        require_identical(found, expected)
+
+
 @pytest.mark.parametrize(
     "function", [*UNARY, lambda x: np.divmod(x, 0.75), lambda x: np.ldexp(x, 3)]
 )
