@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from functrace.backends.memory import Key, Storage, Value, key_of
 from functrace.backends.names import RESERVED
 from functrace.backends.plan import (
+    MOST_NUMBERS,
     As,
     Assign,
     CloseBlock,
@@ -333,6 +334,8 @@ class Writer:
                 name = f"({', '.join(names.get(place, '_') for place in range(length))},)"
             if kind is RowKind.NUMBER:
                 zipped[name] = text
+            elif kind is RowKind.ITEM and 0 <= source.type.shape[0] <= MOST_NUMBERS:
+                zipped[name] = f"{text}.tolist()"
             else:
                 reading = "{}[{}]" if kind is RowKind.INDEXED else "{}.item({})"
                 indexed.append((name, text, reading))

@@ -247,7 +247,9 @@ class GetItem(Linear):
         is_view = not is_number and not any(operand.type.shape for operand in inputs[1:])
         index = index_code(params["index"])
         python = None
-        if outputs[0] == ArrayType((), np.dtype(np.float64)) and self is element:
+        is_double = outputs[0] == ArrayType((), np.dtype(np.float64))
+        is_of_integers = all(type(item) in (int, str) for item in params["index"])
+        if is_double and (self is element or (is_number and is_of_integers)):
             python = f"{{0}}.item({index})"
         return Code(f"{{0}}[{index}]", python=python, is_view=is_view, is_fresh=not is_view)
 

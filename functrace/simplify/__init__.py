@@ -47,28 +47,37 @@ class Pipeline:
             return b
     """
 
-    def __init__(self, on_structures: Sequence[Pass], passes: Sequence[Pass]) -> None:
+    def __init__(
+        self, on_structures: Sequence[Pass], passes: Sequence[Pass], at_first: Pass = reroll
+    ) -> None:
         """Say which passes there are.
 
         Args:
             on_structures: Those that are run where equations hold Programs, when calls have been
                 written in place and these Programs are simplified.
             passes: Those that are run then, in order.
+            at_first: The one that is run once, before all others.
         """
+        self.at_first = at_first
         self.on_structures = tuple(on_structures)
         self.passes = tuple(passes)
 
     def __call__(self, program: Program) -> Program:
         """The simplified Program."""
+        program = self._begun(program)
         if ("simplified", self) not in program.derived:
             self._simplify_nested(program)
         return self._simplified_once(program)
 
     def first(self, program: Program) -> Program:
         """What each pass makes of a Program that is run once: most of a simplification."""
+        program = self._begun(program)
         if ("first round", self) not in program.derived:
             self._simplify_nested(program)
         return self._first_round(program)
+
+    def _begun(self, program: Program) -> Program:
+        return program.derive(("begun", self), lambda: self.at_first(program))
 
     def _simplify_nested(self, program: Program) -> None:
         # Innermost first, as they may be too deep for recursion; what is written in place is none.
@@ -81,7 +90,7 @@ class Pipeline:
         return simple.derive(key, lambda: simple)
 
     def _first_round(self, program: Program) -> Program:
-        return program.derive(("first round", self), lambda: self._round(reroll(program)))
+        return program.derive(("first round", self), lambda: self._round(self._begun(program)))
 
     def _simplified(self, program: Program) -> Program:
         after = self._first_round(program)
@@ -102,9 +111,14 @@ class Pipeline:
         return program
 
 
-def pipeline(structures: Pass = improve_structures, algebra: Pass = simplify_algebra) -> Pipeline:
-    """All passes, with those in place of `improve_structures` and of `simplify_algebra`."""
+def pipeline(
+    structures: Pass = improve_structures,
+    algebra: Pass = simplify_algebra,
+    loops: Pass = reroll,
+) -> Pipeline:
+    """All passes, with those in place of `improve_structures`, `simplify_algebra` and `reroll`."""
     return Pipeline(
+        at_first=loops,
         on_structures=(structures,),
         passes=(
             remove_dead_code,

@@ -17,7 +17,7 @@ at the beginning and at the end may be unlike the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from types import CodeType
@@ -49,8 +49,12 @@ SMALLEST = 1500
 """A Program with fewer equations stays as it is: without loops it runs faster, and is compiled in a
 moment."""
 
-LEAST_SAVED = 100
+LEAST_SAVED = 200
 """So many equations a loop has to save."""
+
+LARGE = 20_000
+"""From so many equations on, a loop may read and write at another index in each trip: written out,
+the index is known, what was written is not read again, and a number is only copied."""
 
 LONGEST_MEMORY = 4
 """So many trips later, at most, a loop reads what one has made."""
@@ -70,13 +74,16 @@ INDEXING = frozenset(
 )
 
 
-def reroll(program: Program, smallest: int = SMALLEST, saved: int = LEAST_SAVED) -> Program:
+def reroll(
+    program: Program, smallest: int = SMALLEST, saved: int = LEAST_SAVED, large: int = LARGE
+) -> Program:
     """Write a scan in place of equations that repeat themselves.
 
     Args:
         program: The Program.
         smallest: A Program with fewer equations stays as it is.
         saved: How many equations a loop has to save.
+        large: In a Program with fewer equations no loop has an index that it computes.
 
     Returns:
         The Program with loops; the same Program, if there are none, or if it is small.
@@ -84,7 +91,7 @@ def reroll(program: Program, smallest: int = SMALLEST, saved: int = LEAST_SAVED)
     if len(program.equations) < smallest:
         return program
     listing = Listing(remove_dead_code(program))
-    repeats = _Finding(listing, saved).repeats()
+    repeats = _Finding(listing, saved, len(program.equations) >= large).repeats()
     return _Writer(listing, repeats).program() if repeats else program
 
 
@@ -115,11 +122,11 @@ class Listing:
         self.program = program
         self.made: list[Variable] = []
         self.others: list[Atom] = []
-        self._numbers: dict[Atom, int] = {}
-        self._by_value: dict[int, int] = {}
-        self._by_key: dict[Any, int] = {}
+        # What is known of an atom: its number, and that of its type.
+        self._known: dict[Atom, tuple[int, int]] = {}
+        self._by_value: dict[int, tuple[Constant, tuple[int, int]]] = {}
+        self._by_key: dict[Any, tuple[int, int]] = {}
         self._types: dict[ArrayType, int] = {}
-        self._type_ids: dict[int, int] = {}
         self._has_odd = False
         for variable in program.inputs:
             self._add(variable)
@@ -128,7 +135,7 @@ class Listing:
     def _list(self, equations: Sequence[Equation]) -> None:
         kinds: dict[Any, int] = {}
         place_of = _Places().place_of
-        numbers, type_ids, made = self._numbers, self._type_ids, self.made
+        known, types, made = self._known, self._types, self.made
         listed: list[int] = []
         inputs: list[int] = []
         integers: list[int] = []
@@ -136,15 +143,16 @@ class Listing:
         for equation in equations:
             key: list[Any] = [equation.primitive, equation.handling, place_of(equation.source)]
             for atom in equation.inputs:
-                number = numbers.get(atom)
-                inputs.append(self._number(atom) if number is None else number)
-                of_type = type_ids.get(id(atom.type))
-                key.append(self._type(atom.type) if of_type is None else of_type)
+                number, of_type = known.get(atom) or self._number(atom)
+                inputs.append(number)
+                key.append(of_type)
             key.append(None)
             for variable in equation.outputs:
-                numbers[variable] = len(made)
+                of_type = types.get(variable.type)
+                if of_type is None:
+                    of_type = self._type(variable.type)
+                known[variable] = len(made), of_type
                 made.append(variable)
-                of_type = self._type(variable.type)
                 key.append(-1 - of_type if getattr(variable, "is_scalar", False) else of_type)
             if equation.params:
                 key += _key_of_parameters(equation, integers)
@@ -164,39 +172,37 @@ class Listing:
         self.first_integer: Numbers = np.array(first_integer, np.int64)
 
     def _type(self, type: ArrayType) -> int:
-        number = self._types.get(type)
-        if number is None:
-            number = self._types[type] = len(self._types)
+        """The number of a type."""
+        if type not in self._types:
+            self._types[type] = len(self._types)
             self._has_odd |= has_unknown_length(type)
-        # An atom of the Program holds the type, so that its id stays its own.
-        self._type_ids[id(type)] = number
-        return number
+        return self._types[type]
 
-    def _add(self, atom: Atom) -> int:
+    def _add(self, atom: Atom) -> tuple[int, int]:
+        """A new number for an atom, and that of its type."""
         self.others.append(atom)
-        number = self._numbers[atom] = -len(self.others)
+        found = self._known[atom] = -len(self.others), self._type(atom.type)
         self._has_odd |= _is_odd(atom)
-        return number
+        return found
 
-    def _number(self, atom: Atom) -> int:
+    def _number(self, atom: Atom) -> tuple[int, int]:
         """The number of an atom that was not met before: it is a constant."""
         if not isinstance(atom, Constant):
             return self._add(atom)
         same = self._by_value.get(id(atom.value))
-        if same is not None and self.atom(same).type == atom.type:
-            return same
+        if same is not None and same[0].type == atom.type:
+            return same[1]
         key = atom.type, constant_key(atom)
-        number = self._by_key.get(key)
-        if number is None:
-            number = self._by_key[key] = self._add(atom)
-        if same is None and self.others[-1] is atom:
-            self._by_value[id(atom.value)] = number
-        return number
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = self._add(atom)
+        # The atom is kept, or another value might have the id.
+        self._by_value[id(atom.value)] = atom, found
+        return found
 
     def number_of(self, atom: Atom) -> int:
         """The number of an atom."""
-        number = self._numbers.get(atom)
-        return self._number(atom) if number is None else number
+        return (self._known.get(atom) or self._number(atom))[0]
 
     def atom(self, number: int) -> Atom:
         """The atom of a number, in the Program as it is."""
@@ -301,6 +307,29 @@ class Repeat:
         """The number of the equation after the last."""
         return self.start + self.period * self.trips
 
+    def trip(self, listing: Listing) -> Iterator[tuple[Equation, range, range]]:
+        """The equations of the first trip, with their places among inputs and among integers."""
+        stop = self.start + self.period
+        ends = [
+            (first[self.start : stop + 1] - first[self.start]).tolist()
+            for first in (listing.first_input, listing.first_integer)
+        ]
+        inputs, integers = ([range(a, b) for a, b in pairwise(found)] for found in ends)
+        return zip(listing.program.equations[self.start : stop], inputs, integers, strict=True)
+
+    def is_same_index(self, columns: range) -> bool:
+        """Whether all trips have the same integers in these columns."""
+        integers = self.integers[:, columns.start : columns.stop]
+        return bool((integers == integers[0]).all())
+
+    def reads_row(self, equation: Equation, places: range) -> bool:
+        """Whether an equation reads a part of the same array in all trips, at an integer."""
+        if equation.primitive not in READING or not self.is_same[places[0]]:
+            return False
+        return self.lags[places[0]] < 0 and all(
+            type(item) in (int, slice) for item in equation.params["index"]
+        )
+
     def place(self, number: int) -> tuple[int, int]:
         """Which trip makes a variable, and which of its variables it is."""
         return divmod(number - self.base, self.width)
@@ -309,9 +338,10 @@ class Repeat:
 class _Finding:
     """Finds the trips of loops."""
 
-    def __init__(self, listing: Listing, saved: int) -> None:
+    def __init__(self, listing: Listing, saved: int, may_index: bool) -> None:
         self.listing = listing
         self.saved = saved
+        self.may_index = may_index
 
     def repeats(self) -> list[Repeat]:
         """Trips of loops that do not overlap, in order."""
@@ -349,10 +379,18 @@ class _Finding:
             return None
         part = Repeat(self.listing, run.start + first * run.period, run.period, last - first)
         part = self.turned(part, run.stop if last == whole.trips else part.stop)
-        equations = self.listing.program.equations[part.start : part.start + part.period]
-        if all(equation.primitive in READING for equation in equations):
-            return None
-        return None if part.lags.max(initial=0) > LONGEST_MEMORY else part
+        is_plain = part.lags.max(initial=0) <= LONGEST_MEMORY
+        return part if is_plain and self.is_wanted(part) else None
+
+    def is_wanted(self, repeat: Repeat) -> bool:
+        """Whether a loop does more than to read rows, and has no index that is unwanted."""
+        trip = repeat.trip(self.listing)
+        if all(equation.primitive in READING for equation, *_ in trip):
+            return False
+        return self.may_index or all(
+            repeat.is_same_index(columns) or repeat.reads_row(equation, places)
+            for equation, places, columns in trip
+        )
 
     def turned(self, repeat: Repeat, stop: int) -> Repeat:
         """The same loop with the end of a trip where least is handed to the next one.
@@ -735,8 +773,7 @@ class _Rolling:
         self.writer = writer
         self.repeat = repeat
         listing = writer.listing
-        stop = repeat.start + repeat.period
-        self.trip = listing.program.equations[repeat.start : stop]
+        self.like = listing.program.equations[repeat.start]
         self.variables: list[Atom] = [*listing.made[repeat.base : repeat.base + repeat.width]]
         self.constants: dict[int, Variable] = {}
         self.rows: dict[bytes, tuple[Variable, Atom]] = {}
@@ -750,25 +787,17 @@ class _Rolling:
         """Write the loop, and what it needs in front of it."""
         writer, repeat = self.writer, self.repeat
         equations: list[Equation] = []
-        first_input = writer.listing.first_input[repeat.start : repeat.start + repeat.period + 1]
-        first_integer = writer.listing.first_integer[
-            repeat.start : repeat.start + repeat.period + 1
-        ]
         made = 0
-        for number, equation in enumerate(self.trip):
-            places = range(*(first_input[number : number + 2] - first_input[0]).tolist())
-            columns = slice(*(first_integer[number : number + 2] - first_integer[0]).tolist())
-            integers = repeat.integers[:, columns]
-            if integers.size and not (integers == integers[0]).all():
-                row = self.row_at(equation, places, integers)
-                if row is not None:
-                    self.variables[made] = row
-                else:
-                    inputs = [self.read(place, equation) for place in places]
-                    equations.append(self.indexed(equation, inputs, integers))
-            else:
+        for equation, places, columns in repeat.trip(writer.listing):
+            integers = repeat.integers[:, columns.start : columns.stop]
+            if repeat.is_same_index(columns):
                 inputs = [self.read(place, equation) for place in places]
                 equations.append(equation.replaced(inputs=inputs))
+            elif repeat.reads_row(equation, places):
+                self.variables[made] = self.row_at(equation, places[0], integers)
+            else:
+                inputs = [self.read(place, equation) for place in places]
+                equations.append(self.indexed(equation, inputs, integers))
             made += len(equation.outputs)
         self.keep_last()
         stacked = sorted(repeat.stacks)
@@ -787,7 +816,7 @@ class _Rolling:
             [atom for _, atom in rows],
             length=repeat.trips,
         )
-        results = writer.emit_loop(self.trip[0], loop)
+        results = writer.emit_loop(self.like, loop)
         for place, stack in zip(stacked, results[len(self.carries) :], strict=True):
             repeat.stacks[place] = stack
         first = repeat.base + (repeat.trips - 1) * repeat.width
@@ -859,20 +888,12 @@ class _Rolling:
 
     # An index that is another one for each trip
 
-    def row_at(self, equation: Equation, places: range, integers: Numbers) -> Variable | None:
+    def row_at(self, equation: Equation, place: int, integers: Numbers) -> Variable:
         """The row that is read, where each trip reads from the same array."""
-        repeat, index = self.repeat, equation.params["index"]
-        is_plain = equation.primitive in READING and all(
-            type(item) in (int, slice) for item in index
-        )
-        (place, *_) = places
-        if not is_plain or repeat.lags[place] >= 0 or not repeat.is_same[place]:
-            return None
-        array = self.writer.atom(int(repeat.inputs[0, place]))
-        if has_unknown_length(array.type):
-            return None
-        key = b"at" + repr((int(repeat.inputs[0, place]), index)).encode() + integers.tobytes()
-        return self.row(key, self.rows_of(array, equation, integers), equation.outputs[0].type)
+        number = int(self.repeat.inputs[0, place])
+        key = repr((number, equation.params["index"])).encode() + integers.tobytes()
+        stack = self.rows_of(self.writer.atom(number), equation, integers)
+        return self.row(key, stack, equation.outputs[0].type)
 
     def rows_of(self, array: Atom, equation: Equation, integers: Numbers) -> Atom:
         """What trips read from an array, stacked: a view of it, if the steps between are equal."""

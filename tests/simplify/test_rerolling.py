@@ -16,7 +16,7 @@ from functrace.ir.structure import Loop, structure_of
 from functrace.simplify import rerolling
 from tests.simplify.helpers import assert_same_bits, check_pass, check_unchanged
 
-reroll = partial(rerolling.reroll, smallest=0, saved=3)
+reroll = partial(rerolling.reroll, smallest=0, saved=3, large=0)
 
 
 def loops(program):
@@ -392,7 +392,7 @@ def test_triangular_loops():
 
     a = np.random.default_rng(0).normal(size=(8, 8)) + 8 * np.eye(8)
     program = ft.make_ir(f)(a)
-    found = ft.check(rerolling.reroll(program, 0, 40))
+    found = ft.check(rerolling.reroll(program, 0, 40, 0))
     assert loops(found)
     assert_same_bits(ft.evaluate(found, a), ft.evaluate(program, a))
 
