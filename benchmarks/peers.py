@@ -156,9 +156,12 @@ class Functrace(Peer):
 
     @override
     def clear_caches(self) -> None:
-        """What was compiled is kept with its function; functools keeps what is shared."""
+        """What was compiled is kept with its function; functools keeps what is shared.
+
+        What machine code calls of all functions stays: it is made once for the process.
+        """
         for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] == "functrace":
+            if name.startswith("functrace") and not name.startswith("functrace.backends.native"):
                 for value in list(vars(module).values()):
                     if callable(getattr(value, "cache_clear", None)):
                         value.cache_clear()

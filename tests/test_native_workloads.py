@@ -12,6 +12,7 @@ import functrace as ft
 from benchmarks import machine
 from benchmarks.native import ALL, SMALL, checked, difference
 from benchmarks.peers import Functrace, Jax
+from benchmarks.programs.recurrent import SMALL_RECURRENT
 from benchmarks.workloads import Problem
 from functrace import tree
 
@@ -32,6 +33,27 @@ def test_jit_gives_the_same_numbers(problem):
     expected = plain(*inputs)
     assert difference(fast(*inputs), expected) <= problem.own_tolerance
     # The second call runs from what the first one made.
+    assert difference(fast(*inputs), expected) <= problem.own_tolerance
+
+
+QUICK = SMALL[: len(SMALL_RECURRENT)]
+"""Those that LLVM compiles in no time."""
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        pytest.param(problem, id=problem.name, marks=[] if problem in QUICK else [pytest.mark.slow])
+        for problem in SMALL
+    ],
+)
+def test_native_backend_gives_the_same_numbers(problem):
+    pytest.importorskip("llvmlite")
+    inputs = problem.inputs()
+    plain = derivative(problem)
+    fast = ft.jit(plain, backend="native")
+    expected = plain(*inputs)
+    assert difference(fast(*inputs), expected) <= problem.own_tolerance
     assert difference(fast(*inputs), expected) <= problem.own_tolerance
 
 
