@@ -422,13 +422,37 @@ def _heaviside(e: Expressions) -> Callable[..., str]:
     return numbers
 
 
-def _sigmoid(e: Expressions) -> Callable[..., str]:
+def _log_expit(e: Expressions) -> Callable[..., str]:
     def numbers(x: str) -> str:
-        small = e.of("exp", e("fneg", e.intrinsic("fabs", x)))
-        above = e.either(e.write.let(f"fcmp oge {e.kind} {x}, {e.number(0)}"), e.number(1), small)
-        return e("fdiv", above, e("fadd", e.number(1), small))
+        below = e.of("minimum", x, e.number(0))
+        return e("fsub", below, e.of("log1p", e.of("exp", e("fneg", e.intrinsic("fabs", x)))))
 
     return numbers
+
+
+def _times_log(name: str) -> Callable[[Expressions], Callable[..., str]]:
+    """A product with a logarithm, which is zero wherever the first number is."""
+
+    def make(e: Expressions) -> Callable[..., str]:
+        def numbers(x: str, y: str) -> str:
+            zero = e.number(0)
+            is_zero = e.write.let(f"fcmp oeq {e.kind} {x}, {zero}")
+            is_number = e.write.let(f"fcmp ord {e.kind} {y}, {zero}")
+            # What is not finite is not computed there, so that the machine notes nothing.
+            logarithm = e.of(name, e.either(e.both(is_zero, is_number), e.number(1), y))
+            product = e("fmul contract", x, logarithm)
+            return e.either(e.both(is_zero, is_number), zero, product)
+
+        return numbers
+
+    return make
+
+
+def _ndtr(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+    e = Expressions(write, np.dtype(np.float64))
+    x = _convert(write, given[0], dtype, e.dtype)
+    value = e.of("erfc", e("fmul contract", x, e.number(-math.sqrt(0.5))))
+    return _convert(write, e("fmul contract", value, e.number(0.5)), e.dtype, dtype)
 
 
 def _scaled(factor: float) -> Callable[[Expressions], Callable[..., str]]:
@@ -436,22 +460,6 @@ def _scaled(factor: float) -> Callable[[Expressions], Callable[..., str]]:
         return lambda x: e("fmul contract", x, e.number(factor))
 
     return make
-
-
-def _remainder(e: Expressions) -> Callable[..., str]:
-    """Python's remainder: it has the sign of the divisor."""
-
-    def numbers(x: str, y: str) -> str:
-        zero = e.number(0)
-        rest = e("frem", x, y)
-        flat = e.write.let(f"fcmp oeq {e.kind} {rest}, {zero}")
-        below = e.write.let(f"fcmp olt {e.kind} {y}, {zero}")
-        negative = e.write.let(f"fcmp olt {e.kind} {rest}, {zero}")
-        turned = e.write.let(f"xor i1 {below}, {negative}")
-        moved = e.either(turned, e("fadd", rest, y), rest)
-        return e.either(flat, e.intrinsic("copysign", zero, y), moved)
-
-    return numbers
 
 
 def _direction(e: Expressions) -> Callable[..., str]:
@@ -471,8 +479,6 @@ REAL: dict[str, Numbers] = {
     "subtract": _binary("fsub contract"),
     "multiply": _binary("fmul contract"),
     "divide": _binary("fdiv"),
-    "fmod": _binary("frem"),
-    "remainder": _composed(_remainder),
     "negative": _composed(lambda e: lambda x: e("fneg", x)),
     "positive": lambda write, dtype, given: given[0],
     "square": _composed(lambda e: lambda x: e("fmul contract", x, x)),
@@ -510,8 +516,11 @@ REAL: dict[str, Numbers] = {
     "kept_quotient": _composed(_or_zero("fdiv")),
     "zero_product": _composed(_zero_product),
     "direction": _composed(_direction),
-    "sigmoid": _composed(_sigmoid),
-    "expit": _composed(_sigmoid),
+    "sigmoid": _function("expit"),
+    "log_expit": _composed(_log_expit),
+    "xlogy": _composed(_times_log("log")),
+    "xlog1py": _composed(_times_log("log1p")),
+    "ndtr": _ndtr,
     "deg2rad": _composed(_scaled(math.pi / 180)),
     "rad2deg": _composed(_scaled(180 / math.pi)),
     **{name: _function(name) for name in FUNCTIONS if name != "pow"},

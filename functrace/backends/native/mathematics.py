@@ -272,7 +272,7 @@ def _tanh(x: Value) -> Value:
 
 
 @_function
-def _logistic(x: Value) -> Value:
+def _expit(x: Value) -> Value:
     fallen, missing = _exponential_parts(-absolute(x))
     is_negative = x < 0.0
     below = 1.0 + fallen
@@ -409,15 +409,26 @@ def _log1p(x: Value) -> Value:
     return _log_ends(u, copysign(value, x))
 
 
+def _ordered(x: Value, y: Value) -> tuple[Value, Value]:
+    """The greater number, and the other one less it, which is finite for equal infinities."""
+    is_greater = x > y
+    high, low = select(is_greater, x, y), select(is_greater, y, x)
+    greatest = x.format.greatest
+    return high, minimum(low - _between(high, -greatest, greatest), 0.0)
+
+
 @_function
 def _logaddexp(x: Value, y: Value) -> Value:
     """Near its zeros exact beside its arguments only, as NumPy's."""
-    is_greater = x > y
-    high, low = select(is_greater, x, y), select(is_greater, y, x)
-    # Of two infinities of one sign the difference is no number.
-    greatest = x.format.greatest
-    distance = minimum(low - _between(high, -greatest, greatest), 0.0)
+    high, distance = _ordered(x, y)
     return high + _log1p_parts(_exp(distance))[1]
+
+
+@_function
+def _logaddexp2(x: Value, y: Value) -> Value:
+    """Near its zeros exact beside its arguments only, as NumPy's."""
+    high, distance = _ordered(x, y)
+    return fma(_log1p_parts(_exp2(distance))[1], table.LOG2_E, high)
 
 
 _HUGE = {"double": 2.0**510, "float": 2.0**62}

@@ -46,7 +46,7 @@ DOMAINS = {
     "sinh": Domain((-710.1, 710.1), (-88.9, 88.9), (-2, 2)),
     "cosh": Domain((-710.1, 710.1), (-88.9, 88.9), (-2, 2)),
     "tanh": Domain(*_WHOLE, (-2, 2)),
-    "logistic": Domain((-745.0, 1e308), (-103.0, 1e38), (-5, 5)),
+    "expit": Domain((-745.0, 1e308), (-103.0, 1e38), (-5, 5)),
     "log": Domain(*_POSITIVE, (0.3, 4)),
     "log2": Domain(*_POSITIVE, (0.3, 4)),
     "log10": Domain(*_POSITIVE, (0.3, 4)),
@@ -66,6 +66,7 @@ DOMAINS = {
     "erf": Domain(*_WHOLE, (-3, 3)),
     "erfc": Domain((-1e308, 27.2), (-1e38, 10.05), (-3, 6)),
     "logaddexp": Domain((0, 1.7e308), (0, 3.4e38), (0, 6)),
+    "logaddexp2": Domain((0, 1.7e308), (0, 3.4e38), (0, 6)),
     "fmod": Domain(*_WHOLE, (-9, 9)),
     "remainder": Domain(*_WHOLE, (-9, 9)),
     "floor_divide": Domain(*_WHOLE, (-9, 9)),
@@ -74,13 +75,14 @@ DOMAINS = {
 
 MPMATH: dict[str, Callable[..., Any]] = {
     "exp2": lambda x: mp.power(2, x),
-    "logistic": lambda x: 1 / (1 + mp.exp(-x)),
+    "expit": lambda x: 1 / (1 + mp.exp(-x)),
     "log2": lambda x: mp.log(x, 2),
     "arcsinh": mp.asinh,
     "arccosh": mp.acosh,
     "arctanh": mp.atanh,
     "cbrt": lambda x: mp.cbrt(abs(x)) * mp.sign(x),
     "logaddexp": lambda x, y: max(x, y) + mp.log1p(mp.exp(-abs(x - y))),
+    "logaddexp2": lambda x, y: max(x, y) + mp.log(1 + mp.power(2, -abs(x - y)), 2),
     "fmod": lambda x, y: abs(x) % abs(y) * mp.sign(x),
     "remainder": lambda x, y: x % y,
     "floor_divide": lambda x, y: mp.floor(x / y),
@@ -98,7 +100,7 @@ NAMES = {"pow": "power"}
 NUMPY: dict[str, Callable[..., Any]] = {
     "erf": extended("erfl"),
     "erfc": extended("erfcl"),
-    "logistic": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-abs(x))),
+    "expit": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-abs(x))),
 }
 """In extended precision, where NumPy has no function of this name."""
 
