@@ -253,11 +253,11 @@ class MachineFunction:
         return b"".join([*parts, struct.pack(f"{len(lengths)}q", *lengths)])
 
     def _builtin(self, entry: str, *state: Any) -> Any:
-        address = entries().address(entry)
-        method = _Method(ctypes.addressof(self._label), address, _FASTCALL, None)
+        code = entries()
+        method = _Method(ctypes.addressof(self._label), code.address(entry), _FASTCALL, None)
         # The entry reads the first ones by their position. The builtin refers to this tuple, and
         # nothing in it to the builtin: both go with the last reference.
-        return _new_builtin(ctypes.addressof(method), (*state, method, self._keep), None)
+        return _new_builtin(ctypes.addressof(method), (*state, method, code, self._keep), None)
 
 
 def _only(function: Callable[..., tuple[Any, ...]], *args: Any) -> Any:

@@ -611,6 +611,14 @@ def test_what_it_needs_lives_as_long_as_it_and_no_longer():
         gc.enable()
 
 
+def test_what_python_calls_lives_as_long_as_it_is_called():
+    called = copier(Output(of()))
+    calling.entries.cache_clear()
+    gc.collect()
+    again = copier(Output(of()))
+    assert called(2.5) == again(2.5)
+
+
 def test_it_may_go_while_it_runs():
     functions = []
 
