@@ -13,7 +13,7 @@ from functrace.backends.native.lowering import Kernel
 from functrace.backends.native.machine import Module
 from functrace.backends.native.mathematics import definitions
 from functrace.backends.native.nests import blocks, is_reduction, is_view
-from functrace.backends.native.operations import ALONE
+from functrace.backends.native.operations import ALONE, LIMITS
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.emission import Code, Namer, Operands
@@ -66,7 +66,7 @@ def why_not_equation(equation: Equation) -> str | None:
     if equation.has_effect or not equation.primitive.is_own:
         return f"{name} is run by Python"
     if is_view(equation) or name in ALONE:
-        return _why_not_indexed(equation)
+        return LIMITS.get(name, _why_not_indexed)(equation)
     if is_reduction(equation):
         dtype, source = equation.outputs[0].type.dtype, equation.inputs[0].type.dtype
         fits = source == dtype or dtype.kind in "fb" or source.kind in "biu"

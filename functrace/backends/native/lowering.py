@@ -672,3 +672,8 @@ _VIEWS: dict[str, Callable[[View, Mapping[str, Any]], View]] = {
 
 Alones = Mapping[str, Callable[[Emission, Equation], None]]
 """What writes operations that are computed by themselves, by the names of the primitives."""
+
+
+Limits = Mapping[str, Callable[[Equation], str | None]]
+"""What tells why operations of `Alones` are not written after all, by the names of the primitives.
+"""

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from functrace.backends.native import matrices
 from functrace.backends.native.elements import Elements, Fold, copy, fill
 from functrace.backends.native.elementwise import Expressions, converted
-from functrace.backends.native.lowering import Alones, Emission, sliced
+from functrace.backends.native.lowering import Alones, Emission, Limits, sliced
 from functrace.backends.native.memory import View, load, store
 from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
@@ -297,4 +298,7 @@ ALONE: Alones = {
     "scatter_add": _scatter_add,
     "gather": _gather,
     "contract": _contract,
+    **matrices.WRITTEN,
 }
+
+LIMITS: Limits = {**matrices.LIMITS}
