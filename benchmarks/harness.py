@@ -308,12 +308,16 @@ def aligned(rows: Sequence[Sequence[Any]], headers: Sequence[str], form: str) ->
 
 
 def shown_failures(results: Sequence[Result]) -> list[str]:
-    """A line for each contestant that could not do a workload, after an empty one."""
-    failures = [
-        f"{result.workload.name}: {name} fails with {message}"
-        for result in results
-        for name, message in result.failures.items()
-    ]
+    """A line for each contestant that could not do workloads, after an empty one.
+
+    What fails at many sizes in the same way is said once.
+    """
+    workloads: dict[str, list[str]] = {}
+    for result in results:
+        for name, message in result.failures.items():
+            failing = workloads.setdefault(f"{name} fails with {message}", [])
+            failing.append(result.workload.name)
+    failures = [f"{'; '.join(names)}: {failure}" for failure, names in workloads.items()]
     return [*([""] if failures else []), *failures]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from functrace.errors import OperandError
 from functrace.ir.types import result_dtype, type_of
 from functrace.primitives.elementwise import (
     angle_primitive,
@@ -31,7 +30,6 @@ from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements
 from functrace.tracing.numpy_warnings import warn
 from functrace.tracing.operands import as_operand, strong_operand
-from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import CLOSE, POSITIONS
 from functrace.tracing.tables import NAMED_UFUNCS, UFUNCS
 from functrace.tracing.tracer import Tracer, bind
@@ -70,10 +68,9 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         what = "The condition of np.where without x and y"
         return np.nonzero(known_choice(condition, what, POSITIONS))
     if x is None or y is None:
-        raise OperandError(
-            "np.where takes a condition and both values, or the condition alone.",
-            source_of(user_place(2)),
-            "Write np.where(condition, x, 0.0) in place of np.where(condition, x).",
+        raise ValueError(
+            "either both or neither of x and y should be given: write np.where(condition, x, 0.0) "
+            "in place of np.where(condition, x)"
         )
     return bind(
         select,

@@ -441,7 +441,10 @@ def _part(x: Any, axis: int, start: int, stop: int) -> Any:
 
 
 def _constants(x: Any, axis: int, pair: tuple[int, int], values: Any) -> Any:
-    return values[0], values[1]
+    if isinstance(values, Tracer) or np.result_type(*values).kind == "c":
+        return values[0], values[1]
+    # Numbers that the dtype does not hold are cast as arrays of them are.
+    return tuple(np.asarray(value).astype(x.dtype)[()] for value in values)
 
 
 def _ramps(x: Any, axis: int, pair: tuple[int, int], values: Any) -> Any:

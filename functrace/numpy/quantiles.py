@@ -17,7 +17,15 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from functrace.numpy.reducing import is_given, warn_of_few
 from functrace.numpy.statistics import lined_up_weights
 from functrace.numpy.taking import take, take_along
-from functrace.primitives.linear import as_array, as_scalar, cast_to, dtype_of, shape_of
+from functrace.primitives.linear import (
+    as_array,
+    as_scalar,
+    cast_to,
+    dtype_of,
+    in_dtype,
+    known_value,
+    shape_of,
+)
 from functrace.primitives.ordering import argpartition_primitive
 from functrace.primitives.requiring import require
 from functrace.tracing.conversions import reject_out
@@ -60,21 +68,24 @@ class Samples:
         """
         if np.ndim(self.count):
             return self.in_each(place)
-        place = cast_to(place, _INDEX)
+        place = in_dtype(place, _INDEX)
         if isinstance(place, Tracer) or not shape_of(self.columns)[0]:
             return take(self.ranked, place, axis=0)
         # For known places nothing else need be put in order.
-        kth = tuple(np.unique(place).tolist())
+        kth = tuple(sorted({*np.ravel(place).tolist()}))
         if not kth:
             return take(self.columns, place, axis=0)
-        order = bind(argpartition_primitive, self.columns, kth=kth, axis=0, kind="introselect")
+        columns = known_value(self.columns)
+        order = bind(argpartition_primitive, columns, kth=kth, axis=0, kind="introselect")
+        if np.ndim(columns) == 1:
+            return self.columns[order[place]]
         rows = take(order, np.reshape(place, -1), axis=0)
         found = take_along(self.columns, rows, 0)
         return np.reshape(found, shape_of(place) + shape_of(found)[1:])
 
     def in_each(self, place: Any) -> Any:
         """The elements at some places, of the shape of the samples behind axes of their own."""
-        place = cast_to(place, _INDEX)
+        place = in_dtype(place, _INDEX)
         rows = np.reshape(place, (-1, *shape_of(self.columns)[1:]))
         return np.reshape(take_along(self.ranked, rows, 0), shape_of(place))
 
@@ -85,8 +96,10 @@ def _in_front(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     axes = tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
     kept = tuple(1 if place in axes else length for place, length in enumerate(shape))
     rest = tuple(length for place, length in enumerate(shape) if place not in axes)
-    a = np.moveaxis(a, sorted(axes), range(len(axes)))
-    return np.reshape(a, (math.prod(shape[place] for place in axes), *rest)), kept
+    if sorted(axes) != list(range(len(axes))):
+        a = np.moveaxis(a, sorted(axes), range(len(axes)))
+    together = (math.prod(shape[place] for place in axes), *rest)
+    return a if together == shape else np.reshape(a, together), kept
 
 
 def _samples(columns: Any, leaves_out_nan: bool) -> Samples:
@@ -104,7 +117,7 @@ def _nan_where(samples: Samples, result: Any) -> Any:
         return as_scalar(result)
     if type(samples.count) is not int:
         return as_scalar(np.where(np.equal(samples.count, 0), np.nan, result))
-    has_nan = np.any(np.isnan(samples.columns), axis=0)
+    has_nan = np.logical_or.reduce(np.isnan(known_value(samples.columns)), axis=0)
     if not isinstance(has_nan, Tracer) and not np.any(has_nan):
         return as_scalar(result)
     return as_scalar(np.where(has_nan, np.nan, result))
@@ -203,7 +216,7 @@ def _quantile(samples: Samples, q: Any, method: str) -> Any:
     if np.ndim(count):
         q = np.reshape(q, shape_of(q) + (1,) * np.ndim(count))
     if type(count) is not int and dtype_of(q).kind == "f":
-        count = cast_to(count, dtype_of(q))
+        count = in_dtype(count, dtype_of(q))
     if method in _AT:
         return samples.at(_AT[method](count, q))
     if method == "linear" and dtype_of(q).kind in "iu":
@@ -220,16 +233,18 @@ def _quantile(samples: Samples, q: Any, method: str) -> Any:
         share = np.where(np.equal(share, 0), 0.5, 1.0)
     elif method == "midpoint":
         share = np.where(np.equal(place % 1, 0), 0.0, 0.5)
-    share, rest = cast_to(share, dtype_of(place)), cast_to(1 - share, dtype_of(place))
-    if weak:
-        dtype = own if own.kind == "f" else np.dtype(np.float64)
-        share, rest = cast_to(share, dtype), cast_to(rest, dtype)
-    if not np.ndim(count):
+    # A number of Python's is rounded to the dtype of q first, as NumPy does.
+    dtype = own if weak and own.kind == "f" else np.dtype(np.float64) if weak else dtype_of(place)
+    share, rest = (in_dtype(in_dtype(x, dtype_of(place)), dtype) for x in (share, 1 - share))
+    if not np.ndim(count) and np.ndim(samples.columns) > 1:
         behind = (1,) * (np.ndim(samples.columns) - 1)
         share, rest = (np.reshape(x, shape_of(x) + behind) for x in (share, rest))
     low, high = samples.at(np.stack([below, above]))
     step = high - low  # NumPy's own formula, to the last digit
-    return np.where(np.greater_equal(share, 0.5), high - step * rest, low + step * share)
+    is_late = np.greater_equal(known_value(share), 0.5)
+    if not isinstance(is_late, Tracer) and (np.all(is_late) or not np.any(is_late)):
+        return high - step * rest if np.all(is_late) else low + step * share
+    return np.where(is_late, high - step * rest, low + step * share)
 
 
 def _weighted_quantile(samples: Samples, q: Any, weights: Any) -> Any:

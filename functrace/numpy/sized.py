@@ -145,7 +145,9 @@ def _where_of(function: Callable[..., Any]) -> Callable[..., Any]:
     def where(
         condition: Any, x: Any = None, y: Any = None, *, size: Any = None, fill_value: Any = None
     ) -> Any:
-        if x is not None or y is not None:
+        if (x is None) != (y is None):
+            return function(condition, x if y is None else y)  # NumPy's error
+        if x is not None:
             return function(condition, x, y)
         if size is None:
             return function(condition)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.types import UNKNOWN, Shape
+from functrace.numpy.elementwise import require_castable
 from functrace.numpy.reducing import (
     all_of,
     count_where,
@@ -26,6 +27,7 @@ from functrace.primitives.linear import (
     as_scalar,
     cast_to,
     dtype_of,
+    in_dtype,
     shape_of,
     stop_gradient,
 )
@@ -261,23 +263,27 @@ def nanvar(
     correction: Any = None,
 ) -> Any:
     """As `numpy.nanvar`."""
-    if dtype_of(a).kind not in "fc":
+    own = dtype_of(a)
+    if own.kind not in "fc":
         options = {"where": where, "mean": mean, "correction": correction}
         return var(a, axis, dtype, out, ddof, keepdims, **options)
     reject_out(out)
+    wanted = own if dtype is None else np.dtype(dtype)
     if dtype is not None:
         _require_inexact(dtype)
-        a = cast_to(a, np.dtype(dtype))
+        # Of complex numbers in a real dtype NumPy takes the mean only to be real.
+        a = a if own.kind == "c" and wanted.kind == "f" else cast_to(a, wanted)
     counted = _counted(a, where)
     if not is_given(mean):
         count = count_where(counted, shape_of(a), axis, keepdims=True)
-        mean = _nanmean(a, axis, None, None, True, where, count)
+        mean = cast_to(_nanmean(a, axis, None, None, True, where, count), wanted)
     # The mean of nothing is nan, and nothing of it is used: so no derivative goes through it.
     deviation = np.where(counted, cast_to(a - mean, dtype_of(a)), dtype_of(a).type(0))
     ddof = correction if is_given(correction) else ddof
     _warn_of_freedom(count_where(counted, shape_of(a), axis, keepdims), ddof, f"{_FREEDOM}.")
     with np.errstate(divide="ignore", invalid="ignore"):  # as in NumPy, where none is counted
-        return _mean_of_squares(squared_size(deviation), axis, None, keepdims, counted, ddof)
+        result = _mean_of_squares(squared_size(deviation), axis, None, keepdims, counted, ddof)
+    return result if dtype is None else in_dtype(result, wanted)
 
 
 @implements(np.nanstd)
@@ -296,7 +302,9 @@ def nanstd(
     """As `numpy.nanstd`; where all elements are equal its derivative is 0."""
     options = {"where": where, "mean": mean, "correction": correction}
     variance = nanvar(a, axis, dtype, out, ddof, keepdims, **options)
-    result = bind(root, variance)
+    result = bind(root, np.real(variance) if variance.dtype.kind == "c" else variance)
+    if shape_of(result):  # numbers are cast at will
+        require_castable(result.dtype, variance.dtype, "same_kind")
     return result if result.dtype == variance.dtype else cast_to(result, variance.dtype)
 
 

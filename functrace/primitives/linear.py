@@ -206,7 +206,9 @@ def writable(x: Any) -> Any:
 
 def as_scalar(x: Any) -> Any:
     """A result without axes as a scalar, for functions that NumPy ends with ``[()]``."""
-    return x if shape_of(x) else x[()]
+    if shape_of(x) or (isinstance(x, Tracer) and not x.is_array):
+        return x
+    return x[()]
 
 
 def in_front(x: Any, axis: int | None) -> Any:
@@ -410,6 +412,11 @@ cast_to_whole = CastToWhole("cast_to_whole")
 def cast_to(x: Any, dtype: np.dtype[Any]) -> Any:
     """The same values in a dtype; complex to real takes the real part."""
     return bind(cast if dtype.kind in "fc" else cast_to_whole, x, dtype=dtype)
+
+
+def in_dtype(x: Any, dtype: np.dtype[Any]) -> Any:
+    """The same values in a dtype: what has it already as it is."""
+    return x if dtype_of(x) == dtype else cast_to(x, dtype)
 
 
 def brought_to(types: Types, values: Values) -> list[Any]:

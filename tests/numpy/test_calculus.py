@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 import functrace as ft
 from functrace.errors import ArrayWriteError
 from functrace.testing import check_grads
-from tests.agreement import agrees
+from tests.agreement import agrees, assert_like_numpy
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
 M = np.arange(12.0).reshape(3, 4) / 7 - 0.8
@@ -101,3 +101,12 @@ def test_gradient_of_booleans_is_refused():
     for way in (np.gradient, ft.jit(np.gradient)):
         with pytest.raises(TypeError):
             way(np.array([True, False, True]))
+
+
+@pytest.mark.parametrize("n", [2, 3, 256, 257])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "i4"])
+def test_gradients_of_few_and_of_many_numbers(n, dtype):
+    x = np.random.default_rng(0).integers(-9, 9, (2, n)).astype(dtype)
+    for spacing in (1.0, 3, 0.1, np.float64(0.1)):
+        assert_like_numpy(lambda x, h=spacing: np.gradient(x, h, axis=1), x)
+        assert_like_numpy(lambda x, h=spacing: np.gradient(x, h, axis=0), np.asfortranarray(x.T))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
+import functrace.numpy as fnp
 from functrace.errors import UnknownValueError
 from functrace.testing import check_grads
 from tests.agreement import agrees, assert_like_numpy
@@ -142,3 +143,13 @@ def test_derivatives_on_branch_cuts(f):
         for transform in (lambda g: g, ft.jit):
             got = transform(ft.grad(f, holomorphic=True))(z)
             np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("where", [np.where, fnp.where])
+def test_a_choice_of_one_value_is_refused_as_by_numpy(where):
+    x = np.arange(3.0)
+    for f in (lambda x: where(x > 0, x), lambda x: where(x > 0, x, None)):
+        with pytest.raises(ValueError, match="either both or neither"):
+            ft.jit(f)(x)
+    with pytest.raises(ValueError, match="either both or neither"):
+        fnp.where(x > 0, x)

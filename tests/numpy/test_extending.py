@@ -60,3 +60,9 @@ def test_unknown_real_numbers_are_refused(transform):
 def test_lists_of_traced_values():
     got = ft.grad(lambda t: np.imag(fnp.emath.sqrt([t, 1.0]))[0])(-4.0)
     assert got == pytest.approx(-0.25)
+
+
+@pytest.mark.parametrize("values", [-1, (-1, 3), (-1.0, 3.14), 300.0])
+def test_constants_that_the_dtype_does_not_hold(values):
+    x = np.array([1, 2], np.uint8)
+    assert_like_numpy(lambda x: np.pad(x, 1, constant_values=values), x)

@@ -193,3 +193,20 @@ def test_moments_among_nan_are_no_whole_numbers(f):
     for way in (lambda x: f(x, dtype=int), ft.jit(lambda x: f(x, dtype=int))):
         with pytest.raises(TypeError, match="dtype must be inexact"):
             ft.grad(way)(np.ones(3))
+
+
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+@pytest.mark.parametrize("function", [np.nanvar, np.nanstd])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c16"])
+def test_variances_in_a_dtype(function, dtype):
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    for a in (x, x + 1j * x[::-1]):
+        for axis in (None, 0):
+            assert_like_numpy(lambda x, axis=axis: function(x, axis, dtype), a)
+
+
+def test_a_deviation_is_no_whole_number():
+    x = np.arange(6).reshape(2, 3)
+    with pytest.raises(TypeError, match="Cannot cast"):
+        ft.jit(lambda x: np.nanstd(x, 0, np.int64))(x)
+    assert_like_numpy(lambda x: np.nanvar(x, 0, np.int64), x)
