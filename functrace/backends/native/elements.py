@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ DType = np.dtype[Any]
 Body = Callable[[list[str], list[str]], tuple[Sequence[str], Sequence[str]]]
 """Writes what is done at each element: from the numbers that were read, and the places of arrays
 that it reads itself, to the numbers to be written, and to be combined."""
+
+WRITTEN_OUT = 8
+"""Loops over so few elements are written out, one element after the other."""
 
 MANY = 4096
 """Of more numbers in a row the sums of so many are added up by themselves."""
@@ -158,6 +162,9 @@ class Elements:
             inner = depth == rank - 1 and begun and length > 2 * MANY
             if inner:
                 self._in_parts(depth, offsets, begun)
+            elif math.prod(self._lengths[depth:]) <= WRITTEN_OUT:
+                for number in range(length):
+                    self._loops(depth + 1, self._moved(depth, offsets, str(number)))
             else:
                 with write.loop(str(length)) as index:
                     self._loops(depth + 1, self._moved(depth, offsets, index))

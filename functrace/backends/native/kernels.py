@@ -9,6 +9,7 @@ from typing import Any
 from functrace.backends.backend import Executable
 from functrace.backends.native.calling import MachineFunction, Output
 from functrace.backends.native.elementwise import computes, is_known
+from functrace.backends.native.libraries import routines
 from functrace.backends.native.lowering import Kernel
 from functrace.backends.native.machine import Module
 from functrace.backends.native.mathematics import definitions
@@ -122,7 +123,8 @@ class Compiled:
         """The machine function."""
         kernel = self._kernel
         text = f"{definitions(kernel.functions)}\n{kernel.text}"
-        module = Module(text, {name: x.ctypes.data for name, x in kernel.constants.items()})
+        addresses = {name: x.ctypes.data for name, x in kernel.constants.items()}
+        module = Module(text, {**addresses, **routines(kernel.libraries)})
         outputs = [
             Output(atom.type, self._classes.get(number, False))
             for number, atom in enumerate(self.program.outputs)

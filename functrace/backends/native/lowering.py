@@ -40,6 +40,7 @@ class Kernel:
         text: The function, and what it needs in front of it.
         size: The bytes of memory that a call is lent.
         constants: The arrays that are not in the text, by the names of the globals there.
+        libraries: Which routines of libraries it calls.
         functions: Which mathematical functions it calls, each with the type of its numbers.
     """
 
@@ -66,6 +67,7 @@ class Kernel:
         self._program(program)
         self.size = self.places.size
         self.functions = self.write.functions
+        self.libraries = self.write.libraries
         parts = [*self._globals, *sorted(self.write.declarations), self.write.text()]
         self.text = "\n".join([*parts, self.write.metadata()])
 

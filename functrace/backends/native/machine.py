@@ -37,7 +37,7 @@ class Module:
         self.llvm_text = str(parsed)
         self._engine = llvm.create_mcjit_compiler(parsed, self._target)
         for name, address in (addresses or {}).items():
-            self._engine.add_global_mapping(parsed.get_global_variable(name), address)
+            self._engine.add_global_mapping(_global(parsed, name), address)
         self._engine.finalize_object()
 
     @property
@@ -50,10 +50,29 @@ class Module:
         return self._engine.get_function_address(name)
 
 
+def _global(module: Any, name: str) -> Any:
+    """A global of a module, or a function."""
+    try:
+        return module.get_global_variable(name)
+    except NameError:
+        return module.get_function(name)
+
+
 @cache
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    # Else short loops are done under masks, and what is computed in lanes that do not count sets
+    # the flags by which NumPy's warnings are found.
+    llvm.set_option("", "-vectorizer-min-trip-count=0")
+
+
+@cache
+def vector_bytes() -> int:
+    """How many bytes a vector of this machine has."""
+    features = llvm.get_host_cpu_features()
+    sizes = {"avx512f": 64, "avx": 32}
+    return max((size for name, size in sizes.items() if features.get(name)), default=16)
 
 
 def _target() -> Any:

@@ -11,10 +11,12 @@ from functrace.backends.native import matrices
 from functrace.backends.native.elements import Elements, Fold, copy, fill
 from functrace.backends.native.elementwise import Expressions, converted
 from functrace.backends.native.lowering import Alones, Emission, Limits, sliced
+from functrace.backends.native.machine import vector_bytes
 from functrace.backends.native.memory import View, load, store
+from functrace.backends.native.products import Product
 from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
-from functrace.ir.types import Shape
+from functrace.ir.types import ArrayType, Shape
 from functrace.primitives.contracting import plan_of
 from functrace.primitives.indexing import layout
 
@@ -249,6 +251,11 @@ def _contract(emission: Emission, equation: Equation) -> None:
         return view.strides[labels.index(label)] if label in labels else 0
 
     target = emission.place(output) if output.type.shape else emission.cell(output)
+    if x.dtype == y.dtype == target.dtype and dtype.kind == "f":
+        labels = plan.first, plan.second, plan.output
+        product = Product(emission.write, emission.take, (x, y, target), labels, vector_bytes())
+        if product.is_written():
+            return
     # Innermost is what both operands have in a row, or the output and one of them.
     order = [*plan.output, *summed]
     both = [
@@ -288,6 +295,26 @@ def _contract(emission: Emission, equation: Equation) -> None:
         emission.values[output] = load(kernel.write, target, "0")
 
 
+def _contract_or_zero(emission: Emission, equation: Equation) -> None:
+    """As a contraction: where infinities and nan leave a trace in it, NumPy takes care of zeros."""
+    _contract(emission, equation)
+    (output,) = equation.outputs
+    view, write = emission.view(output), emission.write
+    e = Expressions(write, view.dtype)
+
+    def wild(x: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        size = e.intrinsic("fabs", x[0])
+        return [], [write.let(f"fcmp uge {e.kind} {size}, {e.number(np.inf)}")]
+
+    truth = emission.kernel.array(write.stack("i8"), ArrayType((), np.dtype(bool)))
+    shape = view.shape
+    target = truth._replace(shape=(1,) * len(shape), strides=(0,) * len(shape))
+    fold = Fold("any", target.dtype, target, frozenset(range(len(shape))))
+    (found,) = Elements(write, shape, [view], [], [fold], wild).results
+    if found is not None:
+        emission.kernel.fail(found)
+
+
 ALONE: Alones = {
     "stack": _stack,
     "concatenate": _concatenate,
@@ -298,6 +325,8 @@ ALONE: Alones = {
     "scatter_add": _scatter_add,
     "gather": _gather,
     "contract": _contract,
+    "contract_or_zero": _contract_or_zero,
+    "zero_contract": _contract_or_zero,
     **matrices.WRITTEN,
 }
 

@@ -17,6 +17,10 @@ REGISTERS = {
 """The types of LLVM in which numbers are computed, by NumPy's names."""
 
 
+LOOPS = 1_000_000
+"""The number of the first loop among the notes to LLVM; those before are of memory."""
+
+
 def register_type(dtype: np.dtype[Any]) -> str:
     """The type of a number in a register."""
     return REGISTERS[dtype.name]
@@ -67,9 +71,11 @@ class Writer:
         self._lines: list[str] = []
         self._count = 0
         self._tags = 0
+        self._loops: list[int] = []
         self.block = "start"
         self.declarations: set[str] = set()
         self.functions: set[tuple[str, str]] = set()
+        self.libraries: set[str] = set()
 
     def text(self) -> str:
         """The function."""
@@ -78,7 +84,8 @@ class Writer:
 
     def metadata(self) -> str:
         """What the function refers to: memory with different tags never overlaps."""
-        lines = ['!0 = !{!"memory"}']
+        lines = ['!0 = !{!"memory"}', '!1 = !{!"llvm.loop.unroll.disable"}']
+        lines += [f"!{loop} = distinct !{{!{loop}, !1}}" for loop in self._loops]
         for tag in range(1, self._tags + 1):
             lines.append(f'!{2 * tag} = !{{!"m{tag}", !0, i64 0}}')
             lines.append(f"!{2 * tag + 1} = !{{!{2 * tag}, !{2 * tag}, i64 0}}")
@@ -135,7 +142,7 @@ class Writer:
     def load(self, dtype: np.dtype[Any], pointer: str, tag: int) -> str:
         """A number out of memory."""
         kind = memory_type(dtype)
-        value = self.let(f"load {kind}, ptr {pointer}, align {dtype.itemsize}{_tagged(tag)}")
+        value = self.let(f"load {kind}, ptr {pointer}, align {dtype.itemsize}{tagged(tag)}")
         # Booleans that are views of other numbers may be any byte.
         return self.let(f"icmp ne i8 {value}, 0") if dtype.kind == "b" else value
 
@@ -144,7 +151,7 @@ class Writer:
         if dtype.kind == "b":
             value = self.let(f"zext i1 {value} to i8")
         kind = memory_type(dtype)
-        self.line(f"store {kind} {value}, ptr {pointer}, align {dtype.itemsize}{_tagged(tag)}")
+        self.line(f"store {kind} {value}, ptr {pointer}, align {dtype.itemsize}{tagged(tag)}")
 
     def address(self, dtype: np.dtype[Any], pointer: str, place: str) -> str:
         """The address of an element."""
@@ -201,7 +208,10 @@ class Writer:
         )
         self.line(f"{following} = add nuw nsw i64 {number}, 1")
         test = self.let(f"icmp slt i64 {following}, {count}")
-        self.line(f"br i1 {test}, label %{label}, label %{after}")
+        # Short loops are written out here, where it pays; LLVM would write out far too many.
+        loop = LOOPS + len(self._loops)
+        self._loops.append(loop)
+        self.line(f"br i1 {test}, label %{label}, label %{after}, !llvm.loop !{loop}")
         self.begin(after)
 
     @contextmanager
@@ -215,7 +225,8 @@ class Writer:
         self.begin(after)
 
 
-def _tagged(tag: int) -> str:
+def tagged(tag: int) -> str:
+    """What is noted beside an access, for LLVM: which memory it is to."""
     return f", !tbaa !{2 * tag + 1}" if tag else ""
 
 
