@@ -129,7 +129,7 @@ class _Block:
             codes = [codes[number] for number in order]
         self.program = program
         self.codes = codes
-        self.takes_infinity = any(map(_takes_infinity, program.equations))
+        self.takes_infinity = _takes_infinity_within(program)
         self.wanted: dict[Key, list[int]] = {}
         for number, (equation, code) in enumerate(zip(program.equations, codes, strict=True)):
             if code is not None and code.into is not None:
@@ -454,7 +454,33 @@ def _takes_infinity(equation: Equation) -> bool:
 
 
 def _takes_infinity_within(program: Program) -> bool:
-    return program.derive("takes infinity", lambda: any(map(_takes_infinity, program.equations)))
+    return program.derive(
+        "takes infinity",
+        lambda: any(map(_takes_infinity, program.equations)) or _leaves_infinity_out(program),
+    )
+
+
+def _leaves_infinity_out(program: Program) -> bool:
+    """Whether infinite numbers go into a bounded function, and into a product on the way back.
+
+    Its derivative is zero there. It is multiplied with what is infinite only where a value of the
+    way forward is a factor: in ``x * tanh(x)`` it is, and in layers of a network it is not.
+    """
+    if not any(equation.primitive.is_bounded for equation in program.equations):
+        return False
+    forward: set[Atom] = {*program.inputs}
+    for equation in program.equations:
+        primitive = equation.primitive
+        if not equation.handling >= DIVISION:
+            if not primitive.is_bounded:
+                forward.update(equation.outputs)
+        elif (
+            primitive.is_bilinear
+            and primitive.is_elementwise
+            and not forward.isdisjoint(equation.inputs)
+        ):
+            return True
+    return False
 
 
 def _is_arithmetic(equation: Equation) -> bool:

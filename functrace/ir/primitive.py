@@ -87,8 +87,10 @@ class Primitive:
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
         takes_infinity: Whether infinite inputs are in its ordinary use and NumPy says nothing of
-            them, as of the -inf that leaves a term out of a sum of exponentials, or where it is
-            bounded: then what its derivative is multiplied with may be invalid.
+            them, as of the -inf that leaves a term out of a sum of exponentials: then what its
+            derivative is multiplied with may be invalid.
+        is_bounded: Whether real outputs are finite for infinite inputs too, of which NumPy says
+            nothing.
         is_open_ended: Whether the values decide how long it takes: a loop that a condition ends.
         calls_python: Whether a parameter is a Python function, so that no file can hold it.
         needs_named_axis: Whether it is done by the map around it that has the axis of a name. No
@@ -150,6 +152,7 @@ class Primitive:
     accumulates: ClassVar[bool] = False
     warns: bool = True
     takes_infinity: bool = False
+    is_bounded: bool = False
     is_open_ended: ClassVar[bool] = False
     calls_python: ClassVar[bool] = False
     needs_named_axis: ClassVar[bool] = False

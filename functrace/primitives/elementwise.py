@@ -961,7 +961,7 @@ sigmoid = Elementwise(
     lambda t, out, x: t * (out * (1 - out)),
     run=_run_sigmoid,
     is_fresh=True,
-    takes_infinity=True,
+    is_bounded=True,
     keeps_nan=True,
 )
 
@@ -1014,16 +1014,16 @@ def _turn(t: Any, part: Any, size: Any) -> Any:
 
 arcsin = of_ufunc(np.arcsin, lambda t, out, x: _over_root_of_difference(t, x), warns=True)
 arccos = of_ufunc(np.arccos, lambda t, out, x: -_over_root_of_difference(t, x), warns=True)
-arctan = of_ufunc(np.arctan, _arctan_map, warns=True, takes_infinity=True)  # of complex numbers
+arctan = of_ufunc(np.arctan, _arctan_map, warns=True, is_bounded=True)  # of complex numbers
 arctan2 = of_ufunc(
     np.arctan2,
     lambda t, out, y, x: _turn(t, x, np.hypot(x, y)),
     lambda t, out, y, x: -_turn(t, y, np.hypot(x, y)),
-    takes_infinity=True,
+    is_bounded=True,
 )
 sinh = of_ufunc(np.sinh, lambda t, out, x: t * np.cosh(x))
 cosh = of_ufunc(np.cosh, lambda t, out, x: t * np.sinh(x))
-tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out), takes_infinity=True)
+tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out), is_bounded=True)
 arcsinh = of_ufunc(np.arcsinh, _arcsinh_map)
 arccosh = of_ufunc(
     np.arccosh,

@@ -88,20 +88,27 @@ _PAIR_OF_REAL = Loops("dd->d ff->f")
 _PAIR_FROM_SINGLE = Loops("ff->f dd->d")
 
 
-def _of_loops(name: str, loops: Loops, *partials: PartialMap, run: Any) -> Elementwise:
+def _of_loops(
+    name: str, loops: Loops, *partials: PartialMap, run: Any, **traits: Any
+) -> Elementwise:
     ufunc: Any = loops
-    run = loops.adapted(run)
-    return Elementwise(name, ufunc, *partials, run=run, is_fresh=True, takes_infinity=True)
+    if not traits.get("is_bounded"):
+        traits["takes_infinity"] = True
+    return Elementwise(name, ufunc, *partials, run=loops.adapted(run), is_fresh=True, **traits)
 
 
-def _of_name(name: str, loops: Loops, *partials: PartialMap, run: Any) -> Elementwise:
+def _of_name(
+    name: str, loops: Loops, *partials: PartialMap, run: Any, **traits: Any
+) -> Elementwise:
     """The primitive that SciPy's ufunc of this name means on tracers."""
-    primitive = _of_loops(name, loops, *partials, run=run)
+    primitive = _of_loops(name, loops, *partials, run=run, **traits)
     NAMED_UFUNCS[name] = primitive
     return primitive
 
 
-expit = _of_name("expit", _REAL, lambda t, out, x: t * (out * (1 - out)), run=sigmoid.run)
+expit = _of_name(
+    "expit", _REAL, lambda t, out, x: t * (out * (1 - out)), run=sigmoid.run, is_bounded=True
+)
 
 
 def _run_logit(x: Any) -> Any:

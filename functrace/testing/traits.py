@@ -223,6 +223,15 @@ class _TraitChecker:
             self.require(not shares, "an output is an input, or is kept")
             self.require(output.flags.writeable, "an output cannot be written")
 
+    def check_bounded(self) -> None:
+        for number in (np.inf, -np.inf):
+            given = [np.full(type.shape, number, type.dtype) for type in self.types]
+            if any(type.dtype.kind != "f" for type in self.types):
+                return
+            for output in self.run(*given):
+                is_finite = bool(np.isfinite(output).all())
+                self.require(is_finite, f"of {number} it is infinite or nan", found=output)
+
     def check_out(self) -> None:
         """Compute into arrays that hold something else."""
         if not all(np.shape(output) for output in self.outputs):
@@ -296,6 +305,7 @@ _CHECKS: dict[str, Callable[[_TraitChecker], None]] = {
     "keeps_nan": _TraitChecker.check_keeps_nan,
     "is_total": _TraitChecker.check_total,
     "is_fresh": _TraitChecker.check_fresh,
+    "is_bounded": _TraitChecker.check_bounded,
     "takes_out": _TraitChecker.check_out,
     "makes_views": _TraitChecker.check_views,
     "makes_arrays": _TraitChecker.check_arrays,

@@ -29,7 +29,7 @@ def test_warnings_are_ignored_where_the_rules_of_derivatives_ignore_them():
     loud, silent = source.split("begin_silence")
     assert "np.log" in loud
     assert "quotient_or_zero" in silent
-    source = written(ft.grad(lambda x: np.sum(np.sin(x) * x)), np.ones(3)).source
+    source = written(ft.grad(lambda x: np.sum(np.tanh(x))), np.ones(3)).source
     assert "silence" not in source  # nothing there divides, or takes what is infinite
 
 

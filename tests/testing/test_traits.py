@@ -70,6 +70,7 @@ WRONG = {
     "arrays": ({"makes_arrays": True}, np.sin, (np.float64(1.0),)),
     "scalars of arrays": ({"makes_scalars": True}, np.array, (np.float64(1.0),)),
     "warns": ({"warns": False}, np.log, (np.abs(X),)),
+    "bounded": ({"is_bounded": True}, np.sinh, (X,)),
     "at once": ({"batches_at_once": True}, np.sin, (X,)),
 }
 
@@ -82,6 +83,7 @@ RIGHT = {
     "linear in one": ({"linear_in": (0,), "product": product}, np.divide, (X, Y)),
     "one answer for each": ({"keeps_nan": (False, True)}, lambda x, y: (x > 1) * 0 + y, (X, Y)),
     "total": ({"is_total": True, "warns": False}, np.cumsum, (X,)),
+    "bounded": ({"is_bounded": True, "warns": False}, np.tanh, (X,)),
     "out": ({"takes_out": True, "is_fresh": True}, np.sin, (X,)),
 }
 
