@@ -121,8 +121,8 @@ FLOORS: list[list[Room]] = [
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
             "registers polynomials mathematics machine objects entry calling writing elementwise"
-            " memory elements nests decomposing libraries products lowering matrices operations"
-            " clusters kernels backend",
+            " memory elements nests decomposing libraries products lowering axes matrices"
+            " operations clusters kernels backend",
         )
     ],
     [

@@ -100,8 +100,24 @@ def _logsumexp(s: _Steps) -> list[Atom] | None:
     return [s("reshape", result, shape=output.type.shape)]
 
 
+def _product_pullback(s: _Steps) -> list[Atom]:
+    """The recurrence by which the products before each element are multiplied."""
+    cotangent, x, products = s.equation.inputs
+    axis = s.equation.params["axis"]
+    later = s("recurrence", x, cotangent, axis=axis, reverse=True)
+    shape = products.type.shape
+    if not shape[axis]:
+        return [later]
+    head = (*shape[:axis], 1, *shape[axis + 1 :])
+    ones = Constant(np.ones(head, products.type.dtype), ArrayType(head, products.type.dtype))
+    index = (slice(None),) * axis + (slice(None, -1),)
+    before = s("concatenate", ones, s("getitem", products, index=index), axis=axis)
+    return [s("product_or_zero", later, before)]
+
+
 _WAYS: dict[str, Callable[[_Steps], list[Atom] | None]] = {
     "mean": _mean,
     "winners": _winners,
     "logsumexp": _logsumexp,
+    "product_pullback": _product_pullback,
 }

@@ -23,7 +23,7 @@ from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduc
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.structure import Choice, Loop, Run, structure_of
-from functrace.ir.types import ArrayType
+from functrace.ir.types import ArrayType, Shape
 from functrace.primitives.indexing import Layout, layout
 
 Value = str | View
@@ -366,6 +366,8 @@ class Emission:
             made = self._diagonal(view, equation.params["offset"])
         elif name == "reshape":
             made = self._reshaped(view, output)
+        elif name == "windows":
+            made = windowed(view, output.type.shape, params)
         else:
             made = _VIEWS[name](view, params)
         made = made._replace(shape=output.type.shape)
@@ -394,12 +396,12 @@ class Emission:
         offset, shape, strides = sliced(view, found)
         place = str(offset)
         for axis, number in zip(found.indexed, numbers, strict=True):
-            inside = self._inside(number, view.shape[axis])
+            inside = self.inside(number, view.shape[axis])
             place = self.write.add(place, self.write.times(inside, view.strides[axis]))
         moved = self.shifted(view, place)
         return moved._replace(shape=tuple(shape), strides=tuple(strides))
 
-    def _inside(self, number: str, length: int) -> str:
+    def inside(self, number: str, length: int) -> str:
         """A place along an axis; negative ones count from the end, others are errors."""
         write = self.write
         negative = write.let(f"icmp slt i64 {number}, 0")
@@ -413,7 +415,7 @@ class Emission:
         """The place of an element, from that of its part and the numbers in arrays of indices."""
         write = self.write
         for axis, number in zip(found.indexed, numbers, strict=True):
-            inside = self._inside(number, source.shape[axis])
+            inside = self.inside(number, source.shape[axis])
             place = write.add(place, write.times(inside, source.strides[axis]))
         return place
 
@@ -652,6 +654,18 @@ def sliced(view: View, found: Layout) -> tuple[int, list[int], list[int]]:
         shape.append(len(taken))
         strides.append(taken.step * view.strides[axis])
     return offset, shape, strides
+
+
+def windowed(view: View, shape: Shape, params: Mapping[str, Any]) -> View:
+    """All windows of an array: first their axes, then those of the array, which count them."""
+    strides = list(view.strides)
+    within: list[int] = []
+    for axis, step, dilation in zip(
+        params["along"], params["steps"], params["dilations"], strict=True
+    ):
+        within.append(strides[axis] * dilation)
+        strides[axis] *= step
+    return view._replace(shape=shape, strides=(*within, *strides))
 
 
 def _transposed(view: View, params: Mapping[str, Any]) -> View:

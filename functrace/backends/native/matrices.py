@@ -21,7 +21,7 @@ import numpy as np
 from functrace.backends.native.elements import Elements
 from functrace.backends.native.elementwise import Expressions, converted
 from functrace.backends.native.lowering import Alones, Emission, Limits
-from functrace.backends.native.memory import View, load, store
+from functrace.backends.native.memory import Cell, View, load, store
 from functrace.backends.native.writing import Writer, register_type
 from functrace.ir.program import Equation
 from functrace.ir.types import Shape
@@ -70,24 +70,6 @@ class Matrix(NamedTuple):
     def put(self, i: Index, j: Index, value: str) -> None:
         """Set an element."""
         store(self.write, self.view, value, self._place(i, j))
-
-
-class Cell:
-    """A number that changes, which LLVM keeps in a register."""
-
-    def __init__(self, write: Writer, kind: str, value: str) -> None:
-        self._write = write
-        self._kind = kind
-        self._pointer = write.stack(kind)
-        self.set(value)
-
-    def get(self) -> str:
-        """What it is."""
-        return self._write.let(f"load {self._kind}, ptr {self._pointer}")
-
-    def set(self, value: str) -> None:
-        """Change it."""
-        self._write.line(f"store {self._kind} {value}, ptr {self._pointer}")
 
 
 class Work:

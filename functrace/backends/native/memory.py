@@ -74,6 +74,24 @@ class View(NamedTuple):
         return self._replace(shape=shape, strides=tuple(strides))
 
 
+class Cell:
+    """A number that changes, which LLVM keeps in a register."""
+
+    def __init__(self, write: Writer, kind: str, value: str) -> None:
+        self._write = write
+        self._kind = kind
+        self._pointer = write.stack(kind)
+        self.set(value)
+
+    def get(self) -> str:
+        """What it is."""
+        return self._write.let(f"load {self._kind}, ptr {self._pointer}")
+
+    def set(self, value: str) -> None:
+        """Change it."""
+        self._write.line(f"store {self._kind} {value}, ptr {self._pointer}")
+
+
 class Places:
     """The memory of a function."""
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.native import matrices
+from functrace.backends.native import axes, matrices
 from functrace.backends.native.elements import Elements, Fold, copy, fill
 from functrace.backends.native.elementwise import Expressions, converted
-from functrace.backends.native.lowering import Alones, Emission, Limits, sliced
+from functrace.backends.native.lowering import Alones, Emission, Limits, sliced, windowed
 from functrace.backends.native.machine import vector_bytes
-from functrace.backends.native.memory import View, load, store
+from functrace.backends.native.memory import Cell, View, load, store
 from functrace.backends.native.products import Product
 from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
@@ -315,6 +315,136 @@ def _contract_or_zero(emission: Emission, equation: Equation) -> None:
         emission.kernel.fail(found)
 
 
+def _from_diagonal(emission: Emission, equation: Equation) -> None:
+    (x,), (output,) = equation.inputs, equation.outputs
+    target = emission.place(output)
+    fill(emission.write, target, literal(0, target.dtype))
+    *others, down, right = target.strides
+    offset = equation.params["offset"]
+    start = offset * right if offset >= 0 else -offset * down
+    part = emission.shifted(target, str(start))
+    _put(emission, x, part._replace(shape=x.type.shape, strides=(*others, down + right)))
+
+
+def _sum_of_windows(emission: Emission, equation: Equation) -> None:
+    (x,), (output,) = equation.inputs, equation.outputs
+    source, target = emission.view(x), emission.place(output)
+    write, dtype = emission.write, target.dtype
+    fill(write, target, literal(0, dtype))
+    at = windowed(target, source.shape, equation.params)
+
+    def body(numbers: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        e = Expressions(write, dtype)
+        word = {"f": "fadd", "b": "or"}.get(dtype.kind, "add")
+        store(write, at, e(word, load(write, at, places[0]), numbers[0]), places[0])
+        return (), ()
+
+    Elements(write, source.shape, [source], [], [], body, [at])
+
+
+def _sum_at(emission: Emission, equation: Equation) -> None:
+    """The sums from each of some places to the next one, along an axis."""
+    (x, starts), (output,) = equation.inputs, equation.outputs
+    source, places = emission.view(x), emission.view(starts)
+    target, axis = emission.place(output), equation.params["axis"]
+    write, dtype = emission.write, target.dtype
+    e = Expressions(write, dtype)
+    length, count = source.shape[axis], target.shape[axis]
+
+    def lined(view: View, stride: int) -> View:
+        strides = (*view.strides[:axis], stride, *view.strides[axis + 1 :])
+        return view._replace(shape=target.shape, strides=strides)
+
+    alone = [0] * len(target.shape)
+    alone[axis] = 1
+    counting = places._replace(shape=target.shape, strides=tuple(alone))
+
+    def body(_: list[str], at: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        lane, number = at
+        step = places.strides[0]
+        first = emission.inside(load(write, places, write.times(number, step)), length)
+        is_last = write.let(f"icmp eq i64 {number}, {count - 1}")
+        following = write.let(f"select i1 {is_last}, i64 {number}, i64 {write.add(number, '1')}")
+        end = load(write, places, write.times(following, step))
+        end = write.let(f"select i1 {is_last}, i64 {length}, i64 {end}")
+
+        def element(place: str) -> str:
+            return load(write, source, write.add(lane, write.times(place, source.strides[axis])))
+
+        total = Cell(write, e.kind, element(first))
+        second = write.add(first, "1")
+        with (
+            write.when(write.let(f"icmp slt i64 {second}, {end}")),
+            write.loop(end, second) as place,
+        ):
+            word = "fadd reassoc" if dtype.kind == "f" else "add"
+            total.set(e(word, total.get(), element(place)))
+        return [total.get()], ()
+
+    Elements(write, target.shape, [], [target], [], body, [lined(source, 0), counting])
+
+
+def _why_not_numbers(equation: Equation) -> str | None:
+    dtypes = {atom.type.dtype for atom in (equation.inputs[0], *equation.outputs)}
+    if len(dtypes) == 1 and next(iter(dtypes)).kind in "fiu":
+        return None
+    return f"{equation.primitive.name} of {equation.inputs[0].type}"
+
+
+def _correlate(emission: Emission, equation: Equation) -> None:
+    (x, kernel), (output,) = equation.inputs, equation.outputs
+    target = emission.place(output)
+    write, dtype = emission.write, target.dtype
+    (width,), (length,) = kernel.type.shape, x.type.shape
+    beyond = width - 1
+    before, after = {
+        "valid": (0, 0),
+        "same": (beyond - beyond // 2, beyond // 2),
+        "full": (beyond, beyond),
+    }[equation.params["mode"]]
+    padded = emission.take.take((before + length + after,), dtype)
+    fill(write, padded, literal(0, dtype))
+    _put(emission, x, _part(emission, padded, [before], (length,)))
+    domain = (*target.shape, width)
+    windows = padded._replace(shape=domain, strides=(1, 1))
+    weights = emission.view(kernel)
+    weights = weights._replace(shape=domain, strides=(0, weights.strides[0]))
+    e = Expressions(write, dtype)
+
+    def body(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        factor = converted(write, numbers[1], weights.dtype, dtype)
+        word = "fmul contract" if dtype.kind == "f" else "mul"
+        return (), [e(word, numbers[0], str(factor))]
+
+    result = target._replace(shape=(*target.shape, 1), strides=(target.strides[0], 0))
+    Elements(
+        write, domain, [windows, weights], [], [Fold("sum", dtype, result, frozenset({1}))], body
+    )
+    assert padded.slot is not None
+    emission.take.give_back(padded.slot)
+
+
+def _require(emission: Emission, equation: Equation) -> None:
+    """A value as it is; where a condition does not hold NumPy is to raise the error."""
+    x, condition = equation.inputs
+    (output,) = equation.outputs
+    write = emission.write
+    value = emission.value(condition)
+    if isinstance(value, str):
+        emission.kernel.fail(write.let(f"xor i1 {value}, true"))
+    else:
+
+        def body(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+            emission.kernel.fail(write.let(f"xor i1 {numbers[0]}, true"))
+            return (), ()
+
+        Elements(write, value.shape, [value], [], [], body)
+    if output.type.shape:
+        _put(emission, x, emission.place(output))
+    else:
+        emission.values[output] = emission.number(x)
+
+
 ALONE: Alones = {
     "stack": _stack,
     "concatenate": _concatenate,
@@ -327,7 +457,18 @@ ALONE: Alones = {
     "contract": _contract,
     "contract_or_zero": _contract_or_zero,
     "zero_contract": _contract_or_zero,
+    "from_diagonal": _from_diagonal,
+    "sum_of_windows": _sum_of_windows,
+    "sum_at": _sum_at,
+    "correlate": _correlate,
+    "require": _require,
+    **axes.WRITTEN,
     **matrices.WRITTEN,
 }
 
-LIMITS: Limits = {**matrices.LIMITS}
+LIMITS: Limits = {
+    **dict.fromkeys(("sum_at", "correlate"), _why_not_numbers),
+    **axes.LIMITS,
+    **matrices.LIMITS,
+}
+"""Why some of them are not written."""
