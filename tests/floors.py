@@ -151,7 +151,7 @@ FLOORS: list[list[Room]] = [
             "NumPy's functions are composed of operations, with NumPy's signatures",
             "subscripts calculus choosing contracting elementwise inspecting linear_algebra"
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
-            " ufunc_calls updating joining lists norms taking vectorizing fourier signals"
+            " ufunc_calls updating joining norms taking keywords lists vectorizing fourier signals"
             " interpolating quantiles sorting polynomials polynomial positions histograms sets"
             " sized bits extending",
         )

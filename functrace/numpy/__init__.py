@@ -47,12 +47,11 @@ from functrace.numpy import statistics as statistics
 from functrace.numpy import subscripts as subscripts
 from functrace.numpy import taking as taking
 from functrace.numpy.classes import ndarray as ndarray
+from functrace.numpy.keywords import KEYWORDS as _KEYWORDS
+from functrace.numpy.keywords import taking_keywords as _taking_keywords
 from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
-from functrace.numpy.lists import TAKING_PRECISION as _TAKING_PRECISION
 from functrace.numpy.lists import ListNamespace as _ListNamespace
-from functrace.numpy.lists import accepting_length as _accepting_length
 from functrace.numpy.lists import accepting_lists as _accepting_lists
-from functrace.numpy.lists import accepting_precision as _accepting_precision
 from functrace.numpy.lists import ufunc_accepting_lists as _ufunc_accepting_lists
 from functrace.numpy.making import MAKING as _MAKING
 from functrace.numpy.making import array as array
@@ -88,7 +87,6 @@ __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 fft, linalg = _ListNamespace(_fft), _ListNamespace(_linalg)
 emath = _ListNamespace(_numpy.emath)
 globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
-repeat = _accepting_length(globals()["repeat"])
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
 globals().update({name: _taking_size(globals()[name]) for name in _SIZED})
 globals().update({name: _calling_users(globals()[name]) for name in _CALLING_USERS})
@@ -107,7 +105,7 @@ def _own(name: str) -> Any:
 
 
 globals().update({
-    name: _accepting_precision(_own(name)) for name in _TAKING_PRECISION if hasattr(_numpy, name)
+    name: _taking_keywords(name, _own(name)) for name in _KEYWORDS if hasattr(_numpy, name)
 })  # fmt: skip
 
 

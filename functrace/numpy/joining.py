@@ -275,9 +275,16 @@ def tile(A: Any, reps: Any) -> Any:  # noqa: N803  (NumPy's name)
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """As `numpy.repeat`; the repeats must be known."""
+def repeat(
+    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None
+) -> Any:
+    """As `numpy.repeat`; the repeats must be known, or JAX's keyword tells how long the result is.
+
+    What is too long is cut off then; what is too short is filled with the last element.
+    """
     a = as_operand(a)
+    if total_repeat_length is not None:
+        return _repeat_to_length(a, repeats, axis, operator.index(total_repeat_length))
     if axis is None:
         a, axis = np.ravel(a), 0
     if not isinstance(a, Tracer):
@@ -296,12 +303,8 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     return np.reshape(copies, (*before, n * count, *after)).copy()
 
 
-def repeat_to_length(a: Any, repeats: Any, axis: int | None, length: int) -> Any:
-    """As JAX's ``repeat`` with ``total_repeat_length``, for repeats that need not be known.
-
-    What is too long is cut off; what is too short is filled with the last element.
-    """
-    a, repeats = as_operand(a), known_value(as_operand(repeats))
+def _repeat_to_length(a: Any, repeats: Any, axis: int | None, length: int) -> Any:
+    repeats = known_value(as_operand(repeats))
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, np.ndim(a))

@@ -6,7 +6,6 @@ an array of the list.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from functools import update_wrapper, wraps
 from types import ModuleType
@@ -14,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from functrace.numpy.joining import repeat_to_length
+from functrace.numpy.keywords import taking_keywords
 from functrace.numpy.making import array, holds_tracer
-from functrace.tracing.entrances import at_entrance, entrance
+from functrace.tracing.entrances import at_entrance
 from functrace.tracing.tables import FUNCTIONS
 
 
@@ -94,10 +93,15 @@ def ufunc_accepting_lists(ufunc: np.ufunc) -> Callable[..., Any]:
     update_wrapper(call, ufunc, updated=())
     call.__module__ = "functrace.numpy"
     vars(call).update({name: getattr(ufunc, name) for name in dir(ufunc) if name[0] != "_"})
+    vars(call)["at"] = taking_keywords("at", ufunc.at)
     return call
 
 
 _LISTS = (list, tuple)
+
+
+_OF_LINALG = frozenset({"cholesky", "eigh", "slogdet"})
+"""Those of its functions that take JAX's keywords."""
 
 
 class ListNamespace(ModuleType):
@@ -112,68 +116,9 @@ class ListNamespace(ModuleType):
         value = getattr(self._original, name)
         if not isinstance(value, type) and callable(value) and value in FUNCTIONS:
             value = accepting_lists(value)
+            value = taking_keywords(name, value) if name in _OF_LINALG else value
         setattr(self, name, value)
         return value
 
     def __dir__(self) -> list[str]:
         return dir(self._original)
-
-
-def accepting_length(function: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy's ``repeat`` that takes JAX's keyword for how long the result is.
-
-    Example:
-        >>> import functrace as ft
-        >>> import functrace.numpy as fnp
-        >>> f = ft.jit(lambda x, times: fnp.repeat(x, times, total_repeat_length=4))
-        >>> f(np.array([1.0, 2.0]), np.array([3, 1]))
-        array([1., 1., 1., 2.])
-    """
-
-    @entrance
-    @wraps(function, updated=())
-    def call(
-        a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: Any = None
-    ) -> Any:
-        if total_repeat_length is None:
-            return function(a, repeats, axis)
-        length = operator.index(total_repeat_length)
-        return repeat_to_length(_as_array(a), _as_array(repeats), axis, length)
-
-    return call
-
-
-def accepting_precision(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A product of NumPy's that takes the keywords of JAX's for its precision.
-
-    ``precision`` says how accelerators may round, so it says nothing here.
-    ``preferred_element_type`` is the dtype in which products are added up, and of the result.
-    """
-
-    @entrance
-    @wraps(function, updated=())
-    def call(
-        *args: Any, precision: Any = None, preferred_element_type: Any = None, **kwargs: Any
-    ) -> Any:
-        if preferred_element_type is None:
-            return function(*args, **kwargs)
-        dtype = np.dtype(preferred_element_type)
-        wide = [_widened(x, dtype) for x in args]
-        result = function(*wide, **kwargs)
-        return result if result.dtype == dtype else result.astype(dtype)
-
-    return call
-
-
-def _widened(x: Any, dtype: np.dtype[Any]) -> Any:
-    """An operand in a dtype, where that loses nothing."""
-    if isinstance(x, str | int) or not hasattr(x, "dtype") or not np.can_cast(x.dtype, dtype):
-        return x
-    return x.astype(dtype)
-
-
-TAKING_PRECISION = (
-    "convolve", "correlate", "dot", "einsum", "inner", "matmul", "matvec", "outer", "tensordot",
-    "vdot", "vecdot", "vecmat",
-)  # fmt: skip
-"""The products among NumPy's functions, by name: some versions have not all of them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from functrace.numpy.taking import take
 from functrace.primitives.linear import cast_to, dtype_of, known_value
 from functrace.primitives.requiring import require
 from functrace.tracing.entrances import entrance
+from functrace.tracing.tracer import Tracer
 
 _INDEX = np.dtype(np.intp)
 
@@ -108,12 +109,115 @@ def _extract(condition: Any, arr: Any, *, size: int, fill_value: Any = None) -> 
     return np.where(is_there, take(np.ravel(asarray(arr)), places), fill_value or 0)
 
 
+def _compress(
+    condition: Any, a: Any, axis: int | None = None, *, size: int, fill_value: Any = None
+) -> Any:
+    mask = np.not_equal(known_value(asarray(condition)), 0)
+    if mask.ndim != 1:
+        raise ValueError("condition must be a 1-d array")
+    a, axis = (np.ravel(asarray(a)), 0) if axis is None else (asarray(a), axis)
+    places, is_there = _first_true(mask, size)
+    column = (-1,) + (1,) * (a.ndim - 1 - axis % a.ndim)
+    found = take(a, places, axis)
+    return np.where(np.reshape(is_there, column), found, cast_to(asarray(fill_value or 0), a.dtype))
+
+
+def _unique_parts(name: str) -> Callable[..., Any]:
+    """A function such as ``unique_all``, which returns some of what ``unique`` can."""
+    sample = getattr(np, name)(np.zeros(1))
+    wanted = {_OPTIONS[field]: True for field in sample._fields if field in _OPTIONS}
+
+    def parts(x: Any, /, *, size: int, fill_value: Any = None) -> Any:
+        found = _unique(x, equal_nan=False, size=size, fill_value=fill_value, **wanted)
+        return type(sample)(*found)
+
+    return parts
+
+
+_OPTIONS = {
+    "indices": "return_index", "inverse_indices": "return_inverse", "counts": "return_counts",
+}  # fmt: skip
+"""What ``unique`` is asked for, by the name that its result has elsewhere."""
+
+
+# Sets: of each array the first of equal elements counts, unless all are said to differ
+
+
+def _set_of(x: Any, assume_unique: bool) -> tuple[Any, Any, Any]:
+    """The elements in order, where they were, and which of them count."""
+    flat = np.ravel(asarray(x))
+    if assume_unique:
+        return flat, np.arange(flat.size), np.ones(flat.size, bool)
+    order = np.argsort(known_value(flat), kind="stable")
+    ranked = take(flat, order)
+    values = known_value(ranked)
+    first = np.ones(min(1, flat.size), bool)
+    return ranked, order, np.concatenate([first, np.not_equal(values[1:], values[:-1])])
+
+
+def _of_set(elements: Any, counts: Any, size: int, fill: Any) -> tuple[Any, Any, Any]:
+    """So many elements that count, where they are, and which there are; None fills as the first."""
+    if not np.size(elements):
+        return (
+            np.full(size, fill or 0, dtype_of(elements)),
+            np.zeros(size, _INDEX),
+            np.zeros(size, bool),
+        )
+    places, is_there = _first_true(counts, size)
+    found = take(elements, places)
+    filling = found[:1] if fill is None else cast_to(asarray(fill), dtype_of(elements))
+    return np.where(is_there, found, filling), places, is_there
+
+
+def _setdiff1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int, fill_value: Any = None
+) -> Any:
+    elements, _, counts = _set_of(ar1, assume_unique)
+    counts = np.logical_and(counts, np.isin(known_value(elements), asarray(ar2), invert=True))
+    return _of_set(elements, counts, size, fill_value or 0)[0]
+
+
+def _intersect1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *, size: int,
+    fill_value: Any = None,
+) -> Any:  # fmt: skip
+    others = np.ravel(known_value(asarray(ar2)))
+    elements, order, counts = _set_of(ar1, assume_unique=False)
+    counts = np.logical_and(counts, np.isin(known_value(elements), others))
+    elements = cast_to(elements, np.result_type(dtype_of(elements), dtype_of(others)))
+    found, places, is_there = _of_set(elements, counts, size, fill_value)
+    if not return_indices:
+        return found
+    equal = np.equal(np.expand_dims(known_value(found), 1), others)
+    indices = (take(order, places), np.argmax(equal, axis=1))
+    return found, *(
+        np.where(is_there, index, length)
+        for index, length in zip(indices, (np.size(elements), np.size(others)), strict=True)
+    )
+
+
+def _setxor1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int, fill_value: Any = None
+) -> Any:
+    parts: list[Any] = []
+    for own, other in ((ar1, ar2), (ar2, ar1)):
+        elements, _, counts = _set_of(own, assume_unique)
+        alone = np.isin(known_value(elements), asarray(other), invert=True)
+        parts.append((elements, np.logical_and(counts, alone)))
+    elements, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(known_value(elements), kind="stable")
+    return _of_set(take(elements, order), take(counts, order), size, fill_value)[0]
+
+
 _SIZED: dict[str, Callable[..., Any]] = {
     "nonzero": _nonzero, "flatnonzero": _flatnonzero, "argwhere": _argwhere, "unique": _unique,
-    "union1d": _union1d, "extract": _extract,
+    "union1d": _union1d, "extract": _extract, "compress": _compress, "setdiff1d": _setdiff1d,
+    "intersect1d": _intersect1d, "setxor1d": _setxor1d,
+    "unique_values": partial(_unique, equal_nan=False),
+    **{name: _unique_parts(name) for name in ("unique_all", "unique_counts", "unique_inverse")},
 }  # fmt: skip
 
-SIZED = (*_SIZED, "where", "bincount")
+SIZED = (*_SIZED, "where", "bincount", "delete")
 """The names of the functions that take a size here."""
 
 
@@ -128,6 +232,8 @@ def taking_size(function: Callable[..., Any]) -> Callable[..., Any]:
         return _where_of(function)
     if name == "bincount":
         return _bincount_of(function)
+    if name == "delete":
+        return _delete_of(function)
 
     @entrance
     @wraps(function)
@@ -178,3 +284,24 @@ def _bincount_of(function: Callable[..., Any]) -> Callable[..., Any]:
         return sums_by_number(np.minimum(numbers, length), values, length + 1)[:length]
 
     return bincount
+
+
+def _delete_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    @entrance
+    @wraps(function)
+    def delete(
+        arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False
+    ) -> Any:
+        if not assume_unique_indices or isinstance(obj, slice):
+            return function(arr, obj, axis)
+        places: Any = np.ravel(known_value(asarray(obj)))
+        if not isinstance(places, Tracer) or dtype_of(places).kind not in "iu":
+            return function(arr, obj, axis)
+        # As no place is named twice, it is known how many elements stay.
+        arr, axis = (np.ravel(asarray(arr)), 0) if axis is None else (asarray(arr), axis)
+        length = arr.shape[axis]
+        is_named = np.equal(np.expand_dims(np.arange(length), 1), places % max(length, 1))
+        stays = np.logical_not(np.any(is_named, axis=1))
+        return take(arr, _first_true(stays, length - places.size)[0], axis)
+
+    return delete

@@ -87,7 +87,7 @@ def take(
     return read(a, (*before, INDICES), (indices,))
 
 
-def _along_axis(shape: Shape, indices: Any, axis: int | None) -> tuple[Index, list[Any]]:
+def index_along(shape: Shape, indices: Any, axis: int | None) -> tuple[Index, list[Any]]:
     """The index that `take_along_axis` means."""
     if indices.dtype.kind not in "iu":
         raise IndexError("`indices` must be an integer array")
@@ -116,7 +116,7 @@ def take_along(arr: Any, indices: Any, axis: int | None, unique: bool = False) -
             raise ValueError("when axis=None, `indices` must have a single dimension.")
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, np.ndim(arr))
-    index, arrays = _along_axis(shape_of(arr), indices, axis)
+    index, arrays = index_along(shape_of(arr), indices, axis)
     return bind(gather, arr, *arrays, index=index, unique=unique)
 
 
@@ -212,7 +212,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -
         flat[indices] = values
         arr[...] = np.reshape(flat, arr.shape)
         return
-    _, arrays = _along_axis(arr.shape, indices, normalize_axis_index(axis, arr.ndim))
+    _, arrays = index_along(arr.shape, indices, normalize_axis_index(axis, arr.ndim))
     arr[tuple(arrays)] = values
 
 

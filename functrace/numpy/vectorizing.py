@@ -155,8 +155,51 @@ def frompyfunc(func: Callable[..., Any], /, nin: int, nout: int, **identity: Any
             raise TypeError(f"with traced values it takes {nin} arrays, and nothing else")
         return traced.mapped(func, [*map(asarray, args)], takes_nothing=True)
 
+    def of_traced(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: Any, **options: Any) -> Any:
+            is_traced = holds_tracer([*args, *options.values()])
+            return (
+                method(call, *args, **options)
+                if is_traced
+                else getattr(plain, name)(*args, **options)
+            )
+
+        return called
+
     vars(call).update({name: getattr(plain, name) for name in dir(plain) if name[0] != "_"})
+    methods = {"accumulate": _accumulated, "reduce": _reduced, "outer": _outer} if nin == 2 else {}
+    vars(call).update({name: of_traced(name, method) for name, method in methods.items()})
     return call
+
+
+def _accumulated(function: Callable[..., Any], array: Any, axis: int = 0) -> Any:
+    """As ``accumulate`` of a ufunc, one step after the other."""
+    x = asarray(array)
+    rows = np.moveaxis(x, axis, 0)
+    found = [rows[:1]]
+    for i in range(1, len(rows)):
+        found.append(function(found[-1], rows[i : i + 1]))
+    return np.moveaxis(np.concatenate(found), 0, axis)
+
+
+def _reduced(
+    function: Callable[..., Any], array: Any, axis: int | None = 0, keepdims: bool = False
+) -> Any:
+    """As ``reduce`` of a ufunc, one step after the other."""
+    x = asarray(array)
+    rows = np.moveaxis(x, axis, 0) if axis is not None else np.ravel(x)
+    total = rows[0]
+    for i in range(1, len(rows)):
+        total = function(total, rows[i])
+    if not keepdims:
+        return total
+    return np.expand_dims(total, tuple(range(x.ndim)) if axis is None else axis)
+
+
+def _outer(function: Callable[..., Any], a: Any, b: Any) -> Any:
+    """As ``outer`` of a ufunc."""
+    a, b = asarray(a), asarray(b)
+    return function(np.reshape(a, a.shape + (1,) * b.ndim), b)
 
 
 def _stacked(items: Sequence[Any]) -> Any:

@@ -370,9 +370,12 @@ class TracedArray:
         """As `numpy.ravel`."""
         return FUNCTIONS[np.ravel](self, order)
 
-    def repeat(self, repeats: Any, axis: Any = None) -> Any:
-        """As `numpy.repeat`."""
-        return FUNCTIONS[np.repeat](self, repeats, axis)
+    def repeat(
+        self, repeats: Any, axis: Any = None, *, total_repeat_length: int | None = None
+    ) -> Any:
+        """As `numpy.repeat`, and with JAX's keyword for how long the result is."""
+        options = {"total_repeat_length": total_repeat_length}
+        return FUNCTIONS[np.repeat](self, repeats, axis, **options)
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """As `numpy.reshape`; the lengths may also be separate arguments."""

@@ -114,3 +114,56 @@ def test_choices_by_keyword():
         np.testing.assert_array_equal(f(x), [0.3, 0])
         np.testing.assert_array_equal(ft.grad(lambda x, f=f: np.sum(f(x)))(x), [1, 0])
     np.testing.assert_array_equal(fnp.where(x > 0, y=x, x=1), [1, -1.2])
+
+
+@pytest.mark.parametrize("size", [0, 2, 4, 9])
+@pytest.mark.parametrize("seed", range(3))
+def test_sets(size, seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 6, 7) * 1.0, rng.integers(2, 9, 6) * 1.0
+    for name in ("setdiff1d", "intersect1d", "setxor1d", "union1d"):
+        known = getattr(np, name)(a, b)
+        f = lambda a, b, g=getattr(fnp, name): g(a, b, size=size, fill_value=-7.0)
+        for way in WAYS[:2]:
+            np.testing.assert_array_equal(way(f)(a, b), at_size(known, size, -7.0))
+        np.testing.assert_array_equal(
+            ft.vmap(f)(np.stack([b, a[:6]]), np.stack([a[:6], b]))[1], f(a[:6], b)
+        )
+    filled = fnp.setxor1d(a, b, size=9)
+    expected = np.setxor1d(a, b)
+    np.testing.assert_array_equal(filled, at_size(expected, 9, expected[0]))
+    found, ours, theirs = ft.jit(lambda a, b: fnp.intersect1d(a, b, False, True, size=size))(a, b)
+    common, first, second = np.intersect1d(a, b, return_indices=True)
+    count = min(size, len(common))
+    np.testing.assert_array_equal(found[:count], common[:count])
+    np.testing.assert_array_equal(ours, at_size(first, size, len(a)))
+    np.testing.assert_array_equal(theirs, at_size(second, size, len(b)))
+
+
+def test_parts_of_what_is_different():
+    x = np.array([3.0, 1.0, np.nan, 1.0, 3.0, 2.0])
+    for name in ("unique_all", "unique_counts", "unique_inverse"):
+        expected = getattr(np, name)(x)
+        found = ft.jit(lambda x, f=getattr(fnp, name): f(x, size=len(expected.values)))(x)
+        assert type(found) is type(expected)
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    found = ft.jit(lambda x: fnp.unique_values(x, size=5))(x)
+    np.testing.assert_array_equal(np.sort(found), np.sort(at_size(np.unique_values(x), 5, 1.0)))
+
+
+def test_compressed_rows():
+    x, keeps = np.arange(12.0).reshape(3, 4), np.array([True, False, True])
+    for way in (lambda f: f, ft.jit):
+        f = way(lambda k, x: fnp.compress(k, x, axis=0, size=3, fill_value=-1.0))
+        np.testing.assert_array_equal(f(keeps, x), [x[0], x[2], [-1.0] * 4])
+        f = way(lambda k, x: fnp.compress(k, x, size=1))
+        np.testing.assert_array_equal(f(keeps, x), [0.0])
+    check_grads(lambda x: fnp.compress(keeps, x, axis=0, size=3), (x,))
+
+
+def test_derivatives_of_sets():
+    a, b = np.array([3.0, 1.0, 3.0, 2.0]), np.array([2.0, 5.0])
+    for name, expected in (("setdiff1d", [6, 2, 0, 0]), ("intersect1d", [0, 0, 0, 4])):
+        f = lambda a, g=getattr(fnp, name): np.sum(g(a, b, size=4, fill_value=0.0) ** 2)
+        np.testing.assert_array_equal(ft.jit(ft.grad(f))(a), expected)

@@ -85,3 +85,18 @@ def test_functions_of_rows():
     with pytest.raises(ValueError, match="correct shape"):
         ft.jit(lambda x: np.apply_over_axes(lambda x, axis: np.sum(x), x, [0]))(rows)
     assert type(fnp.apply_along_axis(np.sum, 0, rows)) is np.ndarray
+
+
+def test_methods_of_functions_of_two_elements():
+    plain = np.frompyfunc(lambda a, b: a * b + a, 2, 1)
+    traced = fnp.frompyfunc(lambda a, b: a * b + a, 2, 1)
+    x = np.arange(6.0).reshape(2, 3) / 3
+    for f in (
+        lambda u, x: u.reduce(x), lambda u, x: u.reduce(x, axis=1, keepdims=True),
+        lambda u, x: u.reduce(x, axis=-1), lambda u, x: u.accumulate(x, axis=1),
+        lambda u, x: u.outer(x, x[0]),
+    ):  # fmt: skip
+        expected = f(plain, x).astype(float)
+        np.testing.assert_allclose(ft.jit(lambda x, f=f: f(traced, x))(x), expected)
+        np.testing.assert_array_equal(f(traced, x), f(plain, x))
+        check_grads(ft.jit(lambda x, f=f: f(traced, x)), (x,))
