@@ -58,6 +58,9 @@ class Made(IntEnum):
     COMPLEX = 6
 
 
+INTERRUPTED: Final = -1
+"""What a machine function returns where an error is set already."""
+
 IS_SINGLE: Final = 1
 IS_LONG: Final = 2
 
@@ -411,6 +414,10 @@ free:
   br label %judge
 
 judge:
+  %is_interrupted = icmp eq i32 %code, {INTERRUPTED}
+  br i1 %is_interrupted, label %interrupted, label %look
+
+look:
   %outcome = or i32 %code, %raised
   %is_good = icmp eq i32 %outcome, 0
   br i1 %is_good, label %box, label %refused
@@ -418,7 +425,7 @@ judge:
 ; The objects of numbers.
 
 box:
-  %b = phi i64 [ 0, %judge ], [ %b.next, %boxed ]
+  %b = phi i64 [ 0, %look ], [ %b.next, %boxed ]
   %b.is_last = icmp eq i64 %b, %outputs.count
   br i1 %b.is_last, label %finish, label %see_number
 
@@ -543,10 +550,14 @@ filled:
 
 failed:
   %failed.count = phi i64 [ %o, %make_array ], [ %outputs.count, %forgetful ],
+                          [ %outputs.count, %interrupted ],
                           [ %outputs.count, %make_scalar ], [ %outputs.count, %is_number_there ],
                           [ %outputs.count, %make_tuple ]
   call void @release(ptr %runtime, ptr %made, i64 %failed.count)
   ret ptr null
+
+interrupted:
+  br label %failed
 
 refused:
   call void @clear()
@@ -683,6 +694,31 @@ def text() -> str:
     """
     status = _STATUS[MACHINES[platform.machine().lower()]]
     return _TYPES + status + _with_loads(_BODY)
+
+
+POLL: Final = "poll"
+"""The name of what a machine function calls now and then, if it may run for long."""
+
+
+def poll_text() -> str:
+    """The text of `POLL`, for the module of a machine function.
+
+    It lets Python handle signals, and other threads run. It returns whether there is an error now,
+    such as a KeyboardInterrupt. ``@runtime`` is `functrace.backends.native.objects.runtime`.
+    """
+    return _with_loads(f"""
+@runtime = external global ptr
+define internal i1 @{POLL}() noinline cold {{
+  %runtime = getelementptr ptr, ptr @runtime, i64 0
+  %state = call i32 $PyGILState_Ensure()
+  %result = call i32 $PyErr_CheckSignals()
+  %thread = call ptr $PyEval_SaveThread()
+  call void $PyEval_RestoreThread(ptr %thread)
+  call void $PyGILState_Release(i32 %state)
+  %is_error = icmp ne i32 %result, 0
+  ret i1 %is_error
+}}
+""").replace(", !invariant.load !0", "")
 
 
 def _with_loads(body: str) -> str:

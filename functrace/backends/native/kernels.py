@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from functrace.backends.backend import Executable
 from functrace.backends.native.calling import MachineFunction, Output
 from functrace.backends.native.elementwise import computes, is_known
+from functrace.backends.native.entry import poll_text
 from functrace.backends.native.libraries import routines
 from functrace.backends.native.lowering import Kernel
 from functrace.backends.native.machine import Module
 from functrace.backends.native.mathematics import definitions
 from functrace.backends.native.nests import blocks, is_reduction, is_view
+from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
@@ -124,7 +127,11 @@ class Compiled:
         kernel = self._kernel
         text = f"{definitions(kernel.functions)}\n{kernel.text}"
         addresses = {name: x.ctypes.data for name, x in kernel.constants.items()}
-        module = Module(text, {**addresses, **routines(kernel.libraries)})
+        addresses |= routines(kernel.libraries)
+        if kernel.polls:
+            text += poll_text()
+            addresses["runtime"] = ctypes.addressof(runtime())
+        module = Module(text, addresses)
         outputs = [
             Output(atom.type, self._classes.get(number, False))
             for number, atom in enumerate(self.program.outputs)

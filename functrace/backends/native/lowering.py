@@ -11,13 +11,15 @@ not do what NumPy does: then NumPy is to do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from functrace.backends.native.elements import Elements, Fold, copy
 from functrace.backends.native.elementwise import compute, converted
+from functrace.backends.native.entry import INTERRUPTED, POLL
 from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
@@ -28,6 +30,9 @@ from functrace.primitives.indexing import Layout, layout
 
 Value = str | View
 """A number in a register, or an array in memory."""
+
+PATIENCE = 1 << 22
+"""After about so many operations a loop looks whether it is to be interrupted."""
 
 EMBEDDED = 1 << 12
 """Constant arrays of up to so many bytes stand in the text."""
@@ -42,6 +47,7 @@ class Kernel:
         constants: The arrays that are not in the text, by the names of the globals there.
         libraries: Which routines of libraries it calls.
         functions: Which mathematical functions it calls, each with the type of its numbers.
+        polls: Whether it calls `functrace.backends.native.entry.POLL`.
     """
 
     def __init__(self, program: Program, name: str, alone: Alones) -> None:
@@ -64,6 +70,7 @@ class Kernel:
         self._values: dict[Atom, Value] = {}
         self._failed: str | None = None
         self.constants: dict[str, np.ndarray] = {}
+        self.polls = False
         self._program(program)
         self.size = self.places.size
         self.functions = self.write.functions
@@ -111,6 +118,14 @@ class Kernel:
         new = write.let(f"zext i1 {condition} to i32")
         after = write.let(f"or i32 {before}, {new}")
         write.line(f"store i32 {after}, ptr {self._failed}")
+
+    def poll(self) -> None:
+        """Let Python handle signals; where that raises an error, leave."""
+        write = self.write
+        self.polls = True
+        with write.when(write.let(f"call i1 @{POLL}()")):
+            write.line(f"ret i32 {INTERRUPTED}")
+            write.begin(write.label())
 
     # Blocks
 
@@ -540,6 +555,7 @@ class Trips:
             outputs = kernel.block(body, [*given(), *parts], aims, owned)
             self._hand_on(outputs[:count], carries)
 
+        at_once = 1 << (PATIENCE // (1 + body.operations)).bit_length()
         if loop.condition is not None:
             head, inside, after = write.label(), write.label(), write.label()
             write.jump(head)
@@ -548,18 +564,45 @@ class Trips:
             again = load(kernel.write, again, "0") if isinstance(again, View) else again
             write.line(f"br i1 {again}, label %{inside}, label %{after}")
             write.begin(inside)
+            self._poll_sometimes(at_once)
             trip("0")
             write.jump(head)
             write.begin(after)
         else:
             length = loop.length if loop.length is not None else rows[0].shape[0]
+            last = str(length - 1)
             if length:
-                with write.loop(str(length)) as index:
-                    last = str(length - 1)
+                polling = self._polling(length, at_once)
+                with polling as (first, stop), write.loop(stop, first) as index:
                     trip(write.let(f"sub nsw i64 {last}, {index}") if loop.reverse else index)
         for variable, carry in zip(results, carries, strict=True):
             if not variable.type.shape:
                 outside.values[variable] = load(kernel.write, carry, "0")
+
+    def _poll_sometimes(self, trips: int) -> None:
+        """Poll once in so many trips, a power of two; nobody knows how many there will be."""
+        write = self.write
+        place = write.stack("i64")
+        write.above_store("i64 0", place)
+        count = write.let(f"add i64 {write.let(f'load i64, ptr {place}')}, 1")
+        write.line(f"store i64 {count}, ptr {place}")
+        due = write.let(f"and i64 {count}, {trips - 1}")
+        with write.when(write.let(f"icmp eq i64 {due}, 0")):
+            self.kernel.poll()
+
+    @contextmanager
+    def _polling(self, length: int, trips: int) -> Generator[tuple[str, str]]:
+        """Poll between runs of so many trips, if there are several: from which to which one."""
+        write = self.write
+        if length <= trips:
+            yield "0", str(length)
+            return
+        with write.loop(str(-(-length // trips))) as run:
+            first = write.let(f"mul nuw nsw i64 {run}, {trips}")
+            stop = write.let(f"add nuw nsw i64 {first}, {trips}")
+            stop = write.call("llvm.smin.i64", "i64", ("i64", stop), ("i64", str(length)))
+            yield first, stop
+            self.kernel.poll()
 
     def _aim(self, body: Program, number: int, carry: View) -> View | None:
         """Where the next carry may be computed at once: where the last one is not read any more."""

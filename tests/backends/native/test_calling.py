@@ -4,8 +4,10 @@ import contextlib
 import gc
 import os
 import pickle
+import signal
 import sys
 import threading
+import time
 import tracemalloc
 import warnings
 import weakref
@@ -864,3 +866,92 @@ def test_booleans_may_be_any_byte():
     f, by_numpy = jitted(lambda m, x: (np.where(m, x, -x), ~m, np.sum(m * x)))
     for result, expected in zip(f(mask, np.ones(4)), by_numpy(mask, np.ones(4)), strict=True):
         same(result, expected)
+
+
+# Interrupts
+
+
+class InterruptError(BaseException):
+    pass
+
+
+def endless(x):
+    step = lambda c: (c[0] * 0.5 + 1.0, c[1] + 1.0)
+    return ft.while_loop(lambda c: c[1] >= 0.0, step, (x, x * 0.0))
+
+
+def long_scan(x):
+    return ft.scan(lambda c, _: (c * 0.5 + 1.0, None), x, None, length=10**12)[0]
+
+
+def scan_of_endless(x):
+    return ft.scan(lambda c, _: (endless(c)[0], c), x, None, length=3)
+
+
+@pytest.fixture
+def alarm():
+    def interrupt(*_):
+        raise InterruptError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+
+    def interrupted(f, *args):
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 1.0)
+        try:
+            return f(*args)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+    yield interrupted
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an alarm")
+@pytest.mark.parametrize("f", [endless, long_scan, scan_of_endless])
+def test_loops_without_end_can_be_interrupted(f, alarm):
+    fast, x = ft.jit(f, backend="native"), np.float64(0.0)
+    number = np.dtype(float)
+    before = sys.getrefcount(number)
+    for _ in range(3):
+        with pytest.raises(InterruptError):
+            alarm(fast, x)
+    assert abs(sys.getrefcount(number) - before) < 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an alarm")
+def test_signals_are_handled_and_loops_go_on():
+    seen = []
+    f = ft.jit(
+        lambda x: ft.scan(lambda c, _: (c * 0.5 + 1.0, None), x, None, length=30_000_000)[0],
+        backend="native",
+    )
+    f(np.float64(0.0))
+    before = signal.signal(signal.SIGALRM, lambda *_: seen.append(f))
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    try:
+        assert f(np.float64(0.0)) == 2.0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert seen == [f]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an alarm")
+def test_other_threads_run_beside_a_loop_without_end(alarm):
+    counted, stopped = [0], []
+
+    def count():
+        while not stopped:
+            counted[0] += 1
+            time.sleep(0.0001)
+
+    fast = ft.jit(endless, backend="native")
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        with pytest.raises(InterruptError):
+            alarm(fast, np.float64(0.0))
+    finally:
+        stopped.append(True)
+        thread.join()
+    assert counted[0] > 1
