@@ -683,10 +683,9 @@ def _power_of_double(x: Value, y: Value, is_refused: Value) -> Value:
     f = m - 1.0
     below = _refused(is_refused, m + 1.0)
     below_low = m - (below - 1.0)
-    inverse = 1.0 / below
-    # s = f / below, and what is missing of it.
-    s = f * inverse
-    s_low = inverse * fma(-s, below_low, fma(-s, below, f))
+    # s = f / below, and what is missing of it; 1 / below is (1 - s) / 2.
+    s = f / below
+    s_low = fma(s, -0.5, 0.5) * fma(-s, below_low, fma(-s, below, f))
     z = s * s
     z_low = fma(s + s, s_low, fma(s, s, -z))
     # log2(m) = s (c0 + z (c1 + z P(z)))
