@@ -870,3 +870,56 @@ def _erfc_tail(x: Value) -> Value:
     # exp(r) - 1 = r + r^2 P(r)
     curve_low = fma(curve, r * r * polynomial(r, *table.EXP[x.type]), curve_low)
     return _times_power_of_two(curve + fma(curve, r, curve_low), shifted)
+
+
+# The gamma function
+
+
+def _log_in_parts(x: Value) -> tuple[Value, Value]:
+    """The logarithm of a positive number as the sum of two, to more digits than one has."""
+    high, low = table.LN2[x.type]
+    k, m = _decomposed(x)
+    f = m - 1.0
+    half, s, rest = _log_terms(f, bits_of(x) > 0)
+    product = k * high
+    total = product + f
+    missing = (f - (total - product)) + fma(k, high, -product)
+    return total, missing - (half - fma(s, rest, k * low))
+
+
+@_function
+def _gammaln(x: Value) -> Value:
+    """Numbers that are not greater than zero raise a flag, and so does infinity."""
+    if x.type == "float":
+        return truncated(_gammaln(extended(x)))
+    is_small, is_large = x < 0.75, x > 7.5
+    # gamma(x) = p gamma(y), 0.75 <= y <= 2.5, where x is neither small nor large
+    y = select(is_small, x + 1.0, minimum(x, 7.5))
+    p = constant(x, 1.0)
+    for _ in range(5):
+        is_above = y > 2.5
+        y = select(is_above, y - 1.0, y)
+        p = select(is_above, p * y, p)
+    numerator, denominator = table.GAMMALN[x.type]
+    ratio = polynomial(y, numerator) / polynomial(y, denominator)
+    # (y - 1) (y - 2) (c + (y - 3/2) ratio): each of the two factors, and what it lost
+    before = select(is_small, x, y - 1.0)  # where y was rounded
+    behind, beside = select(is_small, x - 1.0, y - 2.0), y - 1.5
+    middle = table.GAMMALN_MIDDLE[x.type][0]
+    zeros = before * behind
+    factor = fma(beside, ratio, middle)
+    zeros_low = fma(before, behind, -zeros)
+    factor_low = fma(beside, ratio, middle - factor)
+    center = fma(zeros, factor, fma(zeros, factor_low, zeros_low * factor))
+    # One logarithm serves all: of p, of x where gamma(x) is gamma(x + 1) / x, or is Stirling's.
+    log, log_low = _log_in_parts(select(is_small | is_large, x, p))
+    sign = choice(is_small, x.type, -1.0, 1.0)
+    center = fma(sign, log, fma(sign, log_low, center))
+    below, less = x - 0.5, log - 1.0
+    product = below * less
+    less_low = log_low + ((log - less) - 1.0)
+    product_low = fma(below, less_low, fma(below, less, -product))
+    inverse = 1.0 / maximum(x, 7.5)
+    series = inverse * polynomial(inverse * inverse, *table.STIRLING[x.type])
+    large = product + (product_low + (series + table.STIRLING_CONSTANT[x.type][0]))
+    return select(x.equals_or_nan(math.inf), x, select(is_large, large, center))

@@ -65,6 +65,7 @@ DOMAINS = {
     "cbrt": Domain(*_WHOLE, (-4, 4)),
     "erf": Domain(*_WHOLE, (-3, 3)),
     "erfc": Domain((-1e308, 27.2), (-1e38, 10.05), (-3, 6)),
+    "gammaln": Domain((0.0, 2.5e305), (0.0, 4e36), (0.5, 12)),
     "logaddexp": Domain((0, 1.7e308), (0, 3.4e38), (0, 6)),
     "logaddexp2": Domain((0, 1.7e308), (0, 3.4e38), (0, 6)),
     "fmod": Domain(*_WHOLE, (-9, 9)),
@@ -83,6 +84,7 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "cbrt": lambda x: mp.cbrt(abs(x)) * mp.sign(x),
     "logaddexp": lambda x, y: max(x, y) + mp.log1p(mp.exp(-abs(x - y))),
     "logaddexp2": lambda x, y: max(x, y) + mp.log(1 + mp.power(2, -abs(x - y)), 2),
+    "gammaln": mp.loggamma,
     "fmod": lambda x, y: abs(x) % abs(y) * mp.sign(x),
     "remainder": lambda x, y: x % y,
     "floor_divide": lambda x, y: mp.floor(x / y),
@@ -100,6 +102,7 @@ NAMES = {"pow": "power"}
 NUMPY: dict[str, Callable[..., Any]] = {
     "erf": extended("erfl"),
     "erfc": extended("erfcl"),
+    "gammaln": extended("lgammal"),
     "expit": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-abs(x))),
 }
 """In extended precision, where NumPy has no function of this name."""

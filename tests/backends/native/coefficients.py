@@ -90,9 +90,9 @@ def error(table: Table, fitted: list[list[float]], count: int = 1000) -> Any:
     return greatest
 
 
-def series(f: Function, center: Any) -> Function:
+def series(f: Function, center: int) -> Function:
     """The function, which is 0/0 in the center, near it by its limit."""
-    return lambda z: f(z if abs(z - center) > mpf(10) ** -20 else center + mpf(10) ** -20)
+    return lambda z: f(beside(z, center))
 
 
 def root(f: Function) -> Function:
@@ -111,6 +111,31 @@ def scaled_erfc(q: Any) -> Any:
     return mp.exp(x * x) * mp.erfc(x) / (1 - q)
 
 
+def beside(x: Any, *places: int) -> Any:
+    """``x``, or a number beside it where a formula is 0/0."""
+    return x + mpf(10) ** -20 if any(abs(x - place) < mpf(10) ** -20 for place in places) else x
+
+
+def gammaln_factor(x: Any) -> Any:
+    """``log(gamma(x))`` without its zeros."""
+    return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
+def gammaln_part(x: Any) -> Any:
+    """The difference quotient of that."""
+    middle = mpf(3) / 2
+    return (gammaln_factor(x) - gammaln_factor(middle)) / (x - middle)
+
+
+def stirling(y: Any) -> Any:
+    """What is missing of Stirling's formula, of ``1 / x``, divided by it."""
+    if y < 0.001:
+        return mpf(1) / 12 - y**2 / 360 + y**4 / 1260 - y**6 / 1680 + y**8 / 1188
+    x = 1 / y
+    formula = (x - mpf(1) / 2) * (mp.log(x) - 1) + (mp.log(2 * mp.pi) - 1) / 2
+    return (mp.loggamma(x) - formula) * x
+
+
 mp.dps = 80
 HALF_LN2 = mp.log(2) / 2
 THIRD = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
@@ -122,6 +147,8 @@ PARTS = {
     "LOG10_OF_2": ("log10(2)", mp.log10(2), 2),
     "LOG2_FIRST": ("2/log(2)", 2 / mp.log(2), 2),
     "LOG2_SECOND": ("2/(3 log(2))", 2 / mp.log(2) / 3, 2),
+    "STIRLING_CONSTANT": ("log(2 pi)/2 - 1/2", (mp.log(2 * mp.pi) - 1) / 2, 1),
+    "GAMMALN_MIDDLE": ("c = -4 log(gamma(3/2))", -4 * mp.loggamma(mpf(3) / 2), 1),
     "PI": ("pi", mp.pi, 3),
     "HALF_PI": ("pi/2", mp.pi / 2, 2),
     "QUARTER_PI": ("pi/4", mp.pi / 4, 2),
@@ -274,6 +301,22 @@ TABLES = [
         (-mpf(11) / 19, mpf(25) / 31),
         lambda q: 1 / scaled_erfc(q),
         {"double": (20,), "float": (8,)},
+    ),
+    Table(
+        "GAMMALN",
+        "log(gamma(x)) = (x - 1) (x - 2) (c + (x - 3/2) P(x)), 0.75 <= x <= 2.5",
+        lambda x: gammaln_part(beside(x, 1, 1.5, 2)),
+        (mpf(3) / 4, mpf(5) / 2),
+        lambda x: (x - mpf(3) / 2) / gammaln_factor(beside(x, 1, 2)),
+        {"double": (8, 8)},
+    ),
+    Table(
+        "STIRLING",
+        "log(gamma(x)) = (x - 1/2) (log(x) - 1) + log(2 pi)/2 - 1/2 + P(1/x^2) / x, x >= 7.5",
+        root(stirling),
+        (mpf(0), 1 / mpf("7.5") ** 2),
+        root(lambda y: y / mp.loggamma(1 / y)),
+        {"double": (5,)},
     ),
 ]
 

@@ -72,6 +72,7 @@ LEFT_TO_NUMPY = {
     "arctan2": lambda x, y: np.maximum(abs(x), abs(y)) > np.finfo(x.dtype).max / 3,
     "arcsinh": lambda x: abs(x) > np.finfo(x.dtype).max * 0.7,
     "arccosh": lambda x: abs(x) > np.finfo(x.dtype).max * 0.7,
+    "gammaln": lambda x: not 0 < x < np.finfo(x.dtype).max / 1000,
     "pow": lambda x, y: abs(float(y)) > 1e306,
     "fmod": has_great_quotient,
     "remainder": has_great_quotient,
