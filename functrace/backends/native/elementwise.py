@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from functrace.backends.native.mathematics import FUNCTIONS
 from functrace.backends.native.writing import REGISTERS, Writer, literal, register_type
 from functrace.ir.program import Constant, Equation
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import Elementwise, Power, input_dtypes, select
+from functrace.primitives.elementwise import Elementwise, input_dtypes
 
 DType = np.dtype[Any]
 
@@ -45,7 +45,27 @@ def converted(write: Writer, value: str, source: DType, target: DType) -> str | 
             return write.let(f"trunc {old} {value} to {new}")
         word = "sext" if source.kind == "i" else "zext"
         return write.let(f"{word} {old} {value} to {new}")
-    return None  # of floating point to integers, where NumPy's result depends on the machine
+    if source.kind == "f" and target.kind in "iu":
+        return _whole(write, value, source, target)
+    return None
+
+
+def _whole(write: Writer, value: str, source: DType, target: DType) -> str:
+    """The integer part; of numbers beyond all integers NumPy is asked, which warns."""
+    kind, whole = register_type(source), register_type(target)
+    bits = 8 * target.itemsize
+    # What lies between is exact in both types, whatever the number of their digits.
+    high = 2.0 ** (bits - (target.kind == "i"))
+    low = -high if target.kind == "i" else 0.0
+    fits = [
+        write.let(f"fcmp {word} {kind} {value}, {literal(bound, source)}")
+        for word, bound in (("oge", low), ("olt", high))
+    ]
+    inside = write.let(f"and i1 {fits[0]}, {fits[1]}")
+    write.refuse(write.let(f"xor i1 {inside}, true"))
+    safe = write.let(f"select i1 {inside}, {kind} {value}, {kind} {literal(0, source)}")
+    word = "fptosi" if target.kind == "i" else "fptoui"
+    return write.let(f"{word} {kind} {safe} to {whole}")
 
 
 def is_known(dtype: DType) -> bool:
@@ -62,58 +82,40 @@ def computes(equation: Equation) -> bool:
     """Whether an elementwise operation can be written here."""
     primitive = equation.primitive
     types = [atom.type for atom in equation.inputs]
-    dtypes = [type.dtype for type in types] + [v.type.dtype for v in equation.outputs]
-    if not all(map(is_known, dtypes)):
+    (output, *others) = [variable.type for variable in equation.outputs]
+    if others or not all(is_known(type.dtype) for type in (*types, output)):
         return False
-    if primitive is select:
-        return all(_converts(type.dtype, equation.outputs[0].type.dtype) for type in types[1:])
-    if primitive.name in ("cast", "cast_to_whole"):
-        return _converts(types[0].dtype, equation.params["dtype"])
+    if primitive.name in APART:
+        return APART[primitive.name].computes(equation)
     if not isinstance(primitive, Elementwise):
         return False
-    output = equation.outputs[0].type
-    if output.weak and output.dtype.kind != "f":
-        return False  # Python's integers have no end
-    if isinstance(primitive, Power):
-        return _computes_power(equation)
+    if output.weak and output.dtype.kind == "i":
+        return primitive.name in ENDLESS and all(type.weak for type in types)
     wanted = loop_dtypes(primitive, types)
     if not all(is_known(dtype) for dtype in wanted):
         return False
-    if not all(_converts(type.dtype, d) for type, d in zip(types, wanted, strict=True)):
-        return False
     if any(
-        t.weak and not _holds(x, d) for x, t, d in zip(equation.inputs, types, wanted, strict=True)
+        isinstance(x, Constant) and x.type.weak and not _holds(x.value, d)
+        for x, d in zip(equation.inputs, wanted, strict=True)
     ):
         return False
-    kinds = {"b": BOOLEANS, "i": WHOLE, "u": WHOLE, "f": REAL}[wanted[0].kind]
-    if len(set(wanted)) > 1 or primitive.name not in kinds:
+    if len(set(wanted)) > 1 or primitive.name not in _table(wanted[0]):
         return False
+    return output.dtype in (wanted[0], BOOLEAN)
 
-    return equation.outputs[0].type.dtype in (wanted[0], BOOLEAN)
+
+def _table(dtype: DType) -> dict[str, Numbers]:
+    return {"b": BOOLEANS, "f": REAL}.get(dtype.kind, WHOLE)
 
 
-def _holds(atom: Any, dtype: DType) -> bool:
-    """Whether Python's number is certain to fit into a dtype: NumPy refuses one that does not."""
-    if dtype.kind == "f" and atom.type.dtype.kind == "f":
+def _holds(value: Any, dtype: DType) -> bool:
+    """Whether Python's number fits into a dtype: NumPy refuses one that does not."""
+    if dtype.kind == "f" and isinstance(value, float):
         return True
-    if isinstance(atom, Constant):
-        try:
-            return bool(np.asarray(atom.value).astype(dtype) == atom.value)
-        except (OverflowError, ValueError):
-            return False
-    return dtype.itemsize >= 8 or atom.type.dtype.kind == "b"
-
-
-def _converts(source: DType, target: DType) -> bool:
-    return source == target or target.kind in "fb" or source.kind in "biu"
-
-
-def _computes_power(equation: Equation) -> bool:
-    base, exponent = equation.inputs
-    output = equation.outputs[0].type
-    if output.dtype.kind != "f" or output.weak:
+    try:
+        return bool(np.asarray(value).astype(dtype) == value)
+    except (OverflowError, ValueError):
         return False
-    return base.type.dtype.kind in "fbiu" and exponent.type.dtype.kind in "fbiu"
 
 
 def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
@@ -128,43 +130,126 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
         The result.
     """
     primitive = equation.primitive
-    types = [atom.type for atom in equation.inputs]
-    output = equation.outputs[0].type.dtype
-    if primitive is select:
-        x, y = (_convert(write, operands[n], types[n].dtype, output) for n in (1, 2))
-        condition = _convert(write, operands[0], types[0].dtype, BOOLEAN)
-        kind = register_type(output)
-        return write.let(f"select i1 {condition}, {kind} {x}, {kind} {y}")
-    if primitive.name in ("cast", "cast_to_whole"):
-        return _convert(write, operands[0], types[0].dtype, output)
+    if primitive.name in APART:
+        return APART[primitive.name].compute(write, equation, operands)
     assert isinstance(primitive, Elementwise)
-    if isinstance(primitive, Power):
+    types = [atom.type for atom in equation.inputs]
+    output = equation.outputs[0].type
+    if output.weak and output.dtype.kind == "i":
         given = [
-            _convert(write, x, type.dtype, output) for x, type in zip(operands, types, strict=True)
+            _convert(write, x, type.dtype, output.dtype)
+            for x, type in zip(operands, types, strict=True)
         ]
-        return _power(write, output, given, equation.inputs[1])
+        return ENDLESS[primitive.name](write, output.dtype, given)
     wanted = loop_dtypes(primitive, types)
     given = [
-        _convert(write, x, type.dtype, dtype)
+        _narrowed(write, x, type, dtype)
         for x, type, dtype in zip(operands, types, wanted, strict=True)
     ]
-    dtype = wanted[0]
-    table = {"b": BOOLEANS, "i": WHOLE, "u": WHOLE, "f": REAL}[dtype.kind]
-    return table[primitive.name](write, dtype, given)
+    return _table(wanted[0])[primitive.name](write, wanted[0], given)
+
+
+def _narrowed(write: Writer, value: str, type: ArrayType, dtype: DType) -> str:
+    """A number in the dtype of a loop: NumPy refuses Python's integers that do not fit."""
+    found = _convert(write, value, type.dtype, dtype)
+    if type.weak and type.dtype.kind == "i" and value.startswith("%"):
+        if dtype.itemsize < 8:
+            back = _convert(write, found, dtype, type.dtype)
+            write.refuse(write.let(f"icmp ne i64 {back}, {value}"))
+        elif dtype.kind == "u":
+            write.refuse(write.let(f"icmp slt i64 {value}, 0"))
+    return found
 
 
 def _convert(write: Writer, value: str, source: DType, target: DType) -> str:
-    if not value.startswith("%"):
-        # A literal is written anew: it is the same number.
-        pass
     found = converted(write, value, source, target)
     assert found is not None
     return found
 
 
-def _power(write: Writer, dtype: DType, given: Sequence[str], exponent: Any) -> str:
+# Operations whose inputs have several dtypes, or which have parameters
+
+
+class Way(NamedTuple):
+    """How an operation is written that no table of numbers has.
+
+    Attributes:
+        computes: Whether it can be, for these types.
+        compute: Writes it.
+    """
+
+    computes: Callable[[Equation], bool]
+    compute: Callable[[Writer, Equation, Sequence[str]], str]
+
+
+def _select(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
+    output = equation.outputs[0].type.dtype
+    dtypes = [atom.type.dtype for atom in equation.inputs]
+    condition = _convert(write, operands[0], dtypes[0], BOOLEAN)
+    x, y = (_convert(write, operands[n], dtypes[n], output) for n in (1, 2))
+    kind = register_type(output)
+    return write.let(f"select i1 {condition}, {kind} {x}, {kind} {y}")
+
+
+def _cast(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
+    source, target = (x.type.dtype for x in (equation.inputs[0], equation.outputs[0]))
+    return _convert(write, operands[0], source, target)
+
+
+def _round(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
+    dtype, decimals = equation.outputs[0].type.dtype, equation.params["decimals"]
+    (x,) = operands
+    if dtype.kind != "f":
+        return x
+    e = Expressions(write, dtype)
+    if not decimals:
+        return e.intrinsic("roundeven", x)
+    power = e.number(10.0 ** abs(decimals))
+    first, second = ("fmul", "fdiv") if decimals > 0 else ("fdiv", "fmul")
+    return e(second, e.intrinsic("roundeven", e(first, x, power)), power)
+
+
+def _can_round(equation: Equation) -> bool:
+    source, output = equation.inputs[0].type.dtype, equation.outputs[0].type.dtype
+    return source == output and (
+        output.kind == "f" or (output.kind in "iu" and equation.params["decimals"] >= 0)
+    )
+
+
+def _can_raise(equation: Equation) -> bool:
+    output = equation.outputs[0].type
+    if output.dtype.kind == "f":
+        return not output.weak
+    exponent = equation.inputs[1]
+    if output.dtype.kind not in "iu" or equation.inputs[0].type.dtype != output.dtype:
+        return False
+    if not isinstance(exponent, Constant) or exponent.type.shape:
+        return False
+    return 0 <= exponent.value <= MOST_PRODUCTS
+
+
+MOST_PRODUCTS = 64
+"""Powers of integers have such exponents at most."""
+
+
+def _raise(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     """``x ** y``; NumPy computes those of some exponents as products, and so on."""
-    base, power = given
+    output = equation.outputs[0].type
+    dtype, exponent = output.dtype, equation.inputs[1]
+    if dtype.kind != "f":
+        assert isinstance(exponent, Constant)
+        times = (ENDLESS if output.weak else WHOLE)["multiply"]
+        result, power, count = "1", operands[0], int(exponent.value)
+        while count:
+            if count % 2:
+                result = power if result == "1" else times(write, dtype, [result, power])
+            count //= 2
+            power = times(write, dtype, [power, power]) if count else power
+        return result
+    base, power = (
+        _convert(write, x, atom.type.dtype, dtype)
+        for x, atom in zip(operands, equation.inputs, strict=True)
+    )
     kind = register_type(dtype)
     value = exponent.value if isinstance(exponent, Constant) else None
     known = None if value is None or np.shape(value) else float(value)
@@ -180,6 +265,40 @@ def _power(write: Writer, dtype: DType, given: Sequence[str], exponent: Any) -> 
         squared = write.let(f"fmul contract {kind} {base}, {base}")
         return write.let(f"fmul contract {kind} {squared}, {base}")
     return _function("pow")(write, dtype, [base, power])
+
+
+def _count_bits(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
+    source, output = (x.type.dtype for x in (equation.inputs[0], equation.outputs[0]))
+    absolute = _whole_absolute(write, source, operands)
+    count = _intrinsic("ctpop")(write, source, [absolute])
+    return _convert(write, count, source, output)
+
+
+def _scale(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
+    """``x * 2**n``."""
+    dtype = equation.outputs[0].type.dtype
+    x = _convert(write, operands[0], equation.inputs[0].type.dtype, dtype)
+    kind = register_type(dtype)
+    whole = np.dtype(np.int64)
+    places = _convert(write, operands[1], equation.inputs[1].type.dtype, whole)
+    e = Expressions(write, whole)
+    far = e.number(1 << 14)  # beyond all exponents
+    places = e.of("maximum", e.of("minimum", places, far), e.number(-(1 << 14)))
+    places = write.let(f"trunc i64 {places} to i32")
+    return write.call(f"llvm.ldexp.f{8 * dtype.itemsize}.i32", kind, (kind, x), ("i32", places))
+
+
+APART: dict[str, Way] = {
+    "select": Way(lambda equation: True, _select),
+    "cast": Way(lambda equation: True, _cast),
+    "cast_to_whole": Way(lambda equation: True, _cast),
+    "round": Way(_can_round, _round),
+    "power": Way(_can_raise, _raise),
+    "power_in_rule": Way(_can_raise, _raise),
+    "ldexp": Way(lambda equation: equation.inputs[1].type.dtype.kind in "biu", _scale),
+    "bitwise_count": Way(lambda equation: equation.inputs[0].type.dtype.kind in "iu", _count_bits),
+}
+"""What is written apart, by the names of the primitives."""
 
 
 # Ways to write
@@ -535,6 +654,7 @@ WHOLE: dict[str, Numbers] = {
     "positive": lambda write, dtype, given: given[0],
     "square": _composed(lambda e: lambda x: e("mul", x, x)),
     "conjugate": lambda write, dtype, given: given[0],
+    "real": lambda write, dtype, given: given[0],
     "absolute": _whole_absolute,
     "sign": _whole_sign,
     "maximum": _whole_extreme("max"),
@@ -555,6 +675,105 @@ WHOLE: dict[str, Numbers] = {
     "not_equal": REAL["not_equal"],
 }
 """What is computed of integers, which wrap around."""
+
+
+def _floored(result: str) -> Numbers:
+    """A quotient of integers, rounded down, or its remainder; NumPy warns of zero divisors."""
+
+    def numbers(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+        e = Expressions(write, dtype)
+        x, y = given
+        bad = e("icmp eq", y, "0")
+        write.refuse(bad)
+        if dtype.kind == "u":
+            return e("udiv" if result == "quotient" else "urem", x, e.either(bad, "1", y))
+        is_least = e("icmp eq", x, e.number(np.iinfo(dtype).min))
+        is_beyond = e.both(is_least, e("icmp eq", y, "-1"))
+        if result == "quotient":
+            write.refuse(is_beyond)
+        y = e.either(e.any(bad, is_beyond), "1", y)
+        rest = e("srem", x, y)
+        turned = write.let(f"icmp slt {e.kind} {e('xor', rest, y)}, 0")
+        turned = e.both(turned, e("icmp ne", rest, "0"))
+        if result == "rest":
+            return e.either(turned, e("add", rest, y), rest)
+        quotient = e("sdiv", x, y)
+        return e.either(turned, e("sub", quotient, "1"), quotient)
+
+    return numbers
+
+
+def _truncated(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+    """The remainder that has the sign of the first number."""
+    e = Expressions(write, dtype)
+    x, y = given
+    bad = e("icmp eq", y, "0")
+    write.refuse(bad)
+    if dtype.kind == "i":
+        bad = e.any(bad, e("icmp eq", y, "-1"))
+    return e("urem" if dtype.kind == "u" else "srem", x, e.either(bad, "1", y))
+
+
+WHOLE.update(floor_divide=_floored("quotient"), remainder=_floored("rest"), fmod=_truncated)
+
+
+def _within(word: str) -> Numbers:
+    """An operation on Python's integers: what does not fit into a register is Python's."""
+
+    def numbers(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+        both = [(register_type(dtype), x) for x in given]
+        pair = write.call(f"llvm.s{word}.with.overflow.i64", "{ i64, i1 }", *both)
+        write.refuse(write.let(f"extractvalue {{ i64, i1 }} {pair}, 1"))
+        return write.let(f"extractvalue {{ i64, i1 }} {pair}, 0")
+
+    return numbers
+
+
+def _less_than_zero(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+    return _within("sub")(write, dtype, ["0", given[0]])
+
+
+def _size(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+    e = Expressions(write, dtype)
+    write.refuse(e("icmp eq", given[0], e.number(np.iinfo(dtype).min)))
+    return _whole_absolute(write, dtype, given)
+
+
+def _shifted_up(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+    e = Expressions(write, dtype)
+    x, places = given
+    fits = e("icmp ult", places, "63")
+    safe = e.either(fits, places, "0")
+    result = e("shl", x, safe)
+    is_same = e("icmp eq", e("ashr", result, safe), x)
+    write.refuse(write.let(f"xor i1 {e.both(fits, is_same)}, true"))
+    return result
+
+
+def _shifted_down(write: Writer, dtype: DType, given: Sequence[str]) -> str:
+    e = Expressions(write, dtype)
+    write.refuse(e("icmp slt", given[1], "0"))
+    return _shift("shr")(write, dtype, given)
+
+
+ENDLESS: dict[str, Numbers] = {
+    **{
+        name: WHOLE[name]
+        for name in (
+            "positive", "conjugate", "real", "sign", "maximum", "minimum", "fmax", "fmin",
+            "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "floor_divide", "remainder",
+        )
+    },
+    "add": _within("add"),
+    "subtract": _within("sub"),
+    "multiply": _within("mul"),
+    "square": lambda write, dtype, given: _within("mul")(write, dtype, [given[0], given[0]]),
+    "negative": _less_than_zero,
+    "absolute": _size,
+    "left_shift": _shifted_up,
+    "right_shift": _shifted_down,
+}  # fmt: skip
+"""What is computed of Python's integers, which have no end."""
 
 
 def _truth(word: str) -> Numbers:

@@ -62,8 +62,6 @@ def why_not_equation(equation: Equation) -> str | None:
             return f"{name}: {why}"
     structure = structure_of(equation)
     if structure is not None:
-        if isinstance(structure, Choice) and structure.examples is not None:
-            return f"{name} chooses for each example"
         if isinstance(structure, Choice) and structure.index.type.dtype.kind not in "bi":
             return f"{name} chooses by {structure.index.type}"
         return next((why for inner in structure.programs if (why := why_not(inner))), None)

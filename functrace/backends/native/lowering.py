@@ -64,6 +64,7 @@ class Kernel:
             "ptr noalias align 64 %memory)"
         )
         self.write = Writer(head)
+        self.write.refuse = self.fail
         self.places = Places(self.write, "%memory")
         self._globals: list[str] = []
         self._name = name
@@ -481,10 +482,44 @@ class Emission:
 
     def _choose(self, equation: Equation, choice: Choice[Atom]) -> None:
         write = self.write
-        index = self.number(choice.index)
-        index = converted(write, index, choice.index.type.dtype, np.dtype(np.int64)) or index
         inputs = [self.value(atom) for atom in choice.operands]
         targets = [self.cell(v) if not v.type.shape else self.place(v) for v in equation.outputs]
+        if choice.examples is None:
+            self._branch(self.number(choice.index), choice, inputs, targets)
+        elif choice.examples:
+            # The index may be one for all.
+            indices = self.view(choice.index).stretched((choice.examples,))
+            with write.loop(str(choice.examples)) as number:
+                given = [
+                    self.row(view, number, variable) if axis is not None else view
+                    for view, axis, variable in zip(
+                        inputs, choice.axes, choice.branches[0].inputs, strict=True
+                    )
+                ]
+                rows = [self.part(target, number) for target in targets]
+                index = load(write, self.part(indices, number))
+                self._branch(index, choice, given, rows)
+        for variable, target in zip(equation.outputs, targets, strict=True):
+            if not variable.type.shape:
+                self.values[variable] = load(self.write, target, "0")
+
+    def part(self, view: View, number: str) -> View:
+        """A part along the first axis."""
+        moved = self.shifted(view, self.write.times(number, view.strides[0]))
+        return moved._replace(shape=view.shape[1:], strides=view.strides[1:])
+
+    def row(self, value: Value, number: str, variable: Variable) -> Value:
+        """A part along the first axis, as what a Program takes."""
+        assert isinstance(value, View)
+        part = self.part(value, number)
+        return part if variable.type.shape else load(self.write, part)
+
+    def _branch(
+        self, index: str, choice: Choice[Atom], inputs: Sequence[Value], targets: Sequence[View]
+    ) -> None:
+        """Write the branches, one of which is run."""
+        write = self.write
+        index = converted(write, index, choice.index.type.dtype, np.dtype(np.int64)) or index
         labels = [write.label() for _ in choice.branches]
         after = write.label()
         index = write.call("llvm.smax.i64", "i64", ("i64", index), ("i64", "0"))
@@ -495,9 +530,6 @@ class Emission:
             self.kernel.block(branch, inputs, targets)
             write.jump(after)
         write.begin(after)
-        for variable, target in zip(equation.outputs, targets, strict=True):
-            if not variable.type.shape:
-                self.values[variable] = load(self.write, target, "0")
 
     def cell(self, variable: Variable) -> View:
         """Memory for a number, which LLVM keeps in a register."""
@@ -542,15 +574,11 @@ class Trips:
         def trip(index: str) -> None:
             parts: list[Value] = []
             for row, inner in zip(rows, loop.inside.rows, strict=True):
-                part = outside.shifted(row, write.times(index, row.strides[0]))
-                part = part._replace(shape=row.shape[1:], strides=row.strides[1:])
-                parts.append(part if inner.type.shape else load(kernel.write, part, "0"))
+                parts.append(outside.row(row, index, inner))
             aims: list[View | None] = [
                 self._aim(body, number, carry) for number, carry in enumerate(carries)
             ]
-            for stack in stacks:
-                part = outside.shifted(stack, write.times(index, stack.strides[0]))
-                aims.append(part._replace(shape=stack.shape[1:], strides=stack.strides[1:]))
+            aims += [outside.part(stack, index) for stack in stacks]
             owned = frozenset(c.slot for c in carries if c.slot is not None)
             outputs = kernel.block(body, [*given(), *parts], aims, owned)
             self._hand_on(outputs[:count], carries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -54,10 +54,20 @@ class Memory(NamedTuple):
     tag: int
 
 
+def _nothing(condition: str) -> None:
+    """Refuse nothing."""
+
+
 class Writer:
     """The text of one function, written instruction by instruction.
 
     Values are the names of registers, or literals.
+
+    Attributes:
+        block: The block that is being written.
+        declarations: What is declared of LLVM's own functions.
+        refuse: Writes that NumPy is to be asked where a condition holds.
+        functions: Which mathematical functions are called, each with the type of its numbers.
     """
 
     def __init__(self, head: str) -> None:
@@ -74,6 +84,7 @@ class Writer:
         self._loops: list[int] = []
         self.block = "start"
         self.declarations: set[str] = set()
+        self.refuse: Callable[[str], None] = _nothing
         self.functions: set[tuple[str, str]] = set()
         self.libraries: set[str] = set()
 

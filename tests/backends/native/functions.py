@@ -62,6 +62,15 @@ def chosen(i, x):
     return ft.switch(i, [np.sin, lambda x: x * x, lambda x: x[::-1] * 2.0], x)
 
 
+def chosen_each(i, x, y):
+    branches = [lambda x, y: (np.sin(x), x), lambda x, y: (x * y, y), lambda x, y: (x[::-1], -x)]
+    return ft.vmap(lambda i, x: ft.switch(i, branches, x, y))(i, x)
+
+
+def numbers_each(i, x):
+    return ft.vmap(lambda i, x: ft.switch(i, [np.sin, np.cos, lambda x: x * x], x))(i, x)
+
+
 def assigned(x, v):
     y = fnp.array(x)
     y[1] = v
@@ -117,6 +126,8 @@ FUNCTIONS: dict[str, Any] = {
     "newton": (newton, np.array([2.0, 3.0, 5.0])),
     "choice": (chosen, 1, normal(3)),
     "last choice": (chosen, 7, normal(3)),
+    "choices": (chosen_each, np.array([0, 2, -3, 1, 9]), normal(5, 3), normal(3)),
+    "choices of numbers": (numbers_each, np.array([0, 2, 1, 1]), normal(4)),
 }
 
 WHOLE = {"integers", "wrap", "booleans"}

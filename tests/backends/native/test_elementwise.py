@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
+from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.elementwise import BOOLEANS, REAL, WHOLE
+from functrace.backends.native.kernels import why_not
 from functrace.ir.primitive import PRIMITIVES
 from functrace.tracing.tracer import bind
 
@@ -94,3 +96,129 @@ def test_conversions(source, target):
     x = np.array([0, 1, 2, 100, 127], source)
     found = ft.jit(lambda x: x.astype(target), backend="native")(x)
     np.testing.assert_array_equal(found, x.astype(target), strict=True)
+
+
+# Python's integers
+
+ENDS = [0, 1, -1, 2, -3, 7, 63, 64, 2**31, -(2**63), 2**63 - 1, 2**62]
+
+
+def assert_same(f, *cases):
+    """What Python makes of numbers, errors included."""
+    native, python = (ft.jit(f, backend=name) for name in ("native", "numpy"))
+
+    def run(f, args):
+        try:
+            result = f(*args)
+        except (ArithmeticError, ValueError) as error:
+            return type(error), str(error)
+        return type(result), result
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for args in cases:
+            assert run(native, args) == run(python, args)
+
+
+ENDLESS_FUNCTIONS = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "floor_divide": lambda x, y: x // y,
+    "remainder": lambda x, y: x % y,
+    "left_shift": lambda x, y: x << y,
+    "right_shift": lambda x, y: x >> y,
+    "bits": lambda x, y: (x & y) | (x ^ ~y),
+    "divide": lambda x, y: x / y,
+    "compare": lambda x, y: (x < y) + (x == y) * 2,
+    "one": lambda x, y: abs(-x) + (-y) ** 3,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS_FUNCTIONS)
+def test_pythons_integers_have_no_end(name):
+    pairs = [(x, y) for x in ENDS for y in ENDS if name != "left_shift" or y < 100]
+    assert_same(ENDLESS_FUNCTIONS[name], *pairs)
+
+
+def test_loops_count_in_pythons_integers():
+    def f(x):
+        def body(c):
+            i, total = c
+            return i + 1, total * 0.5 + x[i % 3] * (i * i - 3)
+
+        return ft.while_loop(lambda c: c[0] < 20, body, (0, 0.0))
+
+    x = np.array([1.0, 2.0, 3.0])
+    assert why_not(decompose(ft.make_ir(f)(x))) is None
+    assert_same(f, (x,))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint64"])
+@pytest.mark.parametrize("n", [3, -1, 200, 300])
+def test_integers_that_numpy_refuses(dtype, n):
+    x = np.array([1, 2], dtype)
+    f = lambda x, n: x + n * 1
+    outcomes = []
+    for backend in ("native", "numpy"):
+        try:
+            outcomes.append(ft.jit(f, backend=backend)(x, n).tolist())
+        except OverflowError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "uint32"])
+def test_division_of_integers(dtype):
+    info = np.iinfo(dtype)
+    values = np.array([0, 1, 3, info.max, info.min, info.max - 1], dtype)
+    if info.min:
+        values = np.append(values, np.array([-1, -3], dtype))
+    x, y = map(np.ravel, np.meshgrid(values, values))
+    for name in ("floor_divide", "remainder", "fmod"):
+        assert_as_numpy(name, (x, y))
+        assert_as_numpy(name, (x[y != 0], y[y != 0]))
+
+
+# Operations with parameters
+
+
+@pytest.mark.parametrize("target", ["int64", "int8", "uint8", "uint64", "int32"])
+@pytest.mark.parametrize("source", ["float64", "float32"])
+def test_whole_parts(source, target):
+    values = [0.0, -0.0, 0.9, -0.9, 1.5, 100.7, 127.9]
+    beyond = [-1.0, -1.5, -128.9, 128.0, 255.9, 256.0, 1e9, 3e9, 1e19, -1e19, np.inf, np.nan]
+    both = [ft.jit(lambda x: x.astype(target), backend=name) for name in ("native", "numpy")]
+    for x in (np.array([x], source) for x in (*values, *beyond)):
+        results = []
+        for f in both:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                found = f(x)
+            results.append((found.tolist(), found.dtype, [str(w.message) for w in caught]))
+        assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 3, -1, -2])
+def test_rounding(decimals):
+    x = np.array([*SPECIAL, 2.675, 1234.5, 0.05, -1.25e15])
+    with np.errstate(all="ignore"):
+        for given in (x, x.astype(np.float32), np.array([15, -25, 7])):
+            f = lambda x: np.round(x, decimals)
+            np.testing.assert_array_equal(ft.jit(f, backend="native")(given), f(given))
+
+
+def test_integers_to_known_powers():
+    x = np.array([-3, 0, 2, 100], np.int64)
+    for n in (0, 1, 2, 5, 13):
+        f = lambda x: x**n
+        np.testing.assert_array_equal(ft.jit(f, backend="native")(x), f(x), strict=True)
+        small = x.astype(np.int8)
+        np.testing.assert_array_equal(ft.jit(f, backend="native")(small), f(small), strict=True)
+
+
+def test_bits_and_powers_of_two():
+    f = lambda x, n: (np.bitwise_count(n), np.ldexp(x, n))
+    x, n = np.array([1.5, -0.0, np.inf, 3.0]), np.array([3, -5, 2, -1074])
+    for found, expected in zip(ft.jit(f, backend="native")(x, n), f(x, n), strict=True):
+        np.testing.assert_array_equal(found, expected, strict=True)
