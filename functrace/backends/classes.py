@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from functrace.ir.program import Atom, Equation, Program
 from functrace.ir.structure import structure_of
 
@@ -22,15 +24,24 @@ def classes_of_outputs(program: Program) -> dict[int, bool]:
 def _classes(program: Program) -> dict[int, bool]:
     wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
     found: dict[Atom, bool] = {}
-    for equation in program.equations if wanted else ():
-        if all(variable.type.shape for variable in equation.outputs):
-            continue
+    for equation in reversed(_that_tell(program.equations, wanted)):
         if equation.primitive.holds_programs:
             found.update(_classes_by_bodies(equation))
         elif (is_array := _makes_arrays(equation, found)) is not None:
             found.update(dict.fromkeys(equation.outputs, is_array))
     found.update({atom: False for atom in wanted if getattr(atom, "is_scalar", False)})
     return {n: found[atom] for n, atom in enumerate(program.outputs) if atom in found}
+
+
+def _that_tell(equations: Sequence[Equation], wanted: Iterable[Atom]) -> list[Equation]:
+    """The equations on which it depends, from the last to the first."""
+    asked = set(wanted)
+    telling: list[Equation] = []
+    for equation in reversed(equations) if asked else ():
+        if not asked.isdisjoint(equation.outputs):
+            telling.append(equation)
+            asked.update(equation.inputs[:1])
+    return telling
 
 
 def _classes_by_bodies(equation: Equation) -> dict[Atom, bool]:

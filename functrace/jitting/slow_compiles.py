@@ -41,12 +41,16 @@ def report_if_long(name: str, program: Program, seconds: float, called: Source |
     """
     if seconds < LONG:
         return
-    equations = [e for part in (program, *program.nested()) for e in part.equations]
+    parts = (program, *program.nested())
+    sources = [e.source for part in parts for e in part.equations]
     message = "%s took %.1f seconds to compile; its Program has %s equations."
-    counts = Counter(e.source for e in equations if e.source is not None)
-    for source, count in counts.most_common():
+    # By the identity of the code: a hash of all of it would take longer than the rest.
+    known = {(id(s.code), s.instruction, s.scope): s for s in sources if s is not None}
+    counts = Counter((id(s.code), s.instruction, s.scope) for s in sources if s is not None)
+    for key, count in counts.most_common():
         if count < MANY:
             break
+        source = known[key]
         if called is not None and source.code is called.code:
             continue
         line = _line_of_loop(source)
@@ -57,7 +61,7 @@ def report_if_long(name: str, program: Program, seconds: float, called: Source |
                 "records one."
             )
             break
-    _logger.warning(message, name, seconds, f"{len(equations):,}")
+    _logger.warning(message, name, seconds, f"{len(sources):,}")
 
 
 def _line_of_loop(source: Source) -> int | None:

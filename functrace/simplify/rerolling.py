@@ -510,7 +510,7 @@ class _Writer:
             if repeat is not None:
                 _Rolling(self, repeat).write()
                 number = repeat.stop
-        return Program(program.inputs, self.equations, [self.atom(n) for n in outputs])
+        return Program(program.inputs, self.equations, self.instead_of(program.outputs, outputs))
 
     # What is needed
 
@@ -645,9 +645,16 @@ class _Writer:
                 return
         first, last = self.listing.first_input[position : position + 2].tolist()
         numbers = self.listing.inputs[first:last].tolist()
-        inputs = [self.atom(number) for number in numbers]
+        inputs = self.instead_of(equation.inputs, numbers)
         is_same = all(x is y for x, y in zip(inputs, equation.inputs, strict=True))
         self.equations.append(equation if is_same else equation.replaced(inputs=inputs))
+
+    def instead_of(self, atoms: Sequence[Atom], numbers: Sequence[int]) -> list[Atom]:
+        """What stands for atoms; equal constants may be of other classes."""
+        return [
+            atom if number < 0 else self.atom(number)
+            for atom, number in zip(atoms, numbers, strict=True)
+        ]
 
     def emit(
         self,

@@ -579,3 +579,14 @@ def test_gradients_of_drawn_loops_are_the_same(step, kinds):
     program = ft.make_ir(ft.grad(total, (0, 1)))(values, xs)
     found = ft.check(reroll(program))
     assert_same_bits(ft.evaluate(found, *values, xs), ft.evaluate(program, *values, xs))
+
+
+def test_equal_constants_of_other_classes_are_told_apart_where_they_are_returned():
+    def f(x):
+        for _ in range(12):
+            x = np.sin(x) * np.array(2.0)
+        return x, np.float64(2.0), np.array(2.0)
+
+    program = ft.make_ir(f)(0.5)
+    found = reroll(program)
+    assert [type(x) for x in ft.evaluate(found, 0.5)] == [np.float64, np.float64, np.ndarray]
