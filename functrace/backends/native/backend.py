@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from functrace.backends.backend import Backend, Executable, register
 from functrace.backends.classes import classes_of_outputs
 from functrace.backends.native.clusters import Cluster, clusters
@@ -17,12 +19,17 @@ from functrace.backends.native.objects import is_supported
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Equation, Program
+from functrace.simplify import pipeline, reroll
+
+find_loops = partial(reroll, smallest=200, saved=50, large=0)
+"""A loop of machine code costs nothing beyond what its trips do, and to compile trips much time."""
 
 
 class NativeBackend(Backend):
     """Whole Programs as machine code; else as few parts of them as there can be."""
 
     name = "native"
+    passes = pipeline(loops=find_loops)
     separates = True
 
     def compile(self, program: Program, donated: frozenset[int], name: str) -> Executable:
