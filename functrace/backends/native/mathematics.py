@@ -16,13 +16,15 @@ results away and has NumPy compute them. So
 - a NaN among the arguments may raise one.
 
 LLVM takes it for granted that nobody looks at flags. An operation that is there for its flag
-(`_refused`) is one that the result depends on, of values that are not known before.
+(`_valid`) is one that the result depends on, of values that are not known before.
 
-The methods, where a function does not say more: the logarithm and `cbrt` follow fdlibm (Sun
+The methods, where a function does not say more: the logarithm's sum is arranged as in fdlibm (Sun
 Microsystems, 1993); arguments are reduced as in Cody and Waite, Software Manual for the Elementary
 Functions (1980), with fused operations in place of constants with trailing zeros; errors are
 carried in a second number as in Dekker, A floating-point technique for extending the available
-precision, Numer. Math. 18 (1971). The polynomials are our own (`polynomials`).
+precision, Numer. Math. 18 (1971); the variable in which the complement of the error function is a
+polynomial is that of Shepherd and Laframboise, Chebyshev approximation of (1 + 2x) exp(x^2) erfc x,
+Math. Comp. 36 (1981). The polynomials are our own (`polynomials`).
 """
 
 from __future__ import annotations
@@ -126,13 +128,13 @@ def _between(x: Value, low: float, high: float) -> Value:
     return minimum(maximum(x, low), high)
 
 
-def _refused(condition: Value, x: Value) -> Value:
-    """A number that raises a flag where the condition holds, and is ``x`` elsewhere.
+def _valid(condition: Value, x: Value) -> Value:
+    """``x`` where the condition holds, and elsewhere a number that raises a flag.
 
     It raises it once something is computed of it. That must not be computed of constants alone:
     LLVM would do so in advance, without a flag. The number is a NaN that is signalling.
     """
-    return real_of(select(condition, x.format.infinity + 1, bits_of(x)))
+    return real_of(select(condition, bits_of(x), x.format.infinity + 1))
 
 
 # Exponentials
@@ -330,17 +332,23 @@ def _decomposed(x: Value) -> tuple[Value, Value]:
 
 
 def _log_terms(f: Value, is_positive: Value) -> tuple[Value, Value, Value]:
-    """Three terms: ``log(1 + f) = f - half + s * rest``, with ``half = f^2 / 2``; of them all."""
+    """``half``, ``s`` and ``rest``: ``log(1 + f) = f - half + s * rest``, ``half = f^2 / 2``.
+
+    Where ``1 + f`` is not that of a positive number they raise a flag.
+    """
     half = f * f * 0.5
-    below = select_or_refuse(is_positive, f + 2.0)
+    below = _valid(is_positive, f + 2.0)
     s = f / below
     square = s * s
     return half, s, fma(square, polynomial(square, *table.LOG[f.type]), half)
 
 
-def select_or_refuse(condition: Value, x: Value) -> Value:
-    """As `_refused`, where the condition does not hold."""
-    return real_of(select(condition, bits_of(x), x.format.infinity + 1))
+def _log_sum(k: Value, f: Value, is_positive: Value, lost: Value | None = None) -> Value:
+    """``k log(2) + log(1 + f)``, and what was lost before."""
+    high, low = table.LN2[f.type]
+    half, s, rest = _log_terms(f, is_positive)
+    correction = k * low if lost is None else fma(k, low, lost)
+    return fma(k, high, f - (half - fma(s, rest, correction)))
 
 
 def _log_ends(x: Value, value: Value) -> Value:
@@ -351,12 +359,8 @@ def _log_ends(x: Value, value: Value) -> Value:
 
 @_function
 def _log(x: Value) -> Value:
-    high, low = table.LN2[x.type]
     k, m = _decomposed(x)
-    f = m - 1.0
-    half, s, rest = _log_terms(f, bits_of(x) > 0)
-    value = fma(k, high, f - (half - fma(s, rest, k * low)))
-    return _log_ends(x, value)
+    return _log_ends(x, _log_sum(k, m - 1.0, bits_of(x) > 0))
 
 
 def _log_of_base(x: Value, one: list[float], two: list[float]) -> Value:
@@ -381,12 +385,11 @@ def _log10(x: Value) -> Value:
     return _log_of_base(x, table.LOG10_OF_E[x.type], table.LOG10_OF_2[x.type])
 
 
-def _log1p_parts(x: Value, rest_of_x: Value | Number = 0.0) -> tuple[Value, Value]:
+def _log1p_parts(x: Value, lost: Value | None = None) -> tuple[Value, Value]:
     """``1 + x``, and the logarithm of it, where that is neither zero nor infinite.
 
-    Of a sum that was rounded the rest can be given.
+    If ``x`` is a sum that was rounded, what it lost may be given.
     """
-    high, low = table.LN2[x.type]
     format = x.format
     u = x + 1.0
     moved, rest = _exponent_and_rest(u)
@@ -396,11 +399,8 @@ def _log1p_parts(x: Value, rest_of_x: Value | Number = 0.0) -> tuple[Value, Valu
     inverse = real_of((2 * format.bias << format.digits) - (moved & format.infinity))
     is_large = x > 2.0 ** (format.digits + 8)
     f = select(is_large, real_of(rest) - 1.0, fma(x, inverse, inverse - 1.0))
-    correction = k * low
-    if isinstance(rest_of_x, Value):
-        correction = fma(rest_of_x, inverse, correction)
-    half, s, rest = _log_terms(f, bits_of(u) > 0)
-    return u, fma(k, high, f - (half - fma(s, rest, correction)))
+    lost = lost if lost is None else lost * inverse
+    return u, _log_sum(k, f, bits_of(u) > 0, lost)
 
 
 @_function
@@ -479,7 +479,7 @@ def _arctanh(x: Value) -> Value:
     # s is the quotient of the difference and the sum of 1 + x and 2^k (1 - x).
     lost = fma((1.0 - below) - size, -power, size - (above - 1.0))
     difference = fma(-power, below, above) + lost
-    s = difference / select_or_refuse(size < 1.0, fma(power, below, above))
+    s = difference / _valid(size < 1.0, fma(power, below, above))
     square = s * s
     high, low = table.LN2[x.type]
     inner = fma(s * square, polynomial(square, *table.ARCTANH[x.type]), k * (low / 2))
@@ -658,6 +658,7 @@ def _arccos(x: Value) -> Value:
 
 @_function
 def _pow(x: Value, y: Value) -> Value:
+    """Raises a flag where ``y`` or ``y * log2(x)`` is infinite, and for some powers of -inf."""
     size = absolute(x)
     is_end = size.equals(0.0) | size.equals(math.inf)
     half = y * 0.5
@@ -666,9 +667,9 @@ def _pow(x: Value, y: Value) -> Value:
     is_negative = x < 0.0
     is_rootless = is_negative.and_not(is_whole)
     is_infinite = (y < 0.0).differs(size.equals(math.inf))
-    is_refused = is_rootless | (size.equals(0.0) & (y < 0.0))
+    is_valid = (is_rootless | (size.equals(0.0) & (y < 0.0))).differs(True)
     write = _power_of_single if x.type == "float" else _power_of_double
-    value = write(size, y, is_refused)
+    value = write(size, y, is_valid)
     value = select(is_rootless, math.nan, value)
     value = select(is_end, choice(is_infinite, x.type, math.inf, 0.0), value)
     value = select(is_odd, copysign(value, x), value)
@@ -676,12 +677,12 @@ def _pow(x: Value, y: Value) -> Value:
     return select(x.equals(1.0) | y.equals(0.0), 1.0, value)
 
 
-def _power_of_double(x: Value, y: Value, is_refused: Value) -> Value:
+def _power_of_double(x: Value, y: Value, is_valid: Value) -> Value:
     """``x^y`` of ``x > 0``, by a logarithm in two parts, with some 65 digits."""
     first, second = table.LOG2_FIRST[x.type], table.LOG2_SECOND[x.type]
     k, m = _decomposed(x)
     f = m - 1.0
-    below = _refused(is_refused, m + 1.0)
+    below = _valid(is_valid, m + 1.0)
     below_low = m - (below - 1.0)
     # s = f / below, and what is missing of it; 1 / below is (1 - s) / 2.
     s = f / below
@@ -709,13 +710,13 @@ def _power_of_double(x: Value, y: Value, is_refused: Value) -> Value:
     return _times_power_of_two(fma(r, polynomial(r, *table.EXP2[x.type]), 1.0), shifted)
 
 
-def _power_of_single(x: Value, y: Value, is_refused: Value) -> Value:
+def _power_of_single(x: Value, y: Value, is_valid: Value) -> Value:
     """``x^y`` of ``x > 0`` in float32, computed in float64."""
     wide, y = extended(x), extended(y)
     moved, rest = _exponent_and_rest(wide)
     k = _converted(moved >> wide.format.digits, 2.0**wide.format.digits + wide.format.bias)
     m = real_of(rest)
-    s = (m - 1.0) / _refused(is_refused, m + 1.0)
+    s = (m - 1.0) / _valid(is_valid, m + 1.0)
     log = fma(s, polynomial(s * s, *table.LOG2_SINGLE["double"]), k)
     exponent = _between(y * log, -200.0, 200.0)
     shifted = exponent + _shift(wide)
@@ -778,7 +779,7 @@ def _division(x: Value, y: Value) -> tuple[Value, Value]:
     """
     size, divisor = absolute(x), absolute(y)
     quotient = trunc(size / divisor)
-    quotient = select_or_refuse(quotient < 2.0 ** (x.format.digits + 1), quotient)
+    quotient = _valid(quotient < 2.0 ** (x.format.digits + 1), quotient)
     # Where the quotient was rounded up to an integer, the remainder is negative, and exact too.
     remainder = fma(-quotient, divisor, size)
     is_rounded = remainder < 0.0

@@ -16,6 +16,9 @@ from functrace.backends.native.registers import FORMATS
 
 TYPES = {np.dtype(np.float64): "double", np.dtype(np.float32): "float"}
 
+HAS_EXTENDED = np.finfo(np.longdouble).nmant == 63
+"""Whether NumPy's long doubles are the extended precision of x86."""
+
 _LIBM = ctypes.CDLL(None)
 _WARNED_OF = 1 | 4 | 8 if platform.machine().lower() in {"x86_64", "amd64"} else 1 | 2 | 4
 """Invalid operation, division by zero and overflow, as the C library numbers them."""
