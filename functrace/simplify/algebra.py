@@ -42,6 +42,7 @@ from functrace.simplify.constants import (
 )
 from functrace.simplify.parts import (
     added_at_index,
+    added_to_scatter,
     added_to_zeros,
     merged_indices,
     part_of_joined,
@@ -657,7 +658,7 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     indexing.element: (merged_indices, what_was_written),
     indexing.gather: (what_was_written,),
     indexing.index_update: (written_as_it_was, written_over),
-    indexing.index_add: (added_to_zeros,),
+    indexing.index_add: (added_to_zeros, added_to_scatter),
     indexing.scatter_add: (reshaping_index,),
     reducing.sum_primitive: (sum_of_broadcast, sum_of_negative, sum_of_multiple),
     reducing.mean_primitive: (sum_of_negative, sum_of_multiple),

@@ -107,6 +107,21 @@ def sum_of_scatters(equation: Equation, scope: Scope) -> Equation | None:
     return first.replaced(inputs=[total, *first.inputs[1:]], outputs=equation.outputs)
 
 
+def added_to_scatter(equation: Equation, scope: Scope) -> Equation | None:
+    """What is put into zeros at a place, and added to there, is added first: zeros change nothing.
+
+    So reverse mode adds in place where one array is read twice; together they may be a difference.
+    """
+    made = scope.used_once_by(equation.inputs[0], indexing.scatter_add)
+    if made is None or len(made.inputs) > 1 or len(equation.inputs) > 2:
+        return None
+    first, second = made.inputs[0], equation.inputs[1]
+    if made.params["index"] != equation.params["index"] or first.type != second.type:
+        return None
+    total = scope.emit(equation, elementwise.add, first, second)
+    return made.replaced(inputs=[total], outputs=equation.outputs)
+
+
 def added_at_index(equation: Equation, scope: Scope) -> Equation | None:
     """Adding zeros changes nothing but the sign of a zero, as where reverse mode adds in place."""
     x, y = equation.inputs

@@ -62,6 +62,19 @@ REWRITTEN = {
         ),
         "    d: float64[4, 3] = index_update(a, c, index=(1,))\n    return d",
     ),
+    "what is added where something is put into zeros is added first": (
+        (
+            "    d: float64[3] = negative(b)\n"
+            "    e: float64[4, 3] = scatter_add(b, index=(1,), shape=(4, 3), unique=False)\n"
+            "    f: float64[4, 3] = index_add(e, d, index=(1,), unique=False)\n"
+            "    return f"
+        ),
+        (
+            "    d: float64[3] = subtract(b, b)\n"
+            "    e: float64[4, 3] = scatter_add(d, index=(1,), shape=(4, 3), unique=False)\n"
+            "    return e"
+        ),
+    ),
     "what is added to zeros is written": (
         (
             "    d: float64[4, 3] = index_update(a, 0.0, index=(1,))\n"
