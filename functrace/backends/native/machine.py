@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -37,7 +38,9 @@ class Module:
         self.llvm_text = str(parsed)
         self._engine = llvm.create_mcjit_compiler(parsed, self._target)
         for name, address in (addresses or {}).items():
-            self._engine.add_global_mapping(_global(parsed, name), address)
+            found = _global(parsed, name)
+            if found is not None:
+                self._engine.add_global_mapping(found, address)
         self._engine.finalize_object()
 
     @property
@@ -51,11 +54,11 @@ class Module:
 
 
 def _global(module: Any, name: str) -> Any:
-    """A global of a module, or a function."""
-    try:
-        return module.get_global_variable(name)
-    except NameError:
-        return module.get_function(name)
+    """A global of a module, or a function; None where optimisation left no use of it."""
+    for get in (module.get_global_variable, module.get_function):
+        with suppress(NameError):
+            return get(name)
+    return None
 
 
 @cache

@@ -30,3 +30,9 @@ def test_functions_are_called_by_their_addresses_and_read_memory_outside():
 def test_a_text_that_is_none_is_an_error():
     with pytest.raises(RuntimeError):
         Module("define nothing")
+
+
+def test_what_optimisation_leaves_out_needs_no_address():
+    text = "@gone = external constant [4 x double]\ndefine i32 @f() {\n  ret i32 7\n}\n"
+    module = Module(text, {"gone": 8, "missing": 8})
+    assert ctypes.CFUNCTYPE(ctypes.c_int32)(module.address("f"))() == 7
