@@ -120,9 +120,9 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "registers polynomials mathematics machine objects entry calling writing elementwise"
-            " memory elements nests decomposing libraries products lowering axes matrices"
-            " operations clusters kernels backend",
+            "registers polynomials mathematics machine objects entry calling sharing writing"
+            " elementwise memory elements nests decomposing libraries products lowering axes"
+            " matrices operations clusters kernels backend",
         )
     ],
     [

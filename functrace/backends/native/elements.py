@@ -119,18 +119,26 @@ class Elements:
         ]
         self._cells: list[str | None] = [None] * len(folds)
         self.results: list[str | None] = [None] * len(folds)
+        with write.apart(math.prod(domain)):
+            self._write_all(domain, folds)
+        for number, result in enumerate(self.results):
+            if result is not None:
+                self.results[number] = load(write, self._targets[number])
+
+    def _write_all(self, domain: Shape, folds: Sequence[Fold]) -> None:
         for number, fold in enumerate(folds):
-            if self._outside[number] or (self._from[number] == rank and rank):
+            if self._outside[number] or (self._from[number] == len(self._lengths) > 0):
                 target = fold.target
                 flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
                 steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
                 fill(
-                    write,
+                    self._write,
                     target._replace(shape=flat, strides=steps),
                     literal(neutral(fold.name, fold.dtype), fold.dtype),
                 )
         if 0 not in domain:
-            self._loops(0, ["0"] * len(views))
+            count = len(self._reads) + len(self._writes) + len(self._places) + len(folds)
+            self._loops(0, ["0"] * count)
         else:
             self._nothing(domain)
 

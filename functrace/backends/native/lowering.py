@@ -11,6 +11,7 @@ not do what NumPy does: then NumPy is to do it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +34,9 @@ Value = str | View
 
 PATIENCE = 1 << 22
 """After about so many operations a loop looks whether it is to be interrupted."""
+
+LONG, VERY_LONG = 48, 300
+"""Of Programs of so many operations loops over elements are functions of their own."""
 
 EMBEDDED = 1 << 12
 """Constant arrays of up to so many bytes stand in the text."""
@@ -63,7 +67,7 @@ class Kernel:
             f"define i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, "
             "ptr noalias align 64 %memory)"
         )
-        self.write = Writer(head)
+        self.write = Writer(head, _apart_from(_count(program)))
         self.write.refuse = self.fail
         self.places = Places(self.write, "%memory")
         self._globals: list[str] = []
@@ -113,8 +117,7 @@ class Kernel:
         """Note that something was true that NumPy does not take."""
         write = self.write
         if self._failed is None:
-            self._failed = write.stack("i32")
-            write.above_store("i32 0", self._failed)
+            self._failed = write.above_stack("i32", "0")
         before = write.let(f"load i32, ptr {self._failed}")
         new = write.let(f"zext i1 {condition} to i32")
         after = write.let(f"or i32 {before}, {new}")
@@ -610,8 +613,7 @@ class Trips:
     def _poll_sometimes(self, trips: int) -> None:
         """Poll once in so many trips, a power of two; nobody knows how many there will be."""
         write = self.write
-        place = write.stack("i64")
-        write.above_store("i64 0", place)
+        place = write.above_stack("i64", "0")
         count = write.let(f"add i64 {write.let(f'load i64, ptr {place}')}, 1")
         write.line(f"store i64 {count}, ptr {place}")
         due = write.let(f"and i64 {count}, {trips - 1}")
@@ -656,6 +658,24 @@ class Trips:
                 store(kernel.write, carry, value)
             else:
                 copy(kernel.write, value, carry)
+
+
+def _apart_from(operations: int) -> float:
+    """Over how many elements loops are functions of their own, in a Program of this length.
+
+    A call takes as long as some elements, and arrays that are handed on lie in memory. But of a
+    function that is too long LLVM makes nothing in time.
+    """
+    if operations <= LONG:
+        return math.inf
+    return 64 if operations <= VERY_LONG else 9
+
+
+def _count(program: Program) -> int:
+    """The number of operations of a Program and those in it."""
+    return len(program.equations) + sum(
+        _count(inner) for equation in program.equations for inner in equation.programs
+    )
 
 
 # Which variables lie in the memory of which

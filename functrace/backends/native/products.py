@@ -131,7 +131,7 @@ class Product:
                 return False
             self._arrange(summed, column)
             return self.is_written()
-        with self._outer(outer) as pointers:
+        with self._write.apart(count), self._outer(outer) as pointers:
             if by_columns:
                 self._by_columns(pointers, row, column, summed)
             else:

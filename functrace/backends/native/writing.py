@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from functrace.backends.native.sharing import Shared, type_of_value
 
 REGISTERS = {
     "float64": "double", "float32": "float", "bool": "i1",
@@ -70,18 +73,23 @@ class Writer:
         functions: Which mathematical functions are called, each with the type of its numbers.
     """
 
-    def __init__(self, head: str) -> None:
+    def __init__(self, head: str, apart_from: float = math.inf) -> None:
         """Begin a function.
 
         Args:
             head: Its first line, without the brace.
+            apart_from: Loops over so many elements are functions of their own.
         """
+        self._apart_from = apart_from
         self._head = head
         self._allocations: list[str] = []
         self._lines: list[str] = []
         self._count = 0
         self._tags = 0
         self._loops: list[int] = []
+        self._types: dict[str, str] = {}
+        self._outer: list[str] | None = None
+        self._shared = Shared(head.partition("@")[2].partition("(")[0], self._note)
         self.block = "start"
         self.declarations: set[str] = set()
         self.refuse: Callable[[str], None] = _nothing
@@ -91,7 +99,7 @@ class Writer:
     def text(self) -> str:
         """The function."""
         body = ["entry:", *self._allocations, "  br label %start", "start:", *self._lines]
-        return "\n".join([f"{self._head} {{", *body, "}"])
+        return "\n".join([*self._shared.functions, f"{self._head} {{", *body, "}"])
 
     def metadata(self) -> str:
         """What the function refers to: memory with different tags never overlaps."""
@@ -123,6 +131,7 @@ class Writer:
     def let(self, text: str) -> str:
         """Write an instruction with a value."""
         name = self.name()
+        self._types[name] = text
         self._lines.append(f"  {name} = {text}")
         return name
 
@@ -136,6 +145,7 @@ class Writer:
     def stack(self, type: str, count: int = 1, align: int = 0) -> str:
         """Memory for as long as the function runs."""
         name = self.name()
+        self._types[name] = "alloca"
         aligned = f", align {align}" if align else ""
         self._allocations.append(f"  {name} = alloca [{count} x {type}]{aligned}")
         return name
@@ -143,12 +153,19 @@ class Writer:
     def above(self, text: str) -> str:
         """A value that is there from the beginning of the function."""
         name = self.name()
-        self._allocations.append(f"  {name} = {text}")
+        self._types[name] = text
+        self._whole().append(f"  {name} = {text}")
         return name
 
-    def above_store(self, value: str, pointer: str) -> None:
-        """Set memory of the stack before all else."""
-        self._allocations.append(f"  store {value}, ptr {pointer}")
+    def above_stack(self, type: str, value: str) -> str:
+        """Memory for a number, wherever it is asked for, that is set before all else."""
+        name = self.above(f"alloca {type}")
+        self._whole().append(f"  store {type} {value}, ptr {name}")
+        return name
+
+    def _whole(self) -> list[str]:
+        """What stands at the beginning of the whole function."""
+        return self._allocations if self._outer is None else self._outer
 
     def load(self, dtype: np.dtype[Any], pointer: str, tag: int) -> str:
         """A number out of memory."""
@@ -212,6 +229,7 @@ class Writer:
         self.jump(label)
         self.begin(label)
         number, following = self.name(), self.name()
+        self._types[number] = "phi i64"
         place = len(self._lines)
         yield number
         self._lines.insert(
@@ -220,10 +238,31 @@ class Writer:
         self.line(f"{following} = add nuw nsw i64 {number}, 1")
         test = self.let(f"icmp slt i64 {following}, {count}")
         # Short loops are written out here, where it pays; LLVM would write out far too many.
-        loop = LOOPS + len(self._loops)
-        self._loops.append(loop)
-        self.line(f"br i1 {test}, label %{label}, label %{after}, !llvm.loop !{loop}")
+        self.line(f"br i1 {test}, label %{label}, label %{after}, !llvm.loop !{self._note()}")
         self.begin(after)
+
+    def _note(self) -> int:
+        """A number for what is said of a loop."""
+        self._loops.append(LOOPS + len(self._loops))
+        return self._loops[-1]
+
+    @contextmanager
+    def apart(self, elements: int) -> Generator[None]:
+        """What may be written as a function of its own: no value of it is used outside.
+
+        Args:
+            elements: How many elements it is done for.
+        """
+        if elements < self._apart_from or self._outer is not None:
+            yield
+            return
+        lines, allocations, block = self._lines, self._allocations, self.block
+        self._lines, self._allocations, self._outer = [], [], allocations
+        self.block = "start"
+        yield
+        inner, own = self._lines, self._allocations
+        self._lines, self._allocations, self._outer, self.block = lines, allocations, None, block
+        self.line(self._shared.call(own, inner, lambda name: type_of_value(self._types[name])))
 
     @contextmanager
     def when(self, condition: str) -> Generator[None]:

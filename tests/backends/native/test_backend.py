@@ -46,7 +46,7 @@ def test_gradients(name):
 def test_what_machine_code_does_not_know_is_numpys():
     def f(a, x):
         y = np.tanh(a @ x) * np.exp(-x)
-        return np.linalg.solve(a, y * y + np.sin(y)), fnp.sort(np.cos(y) * y + 2.0 * y)
+        return np.linalg.eigvalsh(a + a.T) * (y * y + np.sin(y)), np.fft.rfft(np.cos(y) * y)
 
     a = np.random.default_rng(0).normal(size=(4, 4)) + 4.0 * np.eye(4)
     assert_same(*both(ft.value_and_grad(lambda a, x: np.sum(f(a, x)[0])), a, np.ones(4)))
