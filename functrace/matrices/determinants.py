@@ -14,6 +14,7 @@ import numpy as np
 from functrace.ir.types import ArrayType
 from functrace.matrices.stacks import (
     OfMatrices,
+    OfSquares,
     adjoint,
     counted,
     diagonal,
@@ -139,18 +140,13 @@ class Determinant(OfMatrices):
         return (conform(cotangent[..., None, None] * bind(adjugate, inputs[0]).mT, inputs[0]),)
 
 
-class Adjugate(OfMatrices):
+class Adjugate(OfSquares):
     """The transposed matrix of cofactors: the determinant times the inverse, where there is one."""
 
     def run(self, a: Any) -> Any:
         """Multiply all singular values but one, where the inverse would be inexact or is none."""
         by_inverse = _well_conditioned_adjugate(a)
         return _adjugate_by_singular_vectors(a) if by_inverse is None else by_inverse
-
-    def infer(self, a: ArrayType) -> ArrayType:
-        """The same shape."""
-        require_square(a)
-        return ArrayType(a.shape, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

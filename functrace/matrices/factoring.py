@@ -14,6 +14,7 @@ import numpy as np
 from functrace.ir.types import ArrayType
 from functrace.matrices.stacks import (
     OfMatrices,
+    OfSquares,
     adjoint,
     conjugate,
     counted,
@@ -22,7 +23,6 @@ from functrace.matrices.stacks import (
     is_complex,
     like,
     require_matrix,
-    require_square,
     triangle_like,
     triangle_of,
     undefined,
@@ -34,17 +34,12 @@ from functrace.primitives.linear import LocallyConstant, add_tangents, conform, 
 from functrace.tracing.tracer import bind
 
 
-class Cholesky(OfMatrices):
+class Cholesky(OfSquares):
     """The lower triangular factor of positive definite matrices; their lower triangle is read."""
 
     def run(self, a: Any) -> Any:
         """Factor."""
         return np.linalg.cholesky(a)
-
-    def infer(self, a: ArrayType) -> ArrayType:
-        """The same shape."""
-        require_square(a)
-        return ArrayType(a.shape, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

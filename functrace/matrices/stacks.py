@@ -178,3 +178,12 @@ class OfMatrices(Primitive):
         """Put the batch axis in front of the leading axes."""
         output = bind(self, in_front(inputs[0], axes[0]), **params)
         return output, (0,) * len(output) if self.multiple_outputs else 0
+
+
+class OfSquares(OfMatrices):
+    """One that makes square matrices of square matrices."""
+
+    def infer(self, a: ArrayType) -> ArrayType:
+        """The same shape."""
+        require_square(a)
+        return ArrayType(a.shape, factor_dtype(a))

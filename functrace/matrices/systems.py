@@ -19,7 +19,7 @@ import numpy as np
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, broadcast_shapes
 from functrace.matrices.stacks import (
-    OfMatrices,
+    OfSquares,
     counted,
     factor_dtype,
     operations_of_lu,
@@ -149,17 +149,12 @@ def _substituted(a: Any, b: Any, lower: bool) -> Any:
     return np.concatenate([x, y] if lower else [y, x], axis=-2)
 
 
-class Inverse(OfMatrices):
+class Inverse(OfSquares):
     """The inverse of each matrix."""
 
     def run(self, a: Any) -> Any:
         """Invert."""
         return np.linalg.inv(a)
-
-    def infer(self, a: ArrayType) -> ArrayType:
-        """The same shape."""
-        require_square(a)
-        return ArrayType(a.shape, factor_dtype(a))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

@@ -159,6 +159,33 @@ class PushedForward(NamedTuple):
     has_zeros: Mask
 
 
+class _Pushed(NamedTuple):
+    """Values, the tangents of those that have one, which these are, and which may hold zeros."""
+
+    values: list[Any]
+    tangents: list[Any]
+    has_tangent: Mask
+    has_zeros: Mask
+
+
+def _pushed(
+    program: Program, primals: Sequence[Any], tangents: Sequence[Any], wanted: Mask | None
+) -> _Pushed:
+    """Run a Program in forward mode; the wanted outputs have a tangent even where it is zero."""
+    with TangentRecording() as inner:
+        inputs = [
+            x if tangent is None else new_tracer(inner, x, tangent)
+            for x, tangent in zip(primals, tangents, strict=True)
+        ]
+        outputs = run_program(program, inputs)
+        inner.tells_apart = inner.tells_apart and not program.tells_apart
+        values = [inner.value_of(x) for x in outputs]
+        mask = wanted or tuple(isinstance(x, Tracer) and x.recording is inner for x in outputs)
+        chosen = [x for x, on in zip(outputs, mask, strict=True) if on]
+        found = [inner.tangent_of(x) for x in chosen]
+        return _Pushed(values, found, mask, tuple(map(inner.makes_zeros, chosen)))
+
+
 def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None) -> PushedForward:
     """The Program in forward mode, for tangents at the active inputs.
 
@@ -168,26 +195,13 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
     def make() -> PushedForward:
         with ProgramRecording() as outer:
             primals = [outer.input(v.type) for v in program.inputs]
-            tangents = {
-                index: outer.input(program.inputs[index].type.strong)
-                for index, active in enumerate(is_active)
-                if active
-            }
-            with TangentRecording() as inner:
-                inputs = [
-                    new_tracer(inner, x, tangents[index]) if index in tangents else x
-                    for index, x in enumerate(primals)
-                ]
-                outputs = run_program(program, inputs)
-                inner.tells_apart = inner.tells_apart and not program.tells_apart
-                values = [inner.value_of(x) for x in outputs]
-                mask = wanted or tuple(
-                    isinstance(x, Tracer) and x.recording is inner for x in outputs
-                )
-                chosen = [x for x, on in zip(outputs, mask, strict=True) if on]
-                pushed = [inner.tangent_of(x) for x in chosen]
-                zeros = tuple(map(inner.makes_zeros, chosen))
-            return PushedForward(outer.program([*values, *pushed]), mask, zeros)
+            tangents = [
+                outer.input(v.type.strong) if active else None
+                for v, active in zip(program.inputs, is_active, strict=True)
+            ]
+            found = _pushed(program, primals, tangents, wanted)
+            pushed = outer.program([*found.values, *found.tangents])
+            return PushedForward(pushed, found.has_tangent, found.has_zeros)
 
     return program.derive(("pushed forward", is_active, wanted), make)
 
@@ -219,26 +233,18 @@ def linear_form(program: Program, is_active: Mask, wanted: Mask | None = None) -
         with ProgramRecording() as forward:
             primals = [forward.input(v.type) for v in program.inputs]
             with ProgramRecording(holds_effects=False) as later:
-                with TangentRecording() as inner:
-                    inputs = [
-                        new_tracer(inner, x, later.input(v.type.strong)) if active else x
-                        for x, v, active in zip(primals, program.inputs, is_active, strict=True)
-                    ]
-                    outputs = run_program(program, inputs)
-                    inner.tells_apart = inner.tells_apart and not program.tells_apart
-                    values = [inner.value_of(x) for x in outputs]
-                    mask = wanted or tuple(
-                        isinstance(x, Tracer) and x.recording is inner for x in outputs
-                    )
-                    chosen = [x for x, on in zip(outputs, mask, strict=True) if on]
-                    pushed = [inner.tangent_of(x) for x in chosen]
-                    zeros = tuple(map(inner.makes_zeros, chosen))
-                body, residuals = closed(without_effects(later.program(pushed)))
+                tangents = [
+                    later.input(v.type.strong) if active else None
+                    for v, active in zip(program.inputs, is_active, strict=True)
+                ]
+                found = _pushed(program, primals, tangents, wanted)
+                body, residuals = closed(without_effects(later.program(found.tangents)))
             count = sum(is_active)
             body = Program(
                 [*body.inputs[count:], *body.inputs[:count]], body.equations, body.outputs
             )
-            return LinearForm(forward.program([*values, *residuals]), body, mask, zeros)
+            first = forward.program([*found.values, *residuals])
+            return LinearForm(first, body, found.has_tangent, found.has_zeros)
 
     return program.derive(("linear form", is_active, wanted), make)
 
