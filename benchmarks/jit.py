@@ -11,7 +11,7 @@ import argparse
 import gc
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.harness import (
@@ -49,7 +49,12 @@ NOISE = 0.05  # the share of a call that cannot be told from its noise
 Times = dict[str, list[float]]
 
 
-def first_calls(problem: Problem, peers: Sequence[Peer], repetitions: int) -> tuple[Times, Times]:
+def first_calls(
+    problem: Problem,
+    peers: Sequence[Peer],
+    repetitions: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[Times, Times]:
     """What a first call takes beyond a later one, and the later one: for those that compile.
 
     The least that is told of a first call is `NOISE` of a later one.
@@ -67,8 +72,8 @@ def first_calls(problem: Problem, peers: Sequence[Peer], repetitions: int) -> tu
                 continue
             call = peer.call(fast, arrays)
             gc.collect()
-            first = timed(call)
-            later = statistics.median(timed(call) for _ in range(5))
+            first = timed(call, clock)
+            later = statistics.median(timed(call, clock) for _ in range(5))
             # What is a small part of the call is lost in its noise.
             beyond = max(first - later, NOISE * later)
             firsts.setdefault(peer.name, []).append(beyond)
@@ -76,11 +81,11 @@ def first_calls(problem: Problem, peers: Sequence[Peer], repetitions: int) -> tu
     return firsts, laters
 
 
-def timed(call: Any) -> float:
+def timed(call: Any, clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds for one call."""
-    start = time.perf_counter()
+    start = clock()
     call()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def report(arguments: argparse.Namespace) -> str:

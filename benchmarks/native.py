@@ -19,7 +19,7 @@ import contextlib
 import re
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,9 @@ def difference(actual: Any, expected: Any) -> float:
     return largest
 
 
-def checked(problem: Problem, peers: Sequence[Peer]) -> tuple[Contestants, Failures, Firsts]:
+def checked(
+    problem: Problem, peers: Sequence[Peer], clock: Callable[[], float] = time.perf_counter
+) -> tuple[Contestants, Failures, Firsts]:
     """The contestants whose results are right, what is wrong with the others, and first calls.
 
     Right is what most have: the expected result is the one that is closest to all others.
@@ -142,13 +144,13 @@ def checked(problem: Problem, peers: Sequence[Peer]) -> tuple[Contestants, Failu
         arrays = peer.arrays(inputs)
         peer.clear_caches()
         call = peer.call(peer.jit(derivative), arrays)
-        start = time.perf_counter()
+        start = clock()
         try:
             results[peer.name] = tree.map(np.array, call())
         except Exception as error:  # noqa: BLE001  (a backend may raise anything for what it lacks)
             failures[peer.name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             continue
-        firsts[peer.name] = [time.perf_counter() - start]
+        firsts[peer.name] = [clock() - start]
         calls[peer.name] = call
     if problem.machine is not None and machine.compiler():
         calls[MACHINE] = problem.machine(*inputs)
@@ -212,9 +214,9 @@ class Row:
 
 def measured(problem: Problem, peers: Sequence[Peer], arguments: argparse.Namespace) -> Row:
     """Check and time a workload."""
-    calls, failures, firsts = checked(problem, peers)
-    workload = Workload(problem.name, lambda: calls, compares=False)
     clock = time.process_time if arguments.cpu else time.perf_counter
+    calls, failures, firsts = checked(problem, peers, clock)
+    workload = Workload(problem.name, lambda: calls, compares=False)
     result = measure(workload, arguments.rounds, arguments.threads, clock)
     result.failures.update(failures)
     if any(first[0] > LONG_FIRST_CALL for first in firsts.values()):
@@ -226,7 +228,7 @@ def measured(problem: Problem, peers: Sequence[Peer], arguments: argparse.Namesp
         }
     else:
         asked = [peer for peer in able(problem, peers) if peer.name in result.seconds]
-        firsts, _ = first_calls(problem, asked, FIRST_CALLS)
+        firsts, _ = first_calls(problem, asked, FIRST_CALLS, clock)
     return Row(problem, result, firsts)
 
 
