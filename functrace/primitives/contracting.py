@@ -319,6 +319,7 @@ class Contract(Primitive):
     """
 
     is_fresh = True
+    makes_scalars = True
     warns = False
     is_total = True
     is_bilinear = True

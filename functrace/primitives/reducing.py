@@ -199,6 +199,7 @@ class Sum(Linear):
     """The sum over axes, accumulated in ``dtype`` (None: the one that NumPy chooses)."""
 
     is_fresh = True
+    makes_scalars = True
     is_total = True
 
     def run(self, x: Any, *, axes: Axes, keepdims: bool, dtype: Any) -> Any:
@@ -359,6 +360,7 @@ class Reduction(Primitive):
     """
 
     is_fresh = True
+    makes_scalars = True
 
     def __init__(self, name: str, ufunc: np.ufunc) -> None:
         """Name the primitive, and the ufunc."""

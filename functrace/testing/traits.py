@@ -272,9 +272,9 @@ class _TraitChecker:
             self.require(isinstance(output, np.ndarray), "it is a scalar")
 
     def check_scalars(self) -> None:
-        if all(type.shape == () for type in self.types):
-            for output in self.run(*map(np.asarray, self.inputs)):
-                self.require(not isinstance(output, np.ndarray), "an array without axes is made")
+        for output in self.run(*map(np.asarray, self.inputs)):
+            is_array = isinstance(output, np.ndarray) and not output.shape
+            self.require(not is_array, "an array without axes is made")
 
     # Batches
 
