@@ -264,6 +264,17 @@ def _key_of_parameters(equation: Equation, integers: list[int]) -> list[Any]:
 # Which equations repeat themselves
 
 
+class Before(NamedTuple):
+    """What a trip is handed of a variable of the trip before it; the first one, something else."""
+
+    output: int
+    first: int
+
+
+Stacked = int | Before
+"""A variable of each trip, or what the trip was handed."""
+
+
 class Repeat:
     """Trips of a loop.
 
@@ -300,7 +311,7 @@ class Repeat:
         self.outputs = distance + self.lags * self.width
         self.is_same = (self.inputs == self.inputs[0]).all(0)
         self.needed: set[int] = set()
-        self.stacks: dict[int, Atom | None] = {}
+        self.stacks: dict[Stacked, Atom | None] = {}
 
     @property
     def stop(self) -> int:
@@ -465,11 +476,13 @@ class Part(NamedTuple):
         numbers: The atoms' numbers.
         owner: Of which loop they are the same variable in trips one after the other; None else.
         array: Of which array they are rows; None else.
+        place: Of a loop, which variable.
         steps: Which trips, or which rows, where they are.
     """
 
     numbers: Numbers
     owner: Repeat | None = None
+    place: Stacked = 0
     array: int | None = None
     steps: slice = slice(None)
 
@@ -492,6 +505,7 @@ class _Writer:
         self.widths: Numbers = np.array([repeat.width for repeat in repeats])
         self.equations: list[Equation] = []
         self.parts: dict[bytes, list[Part]] = {}
+        self.handed: dict[bytes, list[Part]] = {}
         self.joined: dict[int, Numbers] = {}
         # What stands for it
         self.atoms: dict[int, Atom] = {}
@@ -536,6 +550,7 @@ class _Writer:
                 self.note_sequence(repeat.inputs[:, place])
             for place in np.flatnonzero(repeat.lags > 0).tolist():
                 self.note_alone(repeat.inputs[: int(repeat.lags[place]), place])
+        self.note_handed()
 
     def note_alone(self, numbers: Numbers) -> None:
         numbers = numbers[numbers >= 0]
@@ -557,15 +572,33 @@ class _Writer:
         key = numbers.tobytes()
         if key not in self.parts:
             self.parts[key] = parts = self.divided(numbers)
-            for part in parts:
-                if part.owner is not None:
-                    place = part.owner.place(int(part.numbers[0]))[1]
-                    part.owner.stacks[place] = None
-                elif part.array is None:
-                    self.note_alone(part.numbers)
-                else:
-                    self.note_alone(np.array([part.array], np.int64))
+            handed = _handed_on(parts)
+            if handed is None:
+                self.note_parts(parts)
+            else:
+                self.handed[key] = handed
         return self.parts[key]
+
+    def note_parts(self, parts: Sequence[Part]) -> None:
+        """Note what parts of a sequence need."""
+        for part in parts:
+            if part.owner is not None:
+                part.owner.stacks[part.place] = None
+            elif part.array is None:
+                self.note_alone(part.numbers)
+            else:
+                self.note_alone(np.array([part.array], np.int64))
+
+    def note_handed(self) -> None:
+        """Choose between a variable and what was handed on: one stack is enough."""
+        for key, handed in self.handed.items():
+            is_stacked = any(
+                part.owner is not None and part.place in part.owner.stacks
+                for part in self.parts[key]
+            )
+            if not is_stacked:
+                self.parts[key] = handed
+            self.note_parts(self.parts[key])
 
     def divided(self, numbers: Numbers) -> list[Part]:
         """The parts of a sequence."""
@@ -587,7 +620,9 @@ class _Writer:
             rows = _steps(begin, end)
             owner = int(self.owner[part[0]])
             if owner >= 0:
-                parts.append(Part(part, owner=self.repeats[owner], steps=rows))
+                repeat = self.repeats[owner]
+                place = repeat.place(int(part[0]))[1]
+                parts.append(Part(part, owner=repeat, place=place, steps=rows))
             else:
                 position = int(self.makers[part[0]])
                 array = int(self.listing.inputs[self.listing.first_input[position]])
@@ -730,7 +765,7 @@ class _Writer:
     def part(self, part: Part, like: Equation) -> Atom:
         """The stack of a part of a sequence."""
         if part.owner is not None:
-            whole = part.owner.stacks[part.owner.place(int(part.numbers[0]))[1]]
+            whole = part.owner.stacks[part.place]
             assert whole is not None
         elif part.array is not None:
             whole = self.atom(part.array)
@@ -765,6 +800,37 @@ def _merged(parts: Sequence[Part]) -> list[Part]:
         else:
             merged.append(part)
     return merged
+
+
+def _handed_on(parts: Sequence[Part]) -> list[Part] | None:
+    """A sequence of what trips were handed, where it ends or begins with what the first one was.
+
+    So the walk back reads what a trip was given, from the last trip to the first.
+    """
+    for number, (one, other) in enumerate(pairwise(parts)):
+        is_back = one.owner is not None
+        part, alone = (one, other) if is_back else (other, one)
+        repeat, steps, place = part.owner, part.steps, part.place
+        if repeat is None or isinstance(place, Before):
+            continue
+        if alone.owner is not None or alone.array is not None:
+            continue
+        count, first = len(part.numbers), int(alone.numbers[0 if is_back else -1])
+        is_handed = (repeat.lags == 1) & (repeat.outputs == place) & (repeat.inputs[0] == first)
+        if steps != (_steps(count - 1, 0) if is_back else _steps(0, count - 1)):
+            continue
+        if count in (1, repeat.trips) or not is_handed.any():
+            continue
+        if is_back:
+            rest = alone._replace(numbers=alone.numbers[1:])
+            numbers, steps = np.append(part.numbers, first), _steps(count, 0)
+        else:
+            rest = alone._replace(numbers=alone.numbers[:-1])
+            numbers, steps = np.append(first, part.numbers), _steps(0, count)
+        joined = Part(numbers, repeat, Before(place, first), steps=steps)
+        both = [joined, rest] if is_back else [rest, joined]
+        return [*parts[:number], *(p for p in both if len(p.numbers)), *parts[number + 2 :]]
+    return None
 
 
 def _nothing(type: ArrayType) -> Constant:
@@ -807,9 +873,10 @@ class _Rolling:
                 equations.append(self.indexed(equation, inputs, integers))
             made += len(equation.outputs)
         self.keep_last()
-        stacked = sorted(repeat.stacks)
+        stacked = [*repeat.stacks]
+        given = [self.stacked(place) for place in stacked]
         outputs = [self.variables[x] if isinstance(x, int) else x for x in self.after]
-        outputs += [self.variables[place] for place in stacked]
+        outputs += given
         rows = [*self.rows.values()]
         body = Program(
             [*self.constants.values(), *self.carries, *(variable for variable, _ in rows)],
@@ -829,6 +896,12 @@ class _Rolling:
         first = repeat.base + (repeat.trips - 1) * repeat.width
         for place, carry in self.last.items():
             writer.atoms[first + place] = results[carry]
+
+    def stacked(self, place: Stacked) -> Atom:
+        """What is stacked in each trip."""
+        if isinstance(place, Before):
+            return self.carried(np.array([place.first], np.int64), place.output)
+        return self.variables[place]
 
     def keep_last(self) -> None:
         """See that what is needed of the last trip is a carry, and of others a stack."""

@@ -165,18 +165,16 @@ def test_a_second_loop_reads_the_trips_of_the_first_in_reverse():
         def program(a: float64):
             def body(b: float64):
                 c: float64 = sin(b)
-                return (c, c)
+                return (c, b)
             d: float64; e: float64[4]; (d, e) = scan(a, body=body, constants=0, carries=1, \
 length=4, reverse=False)
-            f: float64[3] = getitem(e, index=(slice(2, None, -1),))
-            g: float64[1] = stack(a, axis=0)
-            h: float64[4] = concatenate(f, g, axis=0)
-            def body(i: float64, j: float64):
-                k: float64 = multiply(i, j)
-                return k
-            l: float64; (l,) = scan(d, h, body=body, constants=0, carries=1, length=4, \
+            f: float64[4] = getitem(e, index=(slice(3, None, -1),))
+            def body(g: float64, h: float64):
+                i: float64 = multiply(g, h)
+                return i
+            j: float64; (j,) = scan(d, f, body=body, constants=0, carries=1, length=4, \
 reverse=False)
-            return l
+            return j
         """,
     )
 
@@ -463,6 +461,26 @@ def test_a_gradient_has_two_loops():
     args = rng.normal(size=(3, 3)), rng.normal(size=(20, 3))
     program = check_rerolled(ft.grad(f, (0, 1)), *args, count=2)
     assert len(program.equations) < 80
+
+
+def test_what_trips_are_handed_is_stacked_rather_than_joined():
+    def f(x, scale):
+        for _ in range(20):
+            x = x * x * scale
+        return x
+
+    program = check_rerolled(ft.grad(f), 0.9, 1.1, count=2)
+    assert "concatenate" not in [e.primitive.name for e in program.equations]
+
+    def forward(x):
+        found = [x]
+        for _ in range(20):
+            x = np.sin(x)
+            found.append(x)
+        return x, np.stack(found[:-1]), np.stack(found[:-3])
+
+    program = check_rerolled(forward, np.ones(3))
+    assert "concatenate" not in [e.primitive.name for e in program.equations]
 
 
 # Through jit
