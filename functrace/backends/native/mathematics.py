@@ -46,6 +46,7 @@ from functrace.backends.native.registers import (
     copysign,
     extended,
     fma,
+    horner,
     maximum,
     minimum,
     polynomial,
@@ -547,7 +548,9 @@ def _tan(x: Value) -> Value:
     numerator, denominator = table.TAN[x.type]
     square = r * r
     # Both begin with 1, which is added last. What the denominator loses by that is taken from the
-    # numerator; 5/4 r is near enough to tan(r) where it counts.
+    # numerator, and what r lost is added, by its derivative. For tan(r) 5/4 r will do where it
+    # counts, and 1 + 0.7 r^2 to that derivative.
+    lost = fma(lost * square, 0.7, lost)
     factor = polynomial(square, denominator[1:])
     below = fma(square, factor, 1.0)
     lost = fma(r * -1.25, fma(square, factor, 1.0 - below), lost)
@@ -853,7 +856,9 @@ def _erfc_tail(x: Value) -> Value:
     shifted = fma(square, -table.LOG2_E, shift)
     n = shifted - shift
     high, low = table.LN2[x.type]
-    r = fma(n, -high, -square) - fma(n, low, lost)
+    exact, less = fma(n, -high, -square), fma(n, low, lost)
+    r = exact - less
+    r_low = (exact - r) - less
     # s, and what it lost
     below = x + 3.0
     s = 6.0 / below
@@ -868,8 +873,9 @@ def _erfc_tail(x: Value) -> Value:
     curve = factor * s
     curve_low = fma(factor_low, s, fma(factor, s, -curve))
     curve_low = fma(factor * s_low, fma(s * s, 0.8, 1.0), curve_low)
-    # exp(r) - 1 = r + r^2 P(r)
-    curve_low = fma(curve, r * r * polynomial(r, *table.EXP[x.type]), curve_low)
+    # exp(r) = 1 + r + r^2 P(r)
+    curve_low = fma(curve_low, r, curve_low)
+    curve_low = fma(curve, fma(r * r, polynomial(r, *table.EXP[x.type]), r_low), curve_low)
     return _times_power_of_two(curve + fma(curve, r, curve_low), shifted)
 
 
@@ -902,15 +908,15 @@ def _gammaln(x: Value) -> Value:
         y = select(is_above, y - 1.0, y)
         p = select(is_above, p * y, p)
     numerator, denominator = table.GAMMALN[x.type]
-    ratio = polynomial(y, numerator) / polynomial(y, denominator)
+    ratio = horner(y - 0.5, numerator) / horner(y - 0.5, denominator)
     # (y - 1) (y - 2) (c + (y - 3/2) ratio): each of the two factors, and what it lost
     before = select(is_small, x, y - 1.0)  # where y was rounded
     behind, beside = select(is_small, x - 1.0, y - 2.0), y - 1.5
-    middle = table.GAMMALN_MIDDLE[x.type][0]
+    middle, middle_low = table.GAMMALN_MIDDLE[x.type]
     zeros = before * behind
     factor = fma(beside, ratio, middle)
     zeros_low = fma(before, behind, -zeros)
-    factor_low = fma(beside, ratio, middle - factor)
+    factor_low = fma(beside, ratio, middle - factor) + middle_low
     center = fma(zeros, factor, fma(zeros, factor_low, zeros_low * factor))
     # One logarithm serves all: of p, of x where gamma(x) is gamma(x + 1) / x, or is Stirling's.
     log, log_low = _log_in_parts(select(is_small | is_large, x, p))

@@ -148,7 +148,7 @@ PARTS = {
     "LOG2_FIRST": ("2/log(2)", 2 / mp.log(2), 2),
     "LOG2_SECOND": ("2/(3 log(2))", 2 / mp.log(2) / 3, 2),
     "STIRLING_CONSTANT": ("log(2 pi)/2 - 1/2", (mp.log(2 * mp.pi) - 1) / 2, 1),
-    "GAMMALN_MIDDLE": ("c = -4 log(gamma(3/2))", -4 * mp.loggamma(mpf(3) / 2), 1),
+    "GAMMALN_MIDDLE": ("c = -4 log(gamma(3/2))", -4 * mp.loggamma(mpf(3) / 2), 2),
     "PI": ("pi", mp.pi, 3),
     "HALF_PI": ("pi/2", mp.pi / 2, 2),
     "QUARTER_PI": ("pi/4", mp.pi / 4, 2),
@@ -304,10 +304,10 @@ TABLES = [
     ),
     Table(
         "GAMMALN",
-        "log(gamma(x)) = (x - 1) (x - 2) (c + (x - 3/2) P(x)), 0.75 <= x <= 2.5",
-        lambda x: gammaln_part(beside(x, 1, 1.5, 2)),
-        (mpf(3) / 4, mpf(5) / 2),
-        lambda x: (x - mpf(3) / 2) / gammaln_factor(beside(x, 1, 2)),
+        "log(gamma(x)) = (x - 1) (x - 2) (c + (x - 3/2) P(x - 1/2)), 0.75 <= x <= 2.5",
+        lambda z: gammaln_part(beside(z + mpf(1) / 2, 1, 1.5, 2)),
+        (mpf(1) / 4, mpf(2)),
+        lambda z: (z - 1) / gammaln_factor(beside(z + mpf(1) / 2, 1, 2)),
         {"double": (8, 8)},
     ),
     Table(
