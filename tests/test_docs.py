@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = Path(functrace.__file__).parent
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*FILES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
-TEXT_ONLY = {"decisions.md", "floors.md", "native.md", "numpy.md"}
+TEXT_ONLY = {"decisions.md", "floors.md", "numpy.md"}
 """Pages that tell and run nothing."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -127,8 +127,9 @@ def jit(
             in place.
         keep_unused: Taken.
         device: Taken; there is one.
-        backend: The name of the backend that compiles it. By default it is ``"numpy"``, or what
-            `functrace.config` says when the function is called.
+        backend: The name of the backend that compiles it: ``"numpy"``, or ``"native"`` for machine
+            code, which needs the extra ``functrace[native]``. By default it is ``"numpy"``, or
+            what `functrace.config` says when the function is called.
 
     Returns:
         A function with the arguments and results of ``f``.
