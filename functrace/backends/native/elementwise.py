@@ -828,3 +828,39 @@ WHOLE.update(
         for name in ("logical_and", "logical_or", "logical_xor", "logical_not")
     }
 )
+
+# Two results
+
+
+def _quotient_and_rest(e: Expressions) -> Callable[..., Sequence[str]]:
+    return lambda x, y: [e.of("floor_divide", x, y), e.of("remainder", x, y)]
+
+
+def _fraction_and_whole(e: Expressions) -> Callable[..., Sequence[str]]:
+    def numbers(x: str) -> Sequence[str]:
+        whole = e.intrinsic("trunc", x)
+        rest = e("fsub", x, e.either(e.of("isinf", x), e.number(0), whole))
+        rest = e.either(e.of("isinf", x), e.number(0), rest)
+        return [e.intrinsic("copysign", rest, x), whole]
+
+    return numbers
+
+
+def _mantissa_and_exponent(e: Expressions) -> Callable[..., Sequence[str]]:
+    def numbers(x: str) -> Sequence[str]:
+        pair = f"{{ {e.kind}, i32 }}"
+        both = e.write.call(f"llvm.frexp.f{8 * e.dtype.itemsize}.i32", pair, (e.kind, x))
+        mantissa, exponent = (e.write.let(f"extractvalue {pair} {both}, {n}") for n in (0, 1))
+        is_finite = e.of("isfinite", x)
+        exponent = e.write.let(f"select i1 {is_finite}, i32 {exponent}, i32 0")
+        return [e.either(is_finite, mantissa, x), exponent]
+
+    return numbers
+
+
+PARTS: dict[str, Callable[[Expressions], Callable[..., Sequence[str]]]] = {
+    "divmod": _quotient_and_rest,
+    "modf": _fraction_and_whole,
+    "frexp": _mantissa_and_exponent,
+}
+"""Functions with two results."""

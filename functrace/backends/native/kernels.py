@@ -29,6 +29,9 @@ from functrace.ir.types import ANY_LENGTH, ArrayType
 KERNEL = "kernel"
 """The name of a machine function in its module."""
 
+DEEPEST = 32
+"""So deep Programs lie within each other at most: each takes some of Python's stack."""
+
 LONG = 100_000
 """What takes so many operations lets other threads run meanwhile."""
 
@@ -64,6 +67,8 @@ def why_not_equation(equation: Equation) -> str | None:
     if structure is not None:
         if isinstance(structure, Choice) and structure.index.type.dtype.kind not in "bi":
             return f"{name} chooses by {structure.index.type}"
+        if depth_of(equation) > DEEPEST:
+            return f"{name} holds Programs within Programs, {DEEPEST} and more"
         return next((why for inner in structure.programs if (why := why_not(inner))), None)
     if equation.has_effect or not equation.primitive.is_own:
         return f"{name} is run by Python"
@@ -77,6 +82,19 @@ def why_not_equation(equation: Equation) -> str | None:
         return None
     types = ", ".join(str(atom.type) for atom in equation.inputs)
     return f"there is no machine code for {name} of {types}"
+
+
+def depth_of(equation: Equation) -> int:
+    """How deep Programs lie within each other in an operation."""
+    structure = structure_of(equation)
+    if structure is None:
+        return 0
+
+    def deepest(program: Program) -> int:
+        depths = (depth_of(inner) for inner in program.equations)
+        return program.derive("depth", lambda: max(depths, default=0))
+
+    return 1 + max(map(deepest, structure.programs))
 
 
 def _why_not_indexed(equation: Equation) -> str | None:

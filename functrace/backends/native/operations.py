@@ -9,7 +9,7 @@ import numpy as np
 
 from functrace.backends.native import axes, matrices
 from functrace.backends.native.elements import Elements, Fold, copy, fill
-from functrace.backends.native.elementwise import Expressions, converted
+from functrace.backends.native.elementwise import PARTS, Expressions, converted, loop_dtypes
 from functrace.backends.native.lowering import Alones, Emission, Limits, sliced, windowed
 from functrace.backends.native.machine import vector_bytes
 from functrace.backends.native.memory import Cell, View, load, store
@@ -18,6 +18,7 @@ from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
 from functrace.ir.types import ArrayType, Shape
 from functrace.primitives.contracting import plan_of
+from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import layout
 
 
@@ -445,6 +446,41 @@ def _require(emission: Emission, equation: Equation) -> None:
         emission.values[output] = emission.number(x)
 
 
+def _in_parts(emission: Emission, equation: Equation) -> None:
+    """A function with two outputs."""
+    primitive = equation.primitive
+    assert isinstance(primitive, Elementwise)
+    types = [atom.type for atom in equation.inputs]
+    wanted = loop_dtypes(primitive, types)
+    write = emission.write
+    shape = equation.outputs[0].type.shape
+    inputs = [emission.view(atom).stretched(shape) for atom in equation.inputs]
+    outputs = [emission.place(v) if shape else emission.cell(v) for v in equation.outputs]
+
+    def body(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        given = [
+            str(converted(write, x, type.dtype, dtype))
+            for x, type, dtype in zip(numbers, types, wanted, strict=True)
+        ]
+        return PARTS[primitive.name](Expressions(write, wanted[0]))(*given), ()
+
+    Elements(write, shape, inputs, outputs, [], body)
+    if not shape:
+        for variable, view in zip(equation.outputs, outputs, strict=True):
+            emission.values[variable] = load(write, view)
+
+
+def _why_not_parts(equation: Equation) -> str | None:
+    primitive = equation.primitive
+    assert isinstance(primitive, Elementwise)
+    types = [atom.type for atom in equation.inputs]
+    wanted = loop_dtypes(primitive, types)
+    whole = primitive.name == "divmod" and not any(type.weak for type in types)
+    if len(set(wanted)) == 1 and wanted[0].kind in ("iuf" if whole else "f"):
+        return None
+    return f"there is no machine code for {primitive.name} of {', '.join(map(str, types))}"
+
+
 ALONE: Alones = {
     "stack": _stack,
     "concatenate": _concatenate,
@@ -462,12 +498,14 @@ ALONE: Alones = {
     "sum_at": _sum_at,
     "correlate": _correlate,
     "require": _require,
+    **dict.fromkeys(PARTS, _in_parts),
     **axes.WRITTEN,
     **matrices.WRITTEN,
 }
 
 LIMITS: Limits = {
     **dict.fromkeys(("sum_at", "correlate"), _why_not_numbers),
+    **dict.fromkeys(PARTS, _why_not_parts),
     **axes.LIMITS,
     **matrices.LIMITS,
 }

@@ -222,3 +222,33 @@ def test_bits_and_powers_of_two():
     x, n = np.array([1.5, -0.0, np.inf, 3.0]), np.array([3, -5, 2, -1074])
     for found, expected in zip(ft.jit(f, backend="native")(x, n), f(x, n), strict=True):
         np.testing.assert_array_equal(found, expected, strict=True)
+
+
+PARTS = {
+    "divmod": lambda x, y: np.divmod(x, y),
+    "modf": lambda x, y: np.modf(x),
+    "frexp": lambda x, y: np.frexp(x),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8"])
+@pytest.mark.parametrize("name", PARTS)
+def test_functions_with_two_results(name, dtype):
+    values = np.array([0.0, -0.0, 1.0, 0.5, 3.0, 100.0, 2.5])
+    if dtype[0] == "f":
+        values = np.array([*SPECIAL, -7.25, 1e-310])
+    x, y = (np.ravel(a).astype(dtype) for a in np.meshgrid(values, values))
+    outcomes = []
+    for backend in ("native", "numpy"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            f = ft.jit(PARTS[name], backend=backend)
+            results = [*f(x, y), *f(x[-1], y[-1]), *f(x[y == 0.5], y[y == 0.5])]
+        outcomes.append((results, {str(warning.message) for warning in caught}))
+    (found, said), (expected, wanted) = outcomes
+    assert said == wanted
+    for a, b in zip(found, expected, strict=True):
+        assert type(a) is type(b)
+        np.testing.assert_array_equal(a, b, strict=True)
+        if a.dtype.kind == "f":
+            np.testing.assert_array_equal(np.signbit(a), np.signbit(b))

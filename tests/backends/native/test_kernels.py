@@ -10,26 +10,22 @@ pytest.importorskip("llvmlite")
 
 import functrace as ft
 from functrace.backends.native.decomposing import decompose
-from functrace.backends.native.kernels import Compiled, why_not
+from functrace.backends.native.kernels import DEEPEST, Compiled, why_not
 
 
 def program(f, *args):
     return decompose(ft.make_ir(f)(*args))
 
 
-def inverses(x):
-    return ft.scan(lambda c, row: (c, np.linalg.inv(row)), 0.0, x)[1]
-
-
 @pytest.mark.parametrize(
     ("f", "x", "said"),
     [
         (lambda x: np.sin(x), np.ones(3, complex), "complex128"),
-        (lambda x: np.sort(x), np.ones(3), "argsort"),
+        (lambda x: np.partition(x, 1), np.ones(3), "argpartition"),
         (
-            lambda x: ft.scan(lambda c, r: (c, np.linalg.inv(r)), 0.0, x)[1],
+            lambda x: ft.scan(lambda c, r: (c, np.linalg.eigvalsh(r)), 0.0, x)[1],
             np.ones((2, 2, 2)),
-            "inv",
+            "eigh",
         ),
     ],
 )
@@ -45,3 +41,14 @@ def test_what_was_compiled_goes_with_the_last_reference():
     del made, run
     gc.collect()
     assert gone() is None
+
+
+def test_what_is_nested_deeply_is_numpys():
+    def nested(depth):
+        if not depth:
+            return np.sin
+        inner = nested(depth - 1)
+        return lambda x: ft.cond(x > depth, inner, lambda x: x * 2.0, x)
+
+    assert why_not(program(nested(DEEPEST), 1.5)) is None
+    assert "within Programs" in why_not(program(nested(DEEPEST + 1), 1.5))
