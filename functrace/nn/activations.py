@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functrace.lax.elementwise import logistic
-from functrace.primitives.linear import as_scalar, dtype_of
+from functrace.primitives.linear import as_scalar, dtype_of, in_dtype
 from functrace.scipy import special
 from functrace.scipy.special import floating
 from functrace.tracing.entrances import entrances
@@ -42,8 +42,9 @@ def relu(x: Any) -> Any:
 
 
 def relu6(x: Any) -> Any:
-    """``min(max(x, 0), 6)``."""
-    return np.minimum(np.maximum(as_operand(x), 0), 6)
+    """``min(max(x, 0), 6)``, whose derivatives at 0 and at 6 are 0."""
+    x = relu(x)
+    return _choose(np.greater_equal(x, 6), dtype_of(x).type(6), x)
 
 
 def sigmoid(x: Any) -> Any:
@@ -53,7 +54,8 @@ def sigmoid(x: Any) -> Any:
 
 def log_sigmoid(x: Any) -> Any:
     """``log(1 / (1 + exp(-x)))``."""
-    return special.log_expit(floating(x))
+    x = floating(x)
+    return in_dtype(special.log_expit(x), dtype_of(x))
 
 
 def tanh(x: Any) -> Any:
@@ -63,7 +65,7 @@ def tanh(x: Any) -> Any:
 
 def softplus(x: Any) -> Any:
     """``log(1 + exp(x))``."""
-    return -special.log_expit(-floating(x))
+    return -log_sigmoid(-floating(x))
 
 
 def squareplus(x: Any, b: Any = 4) -> Any:

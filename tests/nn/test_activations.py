@@ -136,3 +136,18 @@ def test_it_is_as_in_jax(name):
         np.testing.assert_allclose(
             ft.vmap(ft.grad(getattr(nn, name)))(points), slopes, rtol=1e-4, atol=5e-6
         )
+
+
+@pytest.mark.parametrize("f", [nn.softplus, nn.log_sigmoid, nn.sigmoid, nn.silu, nn.relu6])
+def test_half_precision_stays(f):
+    x = np.array([-3.0, 0.5, 7.0])
+    for g in (f, ft.jit(f)):
+        found = g(x.astype(np.float16))
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(found, f(x), rtol=2e-3)
+
+
+def test_relu6_is_flat_at_both_ends():
+    x = np.array([-1.0, 0.0, 3.0, 6.0, 7.0])
+    np.testing.assert_array_equal(ft.grad(lambda x: np.sum(nn.relu6(x)))(x), [0, 0, 1, 0, 0])
+    np.testing.assert_array_equal(nn.relu6(np.array([np.nan, np.inf])), [np.nan, 6])
