@@ -105,7 +105,7 @@ FLOORS: list[list[Room]] = [
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
             "dead_code rewriting folding inlining subexpressions constants sums indices"
-            " writes parts algebra loops trips nested repeats rerolling",
+            " writes parts algebra loops trips nested repeats listing rerolling",
         )
     ],
     [
