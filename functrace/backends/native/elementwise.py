@@ -574,6 +574,39 @@ def _ndtr(write: Writer, dtype: DType, given: Sequence[str]) -> str:
     return _convert(write, e("fmul contract", value, e.number(0.5)), e.dtype, dtype)
 
 
+def _logit(e: Expressions) -> Callable[..., str]:
+    def numbers(x: str) -> str:
+        half, rest = e.number(0.5), e("fsub", e.number(1), x)
+        far = e.of("log", e("fdiv", x, rest))
+        # Near 1/2 this is the logarithm of a number near 1, which loses digits.
+        middle = e("fsub", x, half)
+        near = e.of("log1p", e("fdiv", middle, e("fmul", half, rest)))
+        is_near = e("fcmp olt", e.intrinsic("fabs", middle), e.number(0.2))
+        return e.either(is_near, near, far)
+
+    return numbers
+
+
+def _entr(e: Expressions) -> Callable[..., str]:
+    def numbers(x: str) -> str:
+        zero = e.number(0)
+        logarithm = e.of("log", e.either(e("fcmp ogt", x, zero), x, e.number(1)))
+        inside = e("fneg", e("fmul", x, logarithm))
+        inside = e.either(e("fcmp oeq", x, zero), zero, inside)
+        return e.either(e("fcmp olt", x, zero), e.number(-math.inf), inside)
+
+    return numbers
+
+
+def _sinc(e: Expressions) -> Callable[..., str]:
+    def numbers(x: str) -> str:
+        small = e.either(e("fcmp oeq", x, e.number(0)), e.number(1e-20), x)
+        angle = e("fmul", e.number(math.pi), small)
+        return e("fdiv", e.of("sin", angle), angle)
+
+    return numbers
+
+
 def _scaled(factor: float) -> Callable[[Expressions], Callable[..., str]]:
     def make(e: Expressions) -> Callable[..., str]:
         return lambda x: e("fmul contract", x, e.number(factor))
@@ -640,6 +673,10 @@ REAL: dict[str, Numbers] = {
     "xlogy": _composed(_times_log("log")),
     "xlog1py": _composed(_times_log("log1p")),
     "ndtr": _ndtr,
+    "logit": _composed(_logit),
+    "entr": _composed(_entr),
+    "sinc": _composed(_sinc),
+    "imag": lambda write, dtype, given: literal(0, dtype),
     "deg2rad": _composed(_scaled(math.pi / 180)),
     "rad2deg": _composed(_scaled(180 / math.pi)),
     **{name: _function(name) for name in FUNCTIONS if name != "pow"},
