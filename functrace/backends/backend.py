@@ -55,11 +55,14 @@ class Executable(NamedTuple):
         source: What runs, as text that a person can read.
         checking: What makes functions that do the same, if it costs them nothing to see whether
             arguments fit.
+        texts: Makes other texts of it, by their names: ``"llvm"``, ``"assembly"``, and
+            ``"explanation"``, of what is computed by what, and why.
     """
 
     run: Callable[..., tuple[Any, ...]]
     source: str
     checking: Checking | None = None
+    texts: Mapping[str, Callable[[], str]] = MappingProxyType({})
 
 
 Lowering = Callable[[Equation], Callable[..., Any] | None]

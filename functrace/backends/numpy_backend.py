@@ -34,7 +34,10 @@ class NumPyBackend(Backend):
             return _assuming(program, assuming, name, classes)
         # It does not hold the Program, which may be the given one: that must not hold itself.
         written = Written(simplify(program), donated, name, classes)
-        return Executable(written.run, written.source)
+        return Executable(written.run, written.source, texts=_TEXTS)
+
+
+_TEXTS = {"explanation": lambda: "NumPy runs all of it, one operation after the other.\n"}
 
 
 def _assuming(
@@ -76,4 +79,4 @@ def _assuming(
             careful = Written(simplify(program), frozenset(), name, classes).run
         return careful(*inputs)
 
-    return Executable(run, hopeful.source)
+    return Executable(run, hopeful.source, texts=_TEXTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from functrace.backends.backend import backend_named
@@ -48,6 +49,18 @@ class Jitted(Protocol[P, R_co]):
 
     def source(self, *args: Any, **kwargs: Any) -> str:
         """The text of what runs for such arguments."""
+        ...
+
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """What computes such a call: machine code or NumPy, and why, by operation and line."""
+        ...
+
+    def llvm(self, *args: Any, **kwargs: Any) -> str:
+        """The machine code for such arguments in LLVM's language, as it was optimized."""
+        ...
+
+    def assembly(self, *args: Any, **kwargs: Any) -> str:
+        """The machine code for such arguments in the processor's language."""
         ...
 
     def cost(self, *args: Any, **kwargs: Any) -> Cost:
@@ -198,7 +211,16 @@ def jit(
     lowered = boundary(lambda *args, **kwargs: lower(recordings, args, kwargs))
     function.lower = lowered
     function.source = boundary(lambda *args, **kwargs: lowered(*args, **kwargs).compile().source)
+    for name, kind in _TEXTS.items():
+        setattr(function, name, boundary(partial(_text, lowered, kind)))
     function.cost = boundary(lambda *args, **kwargs: lowered(*args, **kwargs).compile().cost())
     function.cache_info = recordings.info
     function.clear_cache = recordings.clear
     return function
+
+
+_TEXTS = {"explain": "explanation", "llvm": "llvm", "assembly": "assembly"}
+
+
+def _text(lowered: Callable[..., Lowered[Any]], kind: str, *args: Any, **kwargs: Any) -> str:
+    return lowered(*args, **kwargs).compile().text(kind)

@@ -139,6 +139,20 @@ class Compiled(Generic[R_co]):
         """What the Program that runs costs."""
         return Cost(self.program)
 
+    def text(self, kind: str) -> str:
+        """Another text of what runs: ``"llvm"``, ``"assembly"``, or ``"explanation"``.
+
+        Raises:
+            ArgumentError: The backend makes no such text.
+        """
+        make = self._entry.executable.texts.get(kind)
+        if make is None:
+            raise ArgumentError(
+                f"The backend {self._entry.key.backend!r} makes no text of the kind {kind!r}.",
+                advice='Compile to machine code by jit(f, backend="native").',
+            )
+        return make()
+
     def __call__(self, *args: Any, **kwargs: Any) -> R_co:
         """Call the function, without its static arguments.
 

@@ -12,6 +12,7 @@ from functrace.backends.native.kernels import (
     Compiled,
     executable,
     native,
+    texts_of,
     why_not,
     why_not_equation,
 )
@@ -40,8 +41,11 @@ class NativeBackend(Backend):
             whole = executable(simple, name, classes)
             if whole is not None:
                 return whole
-        written = Written(simplify(in_parts(simple)), donated, name, classes)
-        return Executable(written.run, written.source)
+        parted = in_parts(simple)
+        written = Written(simplify(parted), donated, name, classes)
+        kernels = [e.params["kernel"] for e in parted.equations if e.primitive is native]
+        others = [(e, _why(e)) for e in parted.equations if e.primitive is not native]
+        return Executable(written.run, written.source, texts=texts_of(kernels, others))
 
 
 def in_parts(program: Program) -> Program:
@@ -49,6 +53,11 @@ def in_parts(program: Program) -> Program:
     parts = clusters(program, lambda equation: why_not_equation(equation) is None)
     equations = [_call(part) if isinstance(part, Cluster) else part for part in parts]
     return Program(program.inputs, equations, program.outputs)
+
+
+def _why(equation: Equation) -> str:
+    """Why NumPy runs an operation."""
+    return why_not_equation(equation) or "so few operations are not worth a call of machine code"
 
 
 def _call(part: Cluster) -> Equation:

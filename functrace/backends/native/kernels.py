@@ -121,6 +121,7 @@ class Compiled:
     Attributes:
         program: The Program.
         text: In LLVM's language.
+        size: The bytes of memory that a call is lent.
     """
 
     def __init__(self, program: Program, name: str, classes: Mapping[int, bool]) -> None:
@@ -136,10 +137,11 @@ class Compiled:
         self._kernel = Kernel(program, KERNEL, ALONE)
         self._classes = classes
         self.text = self._kernel.text
+        self.size = self._kernel.size
 
     @cached_property
-    def function(self) -> MachineFunction:
-        """The machine function."""
+    def module(self) -> Module:
+        """The machine code."""
         kernel = self._kernel
         text = f"{definitions(kernel.functions)}\n{kernel.text}"
         addresses = {name: x.ctypes.data for name, x in kernel.constants.items()}
@@ -147,7 +149,12 @@ class Compiled:
         if kernel.polls:
             text += poll_text()
             addresses["runtime"] = ctypes.addressof(runtime())
-        module = Module(text, addresses)
+        return Module(text, addresses)
+
+    @cached_property
+    def function(self) -> MachineFunction:
+        """The machine function."""
+        kernel, module = self._kernel, self.module
         outputs = [
             Output(atom.type, self._classes.get(number, False))
             for number, atom in enumerate(self.program.outputs)
@@ -236,6 +243,36 @@ def executable(program: Program, name: str, classes: Mapping[int, bool]) -> Exec
         if atom in program.inputs or not (atom.type.shape or atom.type.weak or number in classes):
             return None
     made = Compiled(program, name, classes)
-    return Executable(
-        made.run, f"def {name}({len(program.inputs)} inputs):\n{made}\n", made.function
-    )
+    source = f"def {name}({len(program.inputs)} inputs):\n{made}\n"
+    return Executable(made.run, source, made.function, texts_of([made], []))
+
+
+def texts_of(
+    kernels: Sequence[Compiled], others: Sequence[tuple[Equation, str]]
+) -> Mapping[str, Callable[[], str]]:
+    """The texts of machine code.
+
+    Args:
+        kernels: The parts of a Program that it computes.
+        others: The operations that NumPy runs, and why.
+    """
+
+    def explanation() -> str:
+        lines: list[str] = []
+        for kernel in kernels:
+            program = kernel.program
+            lines.append(
+                f"machine code, {len(program.equations)} equations, {program.operations:,} "
+                f"operations on numbers, {kernel.size:,} bytes of memory for arrays in between:"
+            )
+            lines += [f"  {line}" for line in str(kernel).split("\n")]
+        for equation, why in others:
+            where = f"  # {equation.source.short}" if equation.source else ""
+            lines.append(f"NumPy: {equation.primitive.name}, as {why}{where}")
+        return "\n".join(lines) + "\n"
+
+    return {
+        "explanation": explanation,
+        "llvm": lambda: "\n".join(kernel.module.llvm_text for kernel in kernels),
+        "assembly": lambda: "\n".join(kernel.module.assembly for kernel in kernels),
+    }

@@ -84,3 +84,23 @@ def test_the_backend_is_asked_for_by_name():
     assert "native" not in repr(ft.config)
     with ft.config.using(backend="native"):
         assert ft.config.backend == "native"
+
+
+def test_what_computes_what_is_told():
+    def f(a, x):
+        y = np.tanh(a @ x) * np.exp(-x) + x
+        return np.linalg.eigvalsh(a) * y * y + np.sin(y)
+
+    a, x = np.eye(3), np.ones(3)
+    told = ft.jit(f, backend="native").explain(a, x)
+    assert "machine code, " in told
+    assert "NumPy: eigh" in told
+    assert "there is no machine code for eigh" in told
+    assert "test_backend.py" in told
+    whole = ft.jit(lambda x: np.sin(x) * x, backend="native")
+    assert "NumPy" not in whole.explain(x)
+    assert "@kernel(" in whole.llvm(x)
+    assert "kernel" in whole.assembly(x)
+    assert "NumPy runs all" in ft.jit(np.sin, backend="numpy").explain(x)
+    with pytest.raises(ft.ArgumentError, match="makes no text"):
+        ft.jit(np.sin, backend="numpy").llvm(x)
