@@ -5,6 +5,7 @@ import pytest
 
 import functrace as ft
 import functrace.numpy as fnp
+from functrace.errors import ArgumentError
 from tests.backends.native.functions import FUNCTIONS, WHOLE
 
 pytest.importorskip("llvmlite")
@@ -102,5 +103,5 @@ def test_what_computes_what_is_told():
     assert "@kernel(" in whole.llvm(x)
     assert "kernel" in whole.assembly(x)
     assert "NumPy runs all" in ft.jit(np.sin, backend="numpy").explain(x)
-    with pytest.raises(ft.ArgumentError, match="makes no text"):
+    with pytest.raises(ArgumentError, match="makes no text"):
         ft.jit(np.sin, backend="numpy").llvm(x)
