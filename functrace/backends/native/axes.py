@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.native.elements import Elements, copy
+from functrace.backends.native.elements import Elements, Fold, copy
 from functrace.backends.native.elementwise import (
     BOOLEAN,
     BOOLEANS,
@@ -53,7 +53,6 @@ class Sweep:
         reads: What each step reads, of one shape.
         writes: What each step writes, of this shape.
         carries: The dtypes of what a step hands on.
-        results: Where what the last step hands on goes, without the axis.
         reverse: Whether from the last element to the first.
     """
 
@@ -67,7 +66,6 @@ class Sweep:
         first: First,
         following: Following,
         *,
-        results: Sequence[View] = (),
         reverse: bool = False,
     ) -> None:
         self._emission = emission
@@ -77,7 +75,6 @@ class Sweep:
         self._writes = writes
         self._carries = carries
         self._first, self._following = first, following
-        self._results = results
         shape = reads[0].shape
         self._length = shape[axis]
         self._reverse = reverse
@@ -134,14 +131,12 @@ class Sweep:
                     cell.set(value)
 
             self._steps(later)
-            for n, (view, cell) in enumerate(zip(self._results, cells, strict=False)):
-                store(write, view, cell.get(), places[len(both) + n])
             return (), ()
 
         outer = [
             view._replace(shape=self._lanes, strides=_without(view.strides, axis)) for view in both
         ]
-        Elements(write, self._lanes, [], [], [], one, [*outer, *self._results])
+        Elements(write, self._lanes, [], [], [], one, outer)
 
     def _side_by_side(self) -> None:
         emission, write, axis = self._emission, self._write, self._axis
@@ -174,8 +169,6 @@ class Sweep:
                 len(held),
             )
         )
-        for view, own in zip(self._results, held, strict=False):
-            copy(write, own, view)
         for view in held:
             assert view.slot is not None
             emission.take.give_back(view.slot)
@@ -386,37 +379,43 @@ def _argument_of_extreme(emission: Emission, equation: Equation) -> None:
         source = source._replace(shape=(x.type.size,), strides=(1,))
     axis = 0 if axes is None else axes[0] % len(source.shape)
     target = emission.place(output) if output.type.shape else emission.cell(output)
-    lanes = _without(source.shape, axis)
-    result = target._replace(shape=lanes, strides=strides_of(lanes))
-    is_largest = equation.primitive.name == "argmax"
+    name = "max" if equation.primitive.name == "argmax" else "min"
+    shape, dtype = source.shape, source.dtype
+    lanes = _without(shape, axis)
+    extremes = emission.take.take(lanes, dtype)
+    e = Expressions(write, dtype)
+    along = [0] * len(shape)
+    along[axis] = 1
+    counting = source._replace(strides=tuple(along))
 
-    def first(numbers: Numbers, place: str) -> tuple[Numbers, Numbers]:
-        return (), [place, numbers[0]]
+    def beside(view: View) -> View:
+        """What there is for each lane, with the axis."""
+        steps = strides_of(lanes)
+        strides = (*steps[:axis], 0, *steps[axis:])
+        return view._replace(shape=(*shape[:axis], 1, *shape[axis + 1 :]), strides=strides)
 
-    def following(numbers: Numbers, last: Numbers, place: str) -> tuple[Numbers, Numbers]:
-        e = Expressions(write, source.dtype)
-        before, best = last
-        ahead = _ahead(write, source.dtype, numbers[0], best, is_largest)
-        index = write.let(f"select i1 {ahead}, i64 {place}, i64 {before}")
-        return (), [index, e.either(ahead, numbers[0], best)]
+    def place(numbers: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        x, extreme = numbers
+        if dtype.kind == "f":
+            is_nan = write.let(f"fcmp uno {e.kind} {x}, {x}")
+            wins = e.any(is_nan, write.let(f"fcmp oeq {e.kind} {x}, {extreme}"))
+        else:
+            wins = write.let(f"icmp eq {e.kind} {x}, {extreme}")
+        return (), [write.let(f"select i1 {wins}, i64 {places[0]}, i64 {shape[axis]}")]
 
-    Sweep(emission, axis, [source], [], [INDEX, source.dtype], first, following, results=[result])
+    reduced = frozenset({axis})
+    fold = Fold(name, dtype, beside(extremes), reduced)
+    Elements(write, shape, [source], [], [fold], lambda x, _: ((), x))
+    fold = Fold("min", INDEX, beside(target), reduced)
+    reads = [source, beside(extremes).stretched(shape)]
+    Elements(write, shape, reads, [], [fold], place, [counting])
+    assert extremes.slot is not None
+    emission.take.give_back(extremes.slot)
     if apart is not None:
         assert apart.slot is not None
         emission.take.give_back(apart.slot)
     if not output.type.shape:
         emission.values[output] = load(write, target)
-
-
-def _ahead(write: Writer, dtype: DType, x: str, best: str, is_largest: bool) -> str:
-    """Whether an element is the extreme rather than the best one before; nan is."""
-    e = Expressions(write, dtype)
-    if dtype.kind == "f":
-        is_nan = write.let(f"fcmp ord {e.kind} {best}, {best}")
-        word = "ugt" if is_largest else "ult"
-        return e.both(is_nan, write.let(f"fcmp {word} {e.kind} {x}, {best}"))
-    sign = "s" if dtype.kind == "i" else "u"
-    return write.let(f"icmp {sign}{'gt' if is_largest else 'lt'} {e.kind} {x}, {best}")
 
 
 # Orders
