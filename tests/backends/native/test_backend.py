@@ -105,3 +105,12 @@ def test_what_computes_what_is_told():
     assert "NumPy runs all" in ft.jit(np.sin, backend="numpy").explain(x)
     with pytest.raises(ArgumentError, match="makes no text"):
         ft.jit(np.sin, backend="numpy").llvm(x)
+
+
+def test_what_llvm_spoils_is_compiled_without_vectors_of_straight_lines():
+    def loss(c, xs):
+        last, rows = ft.scan(lambda c, x: (np.sin(c) * x + c, c * x), c, xs, reverse=True)
+        return np.sum(np.sin(last)) + np.sum(np.sin(rows))
+
+    xs = np.array([[0.3, -0.4], [0.5, 0.6], [-0.7, 0.8]])
+    assert_same(*both(ft.grad(loss, argnums=(0, 1)), np.array([0.4, 1.1]), xs))
