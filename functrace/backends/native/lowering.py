@@ -203,8 +203,8 @@ class Emission:
         self.owned = owned
         self._targets = targets
         self.values: dict[Atom, Value] = dict(zip(program.inputs, inputs, strict=True))
-        self.roots = _roots(program)
-        self.last = _last_uses(program, block, self.roots)
+        self.sources = _sources(program)
+        self.last = _last_uses(program, block, self.sources)
         self.aims: dict[Variable, View] = {}
         for atom, target in zip(program.outputs, targets, strict=True):
             if isinstance(atom, Variable) and target is not None and atom.type.shape:
@@ -642,13 +642,17 @@ class Trips:
         """Put the next carries where the last ones were, all at once."""
         kernel = self.kernel
         moved: list[tuple[Value, View]] = []
+        others = {carry.tag for carry in carries}
+        read = {value.slot for value in values if isinstance(value, View)}
+        copies: list[Slot] = []
         for value, carry in zip(values, carries, strict=True):
             if isinstance(value, View) and value.pointer == carry.pointer and value.is_contiguous:
                 continue
             # What lies where another carry is going to be is copied first.
-            others = {c.tag for c in carries}
             if isinstance(value, View) and value.tag in others:
-                apart = kernel.places.take(value.shape, value.dtype)
+                apart = kernel.places.take(value.shape, value.dtype, unless=read)
+                assert apart.slot is not None
+                copies.append(apart.slot)
                 copy(kernel.write, value, apart)
                 moved.append((apart, carry))
             else:
@@ -658,6 +662,8 @@ class Trips:
                 store(kernel.write, carry, value)
             else:
                 copy(kernel.write, value, carry)
+        for slot in copies:
+            kernel.places.give_back(slot)
 
 
 def _apart_from(operations: int) -> float:
@@ -681,28 +687,26 @@ def _count(program: Program) -> int:
 # Which variables lie in the memory of which
 
 
-def _roots(program: Program) -> dict[Variable, Variable]:
-    """For each view the variable whose memory it shares."""
-    roots: dict[Variable, Variable] = {}
+def _sources(program: Program) -> dict[Variable, Variable]:
+    """For each view the variable of which it is one, which may be a view as well."""
+    sources: dict[Variable, Variable] = {}
     for equation in program.equations:
         source = equation.inputs[0] if equation.inputs else None
         if is_view(equation) and isinstance(source, Variable):
-            for variable in equation.outputs:
-                roots[variable] = roots.get(source, source)
-    return roots
+            sources.update(dict.fromkeys(equation.outputs, source))
+    return sources
 
 
 def _last_uses(
-    program: Program, block: Block, roots: Mapping[Variable, Variable]
+    program: Program, block: Block, sources: Mapping[Variable, Variable]
 ) -> dict[Variable, int]:
-    """For each variable the number of the last step that reads its memory."""
+    """For each variable the number of the last step that reads it, or a view of it."""
     last: dict[Variable, int] = {}
 
-    def use(atom: Atom, number: int) -> None:
-        if isinstance(atom, Variable):
+    def use(atom: Atom | None, number: int) -> None:
+        while isinstance(atom, Variable):
             last[atom] = max(last.get(atom, -1), number)
-            root = roots.get(atom, atom)
-            last[root] = max(last.get(root, -1), number)
+            atom = sources.get(atom)
 
     for number, step in enumerate(block.steps):
         equations = list(step.views)

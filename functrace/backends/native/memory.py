@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,20 +109,30 @@ class Places:
         self._free: list[Slot] = []
         self.size = 0
 
-    def take(self, shape: Shape, dtype: np.dtype[Any]) -> View:
-        """Memory for an array."""
+    def take(
+        self, shape: Shape, dtype: np.dtype[Any], unless: AbstractSet[Slot | None] = frozenset()
+    ) -> View:
+        """Memory for an array.
+
+        Args:
+            shape: Its shape.
+            dtype: Of its elements.
+            unless: Memory that was given back, but will still be read.
+        """
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        slot = self._slot(max(size, 1), memory_type(dtype), dtype.itemsize)
+        slot = self._slot(max(size, 1), memory_type(dtype), dtype.itemsize, unless)
         return View(slot.pointer, slot.tag, shape, strides_of(shape), dtype, slot)
 
-    def _slot(self, size: int, type: str, itemsize: int) -> Slot:
+    def _slot(
+        self, size: int, type: str, itemsize: int, unless: AbstractSet[Slot | None]
+    ) -> Slot:
         if size <= ON_STACK and self._on_stack + size <= STACK:
             self._on_stack += size
             pointer = self._write.stack(
                 type, -(-size // itemsize), align=min(LINE, max(16, itemsize))
             )
             return Slot(pointer, self._write.tag(), size, is_lent=False)
-        fitting = [slot for slot in self._free if size <= slot.size <= 2 * size]
+        fitting = [s for s in self._free if size <= s.size <= 2 * size and s not in unless]
         if fitting:
             slot = min(fitting, key=lambda slot: slot.size)
             self._free.remove(slot)

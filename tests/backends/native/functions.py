@@ -50,6 +50,13 @@ def swapped(x, y):
     return ft.fori_loop(0, 5, lambda i, c: (c[1], c[0] + 0.1 * c[1]), (x, y))
 
 
+def views_of_copies(x):
+    y = np.cos(x)
+    rows = np.sin(y).T.reshape(20, 12)[:, ::-1]
+    z = np.tanh(np.cos(y.T + 1.0) * y.T)
+    return np.sum(z, 0) + np.sum(rows * y, 1)
+
+
 def newton(a):
     return ft.while_loop(
         lambda c: np.any(np.abs(c[0] * c[0] - a) > 1e-10),
@@ -122,6 +129,8 @@ FUNCTIONS: dict[str, Any] = {
     "runge kutta": (runge_kutta, np.array([1.0, 0.5, 1.0, 0.3])),
     "heat": (heat, normal(8), 0.1),
     "backwards": (backwards, normal(4, 3)),
+    "swapped, in memory": (swapped, normal(200), normal(200)),
+    "views of copies": (views_of_copies, normal(20, 12)),
     "swapped": (swapped, normal(3), normal(3)),
     "newton": (newton, np.array([2.0, 3.0, 5.0])),
     "choice": (chosen, 1, normal(3)),

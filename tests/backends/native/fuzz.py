@@ -1,0 +1,248 @@
+"""Random programs through machine code, NumPy's source and plain evaluation, which must agree.
+
+``python -m tests.backends.native.fuzz N`` runs N of them; `--seed` says where to begin. What fails
+is made shorter and printed, so that it can be run by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import functrace as ft
+from functrace.backends.native import elements, lowering, memory
+from tests.backends.native.drawing import Drawn, draw, shrunk
+
+
+class DifferenceError(AssertionError):
+    """What machine code makes is not what NumPy makes."""
+
+
+@contextmanager
+def small_limits(seed: int) -> Generator[None]:
+    """For every other seed, what is done with large arrays is done with small ones as well."""
+    if seed % 2 == 0:
+        yield
+        return
+    with (
+        mock.patch.object(memory, "ON_STACK", 16),
+        mock.patch.object(lowering, "EMBEDDED", 16),
+        mock.patch.object(elements, "MANY", 4),
+    ):
+        yield
+
+
+def result(f: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """What a function returns or raises; warnings are not of interest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return f(*args)
+        except Exception as error:  # noqa: BLE001  (it is the result)
+            return error
+
+
+def copies(args: Sequence[Any]) -> tuple[Any, ...]:
+    """Arguments of their own."""
+    return tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in args)
+
+
+def loss(f: Callable[..., Any], real: Sequence[int]) -> Callable[..., Any]:
+    """A number that depends on all real outputs."""
+
+    def total(*args: Any) -> Any:
+        outputs = [np.asarray(y) if not hasattr(y, "dtype") else y for y in f(*args)]
+        found = [np.sum(np.sin(y * 0.7)) for y in outputs if y.dtype.kind == "f"]
+        return sum(found) + sum(0.01 * np.sum(args[n]) for n in real)
+
+    return ft.value_and_grad(total, argnums=tuple(real))
+
+
+# How values are compared
+
+
+def compare(found: Any, expected: Any, unit: float, spread: Sequence[Any] = ()) -> None:
+    """Compare two results.
+
+    Args:
+        found: One result.
+        expected: What it should be, but for rounding.
+        unit: The largest relative error of one rounding.
+        spread: What else it would be if the arguments were others by a few roundings.
+
+    Raises:
+        DifferenceError: They differ in structure, class, dtype, shape or value.
+    """
+    if isinstance(expected, Exception) or isinstance(found, Exception):
+        if type(found) is not type(expected):
+            raise DifferenceError(f"{found!r} is not {expected!r}")
+        return
+    one, other = ft.tree.leaves(found), ft.tree.leaves(expected)
+    if len(one) != len(other):
+        raise DifferenceError(f"{len(one)} outputs and not {len(other)}")
+    around = [ft.tree.leaves(x) for x in spread if not isinstance(x, Exception)]
+    for number, (x, y) in enumerate(zip(one, other, strict=True)):
+        if type(x) is not type(y):
+            raise DifferenceError(f"output {number} is of {type(x)} and not {type(y)}")
+        a, b = np.asarray(x), np.asarray(y)
+        if a.dtype != b.dtype or a.shape != b.shape:
+            raise DifferenceError(
+                f"output {number} is {a.dtype}{a.shape} and not {b.dtype}{b.shape}"
+            )
+        if not agree(a, b, unit, [np.asarray(z[number]) for z in around if len(z) == len(other)]):
+            raise DifferenceError(f"output {number} {difference(a, b)}")
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> str:
+    """What differs most, in words."""
+    apart = np.abs(a.astype(float) - b.astype(float))
+    where = np.unravel_index(int(np.argmax(np.nan_to_num(apart, nan=np.inf))), apart.shape)
+    at = tuple(map(int, where))
+    return f"of {a.dtype}{a.shape} is {a[at]!r} and not {b[at]!r} at {at}, by {apart[at]:.3g}"
+
+
+def agree(a: np.ndarray, b: np.ndarray, unit: float, around: Sequence[np.ndarray]) -> bool:
+    """Whether two arrays are equal, but for rounding."""
+    if a.dtype.kind != "f":
+        same = a == b
+        for z in around:
+            same |= b != z
+        return bool(np.all(same))
+    unit = max(unit, float(np.finfo(a.dtype).eps))
+    with np.errstate(all="ignore"):
+        scale = np.max(np.abs(b), initial=1.0, where=np.isfinite(b))
+        bound = 200 * unit * max(1.0, float(scale)) + np.zeros(b.shape)
+        same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= bound)
+        for z in around:
+            if z.shape == b.shape:
+                moved = np.abs(z.astype(float) - b)
+                same |= np.abs(a.astype(float) - b) <= 300 * moved
+                same |= np.isnan(moved) | np.isinf(moved)
+    return bool(np.all(same))
+
+
+def nearby(args: Sequence[Any], unit: float) -> list[tuple[Any, ...]]:
+    """The arguments, moved by a few roundings."""
+    rng = np.random.default_rng(1)
+
+    def moved(x: Any) -> Any:
+        if np.asarray(x).dtype.kind != "f":
+            return x
+        noise = 4 * max(unit, np.finfo(x.dtype).eps) * (rng.random(np.shape(x)) - 0.5)
+        near = x * (1 + noise.astype(x.dtype))
+        return near if isinstance(x, np.ndarray) and np.shape(x) else type_as(near, x)
+
+    return [tuple(moved(x) for x in args) for _ in range(4)]
+
+
+def type_as(x: Any, example: Any) -> Any:
+    """A value without axes as an array or a scalar, as another one."""
+    return np.asarray(x) if isinstance(example, np.ndarray) else np.asarray(x)[()]
+
+
+def check(f: Callable[..., Any], args: Sequence[Any], unit: float = 0.0) -> None:
+    """Compare machine code, NumPy's source and plain evaluation of a function.
+
+    Args:
+        f: The function.
+        args: Its arguments.
+        unit: The largest relative error of a rounding within it.
+
+    Raises:
+        DifferenceError: They differ, or outputs share memory.
+    """
+    plain = result(f, copies(args))
+    by_numpy = result(ft.jit(f, backend="numpy"), copies(args))
+    native = ft.jit(f, backend="native")
+    given = copies(args)
+    found = result(native, given)
+    if isinstance(by_numpy, Exception) and not isinstance(found, Exception):
+        raise DifferenceError(f"{found!r} though NumPy raises {by_numpy!r}")
+    if by_numpy_fails := isinstance(by_numpy, Exception):
+        compare(found, by_numpy, unit)
+    for before, after in zip(args, given, strict=True):
+        if not np.array_equal(before, after, equal_nan=np.asarray(before).dtype.kind == "f"):
+            raise DifferenceError("an input was written")
+    if by_numpy_fails:
+        return
+    try:
+        compare(found, by_numpy, unit)
+        compare(found, plain, unit)
+    except DifferenceError:
+        spread = [result(f, near) for near in nearby(args, unit)]
+        compare(found, by_numpy, unit, spread)
+        if not isinstance(plain, Exception):
+            compare(found, plain, unit, spread)
+    outputs = [x for x in ft.tree.leaves(found) if isinstance(x, np.ndarray)]
+    for number, x in enumerate(outputs):
+        if any(np.shares_memory(x, y) for y in [*outputs[:number], *given]):
+            raise DifferenceError(f"output {number} shares its memory")
+    bits = [np.asarray(x).tobytes() for x in ft.tree.leaves(found)]
+    for x in outputs:
+        x[...] = 1
+    if bits != [np.asarray(x).tobytes() for x in ft.tree.leaves(result(native, given))]:
+        raise DifferenceError("the second call gives something else")
+
+
+def check_drawn(drawn: Drawn) -> None:
+    """Compare a function, and its gradient.
+
+    Raises:
+        DifferenceError: What was compiled differs.
+    """
+    f = drawn.function()
+    is_single = "float32" in str(drawn)
+    unit = float(np.finfo(np.float32).eps) if is_single else 0.0
+    with small_limits(drawn.seed):
+        check(f, drawn.args, unit)
+        real = [n for n, x in enumerate(drawn.args) if np.asarray(x).dtype.kind == "f"]
+        gradient = loss(f, real)
+        if not isinstance(result(gradient, copies(drawn.args)), Exception):
+            check(gradient, drawn.args, unit)
+
+
+def fault(drawn: Drawn) -> Exception | None:
+    """What is wrong with machine code of a function, if anything."""
+    try:
+        check_drawn(drawn)
+    except Exception as error:  # noqa: BLE001  (it is the result)
+        return error
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run programs, and print those that fail."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--as-drawn", action="store_true", help="do not make it shorter")
+    options = parser.parse_args(arguments)
+    failed, begin = 0, time.perf_counter()
+    for seed in range(options.seed, options.seed + options.count):
+        sys.stderr.write(f"{seed} ")
+        drawn = draw(seed)
+        error = fault(drawn)
+        if error is None:
+            continue
+        failed += 1
+        if not options.as_drawn:
+            kind = type(error)
+            drawn = shrunk(drawn, lambda shorter: type(fault(shorter)) is kind)
+            error = fault(drawn) or error
+        sys.stdout.write(f"\n{drawn}\n{type(error).__name__}: {error}\n")
+        sys.stdout.flush()
+    seconds = time.perf_counter() - begin
+    sys.stdout.write(f"\n{options.count} programs in {seconds:.0f} s, {failed} failed\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
