@@ -123,9 +123,7 @@ class Places:
         slot = self._slot(max(size, 1), memory_type(dtype), dtype.itemsize, unless)
         return View(slot.pointer, slot.tag, shape, strides_of(shape), dtype, slot)
 
-    def _slot(
-        self, size: int, type: str, itemsize: int, unless: AbstractSet[Slot | None]
-    ) -> Slot:
+    def _slot(self, size: int, type: str, itemsize: int, unless: AbstractSet[Slot | None]) -> Slot:
         if size <= ON_STACK and self._on_stack + size <= STACK:
             self._on_stack += size
             pointer = self._write.stack(

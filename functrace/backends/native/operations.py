@@ -283,7 +283,7 @@ def _contract(emission: Emission, equation: Equation) -> None:
             for value, atom in zip(given, equation.inputs, strict=True)
         ]
         e = Expressions(write, dtype)
-        product = e("fmul contract", str(factors[0]), str(factors[1]))
+        product = e.of("multiply", str(factors[0]), str(factors[1]))
         return ([], [product]) if summed else ([product], [])
 
     reads = [along(x, plan.first), along(y, plan.second)]

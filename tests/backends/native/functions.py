@@ -123,6 +123,12 @@ FUNCTIONS: dict[str, Any] = {
         normal(3, 4),
         normal(4, 5),
     ),
+    "whole products": (
+        lambda i, b, x: (i @ i.T, i[0] @ i[1], b @ b.T, (i @ i.T) @ x),
+        np.arange(100, 112, dtype=np.int8).reshape(3, 4),
+        normal(3, 4) > 0,
+        normal(3),
+    ),
     "outer": (lambda x, y: np.outer(x, y) + np.einsum("i,j->ij", x, y), normal(3), normal(4)),
     "batches": (lambda x, y: np.einsum("bij,bjk->bik", x, y), normal(2, 3, 4), normal(2, 4, 5)),
     "logsumexp": (lambda x: np.log(np.sum(np.exp(x), 0)), normal(4, 3)),
@@ -139,5 +145,5 @@ FUNCTIONS: dict[str, Any] = {
     "choices of numbers": (numbers_each, np.array([0, 2, 1, 1]), normal(4)),
 }
 
-WHOLE = {"integers", "wrap", "booleans"}
+WHOLE = {"whole products", "integers", "wrap", "booleans"}
 """Those that have no derivative."""

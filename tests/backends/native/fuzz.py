@@ -69,7 +69,14 @@ def loss(f: Callable[..., Any], real: Sequence[int]) -> Callable[..., Any]:
 # How values are compared
 
 
-def compare(found: Any, expected: Any, unit: float, spread: Sequence[Any] = ()) -> None:
+def compare(
+    found: Any,
+    expected: Any,
+    unit: float,
+    spread: Sequence[Any] = (),
+    *,
+    classes: bool = True,
+) -> None:
     """Compare two results.
 
     Args:
@@ -77,6 +84,7 @@ def compare(found: Any, expected: Any, unit: float, spread: Sequence[Any] = ()) 
         expected: What it should be, but for rounding.
         unit: The largest relative error of one rounding.
         spread: What else it would be if the arguments were others by a few roundings.
+        classes: Whether they must be of the same class, too.
 
     Raises:
         DifferenceError: They differ in structure, class, dtype, shape or value.
@@ -90,7 +98,7 @@ def compare(found: Any, expected: Any, unit: float, spread: Sequence[Any] = ()) 
         raise DifferenceError(f"{len(one)} outputs and not {len(other)}")
     around = [ft.tree.leaves(x) for x in spread if not isinstance(x, Exception)]
     for number, (x, y) in enumerate(zip(one, other, strict=True)):
-        if type(x) is not type(y):
+        if classes and type(x) is not type(y):
             raise DifferenceError(f"output {number} is of {type(x)} and not {type(y)}")
         a, b = np.asarray(x), np.asarray(y)
         if a.dtype != b.dtype or a.shape != b.shape:
@@ -175,12 +183,12 @@ def check(f: Callable[..., Any], args: Sequence[Any], unit: float = 0.0) -> None
         return
     try:
         compare(found, by_numpy, unit)
-        compare(found, plain, unit)
+        compare(found, plain, unit, classes=False)
     except DifferenceError:
         spread = [result(f, near) for near in nearby(args, unit)]
         compare(found, by_numpy, unit, spread)
         if not isinstance(plain, Exception):
-            compare(found, plain, unit, spread)
+            compare(found, plain, unit, spread, classes=False)
     outputs = [x for x in ft.tree.leaves(found) if isinstance(x, np.ndarray)]
     for number, x in enumerate(outputs):
         if any(np.shares_memory(x, y) for y in [*outputs[:number], *given]):
