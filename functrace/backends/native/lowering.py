@@ -123,6 +123,15 @@ class Kernel:
         after = write.let(f"or i32 {before}, {new}")
         write.line(f"store i32 {after}, ptr {self._failed}")
 
+    def leave_if_failed(self) -> None:
+        """Leave if something was true until now that NumPy does not take."""
+        write = self.write
+        if self._failed is not None:
+            failed = write.let(f"load i32, ptr {self._failed}")
+            with write.when(write.let(f"icmp ne i32 {failed}, 0")):
+                write.line(f"ret i32 {failed}")
+                write.begin(write.label())
+
     def poll(self) -> None:
         """Let Python handle signals; where that raises an error, leave."""
         write = self.write
@@ -597,6 +606,7 @@ class Trips:
             write.begin(inside)
             self._poll_sometimes(at_once)
             trip("0")
+            kernel.leave_if_failed()  # what was computed since may hold the condition for ever
             write.jump(head)
             write.begin(after)
         else:

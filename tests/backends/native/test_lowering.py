@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import functrace as ft
 from functrace.backends.native.decomposing import decompose
@@ -41,3 +42,13 @@ def test_mathematics_that_is_called_is_named():
         ("sin", "double"),
         ("exp", "double"),
     }
+
+
+def test_an_index_out_of_range_ends_a_loop():
+    def first_large(x):
+        return ft.while_loop(lambda i: x[i] < 5.0, lambda i: i + 1, np.int64(0))
+
+    fast = ft.jit(first_large, backend="native")
+    assert fast(np.array([1.0, 2.0, 9.0])) == 2
+    with pytest.raises(IndexError, match="index 3 is out of bounds"):
+        fast(np.array([1.0, 2.0, 3.0]))
