@@ -27,6 +27,12 @@ def test_functions_are_called_by_their_addresses_and_read_memory_outside():
     assert module.assembly
 
 
+def test_memory_outside_that_nothing_reads_is_left_out():
+    text = TEXT.replace("fadd double %x, 1.0", "fadd double 1.0, 1.0")
+    module = Module(text, {"x": ctypes.addressof(ctypes.c_double(2.5))})
+    assert ctypes.CFUNCTYPE(ctypes.c_double)(module.address("f"))() == 2.0
+
+
 def test_a_text_that_is_none_is_an_error():
     with pytest.raises(RuntimeError):
         Module("define nothing")
