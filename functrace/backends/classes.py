@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from functrace.ir.program import Atom, Equation, Program
 from functrace.ir.structure import structure_of
+from functrace.primitives.indexing import gather
 
 
 def classes_of_outputs(program: Program) -> dict[int, bool]:
@@ -59,6 +60,8 @@ def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
     primitive = equation.primitive
     if primitive.makes_arrays:
         return True
+    if primitive is gather:
+        return Ellipsis in equation.params["index"]
     if primitive.makes_scalars:
         return False
     if primitive.multiple_outputs or not (primitive.makes_views or primitive.keeps_arrays):

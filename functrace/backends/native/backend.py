@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from functrace.backends.backend import Backend, Executable, register
@@ -41,16 +42,34 @@ class NativeBackend(Backend):
             whole = executable(simple, name, classes)
             if whole is not None:
                 return whole
-        parted = in_parts(simple)
+        parted = in_parts(simple, classes)
         written = Written(simplify(parted), donated, name, classes)
         kernels = [e.params["kernel"] for e in parted.equations if e.primitive is native]
         others = [(e, _why(e)) for e in parted.equations if e.primitive is not native]
         return Executable(written.run, written.source, texts=texts_of(kernels, others))
 
 
-def in_parts(program: Program) -> Program:
-    """A Program in which parts are operations that machine code does."""
-    parts = clusters(program, lambda equation: why_not_equation(equation) is None)
+def in_parts(program: Program, classes: Mapping[int, bool]) -> Program:
+    """A Program in which parts are operations that machine code does.
+
+    Args:
+        program: The Program.
+        classes: Which outputs without axes are arrays, and which are not. Others are left to NumPy,
+            which makes them of the class of an input.
+    """
+    unsure = {
+        atom
+        for number, atom in enumerate(program.outputs)
+        if not (atom.type.shape or atom.type.weak or number in classes)
+    }
+    for equation in reversed(program.equations) if unsure else ():
+        if not unsure.isdisjoint(equation.outputs):
+            unsure.update(atom for atom in equation.inputs if not atom.type.shape)
+
+    def is_native(equation: Equation) -> bool:
+        return why_not_equation(equation) is None and unsure.isdisjoint(equation.outputs)
+
+    parts = clusters(program, is_native)
     equations = [_call(part) if isinstance(part, Cluster) else part for part in parts]
     return Program(program.inputs, equations, program.outputs)
 

@@ -114,3 +114,27 @@ def test_what_llvm_spoils_is_compiled_without_vectors_of_straight_lines():
 
     xs = np.array([[0.3, -0.4], [0.5, 0.6], [-0.7, 0.8]])
     assert_same(*both(ft.grad(loss, argnums=(0, 1)), np.array([0.4, 1.1]), xs))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, i: x[i],
+        lambda x, i: x[..., i],
+        lambda x, i: x[0].astype(np.float32),
+        lambda x, i: ft.lax.dynamic_slice(x, (i,), (1,))[..., 0],
+        lambda x, i: i.astype(np.float32),
+        lambda x, i: i.copy(),
+        lambda x, i: np.where(x > 0, x, -x)[2],
+        lambda x, i: np.max(x),
+        lambda x, i: ft.cond(i > 1, lambda: x[..., 0], lambda: x[..., 1]),
+    ],
+)
+@pytest.mark.parametrize("i", [np.int64(1), np.array(1)])
+def test_numbers_are_of_numpys_classes_beside_what_numpy_does(f, i):
+    def both_ways(x, i):
+        y = np.sort(x)
+        return f(x, i), f(y * y + np.sin(y) * y, i + 0), y
+
+    assert_same(*both(both_ways, np.array([0.4, -1.0, 2.0, 3.0]), i))
+    assert_same(*both(f, np.array([0.4, -1.0, 2.0, 3.0]), i))
