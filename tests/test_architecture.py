@@ -118,7 +118,6 @@ TESTS = Path(__file__).parent
 
 OF_SEVERAL = {
     "backends/native/test_fuzz": "random programs through machine code, NumPy and evaluation",
-    "backends/native/test_interruption": "signals and threads during long loops",
     "backends/test_freshness": "memory in other hands, which no file of the backend writes",
     "backends/test_single_numbers": "the numbers that generated source holds as Python's",
     "numpy/test_array_api": "traced values in libraries that are written for any arrays",

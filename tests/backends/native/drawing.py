@@ -454,7 +454,7 @@ def _while(d: _Drawing) -> bool:
     condition = f"lambda c: c[0] < {trips}"
     if examples[0].dtype.kind == "f" and examples[0].size and d.rng.random() < 0.5:
         condition = f"lambda c: (c[0] < {trips}) & (np.max(np.abs(c[1])) > 0.2137)"
-    call = f"ft.while_loop({condition}, FUNCTION, {_tuple(['0', *begin])})"
+    call = f"ft.while_loop({condition}, FUNCTION, {_tuple([d.pick(['0', 'np.int64(0)']), *begin])})"
     targets = f"{d.new()}, {_targets(d, len(begin))}"
     return d.structure("c", inner, f"return {again}", f"{targets} = {call}")
 
@@ -543,8 +543,10 @@ def draw(seed: int) -> Drawn:
         drawing.statement()
     scope = drawing.scope
     candidates = of_numpy(scope)
+    text = "\n".join(line for statement in scope.statements for line in statement.lines())
+    unread = [name for name in candidates if len(re.findall(rf"\b{name}\b", text)) == 1]
     late = candidates[-8:]
-    outputs = [drawing.pick(late) for _ in range(int(drawing.rng.integers(1, 5)))]
+    outputs = unread[-6:] + [drawing.pick(late) for _ in range(int(drawing.rng.integers(1, 3)))]
     if drawing.rng.random() < 0.1:
         outputs.append(f"{drawing.pick(late)}.T")
     return Drawn(seed, args, tuple(scope.statements), tuple(outputs))
