@@ -26,11 +26,18 @@ def _checked(self, outputs):
 ProgramRecording.program = _checked
 
 
-def pytest_collection_modifyitems(items):
-    """Slow tests do not count where pytest-cov measures what the tests reach."""
+def pytest_collection_modifyitems(config, items):
+    """Slow tests do not count where pytest-cov measures what the tests reach.
+
+    Tests of what only one backend does are left out where another one is chosen for all.
+    """
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
+    if config.getoption("--backend") != "numpy":
+        about_numpy = [item for item in items if item.get_closest_marker("numpy_backend")]
+        items[:] = [item for item in items if item not in about_numpy]
+        config.hook.pytest_deselected(items=about_numpy)
 
 
 _TABLES = (tables.UFUNCS, tables.NAMED_UFUNCS, tables.FUNCTIONS)
@@ -59,7 +66,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Choose the backend for all tests; those that show another one's source are about that."""
+    """Choose the backend for all tests."""
     name = config.getoption("--backend")
     if name != "numpy":
         functrace.config.backend = name

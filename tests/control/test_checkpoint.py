@@ -173,6 +173,7 @@ def test_what_is_no_number_of_trips_is_refused():
         ft.grad(lambda x: scanned(x, 0))(1.0)
 
 
+@pytest.mark.numpy_backend
 def test_memory_of_a_scan_that_keeps_few_carries():
     def loss(checkpoint):
         def f(x):

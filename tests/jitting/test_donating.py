@@ -208,6 +208,7 @@ def test_the_leaves_that_are_handed_on():
     assert seen[1][1] is not a
 
 
+@pytest.mark.numpy_backend
 def test_the_real_executables_reuse_memory():
     f = ft.jit(lambda p, g: {name: p[name] - 0.1 * g[name] for name in p}, donate_argnums=0)
     p, g = {"W": np.ones((300, 200)), "b": np.zeros(2000)}, {"W": 1.0, "b": np.ones(2000)}

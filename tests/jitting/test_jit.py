@@ -343,6 +343,7 @@ def test_a_function_goes_with_its_last_reference(make, no_collector):
     assert [x() is None for x in watched] == [True, True, True]
 
 
+@pytest.mark.numpy_backend
 def test_what_was_compiled_goes_with_the_function(no_collector):
     in_another_file = eval(compile("lambda x: np.cos(x)", "another.py", "eval"), {"np": np})
     fast = ft.jit(lambda x: np.sin(in_another_file(x)) + 1)  # else the lines would be the user's
