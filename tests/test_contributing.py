@@ -80,7 +80,7 @@ def test_the_command(command):
     if program.startswith("python"):
         assert arguments[0] == "-m"
         program, *arguments = arguments[1:]
-    if program.startswith("benchmarks."):
+    if program.startswith(("benchmarks.", "tests.")):
         assert (ROOT / f"{program.replace('.', '/')}.py").is_file()
     elif program not in PART_OF_PYTHON:
         assert program in packages("dev") | packages("test")
