@@ -17,6 +17,7 @@ import numpy as np
 
 import functrace as ft
 import functrace.numpy as fnp
+import functrace.scipy.special
 
 LARGEST = 1e4
 """Numbers stay smaller than this, so that few digits are lost."""
@@ -112,7 +113,7 @@ np.logical_and({b}, {i} > 0)|np.logical_not({b})|np.isfinite({f})|np.isnan({f})
 {i} <= {f} + 0.371|{f}.astype(np.float32)|{f}.astype(np.float64)|{i}.astype(np.int32)
 {b}.astype(np.int64)|{i}.astype(np.int8)|{i}.astype(np.uint8)|{i}.astype(np.float32)
 {b} * {f}|{f} * {b}.astype(float)|np.floor({f} + 0.37).astype(np.int64)|{i}.astype(bool)
-{i}.astype(np.int64)|fnp.relu({f} - 0.21)|{v}.copy()|fnp.array({v})|np.zeros_like({f})
+{i}.astype(np.int64)|ft.nn.relu({f} - 0.21)|{v}.copy()|fnp.array({v})|np.zeros_like({f})
 np.ones_like({i})|np.full_like({f}, 0.7)
 """
 
@@ -159,13 +160,13 @@ np.einsum('ijk,kl->lij', {f}, {f})|np.tensordot({f}, {f}, 2)|np.kron({f}, {f})
 """
 
 IN_PLACE = """
-{w}[{n1}] = {f}|{w}[{n1}] += {f}|{w}[0] = {f}|{w}[-1] += {f}|{w}[1:] = {f}|{w}[1:] += {f}
-{w}[1:-1] = {w}[2:] + {w}[:-2]|{w}[::2] *= 0.5|{w}[:, 0] = {f}|{w}[..., -1] += {f}
-{w}[::-1] = {w} * 0.5|{w}[{i1}] = {f}|{w}[{i1}] += {f}|{w}[:, {n1}] = 0.7
-{w}[{n1}, 1:] = {f}|{w} += {f}|{w} *= {f}|{w}[{n1}, {n1}] += {f}|{w}[[0, 1]] = {f}
-{w}[{b}] = 0.3|{w}[:] = {f}|np.add.at({w}, {i1}, {f})|{w}[1:] += {w}[:-1]
-{w}[{n1}] = {w}[{n1}] * 0.5 + {f}|{w}[...] = {w}[::-1]|{w}[1:1] = 2.0|{w}[{n1}] -= {f}[{n1}]
-{w}[::-2] = {f}|{w}[:, ::-1] += {f}|{w}[:2] = {w}[-2:]
+{w}[{n1}] = {m}|{w}[{n1}] += {m}|{w}[0] = {m}|{w}[-1] += {m}|{w}[1:] = {m}|{w}[1:] += {m}
+{w}[1:-1] = {w}[2:] + {w}[:-2]|{w}[::2] *= 0.5|{w}[:, 0] = {m}|{w}[..., -1] += {m}
+{w}[::-1] = {w} * 0.5|{w}[{i1} % 2] = 0.4|{w}[{i1}] = {m}|{w}[{i1} % 2] += {m}|{w}[{i1}] += {m}
+{w}[:, {n1}] = 0.7|{w}[{n1}, 1:] = {m}|{w} += {m}|{w} *= {m}|{w}[{n1}, {n1}] += {m}
+{w}[[0, 1]] = {m}|{w}[{b}] = 0.3|{w}[:] = {m}|np.add.at({w}, {i1} % 2, {m})|{w}[1:] += {w}[:-1]
+{w}[{n1}] = {w}[{n1}] * 0.5 + {m}|{w}[...] = {w}[::-1]|{w}[1:1] = 2.0|{w}[{n1}] -= {f}[{n1}]
+{w}[::-2] = {m}|{w}[:, ::-1] += {m}|{w}[:2] = {w}[-2:]
 """
 
 AXES = (
@@ -178,6 +179,23 @@ def _templates(text: str) -> list[str]:
     return [part for line in text.split("\n") for part in line.split("|") if part]
 
 
+LINEAR = """
+np.linalg.solve({s} @ {s}.T + 2.0 * np.eye(len({s})), {f})
+np.linalg.inv({s} + 9.0 * np.eye(len({s})))
+np.linalg.cholesky({s} @ {s}.T + 2.0 * np.eye(len({s})))
+np.linalg.det({s} @ {s}.T + np.eye(len({s})))
+np.linalg.slogdet({s} @ {s}.T + 2.0 * np.eye(len({s})))[1]|np.linalg.eigvalsh({s} + {s}.T)
+ft.nn.softmax({f})|ft.scipy.special.erf({f})|ft.scipy.special.erfc({f})
+ft.scipy.special.log_softmax({f})|np.maximum.accumulate({f})|np.argsort({f})|np.median({f})
+np.convolve({f}, {f})|np.log2({f} * {f} + 0.3)|np.add.accumulate({f}, -1)|np.cumsum({i})
+np.sort({i})|np.sinc({f} + 0.13)|np.log10({f} * {f} + 0.3)
+np.interp({f}, np.array([-1.0, 0.1, 1.2]), np.array([0.3, -0.2, 0.9]))|np.cross({f}, {f})
+np.arcsin(np.tanh({f}) * 0.9)|np.arccosh(np.abs({f}) + 1.7)|np.arctanh(np.tanh({f}) * 0.8)
+np.tan(np.tanh({f}))|np.cosh(np.sin({f}))|np.fmod({f} + 0.0137, 0.9)
+np.float_power(2.0, np.sin({f}))|np.searchsorted(np.array([-1.0, 0.1, 1.2]), {f} + 0.0131)
+ft.scipy.special.logsumexp({f})|np.linalg.norm({f}, axis=-1)
+"""
+
 WITH_PIPES = ["{i} | {i}", "{b} | ~{b}"]
 
 TEMPLATES = [
@@ -185,6 +203,7 @@ TEMPLATES = [
     (0.22, _templates(SHAPES)),
     (0.1, _templates(REDUCTIONS)),
     (0.07, _templates(CONTRACTIONS)),
+    (0.07, _templates(LINEAR)),
 ]
 """What a line computes, with how often it is drawn."""
 
@@ -260,7 +279,7 @@ class _Drawing:
             elif kind == "i1":
                 fit = x.dtype.kind == "i" and x.ndim > 0 and x.dtype.itemsize == 8
             else:
-                kinds = {"f": "f", "i": "iu", "b": "b", "n": "fiu", "v": "fiub"}
+                kinds = {"f": "f", "s": "f", "i": "iu", "b": "b", "n": "fiu", "v": "fiub"}
                 fit = x.dtype.kind in kinds[kind]
             if fit:
                 fits.append(name)
@@ -280,13 +299,15 @@ class _Drawing:
                 continue
             name = same.get(kind)
             if name is None:
-                name = self.value(kind)
+                name = self.value("f" if kind == "m" else kind)
                 if name is None:
                     if kind == "n1":
                         name = str(int(self.rng.integers(-1, 2)))
                     else:
                         return None
-            if kind == "w" or (kind == "v" and self.rng.random() < 0.7):
+            if kind == "m" and self.rng.random() < 0.6:
+                name = f"np.tanh(np.sum({name}))"
+            if kind in "ws" or (kind == "v" and self.rng.random() < 0.7):
                 same[kind] = name
             text += name + rest
         return text
