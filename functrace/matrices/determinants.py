@@ -54,6 +54,7 @@ class SignAndLogDeterminant(OfMatrices):
     """The sign of the determinant, and the logarithm of its size."""
 
     multiple_outputs = True
+    makes_scalars = True
 
     def run(self, a: Any) -> Any:
         """Sum the logarithms of the pivots."""
@@ -106,6 +107,8 @@ class SignAndLogDeterminant(OfMatrices):
 
 class Determinant(OfMatrices):
     """The determinant of each matrix."""
+
+    makes_scalars = True
 
     def run(self, a: Any) -> Any:
         """Multiply the pivots."""

@@ -85,6 +85,8 @@ def _product(x: Any, y: Any, z: Any) -> Any:
 class MatrixRank(OfMatrices, LocallyConstant):
     """The number of singular values that are not zero. Parameters: as `numpy.linalg`."""
 
+    makes_scalars = True
+
     def run(self, a: Any, *, tolerance: Any, relative: bool, hermitian: bool) -> Any:
         """Count."""
         tolerance = None if tolerance is None else np.asarray(tolerance)

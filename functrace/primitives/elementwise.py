@@ -1249,6 +1249,7 @@ class Round(LocallyConstant):
     """Rounding to decimals."""
 
     is_fresh = True
+    makes_scalars = True
 
     def run(self, x: Any, *, decimals: int) -> Any:
         """Round half to even."""

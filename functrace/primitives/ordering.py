@@ -79,6 +79,7 @@ class SearchSorted(LocallyConstant):
     """Where each value would have to be inserted into a sorted array."""
 
     is_fresh = True
+    makes_scalars = True
 
     def run(self, a: Any, v: Any, *, side: Any) -> Any:
         """Search."""

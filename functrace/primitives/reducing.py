@@ -466,6 +466,7 @@ class Winners(LocallyConstant):
 
     multiple_outputs = True
     is_fresh = True
+    makes_scalars = True
     is_total = True
     warns = False
 
