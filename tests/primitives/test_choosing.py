@@ -73,6 +73,7 @@ def test_other_memory_orders_and_byte_orders():
         assert_same_bits(choose(c, a, b), np.where(c, a, b))
 
 
+@pytest.mark.numpy_backend
 def test_compiled_code_chooses_bits_in_memory_of_its_own():
     rng = np.random.default_rng(2)
     x, y = drawn(rng, (2, MANY), np.float64)
