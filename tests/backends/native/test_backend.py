@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import functrace as ft
 import functrace.numpy as fnp
 from functrace.errors import ArgumentError
+
+
+from functrace.backends.compiling import compiled
 from tests.backends.native.functions import FUNCTIONS, WHOLE
 
 pytest.importorskip("llvmlite")
@@ -138,3 +144,58 @@ def test_numbers_are_of_numpys_classes_beside_what_numpy_does(f, i):
 
     assert_same(*both(both_ways, np.array([0.4, -1.0, 2.0, 3.0]), i))
     assert_same(*both(f, np.array([0.4, -1.0, 2.0, 3.0]), i))
+
+
+def test_prints_stay_in_their_order_between_parts(capsys):
+    def f(x):
+        y = np.tanh(x) * x
+        ft.debug.print("first {}", np.sum(y > 0.2))
+        z = np.sin(y) * y + x
+
+        def body(c, row):
+            ft.debug.print("row {}", np.sum(row > 0.2))
+            return c + np.sum(row), c * 2.0
+
+        last, _ = ft.scan(body, 0.0, z)
+        ft.debug.print("last {}", last > 0.2)
+        return z
+
+    x = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
+    printed = []
+    for backend in ("native", "numpy"):
+        ft.jit(f, backend=backend)(x)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert printed[0].count("row") == 2
+
+
+def test_programs_are_copied_without_what_was_compiled():
+    x = np.linspace(-1.0, 1.0, 6).reshape(2, 3)
+    program = ft.make_ir(lambda x: (np.tanh(x) * x + 1.0, np.sum(np.sin(x) * x, 0)))(x)
+    expected = compiled(program, backend="native").run(x)
+    for other in (copy.copy(program), copy.deepcopy(program), pickle.loads(pickle.dumps(program))):
+        assert_same(compiled(other, backend="native").run(x), expected)
+
+
+@pytest.mark.parametrize("f", [lambda p: p - 0.1, lambda p: np.sort(p - 0.1), lambda p: p])
+def test_donated_arrays_may_be_used_again(f):
+    def step(p, g):
+        return f(p) * g + 0.0 * np.tanh(p), np.sin(p) * g
+
+    fast = ft.jit(step, donate_argnums=0, backend="native")
+    p, expected, g = np.ones((30, 20)), np.ones((30, 20)), np.ones((30, 20))
+    for _ in range(3):
+        (p, other), (expected, expected_other) = fast(p, g), step(expected, g)
+        assert_same((p, other), (expected, expected_other))
+        assert not np.shares_memory(p, other)
+    assert np.all(g == 1.0)
+
+
+def test_the_bits_do_not_depend_on_the_call_or_on_where_arrays_lie():
+    fast = ft.jit(lambda x: (np.sum(np.sin(x)), x @ x.T, np.exp(x)), backend="native")
+    x = np.random.default_rng(0).normal(size=(31, 17))
+    bits = [y.tobytes() for y in fast(x)]
+    for offset in range(0, 64, 8):
+        moved = np.empty(x.nbytes + 64, np.uint8)[offset:][: x.nbytes].view(float).reshape(x.shape)
+        moved[...] = x
+        assert [y.tobytes() for y in fast(moved)] == bits
