@@ -245,7 +245,12 @@ def _contract(emission: Emission, equation: Equation) -> None:
     plan = plan_of(equation.params["subscripts"])
     x, y = (emission.view(atom) for atom in equation.inputs)
     (output,) = equation.outputs
-    sizes = dict(zip(plan.first + plan.second, x.shape + y.shape, strict=True))
+    sizes = dict(zip(plan.first, x.shape, strict=True))
+    for label, length in zip(plan.second, y.shape, strict=True):
+        if length != 1 or label not in sizes:
+            sizes[label] = length
+    x = x.stretched(tuple(sizes[label] for label in plan.first))
+    y = y.stretched(tuple(sizes[label] for label in plan.second))
     summed = [label for label in sizes if label not in plan.output]
     dtype = output.type.dtype
 

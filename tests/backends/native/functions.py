@@ -129,6 +129,12 @@ FUNCTIONS: dict[str, Any] = {
         normal(3, 4) > 0,
         normal(3),
     ),
+    "batches of one": (
+        lambda x, y, z: (x @ y, y @ z, z @ x[0], np.einsum("bij,bjk->bk", x, y)),
+        normal(1, 3, 4),
+        normal(5, 4, 6),
+        normal(1, 6, 3),
+    ),
     "outer": (lambda x, y: np.outer(x, y) + np.einsum("i,j->ij", x, y), normal(3), normal(4)),
     "batches": (lambda x, y: np.einsum("bij,bjk->bik", x, y), normal(2, 3, 4), normal(2, 4, 5)),
     "logsumexp": (lambda x: np.log(np.sum(np.exp(x), 0)), normal(4, 3)),

@@ -127,7 +127,7 @@ def agree(a: np.ndarray, b: np.ndarray, unit: float, around: Sequence[np.ndarray
     unit = max(unit, float(np.finfo(a.dtype).eps))
     with np.errstate(all="ignore"):
         scale = np.max(np.abs(b), initial=1.0, where=np.isfinite(b))
-        bound = 200 * unit * max(1.0, float(scale)) + np.zeros(b.shape)
+        bound = 1000 * unit * max(1.0, float(scale)) + np.zeros(b.shape)
         same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= bound)
         for z in around:
             if z.shape == b.shape:
