@@ -8,10 +8,8 @@ import pytest
 
 import functrace as ft
 import functrace.numpy as fnp
-from functrace.errors import ArgumentError
-
-
 from functrace.backends.compiling import compiled
+from functrace.errors import ArgumentError
 from tests.backends.native.functions import FUNCTIONS, WHOLE
 
 pytest.importorskip("llvmlite")
