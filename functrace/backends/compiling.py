@@ -67,7 +67,9 @@ def _run(program: Program, executable: Executable) -> Callable[..., tuple[Any, .
                 return executable.run(*inputs)
             except EqualValues:
                 pass
-        return tuple(run_program(program, inputs))
+        outputs = run_program(program, inputs)
+        # They are no parts of anything, as those of what was compiled are not.
+        return tuple(x.copy() if type(x) is np.ndarray else x for x in outputs)
 
     return run
 

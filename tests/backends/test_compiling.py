@@ -308,3 +308,13 @@ def test_a_program_in_a_file_is_for_any_backend():
     loaded = ft.Program.load(file)
     assert "counting" not in str(loaded)
     assert ft.evaluate(loaded, 2.0) == [4.0]
+
+
+def test_what_is_evaluated_for_equal_values_is_in_memory_of_its_own():
+    def f(a, x):
+        w = np.linalg.eigvalsh(a)
+        return np.sum(w * w) + 0.01 * np.sum(x)
+
+    for gradient in ft.jit(ft.grad(f, argnums=(0, 1)))(np.eye(3), np.ones(4)):
+        assert gradient.flags.writeable
+        assert gradient.flags.owndata
