@@ -195,7 +195,7 @@ def backend_named(name: Any) -> Backend:
     if found is None:
         raise ArgumentError(
             f"There is no backend {name!r}.",
-            advice=f"There are these: {', '.join(map(repr, sorted(_registered)))}.",
+            advice=f"There are these: {', '.join(map(repr, sorted({*_registered, NATIVE})))}.",
         )
     return found
 

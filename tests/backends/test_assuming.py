@@ -154,11 +154,13 @@ def test_missing_data_before_a_chain_of_functions_needs_masks_only(f):
     assert keeps_by_masks(f, MISSING)
 
 
+@pytest.mark.numpy_backend
 def test_what_masks_do_not_keep_is_computed_with_care():
     f = lambda x: np.nansum(np.exp(np.outer(x, x)) @ np.sin(x))
     assert not keeps_by_masks(f, np.array([0.0, np.nan, np.inf, 2.0]))
 
 
+@pytest.mark.numpy_backend
 def test_the_source_says_what_is_assumed():
     fast = ft.jit(ft.grad(lambda x: np.sum(FUNCTIONS["products"](x))))
     source = fast.source(np.ones(3))

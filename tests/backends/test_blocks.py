@@ -404,6 +404,7 @@ def test_a_users_primitive_may_return_its_input():
         del PRIMITIVES["returns_its_input"]
 
 
+@pytest.mark.numpy_backend
 def test_adding_at_an_index_in_place_keeps_columns_that_lie_one_after_another():
     def loss(x, w):
         return np.sum(np.sin(x) * w) + np.sum(x[0, np.array([0, 1, 1])] ** 2)

@@ -29,6 +29,7 @@ def test_a_program_is_compiled_once():
     assert compiled(program).run(1.0) == (np.sin(1.0) * 2.0,)
 
 
+@pytest.mark.numpy_backend
 def test_programs_are_compiled_once_they_have_run_often():
     program = program_of(lambda x: np.sin(x) * 2.0, 1.0)
     enough = OFTEN + FIRST // len(program.equations)
@@ -38,6 +39,7 @@ def test_programs_are_compiled_once_they_have_run_often():
     assert is_compiled(program)
 
 
+@pytest.mark.numpy_backend
 def test_programs_that_are_run_again_are_compiled_the_second_time():
     program = program_of(lambda x: np.sin(x) * 2.0, 1.0)
     for expected in (False, True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import functrace as ft
 from functrace.backends import numpy_backend
@@ -11,6 +12,7 @@ from functrace.backends.backend import backend_named, default
 NUMPY = backend_named("numpy")
 
 
+@pytest.mark.numpy_backend
 def test_it_is_the_one_that_is_asked():
     assert default() == "numpy"
     found = NUMPY.compile(ft.make_ir(lambda x: np.sin(x) * 2.0)(np.ones(3)), frozenset(), "f")
@@ -38,6 +40,7 @@ def test_outputs_without_axes_are_of_numpys_class():
     assert [type(y) for y in outputs] == [type(y) for y in f(x)]
 
 
+@pytest.mark.numpy_backend
 def test_it_is_started_again_once(monkeypatch):
     starts = []
     begin = numpy_backend.begin_assuming

@@ -11,6 +11,7 @@ from functrace.simplify import improve_structures, simplify_algebra
 from tests.backends.counting import X
 
 
+@pytest.mark.numpy_backend
 def test_passes_for_numpy_are_not_run_for_others():
     def f(x):
         return np.sum(x * x)

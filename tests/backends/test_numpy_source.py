@@ -114,6 +114,7 @@ def test_a_chosen_zero_over_zero_is_zero(x):
     assert gradient(x).dtype == ft.grad(np.sin)(x).dtype
 
 
+@pytest.mark.numpy_backend
 @pytest.mark.parametrize(
     "name", ["f", "add_at", "program", "k0", "math", "np", "for", "<lambda>", "é"]
 )

@@ -33,6 +33,7 @@ def test_warnings_are_ignored_where_the_rules_of_derivatives_ignore_them():
     assert "silence" not in source  # nothing there divides, or takes what is infinite
 
 
+@pytest.mark.numpy_backend
 def test_a_loop_is_silent_as_a_whole_and_not_trip_by_trip():
     f = lambda x: ft.scan(lambda c, _: (np.exp(c) * x, None), x, None, length=9)[0]
     source = ft.jit(ft.grad(lambda x: np.sum(f(x)))).source(np.ones(3))

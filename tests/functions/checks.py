@@ -503,7 +503,10 @@ class _Checker:
     def check_layout(self) -> None:
         for other in (_transposed, _spaced, _reversed):
             inputs = [other(x) for x in self.inputs]
-            expected = self.numpys(*inputs)
+            try:
+                expected = self.numpys(*inputs)
+            except ValueError:  # NumPy takes no array that lies so, as a view of another dtype
+                continue
             self.everywhere(self.f, inputs, expected)
             if self.row.kind != "known":
                 compare(outcome(ft.jit(self.f), *inputs), expected, "jit")

@@ -87,6 +87,7 @@ def test_random_programs(drawn):
     assert saved(again) == saved(program)
 
 
+@pytest.mark.numpy_backend  # to the last bit
 @pytest.mark.parametrize("outer", WRAPPINGS)
 @settings(thorough, max_examples=3)
 @given(drawn=programs(max_steps=8), inner=st.sampled_from(sorted(WRAPPINGS)))

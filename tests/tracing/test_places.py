@@ -169,6 +169,7 @@ def test_scopes_in_loops_and_choices():
     assert scopes["tan"] == {""}
 
 
+@pytest.mark.numpy_backend
 def test_generated_source_and_costs_show_them():
     fast = ft.jit(ft.grad(named_loss))
     assert "in encoder/attention" in fast.source(X)
