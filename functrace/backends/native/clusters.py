@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import Atom, Equation, Program, Variable
 
 WORTH = 4
 """So many operations, or one loop, are worth a call of machine code."""
@@ -90,13 +90,3 @@ def _is_worth(equations: Sequence[Equation]) -> bool:
     """Whether a call of machine code takes less time than NumPy."""
     counted = [e for e in equations if not e.primitive.makes_views]
     return len(counted) >= WORTH or any(e.primitive.holds_programs for e in counted)
-
-
-def constants_of(equations: Sequence[Equation]) -> int:
-    """The bytes of the arrays that are constants in equations."""
-    return sum(
-        getattr(atom.value, "nbytes", 0)
-        for equation in equations
-        for atom in equation.inputs
-        if isinstance(atom, Constant)
-    )
