@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("tabulate")  # what benchmarks need beside the library
+pytest.importorskip("threadpoolctl")
+
 import functrace as ft
 from benchmarks import machine
 from benchmarks.native import ALL, SMALL, checked, difference

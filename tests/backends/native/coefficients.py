@@ -41,6 +41,14 @@ class Table(NamedTuple):
     degrees: dict[str, tuple[int, ...]]
 
 
+def horner(coefficients, x):
+    """A polynomial of ascending coefficients; mpmath's own function asks for another order now."""
+    value = mpf(0)
+    for coefficient in reversed(coefficients):
+        value = value * x + coefficient
+    return value
+
+
 def fitted(table: Table, precision: str) -> list[list[float]]:
     """Coefficients of the interpolant, ascending: the numerator's, and the denominator's if any.
 
@@ -58,7 +66,7 @@ def fitted(table: Table, precision: str) -> list[list[float]]:
         count = len(done)
         rows, right = mp.matrix(size - count, size - count), mp.matrix(size - count, 1)
         for i, (node, value) in enumerate(zip(nodes[count:], values[count:], strict=True)):
-            right[i] = value - mp.polyval([mpf(x) for x in reversed(done)] or [0], node)
+            right[i] = value - horner([mpf(x) for x in done], node)
             for k in range(count, numerator + 1):
                 rows[i, k - count] = node**k
             for k in range(denominator):
@@ -83,9 +91,9 @@ def error(table: Table, fitted: list[list[float]], count: int = 1000) -> Any:
     greatest = mpf(0)
     for i in range(count + 1):
         z = low + (high - low) * i / count
-        value = mp.polyval(parts[0][::-1], z)
+        value = horner(parts[0], z)
         if len(parts) == 2:
-            value /= mp.polyval(parts[1][::-1], z)
+            value /= horner(parts[1], z)
         greatest = max(greatest, abs((value - table.function(z)) * table.weight(z)))
     return greatest
 
