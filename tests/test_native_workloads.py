@@ -16,16 +16,10 @@ from benchmarks import machine
 from benchmarks.native import ALL, SMALL, checked, difference
 from benchmarks.peers import Functrace, Jax
 from benchmarks.programs.recurrent import SMALL_RECURRENT
-from benchmarks.workloads import Problem
 from functrace import tree
+from tests.test_workloads import derivative
 
 each_workload = pytest.mark.parametrize("problem", SMALL, ids=[problem.name for problem in SMALL])
-
-
-def derivative(problem: Problem) -> Any:
-    found = problem.derivative_with(Functrace())
-    assert found is not None
-    return found
 
 
 @each_workload

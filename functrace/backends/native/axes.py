@@ -170,18 +170,11 @@ class Sweep:
             )
         )
         for view in held:
-            assert view.slot is not None
             emission.take.give_back(view.slot)
 
 
 def _without(items: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*items[:axis], *items[axis + 1 :])
-
-
-def _number(write: Writer, value: str, source: DType, target: DType) -> str:
-    number = converted(write, value, source, target)
-    assert number is not None
-    return number
 
 
 # Sums, and what any function makes of all elements so far
@@ -194,11 +187,11 @@ def _cumulative_sum(emission: Emission, equation: Equation) -> None:
     e = Expressions(write, dtype)
 
     def first(numbers: Numbers, place: str) -> tuple[Numbers, Numbers]:
-        value = _number(write, numbers[0], source.dtype, dtype)
+        value = converted(write, numbers[0], source.dtype, dtype)
         return [value], [value]
 
     def following(numbers: Numbers, last: Numbers, place: str) -> tuple[Numbers, Numbers]:
-        value = _number(write, numbers[0], source.dtype, dtype)
+        value = converted(write, numbers[0], source.dtype, dtype)
         total = e("fadd" if dtype.kind == "f" else "add", last[0], value)
         return [total], [total]
 
@@ -273,7 +266,7 @@ def _recurrence(emission: Emission, equation: Equation) -> None:
 
     def given(numbers: Numbers) -> list[str]:
         return [
-            _number(write, x, atom.type.dtype, dtype)
+            converted(write, x, atom.type.dtype, dtype)
             for x, atom in zip(numbers, equation.inputs, strict=True)
         ]
 
@@ -351,7 +344,6 @@ def _extreme_pullback(emission: Emission, equation: Equation) -> None:
     reads = [cotangent, shares, factors]
     Sweep(emission, axis, reads, [target], [dtype, dtype], last_first, before, reverse=True)
     for view in (shares, factors):
-        assert view.slot is not None
         emission.take.give_back(view.slot)
 
 
@@ -409,10 +401,8 @@ def _argument_of_extreme(emission: Emission, equation: Equation) -> None:
     fold = Fold("min", INDEX, beside(target), reduced)
     reads = [source, beside(extremes).stretched(shape)]
     Elements(write, shape, reads, [], [fold], place, [counting])
-    assert extremes.slot is not None
     emission.take.give_back(extremes.slot)
     if apart is not None:
-        assert apart.slot is not None
         emission.take.give_back(apart.slot)
     if not output.type.shape:
         emission.values[output] = load(write, target)
@@ -508,14 +498,14 @@ def _search_sorted(emission: Emission, equation: Equation) -> None:
     is_left = equation.params["side"] == "left"
 
     def body(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
-        value = _number(write, numbers[0], values.dtype, dtype)
+        value = converted(write, numbers[0], values.dtype, dtype)
         low, high = "0", str(length)
         for _step in range(length.bit_length()):
             middle = write.let(f"lshr i64 {write.let(f'add i64 {low}, {high}')}, 1")
             is_open = write.let(f"icmp ult i64 {low}, {high}")
             safe = write.let(f"select i1 {is_open}, i64 {middle}, i64 0")
             found = load(write, source, write.times(safe, source.strides[0]))
-            found = _number(write, found, source.dtype, dtype)
+            found = converted(write, found, source.dtype, dtype)
             if is_left:
                 is_below = _before(write, dtype, found, value)
             else:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.backends.native.elementwise import Expressions
-from functrace.backends.native.memory import View, load, store
+from functrace.backends.native.memory import Cell, View, load, store
 from functrace.backends.native.writing import Writer, literal, register_type
 from functrace.ir.types import Shape
 
@@ -117,7 +117,7 @@ class Elements:
             any(axis < start for axis in reduced)
             for reduced, start in zip(axes, self._from, strict=True)
         ]
-        self._cells: list[str | None] = [None] * len(folds)
+        self._cells: list[Cell | None] = [None] * len(folds)
         self.results: list[str | None] = [None] * len(folds)
         with write.apart(math.prod(domain)):
             self._write_all(domain, folds)
@@ -128,14 +128,7 @@ class Elements:
     def _write_all(self, domain: Shape, folds: Sequence[Fold]) -> None:
         for number, fold in enumerate(folds):
             if self._outside[number] or (self._from[number] == len(self._lengths) > 0):
-                target = fold.target
-                flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
-                steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
-                fill(
-                    self._write,
-                    target._replace(shape=flat, strides=steps),
-                    literal(neutral(fold.name, fold.dtype), fold.dtype),
-                )
+                self._fill(fold, domain, literal(neutral(fold.name, fold.dtype), fold.dtype))
         if 0 not in domain:
             count = len(self._reads) + len(self._writes) + len(self._places) + len(folds)
             self._loops(0, ["0"] * count)
@@ -148,21 +141,22 @@ class Elements:
             none = 0 if fold.name == "sum" else neutral(fold.name, fold.dtype)
             value = literal(none, fold.dtype)
             self.results[number] = value
-            target = fold.target
-            flat = tuple(n for a, n in enumerate(domain) if a not in fold.axes)
-            steps = tuple(s for a, s in enumerate(target.strides) if a not in fold.axes)
-            fill(self._write, target._replace(shape=flat, strides=steps), value)
+            self._fill(fold, domain, value)
+
+    def _fill(self, fold: Fold, domain: Shape, value: str) -> None:
+        """Set all results of a fold to a number."""
+        kept = [axis for axis in range(len(domain)) if axis not in fold.axes]
+        shape = tuple(domain[axis] for axis in kept)
+        strides = tuple(fold.target.strides[axis] for axis in kept)
+        fill(self._write, fold.target._replace(shape=shape, strides=strides), value)
 
     def _loops(self, depth: int, offsets: list[str]) -> None:
         """Write the loops from this one inwards; the offsets are those of all views so far."""
         write = self._write
-        begun = [n for n, start in enumerate(self._from) if start == depth]
         rank = len(self._lengths)
-        if rank == 0:
-            begun = [*range(len(self._folds))]
+        begun = [n for n, start in enumerate(self._from) if start == depth < max(rank, 1)]
         for number in begun:
-            if depth < rank or rank == 0:
-                self._begin(number)
+            self._begin(number)
         if depth == rank:
             self._element(offsets)
         else:
@@ -177,8 +171,7 @@ class Elements:
                 with write.loop(str(length)) as index:
                     self._loops(depth + 1, self._moved(depth, offsets, index))
         for number in begun:
-            if depth < rank or rank == 0:
-                self._end(number, offsets)
+            self._end(number, offsets)
 
     def _in_parts(self, depth: int, offsets: list[str], begun: Sequence[int]) -> None:
         """The innermost loop, in parts whose sums are added up by themselves."""
@@ -199,12 +192,12 @@ class Elements:
                 assert cell is not None
                 assert inner is not None
                 e = Expressions(write, fold.dtype)
-                x, y = self._get(fold, cell), self._get(fold, inner)
+                x, y = cell.get(), inner.get()
                 if fold.dtype.kind == "f" and fold.name in ("sum", "prod"):
                     total = e("fadd" if fold.name == "sum" else "fmul", x, y)
                 else:
                     total = combined(write, fold.name, fold.dtype, x, y)
-                self._put(fold, cell, total)
+                cell.set(total)
         self._cells = whole
 
     def _moved(self, depth: int, offsets: list[str], index: str) -> list[str]:
@@ -222,21 +215,14 @@ class Elements:
 
     def _begin(self, number: int) -> None:
         fold = self._folds[number]
-        cell = self._write.stack(register_type(fold.dtype))
-        self._put(fold, cell, literal(neutral(fold.name, fold.dtype), fold.dtype))
-        self._cells[number] = cell
-
-    def _get(self, fold: Fold, cell: str) -> str:
-        return self._write.let(f"load {register_type(fold.dtype)}, ptr {cell}")
-
-    def _put(self, fold: Fold, cell: str, value: str) -> None:
-        self._write.line(f"store {register_type(fold.dtype)} {value}, ptr {cell}")
+        start = literal(neutral(fold.name, fold.dtype), fold.dtype)
+        self._cells[number] = Cell(self._write, register_type(fold.dtype), start)
 
     def _end(self, number: int, offsets: list[str]) -> None:
         """Put a sum that a register holds where it belongs."""
         fold, cell = self._folds[number], self._cells[number]
         assert cell is not None
-        value = self._get(fold, cell)
+        value = cell.get()
         target = self._targets[number]
         place = offsets[len(offsets) - len(self._folds) + number]
         if self._outside[number]:
@@ -259,8 +245,7 @@ class Elements:
         for number, value in enumerate(folded):
             fold, cell = self._folds[number], self._cells[number]
             if cell is not None:
-                total = combined(write, fold.name, fold.dtype, self._get(fold, cell), value)
-                self._put(fold, cell, total)
+                cell.set(combined(write, fold.name, fold.dtype, cell.get(), value))
             else:
                 target, place = self._targets[number], offsets[third + number]
                 before = load(write, target, place)

@@ -22,8 +22,8 @@ Numbers = Callable[[Writer, DType, Sequence[str]], str]
 BOOLEAN = np.dtype(bool)
 
 
-def converted(write: Writer, value: str, source: DType, target: DType) -> str | None:
-    """A number in another dtype, as NumPy converts it; None where that is not written here."""
+def converted(write: Writer, value: str, source: DType, target: DType) -> str:
+    """A number in another dtype, as NumPy converts it."""
     if source == target:
         return value
     old, new = register_type(source), register_type(target)
@@ -38,16 +38,14 @@ def converted(write: Writer, value: str, source: DType, target: DType) -> str | 
         if source.kind == "f":
             return write.let(f"fcmp une {old} {value}, 0.0")
         return write.let(f"icmp ne {old} {value}, 0")
-    if source.kind in "biu" and target.kind in "iu":
-        if target.itemsize == source.itemsize and source.kind != "b":
-            return value
-        if target.itemsize < source.itemsize:
-            return write.let(f"trunc {old} {value} to {new}")
-        word = "sext" if source.kind == "i" else "zext"
-        return write.let(f"{word} {old} {value} to {new}")
-    if source.kind == "f" and target.kind in "iu":
+    if source.kind == "f":
         return _whole(write, value, source, target)
-    return None
+    if target.itemsize == source.itemsize and source.kind != "b":
+        return value
+    if target.itemsize < source.itemsize:
+        return write.let(f"trunc {old} {value} to {new}")
+    word = "sext" if source.kind == "i" else "zext"
+    return write.let(f"{word} {old} {value} to {new}")
 
 
 def _whole(write: Writer, value: str, source: DType, target: DType) -> str:
@@ -137,7 +135,7 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     output = equation.outputs[0].type
     if output.weak and output.dtype.kind == "i":
         given = [
-            _convert(write, x, type.dtype, output.dtype)
+            converted(write, x, type.dtype, output.dtype)
             for x, type in zip(operands, types, strict=True)
         ]
         return ENDLESS[primitive.name](write, output.dtype, given)
@@ -151,19 +149,13 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
 
 def _narrowed(write: Writer, value: str, type: ArrayType, dtype: DType) -> str:
     """A number in the dtype of a loop: NumPy refuses Python's integers that do not fit."""
-    found = _convert(write, value, type.dtype, dtype)
+    found = converted(write, value, type.dtype, dtype)
     if type.weak and type.dtype.kind == "i" and value.startswith("%"):
         if dtype.itemsize < 8:
-            back = _convert(write, found, dtype, type.dtype)
+            back = converted(write, found, dtype, type.dtype)
             write.refuse(write.let(f"icmp ne i64 {back}, {value}"))
         elif dtype.kind == "u":
             write.refuse(write.let(f"icmp slt i64 {value}, 0"))
-    return found
-
-
-def _convert(write: Writer, value: str, source: DType, target: DType) -> str:
-    found = converted(write, value, source, target)
-    assert found is not None
     return found
 
 
@@ -185,15 +177,15 @@ class Way(NamedTuple):
 def _select(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     output = equation.outputs[0].type.dtype
     dtypes = [atom.type.dtype for atom in equation.inputs]
-    condition = _convert(write, operands[0], dtypes[0], BOOLEAN)
-    x, y = (_convert(write, operands[n], dtypes[n], output) for n in (1, 2))
+    condition = converted(write, operands[0], dtypes[0], BOOLEAN)
+    x, y = (converted(write, operands[n], dtypes[n], output) for n in (1, 2))
     kind = register_type(output)
     return write.let(f"select i1 {condition}, {kind} {x}, {kind} {y}")
 
 
 def _cast(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     source, target = (x.type.dtype for x in (equation.inputs[0], equation.outputs[0]))
-    return _convert(write, operands[0], source, target)
+    return converted(write, operands[0], source, target)
 
 
 def _round(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
@@ -247,7 +239,7 @@ def _raise(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
             power = times(write, dtype, [power, power]) if count else power
         return result
     base, power = (
-        _convert(write, x, atom.type.dtype, dtype)
+        converted(write, x, atom.type.dtype, dtype)
         for x, atom in zip(operands, equation.inputs, strict=True)
     )
     kind = register_type(dtype)
@@ -271,16 +263,16 @@ def _count_bits(write: Writer, equation: Equation, operands: Sequence[str]) -> s
     source, output = (x.type.dtype for x in (equation.inputs[0], equation.outputs[0]))
     absolute = _whole_absolute(write, source, operands)
     count = _intrinsic("ctpop")(write, source, [absolute])
-    return _convert(write, count, source, output)
+    return converted(write, count, source, output)
 
 
 def _scale(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     """``x * 2**n``."""
     dtype = equation.outputs[0].type.dtype
-    x = _convert(write, operands[0], equation.inputs[0].type.dtype, dtype)
+    x = converted(write, operands[0], equation.inputs[0].type.dtype, dtype)
     kind = register_type(dtype)
     whole = np.dtype(np.int64)
-    places = _convert(write, operands[1], equation.inputs[1].type.dtype, whole)
+    places = converted(write, operands[1], equation.inputs[1].type.dtype, whole)
     e = Expressions(write, whole)
     far = e.number(1 << 14)  # beyond all exponents
     places = e.of("maximum", e.of("minimum", places, far), e.number(-(1 << 14)))
@@ -569,9 +561,9 @@ def _times_log(name: str) -> Callable[[Expressions], Callable[..., str]]:
 
 def _ndtr(write: Writer, dtype: DType, given: Sequence[str]) -> str:
     e = Expressions(write, np.dtype(np.float64))
-    x = _convert(write, given[0], dtype, e.dtype)
+    x = converted(write, given[0], dtype, e.dtype)
     value = e.of("erfc", e("fmul contract", x, e.number(-math.sqrt(0.5))))
-    return _convert(write, e("fmul contract", value, e.number(0.5)), e.dtype, dtype)
+    return converted(write, e("fmul contract", value, e.number(0.5)), e.dtype, dtype)
 
 
 def _logit(e: Expressions) -> Callable[..., str]:

@@ -72,7 +72,6 @@ class Kernel:
         self.places = Places(self.write, "%memory")
         self._globals: list[str] = []
         self._name = name
-        self._values: dict[Atom, Value] = {}
         self._failed: str | None = None
         self.constants: dict[str, np.ndarray] = {}
         self.polls = False
@@ -108,10 +107,10 @@ class Kernel:
         place = write.above(f"getelementptr inbounds ptr, ptr {array}, i64 {number}")
         return write.above(f"load ptr, ptr {place}, align 8")
 
-    def array(self, pointer: str, type: ArrayType, slot: Slot | None = None) -> View:
+    def array(self, pointer: str, type: ArrayType) -> View:
         """An array in memory of its own, in row-major order."""
         tag = self.write.tag()
-        return View(pointer, tag, type.shape, strides_of(type.shape), type.dtype, slot)
+        return View(pointer, tag, type.shape, strides_of(type.shape), type.dtype)
 
     def fail(self, condition: str) -> None:
         """Note that something was true that NumPy does not take."""
@@ -249,10 +248,8 @@ class Emission:
 
     def value(self, atom: Atom) -> Value:
         """A value, which has been computed."""
-        if isinstance(atom, Constant):
-            if atom not in self.values:
-                self.values[atom] = self.kernel.constant(atom.value, atom.type)
-            return self.values[atom]
+        if isinstance(atom, Constant) and atom not in self.values:
+            self.values[atom] = self.kernel.constant(atom.value, atom.type)
         return self.values[atom]
 
     def view(self, atom: Atom) -> View:
@@ -260,8 +257,7 @@ class Emission:
         value = self.value(atom)
         if isinstance(value, View):
             return value
-        pointer = self.write.stack(memory_type(atom.type.dtype))
-        view = self.kernel.array(pointer, atom.type)
+        view = self.cell(atom)
         store(self.write, view, value)
         return view
 
@@ -323,14 +319,9 @@ class Emission:
             known: dict[Atom, str] = {**numbers, **dict(zip(reads, loaded, strict=True))}
             folded: list[str] = []
             for equation in nest.equations:
+                self._compute(equation, known)
                 if is_reduction(equation):
-                    (x,) = equation.inputs
-                    dtype = equation.outputs[0].type.dtype
-                    value = converted(self.write, known[x], x.type.dtype, dtype)
-                    assert value is not None
-                    folded.append(value)
-                else:
-                    self._compute(equation, known)
+                    folded.append(known[equation.outputs[0]])
             return [known[variable] for variable in stored], folded
 
         results = Elements(self.write, domain, [*reads.values()], writes, folds, body).results
@@ -342,11 +333,9 @@ class Emission:
 
     def _compute(self, equation: Equation, known: dict[Atom, str]) -> None:
         (output,) = equation.outputs
-        if is_reduction(equation):  # of one number
+        if is_reduction(equation):  # what is combined
             (x,) = equation.inputs
-            value = converted(self.write, known[x], x.type.dtype, output.type.dtype)
-            assert value is not None
-            known[output] = value
+            known[output] = converted(self.write, known[x], x.type.dtype, output.type.dtype)
             return
         operands = [known[atom] for atom in equation.inputs]
         known[output] = compute(self.write, equation, operands)
@@ -391,7 +380,7 @@ class Emission:
                 view, params["index"], [self.number(x) for x in equation.inputs[1:]]
             )
         elif name == "diagonal":
-            made = self._diagonal(view, equation.params["offset"])
+            made = self.diagonal(view, equation.params["offset"])
         elif name == "reshape":
             made = self._reshaped(view, output)
         elif name == "windows":
@@ -447,7 +436,8 @@ class Emission:
             place = write.add(place, write.times(inside, source.strides[axis]))
         return place
 
-    def _diagonal(self, view: View, offset: int) -> View:
+    def diagonal(self, view: View, offset: int) -> View:
+        """The diagonal of the last two axes; the shape is the caller's business."""
         *others, down, right = view.strides
         start = offset * right if offset >= 0 else -offset * down
         return self.shifted(view, str(start))._replace(strides=(*others, down + right))
@@ -481,7 +471,7 @@ class Emission:
             case Choice():
                 self._choose(equation, structure)
             case Loop():
-                self._loop(equation, structure)
+                Trips(self, equation, structure)
             case None:
                 self.kernel.alone[equation.primitive.name](self, equation)
 
@@ -531,7 +521,7 @@ class Emission:
     ) -> None:
         """Write the branches, one of which is run."""
         write = self.write
-        index = converted(write, index, choice.index.type.dtype, np.dtype(np.int64)) or index
+        index = converted(write, index, choice.index.type.dtype, np.dtype(np.int64))
         labels = [write.label() for _ in choice.branches]
         after = write.label()
         index = write.call("llvm.smax.i64", "i64", ("i64", index), ("i64", "0"))
@@ -543,13 +533,10 @@ class Emission:
             write.jump(after)
         write.begin(after)
 
-    def cell(self, variable: Variable) -> View:
+    def cell(self, atom: Atom) -> View:
         """Memory for a number, which LLVM keeps in a register."""
-        pointer = self.write.stack(memory_type(variable.type.dtype))
-        return self.kernel.array(pointer, variable.type)
-
-    def _loop(self, equation: Equation, loop: Loop[Atom]) -> None:
-        Trips(self, equation, loop)
+        pointer = self.write.stack(memory_type(atom.type.dtype))
+        return self.kernel.array(pointer, atom.type)
 
 
 class Trips:
@@ -584,13 +571,11 @@ class Trips:
             ]
 
         def trip(index: str) -> None:
-            parts: list[Value] = []
-            for row, inner in zip(rows, loop.inside.rows, strict=True):
-                parts.append(outside.row(row, index, inner))
-            aims: list[View | None] = [
-                self._aim(body, number, carry) for number, carry in enumerate(carries)
+            parts = [
+                outside.row(row, index, inner)
+                for row, inner in zip(rows, loop.inside.rows, strict=True)
             ]
-            aims += [outside.part(stack, index) for stack in stacks]
+            aims = [None] * count + [outside.part(stack, index) for stack in stacks]
             owned = frozenset(c.slot for c in carries if c.slot is not None)
             outputs = kernel.block(body, [*given(), *parts], aims, owned)
             self._hand_on(outputs[:count], carries)
@@ -644,24 +629,19 @@ class Trips:
             yield first, stop
             self.kernel.poll()
 
-    def _aim(self, body: Program, number: int, carry: View) -> View | None:
-        """Where the next carry may be computed at once: where the last one is not read any more."""
-        return None
-
     def _hand_on(self, values: Sequence[Value], carries: Sequence[View]) -> None:
         """Put the next carries where the last ones were, all at once."""
         kernel = self.kernel
         moved: list[tuple[Value, View]] = []
         others = {carry.tag for carry in carries}
         read = {value.slot for value in values if isinstance(value, View)}
-        copies: list[Slot] = []
+        copies: list[Slot | None] = []
         for value, carry in zip(values, carries, strict=True):
             if isinstance(value, View) and value.pointer == carry.pointer and value.is_contiguous:
                 continue
             # What lies where another carry is going to be is copied first.
             if isinstance(value, View) and value.tag in others:
                 apart = kernel.places.take(value.shape, value.dtype, unless=read)
-                assert apart.slot is not None
                 copies.append(apart.slot)
                 copy(kernel.write, value, apart)
                 moved.append((apart, carry))

@@ -63,9 +63,7 @@ class Matrix(NamedTuple):
     def get(self, i: Index, j: Index) -> str:
         """An element."""
         value = load(self.write, self.view, self._place(i, j))
-        number = converted(self.write, value, self.view.dtype, self.dtype)
-        assert number is not None
-        return number
+        return converted(self.write, value, self.view.dtype, self.dtype)
 
     def put(self, i: Index, j: Index, value: str) -> None:
         """Set an element."""
@@ -135,7 +133,6 @@ class Work:
             if not variable.type.shape:
                 emission.values[variable] = load(self.write, view)
         for view in self._lent:
-            assert view.slot is not None
             emission.take.give_back(view.slot)
 
     # Loops

@@ -140,9 +140,9 @@ class Places:
         pointer = self._write.above(f"getelementptr inbounds i8, ptr {self._memory}, i64 {begin}")
         return Slot(pointer, self._write.tag(), size, is_lent=True)
 
-    def give_back(self, slot: Slot) -> None:
-        """Let others use memory."""
-        if slot.is_lent:
+    def give_back(self, slot: Slot | None) -> None:
+        """Let others use memory, if it is of this function."""
+        if slot is not None and slot.is_lent:
             self._free.append(slot)
 
 

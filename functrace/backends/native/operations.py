@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,30 +42,17 @@ def _stack(emission: Emission, equation: Equation) -> None:
 
 def _put(emission: Emission, atom: Atom, part: View) -> None:
     """Write a value into a part of an array, in its dtype."""
-    value = emission.value(atom)
-    kernel = emission.kernel
-    source = atom.type.dtype
-
-    def cast(x: str) -> str:
-        found = converted(kernel.write, x, source, part.dtype)
-        assert found is not None
-        return found
-
+    value, write = emission.value(atom), emission.write
+    cast = partial(converted, write, source=atom.type.dtype, target=part.dtype)
     if isinstance(value, str):
         number = cast(value)
         if part.shape:
-            fill(kernel.write, part, number)
+            fill(write, part, number)
         else:
-            store(kernel.write, part, number)
+            store(write, part, number)
     else:
-        Elements(
-            kernel.write,
-            part.shape,
-            [value.stretched(part.shape)],
-            [part],
-            [],
-            lambda x, _: ([cast(x[0])], ()),
-        )
+        given = [value.stretched(part.shape)]
+        Elements(write, part.shape, given, [part], [], lambda x, _: ([cast(x[0])], ()))
 
 
 def _concatenate(emission: Emission, equation: Equation) -> None:
@@ -82,8 +70,7 @@ def _pad(emission: Emission, equation: Equation) -> None:
     (output,) = equation.outputs
     target = emission.place(output)
     x = equation.inputs[0]
-    kernel = emission.kernel
-    fill(kernel.write, target, literal(0, target.dtype))
+    fill(emission.write, target, literal(0, target.dtype))
     starts = [before for before, _ in equation.params["padding"]]
     _put(emission, x, _part(emission, target, starts, x.type.shape))
 
@@ -165,11 +152,7 @@ def _write_at(
             return e("or", old, new)
         return e("fadd contract" if target.dtype.kind == "f" else "add", old, new)
 
-    def cast(x: str) -> str:
-        found = converted(write, x, values.type.dtype, target.dtype)
-        assert found is not None
-        return found
-
+    cast = partial(converted, write, source=values.type.dtype, target=target.dtype)
     value = emission.value(values)
     if all(not atom.type.shape for atom in arrays):
         part = emission.indexed(target, index, [emission.number(x) for x in arrays])
@@ -288,7 +271,7 @@ def _contract(emission: Emission, equation: Equation) -> None:
             for value, atom in zip(given, equation.inputs, strict=True)
         ]
         e = Expressions(write, dtype)
-        product = e.of("multiply", str(factors[0]), str(factors[1]))
+        product = e.of("multiply", *factors)
         return ([], [product]) if summed else ([product], [])
 
     reads = [along(x, plan.first), along(y, plan.second)]
@@ -326,11 +309,8 @@ def _from_diagonal(emission: Emission, equation: Equation) -> None:
     (x,), (output,) = equation.inputs, equation.outputs
     target = emission.place(output)
     fill(emission.write, target, literal(0, target.dtype))
-    *others, down, right = target.strides
-    offset = equation.params["offset"]
-    start = offset * right if offset >= 0 else -offset * down
-    part = emission.shifted(target, str(start))
-    _put(emission, x, part._replace(shape=x.type.shape, strides=(*others, down + right)))
+    part = emission.diagonal(target, equation.params["offset"])
+    _put(emission, x, part._replace(shape=x.type.shape))
 
 
 def _sum_of_windows(emission: Emission, equation: Equation) -> None:
@@ -421,13 +401,12 @@ def _correlate(emission: Emission, equation: Equation) -> None:
     def body(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
         factor = converted(write, numbers[1], weights.dtype, dtype)
         word = "fmul contract" if dtype.kind == "f" else "mul"
-        return (), [e(word, numbers[0], str(factor))]
+        return (), [e(word, numbers[0], factor)]
 
     result = target._replace(shape=(*target.shape, 1), strides=(target.strides[0], 0))
     Elements(
         write, domain, [windows, weights], [], [Fold("sum", dtype, result, frozenset({1}))], body
     )
-    assert padded.slot is not None
     emission.take.give_back(padded.slot)
 
 
@@ -465,7 +444,7 @@ def _in_parts(emission: Emission, equation: Equation) -> None:
 
     def body(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
         given = [
-            str(converted(write, x, type.dtype, dtype))
+            converted(write, x, type.dtype, dtype)
             for x, type, dtype in zip(numbers, types, wanted, strict=True)
         ]
         return PARTS[primitive.name](Expressions(write, wanted[0]))(*given), ()

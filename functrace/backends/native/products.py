@@ -18,13 +18,13 @@ The tiles are those of Goto and van de Geijn, Anatomy of High-Performance Matrix
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from functrace.backends.native.elements import collapsed, copy
 from functrace.backends.native.libraries import matrix_product
-from functrace.backends.native.memory import Places, View
+from functrace.backends.native.memory import Cell, Places, View
 from functrace.backends.native.writing import Writer, literal, register_type, tagged
 
 REGISTERS = 24
@@ -145,8 +145,7 @@ class Product:
         source = y._replace(shape=shape, strides=(summed.y, column.y))
         target = self._places.take(shape, y.dtype)
         copy(self._write, source, target)
-        if target.slot is not None:
-            self._places.give_back(target.slot)
+        self._places.give_back(target.slot)
         self._y = target
         self._sums = [summed._replace(y=column.length)]
         self._columns = [column._replace(y=1)]
@@ -216,20 +215,15 @@ class Product:
             f"shufflevector {kind} {one}, {kind} poison, <{lanes} x i32> zeroinitializer"
         )
 
-    def _cell(self, lanes: int) -> str:
-        """Memory for a sum, which LLVM keeps in a register."""
-        kind = self._vector(lanes)
-        cell = self._write.stack(kind)
+    def _cell(self, lanes: int) -> Cell:
+        """A sum, to begin with zero."""
         zero = literal(0, self._x.dtype) if lanes == 1 else "zeroinitializer"
-        self._write.line(f"store {kind} {zero}, ptr {cell}")
-        return cell
+        return Cell(self._write, self._vector(lanes), zero)
 
-    def _add(self, lanes: int, cell: str, x: str, y: str) -> None:
+    def _add(self, lanes: int, cell: Cell, x: str, y: str) -> None:
         kind = self._vector(lanes)
         product = self._write.let(f"fmul contract {kind} {x}, {y}")
-        before = self._write.let(f"load {kind}, ptr {cell}")
-        after = self._write.let(f"fadd contract {kind} {before}, {product}")
-        self._write.line(f"store {kind} {after}, ptr {cell}")
+        cell.set(self._write.let(f"fadd contract {kind} {cell.get()}, {product}"))
 
     # By columns
 
@@ -276,9 +270,9 @@ class Product:
             place = 0
             for n, lanes in enumerate(widths):
                 kind = self._vector(lanes)
-                total = write.let(f"load {kind}, ptr {cells[0][r][n]}")
+                total = cells[0][r][n].get()
                 for more in cells[1:]:
-                    part = write.let(f"load {kind}, ptr {more[r][n]}")
+                    part = more[r][n].get()
                     total = write.let(f"fadd contract {kind} {total}, {part}")
                 target = self._at(pointers[2], str(r * row.out + place))
                 align, note = self._out.dtype.itemsize, tagged(self._out.tag)
@@ -308,7 +302,7 @@ class Product:
         write, lanes = self._write, self._width
         rows, columns = size
         kind = self._vector(lanes)
-        totals: Mapping[tuple[int, int], str] = {}
+        totals: dict[tuple[int, int], str] = {}
         for width, length, first in (
             (lanes, summed.length // lanes, 0),
             (1, summed.length % lanes, summed.length - summed.length % lanes),
@@ -327,7 +321,7 @@ class Product:
                     for r in range(rows):
                         self._add(width, cells[r, c], left[r], right)
             for key, cell in cells.items():
-                held = write.let(f"load {self._vector(width)}, ptr {cell}")
+                held = cell.get()
                 if width == 1:
                     before = totals.get(key)
                     total = held
@@ -340,7 +334,7 @@ class Product:
                     total = write.let(
                         f"call reassoc {self._type} @{name}({self._type} {zero}, {kind} {held})"
                     )
-                totals = {**totals, key: total}
+                totals[key] = total
         for (r, c), total in totals.items():
             target = self._at(pointers[2], str(r * row.out + c * column.out))
             write.store(self._out.dtype, total, target, self._out.tag)

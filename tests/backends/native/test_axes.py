@@ -12,7 +12,7 @@ from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.kernels import why_not
 from functrace.ir.primitive import PRIMITIVES
 from functrace.tracing.tracer import bind
-from tests.backends.native.test_matrices import outcome
+from tests.backends.native.comparing import as_numpy
 
 SPECIAL = np.array([
     [1.0, 3.0, np.nan, 2.0, np.nan], [2.0, 2.0, -1.0, 2.0, 0.0], [0.0, -0.0, 1.0, 0.0, -np.inf],
@@ -20,18 +20,7 @@ SPECIAL = np.array([
 
 
 def assert_as_numpy(f, *args, whole=True):
-    if whole:
-        assert why_not(decompose(ft.make_ir(f)(*args))) is None
-    (found, said), (expected, wanted) = (
-        outcome(ft.jit(f, backend=name), *args) for name in ("native", "numpy")
-    )
-    assert said == wanted
-    if isinstance(expected, str):
-        assert found == expected
-        return
-    for x, y in zip(found, expected, strict=True):
-        assert type(x) is type(y)
-        assert x.dtype == y.dtype
+    for x, y in as_numpy(f, *args, whole=whole):
         np.testing.assert_allclose(x, y, rtol=1e-6 if y.dtype == np.float32 else 1e-12)
 
 

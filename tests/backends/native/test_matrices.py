@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.kernels import why_not
 from functrace.backends.native.matrices import LARGEST, UNROLLED
 from functrace.numpy.linear_algebra import solve_triangular
+from tests.backends.native.comparing import as_numpy
 
 
 def triangles(a, b):
@@ -37,30 +36,8 @@ OPERATIONS = {
 }
 
 
-def outcome(f, *args):
-    """The leaves of a result, or the error; and what was warned of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            found = ft.tree.leaves(f(*args))
-        except np.linalg.LinAlgError as error:
-            found = str(error)
-    return found, {str(warning.message) for warning in caught}
-
-
 def assert_as_numpy(f, *args, whole=True):
-    if whole:
-        assert why_not(decompose(ft.make_ir(f)(*args))) is None
-    (found, said), (expected, wanted) = (
-        outcome(ft.jit(f, backend=name), *args) for name in ("native", "numpy")
-    )
-    assert said == wanted
-    if isinstance(expected, str):
-        assert found == expected
-        return
-    for x, y in zip(found, expected, strict=True):
-        assert type(x) is type(y)
-        assert x.dtype == y.dtype
+    for x, y in as_numpy(f, *args, whole=whole):
         rtol = 1e-3 if y.dtype == np.float32 else 1e-9
         np.testing.assert_allclose(
             x, y, rtol=rtol, atol=rtol * np.max(np.abs(y), initial=0, where=np.isfinite(y))
