@@ -196,6 +196,10 @@ class UnsupportedFunctionError(FunctraceError, TypeError):
     )
 
 
+class MissingPackageError(FunctraceError, ImportError):
+    """A function computes with a package that is not installed."""
+
+
 class UnknownValueError(FunctraceError, TypeError):
     """Python needs the value of an array of which only shape and dtype are known."""
 

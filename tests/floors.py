@@ -71,7 +71,7 @@ FLOORS: list[list[Room]] = [
             "tracing",
             "recording makes Programs out of Python, and knows no operation by name",
             "layouts places expressions numpy_warnings reaching creations draws refusals tables"
-            " entrances traced_array operands wording conversions sharing recording tracer"
+            " optional entrances traced_array operands wording conversions sharing recording tracer"
             " program_recording implementing views buffers",
         )
     ],

@@ -7,12 +7,11 @@ raised. Options that choose an algorithm are missing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from functrace.errors import ArgumentError, UnsupportedFunctionError
+from functrace.errors import ArgumentError
 from functrace.matrices.pivoting import column_order, permutation
 from functrace.matrices.pivoting import lu as lu_primitive
 from functrace.matrices.stacks import adjoint
@@ -22,6 +21,7 @@ from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.rules.callbacks import pure_callback
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
+from functrace.tracing.optional import scipy_module
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tracer import bind
 from functrace.transforms.shapes import ShapeDtypeStruct
@@ -247,10 +247,12 @@ def schur(x: Any, *, compute_schur_vectors: bool = True) -> tuple[Any, Any]:
         compute_schur_vectors: Whether the vectors are wanted; an empty array is in their place.
 
     Raises:
-        UnsupportedFunctionError: SciPy is not installed.
+        MissingPackageError: SciPy is not installed.
     """
     x = _matrix(x)
-    factors = _scipy_linalg("schur", "np.linalg.eigh for Hermitian matrices").schur
+    factors = scipy_module(
+        "linalg", "functrace.lax.linalg.schur", "np.linalg.eigh for Hermitian matrices"
+    ).schur
     form, vectors = _by_scipy(factors, x, shape_of(x))
     return form, vectors if compute_schur_vectors else np.empty((0, 0), dtype_of(x))
 
@@ -269,10 +271,12 @@ def hessenberg(a: Any) -> tuple[Any, Any]:
         factors, which `householder_product` takes.
 
     Raises:
-        UnsupportedFunctionError: SciPy is not installed.
+        MissingPackageError: SciPy is not installed.
     """
     a = _matrix(a)
-    get_lapack_funcs = _scipy_linalg("hessenberg", "np.linalg.qr").get_lapack_funcs
+    get_lapack_funcs = scipy_module(
+        "linalg", "functrace.lax.linalg.hessenberg", "np.linalg.qr"
+    ).get_lapack_funcs
 
     def factors(matrix: Any) -> tuple[Any, Any]:
         if not len(matrix):
@@ -282,18 +286,6 @@ def hessenberg(a: Any) -> tuple[Any, Any]:
 
     *stack, n, _ = shape_of(a)
     return _by_scipy(factors, a, (*stack, max(n - 1, 0)))
-
-
-def _scipy_linalg(name: str, instead: str) -> Any:
-    """SciPy's module for a function of a name, or the error that says what to write instead."""
-    try:
-        return import_module("scipy.linalg")
-    except ImportError:
-        raise UnsupportedFunctionError(
-            f"functrace.lax.linalg.{name} needs SciPy, which is not installed.",
-            source_of(user_place(3)),
-            f"Install scipy; or write {instead}.",
-        ) from None
 
 
 def _by_scipy(
