@@ -70,9 +70,9 @@ FLOORS: list[list[Room]] = [
         room(
             "tracing",
             "recording makes Programs out of Python, and knows no operation by name",
-            "layouts places expressions numpy_warnings reaching creations draws refusals tables"
-            " optional entrances traced_array operands wording conversions sharing recording tracer"
-            " program_recording implementing views buffers",
+            "layouts places expressions numpy_warnings reaching creations draws tables twins"
+            " refusals optional entrances traced_array operands wording conversions sharing"
+            " recording tracer program_recording implementing views buffers",
         )
     ],
     [
