@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from functrace.backends.backend import backend_named, chosen
+from functrace.backends.settings import settings
 from functrace.jitting.recordings import choose_backend, use_backend
 from functrace.tracebacks import boundary
 
@@ -41,6 +42,18 @@ class Config:
     def backend(self, name: str) -> None:
         boundary(choose_backend)(name)
 
+    @property
+    def cache(self) -> bool:
+        """Whether machine code is kept on disk, and found there: in the user's folder of caches.
+
+        A process begins with it, but for the environment variable ``FUNCTRACE_CACHE=0``.
+        """
+        return settings.cache
+
+    @cache.setter
+    def cache(self, keep: bool) -> None:
+        settings.cache = bool(keep)
+
     @boundary
     def using(self, *, backend: str) -> AbstractContextManager[None]:
         """Settings within a context, in this thread or task.
@@ -57,7 +70,7 @@ class Config:
         return use_backend(backend_named(backend).name)
 
     def __repr__(self) -> str:
-        return f"<functrace.config: backend={self.backend!r}>"
+        return f"<functrace.config: backend={self.backend!r}, cache={self.cache}>"
 
 
 config = Config()

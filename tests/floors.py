@@ -112,7 +112,7 @@ FLOORS: list[list[Room]] = [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "memory names plan planner structures blocks runtime writer lines threads"
+            "settings memory names plan planner structures blocks runtime writer lines threads"
             " numpy_source backend classes numpy_passes assuming numpy_backend compiling",
         )
     ],
@@ -120,7 +120,7 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "registers polynomials mathematics machine objects entry calling sharing writing"
+            "registers polynomials mathematics disk machine objects entry calling sharing writing"
             " elementwise memory elements nests decomposing libraries products lowering axes"
             " matrices operations clusters kernels backend",
         )
