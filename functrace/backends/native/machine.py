@@ -2,7 +2,8 @@
 
 LLVM optimizes the text and makes an object file of it, which is then loaded. The object file is
 kept on disk (`functrace.backends.native.disk`), so that LLVM sees a text once on a machine. No
-address of the process is in it: what lies outside has names, and gets its addresses as it is loaded.
+address of the process is in it: what lies outside has names, and gets its addresses when that is
+loaded.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ def _parsed(text: str, target: Any, context: Any = None) -> Any:
 
 def _free(passes: Any) -> None:
     """Free passes, which llvmlite does not (as of 0.50): they hold a hundred kilobytes and more."""
-    if type(passes)._dispose is llvm.ffi.ObjectRef._dispose:
+    classes = (cls for cls in type(passes).__mro__ if cls is not llvm.ffi.ObjectRef)
+    if not any("_dispose" in vars(cls) for cls in classes):
         llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(passes)
         passes.detach()

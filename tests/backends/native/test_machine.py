@@ -51,6 +51,17 @@ def test_the_memory_of_passes_is_freed():
     machine._free(passes)
     assert passes.closed
 
+    class Freed(type(passes)):
+        def _dispose(self):
+            freed.append(self)
+            super()._dispose()
+
+    freed = []
+    passes = Freed()
+    machine._free(passes)
+    assert not freed
+    assert not passes.closed
+
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="where the memory is not to be read")
