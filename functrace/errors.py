@@ -140,7 +140,7 @@ class ProgramCheckError(FunctraceError, ValueError):
 
 
 class SaveError(FunctraceError, TypeError):
-    """A Program holds something that cannot be written to a file."""
+    """A Program or a tree holds something that cannot be written to a file."""
 
     advice = (
         "Record the Program without it: a file holds array operations and constants, no Python "
@@ -149,7 +149,7 @@ class SaveError(FunctraceError, TypeError):
 
 
 class LoadError(FunctraceError, ValueError):
-    """A file is not a Program that functrace saved, or it is damaged."""
+    """A file is not a Program or a tree that functrace saved, or it is damaged."""
 
     advice = "Save the Program again, program.save(path), and copy the file as binary data."
 

@@ -50,13 +50,19 @@ def files(name: str, why: str, names: str) -> Room:
 
 
 FLOORS: list[list[Room]] = [
-    [files("foundations", "everything may raise an error", "errors depth collecting tracebacks")],
+    [
+        files(
+            "foundations",
+            "everything may raise an error",
+            "errors depth collecting tracebacks archives",
+        )
+    ],
     [
         room(
             "tree",
             "containers know nothing of what is in them",
             "keys kinds nodes registering differences sameness structures traversing mapping"
-            " vectors",
+            " vectors saving",
         )
     ],
     [
@@ -178,8 +184,8 @@ FLOORS: list[list[Room]] = [
     [
         room(
             "nn",
-            "the names of jax.nn, composed of NumPy's functions and of SciPy's",
-            "activations normalizing attention initializers",
+            "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
+            "activations normalizing attention initializers losses",
         )
     ],
 ]
