@@ -3,6 +3,8 @@
 A file may come from anyone. Nothing is allocated that it does not have the bytes for, nothing in it
 is executed, and its parts are read only into memory. What does not hold raises a ValueError that
 says so; the callers, who know what the file should be, make their own error of it.
+
+Internal: users find what they need in `functrace` itself.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ def _alike(name: str, found: list[tuple[tuple[Any, ...], Any]], like: Any) -> An
                 f"{'/'.join(map(str, keys))!r} in the file and {place} in the tree.",
                 advice="Give a tree of the structure that was saved.",
             )
-        types = [(np.shape(x), np.asarray(x).dtype) for x in (own, leaf)]
+        types = [(a.shape, a.dtype) for a in map(np.asarray, (own, leaf))]
         if types[0] != types[1]:
             raise LoadError(
                 f"{name} holds for {place} an array of shape {types[1][0]} and {types[1][1]}, not "
