@@ -384,3 +384,24 @@ class RuleOutputError(FunctraceError, ValueError):
     """A derivative rule returned something other than one cotangent for each input."""
 
     advice = "Return one cotangent for each input, of the input's shape; None stands for zero."
+
+
+# Random numbers
+
+
+class RandomKeyError(FunctraceError, TypeError):
+    """What should be a key of random numbers, or a seed of one, is none."""
+
+    advice = (
+        "Make a key by functrace.random.key(seed), and more of it by functrace.random.split(key)."
+    )
+
+
+class KeyReuseError(FunctraceError, RuntimeError):
+    """A key was used twice, while ``functrace.config.key_reuse`` is "error"."""
+
+    advice = (
+        "What is drawn from one key twice is not independent. Split it first, "
+        "key, other = functrace.random.split(key), or where the same numbers are meant, draw from "
+        "functrace.random.clone(key)."
+    )

@@ -78,7 +78,7 @@ FLOORS: list[list[Room]] = [
             "recording makes Programs out of Python, and knows no operation by name",
             "layouts places expressions numpy_warnings reaching creations draws tables twins"
             " refusals optional entrances traced_array operands wording conversions sharing"
-            " recording tracer program_recording implementing views buffers",
+            " recording tracer program_recording implementing views buffers reusing",
         )
     ],
     [
@@ -160,6 +160,13 @@ FLOORS: list[list[Room]] = [
             " ufunc_calls updating joining norms taking keywords lists vectorizing fourier signals"
             " interpolating quantiles sorting polynomials polynomial positions histograms sets"
             " sized bits extending",
+        )
+    ],
+    [
+        room(
+            "random",
+            "numbers are functions of keys; shapes and derivatives are NumPy's",
+            "philox streams drawing keys requests continuous discrete",
         )
     ],
     [

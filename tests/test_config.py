@@ -199,7 +199,8 @@ def test_there_is_no_other_setting():
         ft.config.backends = "numpy"
     with pytest.raises(TypeError, match="unexpected keyword argument 'device'"):
         ft.config.using(device="cpu")
-    assert repr(ft.config) == "<functrace.config: backend='numpy', cache=False>"
+    shown = "backend='numpy', cache=False, key_reuse='allow'"
+    assert repr(ft.config) == f"<functrace.config: {shown}>"
 
 
 def test_a_miss_by_another_backend_is_explained(caplog):
