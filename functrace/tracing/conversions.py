@@ -40,6 +40,7 @@ from functrace.tracing.places import (
 from functrace.tracing.refusals import INTEGERS, LENGTHS, remedy_for
 from functrace.tracing.tables import FUNCTIONS
 from functrace.tracing.traced_array import TracedArray
+from functrace.tracing.twins import refused_in_scipy
 
 _CLASSES = ("vectorize", "ndenumerate")
 """Classes of NumPy's for which functrace.numpy has what takes traced values."""
@@ -53,6 +54,9 @@ _SIZED = frozenset(
 
 def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceError:
     """The error where an ordinary array would be made, by what the user called for it."""
+    in_scipy = refused_in_scipy(f"makes an ordinary array of a traced {tracer.type}", caller, place)
+    if in_scipy is not None:
+        return in_scipy
     where = source_of(place)
     expression = expression_at(place)
     offered = _offered(expression, place)
@@ -83,11 +87,7 @@ def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceErr
         what = f"{what}functrace has no rule for it."
         if "<locals>" in name and isinstance(expression, ast.Call):  # of a decorator
             name = ast.unparse(expression.func)
-        bare = name.rpartition(".")[2]
-        remedy = remedy_for(package, name)
-        if package == "scipy" and getattr(np.linalg, bare, None) in FUNCTIONS:
-            remedy = f"Write np.linalg.{bare}, which takes traced values."
-        return UnsupportedFunctionError(what, where, remedy)
+        return UnsupportedFunctionError(what, where, remedy_for(package, name))
     called = ast.unparse(expression.func) if isinstance(expression, ast.Call) else ""
     if _is_length_of(tracer, called.rpartition(".")[2]):
         return _unknown_length(tracer, called, place)

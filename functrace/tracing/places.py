@@ -30,10 +30,12 @@ there is."""
 OWN_FOLDER = __file__.removesuffix("tracing/places.py")
 NUMPY_FOLDER = np.__file__.removesuffix("__init__.py")
 _SITE = NUMPY_FOLDER.removesuffix(f"numpy{os.sep}")
+SCIPY_FOLDER = f"{_SITE}scipy{os.sep}"
 ARRAY_LIBRARIES = (
     NUMPY_FOLDER,
     "numpy/",  # compiled code is named so
-    *(f"{_SITE}{name}{os.sep}" for name in ("scipy", "pandas", "xarray")),
+    SCIPY_FOLDER,
+    *(f"{_SITE}{name}{os.sep}" for name in ("pandas", "xarray")),
 )
 """What hands arrays on for its user, whose line is the one that called it."""
 LIBRARIES = (OWN_FOLDER, *ARRAY_LIBRARIES)

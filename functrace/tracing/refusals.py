@@ -21,6 +21,7 @@ import numpy as np
 from functrace.errors import FunctraceError, OperandError, UnsupportedFunctionError
 from functrace.tracing.expressions import expression_at, expressions_around
 from functrace.tracing.places import Place, is_users, source_of, user_place
+from functrace.tracing.twins import remedy_in_scipy
 
 BRANCHES = (
     "In place of `if condition: a` and `else: b` write np.where(condition, a, b), or "
@@ -346,11 +347,7 @@ def remedy_for(package: str, name: str) -> str | None:
     bare = name.rpartition(".")[2]
     if package == "numpy" and (instead := _INSTEAD.get(bare, _INSTEAD.get(name.partition(".")[0]))):
         return instead
-    place = "functrace.scipy.special"
-    offered = getattr(import_module(place), bare, None)  # above this floor: for messages alone
-    if getattr(offered, "__module__", None) == place:
-        return f"Write {place}.{bare}, which takes traced values."
-    return None
+    return remedy_in_scipy(f"scipy.special.{bare}")
 
 
 def unsupported(name: str) -> UnsupportedFunctionError:

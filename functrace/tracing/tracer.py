@@ -61,6 +61,7 @@ from functrace.tracing.refusals import (
 from functrace.tracing.sharing import Memory, new_memory
 from functrace.tracing.tables import FUNCTIONS, NAMED_UFUNCS, UFUNCS, WITHOUT_OUT
 from functrace.tracing.traced_array import TracedArray
+from functrace.tracing.twins import refused_in_scipy
 from functrace.tracing.wording import raise_explained
 
 E = TypeVar("E", bound=FunctraceError)
@@ -324,10 +325,18 @@ class Tracer(TracedArray):
         self.recording.refusal = Refusal(error, place)
         return error
 
+    def _refuse_in_scipy(self, place: Place | None) -> None:
+        """Raise where it is a function of SciPy's that asks for a number."""
+        here = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+        error = refused_in_scipy(f"asks for the value of a traced {self.type}", here, place)
+        if error is not None:
+            raise self._refused(error, place)
+
     def _known(self, request: str, advice: str | Callable[[Place | None], str] = NUMBERS) -> Any:
         require_usable(self)
         if self.value is UNKNOWN:
             place = user_place(2)
+            self._refuse_in_scipy(place)
             names = " and ".join(f"`{name}`" for name in self.recording.names_behind(self))
             error = UnknownValueError(
                 f"{request} needs the value of a traced {self.type}"
@@ -355,6 +364,7 @@ class Tracer(TracedArray):
             raise self._refused(written_into_an_array(self.type, place), place)
         value = self._known(request, advice)
         if self.type.is_inexact and not self.recording.is_plain:
+            self._refuse_in_scipy(place)
             error = LostDerivativeError(
                 f"{request} would turn a traced {self.type} into a plain number, and its "
                 "derivative would be lost.",

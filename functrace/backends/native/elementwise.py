@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ def _whole(write: Writer, value: str, source: DType, target: DType) -> str:
     return write.let(f"{word} {kind} {safe} to {whole}")
 
 
+@cache
 def is_known(dtype: DType) -> bool:
     """Whether numbers of this dtype are held in registers, in the byte order of the machine."""
     return dtype.isnative and dtype.name in REGISTERS

@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +25,13 @@ LOOPS = 1_000_000
 """The number of the first loop among the notes to LLVM; those before are of memory."""
 
 
+@cache
 def register_type(dtype: np.dtype[Any]) -> str:
     """The type of a number in a register."""
     return REGISTERS[dtype.name]
 
 
+@cache
 def memory_type(dtype: np.dtype[Any]) -> str:
     """The type of a number in memory: booleans take a byte."""
     return "i8" if dtype.kind == "b" else REGISTERS[dtype.name]
