@@ -50,19 +50,13 @@ def files(name: str, why: str, names: str) -> Room:
 
 
 FLOORS: list[list[Room]] = [
-    [
-        files(
-            "foundations",
-            "everything may raise an error",
-            "errors depth collecting tracebacks archives",
-        )
-    ],
+    [files("foundations", "everything may raise an error", "errors depth collecting tracebacks")],
     [
         room(
             "tree",
             "containers know nothing of what is in them",
             "keys kinds nodes registering differences sameness structures traversing mapping"
-            " vectors saving",
+            " vectors",
         )
     ],
     [
@@ -78,7 +72,7 @@ FLOORS: list[list[Room]] = [
             "recording makes Programs out of Python, and knows no operation by name",
             "layouts places expressions numpy_warnings reaching creations draws tables twins"
             " refusals optional entrances traced_array operands wording conversions sharing"
-            " recording tracer program_recording implementing views buffers reusing",
+            " recording tracer program_recording implementing views buffers",
         )
     ],
     [
@@ -111,14 +105,14 @@ FLOORS: list[list[Room]] = [
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
             "dead_code rewriting folding inlining subexpressions constants sums indices"
-            " writes parts algebra loops trips nested repeats listing rerolling",
+            " writes elements parts algebra loops trips nested repeats listing rerolling",
         )
     ],
     [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "settings memory names plan planner structures blocks runtime writer lines threads"
+            "memory names plan planner structures blocks runtime writer lines threads"
             " numpy_source backend classes numpy_passes assuming numpy_backend compiling",
         )
     ],
@@ -126,9 +120,9 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "registers polynomials mathematics disk machine objects entry calling sharing writing"
-            " elementwise memory elements nests decomposing libraries products halves lowering"
-            " axes elimination blocked matrices operations clusters kernels backend",
+            "registers polynomials mathematics machine objects entry calling sharing writing"
+            " elementwise memory elements nests decomposing libraries products lowering axes"
+            " matrices operations tables clusters kernels backend",
         )
     ],
     [
@@ -163,19 +157,7 @@ FLOORS: list[list[Room]] = [
         )
     ],
     [
-        room(
-            "random",
-            "numbers are functions of keys; shapes and derivatives are NumPy's",
-            "philox streams drawing keys requests continuous discrete",
-        ),
-        room(
-            "solvers",
-            "solvers find solutions on values; what they solve gives the derivatives",
-            "functions solutions optima",
-        ),
-    ],
-    [
-        room("scipy", "functions of SciPy on traced values", "special optimize"),
+        room("scipy", "functions of SciPy on traced values", "special"),
         room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
@@ -196,8 +178,8 @@ FLOORS: list[list[Room]] = [
     [
         room(
             "nn",
-            "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
-            "activations normalizing attention initializers losses",
+            "the names of jax.nn, composed of NumPy's functions and of SciPy's",
+            "activations normalizing attention initializers",
         )
     ],
 ]

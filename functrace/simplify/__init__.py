@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from functrace.ir.program import Program
 from functrace.simplify.algebra import simplify_algebra as simplify_algebra
 from functrace.simplify.dead_code import remove_dead_code as remove_dead_code
+from functrace.simplify.elements import read_last_states as read_last_states
+from functrace.simplify.elements import replace_elements as replace_elements
 from functrace.simplify.folding import fold_constants as fold_constants
 from functrace.simplify.inlining import inline as inline
 from functrace.simplify.nested import improve_structures as improve_structures
@@ -77,7 +79,7 @@ class Pipeline:
         return self._first_round(program)
 
     def _begun(self, program: Program) -> Program:
-        return program.derive(("begun", self), lambda: self.at_first(program))
+        return program.derive(("begun", self), lambda: self.at_first(_of_elements(program)))
 
     def _simplify_nested(self, program: Program) -> None:
         # Innermost first, as they may be too deep for recursion; what is written in place is none.
@@ -109,6 +111,10 @@ class Pipeline:
         for improve in self.passes:
             program = improve(program)
         return program
+
+
+def _of_elements(program: Program) -> Program:
+    return program.derive("with elements", lambda: read_last_states(replace_elements(program)))
 
 
 def pipeline(

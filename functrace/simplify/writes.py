@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from functrace.ir.program import Atom, Equation
+from functrace.ir.types import ArrayType
 from functrace.primitives import indexing
 from functrace.simplify.indices import is_elsewhere
-from functrace.simplify.rewriting import Scope
+from functrace.simplify.rewriting import Scope, has_unknown_length
+
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 WRITES = (indexing.index_update, indexing.index_add)
 
 MOST_LOOKED_AT = 16
 """So many writes at the same row, or at no row in particular, are looked at for one read."""
+
+
+LARGEST = 1 << 16
+"""Of arrays with more elements it is not noted who wrote each."""
+
+
+def is_small(type: ArrayType) -> bool:
+    """Whether something may be noted of each element."""
+    return type.size <= LARGEST and not has_unknown_length(type)
+
+
+def is_basic(equation: Equation, count: int) -> bool:
+    """Whether there are so many inputs, and an index by whole numbers and slices."""
+    return len(equation.inputs) == count and all(
+        isinstance(item, int | slice) and item is not True and item is not False
+        for item in equation.params["index"]
+    )
 
 
 class History:
@@ -24,6 +46,8 @@ class History:
         writes: The writes.
         by_row: The numbers of those at one row, for each number of a row.
         others: The numbers of all other ones.
+        last: The number of the last write that may be to each element; None where there are few
+            writes, or too many elements.
     """
 
     def __init__(self, start: Atom) -> None:
@@ -31,6 +55,7 @@ class History:
         self.writes: list[Equation] = []
         self.by_row: dict[int, list[int]] = {}
         self.others: list[int] = []
+        self.last: Numbers | None = None
 
     def append(self, write: Equation) -> None:
         """Note the next write."""
@@ -38,6 +63,26 @@ class History:
         numbers = self.others if row is None else self.by_row.setdefault(row, [])
         numbers.append(len(self.writes))
         self.writes.append(write)
+        if self.last is not None:
+            self._note(len(self.writes) - 1)
+        elif len(self.writes) == MOST_LOOKED_AT and is_small(self.start.type):
+            self.last = np.full(self.start.type.shape, -1, np.int64)
+            for number in range(MOST_LOOKED_AT):
+                self._note(number)
+
+    def _note(self, number: int) -> None:
+        assert self.last is not None
+        write = self.writes[number]
+        self.last[write.params["index"] if is_basic(write, 2) else ...] = number
+
+    def last_at(self, read: Equation) -> int | None:
+        """The number of the last write that may be to what is read, -1 where there is none.
+
+        None where it is not known.
+        """
+        if self.last is None or not is_basic(read, 1):
+            return None
+        return int(self.last[read.params["index"]].max(initial=-1))
 
     def before(self, count: int, row: int | None) -> list[int]:
         """The numbers of the last of the first writes, that may be to this row; the last first."""
@@ -80,6 +125,15 @@ def last_write(read: Equation, scope: Scope) -> LastWrite | None:
         if found is None:
             return LastWrite(None, atom, distance)
         history, count = found
+        last = history.last_at(read)
+        if last is not None and last < count:
+            write = history.writes[last]
+            if last >= 0 and not is_elsewhere(write, read, scope):
+                return LastWrite(write, atom, distance + count - 1 - last)
+            if last < 0:
+                atom = history.start
+                distance += count
+                continue
         numbers = history.before(count, row)
         for looked_at, number in enumerate(numbers):
             if looked_at == MOST_LOOKED_AT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from functrace.backends.backend import Backend, Executable, register
 from functrace.backends.classes import classes_of_outputs
@@ -18,13 +17,21 @@ from functrace.backends.native.kernels import (
     why_not_equation,
 )
 from functrace.backends.native.objects import is_supported
+from functrace.backends.native.tables import is_long
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Equation, Program
 from functrace.simplify import pipeline, reroll
 
-find_loops = partial(reroll, smallest=200, saved=50, large=0)
-"""A loop of machine code costs nothing beyond what its trips do, and to compile trips much time."""
+
+def find_loops(program: Program) -> Program:
+    """Find loops: of machine code they cost nothing, and to compile their trips takes much time.
+
+    Of a long Program every step is a row of a table. That takes no more than trips do, but an array
+    that short loops hand on to each other is copied by each.
+    """
+    saved = len(program.equations) // 100 if is_long(program) else 50
+    return reroll(program, smallest=200, saved=saved, large=0)
 
 
 class NativeBackend(Backend):

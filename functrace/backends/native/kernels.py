@@ -18,6 +18,7 @@ from functrace.backends.native.mathematics import definitions
 from functrace.backends.native.nests import blocks, is_reduction, is_view
 from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
+from functrace.backends.native.tables import LongKernel, is_long
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.emission import Code, Namer, Operands
@@ -134,7 +135,7 @@ class Compiled:
         """
         self.program = program
         self._name = name
-        self._kernel = Kernel(program, KERNEL, ALONE)
+        self._kernel = (LongKernel if is_long(program) else Kernel)(program, KERNEL, ALONE)
         self._classes = classes
         self.text = self._kernel.text
         self.size = self._kernel.size

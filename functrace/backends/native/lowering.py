@@ -21,7 +21,6 @@ import numpy as np
 from functrace.backends.native.elements import Elements, Fold, copy
 from functrace.backends.native.elementwise import compute, converted
 from functrace.backends.native.entry import INTERRUPTED, POLL
-from functrace.backends.native.halves import Known, known
 from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
@@ -47,7 +46,9 @@ class Kernel:
     """The text of the machine function of a Program.
 
     Attributes:
+        name: The name of the function.
         text: The function, and what it needs in front of it.
+        globals: What stands in front of it.
         size: The bytes of memory that a call is lent.
         constants: The arrays that are not in the text, by the names of the globals there.
         libraries: Which routines of libraries it calls.
@@ -71,8 +72,8 @@ class Kernel:
         self.write = Writer(head, _apart_from(_count(program)))
         self.write.refuse = self.fail
         self.places = Places(self.write, "%memory")
-        self._globals: list[str] = []
-        self._name = name
+        self.globals: list[str] = []
+        self.name = name
         self._failed: str | None = None
         self.constants: dict[str, np.ndarray] = {}
         self.polls = False
@@ -80,30 +81,49 @@ class Kernel:
         self.size = self.places.size
         self.functions = self.write.functions
         self.libraries = self.write.libraries
-        parts = [*self._globals, *sorted(self.write.declarations), self.write.text()]
+        parts = [*self.globals, *sorted(self.write.declarations), self.write.text()]
         self.text = "\n".join([*parts, self.write.metadata()])
 
     # The whole
 
     def _program(self, program: Program) -> None:
-        write = self.write
         inputs: list[Value] = []
         for number, variable in enumerate(program.inputs):
-            pointer = self._pointer("%inputs", number)
+            pointer = self.pointer("%inputs", number)
             view = self.array(pointer, variable.type)
             inputs.append(view if variable.type.shape else load(self.write, view, "0"))
         targets = [
-            self.array(self._pointer("%outputs", number), atom.type)
+            self.array(self.pointer("%outputs", number), atom.type)
             for number, atom in enumerate(program.outputs)
         ]
         self.block(program, inputs, targets)
+        self.end()
+
+    def end(self) -> None:
+        """End the function."""
+        write = self.write
         if self._failed is None:
             write.line("ret i32 0")
         else:
             failed = write.let(f"load i32, ptr {self._failed}")
             write.line(f"ret i32 {failed}")
 
-    def _pointer(self, array: str, number: int) -> str:
+    @contextmanager
+    def function(self, head: str) -> Generator[Writer]:
+        """Another function of the module, which returns what a kernel does.
+
+        Args:
+            head: Its first line, without the brace; ``%memory`` is what it is lent.
+        """
+        outer = self.write, self.places, self._failed
+        self.write = outer[0].another(head)
+        self.write.refuse = self.fail
+        self.places, self._failed = Places(self.write, "%memory"), None
+        yield self.write
+        self.write, self.places, self._failed = outer
+
+    def pointer(self, array: str, number: int) -> str:
+        """One of the addresses that the function is given."""
         write = self.write
         place = write.above(f"getelementptr inbounds ptr, ptr {array}, i64 {number}")
         return write.above(f"load ptr, ptr {place}, align 8")
@@ -171,7 +191,7 @@ class Kernel:
         if not type.shape:
             return literal(value, type.dtype)
         array = np.ascontiguousarray(value, type.dtype)
-        name = f"@{self._name}.c{len(self._globals)}"
+        name = f"@{self.name}.c{len(self.globals)}"
         kind = memory_type(type.dtype)
         if array.nbytes <= EMBEDDED:
             words = [
@@ -181,13 +201,20 @@ class Kernel:
             data = (
                 f"[{', '.join(f'{kind} {word}' for word in words)}]" if words else "zeroinitializer"
             )
-            self._globals.append(
+            self.globals.append(
                 f"{name} = internal unnamed_addr constant [{array.size} x {kind}] {data}, align 64"
             )
         else:
-            self._globals.append(f"{name} = external constant [{array.size} x {kind}], align 8")
-            self.constants[name[1:]] = array
+            name = self.outside(f"c{len(self.globals)}", array)
         return self.array(name, type)
+
+    def outside(self, name: str, array: np.ndarray) -> str:
+        """A constant array that is not in the text."""
+        name = f"{self.name}.{name}"
+        kind = memory_type(array.dtype)
+        self.globals.append(f"@{name} = external constant [{array.size} x {kind}], align 8")
+        self.constants[name] = array
+        return f"@{name}"
 
 
 # Programs
@@ -212,8 +239,8 @@ class Emission:
         self.owned = owned
         self._targets = targets
         self.values: dict[Atom, Value] = dict(zip(program.inputs, inputs, strict=True))
-        self.sources = _sources(program)
-        self.last = _last_uses(program, block, self.sources)
+        self.sources = sources_of(program)
+        self.last = last_uses(program, block, self.sources)
         self.aims: dict[Variable, View] = {}
         for atom, target in zip(program.outputs, targets, strict=True):
             if isinstance(atom, Variable) and target is not None and atom.type.shape:
@@ -231,11 +258,6 @@ class Emission:
             for equation in step.views:
                 self._view(equation)
             self._release()
-
-    @property
-    def halves(self) -> Known:
-        """What is known of the matrices."""
-        return known(self._program)
 
     def outputs(self) -> list[Value]:
         """The outputs, each where it is to be."""
@@ -370,44 +392,25 @@ class Emission:
         source, *_ = equation.inputs
         (output, *others) = equation.outputs
         value = self.value(source)
-        name, params = equation.primitive.name, equation.params
+        name = equation.primitive.name
         if isinstance(value, str) and not output.type.shape and not others:
             self.values[output] = value
             return
         view = self.view(source)
-        if name == "flip":
-            self.values[output] = self._flipped(view, equation.params["reverse"])
-            return
-        if name in ("split", "unstack"):
-            self._parts(equation, view)
-            return
-        if name in ("getitem", "element"):
-            made = self.indexed(
-                view, params["index"], [self.number(x) for x in equation.inputs[1:]]
-            )
-        elif name == "diagonal":
-            made = self.diagonal(view, equation.params["offset"])
-        elif name == "reshape":
-            made = self._reshaped(view, output)
-        elif name == "windows":
-            made = windowed(view, output.type.shape, params)
-        else:
-            made = _VIEWS[name](view, params)
-        made = made._replace(shape=output.type.shape)
-        self.values[output] = made if output.type.shape else load(self.write, made, "0")
-
-    def _parts(self, equation: Equation, view: View) -> None:
-        axis = equation.params["axis"] % len(view.shape)
-        start = 0
-        for output in equation.outputs:
-            length = 1 if equation.primitive.name == "unstack" else output.type.shape[axis]
-            part = self.shifted(view, str(start * view.strides[axis]))
-            start += length
-            strides = view.strides
-            if equation.primitive.name == "unstack":
-                strides = (*strides[:axis], *strides[axis + 1 :])
-            part = part._replace(shape=output.type.shape, strides=strides)
-            self.values[output] = part if part.shape else load(self.write, part, "0")
+        made = viewed(view, equation)
+        if made is None and name == "reshape":
+            whole = self.take.take(view.shape, view.dtype)
+            assert whole.slot is not None
+            self.held[output] = whole.slot
+            copy(self.write, view, whole)
+            view = whole
+            made = viewed(view, equation)
+        if made is None:
+            numbers = [self.number(x) for x in equation.inputs[1:]]
+            made = [(0, self.indexed(view, equation.params["index"], numbers))]
+        for variable, (offset, part) in zip(equation.outputs, made, strict=True):
+            found = self.shifted(part, str(offset))._replace(shape=variable.type.shape)
+            self.values[variable] = found if found.shape else load(self.write, found, "0")
 
     def shifted(self, view: View, offset: str) -> View:
         """The same strides from another place on."""
@@ -447,24 +450,6 @@ class Emission:
         *others, down, right = view.strides
         start = offset * right if offset >= 0 else -offset * down
         return self.shifted(view, str(start))._replace(strides=(*others, down + right))
-
-    def _flipped(self, view: View, along: Sequence[int]) -> View:
-        reverse = {axis % len(view.shape) for axis in along}
-        offset = 0
-        strides = list(view.strides)
-        for axis in reverse:
-            offset += max(view.shape[axis] - 1, 0) * view.strides[axis]
-            strides[axis] *= -1
-        return self.shifted(view, str(offset))._replace(strides=tuple(strides))
-
-    def _reshaped(self, view: View, output: Variable) -> View:
-        if not view.is_contiguous:
-            whole = self.take.take(view.shape, view.dtype)
-            assert whole.slot is not None
-            self.held[output] = whole.slot
-            copy(self.write, view, whole)
-            view = whole
-        return view._replace(strides=strides_of(output.type.shape))
 
     # All else
 
@@ -683,17 +668,19 @@ def _count(program: Program) -> int:
 # Which variables lie in the memory of which
 
 
-def _sources(program: Program) -> dict[Variable, Variable]:
+def sources_of(program: Program) -> dict[Variable, Variable]:
     """For each view the variable of which it is one, which may be a view as well."""
     sources: dict[Variable, Variable] = {}
     for equation in program.equations:
         source = equation.inputs[0] if equation.inputs else None
         if is_view(equation) and isinstance(source, Variable):
-            sources.update(dict.fromkeys(equation.outputs, source))
+            # Numbers are read at once.
+            arrays = [variable for variable in equation.outputs if variable.type.shape]
+            sources.update(dict.fromkeys(arrays, source))
     return sources
 
 
-def _last_uses(
+def last_uses(
     program: Program, block: Block, sources: Mapping[Variable, Variable]
 ) -> dict[Variable, int]:
     """For each variable the number of the last step that reads it, or a view of it."""
@@ -759,22 +746,62 @@ def windowed(view: View, shape: Shape, params: Mapping[str, Any]) -> View:
     return view._replace(shape=shape, strides=(*within, *strides))
 
 
-def _transposed(view: View, params: Mapping[str, Any]) -> View:
-    return view._replace(strides=tuple(view.strides[axis] for axis in params["permutation"]))
+def viewed(view: View, equation: Equation) -> list[tuple[int, View]] | None:
+    """What an operation that moves nothing makes of an array.
+
+    Args:
+        view: The array.
+        equation: The operation.
+
+    Returns:
+        For each output where it begins, in elements from where the array does, and how it lies.
+        None where only a call tells, and where elements have to be moved after all.
+    """
+    name, params = equation.primitive.name, equation.params
+    shape, strides = equation.outputs[0].type.shape, view.strides
+    offset = 0
+    if name in ("split", "unstack"):
+        return _divided(view, equation)
+    if name in ("getitem", "element"):
+        if len(equation.inputs) > 1:
+            return None
+        offset, _, strides = sliced(view, layout(params["index"], len(view.shape)))
+    elif name == "flip":
+        strides = list(strides)
+        for axis in {axis % len(view.shape) for axis in params["reverse"]}:
+            offset += max(view.shape[axis] - 1, 0) * view.strides[axis]
+            strides[axis] *= -1
+    elif name == "diagonal":
+        *others, down, right = strides
+        k = params["offset"]
+        offset = k * right if k >= 0 else -k * down
+        strides = (*others, down + right)
+    elif name == "reshape":
+        if not view.is_contiguous:
+            return None
+        strides = strides_of(shape)
+    elif name == "windows":
+        strides = windowed(view, shape, params).strides
+    elif name == "transpose":
+        strides = [strides[axis] for axis in params["permutation"]]
+    elif name == "broadcast_to":
+        strides = view.stretched(shape).strides
+    return [(offset, view._replace(shape=shape, strides=tuple(strides)))]
 
 
-def _stretched(view: View, params: Mapping[str, Any]) -> View:
-    return view.stretched(params["shape"])
-
-
-_VIEWS: dict[str, Callable[[View, Mapping[str, Any]], View]] = {
-    "transpose": _transposed,
-    "broadcast_to": _stretched,
-    "as_array": lambda view, params: view,
-    "stop_gradient": lambda view, params: view,
-    "copy": lambda view, params: view,
-    "checkpoint_name": lambda view, params: view,
-}
+def _divided(view: View, equation: Equation) -> list[tuple[int, View]]:
+    """Parts along an axis, or with one element along it, which is left out."""
+    axis = equation.params["axis"] % len(view.shape)
+    strides, start = view.strides, 0
+    is_out = equation.primitive.name == "unstack"
+    if is_out:
+        strides = (*strides[:axis], *strides[axis + 1 :])
+    made: list[tuple[int, View]] = []
+    for output in equation.outputs:
+        shape = output.type.shape
+        made.append((start * view.strides[axis], view._replace(shape=shape, strides=strides)))
+        start += 1 if is_out else shape[axis]
+    return made
 
 
 Alones = Mapping[str, Callable[[Emission, Equation], None]]

@@ -18,6 +18,7 @@ do with each other.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
@@ -119,9 +120,9 @@ class Block:
             is_here = self._inline.get(variable) == domain
             earliest = max(earliest, self._made_in[variable] + (not is_here))
         found = self._domains.setdefault(domain, [])
-        for number in found:
-            if number >= earliest:
-                return number
+        place = bisect_left(found, earliest)
+        if place < len(found):
+            return found[place]
         self.steps.append(Step(Nest(domain, [], set()), []))
         found.append(len(self.steps) - 1)
         return found[-1]

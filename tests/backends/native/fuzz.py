@@ -11,14 +11,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
 import functrace as ft
-from functrace.backends.native import elements, lowering, memory
+from functrace.backends.native import elements, lowering, memory, tables
 from tests.backends.native.drawing import Drawn, draw, shrunk
 
 
@@ -28,10 +28,18 @@ class DifferenceError(AssertionError):
 
 @contextmanager
 def small_limits(seed: int) -> Generator[None]:
-    """For every other seed, what is done with large arrays is done with small ones as well."""
-    if seed % 2 == 0:
+    """For every other seed, what is done with large arrays is done with small ones as well.
+
+    For every third one what is done in long Programs is done in short ones as well.
+    """
+    longest = tables.LONGEST if seed % 3 else -1
+    memory_limits = _small_memory() if seed % 2 else nullcontext()
+    with mock.patch.object(tables, "LONGEST", longest), memory_limits:
         yield
-        return
+
+
+@contextmanager
+def _small_memory() -> Generator[None]:
     with (
         mock.patch.object(memory, "ON_STACK", 16),
         mock.patch.object(lowering, "EMBEDDED", 16),
