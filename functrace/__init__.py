@@ -54,7 +54,7 @@ from functrace.transforms.shapes import ShapeDtypeStruct, eval_shape
 from functrace.transforms.transformed import named_call
 
 if TYPE_CHECKING:
-    from functrace import math, nn, ops, scipy, testing
+    from functrace import math, nn, ops, random, scipy, testing
 
 __all__ = [
     "Array",
@@ -112,6 +112,7 @@ __all__ = [
     "ops",
     "parse",
     "pure_callback",
+    "random",
     "remat",
     "scan",
     "scipy",
@@ -135,7 +136,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """The modules that few programs need, imported when they are asked for."""
-    if name in ("math", "nn", "ops", "scipy", "testing"):
+    if name in ("math", "nn", "ops", "random", "scipy", "testing"):
         return import_module(f"functrace.{name}")
     raise AttributeError(f"module 'functrace' has no attribute {name!r}")
 

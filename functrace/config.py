@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from functrace.backends.backend import backend_named, chosen
+from functrace.backends.settings import settings
 from functrace.jitting.recordings import choose_backend, use_backend
 from functrace.tracebacks import boundary
+from functrace.tracing.reusing import choose_reuse, reuse_of_keys, use_reuse
 
 
 class Config:
@@ -41,23 +44,68 @@ class Config:
     def backend(self, name: str) -> None:
         boundary(choose_backend)(name)
 
+    @property
+    def cache(self) -> bool:
+        """Whether machine code is kept on disk, and found there: in the user's folder of caches.
+
+        A process begins with it, but for the environment variable ``FUNCTRACE_CACHE=0``.
+        """
+        return settings.cache
+
+    @cache.setter
+    def cache(self, keep: bool) -> None:
+        settings.cache = bool(keep)
+
+    @property
+    def key_reuse(self) -> str:
+        """What is done where a key of `functrace.random` is used twice: "allow" it, or "error".
+
+        A key is used where something is drawn from it, and where it is split. What was used is
+        forgotten at each assignment. Keys are the same where their numbers are. Of a traced key no
+        number is known: where it is used twice in one recording, `jit` and `vmap` raise the error
+        as they record; what a recording draws when it runs is not looked at again, nor
+        are elements that are taken out of an array of keys twice.
+        """
+        return reuse_of_keys()
+
+    @key_reuse.setter
+    def key_reuse(self, choice: str) -> None:
+        boundary(choose_reuse)(choice)
+
     @boundary
-    def using(self, *, backend: str) -> AbstractContextManager[None]:
+    def using(
+        self, *, backend: str | None = None, key_reuse: str | None = None
+    ) -> AbstractContextManager[None]:
         """Settings within a context, in this thread or task.
 
-        Calls of jitted functions take some microseconds more there, since nothing that was
-        prepared for them looks at settings; ``jit(f, backend=...)`` costs nothing.
+        Calls of jitted functions take some microseconds more where a backend is chosen, since
+        nothing that was prepared for them looks at settings; ``jit(f, backend=...)`` costs nothing.
 
         Args:
             backend: The name of the backend.
+            key_reuse: "allow" or "error".
 
         Raises:
             ArgumentError: There is none of this name.
         """
-        return use_backend(backend_named(backend).name)
+        chosen_here: list[AbstractContextManager[None]] = []
+        if backend is not None:
+            chosen_here.append(use_backend(backend_named(backend).name))
+        if key_reuse is not None:
+            chosen_here.append(use_reuse(key_reuse))
+        return _all_of(chosen_here)
 
     def __repr__(self) -> str:
-        return f"<functrace.config: backend={self.backend!r}>"
+        shown = f"backend={self.backend!r}, cache={self.cache}, key_reuse={self.key_reuse!r}"
+        return f"<functrace.config: {shown}>"
+
+
+@contextmanager
+def _all_of(settings: list[AbstractContextManager[None]]) -> Generator[None]:
+    with ExitStack() as stack:
+        for setting in settings:
+            stack.enter_context(setting)
+        yield
 
 
 config = Config()

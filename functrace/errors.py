@@ -69,6 +69,10 @@ class FrozenDrawWarning(FunctraceWarning):
     """Random numbers of NumPy were drawn while a function was recorded: they do not change."""
 
 
+class ConvergenceWarning(FunctraceWarning):
+    """A solver failed where its result is traced: it cannot say so in what it returns."""
+
+
 # Pytrees
 
 
@@ -140,7 +144,7 @@ class ProgramCheckError(FunctraceError, ValueError):
 
 
 class SaveError(FunctraceError, TypeError):
-    """A Program holds something that cannot be written to a file."""
+    """A Program or a tree holds something that cannot be written to a file."""
 
     advice = (
         "Record the Program without it: a file holds array operations and constants, no Python "
@@ -149,7 +153,7 @@ class SaveError(FunctraceError, TypeError):
 
 
 class LoadError(FunctraceError, ValueError):
-    """A file is not a Program that functrace saved, or it is damaged."""
+    """A file is not a Program or a tree that functrace saved, or it is damaged."""
 
     advice = "Save the Program again, program.save(path), and copy the file as binary data."
 
@@ -384,3 +388,24 @@ class RuleOutputError(FunctraceError, ValueError):
     """A derivative rule returned something other than one cotangent for each input."""
 
     advice = "Return one cotangent for each input, of the input's shape; None stands for zero."
+
+
+# Random numbers
+
+
+class RandomKeyError(FunctraceError, TypeError):
+    """What should be a key of random numbers, or a seed of one, is none."""
+
+    advice = (
+        "Make a key by functrace.random.key(seed), and more of it by functrace.random.split(key)."
+    )
+
+
+class KeyReuseError(FunctraceError, RuntimeError):
+    """A key was used twice, while ``functrace.config.key_reuse`` is "error"."""
+
+    advice = (
+        "What is drawn from one key twice is not independent. Split it first, "
+        "key, other = functrace.random.split(key), or where the same numbers are meant, draw from "
+        "functrace.random.clone(key)."
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
+os.environ.setdefault("FUNCTRACE_CACHE", "0")  # what a user has on disk is not for tests
 
 import pytest
 

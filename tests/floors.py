@@ -50,13 +50,19 @@ def files(name: str, why: str, names: str) -> Room:
 
 
 FLOORS: list[list[Room]] = [
-    [files("foundations", "everything may raise an error", "errors depth collecting tracebacks")],
+    [
+        files(
+            "foundations",
+            "everything may raise an error",
+            "errors depth collecting tracebacks archives",
+        )
+    ],
     [
         room(
             "tree",
             "containers know nothing of what is in them",
             "keys kinds nodes registering differences sameness structures traversing mapping"
-            " vectors",
+            " vectors saving",
         )
     ],
     [
@@ -72,7 +78,7 @@ FLOORS: list[list[Room]] = [
             "recording makes Programs out of Python, and knows no operation by name",
             "layouts places expressions numpy_warnings reaching creations draws tables twins"
             " refusals optional entrances traced_array operands wording conversions sharing"
-            " recording tracer program_recording implementing views buffers",
+            " recording tracer program_recording implementing views buffers reusing",
         )
     ],
     [
@@ -112,7 +118,7 @@ FLOORS: list[list[Room]] = [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "memory names plan planner structures blocks runtime writer lines threads"
+            "settings memory names plan planner structures blocks runtime writer lines threads"
             " numpy_source backend classes numpy_passes assuming numpy_backend compiling",
         )
     ],
@@ -120,9 +126,9 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "registers polynomials mathematics machine objects entry calling sharing writing"
-            " elementwise memory elements nests decomposing libraries products lowering axes"
-            " matrices operations tables clusters kernels backend",
+            "registers polynomials mathematics disk machine objects entry calling sharing writing"
+            " elementwise memory elements nests decomposing libraries products halves lowering"
+            " axes elimination blocked matrices operations tables clusters kernels backend",
         )
     ],
     [
@@ -157,7 +163,19 @@ FLOORS: list[list[Room]] = [
         )
     ],
     [
-        room("scipy", "functions of SciPy on traced values", "special"),
+        room(
+            "random",
+            "numbers are functions of keys; shapes and derivatives are NumPy's",
+            "philox streams drawing keys requests continuous discrete",
+        ),
+        room(
+            "solvers",
+            "solvers find solutions on values; what they solve gives the derivatives",
+            "functions solutions optima",
+        ),
+    ],
+    [
+        room("scipy", "functions of SciPy on traced values", "special optimize"),
         room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
@@ -178,8 +196,8 @@ FLOORS: list[list[Room]] = [
     [
         room(
             "nn",
-            "the names of jax.nn, composed of NumPy's functions and of SciPy's",
-            "activations normalizing attention initializers",
+            "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
+            "activations normalizing attention initializers losses",
         )
     ],
 ]

@@ -199,7 +199,8 @@ def test_there_is_no_other_setting():
         ft.config.backends = "numpy"
     with pytest.raises(TypeError, match="unexpected keyword argument 'device'"):
         ft.config.using(device="cpu")
-    assert repr(ft.config) == "<functrace.config: backend='numpy'>"
+    shown = "backend='numpy', cache=False, key_reuse='allow'"
+    assert repr(ft.config) == f"<functrace.config: {shown}>"
 
 
 def test_a_miss_by_another_backend_is_explained(caplog):
@@ -209,3 +210,14 @@ def test_a_miss_by_another_backend_is_explained(caplog):
         ft.config.backend = "counting"
         fast(ONES)
     assert "because the backend is 'counting'; before, 'numpy'." in caplog.text
+
+
+def test_the_cache_on_disk_is_turned_on_and_off():
+    before = ft.config.cache
+    try:
+        ft.config.cache = True
+        assert ft.config.cache is True
+        ft.config.cache = 0
+        assert ft.config.cache is False
+    finally:
+        ft.config.cache = before

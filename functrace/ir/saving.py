@@ -15,12 +15,10 @@ does not have the bytes for.
 from __future__ import annotations
 
 import ast
-import io
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from keyword import iskeyword
 from os import PathLike
@@ -29,6 +27,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from functrace import archives
+from functrace.archives import File
 from functrace.errors import FunctraceError, LoadError, ParseError, SaveError
 from functrace.ir.checking import check
 from functrace.ir.parsing import Reader, parse_error
@@ -59,15 +59,7 @@ DEEPEST_BRACKETS = 30
 LONGEST_NUMBER = 1000
 LONGEST_NAME = 200
 
-File = str | PathLike[str] | BinaryIO
-
 """An empty code object: with another file and line it says where an equation was recorded."""
-
-
-def _zip() -> Any:
-    import zipfile  # noqa: PLC0415  (it would take a third of the time that importing takes)
-
-    return zipfile
 
 
 # Writing
@@ -96,8 +88,8 @@ def save(program: Program, file: File) -> None:
             for how in sorted(frozenset().union(*(e.handling for e in equations)))
         },
     }
-    members = [(MANIFEST, json.dumps(manifest).encode()), (TEXT, text.encode())]
-    for name, content in members:
+    texts = {MANIFEST: json.dumps(manifest).encode(), TEXT: text.encode()}
+    for name, content in texts.items():
         if len(content) > LARGEST_TEXT:
             raise SaveError(
                 f"The {name} of this Program of {len(equations)} equations has {len(content)} "
@@ -106,45 +98,14 @@ def save(program: Program, file: File) -> None:
             )
     if (fault := _fault(text)) is not None:
         raise SaveError(f"The Program's text could not be read back: {fault}.")
-    if isinstance(file, str | PathLike):
-        _replace(file, lambda stream: _write(stream, members, writer.arrays))
-    else:
-        _write(file, members, writer.arrays)
+    archives.write(file, texts, {_name(n): array for n, array in enumerate(writer.arrays)})
 
 
 MANIFEST, TEXT = "manifest.json", "program.txt"
 
 
-def _member(number: int) -> str:
-    return f"constants/{number}.npy"
-
-
-def _write(
-    stream: BinaryIO, members: Sequence[tuple[str, bytes]], arrays: Sequence[np.ndarray]
-) -> None:
-    zipfile = _zip()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in members:
-            archive.writestr(zipfile.ZipInfo(name), content)  # dated 1980: equal files for equals
-        for number, array in enumerate(arrays):
-            info = zipfile.ZipInfo(_member(number))
-            with archive.open(info, "w", force_zip64=array.nbytes > 2**30) as member:
-                np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
-
-
-def _replace(file: str | PathLike[str], write: Callable[[BinaryIO], None]) -> None:
-    """Write a file beside the one that is meant, and put it in its place when it is whole."""
-    path = Path(file).resolve()  # of a link, what it points to is replaced
-    temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
-    try:
-        with temporary.open("xb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _name(number: int) -> str:
+    return f"constants/{number}"
 
 
 def _equations(program: Program) -> Iterator[Equation]:
@@ -307,25 +268,12 @@ def _load(stream: BinaryIO, name: str, known: Mapping[str, Primitive]) -> Progra
 
 
 def _read(stream: BinaryIO, known: Mapping[str, Primitive]) -> Program:
-    zipfile = _zip()
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    with zipfile.ZipFile(stream) as archive:
-        infos = {info.filename: info for info in archive.infolist()}
-        expected = {MANIFEST, TEXT, *map(_member, range(len(infos) - 2))}
-        _require(set(infos) == expected, "it has other members than a saved Program has")
-        _require(len(infos) == len(archive.infolist()), "it has two members of one name")
-        _require(
-            all(i.compress_type == zipfile.ZIP_STORED and i.file_size == i.compress_size
-                for i in infos.values()),
-            "it has compressed members",
-        )  # fmt: skip
-        _require(sum(i.file_size for i in infos.values()) <= size, "it is larger than its file")
-        for name in (MANIFEST, TEXT):
-            _require(infos[name].file_size <= LARGEST_TEXT, f"{name} is too long")
-        manifest = _manifest(archive.read(MANIFEST))
-        text = archive.read(TEXT).decode()
-        arrays = [_array(archive, infos[_member(number)]) for number in range(len(infos) - 2)]
+    texts, members = archives.read(stream, (MANIFEST, TEXT), LARGEST_TEXT)
+    names = [_name(number) for number in range(len(members))]
+    _require(set(members) == set(names), "it has other members than a saved Program has")
+    arrays = [members[name] for name in names]
+    manifest = _manifest(texts[MANIFEST])
+    text = texts[TEXT].decode()
     fault = _fault(text)
     _require(fault is None, f"{TEXT}, {fault}")
     reader = _Reader(known, arrays, manifest)
@@ -398,42 +346,6 @@ def _source(file: str, line: int, function: str, scope: str) -> Source:
         "the name of a file is none",
     )
     return Source.of_line(file, line, function, scope)
-
-
-# The header of a .npy file of version 1, as NumPy has written it since there is this format.
-HEADER = (
-    rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': '(?P<dtype>[<>|][biufc][0-9]{1,2})', "
-    rb"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>[0-9, ]*)\), \} *\n"
-)
-
-
-def _array(archive: Any, info: Any) -> np.ndarray:
-    """A constant; memory is taken only when the member is known to be as large."""
-    with archive.open(info) as member:
-        start = member.read(10)
-        start += member.read(int.from_bytes(start[8:10], "little"))
-        header = re.fullmatch(HEADER, start, re.DOTALL)
-        _require(header is not None, f"{info.filename} is no array of numbers")
-        assert header is not None
-        dtype = np.dtype(header["dtype"].decode())
-        shape = tuple(int(length) for length in header["shape"].split(b",") if length.strip())
-        count = 1
-        for length in shape:
-            count *= length
-        _require(
-            dtype.kind in "biufc" and count * dtype.itemsize == info.file_size - len(start),
-            f"{info.filename} is not as long as its shape says",
-        )
-        flat = np.empty(count, dtype)
-        view, position = memoryview(flat.view(np.uint8).data), 0
-        while chunk := member.read(2**20):
-            view[position : position + len(chunk)] = chunk
-            position += len(chunk)
-        _require(position == flat.nbytes, f"{info.filename} is too short")
-    if dtype.kind == "b":  # a byte other than 0 and 1 is no bool of NumPy's
-        _require(not np.any(flat.view(np.uint8) > 1), f"{info.filename} has bools that are none")
-    array = flat.reshape(shape, order="F" if header["order"] == b"True" else "C")
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="), order="K")
 
 
 TOKENS = r"""

@@ -1,5 +1,5 @@
 """Functions of SciPy, on traced values too."""
 
-from functrace.scipy import special
+from functrace.scipy import optimize, special
 
-__all__ = ["special"]
+__all__ = ["optimize", "special"]

@@ -96,7 +96,8 @@ class _Watch:
         warnings.warn_explicit(
             f"{what} while a function was recorded: its numbers are constants of what was "
             "recorded, the same at each call, for all examples of a map and in all trips of a "
-            "loop. Draw them outside, and pass them as an argument.",
+            "loop. Draw them outside, and pass them as an argument; or draw from a key, "
+            "functrace.random.normal(key), and pass the key.",
             FrozenDrawWarning,
             file,
             line,

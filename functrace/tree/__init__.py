@@ -36,6 +36,8 @@ from functrace.tree.registering import assume_leaf as assume_leaf
 from functrace.tree.registering import register as register
 from functrace.tree.registering import register_dataclass as register_dataclass
 from functrace.tree.registering import static as static
+from functrace.tree.saving import load as load
+from functrace.tree.saving import save as save
 from functrace.tree.structures import LEAF as LEAF
 from functrace.tree.structures import Structure as Structure
 from functrace.tree.traversing import flatten as flatten
@@ -70,6 +72,7 @@ __all__ = [
     "keystr",
     "leaves",
     "leaves_with_path",
+    "load",
     "map",
     "map_with_path",
     "ravel",
@@ -77,6 +80,7 @@ __all__ = [
     "reduce_associative",
     "register",
     "register_dataclass",
+    "save",
     "static",
     "structure",
     "transpose",

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
+from functrace import archives
 from functrace.errors import LoadError, MissingRuleError, SaveError
 from functrace.extend import PRIMITIVES, Primitive
 from functrace.ir import saving
@@ -276,7 +277,7 @@ def test_a_file_is_replaced_in_one_step(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(saving, "_write", fail)
+        patched.setattr(archives, "_write", fail)
         with pytest.raises(OSError, match="no space"):
             second.save(path)
     assert list(tmp_path.iterdir()) == [path]

@@ -7,6 +7,7 @@ machine function fill them, and returns them. Where that is not for machine code
 
 from __future__ import annotations
 
+import itertools
 import platform
 import re
 import struct
@@ -724,15 +725,18 @@ define internal i1 @{POLL}() noinline cold {{
 def _with_loads(body: str) -> str:
     """The text in which each name of the runtime is a register, loaded just before."""
     statements: list[str] = []
-    loads = 0
+    count = itertools.count()
     for line in body.split("\n"):
-        for name in re.findall(r"\$([\w.]+)", line):
-            register = f"%load.{loads}"
-            loads += 1
-            statements += [
-                f"  {register}.at = getelementptr ptr, ptr %runtime, i64 {RUNTIME.index(name)}",
-                f"  {register} = load ptr, ptr {register}.at, !invariant.load !0",
-            ]
-            line = re.sub(rf"\${re.escape(name)}(?![\w.])", register, line, count=1)  # noqa: PLW2901
-        statements.append(line)
+
+        def loaded(name: re.Match[str]) -> str:
+            register = f"%load.{next(count)}"
+            place = f"getelementptr ptr, ptr %runtime, i64 {RUNTIME.index(name[1])}"
+            statements.append(f"  {register}.at = {place}")
+            statements.append(f"  {register} = load ptr, ptr {register}.at, !invariant.load !0")
+            return register
+
+        statements.append(_NAME.sub(loaded, line))
     return "\n".join(statements)
+
+
+_NAME: Final = re.compile(r"\$([\w.]+)")

@@ -1,4 +1,4 @@
-"""Matrix products by the library that NumPy has loaded, called from machine code."""
+"""Matrix products and factorizations by the library that NumPy has loaded, from machine code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from functrace.backends.native.writing import Writer
 
-NAMES = {"double": "dgemm", "float": "sgemm"}
-"""What the products of the two types are called."""
+PREFIXES = {"double": "d", "float": "s"}
+"""How the names of routines for numbers of the two types begin."""
 
 
 class Routine(NamedTuple):
@@ -21,28 +21,46 @@ class Routine(NamedTuple):
     Attributes:
         name: Its name in texts.
         address: Where it is.
-        integer: LLVM's type of the numbers that it takes.
     """
 
     name: str
     address: int
-    integer: str
+
+
+class Block(NamedTuple):
+    """A matrix, or a part of one, of which the library is told.
+
+    Attributes:
+        pointer: Where it begins.
+        down: How far its rows are from each other, in elements.
+        right: How far its columns are.
+    """
+
+    pointer: str
+    down: int
+    right: int
 
 
 @cache
-def routine(type: str) -> Routine | None:
-    """The matrix product of CBLAS for numbers of this type; None where it is not found."""
-    name = NAMES[type]
-    spellings = [(f"scipy_cblas_{name}64_", "i64"), (f"cblas_{name}64_", "i64")]
+def routine(name: str, type: str) -> Routine | None:
+    """A routine for numbers of this type; None where it is not found.
+
+    Args:
+        name: The name without the letter of the type: ``"gemm"`` of CBLAS, others of LAPACK.
+        type: LLVM's type.
+    """
+    whole = f"{PREFIXES[type]}{name}"
+    core = f"cblas_{whole}64_" if name == "gemm" else f"{whole}_64_"
     for library in _libraries():
-        for spelling, integer in spellings:
+        for spelling in (f"scipy_{core}", core):
             if hasattr(library, spelling):
                 address = ctypes.cast(getattr(library, spelling), ctypes.c_void_p).value
                 if address:
-                    return Routine(f"library.{name}", address, integer)
+                    return Routine(f"library.{whole}", address)
     return None
 
 
+@cache
 def _libraries() -> list[Any]:
     """The OpenBLAS that NumPy's wheels bring along."""
     folder = Path(np.__file__).parent.parent / "numpy.libs"
@@ -51,16 +69,96 @@ def _libraries() -> list[Any]:
     return [ctypes.CDLL(str(path)) for path in found]
 
 
-def routines(functions: set[str]) -> dict[str, int]:
-    """The addresses of the routines among the functions that a text declares."""
-    known = (routine(type) for type in NAMES)
-    return {r.name: r.address for r in known if r is not None and r.name in functions}
+def routines(names: set[str]) -> dict[str, int]:
+    """The addresses of routines by their names in texts."""
+    types = {letter: type for type, letter in PREFIXES.items()}
+    words = [name.removeprefix("library.") for name in names]
+    found = [routine(word[1:], types[word[0]]) for word in words]
+    return {r.name: r.address for r in found if r is not None}
+
+
+def has_routines(type: str, *names: str) -> bool:
+    """Whether all these routines are there."""
+    return all(routine(name, type) is not None for name in names)
+
+
+def multiply(
+    write: Writer,
+    type: str,
+    blocks: tuple[Block, Block, Block],
+    sizes: tuple[str, str, str],
+    *,
+    factor: float = 1.0,
+    kept: float = 0.0,
+) -> None:
+    """Write ``out = factor * x @ y + kept * out`` as a call of the library, which is there.
+
+    Args:
+        write: The function.
+        type: LLVM's type of the numbers.
+        blocks: ``x``, ``y`` and ``out``. Of each the rows or the columns lie in a row.
+        sizes: The rows, the columns, and the terms of a sum: literals or registers.
+        factor: Of the product.
+        kept: Of what is there before.
+    """
+    found = routine("gemm", type)
+    assert found is not None
+    (x, y, out), (rows, columns, summed) = blocks, sizes
+    if out.right != 1:  # the transpose of all
+        x, y, out = (Block(b.pointer, b.right, b.down) for b in (y, x, out))
+        rows, columns = columns, rows
+    ways = ["i32 111" if b.right == 1 else "i32 112" for b in (x, y)]
+    arguments = [
+        "i32 101", *ways, f"i64 {rows}", f"i64 {columns}", f"i64 {summed}",
+        f"{type} {factor}", f"ptr {x.pointer}", f"i64 {_apart(x)}",
+        f"ptr {y.pointer}", f"i64 {_apart(y)}", f"{type} {kept}",
+        f"ptr {out.pointer}", f"i64 {_apart(out)}",
+    ]  # fmt: skip
+    _call(write, found, arguments)
+
+
+def _apart(block: Block) -> int:
+    return block.down if block.right == 1 else block.right
+
+
+def call(write: Writer, type: str, name: str, *arguments: int | str) -> str:
+    """Write a call of LAPACK, which takes all by address.
+
+    Args:
+        write: The function.
+        type: LLVM's type of the numbers.
+        name: The routine, which is there, without the letter of the type.
+        arguments: Numbers, and pointers of arrays.
+
+    Returns:
+        What the routine returns as its last argument: 0 where all went well.
+    """
+    found = routine(name, type)
+    assert found is not None
+    given: list[str] = []
+    places: list[str] = []
+    for argument in (*arguments, 0):
+        if isinstance(argument, int):
+            places.append(write.stack("i64"))
+            write.line(f"store i64 {argument}, ptr {places[-1]}")
+            given.append(f"ptr {places[-1]}")
+        else:
+            given.append(f"ptr {argument}")
+    _call(write, found, given)
+    return write.let(f"load i64, ptr {places[-1]}")
+
+
+def _call(write: Writer, routine: Routine, arguments: list[str]) -> None:
+    kinds = ", ".join(argument.split()[0] for argument in arguments)
+    write.declarations.add(f"declare void @{routine.name}({kinds})")
+    write.libraries.add(routine.name)
+    write.line(f"call void @{routine.name}({', '.join(arguments)})")
 
 
 def matrix_product(
     write: Writer, type: str, pointers: tuple[str, str, str], axes: tuple[Any, Any, Any]
 ) -> bool:
-    """Write a call of the library.
+    """Write a product as a call of the library.
 
     Args:
         write: The function.
@@ -71,31 +169,18 @@ def matrix_product(
     Returns:
         Whether there is such a library, and it takes matrices that lie so.
     """
-    found = routine(type)
     row, column, summed = axes
-    x, y = _order(row.x, summed.x, row, summed), _order(summed.y, column.y, summed, column)
-    if found is None or x is None or y is None or column.out != 1 or row.out < column.length:
+    x = _lies(pointers[0], row.x, summed.x, row.length, summed.length)
+    y = _lies(pointers[1], summed.y, column.y, summed.length, column.length)
+    out = _lies(pointers[2], row.out, column.out, row.length, column.length)
+    if not has_routines(type, "gemm") or x is None or y is None or out is None:
         return False
-    whole = found.integer
-    one, zero = ("1.0", "0.0")
-    arguments = [
-        "i32 101", f"i32 {x[0]}", f"i32 {y[0]}",
-        f"{whole} {row.length}", f"{whole} {column.length}", f"{whole} {summed.length}",
-        f"{type} {one}", f"ptr {pointers[0]}", f"{whole} {x[1]}",
-        f"ptr {pointers[1]}", f"{whole} {y[1]}", f"{type} {zero}",
-        f"ptr {pointers[2]}", f"{whole} {row.out}",
-    ]  # fmt: skip
-    kinds = ", ".join(argument.split()[0] for argument in arguments)
-    write.declarations.add(f"declare void @{found.name}({kinds})")
-    write.libraries.add(found.name)
-    write.line(f"call void @{found.name}({', '.join(arguments)})")
+    sizes = str(row.length), str(column.length), str(summed.length)
+    multiply(write, type, (x, y, out), sizes)
     return True
 
 
-def _order(down: int, right: int, first: Any, second: Any) -> tuple[int, int] | None:
-    """How CBLAS calls the order of a matrix, and how far its rows are from each other."""
-    if right == 1 and down >= second.length:
-        return 111, down
-    if down == 1 and right >= first.length:
-        return 112, right
-    return None
+def _lies(pointer: str, down: int, right: int, rows: int, columns: int) -> Block | None:
+    """A matrix as CBLAS takes it; None where it does not."""
+    fits = (right == 1 and down >= columns) or (down == 1 and right >= rows)
+    return Block(pointer, down, right) if fits else None

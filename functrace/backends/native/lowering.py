@@ -21,6 +21,7 @@ import numpy as np
 from functrace.backends.native.elements import Elements, Fold, copy
 from functrace.backends.native.elementwise import compute, converted
 from functrace.backends.native.entry import INTERRUPTED, POLL
+from functrace.backends.native.halves import Known, known
 from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
@@ -258,6 +259,11 @@ class Emission:
             for equation in step.views:
                 self._view(equation)
             self._release()
+
+    @property
+    def halves(self) -> Known:
+        """What is known of the matrices."""
+        return known(self._program)
 
     def outputs(self) -> list[Value]:
         """The outputs, each where it is to be."""

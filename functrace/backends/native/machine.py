@@ -1,26 +1,41 @@
-"""From the text of an LLVM module to functions in memory, by llvmlite."""
+"""From the text of an LLVM module to functions in memory, by llvmlite.
+
+LLVM optimizes the text and makes an object file of it, which is then loaded. The object file is
+kept on disk (`functrace.backends.native.disk`), so that LLVM sees a text once on a machine. No
+address of the process is in it: what lies outside has names, and gets its addresses when that is
+loaded.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
+
+from functrace.backends.native import disk
+from functrace.backends.settings import settings
 
 SPEED = 3
 """LLVM's level of optimisation."""
+
+_MASKS = "-vectorizer-min-trip-count=0"
+"""Else short loops are done under masks, and what is computed in lanes that do not count sets the
+flags by which NumPy's warnings are found."""
 
 
 class Module:
     """Machine code in memory; it is freed with this object.
 
     Attributes:
-        llvm_text: What was compiled, after optimisation.
+        text: What was compiled.
     """
 
-    def __init__(self, text: str, addresses: dict[str, int] | None = None) -> None:
-        """Compile the text of a module.
+    def __init__(self, text: str, addresses: Mapping[str, int] | None = None) -> None:
+        """Compile the text of a module, unless that was done before.
 
         Args:
             text: The module.
@@ -29,42 +44,58 @@ class Module:
         Raises:
             RuntimeError: LLVM cannot read the text.
         """
-        self._target = _target()
-        parsed = _optimized(text, self._target)
-        self._module: Any = parsed
-        self.llvm_text = str(parsed)
-        self._engine = llvm.create_mcjit_compiler(parsed, self._target)
-        for name, address in (addresses or {}).items():
-            found = _global(parsed, name)
-            if found is not None:
-                self._engine.add_global_mapping(found, address)
-        self._engine.finalize_object()
+        self.text = text
+        self._engine = _loaded(_object_of(text), addresses or {})
+
+    @property
+    def llvm_text(self) -> str:
+        """The module after optimisation."""
+        return str(_optimized(self.text, _target()))
 
     @property
     def assembly(self) -> str:
         """The machine code as text."""
-        return self._target.emit_assembly(self._module)
+        target = _target()
+        return target.emit_assembly(_optimized(self.text, target))
 
     def address(self, name: str) -> int:
         """Where a function of the module begins."""
         return self._engine.get_function_address(name)
 
 
-def _global(module: Any, name: str) -> Any:
-    """A global of a module, or a function; None where optimisation left no use of it."""
-    for get in (module.get_global_variable, module.get_function):
-        with suppress(NameError):
-            return get(name)
-    return None
+def _object_of(text: str) -> bytes:
+    """The object file of a module: from disk, or compiled now."""
+    key = disk.key_of([*_machine(), text]) if settings.cache else ""
+    found = disk.load(key) if key else None
+    if found is None:
+        target = _target()
+        found = target.emit_object(_optimized(text, target))
+        if key:
+            disk.save(key, found)
+    return found
+
+
+def _loaded(code: bytes, addresses: Mapping[str, int]) -> Any:
+    """An engine that holds what an object file defines.
+
+    An engine knows addresses of what modules declare, so it has one that does nothing else.
+    """
+    target = _target()
+    declared = "\n".join([f"@{name} = external global i8" for name in addresses])
+    module = _parsed(declared, target)
+    engine = llvm.create_mcjit_compiler(module, target)
+    for name, address in addresses.items():
+        engine.add_global_mapping(module.get_global_variable(name), address)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
 
 
 @cache
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    # Else short loops are done under masks, and what is computed in lanes that do not count sets
-    # the flags by which NumPy's warnings are found.
-    llvm.set_option("", "-vectorizer-min-trip-count=0")
+    llvm.set_option("", _MASKS)
 
 
 @cache
@@ -75,13 +106,20 @@ def vector_bytes() -> int:
     return max((size for name, size in sizes.items() if features.get(name)), default=16)
 
 
+@cache
+def _machine() -> tuple[str, ...]:
+    """All that machine code depends on beside its text: this processor, and what compiles."""
+    versions = sys.modules["functrace"].__version__, llvmlite.__version__, llvm.llvm_version_info
+    processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return *processor, llvm.get_default_triple(), *map(str, versions), f"{SPEED} {_MASKS}"
+
+
 def _target() -> Any:
     """A description of this machine; an engine takes it as its own, so each has one."""
     _initialize()
-    target = llvm.Target.from_default_triple()
-    features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
+    processor, features, *_ = _machine()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=processor,
         features=features,
         opt=SPEED,
         reloc="pic",
@@ -105,14 +143,31 @@ def _optimized(text: str, target: Any) -> Any:
 
 
 def _attempt(text: str, target: Any, *, in_lines: bool) -> Any:
-    module = llvm.parse_assembly(text)
-    module.triple = target.triple
-    module.data_layout = str(target.target_data)
+    # In a context of its own: what LLVM keeps there goes with the module.
+    module = _parsed(text, target, llvm.create_context())
     options = llvm.create_pipeline_tuning_options(speed_level=SPEED)
     options.loop_vectorization = True
     options.slp_vectorization = in_lines
     options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(target, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager()
+    passes.run(module, builder)
+    _free(passes)
     return module
+
+
+def _parsed(text: str, target: Any, context: Any = None) -> Any:
+    """A module for this machine."""
+    module = llvm.parse_assembly(text, context)
+    module.triple = target.triple
+    module.data_layout = str(target.target_data)
+    return module
+
+
+def _free(passes: Any) -> None:
+    """Free passes, which llvmlite does not (as of 0.50): they hold a hundred kilobytes and more."""
+    classes = (cls for cls in type(passes).__mro__ if cls is not llvm.ffi.ObjectRef)
+    if not any("_dispose" in vars(cls) for cls in classes):
+        llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(passes)
+        passes.detach()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.native import axes, matrices
+from functrace.backends.native import axes, blocked, halves, matrices
 from functrace.backends.native.elements import Elements, Fold, copy, fill
 from functrace.backends.native.elementwise import PARTS, Expressions, converted, loop_dtypes
 from functrace.backends.native.lowering import Alones, Emission, Limits, sliced, windowed
@@ -18,7 +18,7 @@ from functrace.backends.native.products import Product
 from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
 from functrace.ir.types import ArrayType, Shape
-from functrace.primitives.contracting import plan_of
+from functrace.primitives.contracting import Plan, plan_of
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import layout
 
@@ -242,6 +242,8 @@ def _contract(emission: Emission, equation: Equation) -> None:
 
     target = emission.place(output) if output.type.shape else emission.cell(output)
     if x.dtype == y.dtype == target.dtype and dtype.kind == "f":
+        if _is_of_halves(emission, equation, (x, y, target), plan):
+            return
         labels = plan.first, plan.second, plan.output
         product = Product(emission.write, emission.take, (x, y, target), labels, vector_bytes())
         if product.is_written():
@@ -285,10 +287,32 @@ def _contract(emission: Emission, equation: Equation) -> None:
         emission.values[output] = load(kernel.write, target, "0")
 
 
+def _is_of_halves(
+    emission: Emission, equation: Equation, views: tuple[View, View, View], plan: Plan
+) -> bool:
+    """Write a product of large matrices of which halves are zero, or not read."""
+    labels = halves.matrices(plan)
+    if labels is None:
+        return False
+    known = emission.halves
+    x, y = (halves.of(atom, known.zero) for atom in equation.inputs)
+    (output,) = equation.outputs
+    found = x, y, known.read.get(output, halves.BOTH)
+    if not blocked.product(emission.write, views, labels, found):
+        return False
+    if equation.primitive.name == "contract":  # where zeros are multiplied with what is not finite
+        _leave_wild(emission, output)
+    return True
+
+
 def _contract_or_zero(emission: Emission, equation: Equation) -> None:
     """As a contraction: where infinities and nan leave a trace in it, NumPy takes care of zeros."""
     _contract(emission, equation)
-    (output,) = equation.outputs
+    _leave_wild(emission, equation.outputs[0])
+
+
+def _leave_wild(emission: Emission, output: Variable) -> None:
+    """Let NumPy compute what is not finite."""
     view, write = emission.view(output), emission.write
     e = Expressions(write, view.dtype)
 

@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +25,13 @@ LOOPS = 1_000_000
 """The number of the first loop among the notes to LLVM; those before are of memory."""
 
 
+@cache
 def register_type(dtype: np.dtype[Any]) -> str:
     """The type of a number in a register."""
     return REGISTERS[dtype.name]
 
 
+@cache
 def memory_type(dtype: np.dtype[Any]) -> str:
     """The type of a number in memory: booleans take a byte."""
     return "i8" if dtype.kind == "b" else REGISTERS[dtype.name]
@@ -86,7 +89,7 @@ class Writer:
         self._lines: list[str] = []
         self._count = 0
         self._tags = 0
-        self._loops: list[int] = []
+        self._loops: dict[int, str] = {}
         self._others: list[Writer] = []
         self._types: dict[str, str] = {}
         self._outer: list[str] | None = None
@@ -114,7 +117,7 @@ class Writer:
     def metadata(self) -> str:
         """What the function refers to: memory with different tags never overlaps."""
         lines = ['!0 = !{!"memory"}', '!1 = !{!"llvm.loop.unroll.disable"}']
-        lines += [f"!{loop} = distinct !{{!{loop}, !1}}" for loop in self._loops]
+        lines += [f"!{n} = distinct !{{!{n}, !1{said}}}" for n, said in self._loops.items()]
         for tag in range(1, max(x._tags for x in (self, *self._others)) + 1):
             lines.append(f'!{2 * tag} = !{{!"m{tag}", !0, i64 0}}')
             lines.append(f"!{2 * tag + 1} = !{{!{2 * tag}, !{2 * tag}, i64 0}}")
@@ -230,10 +233,10 @@ class Writer:
         self.line(f"br label %{label}")
 
     @contextmanager
-    def loop(self, count: str, first: str = "0") -> Generator[str]:
+    def loop(self, count: str, first: str = "0", *, plain: bool = False) -> Generator[str]:
         """What is done for each number from the first one to the last before ``count``.
 
-        There is at least one such number.
+        There is at least one such number. No vectors are made of a plain loop.
         """
         before, label, after = self.block, self.label(), self.label()
         self.jump(label)
@@ -248,13 +251,14 @@ class Writer:
         self.line(f"{following} = add nuw nsw i64 {number}, 1")
         test = self.let(f"icmp slt i64 {following}, {count}")
         # Short loops are written out here, where it pays; LLVM would write out far too many.
-        self.line(f"br i1 {test}, label %{label}, label %{after}, !llvm.loop !{self._note()}")
+        self.line(f"br i1 {test}, label %{label}, label %{after}, !llvm.loop !{self._note(plain)}")
         self.begin(after)
 
-    def _note(self) -> int:
+    def _note(self, plain: bool = False) -> int:
         """A number for what is said of a loop."""
-        self._loops.append(LOOPS + len(self._loops))
-        return self._loops[-1]
+        number = LOOPS + len(self._loops)
+        self._loops[number] = ', !{!"llvm.loop.vectorize.enable", i1 false}' if plain else ""
+        return number
 
     @contextmanager
     def apart(self, elements: int) -> Generator[None]:

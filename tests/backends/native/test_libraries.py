@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from functrace.backends.native.libraries import routine, routines
+from functrace.backends.native.libraries import has_routines, routine, routines
 
 
 def test_a_routine_is_found_by_its_name():
-    found = routine("double")
+    found = routine("gemm", "double")
     if found is None:
         pytest.skip("NumPy brings no OpenBLAS along")
     assert routines({found.name}) == {found.name: found.address}
@@ -29,3 +29,14 @@ def test_a_routine_is_found_by_its_name():
 
 def test_what_is_not_called_is_not_asked_for():
     assert routines(set()) == {}
+
+
+def test_other_routines_and_their_types():
+    if routine("gemm", "double") is None:
+        pytest.skip("NumPy brings no OpenBLAS along")
+    found = routine("gesv", "float")
+    assert found is not None
+    assert found.name == "library.sgesv"
+    assert routines({"library.sgesv"}) == {found.name: found.address}
+    assert routine("nothing", "float") is None
+    assert not has_routines("float", "gemm", "nothing")

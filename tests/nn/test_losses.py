@@ -1,0 +1,188 @@
+"""Losses against their formulas, their derivatives, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.special
+
+import functrace as ft
+from functrace import nn
+from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.testing import check_grads
+
+LOGITS = np.cos(np.arange(12.0)).reshape(3, 4) * 3
+ROWS = scipy.special.softmax(np.sin(np.arange(12.0)).reshape(3, 4), -1)
+NUMBERS = np.array([2, 0, 3])
+SIGNS = np.where(np.arange(12).reshape(3, 4) % 3 > 0, 1, -1)
+PROBABILITIES = np.linspace(0, 1, 12).reshape(3, 4)
+MASK = np.arange(12).reshape(3, 4) % 5 > 0
+
+softmax = scipy.special.softmax(LOGITS, -1)
+sigmoid = scipy.special.expit(LOGITS)
+entropy = -np.sum(ROWS * np.log(softmax), -1)
+binary = -PROBABILITIES * np.log(sigmoid) - (1 - PROBABILITIES) * np.log(1 - sigmoid)
+angle = np.sum(LOGITS * ROWS, -1) / np.linalg.norm(LOGITS, axis=-1) / np.linalg.norm(ROWS, axis=-1)
+own = LOGITS[np.arange(3), NUMBERS]
+other = np.where(np.arange(4) == NUMBERS[:, None], -np.inf, LOGITS).max(-1)
+errors = LOGITS - ROWS
+divergence = np.sum(ROWS * (np.log(ROWS) - LOGITS), -1)
+
+CASES = {
+    "squared_error": (nn.squared_error, ROWS, errors**2),
+    "l2_loss": (nn.l2_loss, ROWS, errors**2 / 2),
+    "mean_squared_error": (nn.mean_squared_error, ROWS, np.mean(errors**2)),
+    "absolute_error": (nn.absolute_error, ROWS, np.abs(errors)),
+    "huber_loss": (
+        nn.huber_loss,
+        ROWS,
+        np.where(np.abs(errors) <= 1, errors**2 / 2, np.abs(errors) - 0.5),
+    ),
+    "log_cosh": (nn.log_cosh, ROWS, np.log(np.cosh(errors))),
+    "cosine_similarity": (nn.cosine_similarity, ROWS, angle),
+    "cosine_distance": (nn.cosine_distance, ROWS, 1 - angle),
+    "hinge_loss": (nn.hinge_loss, SIGNS, np.maximum(1 - LOGITS * SIGNS, 0)),
+    "perceptron_loss": (nn.perceptron_loss, SIGNS, np.maximum(-LOGITS * SIGNS, 0)),
+    "sigmoid_binary_cross_entropy": (nn.sigmoid_binary_cross_entropy, PROBABILITIES, binary),
+    "sigmoid_focal_loss": (
+        nn.sigmoid_focal_loss,
+        PROBABILITIES,
+        binary * (sigmoid * (1 - PROBABILITIES) + (1 - sigmoid) * PROBABILITIES) ** 2,
+    ),
+    "softmax_cross_entropy": (nn.softmax_cross_entropy, ROWS, entropy),
+    "safe_softmax_cross_entropy": (nn.safe_softmax_cross_entropy, ROWS, entropy),
+    "softmax_cross_entropy_with_integer_labels": (
+        nn.softmax_cross_entropy_with_integer_labels,
+        NUMBERS,
+        -np.log(softmax[np.arange(3), NUMBERS]),
+    ),
+    "poly_loss_cross_entropy": (
+        nn.poly_loss_cross_entropy,
+        ROWS,
+        entropy + 2 * (1 - np.sum(ROWS * softmax, -1)),
+    ),
+    "multiclass_hinge_loss": (nn.multiclass_hinge_loss, NUMBERS, np.maximum(other + 1 - own, 0)),
+    "multiclass_perceptron_loss": (
+        nn.multiclass_perceptron_loss,
+        NUMBERS,
+        np.maximum(other - own, 0),
+    ),
+    "kl_divergence": (nn.kl_divergence, ROWS, divergence),
+    "kl_divergence_with_log_targets": (
+        nn.kl_divergence_with_log_targets,
+        np.log(ROWS),
+        divergence,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_losses(name):
+    loss, targets, expected = CASES[name]
+    for f in (loss, ft.jit(loss)):
+        found = f(LOGITS, targets)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+        assert np.shape(found) == np.shape(expected)
+    check_grads(lambda x: loss(x, targets), (LOGITS,), order=2)
+    single = [x.astype(np.float32) if x.dtype == float else x for x in (LOGITS, targets)]
+    assert loss(*single).dtype == np.float32
+    if name != "mean_squared_error":
+        mapped = ft.vmap(loss)(LOGITS, targets)
+        np.testing.assert_allclose(mapped, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_options():
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        np.testing.assert_allclose(nn.squared_error(LOGITS), LOGITS**2)
+        np.testing.assert_allclose(
+            nn.huber_loss(LOGITS, 0.0, 0.5),
+            np.where(np.abs(LOGITS) <= 0.5, LOGITS**2 / 2, 0.5 * np.abs(LOGITS) - 0.125),
+        )
+        assert np.isfinite(nn.log_cosh(np.array([-1e4, 1e4]))).all()
+        labels = (PROBABILITIES > 0.5).astype(int)
+        plain = nn.sigmoid_focal_loss(LOGITS, labels)
+        weighed = nn.sigmoid_focal_loss(LOGITS, labels, alpha=0.25)
+        np.testing.assert_allclose(weighed, plain * np.where(labels, 0.25, 0.75))
+        np.testing.assert_allclose(nn.smooth_labels(np.eye(4), 0.2), 0.8 * np.eye(4) + 0.05)
+        np.testing.assert_allclose(nn.cosine_similarity(np.zeros(3), np.ones(3), epsilon=1e-3), 0)
+
+
+def test_axes_and_classes_that_do_not_count():
+    kept = np.where(MASK, np.exp(LOGITS), 0)
+    likely = kept / kept.sum(0)
+    logarithm = np.log(np.where(MASK, likely, 1))
+    expected = -np.sum(ROWS * logarithm, 0)
+    found = nn.softmax_cross_entropy(LOGITS, ROWS, axis=0, where=MASK)
+    np.testing.assert_allclose(found, expected)
+    numbers = np.array([1, 2, 0, 2])
+    found = nn.softmax_cross_entropy_with_integer_labels(LOGITS, numbers, axis=0, where=MASK)
+    np.testing.assert_allclose(found, -logarithm[numbers, np.arange(4)])
+    found = nn.kl_divergence(LOGITS, ROWS, axis=0, where=MASK)
+    np.testing.assert_allclose(found, np.sum(ROWS * (np.log(ROWS) - LOGITS) * MASK, 0))
+
+
+def test_events_of_no_probability():
+    logits = np.array([0.0, -np.inf, 1.0])
+    labels = np.array([0.25, 0.0, 0.75])
+    value, gradient = ft.value_and_grad(nn.safe_softmax_cross_entropy)(logits, labels)
+    np.testing.assert_allclose(gradient, scipy.special.softmax(logits) - labels)
+    assert np.isfinite(value)
+    value, gradient = ft.value_and_grad(nn.kl_divergence)(logits, labels)
+    np.testing.assert_allclose(gradient, [-0.25, 0, -0.75])
+    assert np.isfinite(value)
+
+
+def test_derivatives_of_the_classical_pairs():
+    gradient = ft.grad(lambda z: np.sum(nn.softmax_cross_entropy(z, ROWS)))(LOGITS)
+    np.testing.assert_allclose(gradient, softmax - ROWS, atol=1e-15)
+    gradient = ft.grad(lambda z: np.sum(nn.sigmoid_binary_cross_entropy(z, PROBABILITIES)))(LOGITS)
+    np.testing.assert_allclose(gradient, sigmoid - PROBABILITIES, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", [nn.hinge_loss, nn.perceptron_loss])
+def test_nothing_is_lost_at_the_margin(loss):
+    margin = 1.0 if loss is nn.hinge_loss else 0.0
+    assert ft.grad(loss)(margin, 1) == 0
+    assert ft.grad(loss)(margin - 1e-9, 1) == -1
+
+
+def test_extreme_logits():
+    logits = np.array([800.0, -800.0, 0.0])
+    value, gradient = ft.value_and_grad(
+        lambda z: np.sum(nn.sigmoid_binary_cross_entropy(z, np.array([0, 1, 1])))
+    )(logits)
+    np.testing.assert_allclose(value, 1600 + np.log(2))
+    np.testing.assert_allclose(gradient, [1, -1, -0.5])
+    value, gradient = ft.value_and_grad(nn.softmax_cross_entropy_with_integer_labels)(logits, 1)
+    assert value == 1600
+    np.testing.assert_allclose(gradient, [1, -1, 0])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: nn.squared_error(np.ones((3, 1)), np.ones(3)),
+            ShapeMismatchError,
+            r"\(3, 1\).*\(3,\)",
+        ),
+        (
+            lambda: nn.softmax_cross_entropy_with_integer_labels(LOGITS, ROWS[:, 0]),
+            ArgumentError,
+            "numbers of classes, integers, and not float64",
+        ),
+        (
+            lambda: nn.softmax_cross_entropy_with_integer_labels(LOGITS, NUMBERS[:2]),
+            ShapeMismatchError,
+            r"labels of shape \(3,\), not of \(2,\)",
+        ),
+        (
+            lambda: nn.softmax_cross_entropy_with_integer_labels(LOGITS, NUMBERS + 2),
+            IndexError,
+            "out of bounds",
+        ),
+    ],
+)
+def test_refusals(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
