@@ -166,7 +166,7 @@ FLOORS: list[list[Room]] = [
         room(
             "random",
             "numbers are functions of keys; shapes and derivatives are NumPy's",
-            "philox streams drawing keys requests continuous discrete",
+            "philox streams drawing rejecting slopes tails keys requests continuous discrete",
         ),
         room(
             "solvers",

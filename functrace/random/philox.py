@@ -16,7 +16,7 @@ import numpy as np
 Words = Sequence[Any]
 """Four arrays of 64-bit words: a counter, the lowest word first, or what is made of one."""
 
-MULTIPLIERS = 0xD2E7470EE14C6C93, 0xCA5A826395121157
+MULTIPLIERS = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 STEPS = 0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B
 """What is added to the key's words from round to round."""
 
@@ -31,13 +31,17 @@ _LOOPED_KEYS, _LOOPED_BLOCKS = 40, 12
 """Of so few keys, or of so many blocks of each, NumPy's generator is the faster one."""
 
 
-def _product(multiplier: int, x: Any) -> tuple[Any, Any]:
-    """The high and the low word of a product of 64-bit words, by halves of words."""
-    high, low = np.uint64(multiplier >> 32), np.uint64(multiplier & 0xFFFFFFFF)
-    x_high, x_low = x >> _HALF, x & _LOW
-    across = high * x_low
-    middle = (low * x_low >> _HALF) + (across & _LOW) + low * x_high
-    return high * x_high + (across >> _HALF) + (middle >> _HALF), np.uint64(multiplier) * x
+def product(x: Any, y: Any) -> tuple[Any, Any]:
+    """The high and the low words of products of 64-bit words, by halves of words.
+
+    Args:
+        x: One word, or an array as the other one.
+        y: An array.
+    """
+    (x_high, y_high), (x_low, y_low) = (x >> _HALF, y >> _HALF), (x & _LOW, y & _LOW)
+    across = x_high * y_low
+    middle = (x_low * y_low >> _HALF) + (across & _LOW) + x_low * y_high
+    return x_high * y_high + (across >> _HALF) + (middle >> _HALF), x * y
 
 
 def blocks(key: tuple[Any, Any], counter: Words) -> Words:
@@ -56,8 +60,8 @@ def blocks(key: tuple[Any, Any], counter: Words) -> Words:
     k0, k1 = key
     c0, c1, c2, c3 = counter
     for number in range(ROUNDS):
-        high0, low0 = _product(MULTIPLIERS[0], c0)
-        high1, low1 = _product(MULTIPLIERS[1], c2)
+        high0, low0 = product(MULTIPLIERS[0], c0)
+        high1, low1 = product(MULTIPLIERS[1], c2)
         step0, step1 = (np.uint64(step * number & 0xFFFFFFFFFFFFFFFF) for step in STEPS)
         c0, c1, c2, c3 = high1 ^ c1 ^ (k0 + step0), low1, high0 ^ c3 ^ (k1 + step1), low0
     return c0, c1, c2, c3
