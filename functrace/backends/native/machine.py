@@ -167,7 +167,7 @@ def _parsed(text: str, target: Any, context: Any = None) -> Any:
 
 def _free(passes: Any) -> None:
     """Free passes, which llvmlite does not (as of 0.50): they hold a hundred kilobytes and more."""
-    classes = (cls for cls in type(passes).__mro__ if cls is not llvm.ffi.ObjectRef)
-    if not any("_dispose" in vars(cls) for cls in classes):
+    found = next(cls for cls in type(passes).__mro__ if "_dispose" in vars(cls))
+    if found is llvm.ffi.ObjectRef:  # what it does is nothing
         llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(passes)
         passes.detach()
