@@ -21,9 +21,9 @@ class Config:
     Example:
         >>> import numpy as np
         >>> import functrace as ft
+        >>> ft.config.backend = "numpy"
         >>> ft.config.backend
         'numpy'
-        >>> ft.config.backend = "numpy"
         >>> with ft.config.using(backend="numpy"):
         ...     ft.jit(np.sin)(0.0)
         np.float64(0.0)
@@ -34,6 +34,9 @@ class Config:
     @property
     def backend(self) -> str:
         """The name of the backend of jitted functions, and of loops that run often without `jit`.
+
+        A process begins with ``"auto"``: NumPy's source, and machine code for jitted functions
+        that have run for some time (`functrace.jit`).
 
         A function that was compiled by another one is recorded and compiled once more when it is
         called; what the other one made is kept.

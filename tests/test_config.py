@@ -176,7 +176,7 @@ def test_loops_without_jit_follow_the_setting():
 
 UNKNOWN = (
     r"(?s)There is no backend 'fortran'\..*test_config\.py:\d+.*"
-    r"There are these: 'counting', 'native', 'numpy'[.,]"
+    r"There are these: 'auto', 'counting', 'native', 'numpy'[.,]"
 )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import math
 import platform
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -57,12 +59,15 @@ class Executable(NamedTuple):
             arguments fit.
         texts: Makes other texts of it, by their names: ``"llvm"``, ``"assembly"``, and
             ``"explanation"``, of what is computed by what, and why.
+        refusing: Takes a function that is called whenever NumPy has to run in its place, where
+            that may be.
     """
 
     run: Callable[..., tuple[Any, ...]]
     source: str
     checking: Checking | None = None
     texts: Mapping[str, Callable[[], str]] = MappingProxyType({})
+    refusing: Callable[[Callable[[], None]], None] | None = None
 
 
 Lowering = Callable[[Equation], Callable[..., Any] | None]
@@ -123,6 +128,13 @@ class Backend:
         if found is program:
             return Program(program.inputs, program.equations, program.outputs)
         return found
+
+    def saved(self, program: Program) -> float:
+        """About how many seconds a run takes less than by the NumPy backend.
+
+        It is asked before `compile` where that need not be done, and should take far less time.
+        """
+        return math.inf
 
     def lower(self, equation: Equation) -> Callable[..., Sequence[Any]]:
         """What runs one equation: this backend's own lowering, or NumPy where there is none.
@@ -203,6 +215,15 @@ def backend_named(name: Any) -> Backend:
 NATIVE = "native"
 """The name of the backend that needs an extra, and is imported where it is asked for."""
 
+AUTO = "auto"
+"""The name of the backend that is NumPy's, until the native one is worth its while."""
+
+
+@cache
+def may_be_native() -> bool:
+    """Whether there may be a native backend; nothing is imported to find out."""
+    return NATIVE in _registered or importlib.util.find_spec("llvmlite") is not None
+
 
 def _native() -> Backend:
     """The native backend.
@@ -230,7 +251,7 @@ def _native() -> Backend:
 
 # Which is asked
 
-_default = "numpy"
+_default = AUTO
 _here: ContextVar[str | None] = ContextVar("backend", default=None)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from functrace.backends.backend import Backend, Executable, backend_named, chosen, register
 from functrace.backends.classes import classes_of_outputs
-from functrace.backends.numpy_backend import NumPyBackend
+from functrace.backends.numpy_backend import AutoBackend, NumPyBackend
 from functrace.collecting import collecting_less_often
 from functrace.ir.program import Equation, Program
 from functrace.ir.structure import structure_of
@@ -25,6 +25,7 @@ FIRST = 150
 """How many evaluations of an equation take as long as what compiling takes in any case."""
 
 register(NumPyBackend())
+register(AutoBackend())
 
 
 def compiled(

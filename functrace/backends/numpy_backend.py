@@ -11,7 +11,7 @@ from functrace.backends.assuming import (
     begin_assuming,
     keeping_by_masks,
 )
-from functrace.backends.backend import Backend, Executable
+from functrace.backends.backend import AUTO, Backend, Executable
 from functrace.backends.classes import classes_of_outputs
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
@@ -35,6 +35,12 @@ class NumPyBackend(Backend):
         # It does not hold the Program, which may be the given one: that must not hold itself.
         written = Written(simplify(program), donated, name, classes)
         return Executable(written.run, written.source, texts=_TEXTS)
+
+
+class AutoBackend(NumPyBackend):
+    """The same, under the name by which `jit` may go over to machine code later."""
+
+    name = AUTO
 
 
 _TEXTS = {"explanation": lambda: "NumPy runs all of it, one operation after the other.\n"}

@@ -41,9 +41,11 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from keyword import iskeyword
+from operator import length_hint
 from types import CodeType
 from typing import Any, Final
 
@@ -102,6 +104,29 @@ MOST_LEAVES: Final = 5000
 _SCALARS: Final = frozenset({*WEAK_DTYPES, *np.sctypeDict.values()})
 
 
+class Allowance:
+    """How many calls guards may let pass before they let none pass any more.
+
+    Attributes:
+        given: The number, for each of them.
+    """
+
+    def __init__(self) -> None:
+        self.given = 0
+        self._renewals: list[Callable[[Iterator[None]], Iterator[None]]] = []
+
+    def add(self, renew: Callable[[Iterator[None]], Iterator[None]]) -> None:
+        """Take in another guard: what exchanges the iterator of its calls."""
+        renew(repeat(None, self.given))
+        self._renewals.append(renew)
+
+    def renew(self, count: int) -> int:
+        """Allow so many calls from now on; returns how many passed since this was done before."""
+        before, self.given = self.given, count
+        left = [renew(repeat(None, count)) for renew in self._renewals]
+        return sum(before - length_hint(calls) for calls in left)
+
+
 def can_be_guarded(leaves: Iterable[Any]) -> bool:
     """Whether the types of leaves, as they were given, are all that must be known of them."""
     return all(type(leaf) is np.ndarray or type(leaf) in _SCALARS for leaf in leaves)
@@ -115,6 +140,7 @@ def make_guard(
     static: Sequence[tuple[int | str, Any, Hashable]] = (),
     row_major: Sequence[int] = (),
     checking: Checking | None = None,
+    allowance: Allowance | None = None,
 ) -> Guard | None:
     """Generate the guard for calls like this one.
 
@@ -127,6 +153,7 @@ def make_guard(
         static: Position or name, value and identity of each static argument.
         row_major: The numbers of the leaves that must lie in this order.
         checking: What makes functions as ``run`` that check their arguments, if there is such.
+        allowance: How many calls it lets pass; all, if there is none.
 
     Returns:
         The guard; None if there can be none.
@@ -147,11 +174,16 @@ def make_guard(
         return checking.guard(classes, MISS, no_shortcuts, is_single)
     if checking is not None:
         run = checking.checked(classes, MISS)
-    writer = _Writer(checking is not None)
+    writer = _Writer(checking is not None, allowance is not None)
     source = writer.guard(leaves, arguments.node, output.node, static, row_major)
     local: dict[str, Any] = {}
     exec(_compiled(source), _GLOBALS, local)  # noqa: S102  (written here, from types and keys)
-    return local["make"](run, *writer.constants)
+    made = local["make"](run, *writer.constants)
+    if allowance is None:
+        return made
+    guard, renew = made
+    allowance.add(renew)
+    return guard
 
 
 @lru_cache(maxsize=512)
@@ -179,10 +211,12 @@ class _Writer:
 
     Attributes:
         is_checked: Whether what runs checks the leaves.
+        is_counted: Whether the calls that pass are counted.
     """
 
-    def __init__(self, is_checked: bool) -> None:
+    def __init__(self, is_checked: bool, is_counted: bool) -> None:
         self.is_checked = is_checked
+        self.is_counted = is_counted
         self.lines: list[str] = []
         self.constants: list[Any] = []
         self.leaves: list[str] = []
@@ -208,6 +242,8 @@ class _Writer:
             if not np.shape(leaves[number]):  # their class was looked at
                 continue
             self._require_not(f"not {self.leaves[number]}.flags.c_contiguous")
+        if self.is_counted:  # which takes less than to subtract one from a number
+            self.lines += ["for _ in left: break", "else: return MISS"]
         call = f"run({', '.join(self.leaves)})"
         if self.is_checked:
             self.lines.append(f"outputs = {call}")
@@ -231,7 +267,7 @@ class _Writer:
                 f"def make(run{constants}):",
                 "    def guard(args, kwargs):",
                 *(f"        {line}" for line in body),
-                "    return guard",
+                *(_RENEWED if self.is_counted else ["    return guard"]),
             ]
         )
 
@@ -394,6 +430,16 @@ class _Writer:
             name = self._known[id(value)] = f"c{len(self.constants)}"
             self.constants.append(value)
         return name
+
+
+_RENEWED: Final = (
+    "    left = iter(())",
+    "    def renew(calls):",
+    "        nonlocal left",
+    "        before, left = left, calls",
+    "        return before",
+    "    return guard, renew",
+)
 
 
 def _has_literal(value: Any) -> bool:

@@ -141,8 +141,9 @@ def jit(
         keep_unused: Taken.
         device: Taken; there is one.
         backend: The name of the backend that compiles it: ``"numpy"``, or ``"native"`` for machine
-            code, which needs the extra ``functrace[native]``. By default it is ``"numpy"``, or
-            what `functrace.config` says when the function is called.
+            code, which needs the extra ``functrace[native]``; or ``"auto"``: NumPy's source, and
+            machine code when calls have taken as long as that takes to compile. By default it
+            is what `functrace.config` says when the function is called, which is ``"auto"``.
 
     Returns:
         A function with the arguments and results of ``f``.

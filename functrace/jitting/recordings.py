@@ -14,12 +14,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Any, NamedTuple
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 import numpy as np
 
 from functrace import tree
-from functrace.backends.backend import Executable, chosen, default, set_default, using
+from functrace.backends.backend import (
+    AUTO,
+    Executable,
+    chosen,
+    default,
+    may_be_native,
+    set_default,
+    using,
+)
 from functrace.backends.compiling import compiled
 from functrace.collecting import collecting_less_often
 from functrace.control.call import call
@@ -31,6 +39,7 @@ from functrace.jitting.donating import fit_for_donation
 from functrace.jitting.explaining import explain_capture, explain_miss, is_explaining
 from functrace.jitting.guards import MISS, Guard, make_guard
 from functrace.jitting.slow_compiles import report_if_long
+from functrace.jitting.tiers import Tier
 from functrace.tracing.draws import watching_draws
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tracer import Tracer, bind
@@ -94,6 +103,10 @@ class Key(NamedTuple):
         return found
 
 
+def no_method() -> None:
+    """A reference to no method."""
+
+
 class Entry:
     """What is kept for one kind of calls.
 
@@ -108,6 +121,7 @@ class Entry:
         recording_seconds: How long it took to record it.
         row_major: The numbers of the leaves for which it holds in this order only.
         guards: By the leaves' Python types; None where these types can have none.
+        tier: What watches the calls, where no backend was chosen.
     """
 
     def __init__(
@@ -121,6 +135,7 @@ class Entry:
         name: str,
         recording_seconds: float = 0.0,
         row_major: tuple[int, ...] = (),
+        forget: Callable[[], Callable[[Entry], None] | None] = no_method,
     ) -> None:
         self.key = key
         self.identity = identity
@@ -132,6 +147,9 @@ class Entry:
         self.row_major = row_major
         self.donated = donated
         self.guards: dict[tuple[type, ...], Guard | None] = {}
+        self.tier = Tier() if key.backend == AUTO and may_be_native() else None
+        self._forget = forget
+        self._is_reported = False
         self._executable: Executable | None = None
         self._run: Callable[..., tuple[Any, ...]] | None = None
         self._lock = threading.RLock()
@@ -141,39 +159,79 @@ class Entry:
         """What the Program is compiled to, when it is first needed."""
         with self._lock:
             if self._executable is None:
-                start = perf_counter()
-                self._executable = compiled(self.program, self.donated, self.name, self.key.backend)
-                seconds = self.recording_seconds + perf_counter() - start
-                report_if_long(self.name, self.program, seconds, source_of(user_place(2)))
+                backend = self.key.backend
+                self._executable = self.compiled_by("numpy" if backend == AUTO else backend)
+                self.recording_seconds = 0.0
             return self._executable
+
+    def compiled_by(self, backend: str) -> Executable:
+        """What a backend makes of the Program."""
+        start = perf_counter()
+        made = compiled(self.program, self.donated, self.name, backend)
+        seconds = self.recording_seconds + perf_counter() - start
+        if not self._is_reported:
+            place = source_of(user_place(2))
+            self._is_reported = report_if_long(self.name, self.program, seconds, place)
+        return made
+
+    def use(self, executable: Executable) -> None:
+        """Run this from now on."""
+        with self._lock:
+            self._executable, self._run, self.guards = executable, None, {}
+        forget = self._forget()
+        if forget is not None:
+            forget(self)
 
     @property
     def run(self) -> Callable[..., tuple[Any, ...]]:
         """Takes plain leaves, returns the leaves of the output."""
-        if self._run is None:
-            run = self.executable.run
-            self._run = fit_for_donation(run, self.program, self.donated) if self.donated else run
-        return self._run
+        run = self._run
+        if run is None:
+            with self._lock:
+                run = self.executable.run
+                if self.donated:
+                    run = fit_for_donation(run, self.program, self.donated)
+                self._run = run
+        return run
+
+    def call(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """Run it, in a call that no guard let pass."""
+        tier, run = self.tier, self.run
+        if tier is None or tier.is_settled:
+            return run(*leaves)
+        start = perf_counter()
+        outputs = run(*leaves)
+        tier.ran(self, perf_counter() - start)
+        return outputs
 
     def guard(self, leaves: Sequence[Any]) -> Guard | None:
         """The guard for calls with leaves like these, which may be made now."""
         kinds = tuple(map(type, leaves))
-        if kinds not in self.guards and len(self.guards) < MOST_GUARDS:
-            key = self.key
-            self.guards[kinds] = (
-                None
-                if key.axes or key.strides
-                else make_guard(
-                    self.run,
-                    leaves,
-                    key.structure,
-                    self.structure,
-                    key.static,
-                    self.row_major,
-                    None if self.donated else self.executable.checking,
-                )
-            )
-        return self.guards.get(kinds)
+        with self._lock:
+            if kinds not in self.guards and len(self.guards) < MOST_GUARDS:
+                self.guards[kinds] = self.new_guard(leaves, self.key.static, self.row_major)
+            return self.guards.get(kinds)
+
+    def new_guard(
+        self,
+        leaves: Sequence[Any],
+        static: Sequence[tuple[int | str, Any, Hashable]] = (),
+        row_major: Sequence[int] = (),
+    ) -> Guard | None:
+        """A guard for calls with leaves like these; the arguments are those of `make_guard`."""
+        key, tier = self.key, self.tier
+        if key.axes or key.strides or (tier is not None and tier.is_on_trial):
+            return None
+        return make_guard(
+            self.run,
+            leaves,
+            key.structure,
+            self.structure,
+            static,
+            row_major,
+            None if self.donated else self.executable.checking,
+            None if tier is None or tier.is_settled else tier.allowance,
+        )
 
 
 class CacheInfo(NamedTuple):
@@ -257,7 +315,7 @@ class Recordings:
             named = {} if self.backend is None else {"backend": self.backend}
             outputs = bind(call, *leaves, *captured, program=entry.program, **named)
         else:
-            outputs = entry.run(*leaves)
+            outputs = entry.call(leaves)
             guard = entry.guard(given)
             if guard is not None:
                 self._put_first(guard, entry)
@@ -375,8 +433,18 @@ class Recordings:
         donated = frozenset() if captured else self._donated_leaves(key)
         name = getattr(self.function, "__name__", "program")
         seconds = perf_counter() - start
+        forget = WeakMethod(self.forget_guards_of)  # else this would hold itself
         entry = Entry(
-            key, identity, program, structure, names or (), donated, name, seconds, row_major
+            key,
+            identity,
+            program,
+            structure,
+            names or (),
+            donated,
+            name,
+            seconds,
+            row_major,
+            forget,
         )
         with self._lock:
             self._misses += 1
@@ -420,6 +488,12 @@ class Recordings:
             self._entries.clear()
             self._misses = 0
             self.forget_guards()
+
+    def forget_guards_of(self, entry: Entry) -> None:
+        """As `forget_guards`, of one recording."""
+        with self._lock:
+            self._recent = tuple([pair for pair in self._recent if pair[1] is not entry])
+            self.first = self._recent[0][0] if self._recent else _none_yet
 
     def forget_guards(self) -> None:
         """Ask none of the guards that passed calls before, until they have passed one again."""

@@ -30,7 +30,7 @@ Loop = (
 Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def report_if_long(name: str, program: Program, seconds: float, called: Source | None) -> None:
+def report_if_long(name: str, program: Program, seconds: float, called: Source | None) -> bool:
     """Log what there is to know of a compile, if it took long.
 
     Args:
@@ -38,9 +38,12 @@ def report_if_long(name: str, program: Program, seconds: float, called: Source |
         program: What was recorded.
         seconds: How long recording and compiling took.
         called: Where the jitted function was called: what rules of derivatives do is done there.
+
+    Returns:
+        Whether it took long.
     """
     if seconds < LONG:
-        return
+        return False
     parts = (program, *program.nested())
     sources = [e.source for part in parts for e in part.equations]
     message = "%s took %.1f seconds to compile; its Program has %s equations."
@@ -62,6 +65,7 @@ def report_if_long(name: str, program: Program, seconds: float, called: Source |
             )
             break
     _logger.warning(message, name, seconds, f"{len(sources):,}")
+    return True
 
 
 def _line_of_loop(source: Source) -> int | None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from functrace import tree
+from functrace.backends.backend import AUTO, NATIVE
 from functrace.backends.compiling import simplified
 from functrace.errors import ArgumentError, ArrayConversionError, OperandError
 from functrace.ir.program import Equation, Program, Source, equation_texts
 from functrace.ir.types import ArrayType, type_of
-from functrace.jitting.guards import MISS, Guard, make_guard
+from functrace.jitting.guards import MISS, Guard
 from functrace.jitting.recordings import Entry, Recordings
 from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import Tracer
@@ -120,7 +121,6 @@ class Compiled(Generic[R_co]):
 
     Attributes:
         program: What runs.
-        source: The text of it.
         in_tree: The structure of the pair of positional and keyword arguments that are not static.
         out_tree: The structure of the result.
     """
@@ -131,9 +131,13 @@ class Compiled(Generic[R_co]):
         self._entry = entry
         self._guard: Guard | None = None
         self.program = simplified(entry.program, entry.key.backend)
-        self.source = entry.executable.source
         self.in_tree = entry.key.structure
         self.out_tree = entry.structure
+
+    @property
+    def source(self) -> str:
+        """The text of what runs."""
+        return self._entry.executable.source
 
     def cost(self) -> Cost:
         """What the Program that runs costs."""
@@ -145,13 +149,20 @@ class Compiled(Generic[R_co]):
         Raises:
             ArgumentError: The backend makes no such text.
         """
-        make = self._entry.executable.texts.get(kind)
+        entry = self._entry
+        make = entry.executable.texts.get(kind)
+        if make is None and entry.tier is not None:
+            make = entry.compiled_by(NATIVE).texts.get(kind)
         if make is None:
             raise ArgumentError(
                 f"The backend {self._entry.key.backend!r} makes no text of the kind {kind!r}.",
                 advice='Compile to machine code by jit(f, backend="native").',
             )
-        return make()
+        if kind != "explanation" or entry.key.backend != AUTO:
+            return make()
+        if entry.tier is None:
+            return f"There is no machine code, as llvmlite is not installed.\n{make()}"
+        return f"{entry.tier.explained(entry.program)}\n{make()}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> R_co:
         """Call the function, without its static arguments.
@@ -171,8 +182,8 @@ class Compiled(Generic[R_co]):
                 f"{self._name} was compiled for (args, kwargs) of another structure. {difference}"
             )
         leaves = [self._operand(leaf, number) for number, leaf in enumerate(given)]
-        outputs = entry.run(*leaves)
-        self._guard = make_guard(entry.run, given, structure, entry.structure) or self._guard
+        outputs = entry.call(leaves)
+        self._guard = entry.new_guard(given) or self._guard
         return entry.structure.unflatten(list(outputs))
 
     def _operand(self, leaf: Any, number: int) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 
 from functrace.backends.backend import Backend, Executable, register
 from functrace.backends.classes import classes_of_outputs
@@ -17,6 +18,7 @@ from functrace.backends.native.kernels import (
     why_not_equation,
 )
 from functrace.backends.native.objects import is_supported
+from functrace.backends.native.operations import ALONE
 from functrace.backends.native.tables import is_long
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
@@ -44,7 +46,7 @@ class NativeBackend(Backend):
     def compile(self, program: Program, donated: frozenset[int], name: str) -> Executable:
         """Compile the Program, or its parts, which the source for NumPy calls."""
         classes = classes_of_outputs(program)
-        simple = decompose(self.simplified(program))
+        simple = self._simple(program)
         if why_not(simple) is None:
             whole = executable(simple, name, classes)
             if whole is not None:
@@ -53,7 +55,23 @@ class NativeBackend(Backend):
         written = Written(simplify(parted), donated, name, classes)
         kernels = [e.params["kernel"] for e in parted.equations if e.primitive is native]
         others = [(e, _why(e)) for e in parted.equations if e.primitive is not native]
-        return Executable(written.run, written.source, texts=texts_of(kernels, others))
+
+        def refusing(tell: Callable[[], None]) -> None:
+            for kernel in kernels:
+                kernel.refusing.append(tell)
+
+        texts = texts_of(kernels, others)
+        return Executable(written.run, written.source, texts=texts, refusing=refusing)
+
+    def saved(self, program: Program) -> float:
+        """What NumPy takes for calls of its own, and for passes over memory, where it is replaced.
+
+        A loop saves whatever it takes: NumPy needs microseconds for each of its trips.
+        """
+        return sum(map(_saved, self._simple(program).equations))
+
+    def _simple(self, program: Program) -> Program:
+        return program.derive("simple", lambda: decompose(self.simplified(program)))
 
 
 def in_parts(program: Program, classes: Mapping[int, bool]) -> Program:
@@ -84,6 +102,26 @@ def in_parts(program: Program, classes: Mapping[int, bool]) -> Program:
 def _why(equation: Equation) -> str:
     """Why NumPy runs an operation."""
     return why_not_equation(equation) or "so few operations are not worth a call of machine code"
+
+
+CALL = 1e-6
+"""The seconds that NumPy takes for an operation, whatever it does."""
+
+BYTES = 1e10
+"""How many bytes NumPy reads and writes in a second."""
+
+
+def _saved(equation: Equation) -> float:
+    if why_not_equation(equation) is not None or equation.primitive.makes_views:
+        return 0.0
+    if equation.primitive.holds_programs:
+        return math.inf
+    if (
+        equation.primitive.name in ALONE
+    ):  # what is computed by itself is read and written all the same
+        return CALL
+    atoms = (*equation.inputs, *equation.outputs)
+    return CALL + sum(atom.type.size * atom.type.dtype.itemsize for atom in atoms) / BYTES
 
 
 def _call(part: Cluster) -> Equation:

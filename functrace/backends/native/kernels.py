@@ -123,6 +123,7 @@ class Compiled:
         program: The Program.
         text: In LLVM's language.
         size: The bytes of memory that a call is lent.
+        refusing: What is called whenever NumPy runs the Program in its place.
     """
 
     def __init__(self, program: Program, name: str, classes: Mapping[int, bool]) -> None:
@@ -137,6 +138,7 @@ class Compiled:
         self._name = name
         self._kernel = (LongKernel if is_long(program) else Kernel)(program, KERNEL, ALONE)
         self._classes = classes
+        self.refusing: list[Callable[[], None]] = []
         self.text = self._kernel.text
         self.size = self._kernel.size
 
@@ -165,7 +167,7 @@ class Compiled:
             self._name,
             input_types(self.program),
             outputs,
-            _ByNumPy(self.program, self._name, outputs),
+            _ByNumPy(self.program, self._name, outputs, self.refusing),
             memory=kernel.size,
             is_long=self.program.operations > LONG,
             keep=(module, kernel.constants),
@@ -183,12 +185,21 @@ class Compiled:
 class _ByNumPy:
     """What NumPy makes of a Program: where it warns, and of bad indices."""
 
-    def __init__(self, program: Program, name: str, outputs: Sequence[Output]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        name: str,
+        outputs: Sequence[Output],
+        refusing: Sequence[Callable[[], None]],
+    ) -> None:
         self._program = program
+        self._refusing = refusing
         self._name = name
         self._classes = {number: output.is_array for number, output in enumerate(outputs)}
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        for tell in self._refusing:
+            tell()
         return self._written.run(*inputs)
 
     @cached_property
@@ -245,7 +256,8 @@ def executable(program: Program, name: str, classes: Mapping[int, bool]) -> Exec
             return None
     made = Compiled(program, name, classes)
     source = f"def {name}({len(program.inputs)} inputs):\n{made}\n"
-    return Executable(made.run, source, made.function, texts_of([made], []))
+    texts = texts_of([made], [])
+    return Executable(made.run, source, made.function, texts, made.refusing.append)
 
 
 def texts_of(
