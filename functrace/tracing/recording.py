@@ -35,6 +35,7 @@ from functrace.tracing.refusals import (
     place_raised,
 )
 from functrace.tracing.traced_array import TracedArray
+from functrace.tracing.twins import raised_in_scipy, remedy_for_passed
 from functrace.tracing.wording import said_of_a_call
 
 _births = count(1)
@@ -114,10 +115,12 @@ class Recording:
                     error.advising(DRAWS)
                 elif is_of_table(traceback, TracedArray):
                     error.advising(PANDAS)
+                elif remedy := remedy_for_passed(place_raised(traceback)[2] or traceback):
+                    error.advising(remedy)
             return
         instead: FunctraceError | None = None
         try:
-            raised = place_raised(traceback)[0]
+            raised, _, step = place_raised(traceback)
             if refusal is not None and refusal.place and refusal.place[:2] == raised:
                 raise refusal.error.with_traceback(traceback) from None
             hidden = error.__cause__ if isinstance(error, SystemError) else None
@@ -130,6 +133,7 @@ class Recording:
                     source_of(raised),
                     PANDAS,
                 )
+            instead = instead or raised_in_scipy(error, step or traceback, raised, TracedArray)
             instead = instead or said_of_a_call(error)
             if instead is None and "Tracer(" in str(error) and is_of_draw(traceback):
                 where = source_of(place_raised(traceback)[0])

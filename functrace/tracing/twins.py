@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
-from types import FrameType, FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,62 @@ def refused_in_scipy(
         source_of(place),
         remedy_in_scipy(path),
     )
+
+
+def raised_in_scipy(
+    error: BaseException, step: TracebackType | None, place: Place | None, tracer_type: type
+) -> UnsupportedFunctionError | None:
+    """The error in place of what a function of SciPy's says of a traced value that it was given.
+
+    Args:
+        error: What it raised.
+        step: Of the traceback, from the user's frame or without one.
+        place: The user's.
+        tracer_type: The class of traced values.
+    """
+    within = _passed(step)
+    path = _first_name(within)
+    if path is None or not isinstance(error, Exception):
+        return None
+    if not any(_holds(x, tracer_type) for x in within[0].f_locals.values()):
+        return None
+    return UnsupportedFunctionError(
+        f"{path} does not know what to do with a traced value: {error}.",
+        source_of(place),
+        remedy_in_scipy(path),
+    )
+
+
+def remedy_for_passed(step: TracebackType | None) -> str | None:
+    """What to write in place of the function of SciPy's that an error passed, if there is such."""
+    path = _first_name(_passed(step))
+    return None if path is None else remedy_in_scipy(path)
+
+
+def _passed(step: TracebackType | None) -> list[FrameType]:
+    """The frames of SciPy's that an error passed, from the outermost; none within a twin."""
+    within: list[FrameType] = []
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if file.startswith(SCIPY_FOLDER):
+            within.append(step.tb_frame)
+        elif not within and file.startswith(_TWINS):
+            return []
+        step = step.tb_next
+    return within
+
+
+def _first_name(within: Iterable[FrameType]) -> str | None:
+    """The name of the outermost frame that runs what is public."""
+    return next(filter(None, map(_name_of, within)), None)
+
+
+def _holds(x: Any, tracer_type: type) -> bool:
+    """Whether an argument is a traced value, or holds one."""
+    if isinstance(x, tracer_type):
+        return True
+    items: Any = x.values() if type(x) is dict else x if type(x) in (list, tuple) else ()
+    return any(isinstance(item, tracer_type) for item in items)
 
 
 def remedy_in_scipy(path: str) -> str | None:
@@ -91,7 +147,7 @@ def _called(frame: FrameType | None) -> str | None:
         elif within and frame.f_code.co_filename.startswith(_TWINS):
             return None  # the twin has called it
         frame = frame.f_back
-    return next(filter(None, map(_name_of, reversed(within))), None)
+    return _first_name(reversed(within))
 
 
 def _name_of(frame: FrameType) -> str | None:

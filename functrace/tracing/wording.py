@@ -222,9 +222,13 @@ def _written_as(entry: FrameType, frame: FrameType) -> tuple[str, list[ArrayType
     wrapped = values.get("function", values.get("ufunc"))
     if module.startswith("functrace.numpy") and "args" in values and wrapped is not None:
         return f"functrace.numpy.{wrapped.__name__}", _types_in((values["args"], values["kwargs"]))
-    for public in ("functrace.numpy", "functrace.lax", "functrace.scipy.special"):
+    for public in ("functrace.numpy", "functrace.lax"):
         if module.startswith(public):
             return f"{public}.{code.co_name}", _types_in(arguments)
+    if module.startswith("functrace.scipy."):
+        public = ".".join(module.split(".")[:3])
+        of = getattr(values.get("self"), "name", None)  # a distribution's, say
+        return f"{public}.{f'{of}.' if of else ''}{code.co_name}", _types_in(arguments)
     return None
 
 

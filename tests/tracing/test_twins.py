@@ -40,6 +40,7 @@ CALLS = {
         lambda t: scipy.stats.multivariate_normal.logpdf(t, FIVE, EYE),
         lambda t: scipy.stats.multivariate_normal(FIVE, EYE).logpdf(t),
     ],
+    "scipy.stats.wishart.logpdf": [lambda t: scipy.stats.wishart.logpdf(EYE, t[0] + 5.0, EYE)],
     "scipy.stats.rankdata": [lambda t: scipy.stats.rankdata(t)],
     "scipy.special.logsumexp": [lambda t: scipy.special.logsumexp(t)],
     "scipy.linalg.cho_factor": [lambda t: scipy.linalg.cho_factor(EYE * t)],
