@@ -55,6 +55,7 @@ from functrace.transforms.transformed import named_call
 
 if TYPE_CHECKING:
     from functrace import math, nn, ops, random, scipy, testing
+    from functrace.drawing import draw
 
 __all__ = [
     "Array",
@@ -82,6 +83,7 @@ __all__ = [
     "device_get",
     "device_put",
     "disable_jit",
+    "draw",
     "errors",
     "eval_shape",
     "evaluate",
@@ -134,10 +136,16 @@ remat = checkpoint
 __version__ = "0.1.0"
 
 
+_FROM_ROOMS = {"draw": "drawing"}
+"""Functions that few programs need, and the modules that have them."""
+
+
 def __getattr__(name: str) -> Any:
-    """The modules that few programs need, imported when they are asked for."""
+    """What few programs need, imported when it is asked for."""
     if name in ("math", "nn", "ops", "random", "scipy", "testing"):
         return import_module(f"functrace.{name}")
+    if name in _FROM_ROOMS:
+        return getattr(import_module(f"functrace.{_FROM_ROOMS[name]}"), name)
     raise AttributeError(f"module 'functrace' has no attribute {name!r}")
 
 

@@ -198,7 +198,12 @@ FLOORS: list[list[Room]] = [
             "nn",
             "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
             "activations normalizing attention initializers losses",
-        )
+        ),
+        room(
+            "drawing",
+            "pictures are made of what tapes and Programs hold",
+            "layout graphs svg pictures",
+        ),
     ],
 ]
 

@@ -6,6 +6,7 @@ import ast
 import dis
 import linecache
 import sys
+from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any
@@ -98,6 +99,16 @@ def written_in(found: ast.AST | None) -> ast.expr | None:
     return found.args[0] if is_function and found.args else None
 
 
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> ast.Module | None:
+    """A file's statements; None if it has none. Of one file many places are asked for."""
+    try:
+        found = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+    return found if found.body else None
+
+
 def expressions_around(place: Place | None) -> list[ast.AST]:
     """What the instruction at a place belongs to, from the innermost expression to its statement.
 
@@ -110,11 +121,8 @@ def expressions_around(place: Place | None) -> list[ast.AST]:
     if None in found:
         return []
     first, last, start, stop = found
-    try:
-        node: ast.AST | None = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except (SyntaxError, ValueError):
-        return []
-    if not node.body:
+    node: ast.AST | None = _parsed("".join(linecache.getlines(code.co_filename)))
+    if node is None:
         return []
     around: list[ast.AST] = []
     while node is not None:
@@ -182,3 +190,20 @@ def index_written(item: ast.Subscript) -> str:
     """What stands between the brackets of an expression such as ``x[i, f(j)]``."""
     written = ast.unparse(item.slice)
     return written[1:-1] if isinstance(item.slice, ast.Tuple) and item.slice.elts else written
+
+
+def assigned_at(place: Place | None) -> str | None:
+    """The name that a value computed at a place is given at once: ``q`` in ``q = x + y``."""
+    around = expressions_around(place)
+    if len(around) < 2:
+        return None
+    *_, statement = around
+    if isinstance(statement, ast.AugAssign):
+        target, value = statement.target, statement
+    elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value = statement.targets[0], statement.value
+    elif isinstance(statement, ast.AnnAssign):
+        target, value = statement.target, statement.value
+    else:
+        return None
+    return target.id if isinstance(target, ast.Name) and value is around[0] else None

@@ -1,0 +1,476 @@
+"""Computation graphs as data: boxes with forward and backward values, and arrows between them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from functrace import tree
+from functrace.errors import NonScalarOutputError
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import Constant, Program, Variable, name_variables, programs_in
+from functrace.ir.structure import Choice, Loop, Run, nearest
+from functrace.ir.types import ArrayType, type_of
+from functrace.tracing.expressions import assigned_at, expression_at, line_at
+from functrace.tracing.operands import as_operand
+from functrace.tracing.places import Place, source_of
+from functrace.tracing.tracer import bind
+from functrace.transforms.arguments import leaf_names
+from functrace.transforms.reverse import Row, Tape, backward
+from functrace.transforms.transformed import require_callable
+
+OPERATORS = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@",
+    "floor_divide": "//", "remainder": "%", "greater": ">", "greater_equal": ">=", "less": "<",
+    "less_equal": "<=", "equal": "==", "not_equal": "!=",
+}  # fmt: skip
+LONGEST_FORMULA = 44
+
+
+@dataclass(eq=False)
+class Box:
+    """A value, and how it was computed.
+
+    Attributes:
+        name: What formulas call it: the user's name where it was given one at once.
+        kind: "input", "constant" or "operation".
+        formula: How it is computed of the boxes before it; empty for an input.
+        types: Of its value; several where it has several.
+        code: The user's expression; empty where it is not known.
+        line: The user's whole line.
+        place: The user's file and line; empty where there is none.
+        scope: The names of scopes around it, with / between.
+        value: The forward value f; None where only its type is known.
+        gradient: The backward value g, the derivative of the result by this value; None where it
+            is not known.
+        inside: Graphs of what it runs, each under a title.
+        members: How many boxes it stands for, where it is folded.
+    """
+
+    name: str
+    kind: str
+    formula: str
+    types: Sequence[ArrayType]
+    code: str = ""
+    line: str = ""
+    place: str = ""
+    scope: str = ""
+    value: Any = None
+    gradient: Any = None
+    inside: list[tuple[str, Graph]] = field(default_factory=list)
+    members: int = 0
+
+
+@dataclass(eq=False)
+class Arrow:
+    """A box is computed of another one.
+
+    Attributes:
+        start: The other box.
+        end: The box.
+        number: Which of its inputs the other one is.
+        partial: The partial derivative of a number by a number; None for others.
+    """
+
+    start: Box
+    end: Box
+    number: int = 0
+    partial: float | None = None
+
+
+@dataclass(eq=False)
+class Graph:
+    """Boxes, in the order in which they are computed; and arrows.
+
+    Attributes:
+        boxes: Of inputs, constants and operations.
+        arrows: From the lower edge of a box to the upper edge of another.
+        results: The boxes whose values are returned.
+    """
+
+    boxes: list[Box]
+    arrows: list[Arrow]
+    results: list[Box]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An operation: what an equation of a Program and a row of a tape have in common.
+
+    What it reads is a key of what made it, or None for a constant, whose value stands beside.
+    """
+
+    primitive: Primitive
+    keys: Sequence[Any]
+    values: Sequence[Any]
+    params: Mapping[str, Any]
+    outputs: Sequence[Any]
+    place: Place | None
+    results: Sequence[Any] | None
+    types: Sequence[ArrayType]
+
+
+def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Graph:
+    """What a function computes for these arguments, forward and backward.
+
+    Raises:
+        NonScalarOutputError: It returns no number that could be differentiated.
+    """
+    require_callable(f, "draw")
+    leaves, structure = tree.flatten((tuple(args), dict(options)))
+    names = leaf_names(f, structure)
+    leaves = [*map(as_operand, leaves)]
+    is_active = [type_of(x).dtype.kind in "fc" for x in leaves]
+    with Tape(outlives=True) as tape:
+        traced_args, traced_options = structure.unflatten(tape.lifted(leaves, is_active))
+        outputs = [tape.output(x) for x in tree.leaves(f(*traced_args, **traced_options))]
+    steps: list[_Step] = []
+    for row in tape.rows:
+        primitive, values, variables, params, output, number, place = row
+        results, numbers = ((output,), (number,)) if type(number) is int else (output, number)
+        types = [*map(type_of, results)]
+        # A row may hold the way back of one application in place of the primitive.
+        primitive = PRIMITIVES.get(primitive.name, primitive)
+        steps.append(_Step(primitive, variables, values, params, numbers, place, results, types))
+    numbers = iter(range(tape.inputs))
+    inputs = [
+        (next(numbers), name, leaf, type_of(leaf))
+        for name, leaf, is_on in zip(names, leaves, is_active, strict=True)
+        if is_on
+    ]
+    returned = [variable for _, variable in outputs if variable is not None]
+    if not returned:
+        raise NonScalarOutputError(
+            "draw needs a function that returns something computed of its arguments.",
+            advice="Give floating-point arguments, and return what is computed of them.",
+        )
+    graph, boxes = _graph(inputs, steps, returned)
+    value = outputs[0][0]
+    if len(outputs) == 1 and np.shape(value) == () and type_of(value).dtype.kind == "f":
+        _walk_back(tape, boxes, graph, returned[0], value)
+    return graph
+
+
+def graph_of_program(
+    program: Program, inputs: Sequence[Any] | None = None, names: Sequence[str] | None = None
+) -> Graph:
+    """The graph of a Program: with its types alone, or with the values for these inputs.
+
+    Args:
+        program: The Program.
+        inputs: Its inputs; None if they are not known.
+        names: What the inputs are called; None for the names in its text.
+    """
+    if names is None:
+        name_variables(program)
+        names = [variable.name for variable in program.inputs]
+    known: dict[Any, Any] = {}
+    if inputs is not None:
+        known = dict(zip(program.inputs, inputs, strict=True))
+    steps: list[_Step] = []
+    for equation in program.equations:
+        keys = [a if isinstance(a, Variable) else None for a in equation.inputs]
+        values = [a.value if isinstance(a, Constant) else known.get(a) for a in equation.inputs]
+        results = None
+        if inputs is not None:
+            found = bind(equation.primitive, *values, **equation.params)
+            results = found if equation.primitive.multiple_outputs else (found,)
+            known.update(zip(equation.outputs, results, strict=True))
+        types = [variable.type for variable in equation.outputs]
+        steps.append(
+            _Step(
+                equation.primitive, keys, values, equation.params, equation.outputs,
+                equation.source, results, types,
+            )
+        )  # fmt: skip
+    given = [(v, name, known.get(v), v.type) for v, name in zip(program.inputs, names, strict=True)]
+    returned = [atom for atom in program.outputs if isinstance(atom, Variable)]
+    return _graph(given, steps, returned)[0]
+
+
+def _graph(
+    inputs: Iterable[tuple[Any, str, Any, ArrayType]],
+    steps: Sequence[_Step],
+    returned: Sequence[Any],
+) -> tuple[Graph, dict[Any, Box]]:
+    """The graph, and the box of each key."""
+    graph = Graph([], [], [])
+    boxes: dict[Any, Box] = {}
+    called: dict[Any, str] = {}
+    names = _Names()
+    constants: dict[int, Box] = {}
+
+    def add(box: Box) -> Box:
+        graph.boxes.append(box)
+        return box
+
+    for key, name, value, type in inputs:
+        boxes[key] = add(Box(names.new(name), "input", "", [type], value=value))
+        called[key] = boxes[key].name
+    for step in steps:
+        words: list[str] = []
+        starts: list[Box | None] = []
+        for key, value in zip(step.keys, step.values, strict=True):
+            start = None
+            if key is not None and key in boxes:
+                start, word = boxes[key], called[key]
+            elif np.ndim(value) == 0:
+                word = _number(value)
+            else:
+                if id(value) not in constants:
+                    name = names.new("constant")
+                    constants[id(value)] = add(
+                        Box(name, "constant", "", [type_of(value)], value=value)
+                    )
+                start = constants[id(value)]
+                word = start.name
+            words.append(word)
+            starts.append(start)
+        source = source_of(step.place)
+        place = None if source is None else (source.code, source.instruction)
+        written = expression_at(place)
+        code = "" if written is None else ast.unparse(written)
+        box = Box(
+            names.new(assigned_at(place) or f"f{names.operations + 1}", counted=True),
+            "operation",
+            _formula(step, words),
+            step.types,
+            code if len(code) <= LONGEST_FORMULA else f"{code[: LONGEST_FORMULA - 1]}…",
+            line_at(place),
+            "" if source is None else source._replace(scope="").short,
+            "" if source is None else source.scope,
+            None if step.results is None else _single(step.results),
+        )
+        box.inside = list(_inside(step, words))
+        add(box)
+        several = len(step.outputs) > 1
+        for number, key in enumerate(step.outputs):
+            boxes[key] = box
+            called[key] = f"{box.name}[{number}]" if several else box.name
+        pairs = enumerate(starts)
+        graph.arrows += [Arrow(start, box, i) for i, start in pairs if start is not None]
+    graph.results = [boxes[key] for key in dict.fromkeys(returned)]
+    used = {id(arrow.start) for arrow in graph.arrows} | {id(box) for box in graph.results}
+    graph.boxes = [b for b in graph.boxes if b.kind != "constant" or id(b) in used]
+    return graph, boxes
+
+
+class _Names:
+    """Names of boxes, each given once."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, int] = {}
+        self.operations = 0
+
+    def new(self, name: str, *, counted: bool = False) -> str:
+        """The name itself; with a number where it was given before."""
+        self.operations += counted
+        count = self.given[name] = self.given.get(name, 0) + 1
+        return name if count == 1 else f"{name}#{count}"
+
+
+def _single(results: Sequence[Any]) -> Any:
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _number(value: Any) -> str:
+    """A constant number, as one writes it."""
+    value = np.asarray(value)[()]
+    if value.dtype.kind in "biu":
+        return str(value)
+    if value.dtype.kind == "c":
+        return f"{value:.4g}"
+    return f"{value:.0f}" if value == np.round(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _formula(step: _Step, words: Sequence[str]) -> str:
+    name = step.primitive.name
+    if name in OPERATORS and len(words) == 2:
+        return f"{words[0]} {OPERATORS[name]} {words[1]}"
+    if name == "negative":
+        return f"-{words[0]}"
+    options = [
+        f"{key}={value}"
+        for key, value in step.params.items()
+        if isinstance(value, bool | int | str | tuple) and value not in ((), False)
+        and not (isinstance(value, tuple) and value and isinstance(value[0], Program))
+        and key not in ("constants", "carries")
+    ]  # fmt: skip
+    text = f"{name}({', '.join([*words, *options])})"
+    return text if len(text) <= LONGEST_FORMULA else f"{text[: LONGEST_FORMULA - 2]}…)"
+
+
+def _inside(step: _Step, words: Sequence[str]) -> Iterator[tuple[str, Graph]]:
+    """What an operation runs: a loop's body, the branch that is taken, a function."""
+    if not step.primitive.holds_programs:
+        return
+    is_known = step.results is not None
+    numbers = list(range(len(words)))
+    structure = step.primitive.structure(numbers, dict(step.params))
+    if isinstance(structure, Loop):
+        trips = "as long as it goes on" if structure.length is None else f"{structure.length} trips"
+        names = ["constant"] * len(structure.constants) + ["carry"] * len(structure.carries)
+        names += ["row"] * (len(structure.body.inputs) - len(names))
+        yield trips, graph_of_program(structure.body, names=names)
+    elif isinstance(structure, Run):
+        yield "", _run_on(structure.program, structure.inputs, step, words)
+    elif isinstance(structure, Choice):
+        branches = enumerate(structure.branches)
+        if is_known and structure.examples is None:
+            taken = nearest(step.values[structure.index], len(structure.branches))
+            branches = [(taken, structure.branches[taken])]
+        for number, branch in branches:
+            graph = _run_on(branch, structure.operands, step, words)
+            yield f"branch {number}" + ", which is taken" * is_known, graph
+    else:
+        for program in programs_in(dict(step.params)):
+            yield "", graph_of_program(program)
+
+
+def _run_on(program: Program, inputs: Sequence[int], step: _Step, words: Sequence[str]) -> Graph:
+    """The graph of a Program that is given some of an operation's inputs."""
+    values = None if step.results is None else [step.values[i] for i in inputs]
+    return graph_of_program(program, values, [words[i] for i in inputs])
+
+
+def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, value: Any) -> None:
+    """Give each box its backward value, and each arrow between numbers its partial derivative."""
+    cotangents: list[Any] = [None] * tape.variables
+    cotangents[last] = np.ones((), type_of(value).dtype)[()]
+    arrows = {(id(arrow.end), arrow.number): arrow for arrow in graph.arrows}
+    for row in reversed(tape.rows):
+        number = row[5]
+        box = boxes[number if type(number) is int else number[0]]
+        if type(number) is int:
+            box.gradient = cotangents[number]
+            for i, partial in _partials(row):
+                arrows[id(box), i].partial = partial
+        backward([row], cotangents, is_recorded=False)
+    for variable in range(tape.inputs):
+        boxes[variable].gradient = cotangents[variable]
+
+
+def _partials(row: Row) -> Iterator[tuple[int, float]]:
+    """The partial derivatives of a real number by the real numbers among its inputs."""
+    primitive, values, variables, params, output, _, place = row
+    type = type_of(output)
+    if type.shape or type.dtype.kind != "f":
+        return
+    count = len(values)
+    own = tuple(None if variable is None else i for i, variable in enumerate(variables))
+    cotangents: list[Any] = [None] * count + [np.ones((), type.dtype)[()]]
+    alone: Row = (primitive, values, own, params, output, count, place)
+    backward([alone], cotangents, is_recorded=False)
+    for i, partial in enumerate(cotangents[:count]):
+        if own[i] is not None and not np.ndim(values[i]) and not np.iscomplexobj(values[i]):
+            yield i, 0.0 if partial is None else float(partial)
+
+
+def folded(graph: Graph, most: int) -> Graph:
+    """The graph with at most so many boxes: runs of operations become one box, to be opened.
+
+    Operations of one scope are folded together, or else of one line, or else neighbours.
+    """
+    operations = [box for box in graph.boxes if box.kind == "operation"]
+    if len(graph.boxes) <= most:
+        return graph
+    room = max(most // 2, 2)
+    runs: list[list[Box]] = []
+    for key in (lambda box: (box.scope.partition("/")[0], box.place), lambda box: box.scope):
+        runs = []
+        for box in operations:
+            if runs and key(runs[-1][-1]) == key(box):
+                runs[-1].append(box)
+            else:
+                runs.append([box])
+        if len(runs) <= room:
+            break
+    if len(runs) > room or len(runs) == 1:
+        size = -(-len(operations) // room)
+        runs = [operations[i : i + size] for i in range(0, len(operations), size)]
+    boxes: dict[int, Box] = {}
+    made: list[Box] = []
+    results = {id(box) for box in graph.results}
+    for run in runs:
+        if len(run) == 1:
+            box = run[0]
+        else:
+            last = run[-1]
+            title = last.scope.rpartition("/")[2] or last.name
+            box = Box(
+                title, "operation", f"{len(run)} operations", last.types, last.code, last.line,
+                last.place, last.scope, last.value, last.gradient, members=len(run),
+            )  # fmt: skip
+            box.inside = [("", _part(graph, run))]
+        made.append(box)
+        boxes.update((id(old), box) for old in run)
+    others = [box for box in graph.boxes if box.kind != "operation"]
+    if len(others) > most - len(made):
+        kept = others[: max(most - len(made) - 1, 0)]
+        rest = others[len(kept) :]
+        box = Box("others", "input", f"{len(rest)} arrays", [], members=len(rest))
+        boxes.update((id(old), box) for old in rest)
+        others = [*kept, box]
+    arrows: dict[tuple[int, int], Arrow] = {}
+    for arrow in graph.arrows:
+        start, end = boxes.get(id(arrow.start), arrow.start), boxes[id(arrow.end)]
+        if start is not end:
+            is_plain = start is arrow.start and end is arrow.end
+            partial = arrow.partial if is_plain else None
+            arrows.setdefault((id(start), id(end)), Arrow(start, end, arrow.number, partial))
+    new = [boxes[id(box)] for box in operations if id(box) in results]
+    new += [boxes.get(id(b), b) for b in graph.results if b.kind != "operation"]
+    return Graph([*others, *made], [*arrows.values()], list(dict.fromkeys(new)))
+
+
+def _part(graph: Graph, run: Sequence[Box]) -> Graph:
+    """Some operations, with what they read from elsewhere as inputs."""
+    inside = {id(box) for box in run}
+    given: dict[int, Box] = {}
+    arrows: list[Arrow] = []
+    for arrow in graph.arrows:
+        if id(arrow.end) not in inside:
+            continue
+        start = arrow.start
+        if id(start) not in inside:
+            start = given.setdefault(
+                id(start),
+                Box(
+                    start.name, "input", "", start.types, value=start.value, gradient=start.gradient
+                ),
+            )
+        arrows.append(Arrow(start, arrow.end, arrow.number, arrow.partial))
+    used = {id(a.start) for a in graph.arrows if id(a.end) not in inside}
+    used |= {id(box) for box in graph.results}
+    return Graph([*given.values(), *run], arrows, [box for box in run if id(box) in used])
+
+
+def summary(value: Any) -> list[str]:
+    """An array in words: its norm and its range."""
+    array = np.asarray(value)
+    if not array.size:
+        return ["empty"]
+    if array.dtype.kind == "b":
+        return [f"{int(array.sum())} of {array.size} true"]
+    if array.dtype.kind == "c":
+        return [f"norm {np.linalg.norm(array):.4g}"]
+    numbers = array.astype(float)
+    if not np.isfinite(numbers).all():
+        bad = int(np.size(numbers) - np.isfinite(numbers).sum())
+        return [f"{bad} of {numbers.size} not finite"]
+    return [f"norm {np.linalg.norm(numbers):.4g}", f"{numbers.min():.3g} … {numbers.max():.3g}"]
+
+
+def shown_number(value: Any) -> str:
+    """A number with four digits."""
+    number = np.asarray(value)[()]
+    if number.dtype.kind in "bui":
+        return str(number)
+    if number.dtype.kind == "c":
+        return f"{number:.4g}"
+    return f"{number:.4g}" if isfinite(number) else str(float(number))

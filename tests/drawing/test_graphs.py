@@ -1,0 +1,165 @@
+"""Graphs of functions: formulas, forward and backward values, partials, what is within boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.drawing.graphs import folded, graph_of_call, graph_of_program
+
+
+def found(f, *args, **options):
+    graph = graph_of_call(f, args, options)
+    return graph, {box.name: box for box in graph.boxes}
+
+
+def test_the_chain_rule_of_the_course():
+    def y(x):
+        u = 3 * x + 2
+        return u**2
+
+    graph, boxes = found(y, 1.0)
+    assert [box.formula for box in graph.boxes] == ["", "3 * x", "f1 + 2", "u ** 2"]
+    assert [float(box.value) for box in graph.boxes] == [1, 3, 5, 25]
+    assert [float(box.gradient) for box in graph.boxes] == [30, 10, 10, 1]
+    assert [arrow.partial for arrow in graph.arrows] == [3, 1, 10]
+    assert boxes["u"].code == "3 * x + 2"
+    assert boxes["u"].line == "u = 3 * x + 2"
+    assert boxes["u"].place.startswith("test_graphs.py:")
+    assert graph.results == [graph.boxes[-1]]
+
+
+def test_all_kinds_of_boxes_against_grad():
+    def loss(a, b, w):
+        u = a + b
+        v = a * b
+        s = 1 / (1 + np.exp(-np.maximum(u, v) * w))
+        return (s - 0.25) ** 2 + abs(a - b)
+
+    args = (3.0, 0.5, 0.4)
+    _, boxes = found(loss, *args)
+    expected = ft.grad(loss, argnums=(0, 1, 2))(*args)
+    for name, gradient in zip("abw", expected, strict=True):
+        np.testing.assert_allclose(boxes[name].gradient, gradient)
+
+
+def test_a_value_that_is_used_twice_has_two_arrows():
+    graph, boxes = found(lambda x: x - x * x, 3.0)
+    assert [arrow.partial for arrow in graph.arrows] == [3, 3, 1, -1]
+    assert boxes["x"].gradient == -5
+
+
+def test_arrays_and_arguments_in_trees():
+    def loss(params, x, *, rate):
+        h = np.tanh(x @ params["W"]) * rate
+        return np.sum(h)
+
+    params = {"W": np.linspace(-1, 1, 6).reshape(2, 3)}
+    _, boxes = found(loss, params, np.ones(2), rate=2.0)
+    expected = ft.grad(lambda p: loss(p, np.ones(2), rate=2.0))(params)["W"]
+    np.testing.assert_allclose(boxes["params['W']"].gradient, expected)
+    assert "rate" in boxes
+    assert boxes["h"].value.shape == (3,)
+
+
+def test_constants_are_boxes_if_they_are_arrays_and_words_if_they_are_numbers():
+    table = np.arange(3.0)
+    graph, _ = found(lambda x: np.sum(x * table + 0.5), np.ones(3))
+    assert [box.kind for box in graph.boxes] == ["input", "constant", *["operation"] * 3]
+    assert graph.boxes[2].formula == "x * constant"
+    assert graph.boxes[3].formula == "f1 + 0.5"
+
+
+def test_choices_of_python_are_followed():
+    graph, _ = found(lambda x: np.sin(x) if x > 0 else np.cos(x), 1.0)
+    assert graph.boxes[-1].formula == "sin(x)"
+
+
+def test_names_in_loops_are_told_apart():
+    def f(x):
+        for _ in range(3):
+            x = np.sin(x)
+        return x
+
+    graph, _ = found(f, 1.0)
+    assert [box.name for box in graph.boxes] == ["x", "x#2", "x#3", "x#4"]
+
+
+def test_loops_choices_and_functions_are_within_boxes():
+    def f(x):
+        y, _ = ft.scan(lambda c, a: (c * a, None), x, np.arange(1.0, 4))
+        z = ft.jit(lambda y: np.sin(y) * 2)(y)
+        return z + 1
+
+    graph, boxes = found(f, 0.5)
+    (loop,) = [box for box in graph.boxes if box.formula.startswith("scan")]
+    ((title, body),) = loop.inside
+    assert title == "3 trips"
+    assert [box.name for box in body.boxes] == ["carry", "row", "f1"]
+    assert body.boxes[-1].value is None
+    ((_, inner),) = boxes["z"].inside
+    assert [box.formula for box in inner.boxes[1:]] == [f"sin({inner.boxes[0].name})", "f1 * 2"]
+    np.testing.assert_allclose(inner.boxes[-1].value, np.sin(3.0) * 2)
+    np.testing.assert_allclose(boxes["x"].gradient, ft.grad(f)(0.5))
+
+
+def test_the_branch_that_is_taken():
+    def f(x):
+        return ft.cond(x > 0, np.sin, np.cos, x)
+
+    program = ft.make_ir(f)(1.0)
+    (title, graph) = graph_of_program(program, [np.float64(1.0)]).boxes[-1].inside[0]
+    assert title == "branch 1, which is taken"
+    assert graph.boxes[-1].formula == "sin(a)"
+    titles = [title for title, _ in graph_of_program(program).boxes[-1].inside]
+    assert titles == ["branch 0", "branch 1"]
+
+
+def test_programs_have_types_only():
+    graph = graph_of_program(ft.make_ir(lambda x: np.sin(x) + 1)(np.ones(3)))
+    assert [str(box.types[0]) for box in graph.boxes] == ["float64[3]"] * 3
+    assert all(box.value is None and box.gradient is None for box in graph.boxes)
+
+
+def test_what_is_not_a_number_has_no_gradient():
+    graph, _ = found(lambda x: x * 2, np.ones(3))
+    assert all(box.gradient is None for box in graph.boxes)
+    with pytest.raises(ft.errors.NonScalarOutputError, match="computed of its arguments"):
+        found(lambda x: 1.0, 2.0)
+
+
+@pytest.mark.parametrize("most", [4, 10, 60])
+def test_large_graphs_are_folded(most):
+    def f(params, x):
+        for layer, w in enumerate(params):
+            with ft.named_scope(f"layer{layer}"):
+                x = np.tanh(w * x) + 0.1
+        return np.sum(x)
+
+    params = [np.full(3, 0.5)] * 30
+    graph, _ = found(f, params, np.ones(3))
+    assert len(graph.boxes) == 31 + 91
+
+    def count(graph):
+        return sum(
+            count(box.inside[0][1]) if box.members and box.inside else box.kind == "operation"
+            for box in graph.boxes
+        )
+
+    def check(graph):
+        shown = folded(graph, most)
+        assert len(shown.boxes) <= most
+        places = {id(box): i for i, box in enumerate(shown.boxes)}
+        inputs = sum(box.kind != "operation" for box in shown.boxes)
+        for arrow in shown.arrows:
+            start, end = places[id(arrow.start)], places[id(arrow.end)]
+            assert start < end or start < inputs
+        assert shown.results
+        for box in shown.boxes:
+            if box.members and box.inside:
+                assert box.members < sum(b.kind == "operation" for b in graph.boxes) + 1
+                check(box.inside[0][1])
+
+    check(graph)
+    assert count(folded(graph, most)) == 91
