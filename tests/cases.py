@@ -1130,3 +1130,110 @@ case(
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )
+
+# equations.py, functions.py, banded.py, schurs.py: what SciPy computes
+
+_STABLE = Domain(
+    "STABLE",
+    lambda rng, s, d: rng.uniform(-0.2, 0.2, s) + np.eye(*s[-2:]) * np.linspace(0.3, 0.8, s[-1]),
+    imaginary=0.1,
+)
+"""Matrices with distinct eigenvalues between 0 and 1."""
+_THREE, _PAIR = Input((3, 3), _STABLE), Input((2, 2, 2), _STABLE)
+_EMPTY, _SINGLE = Input((0, 0), _STABLE), Input((1, 1), _STABLE)
+case(
+    "sylvester",
+    variant(_THREE, Input((2, 2), _STABLE), (3, 2)),
+    variant(_PAIR, Input((2, 1, 1), _STABLE), (2, 2, 1)),
+    variant(_SINGLE, _EMPTY, (1, 0)),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+_BY_SCIPY = {"in_programs": False, "order": 1, "why": "the second ones are in tests/scipy"}
+_SYMMETRIC = {
+    "why": "SciPy takes Hermitian matrices alone, which a direction is not",
+    "argnums": (0, 1, 4),
+    "in_programs": False,
+}
+for _name in ("continuous_riccati", "discrete_riccati"):
+    case(
+        _name,
+        variant(
+            _THREE,
+            (3, 2),
+            Input((3, 3), POSITIVE_DEFINITE),
+            Input((2, 2), POSITIVE_DEFINITE),
+            Input((3, 2), OPEN_UNIT),
+        ),
+        skip={**_BY_JVP, "batch": "so many axes of so many inputs: see test_equations.py"},
+        dtypes=("float64",),
+        order=1,
+        **_SYMMETRIC,
+    )
+_SLOW = dict.fromkeys(
+    ("batch", "vjp", "transpose", "second order", "traits"), "SciPy takes milliseconds for each"
+)
+case("expm", variant(_PAIR), variant(_EMPTY), dtypes=("float64",), **_BY_SCIPY)
+case("sqrtm", variant(_PAIR), variant(_EMPTY), dtypes=("float64",), **_BY_SCIPY, skip=_BY_JVP)
+case("logm", variant(_SINGLE), dtypes=("float64",), skip=_SLOW, **_BY_SCIPY)
+case(
+    "fractional_matrix_power",
+    variant(_SINGLE, t=-1.3),
+    dtypes=("float64",),
+    skip=_SLOW,
+    **_BY_SCIPY,
+)
+case(
+    "frechet",
+    variant(Input((2, 2), _STABLE), (2, 2), function="expm"),
+    variant(_EMPTY, (0, 0), function="expm"),
+    dtypes=("float64",),
+    **_BY_SCIPY,
+)
+_NEARLY_DIAGONAL = Domain(
+    "NEARLY_DIAGONAL",
+    lambda rng, s, d: rng.uniform(-0.1, 0.1, s) + np.eye(*s[-2:]) * np.arange(1, s[-1] + 1),
+)
+_BANDS = Domain(
+    "BANDS",
+    lambda rng, s, d: rng.uniform(-0.5, 0.5, s) + 3 * (np.arange(s[-2]) == 0)[:, None],
+)
+case(
+    "banded_solve",
+    variant(Input((3, 4), _BANDS), (4, 2), lower=2, upper=0),
+    variant(Input((2, 2, 3), _BANDS), (2, 3, 1), lower=1, upper=0),
+    variant((2, 1), (1, 2), lower=0, upper=1),
+    variant((1, 0), (0, 2), lower=0, upper=0),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "hermitian_banded_solve",
+    variant(Input((3, 4), _BANDS), (4, 2), lower=2, upper=0),
+    variant(Input((2, 2, 3), _BANDS), (2, 3, 1), lower=1, upper=0),
+    variant(Input((1, 1), _BANDS), (1, 2), lower=0, upper=0),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "commutator",
+    variant(Input((3, 3), _STABLE), (3, 3), transposed=False),
+    variant(Input((2, 2, 2), _STABLE), (2, 2, 2), transposed=True),
+    variant(_SINGLE, (1, 1), transposed=False),
+    variant(_EMPTY, (0, 0), transposed=False),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+case(
+    "schur",
+    variant(Input((3, 3), _NEARLY_DIAGONAL)),
+    variant(_SINGLE),
+    variant(_EMPTY),
+    dtypes=("float64",),
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)

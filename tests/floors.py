@@ -94,7 +94,7 @@ FLOORS: list[list[Room]] = [
             "matrices",
             "operations of linear algebra have rules that are written with all others",
             "stacks systems determinants factoring least_squares spectral eigen roots"
-            " pivoting tridiagonal",
+            " pivoting tridiagonal equations functions banded schurs",
         )
     ],
     [
@@ -176,6 +176,11 @@ FLOORS: list[list[Room]] = [
     ],
     [
         room("scipy", "functions of SciPy on traced values", "special optimize"),
+        room(
+            "scipy.linalg",
+            "the names of scipy.linalg, composed of operations of linear algebra",
+            "operands structured systems factoring functions equations",
+        ),
         room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",

@@ -1,5 +1,5 @@
 """Functions of SciPy, on traced values too."""
 
-from functrace.scipy import optimize, special
+from functrace.scipy import linalg, optimize, special
 
-__all__ = ["optimize", "special"]
+__all__ = ["linalg", "optimize", "special"]
