@@ -146,7 +146,10 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
         _narrowed(write, x, type, dtype)
         for x, type, dtype in zip(operands, types, wanted, strict=True)
     ]
-    return _table(wanted[0])[primitive.name](write, wanted[0], given)
+    table = _table(wanted[0])
+    if not output.shape and wanted[0].kind in "iu" and "over=ignore" not in equation.handling:
+        table = {**table, **OF_SCALARS}
+    return table[primitive.name](write, wanted[0], given)
 
 
 def _narrowed(write: Writer, value: str, type: ArrayType, dtype: DType) -> str:
@@ -749,13 +752,15 @@ WHOLE.update(floor_divide=_floored("quotient"), remainder=_floored("rest"), fmod
 
 
 def _within(word: str) -> Numbers:
-    """An operation on Python's integers: what does not fit into a register is Python's."""
+    """An operation on integers: what does not fit into a register is Python's, or NumPy's."""
 
     def numbers(write: Writer, dtype: DType, given: Sequence[str]) -> str:
-        both = [(register_type(dtype), x) for x in given]
-        pair = write.call(f"llvm.s{word}.with.overflow.i64", "{ i64, i1 }", *both)
-        write.refuse(write.let(f"extractvalue {{ i64, i1 }} {pair}, 1"))
-        return write.let(f"extractvalue {{ i64, i1 }} {pair}, 0")
+        kind, sign = register_type(dtype), "u" if dtype.kind == "u" else "s"
+        both = f"{{ {kind}, i1 }}"
+        name = f"llvm.{sign}{word}.with.overflow.{kind}"
+        pair = write.call(name, both, *((kind, x) for x in given))
+        write.refuse(write.let(f"extractvalue {both} {pair}, 1"))
+        return write.let(f"extractvalue {both} {pair}, 0")
 
     return numbers
 
@@ -766,7 +771,8 @@ def _less_than_zero(write: Writer, dtype: DType, given: Sequence[str]) -> str:
 
 def _size(write: Writer, dtype: DType, given: Sequence[str]) -> str:
     e = Expressions(write, dtype)
-    write.refuse(e("icmp eq", given[0], e.number(np.iinfo(dtype).min)))
+    if dtype.kind == "i":
+        write.refuse(e("icmp eq", given[0], e.number(np.iinfo(dtype).min)))
     return _whole_absolute(write, dtype, given)
 
 
@@ -805,6 +811,12 @@ ENDLESS: dict[str, Numbers] = {
     "right_shift": _shifted_down,
 }  # fmt: skip
 """What is computed of Python's integers, which have no end."""
+
+
+OF_SCALARS: dict[str, Numbers] = {
+    name: ENDLESS[name] for name in ("add", "subtract", "multiply", "negative", "absolute")
+}
+"""What NumPy warns of where scalars do not fit; of arrays it does not."""
 
 
 def _truth(word: str) -> Numbers:

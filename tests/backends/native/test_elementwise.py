@@ -252,3 +252,33 @@ def test_functions_with_two_results(name, dtype):
         np.testing.assert_array_equal(a, b, strict=True)
         if a.dtype.kind == "f":
             np.testing.assert_array_equal(np.signbit(a), np.signbit(b))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "uint64"])
+def test_scalars_that_overflow_are_warned_of_and_arrays_are_not(dtype):
+    of = np.dtype(dtype).type
+    info = np.iinfo(dtype)
+
+    def told(f, *args):
+        found = []
+        for backend in ("native", "numpy"):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                value = ft.jit(f, backend=backend)(*args)
+            found.append((np.asarray(value).tolist(), [str(w.message) for w in caught]))
+        assert found[0] == found[1]
+        return found[0][1]
+
+    least, greatest, one = of(info.min), of(info.max), of(1)
+    assert told(lambda x, y: x + y, greatest, one)
+    assert told(lambda x, y: x - y, least, one)
+    assert told(lambda x, y: x * y, greatest, of(2))
+    assert told(lambda x: -x, least or one)
+    assert not told(lambda x, y: x + y, one, one)
+    assert not told(lambda x, y: x + y, np.array([greatest]), one)
+
+    def quiet(x, y):
+        with np.errstate(over="ignore"):
+            return x + y
+
+    assert not told(quiet, greatest, one)
