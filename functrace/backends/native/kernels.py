@@ -19,6 +19,7 @@ from functrace.backends.native.nests import blocks, is_reduction, is_view
 from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
 from functrace.backends.native.tables import LongKernel, is_long
+from functrace.backends.native.tiles import tiled
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.emission import Code, Namer, Operands
@@ -179,7 +180,7 @@ class Compiled:
         return self.function.callable()
 
     def __str__(self) -> str:
-        return str(blocks(self.program))
+        return str(blocks(tiled(self.program)))
 
 
 class _ByNumPy:

@@ -24,6 +24,7 @@ from functrace.backends.native.entry import INTERRUPTED, POLL
 from functrace.backends.native.halves import Known, known
 from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
+from functrace.backends.native.tiles import tiled
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.structure import Choice, Loop, Run, structure_of
@@ -181,6 +182,7 @@ class Kernel:
         Returns:
             The outputs.
         """
+        program = tiled(program)
         block = blocks(program)
         emission = Emission(self, program, block, inputs, targets, owned)
         return emission.outputs()

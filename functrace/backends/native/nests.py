@@ -173,6 +173,8 @@ class Block:
                     lines += [f"  {_line(e, name, stored)}" for e in equations]
                 case Alone(equation):
                     lines.append(_line(equation, name))
+                    for inner in equation.programs:
+                        lines += [f"  {line}" for line in str(blocks(inner)).split("\n")]
                 case None:
                     pass
             lines += [f"view {_line(e, name)}" for e in step.views]

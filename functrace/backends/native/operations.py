@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.native import axes, blocked, halves, matrices
-from functrace.backends.native.elements import Elements, Fold, copy, fill
+from functrace.backends.native.elements import Elements, Fold, combined, copy, fill, neutral
 from functrace.backends.native.elementwise import PARTS, Expressions, converted, loop_dtypes
-from functrace.backends.native.lowering import Alones, Emission, Limits, sliced, windowed
+from functrace.backends.native.lowering import Alones, Emission, Limits, Value, sliced, windowed
 from functrace.backends.native.machine import vector_bytes
 from functrace.backends.native.memory import Cell, View, load, store
 from functrace.backends.native.products import Product
@@ -490,7 +490,64 @@ def _why_not_parts(equation: Equation) -> str | None:
     return f"there is no machine code for {primitive.name} of {', '.join(map(str, types))}"
 
 
+def _tiles(emission: Emission, equation: Equation) -> None:
+    """A Program for one tile of rows after the other."""
+    params, write = equation.params, emission.write
+    length, size = params["length"], params["size"]
+    count = -(-length // size)
+    given = [emission.value(atom) for atom in equation.inputs]
+    targets = [emission.place(v) if v.type.shape else emission.cell(v) for v in equation.outputs]
+    for target, total in zip(targets, params["totals"], strict=True):
+        if total is not None:
+            fill(write, target, literal(neutral(total, target.dtype), target.dtype))
+    mask = emission.take.take((size,), np.dtype(bool)) if params["is_masked"] else None
+    if mask is not None:
+        fill(write, mask, "true")
+
+    def rows(view: View, start: str) -> View:
+        moved = emission.shifted(view, write.times(start, view.strides[0]))
+        return moved._replace(shape=(size, *view.shape[1:]))
+
+    with write.loop(str(count)) as number:
+        start = write.times(number, size)
+        start = write.call("llvm.smin.i64", "i64", ("i64", start), ("i64", str(length - size)))
+        if mask is not None:
+            with write.when(write.let(f"icmp eq i64 {number}, {count - 1}")):
+                fill(write, mask._replace(shape=(count * size - length,)), "false")
+        inputs = [
+            rows(value, start) if is_row and isinstance(value, View) else value
+            for value, is_row in zip(given, params["rows"], strict=True)
+        ]
+        aims = [
+            rows(target, start) if total is None else None
+            for target, total in zip(targets, params["totals"], strict=True)
+        ]
+        if mask is not None:
+            inputs.append(mask)
+        found = emission.kernel.block(params["program"], inputs, aims)
+        for value, target, total in zip(found, targets, params["totals"], strict=True):
+            if total is not None:
+                _combine(emission, value, target, total)
+    for variable, target in zip(equation.outputs, targets, strict=True):
+        if not variable.type.shape:
+            emission.values[variable] = load(write, target)
+    if mask is not None:
+        emission.take.give_back(mask.slot)
+
+
+def _combine(emission: Emission, value: Value, target: View, total: str) -> None:
+    """Combine what tiles before have made with what one has made."""
+    write = emission.write
+    reads = [target, value] if isinstance(value, View) else [target]
+
+    def body(x: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+        return [combined(write, total, target.dtype, x[0], x[1] if reads[1:] else str(value))], ()
+
+    Elements(write, target.shape, reads, [target], [], body)
+
+
 ALONE: Alones = {
+    "tiles": _tiles,
     "stack": _stack,
     "concatenate": _concatenate,
     "pad": _pad,

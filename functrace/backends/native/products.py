@@ -37,6 +37,10 @@ FROM_LIBRARY = 64**3
 """Products of so many numbers, or more, are a library's."""
 
 
+SHORT = 6
+"""Sums of fewer vectors are not added up by lanes where there are many of them."""
+
+
 class Axis(NamedTuple):
     """An axis of a product: its length, and the strides of the two operands and the output."""
 
@@ -120,6 +124,9 @@ class Product:
         if column.out != 1 and column.length > 1 and not (summed.x == summed.y == 1):
             return False
         by_sums = summed.x == summed.y == 1 and summed.length >= self._width
+        if row.length >= 4 * TALLEST and self._width <= column.length and len(columns) == 1:
+            # To add up what is in the lanes takes longer than to copy the operand first.
+            by_sums = by_sums and (summed.length >= SHORT * self._width or bool(self._batch))
         outer = [*self._batch, *rows[:-1], *columns[:-1]]
         is_large = row.length * column.length * summed.length >= FROM_LIBRARY
         if is_large and len(outer) <= 1:
