@@ -180,7 +180,7 @@ class Compiled:
         return self.function.callable()
 
     def __str__(self) -> str:
-        return str(blocks(tiled(self.program)))
+        return str(blocks(self.program if is_long(self.program) else tiled(self.program)))
 
 
 class _ByNumPy:
