@@ -33,6 +33,7 @@ from functrace.ir.parsing import parse
 from functrace.ir.program import Program, to_text
 from functrace.jitting.explaining import explain_cache_misses
 from functrace.jitting.jit import jit
+from functrace.jitting.profiling import profile
 from functrace.jitting.recordings import clear_caches, disable_jit
 from functrace.lax import map
 from functrace.porting import Array, block_until_ready, device_get, device_put
@@ -113,6 +114,7 @@ __all__ = [
     "numpy",
     "ops",
     "parse",
+    "profile",
     "pure_callback",
     "random",
     "remat",

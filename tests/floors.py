@@ -149,7 +149,7 @@ FLOORS: list[list[Room]] = [
         room(
             "jitting",
             "compiled functions: kinds of calls, and what was made ready for each",
-            "donating explaining slow_compiles guards tiers recordings stages jit",
+            "donating explaining slow_compiles guards tiers recordings profiling stages jit",
         ),
     ],
     [

@@ -164,6 +164,11 @@ class Entry:
                 self.recording_seconds = 0.0
             return self._executable
 
+    @property
+    def is_machine_code(self) -> bool:
+        """Whether what runs is machine code as a whole, so that no frame tells of it."""
+        return self._executable is not None and self._executable.checking is not None
+
     def compiled_by(self, backend: str) -> Executable:
         """What a backend makes of the Program."""
         start = perf_counter()
@@ -381,6 +386,12 @@ class Recordings:
                     self._entries.move_to_end(other.identity)
             self._recent = ((guard, entry), *others[: MOST_GUARDS_ASKED - 1])
             self.first = guard
+
+    @property
+    def last(self) -> Entry | None:
+        """The recording of the guard that is asked first."""
+        recent = self._recent
+        return recent[0][1] if recent else None
 
     # Recordings
 
