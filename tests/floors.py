@@ -203,7 +203,7 @@ FLOORS: list[list[Room]] = [
         room(
             "nn",
             "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
-            "activations normalizing attention initializers losses",
+            "activations normalizing attention initializers losses layers convolutions recurrent",
         ),
         room(
             "drawing",

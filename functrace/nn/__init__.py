@@ -1,4 +1,16 @@
-"""The names of ``jax.nn``: activations, softmax and its family, attention; and losses of ``optax``.
+"""Networks: the names of ``jax.nn``, losses of ``optax``, and layers as pure functions.
+
+A layer takes its parameters, a dict of arrays, and its input; ``init_...`` draws the parameters::
+
+    keys = ft.random.split(ft.random.key(0))
+    params = {
+        "hidden": nn.init_dense(keys[0], 64, 32),
+        "scores": nn.init_dense(keys[1], 32, 10),
+    }
+
+
+    def scores(params, x):
+        return nn.dense(params["scores"], nn.relu(nn.dense(params["hidden"], x)))
 
 What is linear in pieces has at its kink the derivative that JAX gives it: that of `relu` at 0 is 0.
 """
@@ -32,6 +44,29 @@ from functrace.nn.activations import (
     tanh,
 )
 from functrace.nn.attention import dot_product_attention
+from functrace.nn.convolutions import (
+    avg_pool,
+    convolution,
+    convolution_transpose,
+    init_convolution,
+    max_pool,
+)
+from functrace.nn.layers import (
+    attention,
+    batch_norm,
+    dense,
+    dropout,
+    embedding,
+    group_norm,
+    init_attention,
+    init_batch_norm,
+    init_dense,
+    init_embedding,
+    init_layer_norm,
+    init_rms_norm,
+    layer_norm,
+    rms_norm,
+)
 from functrace.nn.losses import (
     absolute_error,
     cosine_distance,
@@ -63,17 +98,22 @@ from functrace.nn.normalizing import (
     softmax,
     standardize,
 )
+from functrace.nn.recurrent import gru, gru_step, init_gru, init_lstm, lstm, lstm_step
 
 __all__ = [
-    "absolute_error", "celu", "cosine_distance", "cosine_similarity", "dot_product_attention",
-    "elu", "gelu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "hinge_loss",
-    "huber_loss", "identity", "initializers", "kl_divergence", "kl_divergence_with_log_targets",
-    "l2_loss", "leaky_relu", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax", "logmeanexp",
-    "logsumexp", "mean_squared_error", "mish", "multiclass_hinge_loss",
+    "absolute_error", "attention", "avg_pool", "batch_norm", "celu", "convolution",
+    "convolution_transpose", "cosine_distance", "cosine_similarity", "dense",
+    "dot_product_attention", "dropout", "elu", "embedding", "gelu", "glu", "group_norm", "gru",
+    "gru_step", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "hinge_loss",
+    "huber_loss", "identity", "init_attention", "init_batch_norm", "init_convolution",
+    "init_dense", "init_embedding", "init_gru", "init_layer_norm", "init_lstm", "init_rms_norm",
+    "initializers", "kl_divergence", "kl_divergence_with_log_targets", "l2_loss", "layer_norm",
+    "leaky_relu", "log1mexp", "log_cosh", "log_sigmoid", "log_softmax", "logmeanexp", "logsumexp",
+    "lstm", "lstm_step", "max_pool", "mean_squared_error", "mish", "multiclass_hinge_loss",
     "multiclass_perceptron_loss", "one_hot", "perceptron_loss", "poly_loss_cross_entropy", "relu",
-    "relu6", "safe_softmax_cross_entropy", "selu", "sigmoid", "sigmoid_binary_cross_entropy",
-    "sigmoid_focal_loss", "silu", "smooth_labels", "soft_sign", "softmax",
-    "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "softplus",
+    "relu6", "rms_norm", "safe_softmax_cross_entropy", "selu", "sigmoid",
+    "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "silu", "smooth_labels", "soft_sign",
+    "softmax", "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "softplus",
     "sparse_plus", "sparse_sigmoid", "squared_error", "squareplus", "standardize", "swish",
     "tanh",
 ]  # fmt: skip

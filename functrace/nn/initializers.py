@@ -1,7 +1,8 @@
 """First values of parameters, as ``jax.nn.initializers`` draws them.
 
-Each function returns a function of a key, a shape and a dtype. The key is a generator of NumPy's,
-``np.random.default_rng(...)``, or an integer to make one of.
+Each function returns a function of a key, a shape and a dtype. The key is one of
+`functrace.random`, so that parameters can be drawn under `jit` and `vmap`; or a generator of
+NumPy's, ``np.random.default_rng(...)``, or an integer to make one of.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from functrace import random
 from functrace.errors import ArgumentError
 from functrace.primitives.linear import writable
 
@@ -50,28 +52,42 @@ def uniform(scale: float = 1e-2, dtype: Any = np.float64) -> Initializer:
     """Numbers between 0 and ``scale``, all alike."""
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
-        return (np.random.default_rng(key).random(tuple(shape)) * scale).astype(dtype)
+        return (_uniform(key, tuple(shape), 0.0, 1.0) * scale).astype(dtype)
 
     return init
+
+
+def _generator(key: Any) -> np.random.Generator | None:
+    """The generator of NumPy's that a key is, or that an integer makes; None for another key."""
+    if isinstance(key, int | np.integer | np.random.Generator):
+        return np.random.default_rng(key)
+    return None
+
+
+def _uniform(key: Any, shape: tuple[int, ...], low: float, high: float) -> Any:
+    generator = _generator(key)
+    if generator is None:
+        return random.uniform(key, shape, minval=low, maxval=high)
+    return generator.uniform(low, high, shape)
+
+
+def _normal(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Standard normal numbers; complex ones have a variance of 1 in all."""
+    if np.dtype(dtype).kind == "c":
+        parts = _normal(key, (2, *shape), np.float64) / math.sqrt(2)
+        return (parts[0] + 1j * parts[1]).astype(dtype)
+    generator = _generator(key)
+    found = random.normal(key, shape) if generator is None else generator.standard_normal(shape)
+    return found.astype(dtype)
 
 
 def normal(stddev: float = 1e-2, dtype: Any = np.float64) -> Initializer:
     """Normal numbers of mean 0 and this standard deviation."""
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
-        return _normal(np.random.default_rng(key), tuple(shape), dtype) * np.dtype(dtype).type(
-            stddev
-        )
+        return _normal(key, tuple(shape), dtype) * np.dtype(dtype).type(stddev)
 
     return init
-
-
-def _normal(generator: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Standard normal numbers; complex ones have a variance of 1 in all."""
-    if np.dtype(dtype).kind == "c":
-        parts = generator.standard_normal((2, *shape)) / math.sqrt(2)
-        return (parts[0] + 1j * parts[1]).astype(dtype)
-    return generator.standard_normal(shape).astype(dtype)
 
 
 def truncated_normal(
@@ -83,16 +99,18 @@ def truncated_normal(
     """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
-        numbers = _truncated(np.random.default_rng(key), tuple(shape), lower, upper)
-        return (numbers * stddev).astype(dtype)
+        return (_truncated(key, tuple(shape), lower, upper) * stddev).astype(dtype)
 
     return init
 
 
-def _truncated(generator: Any, shape: tuple[int, ...], lower: float, upper: float) -> Any:
-    """Standard normal numbers within bounds: those outside are drawn again."""
+def _truncated(key: Any, shape: tuple[int, ...], lower: float, upper: float) -> Any:
+    """Standard normal numbers within bounds: of a generator, those outside are drawn again."""
     if not lower < upper:
         raise ArgumentError(f"There are no numbers between lower={lower} and upper={upper}.")
+    generator = _generator(key)
+    if generator is None:
+        return random.truncated_normal(key, lower, upper, shape)
     numbers = generator.standard_normal(shape)
     while True:
         outside = (numbers < lower) | (numbers > upper)
@@ -164,15 +182,15 @@ def variance_scaling(
         )
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
-        generator, shape = np.random.default_rng(key), tuple(shape)
+        shape = tuple(shape)
         variance = scale / max(modes[mode](*_fans(shape, in_axis, out_axis, batch_axis)), 1)
         if distribution == "normal":
-            return (_normal(generator, shape, dtype) * math.sqrt(variance)).astype(dtype)
+            return (_normal(key, shape, dtype) * math.sqrt(variance)).astype(dtype)
         if distribution == "uniform":
             reach = math.sqrt(3 * variance)
-            return generator.uniform(-reach, reach, shape).astype(dtype)
+            return _uniform(key, shape, -reach, reach).astype(dtype)
         # The standard deviation of what is left between two standard deviations.
-        return (_truncated(generator, shape, -2, 2) * math.sqrt(variance) / _LEFT).astype(dtype)
+        return (_truncated(key, shape, -2, 2) * (math.sqrt(variance) / _LEFT)).astype(dtype)
 
     return init
 
@@ -226,7 +244,7 @@ def orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float6
         columns = shape[column_axis]
         rows = math.prod(shape) // max(columns, 1)
         large, small = max(rows, columns), min(rows, columns)
-        matrix = _normal(np.random.default_rng(key), (large, small), dtype)
+        matrix = _normal(key, (large, small), dtype)
         q, r = np.linalg.qr(matrix)
         diagonal = np.diagonal(r)
         q = q * (diagonal / np.abs(diagonal))  # all orthogonal matrices alike
@@ -253,8 +271,8 @@ def delta_orthogonal(
                 advice="They have one to three axes of places, and no fewer outputs than inputs.",
             )
         matrix = orthogonal(scale, column_axis, dtype)(key, shape[-2:])
-        filters = np.zeros(tuple(shape), dtype)
-        filters[tuple((n - 1) // 2 for n in shape[:-2])] = matrix
-        return filters
+        places = [((n - 1) // 2, n // 2) for n in shape[:-2]]
+        filters = np.reshape(matrix, (*[1] * len(places), *shape[-2:]))
+        return np.pad(filters, [*places, (0, 0), (0, 0)])
 
     return init

@@ -1,0 +1,353 @@
+"""Layers as pure functions: of parameters, which are trees of arrays, and of inputs.
+
+For each layer that has parameters, ``init_...`` draws them; what it returns is a dict of arrays, to
+be differentiated, saved or looked at like any other. The last axis holds the features, and all
+axes before it are examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functrace import random
+from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.nn import initializers
+from functrace.nn.attention import dot_product_attention
+from functrace.nn.initializers import Initializer
+from functrace.nn.normalizing import standardize
+from functrace.primitives.linear import dtype_of, shape_of
+from functrace.scipy.special import floating
+from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
+
+Parameters = dict[str, Any]
+
+FIRST_WEIGHTS = initializers.lecun_normal()
+FIRST_FEATURES = initializers.variance_scaling(1.0, "fan_in", "normal", -1, -2)
+
+
+def init_dense(
+    key: Any,
+    inputs: int,
+    outputs: int,
+    *,
+    bias: bool = True,
+    weight: Initializer = FIRST_WEIGHTS,
+    dtype: Any = np.float64,
+) -> Parameters:
+    """Parameters of `dense`: a ``weight`` of shape (inputs, outputs), and a ``bias`` of zeros.
+
+    Args:
+        key: A key of `functrace.random`.
+        inputs: How many features an input has.
+        outputs: How many features an output has.
+        bias: Whether there is a bias.
+        weight: What draws the weight.
+        dtype: Of the parameters.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> params = ft.nn.init_dense(ft.random.key(0), 3, 2)
+        >>> ft.nn.dense(params, np.ones((5, 3))).shape
+        (5, 2)
+    """
+    return _with_bias({"weight": weight(key, (inputs, outputs), dtype)}, bias, outputs, dtype)
+
+
+def _with_bias(params: Parameters, bias: bool, features: int, dtype: Any) -> Parameters:
+    return {**params, "bias": np.zeros(features, dtype)} if bias else params
+
+
+def dense(params: Parameters, x: Any) -> Any:
+    """``x @ weight + bias``.
+
+    Args:
+        params: See `init_dense`.
+        x: Of shape (..., inputs).
+
+    Returns:
+        An array of shape (..., outputs).
+
+    Raises:
+        ShapeMismatchError: The inputs have another number of features than the weight.
+    """
+    x, weight = as_operand(x), params["weight"]
+    if shape_of(x)[-1:] != shape_of(weight)[:1]:
+        raise ShapeMismatchError(
+            f"A weight of shape {shape_of(weight)} takes {shape_of(weight)[0]} features; the "
+            f"input's shape is {shape_of(x)}."
+        )
+    y = x @ weight
+    return y + params["bias"] if "bias" in params else y
+
+
+def init_embedding(
+    key: Any,
+    count: int,
+    features: int,
+    *,
+    weight: Initializer = FIRST_FEATURES,
+    dtype: Any = np.float64,
+) -> Parameters:
+    """Parameters of `embedding`: a ``weight`` of shape (count, features).
+
+    Args:
+        key: A key of `functrace.random`.
+        count: How many things there are.
+        features: How many features each of them has.
+        weight: What draws the weight; features of variance ``1 / features`` if nothing is given.
+        dtype: Of the parameters.
+    """
+    return {"weight": weight(key, (count, features), dtype)}
+
+
+def embedding(params: Parameters, numbers: Any) -> Any:
+    """The features of the things with these numbers: rows of the weight.
+
+    Args:
+        params: See `init_embedding`.
+        numbers: An array of integers.
+
+    Returns:
+        An array of the shape of ``numbers`` with an axis of features behind.
+
+    Raises:
+        ArgumentError: The numbers are no integers.
+        IndexError: There is no thing of this number.
+    """
+    numbers = as_operand(numbers)
+    if dtype_of(numbers).kind not in "iu":
+        raise ArgumentError(f"What is embedded has a number, an integer, not {dtype_of(numbers)}.")
+    return as_operand(params["weight"])[numbers]
+
+
+def init_layer_norm(features: int, *, dtype: Any = np.float64) -> Parameters:
+    """Parameters of `layer_norm` and `group_norm`: a ``scale`` of ones, a ``bias`` of zeros."""
+    return {"scale": np.ones(features, dtype), "bias": np.zeros(features, dtype)}
+
+
+def layer_norm(params: Parameters, x: Any, *, epsilon: float = 1e-5) -> Any:
+    """Features of mean 0 and variance 1 in each example, scaled and shifted (Ba et al., 2016).
+
+    Args:
+        params: See `init_layer_norm`.
+        x: Of shape (..., features).
+        epsilon: What is added to the variance.
+    """
+    return _scaled(params, standardize(floating(x), epsilon=epsilon))
+
+
+def _scaled(params: Parameters, x: Any) -> Any:
+    return x * params["scale"] + params["bias"]
+
+
+def init_rms_norm(features: int, *, dtype: Any = np.float64) -> Parameters:
+    """Parameters of `rms_norm`: a ``scale`` of ones."""
+    return {"scale": np.ones(features, dtype)}
+
+
+def rms_norm(params: Parameters, x: Any, *, epsilon: float = 1e-6) -> Any:
+    """Features with a mean square of 1 in each example, scaled (Zhang and Sennrich, 2019).
+
+    Args:
+        params: See `init_rms_norm`.
+        x: Of shape (..., features).
+        epsilon: What is added to the mean square.
+    """
+    x = floating(x)
+    return x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + epsilon) * params["scale"]
+
+
+def group_norm(params: Parameters, x: Any, groups: int, *, epsilon: float = 1e-5) -> Any:
+    """Groups of features of mean 0 and variance 1 in each example (Wu and He, 2018).
+
+    Args:
+        params: See `init_layer_norm`.
+        x: Of shape (examples, ..., features): the mean is over all axes but the first, too.
+        groups: How many groups of neighbouring features there are.
+        epsilon: What is added to the variance.
+
+    Raises:
+        ShapeMismatchError: The features cannot be divided so.
+    """
+    x = floating(x)
+    shape = shape_of(x)
+    if len(shape) < 2 or groups < 1 or shape[-1] % groups:
+        raise ShapeMismatchError(
+            f"An array of shape {shape} cannot have its last axis divided into {groups} groups, "
+            f"with an axis of examples before it."
+        )
+    divided = np.reshape(x, (*shape[:-1], groups, shape[-1] // groups))
+    axes = (*range(1, len(shape) - 1), len(shape))
+    return _scaled(params, np.reshape(standardize(divided, axes, epsilon=epsilon), shape))
+
+
+def init_batch_norm(features: int, *, dtype: Any = np.float64) -> tuple[Parameters, Parameters]:
+    """Parameters of `batch_norm`, and its first statistics: a ``mean`` of 0, a ``variance`` of 1.
+
+    Returns:
+        Two dicts; the second one is no parameter: it is not differentiated, but handed on.
+    """
+    statistics = {"mean": np.zeros(features, dtype), "variance": np.ones(features, dtype)}
+    return init_layer_norm(features, dtype=dtype), statistics
+
+
+def batch_norm(
+    params: Parameters,
+    statistics: Parameters,
+    x: Any,
+    *,
+    training: bool,
+    momentum: float = 0.9,
+    epsilon: float = 1e-5,
+) -> tuple[Any, Parameters]:
+    """Features of mean 0 and variance 1 over a batch, scaled and shifted (Ioffe and Szegedy, 2015).
+
+    Args:
+        params: See `init_batch_norm`.
+        statistics: The mean and the variance of features seen so far.
+        x: Of shape (..., features).
+        training: Whether the batch's own mean and variance are used, and remembered; otherwise
+            those of ``statistics`` are.
+        momentum: What share of the statistics is kept.
+        epsilon: What is added to the variance.
+
+    Returns:
+        An array of the shape of ``x``, and new statistics. With ``value_and_grad(...,
+        has_aux=True)`` a loss hands these out.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> params, statistics = nn.init_batch_norm(1)
+        >>> y, statistics = nn.batch_norm(params, statistics, [[1.0], [3.0]], training=True)
+        >>> y.round(3)
+        array([[-1.],
+               [ 1.]])
+        >>> statistics
+        {'mean': array([0.2]), 'variance': array([1.])}
+    """
+    x = floating(x)
+    if not training:
+        normal = standardize(x, -1, statistics["mean"], statistics["variance"], epsilon)
+        return _scaled(params, normal), statistics
+    axes = tuple(range(len(shape_of(x)) - 1))
+    mean = np.mean(x, axis=axes)
+    variance = np.mean(np.square(x - mean), axis=axes)
+    seen = {
+        "mean": momentum * statistics["mean"] + (1 - momentum) * mean,
+        "variance": momentum * statistics["variance"] + (1 - momentum) * variance,
+    }
+    return _scaled(params, standardize(x, axes, mean, variance, epsilon)), seen
+
+
+def dropout(key: Any, x: Any, rate: float, *, training: bool = True) -> Any:
+    """Zeros in place of some elements, drawn at random, and the others scaled up for them.
+
+    Args:
+        key: A key of `functrace.random`: a new one for each call.
+        x: An array.
+        rate: What share becomes 0: at least 0, and less than 1 unless all is dropped.
+        training: Whether anything is dropped.
+
+    Returns:
+        An array of the shape of ``x``, of the same mean (Srivastava et al., 2014).
+
+    Raises:
+        ArgumentError: The rate is no share.
+    """
+    x = floating(x)
+    if not 0 <= rate <= 1:
+        raise ArgumentError(f"rate={rate} is no share of elements: it is between 0 and 1.")
+    if not training or rate == 0:
+        return x
+    if rate == 1:
+        return x * 0
+    kept = random.bernoulli(key, 1 - rate, shape_of(x))
+    return np.where(kept, x / (1 - rate), dtype_of(x).type(0))
+
+
+def init_attention(
+    key: Any,
+    features: int,
+    heads: int,
+    *,
+    size: int | None = None,
+    bias: bool = True,
+    weight: Initializer = FIRST_WEIGHTS,
+    dtype: Any = np.float64,
+) -> Parameters:
+    """Parameters of `attention`: those of four layers, ``query``, ``key``, ``value``, ``output``.
+
+    Args:
+        key: A key of `functrace.random`.
+        features: How many features inputs and outputs have.
+        heads: How many heads there are.
+        size: How many features a head has; None for ``features // heads``.
+        bias: Whether the layers have biases.
+        weight: What draws the weights.
+        dtype: Of the parameters.
+
+    Raises:
+        ArgumentError: The heads cannot share the features evenly.
+    """
+    if size is None:
+        if features % heads:
+            raise ArgumentError(
+                f"{heads} heads cannot share {features} features evenly.",
+                advice="Say the size of a head.",
+            )
+        size = features // heads
+    names, keys = ("query", "key", "value"), random.split(key, 4)
+    params: Parameters = {}
+    for name, own in zip(names, keys, strict=False):
+        drawn = weight(own, (features, heads * size), dtype).reshape(features, heads, size)
+        params[name] = {"weight": drawn}
+        if bias:
+            params[name]["bias"] = np.zeros((heads, size), dtype)
+    drawn = weight(keys[3], (heads * size, features), dtype).reshape(heads, size, features)
+    params["output"] = _with_bias({"weight": drawn}, bias, features, dtype)
+    return params
+
+
+def attention(
+    params: Parameters,
+    query: Any,
+    key: Any = None,
+    value: Any = None,
+    *,
+    mask: Any = None,
+    is_causal: bool = False,
+) -> Any:
+    """What each place of a sequence reads of the places of another (Vaswani et al., 2017).
+
+    Args:
+        params: See `init_attention`.
+        query: Of shape (..., places, features).
+        key: Of shape (..., other places, features); None for ``query``, which reads itself then.
+        value: Of the shape of ``key``; None for ``key``.
+        mask: What may be read, of a shape that broadcasts to (..., heads, places, other places).
+        is_causal: Whether a place reads those before it and itself only.
+
+    Returns:
+        An array of the shape of ``query``.
+    """
+    key = query if key is None else key
+    value = key if value is None else value
+    heads = (_heads(params[n], x) for n, x in (("query", query), ("key", key), ("value", value)))
+    read = dot_product_attention(*heads, mask=mask, is_causal=is_causal)
+    output = params["output"]
+    y = np.einsum("...hs,hsf->...f", read, output["weight"])
+    return y + output["bias"] if "bias" in output else y
+
+
+def _heads(params: Parameters, x: Any) -> Any:
+    """Features for each head, of shape (..., places, heads, size)."""
+    y = np.einsum("...f,fhs->...hs", floating(x), params["weight"])
+    return y + params["bias"] if "bias" in params else y
+
+
+globals().update(entrances(globals()))

@@ -1,0 +1,168 @@
+"""Layers that go through a sequence step by step, by `functrace.scan`.
+
+The first axis of a sequence is time, and its last one holds features; those between are examples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functrace import random
+from functrace.control.loops import scan
+from functrace.nn import initializers
+from functrace.nn.activations import sigmoid
+from functrace.nn.initializers import Initializer
+from functrace.nn.layers import FIRST_WEIGHTS, Parameters
+from functrace.primitives.linear import dtype_of, shape_of
+from functrace.scipy.special import floating
+from functrace.tracing.entrances import entrances
+
+
+def _drawn(
+    key: Any, inputs: int, size: int, gates: int, weight: Initializer, dtype: Any
+) -> Parameters:
+    """Weights of some gates side by side: those of the state orthogonal, each by itself."""
+    first, second = random.split(key)
+    square = initializers.orthogonal()
+    of_state = [square(own, (size, size), dtype) for own in random.split(second, gates)]
+    return {
+        "input": weight(first, (inputs, gates * size), dtype),
+        "state": np.concatenate(of_state, axis=1),
+        "bias": np.zeros(gates * size, dtype),
+    }
+
+
+def init_lstm(
+    key: Any,
+    inputs: int,
+    size: int,
+    *,
+    weight: Initializer = FIRST_WEIGHTS,
+    dtype: Any = np.float64,
+) -> Parameters:
+    """Parameters of `lstm`: ``input`` (inputs, 4 size), ``state`` (size, 4 size), ``bias``.
+
+    The four gates stand side by side: input, forget, cell, output. The bias of the forget gate is
+    1, so that at first nothing is forgotten (Jozefowicz et al., 2015).
+
+    Args:
+        key: A key of `functrace.random`.
+        inputs: How many features a step has.
+        size: How many features the state has.
+        weight: What draws the weight of inputs.
+        dtype: Of the parameters.
+    """
+    params = _drawn(key, inputs, size, 4, weight, dtype)
+    params["bias"][size : 2 * size] = 1
+    return params
+
+
+def lstm_step(params: Parameters, state: tuple[Any, Any], x: Any) -> tuple[tuple[Any, Any], Any]:
+    """One step of `lstm`: a new state, and its output, which is the first part of it."""
+    output, cell = state
+    summed = x @ params["input"] + output @ params["state"] + params["bias"]
+    enter, keep, new, leave = np.split(summed, 4, axis=-1)
+    cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(new)
+    output = sigmoid(leave) * np.tanh(cell)
+    return (output, cell), output
+
+
+def lstm(
+    params: Parameters, xs: Any, state: tuple[Any, Any] | None = None, *, reverse: bool = False
+) -> tuple[Any, tuple[Any, Any]]:
+    """A long short-term memory over a sequence (Hochreiter and Schmidhuber, 1997; Gers, 2000).
+
+    Args:
+        params: See `init_lstm`.
+        xs: Of shape (time, ..., inputs).
+        state: The output and the cell before the first step, of shape (..., size) each; None for
+            zeros.
+        reverse: Whether to go from the last step to the first.
+
+    Returns:
+        The outputs, of shape (time, ..., size), and the last state.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> params = ft.nn.init_lstm(ft.random.key(0), 3, 8)
+        >>> outputs, (output, cell) = ft.nn.lstm(params, np.ones((20, 5, 3)))
+        >>> outputs.shape, bool(np.all(outputs[-1] == output))
+        ((20, 5, 8), True)
+    """
+    xs = floating(xs)
+    first = (_zeros(params, xs),) * 2 if state is None else state
+    last, outputs = scan(lambda state, x: lstm_step(params, state, x), first, xs, reverse=reverse)
+    return outputs, last
+
+
+def _zeros(params: Parameters, xs: Any) -> Any:
+    """The first state of a layer that was given none."""
+    dtype = np.result_type(dtype_of(xs), dtype_of(params["state"]))
+    return np.zeros((*shape_of(xs)[1:-1], shape_of(params["state"])[0]), dtype)
+
+
+def init_gru(
+    key: Any,
+    inputs: int,
+    size: int,
+    *,
+    weight: Initializer = FIRST_WEIGHTS,
+    dtype: Any = np.float64,
+) -> Parameters:
+    """Parameters of `gru`: ``input`` (inputs, 3 size), ``state`` (size, 3 size), two biases.
+
+    The three gates stand side by side: reset, update, new. ``state_bias``, of shape (size,), is
+    added to what the new gate is given of the state.
+
+    Args:
+        key: A key of `functrace.random`.
+        inputs: How many features a step has.
+        size: How many features the state has.
+        weight: What draws the weight of inputs.
+        dtype: Of the parameters.
+    """
+    return {
+        **_drawn(key, inputs, size, 3, weight, dtype),
+        "state_bias": np.zeros(size, dtype),
+    }
+
+
+def gru_step(params: Parameters, state: Any, x: Any) -> tuple[Any, Any]:
+    """One step of `gru`: a new state, which is the output as well."""
+    size = shape_of(params["state"])[0]
+    of_input = x @ params["input"] + params["bias"]
+    of_state = state @ params["state"]
+    gates = sigmoid(of_input[..., : 2 * size] + of_state[..., : 2 * size])
+    reset, keep = gates[..., :size], gates[..., size:]
+    seen = of_state[..., 2 * size :] + params["state_bias"]
+    new = np.tanh(of_input[..., 2 * size :] + reset * seen)
+    state = keep * state + (1 - keep) * new
+    return state, state
+
+
+def gru(
+    params: Parameters, xs: Any, state: Any = None, *, reverse: bool = False
+) -> tuple[Any, Any]:
+    """A gated recurrent unit over a sequence, in the form that networks' libraries compute.
+
+    That of Cho et al. (2014), whose reset gate is applied after the product with the weights.
+
+    Args:
+        params: See `init_gru`.
+        xs: Of shape (time, ..., inputs).
+        state: The state before the first step, of shape (..., size); None for zeros.
+        reverse: Whether to go from the last step to the first.
+
+    Returns:
+        The states, of shape (time, ..., size), and the last one.
+    """
+    xs = floating(xs)
+    state = _zeros(params, xs) if state is None else state
+    state, outputs = scan(lambda state, x: gru_step(params, state, x), state, xs, reverse=reverse)
+    return outputs, state
+
+
+globals().update(entrances(globals()))

@@ -1,0 +1,83 @@
+"""Recurrent layers against loops with one weight for each gate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace import nn
+from tests.nn.test_layers import check_layer, perturbed
+
+KEY = ft.random.key(5)
+XS = np.cos(np.arange(40.0)).reshape(4, 5, 2)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_by_hand(params, xs, h, c):
+    """Gate by gate, as in Gers et al. (2000)."""
+    gates = [{k: np.split(v, 4, -1)[g] for k, v in params.items()} for g in range(4)]
+    outputs = []
+    for x in xs:
+        i, f, g, o = (x @ p["input"] + h @ p["state"] + p["bias"] for p in gates)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        outputs.append(h)
+    return np.stack(outputs), (h, c)
+
+
+def gru_by_hand(params, xs, h):
+    """Gate by gate."""
+    weights = [
+        {k: np.split(params[k], 3, -1)[g] for k in ("input", "state", "bias")} for g in range(3)
+    ]
+    r, z, n = weights
+    outputs = []
+    for x in xs:
+        reset = sigmoid(x @ r["input"] + r["bias"] + h @ r["state"])
+        keep = sigmoid(x @ z["input"] + z["bias"] + h @ z["state"])
+        seen = reset * (h @ n["state"] + params["state_bias"])
+        h = keep * h + (1 - keep) * np.tanh(x @ n["input"] + n["bias"] + seen)
+        outputs.append(h)
+    return np.stack(outputs), h
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lstm(reverse):
+    params = perturbed(nn.init_lstm(KEY, 2, 3))
+    zeros = np.zeros((5, 3))
+    order = slice(None, None, -1) if reverse else slice(None)
+    expected, (h, c) = lstm_by_hand(params, XS[order], zeros, zeros)
+    check_layer(lambda p, x: nn.lstm(p, x, reverse=reverse)[0], params, XS, expected[order])
+    found, (output, cell) = nn.lstm(params, XS, (zeros + 1, zeros - 1), reverse=reverse)
+    expected, (h, c) = lstm_by_hand(params, XS[order], zeros + 1, zeros - 1)
+    np.testing.assert_allclose(found, expected[order])
+    np.testing.assert_allclose(output, h)
+    np.testing.assert_allclose(cell, c)
+
+
+def test_gru():
+    params = perturbed(nn.init_gru(KEY, 2, 3))
+    expected, _ = gru_by_hand(params, XS, np.zeros((5, 3)))
+    check_layer(lambda p, x: nn.gru(p, x)[0], params, XS, expected)
+    found, last = nn.gru(params, XS, np.ones((5, 3)))
+    expected, h = gru_by_hand(params, XS, np.ones((5, 3)))
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(last, h)
+
+
+def test_first_parameters():
+    params = nn.init_lstm(KEY, 2, 3)
+    np.testing.assert_array_equal(params["bias"], [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    for square in np.split(params["state"], 4, axis=1):
+        np.testing.assert_allclose(square @ square.T, np.eye(3), atol=1e-12)
+    assert nn.init_gru(KEY, 2, 3, dtype=np.float32)["state"].dtype == np.float32
+
+
+def test_one_sequence_alone():
+    params = nn.init_gru(KEY, 2, 3)
+    alone, _ = nn.gru(params, XS[:, 0])
+    np.testing.assert_allclose(alone, nn.gru(params, XS)[0][:, 0])
