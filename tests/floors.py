@@ -111,7 +111,7 @@ FLOORS: list[list[Room]] = [
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
             "dead_code rewriting folding inlining subexpressions constants sums indices"
-            " writes elements parts algebra loops trips nested repeats listing rerolling",
+            " writes elements parts algebra stacked loops trips nested repeats listing rerolling",
         )
     ],
     [
@@ -172,11 +172,11 @@ FLOORS: list[list[Room]] = [
         room(
             "solvers",
             "solvers find solutions on values; what they solve gives the derivatives",
-            "functions solutions optima",
+            "functions solutions optima initial_values runge_kutta hosted quadrature",
         ),
     ],
     [
-        room("scipy", "functions of SciPy on traced values", "special optimize"),
+        room("scipy", "functions of SciPy on traced values", "special optimize integrate"),
         room(
             "scipy.linalg",
             "the names of scipy.linalg, composed of operations of linear algebra",
@@ -205,6 +205,7 @@ FLOORS: list[list[Room]] = [
             "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
             "activations normalizing attention initializers losses layers convolutions recurrent",
         ),
+        room("experimental", "names of jax.experimental, by functrace's own solvers", "ode"),
         room(
             "drawing",
             "pictures are made of what tapes and Programs hold",

@@ -22,6 +22,7 @@ from functrace.simplify.inlining import inline as inline
 from functrace.simplify.nested import improve_structures as improve_structures
 from functrace.simplify.nested import simplify_nested as simplify_nested
 from functrace.simplify.rerolling import reroll as reroll
+from functrace.simplify.stacked import read_stacked as read_stacked
 from functrace.simplify.subexpressions import share_subexpressions as share_subexpressions
 
 ROUNDS = 6
@@ -130,6 +131,7 @@ def pipeline(
             remove_dead_code,
             fold_constants,
             algebra,
+            read_stacked,
             share_subexpressions,
             remove_dead_code,
         ),

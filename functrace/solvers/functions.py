@@ -107,6 +107,11 @@ class Function:
         return called
 
 
+def recorded(f: Callable[..., Any], *types: ArrayType) -> Program:
+    """The Program of a function of arrays, which takes nothing that is traced from around it."""
+    return record_program(f, tree.structure((0,) * len(types)), types).program
+
+
 def _with_arrays_as_inputs(program: Program) -> tuple[Program, list[Any]]:
     """A Program that takes arrays that are its constants as inputs, so that others are the same."""
     inputs: dict[int, Variable] = {}
