@@ -191,6 +191,8 @@ class Case:
         why: The reason for whatever is exceptional about the row.
         atol: The absolute tolerance where it must be another.
         rtol: The relative tolerance where it must be another.
+        examples: How many lists of inputs are drawn at most.
+        is_slow: Whether that takes long.
     """
 
     primitive: str
@@ -203,6 +205,8 @@ class Case:
     why: str = ""
     atol: float | None = None
     rtol: float | None = None
+    examples: int = 8
+    is_slow: bool = False
 
     def __repr__(self) -> str:
         return f"<case {self.primitive}>"
@@ -787,6 +791,241 @@ case(
 elementwise("erfc", REALS)
 elementwise("erfinv", OPEN_UNIT)
 elementwise("ndtr", REALS)
+
+# scipy_rules.py, incomplete.py, carlson.py
+
+
+def of_scipy(
+    primitive: str, *domains: Domain, held: tuple[int, ...] = (), params: Any = None, **options: Any
+) -> None:
+    """Enter the row of a function of SciPy's, in some inputs of which it has no derivative."""
+    shapes = ((2, 1), (3,), (), (), ())
+    inputs = [Input(shapes[n], domain) for n, domain in enumerate(domains)]
+    numbers = [n for n, x in enumerate(domains) if x.kind == "f" and n not in held]
+    case(
+        primitive,
+        variant(*inputs, **(params or {})),
+        argnums=tuple(numbers),
+        in_programs=False,
+        why="SciPy's functions of one family need no more than their derivatives checked",
+        **({"examples": 1} | options),
+    )
+
+
+def between(low: float, high: float) -> Domain:
+    """Real numbers."""
+    return Domain(f"{low} to {high}", lambda rng, s, d: rng.uniform(low, high, s), imaginary=0.3)
+
+
+def whole(low: int, high: int) -> Domain:
+    """Integers, the bounds among them."""
+    return Domain(f"{low} to {high}", lambda rng, s, d: rng.integers(low, high + 1, s), "i")
+
+
+UNIT = between(0.1, 0.9)
+of_scipy("scipy_exp2", between(-2, 2))
+of_scipy("exp10", between(-2, 2))
+of_scipy("scipy_expm1", between(-2, 2))
+of_scipy("scipy_log1p", POSITIVE)
+of_scipy("scipy_cbrt", POSITIVE)
+of_scipy("cosm1", between(-2, 2))
+of_scipy("sindg", between(-200, 200))
+of_scipy("cosdg", between(-200, 200))
+of_scipy("tandg", between(10, 80))
+of_scipy("cotdg", between(10, 80))
+of_scipy("radian", between(-2, 2), between(-2, 2), between(-2, 2))
+of_scipy("powm1", POSITIVE, between(-2, 2))
+of_scipy("exprel", between(-5, 5))
+of_scipy("kl_div", POSITIVE, POSITIVE)
+of_scipy("huber", between(0.5, 1.0), between(-3, 3))
+of_scipy("pseudo_huber", POSITIVE, between(-3, 3))
+of_scipy("boxcox", POSITIVE, between(-2, 2))
+of_scipy("boxcox1p", POSITIVE, between(-2, 2))
+of_scipy("inv_boxcox", UNIT, POSITIVE)
+of_scipy("inv_boxcox1p", UNIT, POSITIVE)
+of_scipy("gamma", between(-2.9, -2.1))
+of_scipy("loggamma", POSITIVE)
+of_scipy("rgamma", between(-3, 3))
+of_scipy("polygamma", whole(0, 4), POSITIVE)
+of_scipy("beta", POSITIVE, POSITIVE)
+of_scipy("betaln", POSITIVE, POSITIVE)
+of_scipy("poch", POSITIVE, POSITIVE)
+of_scipy("binom", between(3, 5), POSITIVE)
+of_scipy("gammainc", POSITIVE, POSITIVE)
+of_scipy("gammaincc", POSITIVE, POSITIVE)
+of_scipy("gammaincinv", POSITIVE, UNIT)
+of_scipy("gammainccinv", POSITIVE, UNIT, is_slow=True)
+of_scipy("betainc", POSITIVE, POSITIVE, UNIT)
+of_scipy("betaincc", POSITIVE, POSITIVE, UNIT, is_slow=True)
+of_scipy("betaincinv", POSITIVE, POSITIVE, UNIT, is_slow=True)
+of_scipy("betainccinv", POSITIVE, POSITIVE, UNIT, is_slow=True)
+of_scipy("btdtria", UNIT, POSITIVE, UNIT, is_slow=True)
+of_scipy("btdtrib", POSITIVE, UNIT, UNIT, is_slow=True)
+of_scipy("chdtr", POSITIVE, POSITIVE)
+of_scipy("chdtrc", POSITIVE, POSITIVE)
+of_scipy("chdtri", POSITIVE, UNIT)
+of_scipy("chdtriv", UNIT, POSITIVE, is_slow=True)
+of_scipy("gdtr", POSITIVE, POSITIVE, POSITIVE)
+of_scipy("gdtrc", POSITIVE, POSITIVE, POSITIVE, is_slow=True)
+of_scipy("gdtria", UNIT, POSITIVE, POSITIVE, is_slow=True)
+of_scipy("gdtrib", POSITIVE, UNIT, POSITIVE, is_slow=True)
+of_scipy("gdtrix", POSITIVE, POSITIVE, UNIT)
+of_scipy("pdtr", whole(0, 5), POSITIVE)
+of_scipy("pdtrc", whole(0, 5), POSITIVE)
+of_scipy("pdtri", whole(0, 5), UNIT)
+of_scipy("pdtrik", between(0.6, 0.9), between(1, 2), is_slow=True)
+of_scipy("chndtr", POSITIVE, POSITIVE, POSITIVE, held=(1,))
+of_scipy("chndtrix", UNIT, POSITIVE, POSITIVE, held=(1,), is_slow=True)
+of_scipy("chndtrinc", POSITIVE, between(0.5, 1), between(0.1, 0.3), held=(1,), is_slow=True)
+of_scipy("bdtr", whole(0, 4), whole(5, 9), UNIT)
+of_scipy("bdtrc", whole(0, 4), whole(5, 9), UNIT)
+of_scipy("bdtri", whole(0, 4), whole(5, 9), UNIT)
+of_scipy("bdtrik", between(0.4, 0.8), between(5, 9), UNIT, is_slow=True)
+of_scipy("bdtrin", between(1, 3), between(0.2, 0.5), UNIT, is_slow=True)
+of_scipy("nbdtr", whole(0, 4), whole(5, 9), UNIT)
+of_scipy("nbdtrc", whole(0, 4), whole(5, 9), UNIT)
+of_scipy("nbdtri", whole(0, 4), whole(5, 9), UNIT)
+of_scipy("nbdtrik", between(0.7, 0.9), between(0.5, 1), between(0.3, 0.4), is_slow=True)
+of_scipy("nbdtrin", POSITIVE, UNIT, UNIT, is_slow=True)
+of_scipy("fdtr", POSITIVE, POSITIVE, POSITIVE, is_slow=True)
+of_scipy("fdtrc", POSITIVE, POSITIVE, POSITIVE, is_slow=True)
+of_scipy("fdtri", POSITIVE, POSITIVE, UNIT, is_slow=True)
+of_scipy("fdtridfd", POSITIVE, UNIT, POSITIVE, is_slow=True)
+of_scipy("stdtr", POSITIVE, between(-2, 2), is_slow=True)
+of_scipy("stdtrit", POSITIVE, UNIT, is_slow=True)
+of_scipy("stdtridf", between(0.8, 0.85), between(1.4, 2.0), is_slow=True)
+of_scipy("tklmbda", between(-0.2, 0.2), POSITIVE)
+of_scipy("nrdtrimn", UNIT, POSITIVE, between(-2, 2))
+of_scipy("nrdtrisd", between(-2, 2), between(0.6, 0.9), between(2.5, 3))
+of_scipy("erfi", between(-2, 2))
+of_scipy("erfcx", between(-2, 9))
+of_scipy("erfcinv", between(0.2, 1.8))
+of_scipy("dawsn", between(-9, 9))
+of_scipy("wofz", between(-2, 2))
+of_scipy("log_ndtr", between(-9, 5))
+of_scipy("ndtri", UNIT)
+of_scipy("ndtri_exp", between(-9, -0.1))
+of_scipy("voigt_profile", between(-2, 2), POSITIVE, POSITIVE)
+of_scipy("owens_t", between(-2, 2), between(-2, 2))
+of_scipy("fresnel", between(-2, 2))
+of_scipy("modfresnelp", POSITIVE)
+of_scipy("modfresnelm", POSITIVE)
+of_scipy("exp1", POSITIVE)
+of_scipy("expi", POSITIVE)
+of_scipy("expn", whole(0, 4), POSITIVE)
+of_scipy("sici", POSITIVE)
+of_scipy("shichi", POSITIVE)
+of_scipy("spence", POSITIVE)
+of_scipy("lambertw", POSITIVE, whole(0, 1))
+of_scipy("wrightomega", between(-2, 2))
+of_scipy("zeta", between(1.5, 4), POSITIVE, held=(0,))
+of_scipy("j0", between(0.3, 5))
+of_scipy("j1", between(0.3, 5))
+of_scipy("y0", between(0.3, 5))
+of_scipy("y1", between(0.3, 5))
+of_scipy("scipy_i0", between(0.3, 5))
+of_scipy("i1", between(0.3, 5))
+of_scipy("k0", between(0.3, 5))
+of_scipy("k1", between(0.3, 5))
+of_scipy("k0e", between(0.3, 5))
+of_scipy("k1e", between(0.3, 5))
+of_scipy("i0e", between(-60, 60))
+of_scipy("i1e", between(-60, 60))
+of_scipy("jv", POSITIVE, POSITIVE, held=(0,))
+of_scipy("yv", POSITIVE, POSITIVE, held=(0,))
+of_scipy("hankel1", POSITIVE, POSITIVE, held=(0,))
+of_scipy("hankel2", POSITIVE, POSITIVE, held=(0,))
+of_scipy("iv", POSITIVE, POSITIVE, held=(0,))
+of_scipy("kv", POSITIVE, POSITIVE, held=(0,))
+of_scipy("jve", POSITIVE, POSITIVE, held=(0,))
+of_scipy("yve", POSITIVE, POSITIVE, held=(0,))
+of_scipy("hankel1e", POSITIVE, POSITIVE, held=(0,))
+of_scipy("hankel2e", POSITIVE, POSITIVE, held=(0,))
+of_scipy("ive", POSITIVE, POSITIVE, held=(0,))
+of_scipy("kve", POSITIVE, POSITIVE, held=(0,))
+of_scipy("struve", POSITIVE, POSITIVE, held=(0,))
+of_scipy("modstruve", POSITIVE, POSITIVE, held=(0,))
+of_scipy("kn", whole(0, 4), POSITIVE)
+of_scipy("yn", whole(0, 4), POSITIVE)
+of_scipy("spherical_jn", whole(0, 4), POSITIVE)
+of_scipy("spherical_yn", whole(0, 4), POSITIVE)
+of_scipy("spherical_in", whole(0, 4), POSITIVE)
+of_scipy("spherical_kn", whole(0, 4), POSITIVE)
+of_scipy("airy", between(-2, 2))
+of_scipy("airye", POSITIVE)
+of_scipy("itairy", between(-2, 2))
+of_scipy("ber", POSITIVE)
+of_scipy("bei", POSITIVE)
+of_scipy("ker", POSITIVE)
+of_scipy("kei", POSITIVE)
+of_scipy("berp", POSITIVE)
+of_scipy("beip", POSITIVE)
+of_scipy("kerp", POSITIVE)
+of_scipy("keip", POSITIVE)
+of_scipy("kelvin", POSITIVE)
+of_scipy("iti0k0", POSITIVE)
+of_scipy("itj0y0", POSITIVE)
+of_scipy("it2i0k0", POSITIVE)
+of_scipy("it2j0y0", POSITIVE)
+of_scipy("itstruve0", POSITIVE)
+of_scipy("itmodstruve0", POSITIVE)
+of_scipy("it2struve0", POSITIVE)
+of_scipy("besselpoly", POSITIVE, POSITIVE, POSITIVE, held=(1, 2))
+of_scipy("pbdv", POSITIVE, between(-2, 2), held=(0,))
+of_scipy("pbvv", POSITIVE, between(-2, 2), held=(0,))
+of_scipy("pbwa", POSITIVE, between(-2, 2), held=(0,))
+of_scipy("hyp0f1", POSITIVE, between(-2, 2), held=(0,))
+of_scipy("hyp1f1", POSITIVE, POSITIVE, between(-2, 2), held=(0, 1))
+of_scipy("hyp2f1", POSITIVE, POSITIVE, POSITIVE, between(-0.8, 0.8), held=(0, 1, 2))
+of_scipy("hyperu", POSITIVE, POSITIVE, POSITIVE, held=(0, 1))
+of_scipy("wright_bessel", POSITIVE, POSITIVE, POSITIVE, held=(0, 1), is_slow=True)
+of_scipy("log_wright_bessel", POSITIVE, POSITIVE, POSITIVE, held=(0, 1), is_slow=True)
+of_scipy("ellipk", between(-2, 0.9))
+of_scipy("ellipe", between(-2, 0.9))
+of_scipy("ellipkm1", POSITIVE)
+of_scipy("ellipkinc", between(-5, 5), between(-2, 0.9))
+of_scipy("ellipeinc", between(-5, 5), between(-2, 0.9), is_slow=True)
+of_scipy("ellipj", between(-2, 2), between(0.1, 0.9))
+of_scipy("agm", POSITIVE, POSITIVE)
+of_scipy("elliprc", POSITIVE, POSITIVE)
+of_scipy("elliprf", POSITIVE, POSITIVE, POSITIVE)
+of_scipy("elliprd", POSITIVE, POSITIVE, POSITIVE)
+of_scipy("elliprg", POSITIVE, POSITIVE, POSITIVE, is_slow=True)
+of_scipy("elliprj", POSITIVE, POSITIVE, POSITIVE, POSITIVE, is_slow=True)
+of_scipy("eval_legendre", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_sh_legendre", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_chebyt", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_chebyu", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_chebyc", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_chebys", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_sh_chebyt", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_sh_chebyu", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_laguerre", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_hermite", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_hermitenorm", whole(0, 5), between(-0.9, 0.9))
+of_scipy("eval_gegenbauer", whole(0, 5), POSITIVE, between(-0.9, 0.9), held=(1,))
+of_scipy("eval_genlaguerre", whole(0, 5), POSITIVE, between(-0.9, 0.9), held=(1,))
+of_scipy(
+    "eval_jacobi", whole(0, 5), POSITIVE, POSITIVE, between(-0.9, 0.9), held=(1, 2), is_slow=True
+)
+of_scipy(
+    "eval_sh_jacobi", whole(0, 5), between(3, 4), between(1, 2), UNIT, held=(1, 2), is_slow=True
+)
+of_scipy("lpmv", whole(0, 2), POSITIVE, between(-0.9, 0.9), held=(0, 1), is_slow=True)
+of_scipy("sph_harm_y", whole(3, 5), whole(-3, 3), POSITIVE, between(-2, 2))
+of_scipy("gamma_density", POSITIVE, POSITIVE)
+of_scipy("gammainc_by_a", POSITIVE, POSITIVE, params={"orders": (1,)})
+of_scipy("beta_density", POSITIVE, POSITIVE, UNIT)
+of_scipy("betainc_by_parameters", POSITIVE, POSITIVE, UNIT, params={"orders": (1, 0)})
+of_scipy(
+    "elliptic_integral", POSITIVE, POSITIVE, POSITIVE, POSITIVE, params={"orders": (0, 1, 3, 1, 2)}
+)
+for _name, _domains in {
+    "scipy_round": (BETWEEN_WHOLE,), "gammasgn": (BETWEEN_WHOLE,),
+}.items():  # fmt: skip
+    constant(_name, _domains)
+of_scipy("zetac", between(2, 4), held=(0,))
+of_scipy("riemann_zeta", between(2, 4), held=(0,))
 
 # reducing.py
 

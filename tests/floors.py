@@ -86,7 +86,8 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear requiring choosing shaping viewing windowing elementwise parts special reducing"
-            " contracting indexing cumulating fourier signals ordering",
+            " contracting indexing cumulating fourier signals ordering scipy_ufuncs incomplete"
+            " carlson scipy_rules",
         )
     ],
     [

@@ -7,11 +7,13 @@ import io
 import math
 import pickle
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from functrace.control.collectives import psum, psum_primitive
 from functrace.ir.checking import check
 from functrace.ir.program import Equation, Program, Source, Variable
 from functrace.ir.types import ArrayType
+from functrace.primitives.scipy_ufuncs import ScipyUfunc
 from functrace.tracing.tracer import bind
 from functrace.transforms.batch import vmap
 from functrace.transforms.forward import jvp
@@ -356,6 +359,18 @@ def a_string_returned_under_make_ir():
 )
 def a_function_of_scipy():
     in_grad(lambda x: np.sum(scipy.spatial.distance.pdist(x)), np.eye(2))()
+
+
+@case(
+    errors.MissingPackageError,
+    ImportError,
+    r"functrace\.scipy\.special\.gammainc computes with SciPy, which is not installed\.",
+    advice='Install it: pip install "functrace[scipy]".',
+    where=HERE,
+)
+def a_function_of_a_package_that_is_missing():
+    with patch.dict(sys.modules, {"scipy.special": None}):
+        ScipyUfunc("gammainc")(1.0, 2.0)
 
 
 @case(

@@ -15,7 +15,7 @@ from functrace.tracing.conversions import reject_out
 from functrace.tracing.implementing import implements, received
 from functrace.tracing.operands import as_operand, strong, strong_operand
 from functrace.tracing.places import source_of, user_place
-from functrace.tracing.tables import FUNCTIONS
+from functrace.tracing.tables import FUNCTIONS, public_name
 from functrace.tracing.tracer import Tracer, apply_ufunc
 
 
@@ -87,7 +87,7 @@ def _written(ufunc: np.ufunc, result: Any, out: Any, where: Any, casting: Any) -
     if where is not True:
         if out is None:
             raise OperandError(
-                f"numpy.{ufunc.__name__} was called with where= but without out=: the elements "
+                f"{public_name(ufunc)} was called with where= but without out=: the elements "
                 "that where= leaves out would have no value.",
                 source_of(user_place(2)),
                 "Write np.where(condition, new, old) around the call.",
@@ -102,7 +102,7 @@ def _written(ufunc: np.ufunc, result: Any, out: Any, where: Any, casting: Any) -
 def _require_castable(ufunc: np.ufunc, result: Any, out: Tracer, casting: Any) -> None:
     if not np.can_cast(dtype_of(result), out.dtype, casting):
         raise OperandError(
-            f"Cannot cast the result of numpy.{ufunc.__name__}, of dtype {dtype_of(result)}, to "
+            f"Cannot cast the result of {public_name(ufunc)}, of dtype {dtype_of(result)}, to "
             f"the dtype {out.dtype} of the array that is written by the rule {casting!r}.",
             source_of(user_place(3)),
         )
@@ -203,7 +203,7 @@ def _require_uncast(ufunc: np.ufunc, inputs: Sequence[Any], casting: Any) -> Non
         fits = _is_number(x) and casting == "no" and isinstance(own, type)
         if not fits and not np.can_cast(np.dtype(own), loop, casting):
             raise OperandError(
-                f"numpy.{ufunc.__name__} casts its input {number} from {own} to {loop}, which the "
+                f"{public_name(ufunc)} casts its input {number} from {own} to {loop}, which the "
                 f"rule of casting {casting!r} forbids.",
                 source_of(user_place(3)),
             )

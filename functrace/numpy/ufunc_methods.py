@@ -33,6 +33,7 @@ from functrace.tracing.conversions import reject_out
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import STATIC
+from functrace.tracing.tables import public_name
 from functrace.tracing.tracer import Tracer, bind
 
 # One dtype, one axis
@@ -249,7 +250,7 @@ def written_at(ufunc: np.ufunc, flat: Any, numbers: Any, *operands: Any) -> Any:
     loop = ufunc.resolve_dtypes((*types, None))
     if loop[-1].kind == "c" and flat.dtype.kind != "c":
         raise OperandError(
-            f"numpy.{ufunc.__name__}.at writes complex numbers into a traced array of dtype "
+            f"{public_name(ufunc)}.at writes complex numbers into a traced array of dtype "
             f"{flat.dtype}, where their imaginary parts would be lost.",
             source_of(user_place(2)),
             "Make the array complex first.",

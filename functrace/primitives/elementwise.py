@@ -397,7 +397,7 @@ class Elementwise(Primitive):
             x if axis is None else move_batch_axis(x, axis, rank)
             for x, axis in zip(inputs, axes, strict=True)
         ]
-        return bind(self, *moved), 0
+        return bind(self, *moved, **params), 0
 
 
 def as_float(names: Namer, operand: Operand, number: int) -> str | None:

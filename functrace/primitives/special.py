@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.errors import MissingPackageError
 from functrace.ir.types import WEAK_DTYPES
 from functrace.primitives.elementwise import (
     Elementwise,
@@ -31,6 +32,7 @@ from functrace.primitives.elementwise import (
     quotient_or_zero,
     sigmoid,
 )
+from functrace.tracing.optional import scipy_module
 from functrace.tracing.tables import NAMED_UFUNCS
 from functrace.tracing.tracer import bind
 
@@ -84,7 +86,6 @@ class Loops:
 
 _REAL, _FROM_SINGLE = Loops("d->d f->f g->g"), Loops("f->f d->d")
 _COMPLEX, _COMPLEX_PAIR = Loops("d->d f->f D->D F->F"), Loops("dd->d ff->f DD->D FF->F")
-_PAIR_OF_REAL = Loops("dd->d ff->f")
 _PAIR_FROM_SINGLE = Loops("ff->f dd->d")
 
 
@@ -388,11 +389,30 @@ def _log_gamma(x: float) -> float:
         return math.inf
 
 
-def _run_gammaln(x: Any) -> Any:
+@cache
+def _of_scipy(name: str) -> Any:
+    """SciPy's function, which is faster and takes complex numbers; None without SciPy."""
+    try:
+        return getattr(scipy_module("special", name), name)
+    except MissingPackageError:
+        return None
+
+
+def run_gammaln(x: Any) -> Any:
+    """The logarithm of the absolute value of the gamma function of an array."""
+    function = _of_scipy("gammaln")
+    if function is not None:
+        return function(x)
     return _log_gamma(x) if x.size else x.copy()
 
 
-def _run_digamma(x: Any) -> Any:
+def run_digamma(x: Any) -> Any:
+    """The derivative of `run_gammaln`, of complex numbers by SciPy only."""
+    function = _of_scipy("digamma")
+    if function is not None:
+        return function(x)
+    if x.dtype.kind == "c":
+        scipy_module("special", "digamma of complex numbers")
     x = x.astype(np.float64)
     is_left = x <= 0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -409,14 +429,16 @@ def _run_digamma(x: Any) -> Any:
     return np.where(is_left & (x == np.floor(x)), np.nan, found)
 
 
-def _run_hurwitz_zeta(s: Any, x: Any) -> Any:
-    s, x = np.broadcast_arrays(s.astype(np.float64), x.astype(np.float64))
-    x = np.where(x > -1000, x, np.nan)  # farther out the recurrence would take too long
+def run_hurwitz_zeta(s: Any, x: Any) -> Any:
+    """The sum of ``(x + k)**-s`` over all k (DLMF 25.11.5), for real s and real or complex x."""
+    s, x = np.broadcast_arrays(s, x)
+    x = np.where(np.real(x) > -1000, x, np.nan)  # or the recurrence would take too long
     total = np.zeros_like(x)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        while (x < 12).any():  # by the recurrence, up to where the series is exact
-            total = total + np.where(x < 12, x**-s, 0)
-            x = np.where(x < 12, x + 1, x)
+        while (np.real(x) < 12).any():  # by the recurrence, up to where the series is exact
+            is_near = np.real(x) < 12
+            total = total + np.where(is_near, x**-s, 0)
+            x = np.where(is_near, x + 1, x)
         found = total + x ** (1 - s) / (s - 1) + x**-s / 2
         term = s * x ** (-s - 1)
         for k, number in enumerate((1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160), 1):
@@ -425,16 +447,23 @@ def _run_hurwitz_zeta(s: Any, x: Any) -> Any:
     return found
 
 
-digamma = _of_loops(
-    "digamma", _REAL, lambda t, out, x: t * bind(hurwitz_zeta, 2.0, x), run=_run_digamma
+_WITH_COMPLEX = Loops("d->d D->D f->f F->F")
+_ORDER_AND_COMPLEX = Loops("dd->d ff->f dD->D fF->F")
+
+digamma = _of_name(
+    "digamma",
+    _WITH_COMPLEX,
+    lambda t, out, x: t * bind(hurwitz_zeta, 2.0, x),
+    run=run_digamma,
 )
+NAMED_UFUNCS["psi"] = NAMED_UFUNCS.pop("digamma")  # SciPy's own name of it
 hurwitz_zeta = _of_loops(
     "hurwitz_zeta",
-    _PAIR_OF_REAL,
+    _ORDER_AND_COMPLEX,
     lambda t, out, s, x: t * np.nan,  # the order is a number of derivatives
     lambda t, out, s, x: t * (-s * bind(hurwitz_zeta, s + 1.0, x)),
-    run=_run_hurwitz_zeta,
+    run=run_hurwitz_zeta,
 )
 gammaln = _of_name(
-    "gammaln", _FROM_SINGLE, lambda t, out, x: t * bind(digamma, x), run=_run_gammaln
+    "gammaln", Loops("d->d f->f"), lambda t, out, x: t * bind(digamma, x), run=run_gammaln
 )

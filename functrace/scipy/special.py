@@ -1,8 +1,9 @@
-"""Functions of ``scipy.special``: the same names, arguments and values, without SciPy.
+"""All names of ``scipy.special``, with its arguments and values, for traced values too.
 
-They take arrays and traced values. Where SciPy is installed, its own elementwise functions (such
-as ``scipy.special.expit``) can be called on traced values too; functions that are no ufuncs (such
-as ``scipy.special.logsumexp``) cannot, and are the reason for this module.
+SciPy's own ufuncs, such as ``scipy.special.gammainc``, can be called on traced values as well; its
+other functions, such as ``scipy.special.logsumexp``, cannot. Lists that hold traced values are
+taken here only. From `expit` to `log_softmax` no SciPy is needed; all else computes with it.
+docs/special.md lists what has derivatives.
 """
 
 from __future__ import annotations
@@ -12,18 +13,29 @@ from typing import Any
 
 import numpy as np
 
+from functrace.errors import ArgumentError, MissingPackageError
 from functrace.ir.types import type_of
+from functrace.numpy.making import array, holds_tracer
 from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
-from functrace.tracing.entrances import entrances
+from functrace.primitives.scipy_rules import spherical_slope
+from functrace.primitives.scipy_ufuncs import f
+from functrace.tracing.entrances import entrance, entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.tracer import bind
+from functrace.tracing.optional import scipy_module
+from functrace.tracing.tables import NAMED_UFUNCS
+from functrace.tracing.tracer import Tracer, bind
+
+
+def _operand(x: Any) -> Any:
+    """An array or a number; of a list, also of traced values, an array."""
+    return as_operand(array(x) if isinstance(x, list | tuple) and holds_tracer(x) else x)
 
 
 def floating(x: Any) -> Any:
     """An operand in a floating dtype: what is no number with a point becomes a double."""
-    x = as_operand(x)
+    x = _operand(x)
     is_number = hasattr(x, "shape") and not type_of(x).weak  # and none of Python's
     if is_number and dtype_of(x).kind in "fc":
         return x
@@ -44,32 +56,32 @@ def expit(x: Any) -> Any:
         >>> expit(0.0)
         np.float64(0.5)
     """
-    return bind(special.expit, as_operand(x))
+    return bind(special.expit, _operand(x))
 
 
 def logit(x: Any) -> Any:
     """The inverse of `expit`, ``log(x / (1 - x))``: infinite at 0 and 1, nan outside."""
-    return bind(special.logit, as_operand(x))
+    return bind(special.logit, _operand(x))
 
 
 def log_expit(x: Any) -> Any:
     """The logarithm of `expit`, also where that underflows."""
-    return bind(special.log_expit, as_operand(x))
+    return bind(special.log_expit, _operand(x))
 
 
 def xlogy(x: Any, y: Any) -> Any:
     """``x * log(y)``, and 0 where ``x`` is 0."""
-    return bind(special.xlogy, as_operand(x), as_operand(y))
+    return bind(special.xlogy, _operand(x), _operand(y))
 
 
 def xlog1py(x: Any, y: Any) -> Any:
     """``x * log1p(y)``, and 0 where ``x`` is 0."""
-    return bind(special.xlog1py, as_operand(x), as_operand(y))
+    return bind(special.xlog1py, _operand(x), _operand(y))
 
 
 def entr(x: Any) -> Any:
     """The term of an entropy: ``-x * log(x)``, 0 at 0, and minus infinity below 0."""
-    return bind(special.entr, as_operand(x))
+    return bind(special.entr, _operand(x))
 
 
 def rel_entr(x: Any, y: Any) -> Any:
@@ -77,7 +89,7 @@ def rel_entr(x: Any, y: Any) -> Any:
 
     It is 0 where ``x`` is 0 and ``y`` is not negative, and infinite outside of this.
     """
-    return bind(special.rel_entr, as_operand(x), as_operand(y))
+    return bind(special.rel_entr, _operand(x), _operand(y))
 
 
 def erf(x: Any) -> Any:
@@ -94,27 +106,46 @@ def erf(x: Any) -> Any:
         >>> erf(0.0)
         np.float64(0.0)
     """
-    return bind(special.erf, as_operand(x))
+    return bind(special.erf, _operand(x))
 
 
 def erfc(x: Any) -> Any:
     """The complement ``1 - erf(x)``, also where that underflows."""
-    return bind(special.erfc, as_operand(x))
+    return bind(special.erfc, _operand(x))
 
 
 def erfinv(x: Any) -> Any:
     """The inverse of `erf`: infinite at 1 and -1, nan outside."""
-    return bind(special.erfinv, as_operand(x))
+    return bind(special.erfinv, _operand(x))
 
 
 def ndtr(x: Any) -> Any:
     """The probability that a standard normal variable is at most ``x``."""
-    return bind(special.ndtr, as_operand(x))
+    return bind(special.ndtr, _operand(x))
+
+
+def gammaln(x: Any) -> Any:
+    """The logarithm of the absolute value of the gamma function."""
+    return bind(special.gammaln, _operand(x))
+
+
+def digamma(z: Any) -> Any:
+    """The logarithmic derivative of the gamma function; of complex numbers by SciPy."""
+    return bind(special.digamma, _operand(z))
+
+
+psi = digamma
+
+
+def softplus(x: Any) -> Any:
+    """``log(1 + exp(x))``, which does not overflow."""
+    return np.logaddexp(0, _operand(x))
 
 
 def logsumexp(
-    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
-) -> Any:
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False,
+    *, where: Any = None,
+) -> Any:  # fmt: skip
     """The logarithm of a sum of exponentials, which does not overflow.
 
     Args:
@@ -123,6 +154,7 @@ def logsumexp(
         b: Factors of the exponentials, of a shape that broadcasts to that of ``a``.
         keepdims: Whether the summed axes stay, with length 1.
         return_sign: Whether to return the sign of the sum too, and the logarithm of its size.
+        where: Which terms count, of a shape that broadcasts to that of ``a``; None for all.
 
     Returns:
         The logarithm; where the sum is negative, nan. Under ``return_sign`` the pair of the
@@ -134,6 +166,8 @@ def logsumexp(
         np.float64(1000.6931471805599)
     """
     a = floating(a)
+    if where is not None:
+        a = np.where(where, a, -np.inf)
     axes = normal_axes(axis, len(shape_of(a)))
     if b is None and dtype_of(a).kind != "c":
         result = bind(logsumexp_primitive, a, axes=axes, keepdims=bool(keepdims))
@@ -185,4 +219,205 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
+def polygamma(n: Any, x: Any) -> Any:
+    """The derivative of order n of `digamma`.
+
+    Args:
+        n: Whole numbers, not negative. There is no derivative in them.
+        x: Real numbers.
+
+    Returns:
+        float64, of the shape to which both broadcast.
+
+    Example:
+        >>> from functrace.scipy.special import polygamma
+        >>> polygamma(1, 1.0).round(12)
+        np.float64(1.644934066848)
+    """
+    return f.polygamma(_operand(n), _operand(x))
+
+
+def zeta(x: Any, q: Any = None, out: None = None) -> Any:
+    """Riemann's zeta function, or with q Hurwitz's, which has a derivative in q.
+
+    Example:
+        >>> from functrace.scipy.special import zeta
+        >>> zeta(2.0, 2.0).round(12)
+        np.float64(0.644934066848)
+    """
+    if out is not None:
+        raise ArgumentError("zeta writes into no array: leave out=, and take what it returns.")
+    if q is None:
+        return f.riemann_zeta(_operand(x))
+    return f.zeta(_operand(x), _operand(q))
+
+
+def multigammaln(a: Any, d: int) -> Any:
+    """The logarithm of the multivariate gamma function of dimension d.
+
+    Args:
+        a: Real numbers larger than ``(d - 1) / 2``.
+        d: A positive whole number.
+
+    Raises:
+        ValueError: The numbers are known, and one is too small; or d is no whole number.
+
+    Example:
+        >>> from functrace.scipy.special import multigammaln
+        >>> multigammaln(2.0, 2).round(12)
+        np.float64(0.451582705289)
+    """
+    a = _operand(a)
+    if not isinstance(a, Tracer):
+        return _scipy("multigammaln")(a, d)
+    if np.ndim(d) or np.floor(d) != d:
+        raise ArgumentError(f"multigammaln has no dimension {d!r}: it is a positive whole number.")
+    halves = [gammaln(a - j / 2) for j in range(int(d))]
+    return d * (d - 1) * 0.25 * math.log(math.pi) + sum(halves[1:], halves[0])
+
+
+def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
+    """Lambert's W function, of which ``w * exp(w) = z``, on its branch k.
+
+    Example:
+        >>> from functrace.scipy.special import lambertw
+        >>> lambertw(1.0).real.round(12)
+        np.float64(0.56714329041)
+    """
+    return f.lambertw(_operand(z), _operand(k))
+
+
+def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, *, diff_n: int = 0) -> Any:
+    """Spherical harmonics.
+
+    Args:
+        n: The degrees, whole numbers.
+        m: The orders, whole numbers.
+        theta: The polar angles.
+        phi: The azimuths.
+        diff_n: 0; derivatives are for `functrace.jacobian`, except of plain values.
+
+    Returns:
+        complex128.
+    """
+    inputs = [_operand(x) for x in (n, m, theta, phi)]
+    if diff_n:
+        return _scipy("sph_harm_y")(*inputs, diff_n=diff_n)
+    return f.sph_harm_y(*inputs)
+
+
+def comb(
+    N: Any, k: Any, *, exact: bool = False, repetition: bool = False  # noqa: N803
+) -> Any:  # fmt: skip
+    """The number of ways to choose k of N things; of traced values not exact, as a float64."""
+    n, k = _operand(N), _operand(k)
+    if exact or not (isinstance(n, Tracer) or isinstance(k, Tracer)):
+        return _scipy("comb")(n, k, exact=exact, repetition=repetition)
+    if repetition:
+        none = np.equal(k, 0) & np.greater_equal(n, 0)
+        return np.where(none, 1.0, f.binom(n + k - 1, k))
+    return np.where(_is_possible(n, k), f.binom(n, k), 0.0)
+
+
+def _is_possible(n: Any, k: Any) -> Any:
+    return np.less_equal(k, n) & np.greater_equal(n, 0) & np.greater_equal(k, 0)
+
+
+def perm(N: Any, k: Any, exact: bool = False) -> Any:  # noqa: N803
+    """The number of ways to line up k of N things; of traced values not exact, as a float64."""
+    n, k = _operand(N), _operand(k)
+    if exact or not (isinstance(n, Tracer) or isinstance(k, Tracer)):
+        return _scipy("perm")(n, k, exact=exact)
+    return np.where(_is_possible(n, k), f.poch(n - k + 1, k), 0.0)
+
+
+def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
+    """The factorial; of traced values not exact, by the gamma function, and 0 of negative ones."""
+    n = _operand(n)
+    if exact or extend != "zero" or not isinstance(n, Tracer):
+        return _scipy("factorial")(n, exact=exact, extend=extend)
+    return np.where(np.less(n, 0), 0.0, f.gamma(n + 1.0))
+
+
+def sinc(x: Any) -> Any:
+    """``sin(pi * x) / (pi * x)``, which is NumPy's."""
+    return np.sinc(_operand(x))
+
+
+def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Any:
+    """Bessel functions of the first kind of all whole orders up to v, under JAX's name.
+
+    Args:
+        z: Real numbers.
+        v: The highest order.
+        n_iter: Of no use here: the values are SciPy's.
+
+    Returns:
+        An array of shape ``(v + 1, *z.shape)``.
+    """
+    z = _operand(z)
+    return np.stack([f.jv(order, z) for order in range(v + 1)])
+
+
+def _scipy(name: str) -> Any:
+    module = scipy_module("special", f"functrace.scipy.special.{name}")
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+
+
+def _of_ufunc(name: str) -> Any:
+    """SciPy's ufunc of a name, which takes lists of traced values too."""
+
+    def function(*inputs: Any, **options: Any) -> Any:
+        return _scipy(name)(*(_operand(x) for x in inputs), **options)
+
+    return _named(function, name)
+
+
+def _of_degree(name: str) -> Any:
+    """A spherical Bessel function of a name, or its derivative."""
+
+    def function(n: Any, z: Any, derivative: bool = False) -> Any:
+        n, z = _operand(n), _operand(z)
+        if not derivative:
+            return getattr(f, name)(n, z)
+        if isinstance(n, Tracer) or isinstance(z, Tracer):
+            return spherical_slope(name, n, z)
+        return _scipy(name)(n, z, True)
+
+    return _named(function, name)
+
+
+def _named(function: Any, name: str) -> Any:
+    """A public function under its name, by which messages tell it: by its code."""
+    function.__name__ = function.__qualname__ = name
+    function.__code__ = function.__code__.replace(co_name=name, co_qualname=name)
+    function.__doc__ = f"``scipy.special.{name}``, for traced values too."
+    return entrance(function)
+
+
+spherical_jn, spherical_yn = _of_degree("spherical_jn"), _of_degree("spherical_yn")
+spherical_in, spherical_kn = _of_degree("spherical_in"), _of_degree("spherical_kn")
 globals().update(entrances(globals()))
+
+
+def __getattr__(name: str) -> Any:
+    """What is not written out: SciPy's ufuncs on traced values; all else is SciPy's own."""
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    known = _scipy(name)
+    is_traced = isinstance(known, np.ufunc) and known.__name__ in NAMED_UFUNCS
+    value = _of_ufunc(name) if is_traced else known
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Without SciPy, those names that need none."""
+    try:
+        names = scipy_module("special", "functrace.scipy.special").__all__
+    except MissingPackageError:
+        names = ()
+    return sorted({*names, *globals()})

@@ -64,6 +64,8 @@ def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceErr
     library = _library_function(caller)
     if library is not None:
         module, name = library
+        if name == "MultiUFunc.__call__" and isinstance(expression, ast.Call):  # of SciPy's
+            name = ast.unparse(expression.func).rpartition(".")[2]
         if module.startswith(_SERIES):
             what = f"makes an ordinary array of a traced {tracer.type}"
             return _series_refused(module, name, what, place)

@@ -5,6 +5,7 @@ Whoever calls a function looks it up here; so nothing below the operations knows
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,37 @@ UFUNCS: dict[np.ufunc, Primitive | Callable[..., Any]] = {}
 
 
 NAMED_UFUNCS: dict[str, Primitive | Callable[..., Any]] = {}
-"""Ufuncs of other packages (``scipy.special.expit``) by name: they need not be installed."""
+"""Ufuncs of SciPy (``scipy.special.expit``), which need not be installed, by name; and those that
+NumPy keeps to itself. `named_ufunc` looks here."""
+
+
+def named_ufunc(ufunc: np.ufunc) -> Primitive | Callable[..., Any] | None:
+    """What a ufunc means by its name, if it is the one of that name of SciPy's or NumPy's."""
+    name = ufunc.__name__
+    found = NAMED_UFUNCS.get(name)
+    if found is None or home_of(ufunc) is None:
+        return None
+    return found
+
+
+def home_of(ufunc: np.ufunc) -> str | None:
+    """The module that has a ufunc, of those whose ufuncs are known by their names."""
+    for module in ("scipy.special", "scipy.special._ufuncs", "numpy._core.umath"):
+        if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
+            return module
+    return None
+
+
+def public_name(ufunc: np.ufunc) -> str:
+    """What users call a ufunc, with the package: ``scipy.special.jv``."""
+    name = ufunc.__name__
+    if getattr(np, name, None) is ufunc:
+        return f"numpy.{name}"
+    if not (home_of(ufunc) or "").startswith("scipy"):
+        return name
+    public = name.lstrip("_")
+    is_there = hasattr(sys.modules["scipy.special"], public)
+    return f"scipy.special.{public}" if is_there else "A function of scipy.special"
 
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}

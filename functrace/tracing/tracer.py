@@ -59,7 +59,7 @@ from functrace.tracing.refusals import (
     unsupported,
 )
 from functrace.tracing.sharing import Memory, new_memory
-from functrace.tracing.tables import FUNCTIONS, NAMED_UFUNCS, UFUNCS, WITHOUT_OUT
+from functrace.tracing.tables import FUNCTIONS, UFUNCS, WITHOUT_OUT, named_ufunc, public_name
 from functrace.tracing.traced_array import TracedArray
 from functrace.tracing.twins import refused_in_scipy
 from functrace.tracing.wording import raise_explained
@@ -161,9 +161,9 @@ def apply_ufunc(ufunc: np.ufunc, *inputs: Any) -> Any:
     """Apply a ufunc to operands of which at least one is traced."""
     implementation = UFUNCS.get(ufunc)
     if implementation is None:
-        implementation = NAMED_UFUNCS.get(ufunc.__name__)
+        implementation = named_ufunc(ufunc)
         if implementation is None:
-            raise unsupported(f"{ufunc.__name__}")
+            raise unsupported(public_name(ufunc))
     if isinstance(implementation, Primitive):
         return bind(implementation, *inputs)
     return implementation(*inputs)

@@ -11,12 +11,15 @@ from functrace.testing import CHECKS, check_rules
 from tests.cases import CASES
 from tests.strategies import examples
 
-VARIANTS = [(name, number) for name, case in CASES.items() for number in range(len(case.variants))]
+VARIANTS = [
+    pytest.param(name, number, marks=[pytest.mark.slow] * case.is_slow)
+    for name, case in CASES.items()
+    for number in range(len(case.variants))
+]
 
 QUICK = settings(
     derandomize=True,
     deadline=None,
-    max_examples=8,
     database=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow],  # others may use the machine too
@@ -32,22 +35,26 @@ def test_exceptions_are_known_and_have_reasons():
 
 
 @pytest.mark.parametrize(("name", "number"), VARIANTS)
-@QUICK
-@given(data=st.data())
-def test_rules_agree(name: str, number: int, data):
+def test_rules_agree(name: str, number: int):
     case = CASES[name]
     variant = case.variants[number]
-    drawn = data.draw(examples(case, variant))
-    report = check_rules(
-        case.primitive,
-        drawn[0],
-        variant.params,
-        argnums=case.argnums,
-        order=case.order,
-        examples=drawn,
-        skip=case.skip,
-        atol=case.atol,
-        rtol=case.rtol,
-    )
-    missing = {check: result for check, result in report.items() if "has no" in result}
-    assert not missing, "give it the rule, or say in its row why it has none (skip=...)"
+
+    @settings(QUICK, max_examples=case.examples)
+    @given(data=st.data())
+    def agree(data):
+        drawn = data.draw(examples(case, variant))
+        report = check_rules(
+            case.primitive,
+            drawn[0],
+            variant.params,
+            argnums=case.argnums,
+            order=case.order,
+            examples=drawn,
+            skip=case.skip,
+            atol=case.atol,
+            rtol=case.rtol,
+        )
+        missing = {check: result for check, result in report.items() if "has no" in result}
+        assert not missing, "give it the rule, or say in its row why it has none (skip=...)"
+
+    agree()

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import inspect
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.tracing.tables import FUNCTIONS, NAMED_UFUNCS, UFUNCS, WITHOUT_OUT
+from functrace.tracing.tables import (
+    FUNCTIONS,
+    NAMED_UFUNCS,
+    UFUNCS,
+    WITHOUT_OUT,
+    named_ufunc,
+    public_name,
+)
 
 
 def test_short_calls_find_every_function_that_others_do():
@@ -22,8 +30,16 @@ def test_ufuncs_are_found_as_ufuncs_only():
 
 def test_named_ufuncs_are_those_of_scipy():
     special = pytest.importorskip("scipy.special")
+    own = vars(special) | vars(special._ufuncs)
     for name in NAMED_UFUNCS.keys() - {"clip"}:  # which NumPy keeps to itself
-        assert isinstance(getattr(special, name), np.ufunc), name
+        assert isinstance(own[name], np.ufunc), name
+        assert named_ufunc(own[name]) is NAMED_UFUNCS[own[name].__name__]
+
+
+def test_a_users_ufunc_of_a_known_name_is_not_taken_for_scipys():
+    own = Mock(spec=np.ufunc, __name__="gammainc")
+    assert named_ufunc(own) is None
+    assert public_name(own) == "gammainc"
 
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda ufunc: ufunc.__name__)
