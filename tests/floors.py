@@ -129,7 +129,7 @@ FLOORS: list[list[Room]] = [
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
             "registers polynomials mathematics disk machine objects entry calling sharing writing"
             " elementwise memory elements nests decomposing libraries products halves tiles"
-            " lowering axes elimination blocked matrices operations tables clusters kernels"
+            " joining lowering axes elimination blocked matrices operations tables clusters kernels"
             " backend",
         )
     ],

@@ -12,16 +12,18 @@ not do what NumPy does: then NumPy is to do it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from functrace.backends.native.elements import Elements, Fold, copy
+from functrace.backends.native.elements import Elements, Fold, copy, fill
 from functrace.backends.native.elementwise import compute, converted
 from functrace.backends.native.entry import INTERRUPTED, POLL
 from functrace.backends.native.halves import Known, known
+from functrace.backends.native.joining import around, joins, parts_of
 from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
 from functrace.backends.native.tiles import tiled
@@ -248,6 +250,9 @@ class Emission:
         for atom, target in zip(program.outputs, targets, strict=True):
             if isinstance(atom, Variable) and target is not None and atom.type.shape:
                 self.aims.setdefault(atom, target)
+        self._aim_back()
+        self._joins = joins(program.equations, program.outputs)
+        self.placed: set[Atom] = set()
         self.held: dict[Variable, Slot] = {}
         self.now = 0
         for self.now, step in enumerate(block.steps):
@@ -261,6 +266,23 @@ class Emission:
             for equation in step.views:
                 self._view(equation)
             self._release()
+
+    def _aim_back(self) -> None:
+        """Let what is written into for an output be where the output is to be."""
+        if not self.aims:
+            return
+        readers = Counter(atom for e in self._program.equations for atom in e.inputs)
+        readers.update(self._program.outputs)
+        made = {v for e in self._program.equations if not is_view(e) for v in e.outputs}
+        for equation in reversed(self._program.equations):
+            aim = self.aims.get(equation.outputs[0]) if equation.outputs else None
+            if aim is None or equation.primitive.name not in ("index_add", "index_update"):
+                continue
+            x = equation.inputs[0]
+            if not isinstance(x, Variable) or readers[x] > 1 or x not in made or x in self.aims:
+                continue
+            if x.type.dtype == aim.dtype and x.type.shape == aim.shape:
+                self.aims[x] = aim
 
     @property
     def halves(self) -> Known:
@@ -304,7 +326,7 @@ class Emission:
 
     def place(self, variable: Variable) -> View:
         """Memory for a result."""
-        aim = self.aims.get(variable)
+        aim = self.aims.get(variable) or self._aim_in(variable)
         if aim is not None:
             view = aim
         else:
@@ -312,6 +334,36 @@ class Emission:
             assert view.slot is not None
             self.held[variable] = view.slot
         self.values[variable] = view
+        return view
+
+    def _aim_in(self, variable: Variable) -> View | None:
+        """Where a result is to be that is only a part of another array; None for any other."""
+        equation = self._joins.get(variable)
+        parts = None if equation is None else parts_of(equation)
+        if equation is None or parts is None:
+            return None
+        part = parts[[*equation.inputs].index(variable)].view(self.write, self.whole(equation))
+        if not part.is_contiguous:
+            return None
+        self.placed.add(variable)
+        return part
+
+    def whole(self, equation: Equation) -> View:
+        """Memory for an array that is made of others, with zeros around a single one."""
+        (output,) = equation.outputs
+        known = self.values.get(output)
+        if isinstance(known, View):
+            return known
+        view = self.place(output)
+        if equation.primitive.name in ("pad", "scatter_add"):
+            zero = literal(0, view.dtype)
+            parts = parts_of(equation)
+            pieces = None if parts is None else around(view.shape, parts[0])
+            if pieces is None:
+                fill(self.write, view, zero)
+            else:
+                for piece in pieces:
+                    fill(self.write, piece.view(self.write, view), zero)
         return view
 
     def _release(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from functrace.backends.native import axes, blocked, halves, matrices
 from functrace.backends.native.elements import Elements, Fold, combined, copy, fill, neutral
 from functrace.backends.native.elementwise import PARTS, Expressions, converted, loop_dtypes
+from functrace.backends.native.joining import parts_of
 from functrace.backends.native.lowering import Alones, Emission, Limits, Value, sliced, windowed
 from functrace.backends.native.machine import vector_bytes
 from functrace.backends.native.memory import Cell, View, load, store
@@ -29,20 +30,21 @@ def _part(emission: Emission, view: View, starts: Sequence[int], shape: Shape) -
     return emission.shifted(view, str(offset))._replace(shape=shape)
 
 
-def _stack(emission: Emission, equation: Equation) -> None:
-    (output,) = equation.outputs
-    target = emission.place(output)
-    axis = equation.params["axis"] % len(target.shape)
-    strides = (*target.strides[:axis], *target.strides[axis + 1 :])
-    for number, atom in enumerate(equation.inputs):
-        part = emission.shifted(target, str(number * target.strides[axis]))
-        part = part._replace(shape=atom.type.shape, strides=strides)
-        _put(emission, atom, part)
+def _joined(emission: Emission, equation: Equation) -> None:
+    """An array made of others, some of which may be where they belong."""
+    target = emission.whole(equation)
+    parts = parts_of(equation)
+    assert parts is not None
+    for atom, part in zip(equation.inputs, parts, strict=True):
+        if atom not in emission.placed:
+            _put(emission, atom, part.view(emission.write, target))
 
 
 def _put(emission: Emission, atom: Atom, part: View) -> None:
     """Write a value into a part of an array, in its dtype."""
     value, write = emission.value(atom), emission.write
+    if isinstance(value, View) and value.pointer == part.pointer and value.dtype == part.dtype:
+        return  # it was computed there
     cast = partial(converted, write, source=atom.type.dtype, target=part.dtype)
     if isinstance(value, str):
         number = cast(value)
@@ -55,18 +57,10 @@ def _put(emission: Emission, atom: Atom, part: View) -> None:
         Elements(write, part.shape, given, [part], [], lambda x, _: ([cast(x[0])], ()))
 
 
-def _concatenate(emission: Emission, equation: Equation) -> None:
-    (output,) = equation.outputs
-    target = emission.place(output)
-    axis = equation.params["axis"] % len(target.shape)
-    start = 0
-    for atom in equation.inputs:
-        starts = [start if a == axis else 0 for a in range(len(target.shape))]
-        _put(emission, atom, _part(emission, target, starts, atom.type.shape))
-        start += atom.type.shape[axis]
-
-
 def _pad(emission: Emission, equation: Equation) -> None:
+    if parts_of(equation) is not None:
+        _joined(emission, equation)
+        return
     (output,) = equation.outputs
     target = emission.place(output)
     x = equation.inputs[0]
@@ -130,6 +124,9 @@ def _index_add(emission: Emission, equation: Equation) -> None:
 
 
 def _scatter_add(emission: Emission, equation: Equation) -> None:
+    if parts_of(equation) is not None:
+        _joined(emission, equation)
+        return
     (output,) = equation.outputs
     target = emission.place(output)
     fill(emission.write, target, literal(0, target.dtype))
@@ -548,8 +545,8 @@ def _combine(emission: Emission, value: Value, target: View, total: str) -> None
 
 ALONE: Alones = {
     "tiles": _tiles,
-    "stack": _stack,
-    "concatenate": _concatenate,
+    "stack": _joined,
+    "concatenate": _joined,
     "pad": _pad,
     "roll": _roll,
     "index_update": _index_update,

@@ -124,7 +124,7 @@ class Product:
         if column.out != 1 and column.length > 1 and not (summed.x == summed.y == 1):
             return False
         by_sums = summed.x == summed.y == 1 and summed.length >= self._width
-        if row.length >= 4 * TALLEST and self._width <= column.length and len(columns) == 1:
+        if row.length >= 2 * TALLEST and self._width <= column.length and len(columns) == 1:
             # To add up what is in the lanes takes longer than to copy the operand first.
             by_sums = by_sums and (summed.length >= SHORT * self._width or bool(self._batch))
         outer = [*self._batch, *rows[:-1], *columns[:-1]]
