@@ -177,7 +177,9 @@ FLOORS: list[list[Room]] = [
         ),
     ],
     [
-        room("scipy", "functions of SciPy on traced values", "special optimize integrate"),
+        room(
+            "scipy", "functions of SciPy on traced values", "special optimize integrate interpolate"
+        ),
         room(
             "scipy.linalg",
             "the names of scipy.linalg, composed of operations of linear algebra",

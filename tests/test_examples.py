@@ -126,6 +126,22 @@ def test_scipy_minimizes(out: Path) -> None:
     assert_drawn(out, "scipy_minimize")
 
 
+def test_a_gaussian_process_is_fitted(out: Path) -> None:
+    found = load("gaussian_process").main(["--out", str(out)])
+    assert 0.1 < found["noise"] < 0.3
+    assert found["gain"] > 10
+    assert found["error"] < 1e-3
+    assert_drawn(out, "gaussian_process")
+
+
+def test_a_differential_equation_is_fitted(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = load("ode_fit").main(["--years", "12", "--out", str(out)])
+    assert found["largest"] < 3
+    assert found["error"] < 0.2
+    assert "standard errors" in capsys.readouterr().out
+    assert_drawn(out, "ode_fit")
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_tested_and_named_in_the_readme(path: Path) -> None:
     assert f'load("{path.stem}")' in Path(__file__).read_text(encoding="utf-8")
