@@ -28,6 +28,9 @@ from functrace.simplify.subexpressions import share_subexpressions as share_sube
 ROUNDS = 6
 """How often the passes are run at most. They end earlier where nothing changes any more."""
 
+SHORTER = 10
+"""A Program that loops make so many times shorter is done by loops."""
+
 Pass = Callable[[Program], Program]
 
 
@@ -80,7 +83,17 @@ class Pipeline:
         return self._first_round(program)
 
     def _begun(self, program: Program) -> Program:
-        return program.derive(("begun", self), lambda: self.at_first(_of_elements(program)))
+        key = ("begun", self)
+        begun = program.derive(key, lambda: self._begin(program))
+        return begun.derive(key, lambda: begun)
+
+    def _begin(self, program: Program) -> Program:
+        # Loops over elements of an array are shorter than numbers in place of the array.
+        found = self.at_first(program)
+        if found is not program and SHORTER * _length(found) <= len(program.equations):
+            return found
+        late = read_last_states(replace_elements(program))
+        return found if late is program else self.at_first(late)
 
     def _simplify_nested(self, program: Program) -> None:
         # Innermost first, as they may be too deep for recursion; what is written in place is none.
@@ -114,8 +127,10 @@ class Pipeline:
         return program
 
 
-def _of_elements(program: Program) -> Program:
-    return program.derive("with elements", lambda: read_last_states(replace_elements(program)))
+def _length(program: Program) -> int:
+    """The number of equations, those of loops included."""
+    inner = (held for equation in program.equations for held in equation.programs)
+    return len(program.equations) + sum(len(held.equations) for held in inner)
 
 
 def pipeline(
