@@ -17,6 +17,7 @@ from functrace.simplify.algebra import simplify_algebra as simplify_algebra
 from functrace.simplify.dead_code import remove_dead_code as remove_dead_code
 from functrace.simplify.elements import read_last_states as read_last_states
 from functrace.simplify.elements import replace_elements as replace_elements
+from functrace.simplify.elements import tables_of as tables_of
 from functrace.simplify.folding import fold_constants as fold_constants
 from functrace.simplify.inlining import inline as inline
 from functrace.simplify.nested import improve_structures as improve_structures
@@ -88,12 +89,14 @@ class Pipeline:
         return begun.derive(key, lambda: begun)
 
     def _begin(self, program: Program) -> Program:
-        # Loops over elements of an array are shorter than numbers in place of the array.
-        found = self.at_first(program)
-        if found is not program and SHORTER * _length(found) <= len(program.equations):
-            return found
-        late = read_last_states(replace_elements(program))
-        return found if late is program else self.at_first(late)
+        tables = tables_of(program)
+        if tables:
+            # Loops over elements of an array are shorter than numbers in place of the array.
+            found = self.at_first(program)
+            if found is not program and SHORTER * _length(found) <= len(program.equations):
+                return found
+            program = replace_elements(program, tables)
+        return self.at_first(read_last_states(program))
 
     def _simplify_nested(self, program: Program) -> None:
         # Innermost first, as they may be too deep for recursion; what is written in place is none.

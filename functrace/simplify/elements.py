@@ -56,21 +56,22 @@ class Table:
         return self.accesses >= self.whole
 
 
-def replace_elements(program: Program) -> Program:
+def replace_elements(program: Program, versions: dict[Atom, Version] | None = None) -> Program:
     """Compute with numbers in place of arrays that are written element by element.
 
     Args:
         program: The Program.
+        versions: What `tables_of` finds in it, if that is known.
 
     Returns:
         The Program without these writes; the same Program, if there are none.
     """
-    versions = _versions(program)
+    versions = tables_of(program) if versions is None else versions
     return _Elements(program, versions).program() if versions else program
 
 
-def _versions(program: Program) -> dict[Atom, Version]:
-    """The arrays that are states of a table."""
+def tables_of(program: Program) -> dict[Atom, Version]:
+    """The arrays in a Program that are states of a table."""
     versions: dict[Atom, Version] = {}
     known = versions.keys()
     for equation in program.equations:
