@@ -204,6 +204,12 @@ FLOORS: list[list[Room]] = [
     ],
     [
         room(
+            "scipy.stats",
+            "one distribution is one class of formulas; what they share is stated once",
+            "families computed elementary circular normals gamma_like discrete multivariate"
+            " samples",
+        ),
+        room(
             "nn",
             "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
             "activations normalizing attention initializers losses layers convolutions recurrent",

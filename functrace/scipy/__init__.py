@@ -1,5 +1,5 @@
 """Functions of SciPy, on traced values too."""
 
-from functrace.scipy import integrate, interpolate, linalg, optimize, special
+from functrace.scipy import integrate, interpolate, linalg, optimize, special, stats
 
-__all__ = ["integrate", "interpolate", "linalg", "optimize", "special"]
+__all__ = ["integrate", "interpolate", "linalg", "optimize", "special", "stats"]

@@ -1,0 +1,100 @@
+"""Continuous distributions around the circle."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from functrace.scipy import special
+from functrace.scipy.stats.computed import Computed
+from functrace.scipy.stats.families import Continuous
+
+
+class WrappedCauchy(Continuous):
+    """The Cauchy distribution around the circle, on the angles from 0 to 2 pi."""
+
+    shapes = ("c",)
+    low, high, inner = 0.0, 2 * math.pi, 1.0
+
+    def _valid(self, c: Any) -> Any:
+        return np.logical_and(np.greater(c, 0), np.less(c, 1))
+
+    def _pdf(self, x: Any, c: Any) -> Any:
+        return (1.0 - c * c) / (2 * math.pi * (1.0 + c * c - 2.0 * c * np.cos(x)))
+
+    def _logpdf(self, x: Any, c: Any) -> Any:
+        return np.log(self._pdf(x, c))
+
+    def _cdf(self, x: Any, c: Any) -> Any:
+        is_left = np.less(x, math.pi)
+        angle = np.where(is_left, x, 2 * math.pi - x)
+        tail = np.arctan((1.0 + c) / (1.0 - c) * np.tan(angle / 2)) / math.pi
+        return np.where(is_left, tail, 1.0 - tail)
+
+    def _sf(self, x: Any, c: Any) -> Any:
+        return self._cdf(2 * math.pi - x, c)
+
+    def _ppf(self, q: Any, c: Any) -> Any:
+        is_left = np.less(q, 0.5)
+        tail = np.where(is_left, q, 1.0 - q)
+        angle = 2.0 * np.arctan((1.0 - c) / (1.0 + c) * np.tan(math.pi * tail))
+        return np.where(is_left, angle, 2 * math.pi - angle)
+
+    def _isf(self, q: Any, c: Any) -> Any:
+        return 2 * math.pi - self._ppf(q, c)
+
+    def _entropy(self, c: Any) -> Any:
+        return np.log(2 * math.pi * (1.0 - c * c))
+
+    def _mean(self, c: Any) -> Any:
+        return math.pi
+
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
+
+
+class VonMises(Computed):
+    """The von Mises distribution, periodic with 2 pi; ``kappa`` is its concentration."""
+
+    shapes = ("kappa",)
+
+    def _valid(self, kappa: Any) -> Any:
+        return np.greater_equal(kappa, 0)
+
+    def _logpdf(self, x: Any, kappa: Any) -> Any:
+        below_one = -2.0 * np.sin(0.5 * x) ** 2  # cos(x) - 1
+        return kappa * below_one - math.log(2 * math.pi) - np.log(special.i0e(kappa))
+
+    def _slope(self, x: Any, kappa: Any) -> Any:
+        """The integral of the density's derivative, from 0 in the period of ``x``."""
+        x = x - 2 * math.pi * np.round(x / (2 * math.pi))
+        ratio = special.i1e(kappa) / special.i0e(kappa)
+
+        def slope(t: Any) -> Any:
+            return self._pdf(t, kappa[..., None]) * (np.cos(t) - ratio[..., None])
+
+        return np.sign(x) * self._integral(slope, np.abs(x), kappa)
+
+    def _integral(self, f: Any, x: Any, kappa: Any) -> Any:
+        """An integral from 0 to ``x``, of what goes as the density."""
+        end = np.minimum(x, 14.0 / np.sqrt(kappa + 1e-3))[..., None]
+        return np.sum(f(0.5 * end * (_NODES + 1.0)) * _WEIGHTS, axis=-1) * 0.5 * end[..., 0]
+
+    def _entropy(self, kappa: Any) -> Any:
+        scaled = special.i0e(kappa)
+        return np.log(2 * math.pi * scaled) + kappa * (1.0 - special.i1e(kappa) / scaled)
+
+    def _mean(self, kappa: Any) -> Any:
+        return 0.0
+
+    def _var(self, kappa: Any) -> Any:
+        def square(x: Any) -> Any:
+            return 2.0 * x * x * self._pdf(x, kappa[..., None])
+
+        return self._integral(square, math.pi + 0.0 * kappa, kappa)
+
+
+wrapcauchy = WrappedCauchy("wrapcauchy")
+vonmises = VonMises("vonmises")

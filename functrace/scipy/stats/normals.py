@@ -1,0 +1,259 @@
+"""The normal distribution, and continuous distributions that are made of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from functrace.primitives.linear import stop_gradient
+from functrace.scipy import special
+from functrace.scipy.stats.computed import Computed
+from functrace.scipy.stats.families import Continuous, Symmetric
+
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+_FAR = 1e6
+"""Where the normal distribution ends for double precision; infinity has no slope."""
+
+
+class Normal(Symmetric):
+    """The normal distribution. ``scale`` is the standard deviation."""
+
+    def _logpdf(self, x: Any) -> Any:
+        return -0.5 * (x * x) - _HALF_LOG_2PI
+
+    def _cdf(self, x: Any) -> Any:
+        return special.ndtr(x)
+
+    def _logcdf(self, x: Any) -> Any:
+        return special.log_ndtr(x)
+
+    def _ppf(self, q: Any) -> Any:
+        return special.ndtri(q)
+
+    def _entropy(self) -> Any:
+        return _HALF_LOG_2PI + 0.5
+
+    def _var(self) -> Any:
+        return 1.0
+
+
+class LogNormal(Continuous):
+    """The distribution whose logarithm is normal with the standard deviation ``s``."""
+
+    shapes = ("s",)
+    low, inner, has_ends = 0.0, 1.0, False
+
+    def _logpdf(self, x: Any, s: Any) -> Any:
+        log = np.log(x)
+        return -0.5 * (log / s) ** 2 - np.log(s) - log - _HALF_LOG_2PI
+
+    def _cdf(self, x: Any, s: Any) -> Any:
+        return special.ndtr(np.log(x) / s)
+
+    def _logcdf(self, x: Any, s: Any) -> Any:
+        return special.log_ndtr(np.log(x) / s)
+
+    def _sf(self, x: Any, s: Any) -> Any:
+        return special.ndtr(-np.log(x) / s)
+
+    def _logsf(self, x: Any, s: Any) -> Any:
+        return special.log_ndtr(-np.log(x) / s)
+
+    def _ppf(self, q: Any, s: Any) -> Any:
+        return np.exp(s * special.ndtri(q))
+
+    def _isf(self, q: Any, s: Any) -> Any:
+        return np.exp(-s * special.ndtri(q))
+
+    def _entropy(self, s: Any) -> Any:
+        return _HALF_LOG_2PI + 0.5 + np.log(s)
+
+    def _mean(self, s: Any) -> Any:
+        return np.exp(0.5 * s * s)
+
+    def _var(self, s: Any) -> Any:
+        return np.exp(s * s) * np.expm1(s * s)
+
+
+class HalfNormal(Continuous):
+    """The size of a normal variable."""
+
+    low, inner = 0.0, 1.0
+
+    def _logpdf(self, x: Any) -> Any:
+        return -0.5 * (x * x) - _HALF_LOG_2PI + math.log(2)
+
+    def _cdf(self, x: Any) -> Any:
+        return special.erf(x * math.sqrt(0.5))
+
+    def _sf(self, x: Any) -> Any:
+        return 2.0 * special.ndtr(-x)
+
+    def _logsf(self, x: Any) -> Any:
+        is_far = np.greater(x, 1)
+        near = np.log1p(-self._cdf(np.where(is_far, 1.0, x)))
+        return np.where(is_far, special.log_ndtr(-np.where(is_far, x, 1.0)) + math.log(2), near)
+
+    def _ppf(self, q: Any) -> Any:
+        return special.ndtri((1.0 + q) / 2)
+
+    def _isf(self, q: Any) -> Any:
+        return -special.ndtri(q / 2)
+
+    def _entropy(self) -> Any:
+        return _HALF_LOG_2PI + 0.5 - math.log(2)
+
+    def _mean(self) -> Any:
+        return math.sqrt(2 / math.pi)
+
+    def _var(self) -> Any:
+        return 1.0 - 2 / math.pi
+
+
+def _log_minus(x: Any, y: Any) -> Any:
+    """``log(exp(x) - exp(y))`` for ``x`` above ``y``."""
+    gap = np.where(np.isneginf(y), 1e3, x - y)
+    is_small = np.less(gap, math.log(2))
+    small = np.log(-np.expm1(-np.where(is_small, gap, 0.5)))
+    return x + np.where(is_small, small, np.log1p(-np.exp(-np.where(is_small, 1.0, gap))))
+
+
+def _log_below(x: Any) -> Any:
+    """The logarithm of the probability below ``x``, without a slope where that is infinite."""
+    is_open = np.isneginf(x)
+    return np.where(is_open, x, special.log_ndtr(np.where(is_open, 0.0, x)))
+
+
+def _log_mass(a: Any, b: Any) -> Any:
+    """The logarithm of the probability that a normal variable is between ``a`` and ``b``."""
+    is_right = np.greater(a, 0)
+    low, high = np.where(is_right, -b, a), np.where(is_right, -a, b)
+    is_tail = np.less_equal(high, 0)
+    outside = special.ndtr(np.where(is_tail, -1.0, low))
+    outside = outside + special.ndtr(np.where(is_tail, -1.0, -high))
+    tail = _log_below(np.where(is_tail, high, -1.0))
+    tail = _log_minus(tail, _log_below(np.where(is_tail, low, -2.0)))
+    return np.where(is_tail, tail, np.log1p(-outside))
+
+
+class TruncatedNormal(Continuous):
+    """The normal distribution between ``a`` and ``b``, which are measured from ``loc``."""
+
+    shapes = ("a", "b")
+    inner = 0.0
+
+    def _valid(self, a: Any, b: Any) -> Any:
+        return np.less(a, b)
+
+    def _support(self, a: Any, b: Any) -> Any:
+        return a, b
+
+    def _within(self, a: Any, b: Any) -> Any:
+        a, b = np.clip(a, -_FAR, _FAR), np.clip(b, -_FAR, _FAR)
+        return np.where(
+            np.less(np.abs(a), np.abs(b)),
+            np.minimum(a + 1, 0.5 * (a + b)),
+            np.maximum(b - 1, 0.5 * (a + b)),
+        )
+
+    def _logpdf(self, x: Any, a: Any, b: Any) -> Any:
+        return -0.5 * (x * x) - _HALF_LOG_2PI - _log_mass(a, b)
+
+    def _logcdf(self, x: Any, a: Any, b: Any) -> Any:
+        return self._log_parts(x, a, b)[0]
+
+    def _logsf(self, x: Any, a: Any, b: Any) -> Any:
+        return self._log_parts(x, a, b)[1]
+
+    def _cdf(self, x: Any, a: Any, b: Any) -> Any:
+        return np.exp(self._logcdf(x, a, b))
+
+    def _sf(self, x: Any, a: Any, b: Any) -> Any:
+        return np.exp(self._logsf(x, a, b))
+
+    def _log_parts(self, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
+        """The logarithms of the probabilities below and above, the larger one by the smaller."""
+        whole = _log_mass(a, b)
+        below, above = _log_mass(a, x) - whole, _log_mass(x, b) - whole
+        is_lower = np.less(below, above)
+        lower = np.where(is_lower, below, above)
+        upper = np.log1p(-np.exp(np.where(np.less(lower, 0), lower, -1.0)))
+        return np.where(is_lower, below, upper), np.where(is_lower, upper, above)
+
+    def _ppf(self, q: Any, a: Any, b: Any) -> Any:
+        x = np.where(np.less(a, 0), self._from_left(q, a, b), -self._from_left(1.0 - q, -b, -a))
+        return np.where(np.equal(q, 0), a, np.where(np.equal(q, 1), b, x))
+
+    def _isf(self, q: Any, a: Any, b: Any) -> Any:
+        return -self._ppf(q, -b, -a)
+
+    def _from_left(self, q: Any, a: Any, b: Any) -> Any:
+        below = np.logaddexp(_log_below(a), np.log(q) + _log_mass(a, b))
+        return special.ndtri_exp(below)
+
+    def _ends(self, a: Any, b: Any) -> tuple[Any, Any, Any, Any, Any]:
+        """The ends, the densities there, and the logarithm of the probability between them."""
+        a, b = np.clip(a, -_FAR, _FAR), np.clip(b, -_FAR, _FAR)
+        whole = _log_mass(a, b)
+
+        def density(x: Any) -> Any:
+            return np.exp(-0.5 * (x * x) - _HALF_LOG_2PI - whole)
+
+        return a, b, density(a), density(b), whole
+
+    def _entropy(self, a: Any, b: Any) -> Any:
+        a, b, at_a, at_b, whole = self._ends(a, b)
+        return _HALF_LOG_2PI + 0.5 + whole + 0.5 * (a * at_a - b * at_b)
+
+    def _mean(self, a: Any, b: Any) -> Any:
+        _, _, at_a, at_b, _ = self._ends(a, b)
+        return at_a - at_b
+
+    def _var(self, a: Any, b: Any) -> Any:
+        a, b, at_a, at_b, _ = self._ends(a, b)
+        mean = at_a - at_b
+        return 1.0 + (a - mean) * at_a - (b - mean) * at_b
+
+
+class SkewNormal(Computed):
+    """The skewed normal distribution: its density is ``2 * phi(x) * Phi(a * x)``."""
+
+    shapes = ("a",)
+
+    def _valid(self, a: Any) -> Any:
+        return np.isfinite(a)
+
+    def _logpdf(self, x: Any, a: Any) -> Any:
+        return math.log(2) - 0.5 * (x * x) - _HALF_LOG_2PI + special.log_ndtr(a * x)
+
+    def _slope(self, x: Any, a: Any) -> Any:
+        square = 1.0 + a * a
+        return -np.exp(-0.5 * (x * x) * square) / (math.pi * square)
+
+    def _entropy(self, a: Any) -> Any:
+        """That of the normal distribution, and the mean of ``-log(2 * Phi(a * x))``.
+
+        By the trapezoidal rule over ``arcsinh``, which resolves both 1 and ``1 / a``.
+        """
+        unit = 1.0 / (1.0 + np.abs(stop_gradient(a)[..., None]))
+        last = np.arcsinh(12.0 / unit)
+        places = last * np.linspace(-1.0, 1.0, 241)
+        x, step = unit * np.sinh(places), unit * np.cosh(places) * last / 120
+        log = math.log(2) + special.log_ndtr(a[..., None] * x)
+        terms = log * np.exp(log - 0.5 * (x * x) - _HALF_LOG_2PI) * step
+        return _HALF_LOG_2PI + 0.5 - np.sum(terms, axis=-1)
+
+    def _mean(self, a: Any) -> Any:
+        return math.sqrt(2 / math.pi) * a / np.sqrt(1.0 + a * a)
+
+    def _var(self, a: Any) -> Any:
+        return 1.0 - 2 / math.pi * (a * a) / (1.0 + a * a)
+
+
+norm = Normal("norm")
+lognorm = LogNormal("lognorm")
+halfnorm = HalfNormal("halfnorm")
+truncnorm = TruncatedNormal("truncnorm")
+skewnorm = SkewNormal("skewnorm")

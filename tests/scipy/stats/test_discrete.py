@@ -1,0 +1,69 @@
+"""Distributions of whole numbers, held against SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.scipy import stats
+from tests.scipy.stats import battery
+from tests.scipy.stats.battery import Row
+
+ROWS = [
+    Row("bernoulli", (0.3,), (0, 0), (1.5,)),
+    Row("binom", (7, 0.3), (1, 3), (2.5, 0.3), ("entropy",), (0,)),
+    Row("binom", (1000, 0.4), (380, 420), (-1, 0.3), ("entropy",), (0,)),
+    Row("poisson", (3.2,), (0, 3), (-1.0,)),
+    Row("poisson", (300.0,), (280, 320)),
+    Row("nbinom", (4.5, 0.3), (0, 3), (3.0, 0.0), ("entropy",)),
+    Row("geom", (0.3,), (1, 4), (0.0,)),
+    Row("betabinom", (7, 1.5, 2.5), (0, 3), (7, -1.0, 2.0), (*battery.SUMS, "entropy"), (0,)),
+]
+METHODS = [(row, method) for row in ROWS for method in row.methods()]
+NAMES = [f"{row.name}-{method}" for row, method in METHODS]
+
+
+@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
+def test_values_are_those_of_scipy(row, method):
+    battery.as_scipy(row, method)
+
+
+@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
+def test_derivatives(row, method):
+    battery.derivatives(row, method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_second_derivatives(row):
+    battery.second_derivatives(row)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_moments_and_ends(row):
+    battery.moments_as_scipy(row)
+    battery.outside(row)
+
+
+def test_only_whole_numbers_have_a_probability():
+    np.testing.assert_array_equal(stats.poisson.pmf([0.5, -1.0], 2.0), 0.0)
+    assert ft.grad(lambda k: stats.poisson.logpmf(k, 2.0))(3.0) == 0.0
+    assert ft.grad(lambda mu: stats.poisson.logpmf(0.5, mu))(2.0) == 0.0
+    assert stats.binom.cdf(3.7, 7, 0.3) == stats.binom.cdf(3, 7, 0.3)
+
+
+def test_certain_outcomes_have_derivatives():
+    for p, slopes in ((0.0, [-3.0, 3.0, 0.0]), (1.0, [0.0, 0.0, -3.0])):
+        found = ft.jacrev(lambda p: stats.binom.pmf(np.arange(3), 3, p))(p)
+        np.testing.assert_allclose(found, slopes, atol=1e-14)
+    np.testing.assert_array_equal(ft.jacrev(lambda p: stats.bernoulli.pmf([0, 1], p))(0.0), [-1, 1])
+
+
+@pytest.mark.parametrize("mu", [0.0, 1e-3, 7.0, 99.0, 101.0, 1e6])
+def test_the_entropy_of_counts_is_a_sum(mu):
+    k = np.arange(max(0, int(mu - 40 * np.sqrt(mu) - 1)), int(mu + 40 * np.sqrt(mu) + 60))
+    log = stats.poisson.logpmf(k, mu)
+    log = log[np.isfinite(log)]
+    expected = -np.sum(np.exp(log) * log)
+    np.testing.assert_allclose(stats.poisson.entropy(mu), expected, rtol=1e-9, atol=1e-15)

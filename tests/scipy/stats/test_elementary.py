@@ -1,0 +1,62 @@
+"""Continuous distributions of elementary functions, held against SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.scipy import stats
+from tests.scipy.stats import battery
+from tests.scipy.stats.battery import Row
+
+ROWS = [
+    Row("laplace"),
+    Row("logistic"),
+    Row("cauchy"),
+    Row("expon"),
+    Row("uniform", inside=(0.2, 0.6, 0.9)),
+    Row("pareto", (2.5,), (1.1, 1.6, 4.0), (-1.0,)),
+    Row("weibull_min", (1.7,), wrong=(0.0,)),
+    Row("gumbel_r"),
+    Row("gumbel_l"),
+    Row("rayleigh"),
+]
+METHODS = [(row, method) for row in ROWS for method in row.methods()]
+NAMES = [f"{row.name}-{method}" for row, method in METHODS]
+
+
+@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
+def test_values_are_those_of_scipy(row, method):
+    battery.as_scipy(row, method)
+
+
+@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
+def test_derivatives(row, method):
+    battery.derivatives(row, method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_second_derivatives(row):
+    battery.second_derivatives(row)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_moments_and_ends(row):
+    battery.moments_as_scipy(row)
+    battery.outside(row)
+
+
+def test_the_end_of_the_support_has_the_derivative_from_within():
+    assert ft.grad(stats.expon.logpdf)(0.0) == -1.0
+    assert ft.grad(stats.expon.cdf)(0.0) == 1.0
+    assert ft.grad(stats.expon.logpdf)(-1e-9) == 0.0
+    assert ft.grad(stats.uniform.ppf)(1.0) == 1.0
+    assert ft.grad(lambda b: stats.pareto.logpdf(1.0, b))(2.0) == 0.5
+
+
+def test_means_that_do_not_exist():
+    assert np.isinf(stats.pareto.mean(1.0))
+    assert ft.grad(stats.pareto.mean)(0.5) == 0.0
+    assert np.isnan(stats.cauchy.mean())

@@ -1,0 +1,81 @@
+"""Distributions made of the normal one, held against SciPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functrace as ft
+from functrace.scipy import stats
+from tests.scipy.stats import battery
+from tests.scipy.stats.battery import Row
+
+ROWS = [
+    Row("norm"),
+    Row("lognorm", (0.8,), wrong=(-1.0,)),
+    Row("halfnorm"),
+    Row("truncnorm", (-1.2, 2.3), (-0.6, 0.6, 1.7), (1.0, 0.5)),
+    Row("truncnorm", (2.0, np.inf), (2.3, 3.6, 5.7)),
+    Row("truncnorm", (-np.inf, -3.0), (-5.0, -4.0, -3.2)),
+    Row("skewnorm", (1.4,), wrong=(np.inf,)),
+]
+METHODS = [(row, method) for row in ROWS for method in row.methods()]
+NAMES = [f"{row.name}-{method}" for row, method in METHODS]
+
+
+@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
+def test_values_are_those_of_scipy(row, method):
+    battery.as_scipy(row, method)
+
+
+@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
+def test_derivatives(row, method):
+    battery.derivatives(row, method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_second_derivatives(row):
+    battery.second_derivatives(row)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_moments_and_ends(row):
+    battery.moments_as_scipy(row)
+    battery.outside(row)
+
+
+def test_far_tails_have_derivatives():
+    for x in (-40.0, -10.0, 10.0, 40.0):
+        assert ft.grad(stats.norm.logpdf)(x) == -x
+        hazard = np.exp(stats.norm.logpdf(x) - stats.norm.logcdf(x))
+        np.testing.assert_allclose(ft.grad(stats.norm.logcdf)(x), hazard, rtol=1e-12)
+    assert np.isfinite(ft.grad(stats.truncnorm.logpdf, (0, 1, 2))(31.0, 30.0, 40.0)).all()
+
+
+def test_a_tail_cut_off_far_out():
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(60):
+        mass = mpmath.ncdf(-30) - mpmath.ncdf(-32)
+        below = (mpmath.ncdf(-30) - mpmath.ncdf(-30.01)) / mass
+        expected = float(mpmath.log(below))
+    np.testing.assert_allclose(stats.truncnorm.logcdf(30.01, 30.0, 32.0), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("a", [0.0, -3.0, 1e3])
+def test_the_entropy_of_skewed_ones_is_an_integral(a):
+    x = np.linspace(-12, 12, 2_000_001)
+    log = stats.skewnorm.logpdf(x, a)
+    terms = np.where(np.isfinite(log), -np.exp(log) * log, 0.0)
+    np.testing.assert_allclose(stats.skewnorm.entropy(a), np.trapezoid(terms, x), rtol=1e-7)
+
+
+def test_programs_are_ported_by_their_imports():
+    x = np.array([0.3, -1.2, 2.2])
+
+    def loss(parameters):
+        location, log_scale = parameters
+        return -np.sum(stats.norm(location, np.exp(log_scale)).logpdf(x))
+
+    gradient = ft.jit(ft.grad(loss))(np.array([np.mean(x), np.log(np.std(x))]))
+    np.testing.assert_allclose(gradient, 0, atol=1e-14)
