@@ -918,7 +918,7 @@ of_scipy("shichi", POSITIVE)
 of_scipy("spence", POSITIVE)
 of_scipy("lambertw", POSITIVE, whole(0, 1))
 of_scipy("wrightomega", between(-2, 2))
-of_scipy("zeta", between(1.5, 4), POSITIVE, held=(0,))
+of_scipy("zeta", between(1.5, 4), POSITIVE)
 of_scipy("j0", between(0.3, 5))
 of_scipy("j1", between(0.3, 5))
 of_scipy("y0", between(0.3, 5))
@@ -975,7 +975,17 @@ of_scipy("pbdv", POSITIVE, between(-2, 2), held=(0,))
 of_scipy("pbvv", POSITIVE, between(-2, 2), held=(0,))
 of_scipy("pbwa", POSITIVE, between(-2, 2), held=(0,))
 of_scipy("hyp0f1", POSITIVE, between(-2, 2), held=(0,))
-of_scipy("hyp1f1", POSITIVE, POSITIVE, between(-2, 2), held=(0, 1))
+of_scipy("hyp1f1", POSITIVE, POSITIVE, between(-2, 2))
+of_scipy(
+    "hyp1f1_by_parameters",
+    POSITIVE,
+    POSITIVE,
+    between(-2, 2),
+    params={"orders": (1, 0, 0)},
+    is_slow=True,
+)
+of_scipy("zeta_by_order", between(1.5, 4), POSITIVE, params={"orders": (1,)})
+of_scipy("digamma_difference", POSITIVE, POSITIVE)
 of_scipy("hyp2f1", POSITIVE, POSITIVE, POSITIVE, between(-0.8, 0.8), held=(0, 1, 2))
 of_scipy("hyperu", POSITIVE, POSITIVE, POSITIVE, held=(0, 1))
 of_scipy("wright_bessel", POSITIVE, POSITIVE, POSITIVE, held=(0, 1), is_slow=True)
@@ -1024,8 +1034,8 @@ for _name, _domains in {
     "scipy_round": (BETWEEN_WHOLE,), "gammasgn": (BETWEEN_WHOLE,),
 }.items():  # fmt: skip
     constant(_name, _domains)
-of_scipy("zetac", between(2, 4), held=(0,))
-of_scipy("riemann_zeta", between(2, 4), held=(0,))
+of_scipy("zetac", between(2, 4))
+of_scipy("riemann_zeta", between(-2, 0.5))
 
 # reducing.py
 

@@ -87,7 +87,7 @@ FLOORS: list[list[Room]] = [
             "operations on arrays have all their rules with them; rules bind operations",
             "linear requiring choosing shaping viewing windowing elementwise parts special reducing"
             " contracting indexing cumulating fourier signals ordering scipy_ufuncs incomplete"
-            " carlson scipy_rules",
+            " carlson series scipy_rules",
         )
     ],
     [

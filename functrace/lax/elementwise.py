@@ -13,6 +13,7 @@ from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.primitives import special
 from functrace.primitives.elementwise import complex_of, sigmoid
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.primitives.scipy_ufuncs import f
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import bind
@@ -131,14 +132,74 @@ def complex(x: Any, y: Any) -> Any:
     return bind(complex_of, as_operand(x), as_operand(y))
 
 
-def _in_own_dtype(function: Callable[[Any], Any], x: Any) -> Any:
-    """What a function of each element gives, in the dtype of the operand if that is floating.
+def _in_own_dtype(function: Callable[..., Any], *operands: Any) -> Any:
+    """What a function of each element gives, in the dtype of the operands if that is floating.
 
     SciPy's functions have no loops for half precision.
     """
-    x = as_operand(x)
-    result, dtype = function(x), dtype_of(x)
+    operands = tuple(as_operand(x) for x in operands)
+    result, dtype = function(*operands), np.result_type(*map(dtype_of, operands))
     return result if dtype.kind != "f" or dtype_of(result) == dtype else cast_to(result, dtype)
+
+
+def bessel_i0e(x: Any) -> Any:
+    """The modified Bessel function of order 0 times ``exp(-abs(x))``, by SciPy."""
+    return _in_own_dtype(f.i0e, x)
+
+
+def bessel_i1e(x: Any) -> Any:
+    """The modified Bessel function of order 1 times ``exp(-abs(x))``, by SciPy."""
+    return _in_own_dtype(f.i1e, x)
+
+
+def betainc(a: Any, b: Any, x: Any) -> Any:
+    """The regularized incomplete beta function, by SciPy.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.betainc(1.0, 2.0, 0.5)
+        np.float64(0.75)
+    """
+    return _in_own_dtype(f.betainc, a, b, x)
+
+
+def igamma(a: Any, x: Any) -> Any:
+    """The regularized lower incomplete gamma function, by SciPy."""
+    return _in_own_dtype(f.gammainc, a, x)
+
+
+def igammac(a: Any, x: Any) -> Any:
+    """The regularized upper incomplete gamma function, by SciPy."""
+    return _in_own_dtype(f.gammaincc, a, x)
+
+
+def igamma_grad_a(a: Any, x: Any) -> Any:
+    """The derivative of `igamma` in its parameter.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.igamma_grad_a(1.0, 2.0).round(6)
+        np.float64(-0.220825)
+    """
+    return _in_own_dtype(partial(f.gammainc_by_a, orders=(1,)), a, x)
+
+
+def random_gamma_grad(a: Any, x: Any) -> Any:
+    """The derivative in its parameter of a sample x of the gamma distribution.
+
+    It is that of the quantile at which the sample stands.
+    """
+    return -igamma_grad_a(a, x) / _in_own_dtype(f.gamma_density, a, x)
+
+
+def polygamma(m: Any, x: Any) -> Any:
+    """The derivative of order m of `digamma`, by SciPy."""
+    return _in_own_dtype(f.polygamma, m, x)
+
+
+def zeta(x: Any, q: Any) -> Any:
+    """Hurwitz's zeta function, by SciPy."""
+    return _in_own_dtype(f.zeta, x, q)
 
 
 def digamma(x: Any) -> Any:

@@ -94,6 +94,11 @@ def of_orders(name: str, run: Callable[..., Any], *partials: PartialMap) -> None
     f.enter(name, OfOrders(name, *partials, ufunc=Numeric(run, len(partials)), called=""))
 
 
+def raised(orders: tuple[int, ...], number: int) -> tuple[int, ...]:
+    """The orders, that of a number higher by one."""
+    return tuple(order + (n == number) for n, order in enumerate(orders))
+
+
 def bell(m: int, n: int, cumulant: Cumulants) -> Any:
     """The derivative of a density of these orders in its two parameters, divided by the density.
 
@@ -168,6 +173,25 @@ def _polygamma(order: int, x: Any) -> Any:
     sign = -1.0 if order % 2 == 0 else 1.0
     return sign * math.factorial(order) * run_hurwitz_zeta(np.float64(order + 1), x)
 
+
+def _digamma_difference(a: Any, b: Any) -> Any:
+    """``digamma(a + b) - digamma(a)``."""
+    return np.log1p(b / a) + _log_minus_digamma(a) - _log_minus_digamma(a + b)
+
+
+def _run_digamma_difference(a: Any, b: Any) -> Any:
+    usual = (a > 0) & (a + b > 0)
+    x, y = np.where(usual, a, 1.0), np.where(usual, b, 1.0)
+    return np.where(usual, _digamma_difference(x, y), run_digamma(a + b) - run_digamma(a))
+
+
+rule(
+    "digamma_difference",
+    lambda t, out, a, b: t * (f.hurwitz_zeta(2.0, a + b) - f.hurwitz_zeta(2.0, a)),
+    lambda t, out, a, b: t * f.hurwitz_zeta(2.0, a + b),
+    ufunc=Numeric(_run_digamma_difference, 2),
+    called="",
+)
 
 # The gamma distribution
 
@@ -312,19 +336,12 @@ def _run_beta_density(a: Any, b: Any, x: Any) -> Any:
 
 rule(
     "beta_density",
-    lambda t, out, a, b, x: product_or_zero(t * out, np.log(x) + (f.digamma(a + b) - f.digamma(a))),
-    lambda t, out, a, b, x: product_or_zero(
-        t * out, np.log1p(-x) + (f.digamma(a + b) - f.digamma(b))
-    ),
+    lambda t, out, a, b, x: product_or_zero(t * out, np.log(x) + f.digamma_difference(a, b)),
+    lambda t, out, a, b, x: product_or_zero(t * out, np.log1p(-x) + f.digamma_difference(b, a)),
     lambda t, out, a, b, x: product_or_zero(t * out, (a - 1) / x - (b - 1) / (1 - x)),
     ufunc=Numeric(_run_beta_density, 3),
     called="",
 )
-
-
-def _digamma_difference(a: Any, b: Any) -> Any:
-    """``digamma(a + b) - digamma(a)``."""
-    return np.log1p(b / a) + _log_minus_digamma(a) - _log_minus_digamma(a + b)
 
 
 def _is_for_series(b: Any, x: Any) -> Any:
@@ -426,16 +443,12 @@ def _beta_cumulant(a: Any, b: Any, x: Any) -> Cumulants:
     return cumulant
 
 
-def _raised(orders: tuple[int, ...], number: int) -> tuple[int, ...]:
-    return tuple(order + (n == number) for n, order in enumerate(orders))
-
-
 of_orders(
     "betainc_by_parameters",
     _run_betainc_by_parameters,
     *(
         lambda orders, t, out, a, b, x, n=n: (
-            t * f.betainc_by_parameters(a, b, x, orders=_raised(orders, n))
+            t * f.betainc_by_parameters(a, b, x, orders=raised(orders, n))
         )
         for n in range(2)
     ),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives import carlson, special
+from functrace.primitives import carlson, series, special
 from functrace.primitives.elementwise import PartialMap, product_or_zero, quotient_or_zero
 from functrace.primitives.linear import dtype_of
 from functrace.primitives.scipy_ufuncs import (
@@ -60,7 +60,7 @@ def _is_complex(x: Any) -> bool:
     return dtype_of(x).kind == "c"
 
 
-_CARLSONS = carlson.__name__  # whose rows stand there
+_ELSEWHERE = carlson.__name__, series.__name__  # whose rows stand there
 
 # Functions that need no SciPy have their rows in special.py.
 
@@ -168,17 +168,17 @@ rule(
 )
 rule(
     "beta",
-    lambda t, out, a, b: t * (out * (f.digamma(a) - f.digamma(a + b))),
-    lambda t, out, a, b: t * (out * (f.digamma(b) - f.digamma(a + b))),
+    lambda t, out, a, b: t * (out * -f.digamma_difference(a, b)),
+    lambda t, out, a, b: t * (out * -f.digamma_difference(b, a)),
 )
 rule(
     "betaln",
-    lambda t, out, a, b: t * (f.digamma(a) - f.digamma(a + b)),
-    lambda t, out, a, b: t * (f.digamma(b) - f.digamma(a + b)),
+    lambda t, out, a, b: t * -f.digamma_difference(a, b),
+    lambda t, out, a, b: t * -f.digamma_difference(b, a),
 )
 rule(
     "poch",
-    lambda t, out, z, m: t * (out * (f.digamma(z + m) - f.digamma(z))),
+    lambda t, out, z, m: t * (out * f.digamma_difference(z, m)),
     lambda t, out, z, m: t * (out * f.digamma(z + m)),
 )
 rule(
@@ -623,19 +623,26 @@ def _spence_slope(z: Any) -> Any:
     return -1 / f.exprel(np.log(z))
 
 
-# Zeta functions (DLMF 25.11.17)
+# Zeta functions (DLMF 25.11.17): see series.py
 
-rule("zetac", parameter("x"))
+
+def _zeta_slope(x: Any, q: Any) -> Any:
+    if _is_complex(x):
+        NoDerivative("x", "of complex numbers no derivative is known").of("zeta")()
+    return f.zeta_by_order(x, q, orders=(1,))
+
+
+rule("zetac", lambda t, out, x: t * _zeta_slope(x, 1.0))
 rule(
     "zeta",
-    parameter("x"),
+    lambda t, out, x, q: t * _zeta_slope(x, q),
     lambda t, out, x, q: t * (-x * f.zeta(x + 1, q)),
     ufunc=ScipyUfunc("zeta", "ff->f Ff->F dd->d Dd->D"),
     called="_zeta",
 )
 rule(
     "riemann_zeta",
-    parameter("x"),
+    lambda t, out, x: t * _zeta_slope(x, 1.0),
     ufunc=ScipyUfunc("zeta", "d->d D->D f->f F->F"),
     called="_riemann_zeta",
 )
@@ -878,10 +885,19 @@ rules("pbwa", parameter("a"), lambda out, a, x: (out[1], (a - x * x / 4) * out[0
 rule("hyp0f1", parameter("v"), lambda t, out, v, z: t * (f.hyp0f1(v + 1, z) / v))
 rule(
     "hyp1f1",
-    parameter("a"),
-    parameter("b"),
+    lambda t, out, a, b, z: t * _kummer_slope(a, b, z, (1, 0, 0)),
+    lambda t, out, a, b, z: t * _kummer_slope(a, b, z, (0, 1, 0)),
     lambda t, out, a, b, z: t * (f.hyp1f1(a + 1, b + 1, z) * (a / b)),
 )
+
+
+def _kummer_slope(a: Any, b: Any, z: Any, orders: tuple[int, ...]) -> Any:
+    """In a parameter: see series.py."""
+    if _is_complex(z):
+        parameter("a" if orders[0] else "b").of("hyp1f1")()
+    return f.hyp1f1_by_parameters(a, b, z, orders=orders)
+
+
 rule(
     "hyp2f1",
     parameter("a"),

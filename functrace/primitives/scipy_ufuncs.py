@@ -125,7 +125,11 @@ _OF_NUMPY = frozenset({"cbrt", "exp2", "expm1", "i0", "log1p", "round"})
 
 
 class OfScipy(Elementwise):
-    """A function with one output, and a partial derivative by each input."""
+    """A function with one output, and a partial derivative by each input.
+
+    Attributes:
+        held: The arguments by which it has no derivative, as SciPy calls them.
+    """
 
     def __init__(
         self,
@@ -151,6 +155,7 @@ class OfScipy(Elementwise):
         traits = {"is_fresh": True, "takes_infinity": True, **traits}
         own = f"scipy_{name}" if name in _OF_NUMPY else name
         super().__init__(own, ufunc, *maps, run=ufunc, **traits)
+        self.held = tuple(x.argument for x in partials if isinstance(x, NoDerivative))
         if called is None:
             called = name
         if called:
@@ -205,6 +210,7 @@ class SeveralOfScipy(OfScipy):
     """A function with several outputs.
 
     Attributes:
+        held: As of `OfScipy`.
         slopes: For each input a function of the outputs and the inputs, which gives the derivative
             of each output by it.
     """

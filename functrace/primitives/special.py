@@ -67,9 +67,10 @@ class Loops:
         # A number of Python's is cast as one of the others' dtype, if that has its kind.
         strong = [x for x in given if isinstance(x, np.dtype)]
         found = [x if isinstance(x, np.dtype) else np.result_type(x(0), *strong) for x in given]
-        for loop in self.loops:
-            if all(np.can_cast(x, to) for x, to in zip(found, loop, strict=False)):
-                return loop
+        for dtypes in (found, [np.dtype(x) for x in given]):
+            for loop in self.loops:
+                if all(np.can_cast(x, to) for x, to in zip(dtypes, loop, strict=False)):
+                    return loop
         raise TypeError(f"no loop of {self.types} takes {', '.join(x.name for x in found)}")
 
     def adapted(self, f: Callable[..., Any]) -> Callable[..., Any]:

@@ -287,7 +287,9 @@ def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
     return f.lambertw(_operand(z), _operand(k))
 
 
-def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, *, diff_n: int = 0) -> Any:
+def sph_harm_y(
+    n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None, n_max: int | None = None
+) -> Any:
     """Spherical harmonics.
 
     Args:
@@ -296,6 +298,7 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, *, diff_n: int = 0) -> Any:
         theta: The polar angles.
         phi: The azimuths.
         diff_n: 0; derivatives are for `functrace.jacobian`, except of plain values.
+        n_max: JAX's, of no use here.
 
     Returns:
         complex128.
@@ -315,8 +318,8 @@ def comb(
         return _scipy("comb")(n, k, exact=exact, repetition=repetition)
     if repetition:
         none = np.equal(k, 0) & np.greater_equal(n, 0)
-        return np.where(none, 1.0, f.binom(n + k - 1, k))
-    return np.where(_is_possible(n, k), f.binom(n, k), 0.0)
+        return np.where(none, 1.0, f.binom(n + k - 1, k))[()]
+    return np.where(_is_possible(n, k), f.binom(n, k), 0.0)[()]
 
 
 def _is_possible(n: Any, k: Any) -> Any:
@@ -328,7 +331,7 @@ def perm(N: Any, k: Any, exact: bool = False) -> Any:  # noqa: N803
     n, k = _operand(N), _operand(k)
     if exact or not (isinstance(n, Tracer) or isinstance(k, Tracer)):
         return _scipy("perm")(n, k, exact=exact)
-    return np.where(_is_possible(n, k), f.poch(n - k + 1, k), 0.0)
+    return np.where(_is_possible(n, k), f.poch(n - k + 1, k), 0.0)[()]
 
 
 def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
@@ -336,7 +339,7 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
     n = _operand(n)
     if exact or extend != "zero" or not isinstance(n, Tracer):
         return _scipy("factorial")(n, exact=exact, extend=extend)
-    return np.where(np.less(n, 0), 0.0, f.gamma(n + 1.0))
+    return np.where(np.less(n, 0), 0.0, f.gamma(n + 1.0))[()]
 
 
 def sinc(x: Any) -> Any:

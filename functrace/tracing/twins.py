@@ -133,9 +133,14 @@ def _module_of(path: str) -> ModuleType | None:
             return None
         for part in parts[count:]:
             found = getattr(found, part, None)
-        if found is not None:
+        if found is not None and not _is_of_scipy(found):
             return module
     return None
+
+
+def _is_of_scipy(x: Any) -> bool:
+    """Whether a function is handed on as SciPy has it."""
+    return isinstance(x, np.ufunc) or str(getattr(x, "__module__", "")).startswith("scipy")
 
 
 def _called(frame: FrameType | None) -> str | None:

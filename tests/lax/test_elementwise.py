@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.special
 
 import functrace as ft
 from functrace import errors, lax
@@ -107,3 +108,33 @@ def test_parts_bits_and_gamma():
     assert lax.population_count(np.uint8(255)) == 8
     assert ft.jit(lax.nextafter)(1.0, 2.0) == np.nextafter(1.0, 2.0)
     assert lax.empty((2, 3), np.int8).dtype == np.int8
+
+
+OF_SCIPY = [
+    ("bessel_i0e", scipy.special.i0e, (0.7,)),
+    ("bessel_i1e", scipy.special.i1e, (0.7,)),
+    ("betainc", scipy.special.betainc, (1.5, 2.5, 0.3)),
+    ("igamma", scipy.special.gammainc, (1.5, 0.7)),
+    ("igammac", scipy.special.gammaincc, (1.5, 0.7)),
+    ("polygamma", scipy.special.polygamma, (2.0, 0.7)),
+    ("zeta", scipy.special.zeta, (2.5, 0.7)),
+]
+
+
+@pytest.mark.parametrize(("name", "expected", "inputs"), OF_SCIPY, ids=[row[0] for row in OF_SCIPY])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_special_functions_in_the_dtype_of_their_operands(name, expected, inputs, dtype):
+    f, inputs = getattr(lax, name), [np.full(2, x, dtype) for x in inputs]
+    for found in (f(*inputs), ft.jit(f)(*inputs)):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected(*map(np.float64, inputs)), rtol=2e-3)
+    if dtype == np.float64:
+        check_grads(lambda x: f(*inputs[:-1], x), (inputs[-1],), order=2)
+
+
+def test_samples_of_the_gamma_distribution_have_the_derivative_of_their_quantile():
+    a, x = 2.5, 1.7
+    level = scipy.special.gammainc(a, x)
+    expected = ft.grad(scipy.special.gammaincinv)(a, level)
+    assert lax.random_gamma_grad(a, x) == pytest.approx(expected, rel=1e-12)
+    assert lax.igamma_grad_a(a, x) == pytest.approx(ft.grad(lax.igamma)(a, x), rel=1e-14)

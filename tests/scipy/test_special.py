@@ -9,6 +9,7 @@ import scipy.special
 import functrace as ft
 from functrace.scipy import special
 from functrace.testing import check_grads
+from tests.functions.special import COMPOSED, PAGE, page
 
 ONE = ["expit", "logit", "log_expit", "entr", "erf", "erfc", "erfinv", "ndtr"]
 
@@ -166,3 +167,99 @@ def test_the_derivative_by_a_factor_that_is_zero():
     by_factor = ft.grad(lambda b: special.logsumexp(a[:2], b=b))
     np.testing.assert_allclose(by_factor(b[:2]), [1, np.e], rtol=1e-14)
     np.testing.assert_array_equal(ft.grad(lambda a: special.logsumexp(a, b=b))(a), [1, 0, 0])
+
+
+@pytest.mark.parametrize("b", [None, np.array([1.0, -2.0, 0.5])])
+def test_sums_of_exponentials_of_some_terms(b):
+    x, where = np.array([0.3, np.nan, 1.2]), np.array([True, False, True])
+    expected = scipy.special.logsumexp(x[where], b=None if b is None else b[where])
+    f = lambda x: special.logsumexp(x, b=b, where=where)
+    np.testing.assert_allclose((f(x), ft.jit(f)(x)), expected, rtol=1e-14)
+    assert ft.grad(f)(x)[1] == 0
+    assert special.logsumexp(x, where=False) == -np.inf
+
+
+COMPOSITES = [
+    ("polygamma", lambda f, x: f.polygamma(2, x)),
+    ("zeta", lambda f, x: f.zeta(x, 2.0)),
+    ("multigammaln", lambda f, x: f.multigammaln(x, 3)),
+    ("lambertw", lambda f, x: f.lambertw(x, 0).real),
+    ("sph_harm_y", lambda f, x: f.sph_harm_y(3, -2, x, 2 * x).real),
+    ("spherical_jn", lambda f, x: f.spherical_jn(2, x)),
+    ("spherical_jn_d", lambda f, x: f.spherical_jn(2, x, derivative=True)),
+    ("spherical_yn_d", lambda f, x: f.spherical_yn(0, x, True)),
+    ("spherical_in_d", lambda f, x: f.spherical_in(1, x, True)),
+    ("spherical_kn_d", lambda f, x: f.spherical_kn(1, x, True)),
+    ("comb", lambda f, x: f.comb(x, 2)),
+    ("comb_repetition", lambda f, x: f.comb(x, 2, repetition=True)),
+    ("comb_impossible", lambda f, x: f.comb(x - 3, 2)),
+    ("perm", lambda f, x: f.perm(x, 2)),
+    ("factorial", lambda f, x: f.factorial(x)),
+    ("sinc", lambda f, x: f.sinc(x)),
+    ("softplus", lambda f, x: f.softplus(x)),
+    ("jvp", lambda f, x: f.jvp(1.5, x, 2)),
+    ("kvp", lambda f, x: f.kvp(1.5, x, 1)),
+    ("assoc_laguerre", lambda f, x: f.assoc_laguerre(x, 3, 0.5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "call"), COMPOSITES, ids=[row[0] for row in COMPOSITES])
+def test_functions_that_are_no_ufuncs(name, call):
+    x = np.array([2.2, 2.7])
+    ours = lambda x: call(special, x)
+    expected = np.asarray(call(scipy.special, x))
+    for found in (ours(x), ft.jit(ours)(x), ft.vjp(ours, x)[0], ft.vmap(ours)(x)):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+        assert found.dtype == expected.dtype
+    assert type(ft.jit(ours)(2.2)) is type(ours(2.2))
+    check_grads(ours, (x,), order=2)
+
+
+def test_functions_that_scipy_composes_of_ufuncs_take_traced_values():
+    for name in COMPOSED - {"assoc_laguerre"}:
+        f = getattr(scipy.special, name)
+        check_grads(lambda x: np.real(f(1.5, x, 1)), (np.array([1.2, 2.7]),), order=1)
+
+
+def test_whole_numbers_are_exact_and_traced_ones_are_not():
+    assert special.comb(10, 3, exact=True) == 120
+    assert special.perm(10, 3, exact=True) == 720
+    assert special.factorial(20, exact=True) == 2432902008176640000
+    assert ft.jit(special.comb)(10, 3) == pytest.approx(120)
+    assert ft.jit(special.factorial)(np.arange(-1, 4)).tolist() == [0, 1, 1, 2, 6]
+    np.testing.assert_array_equal(special.bernoulli(4), scipy.special.bernoulli(4))
+    with pytest.raises(ValueError, match=r"dimension|not met"):
+        special.multigammaln(0.5, 3)
+    with pytest.raises(TypeError, match=r"no dimension 1\.5"):
+        ft.grad(lambda a: special.multigammaln(a, 1.5))(3.0)
+
+
+def test_bessel_functions_of_all_orders_under_jaxs_name():
+    z = np.array([0.7, 2.0])
+    expected = np.stack([scipy.special.jv(v, z) for v in range(4)])
+    np.testing.assert_array_equal(special.bessel_jn(z, v=3), expected)
+    check_grads(lambda z: special.bessel_jn(z, v=3), (z,), order=2)
+
+
+def test_names_are_those_of_scipy():
+    assert set(scipy.special.__all__) <= set(dir(special))
+    assert special.mathieu_a is scipy.special.mathieu_a
+    assert special.gammainc is special.gammainc
+    assert special.gammainc.__name__ == "gammainc"
+    with pytest.raises(AttributeError, match="has no attribute 'gammaink'"):
+        special.gammaink  # noqa: B018
+
+
+@pytest.mark.skipif(
+    not hasattr(scipy.special, "log_wright_bessel"), reason="names of an older version of SciPy"
+)
+def test_the_table_of_the_documentation_is_that_of_the_functions():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.functions.special"
+
+
+def test_the_native_backend_leaves_special_functions_to_scipy():
+    pytest.importorskip("llvmlite")
+    f = ft.jit(lambda x: np.sum(scipy.special.gammainc(1.5, x) * 2 + x), backend="native")
+    x = np.array([0.3, 2.0])
+    assert f(x) == pytest.approx(np.sum(scipy.special.gammainc(1.5, x) * 2 + x), rel=1e-14)
+    assert "gammainc" in str(f.explain(x))
