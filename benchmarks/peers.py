@@ -167,6 +167,10 @@ class Functrace(Peer):
                         value.cache_clear()
 
     @override
+    def limit_threads(self, threads: int) -> None:
+        ft.config.threads = threads
+
+    @override
     def jit(self, f: Function) -> Function | None:
         return ft.jit(f, backend=self.backend)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 from functrace.backends.backend import backend_named, chosen
 from functrace.backends.settings import settings
+from functrace.errors import ArgumentError
 from functrace.jitting.recordings import choose_backend, use_backend
 from functrace.tracebacks import boundary
 from functrace.tracing.reusing import choose_reuse, reuse_of_keys, use_reuse
@@ -60,6 +62,19 @@ class Config:
         settings.cache = bool(keep)
 
     @property
+    def threads(self) -> int:
+        """How many threads may divide a loop over many elements in machine code.
+
+        At first these are as many as there are cores, or ``FUNCTRACE_THREADS`` of the
+        environment. Matrix products use those of the BLAS library, which has a number of its own.
+        """
+        return settings.threads
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        boundary(_set_threads)(count)
+
+    @property
     def key_reuse(self) -> str:
         """What is done where a key of `functrace.random` is used twice: "allow" it, or "error".
 
@@ -99,7 +114,8 @@ class Config:
         return _all_of(chosen_here)
 
     def __repr__(self) -> str:
-        shown = f"backend={self.backend!r}, cache={self.cache}, key_reuse={self.key_reuse!r}"
+        names = ("backend", "cache", "threads", "key_reuse")
+        shown = ", ".join([f"{name}={getattr(self, name)!r}" for name in names])
         return f"<functrace.config: {shown}>"
 
 
@@ -109,6 +125,15 @@ def _all_of(settings: list[AbstractContextManager[None]]) -> Generator[None]:
         for setting in settings:
             stack.enter_context(setting)
         yield
+
+
+def _set_threads(count: Any) -> None:
+    if not isinstance(count, int) or count < 1:
+        raise ArgumentError(
+            f"The number of threads must be 1 or more, not {count!r}.",
+            advice="Write functrace.config.threads = 1 for loops that are not divided.",
+        )
+    settings.threads = count
 
 
 config = Config()

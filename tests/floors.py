@@ -127,8 +127,8 @@ FLOORS: list[list[Room]] = [
         room(
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
-            "registers polynomials mathematics disk machine objects entry calling sharing writing"
-            " elementwise memory elements nests decomposing libraries products halves tiles"
+            "registers polynomials mathematics disk machine objects entry calling parallel sharing"
+            " writing elementwise memory elements nests decomposing libraries products halves tiles"
             " joining lowering axes elimination blocked matrices operations tables clusters kernels"
             " backend",
         )

@@ -199,7 +199,7 @@ def test_there_is_no_other_setting():
         ft.config.backends = "numpy"
     with pytest.raises(TypeError, match="unexpected keyword argument 'device'"):
         ft.config.using(device="cpu")
-    shown = "backend='numpy', cache=False, key_reuse='allow'"
+    shown = f"backend='numpy', cache=False, threads={ft.config.threads}, key_reuse='allow'"
     assert repr(ft.config) == f"<functrace.config: {shown}>"
 
 
@@ -221,3 +221,16 @@ def test_the_cache_on_disk_is_turned_on_and_off():
         assert ft.config.cache is False
     finally:
         ft.config.cache = before
+
+
+def test_the_number_of_threads_is_one_at_least():
+    before = ft.config.threads
+    try:
+        ft.config.threads = 3
+        assert ft.config.threads == 3
+        for wrong in (0, -1, 2.0, None):
+            with pytest.raises(ft.errors.ArgumentError, match="must be 1 or more"):
+                ft.config.threads = wrong
+        assert ft.config.threads == 3
+    finally:
+        ft.config.threads = before

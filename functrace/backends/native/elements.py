@@ -85,6 +85,8 @@ class Elements:
         folds: Sequence[Fold],
         body: Body,
         places: Sequence[View] = (),
+        *,
+        is_free: bool = False,
     ) -> None:
         """Write them.
 
@@ -96,8 +98,11 @@ class Elements:
             folds: What is combined over all.
             body: What is done at each.
             places: Arrays that the body reads itself: it is told where.
+            is_free: Whether what is done at one element needs nothing that is done at others, but
+                for the folds.
         """
         self._write = write
+        self._is_free = is_free
         self._body = body
         self._folds = folds
         views = [*reads, *writes, *places, *(fold.target for fold in folds)]
@@ -167,6 +172,12 @@ class Elements:
             elif math.prod(self._lengths[depth:]) <= WRITTEN_OUT:
                 for number in range(length):
                     self._loops(depth + 1, self._moved(depth, offsets, str(number)))
+            elif depth == 0 and self._is_free and not begun and not any(self._outside):
+                with (
+                    write.divided(length, math.prod(self._lengths)) as (first, last),
+                    write.loop(last, first) as index,
+                ):
+                    self._loops(depth + 1, self._moved(depth, offsets, index))
             else:
                 with write.loop(str(length)) as index:
                     self._loops(depth + 1, self._moved(depth, offsets, index))

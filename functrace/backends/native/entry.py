@@ -693,8 +693,12 @@ def text() -> str:
 
     No address of this process is in it.
     """
-    status = _STATUS[MACHINES[platform.machine().lower()]]
-    return _TYPES + status + _with_loads(_BODY)
+    return _TYPES + status_text() + _with_loads(_BODY)
+
+
+def status_text() -> str:
+    """The text of ``i32 raised()`` and ``void clear()``, of the flags that NumPy warns of."""
+    return _STATUS[MACHINES[platform.machine().lower()]]
 
 
 POLL: Final = "poll"

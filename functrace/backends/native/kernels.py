@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from functrace.backends.backend import Executable
+from functrace.backends.native import parallel
 from functrace.backends.native.calling import MachineFunction, Output
 from functrace.backends.native.elementwise import computes, is_known
 from functrace.backends.native.entry import poll_text
@@ -18,6 +19,7 @@ from functrace.backends.native.mathematics import definitions
 from functrace.backends.native.nests import blocks, is_reduction, is_view
 from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
+from functrace.backends.native.parallel import PARALLEL
 from functrace.backends.native.tables import LongKernel, is_long
 from functrace.backends.native.tiles import tiled
 from functrace.backends.numpy_passes import simplify
@@ -150,6 +152,8 @@ class Compiled:
         text = f"{definitions(kernel.functions)}\n{kernel.text}"
         addresses = {name: x.ctypes.data for name, x in kernel.constants.items()}
         addresses |= routines(kernel.libraries)
+        if kernel.is_divided:
+            addresses[PARALLEL] = parallel.address()
         if kernel.polls:
             text += poll_text()
             addresses["runtime"] = ctypes.addressof(runtime())

@@ -26,6 +26,7 @@ from functrace.backends.native.halves import Known, known
 from functrace.backends.native.joining import around, joins, parts_of
 from functrace.backends.native.memory import Places, Slot, View, load, store
 from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduction, is_view
+from functrace.backends.native.parallel import PARALLEL
 from functrace.backends.native.tiles import tiled
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
@@ -57,6 +58,7 @@ class Kernel:
         constants: The arrays that are not in the text, by the names of the globals there.
         libraries: Which routines of libraries it calls.
         functions: Which mathematical functions it calls, each with the type of its numbers.
+        is_divided: Whether it calls `functrace.backends.native.parallel.PARALLEL`.
         polls: Whether it calls `functrace.backends.native.entry.POLL`.
     """
 
@@ -85,6 +87,7 @@ class Kernel:
         self.size = self.places.size
         self.functions = self.write.functions
         self.libraries = self.write.libraries
+        self.is_divided = PARALLEL in self.write.needs
         parts = [*self.globals, *sorted(self.write.declarations), self.write.text()]
         self.text = "\n".join([*parts, self.write.metadata()])
 
@@ -412,7 +415,8 @@ class Emission:
                     folded.append(known[equation.outputs[0]])
             return [known[variable] for variable in stored], folded
 
-        results = Elements(self.write, domain, [*reads.values()], writes, folds, body).results
+        given = [*reads.values()]
+        results = Elements(self.write, domain, given, writes, folds, body, is_free=True).results
         for equation, result in zip(reductions, results, strict=True):
             (variable,) = equation.outputs
             if not variable.type.shape:

@@ -53,14 +53,10 @@ class Shared:
         body = "\n".join(
             ["entry:", *allocations, "  br label %start", "start:", *lines, "  ret void"]
         )
-        made = set(re.findall(r"^\s+(%v\d+) = ", body, re.MULTILINE))
         names: dict[str, str] = {}
-        given: list[str] = []
         for name in _NAME.findall(body):
-            if name not in names:
-                names[name] = f"%v{len(names)}"
-                if name not in made:
-                    given.append(name)
+            names.setdefault(name, f"%v{len(names)}")
+        given = names_given(allocations, lines)
         labels: dict[str, str] = {}
         tags: dict[str, int] = {}
         body = _NAME.sub(lambda found: names[found[0]], body)
@@ -81,6 +77,13 @@ class Shared:
         return f"call void {self._known[key]}({arguments})"
 
 
+def names_given(allocations: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """The registers that some lines read and others have made, in the order of their use."""
+    body = "\n".join([*allocations, *lines])
+    made = set(re.findall(r"^\s+(%v\d+) = ", body, re.MULTILINE))
+    return [name for name in dict.fromkeys(_NAME.findall(body)) if name not in made]
+
+
 def type_of_value(instruction: str) -> str:
     """The type of what an instruction makes, by its text."""
     word, _, rest = instruction.partition(" ")
@@ -94,5 +97,9 @@ def type_of_value(instruction: str) -> str:
         rest = rest.partition(", ")[2]
     if word == "call":
         rest = " ".join(part for part in rest.split(" ") if part not in _FLAGS)
+    if rest.startswith("{"):  # what is made of several, or is one of them
+        whole = rest[: rest.index("}") + 1]
+        parts = whole.strip("{ }").split(", ")
+        return parts[int(rest.rpartition(", ")[2])] if word == "extractvalue" else whole
     words = [part for part in rest.split(" ") if part not in _FLAGS]
     return words[0].rstrip(",")

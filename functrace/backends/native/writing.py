@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.backends.native.sharing import Shared, type_of_value
+from functrace.backends.native.parallel import PARALLEL, is_there
+from functrace.backends.native.sharing import Shared, names_given, type_of_value
 
 REGISTERS = {
     "float64": "double", "float32": "float", "bool": "i1",
@@ -48,6 +49,20 @@ def literal(value: Any, dtype: np.dtype[Any]) -> str:
     return str(int(np.asarray(value).astype(dtype)))
 
 
+FEWEST = 50_000
+"""Loops over fewer elements are never divided among threads."""
+
+FEWEST_TRIPS = 16
+"""Nor those of fewer trips: the pieces would differ too much."""
+
+WORTH = 20_000_000
+"""So many instructions, before vectors are made of them, take half a millisecond and more, which is
+twenty times what a thread costs."""
+
+LINES = 20
+"""So many instructions a mathematical function has."""
+
+
 class Memory(NamedTuple):
     """Some memory that a function reads or writes, none of which is part of another one.
 
@@ -73,6 +88,7 @@ class Writer:
         block: The block that is being written.
         declarations: What is declared of LLVM's own functions.
         refuse: Writes that NumPy is to be asked where a condition holds.
+        needs: Which functions of ours that are no operations are called.
         functions: Which mathematical functions are called, each with the type of its numbers.
     """
 
@@ -93,26 +109,31 @@ class Writer:
         self._others: list[Writer] = []
         self._types: dict[str, str] = {}
         self._outer: list[str] | None = None
-        self._shared = Shared(head.partition("@")[2].partition("(")[0], self._note)
+        self._tasks: list[str] = []
+        self._is_divided = is_there()
+        self._name = head.partition("@")[2].partition("(")[0]
+        self._shared = Shared(self._name, self._note)
         self.block = "start"
         self.declarations: set[str] = set()
         self.refuse: Callable[[str], None] = _nothing
         self.functions: set[tuple[str, str]] = set()
+        self.needs: set[str] = set()
         self.libraries: set[str] = set()
 
     def another(self, head: str) -> Writer:
         """Begin another function of the same module."""
         other = Writer(head)
-        other._loops = self._loops
+        other._loops, other._is_divided = self._loops, False
         other.declarations, other.functions = self.declarations, self.functions
-        other.libraries = self.libraries
+        other.libraries, other.needs = self.libraries, self.needs
         self._others.append(other)
         return other
 
     def text(self) -> str:
         """The function."""
         body = ["entry:", *self._allocations, "  br label %start", "start:", *self._lines]
-        return "\n".join([*self._shared.functions, f"{self._head} {{", *body, "}"])
+        others = [*self._shared.functions, *self._tasks]
+        return "\n".join([*others, f"{self._head} {{", *body, "}"])
 
     def metadata(self) -> str:
         """What the function refers to: memory with different tags never overlaps."""
@@ -277,6 +298,60 @@ class Writer:
         inner, own = self._lines, self._allocations
         self._lines, self._allocations, self._outer, self.block = lines, allocations, None, block
         self.line(self._shared.call(own, inner, lambda name: type_of_value(self._types[name])))
+
+    @contextmanager
+    def divided(self, length: int, elements: int) -> Generator[tuple[str, str]]:
+        """What may be done by several threads, each from a first number to one before a last.
+
+        No value of it is used outside, and what is done for one number needs nothing that is done
+        for another.
+
+        Args:
+            length: How many numbers there are in all.
+            elements: How many elements they are of.
+        """
+        is_long = elements >= FEWEST and length >= FEWEST_TRIPS
+        if not is_long or self._outer is not None or not self._is_divided:
+            yield "0", str(length)
+            return
+        lines, allocations, block, refuse = (
+            self._lines, self._allocations, self.block, self.refuse,
+        )  # fmt: skip
+        refused: list[str] = []
+        self._lines, self._allocations, self._outer = [], [], allocations
+        self.block, self.refuse = "start", lambda x: (refused.append(x), refuse(x))[1]
+        yield "%first", "%last"
+        inner, own = self._lines, self._allocations
+        self._lines, self._allocations, self._outer = lines, allocations, None
+        self.block, self.refuse = block, refuse
+        task, context = self._task(own, inner)
+        called = sum("call" in line for line in inner)
+        if refused or elements * (len(inner) + LINES * called) < WORTH:
+            self.line(f"call void {task}(ptr {context}, i64 0, i64 {length})")
+            return
+        self.needs.add(PARALLEL)
+        self.declarations.add(f"declare i32 @{PARALLEL}(ptr, ptr, i64)")
+        raised = self.let(f"call i32 @{PARALLEL}(ptr {task}, ptr {context}, i64 {length})")
+        self.refuse(self.let(f"icmp ne i32 {raised}, 0"))
+
+    def _task(self, allocations: Sequence[str], lines: Sequence[str]) -> tuple[str, str]:
+        """Lines as a function of a context, a first and a last number; and the context."""
+        given = [
+            (name, type_of_value(self._types[name])) for name in names_given(allocations, lines)
+        ]
+        whole = f"{{ {', '.join([kind for _, kind in given])} }}"
+        context = self.stack(whole)
+        loads: list[str] = []
+        for number, (name, kind) in enumerate(given):
+            place = self.let(f"getelementptr {whole}, ptr {context}, i64 0, i32 {number}")
+            self.line(f"store {kind} {name}, ptr {place}")
+            where = f"getelementptr {whole}, ptr %context, i64 0, i32 {number}"
+            loads += [f"  %at{number} = {where}", f"  {name} = load {kind}, ptr %at{number}"]
+        task = f"@{self._name}.task.{len(self._tasks)}"
+        head = f"define internal void {task}(ptr %context, i64 %first, i64 %last) noinline {{"
+        body = ["entry:", *allocations, *loads, "  br label %start", "start:", *lines]
+        self._tasks.append("\n".join([head, *body, "  ret void", "}"]))
+        return task, context
 
     @contextmanager
     def when(self, condition: str) -> Generator[None]:

@@ -1,0 +1,141 @@
+"""Loops on several cores: the same bits as on one, and nothing that stays behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import functrace as ft
+
+pytest.importorskip("llvmlite")
+
+from functrace.backends.native import parallel, writing
+
+pytestmark = pytest.mark.skipif(not parallel.is_there(), reason="there are no threads to be had")
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    before = ft.config.threads
+    yield
+    ft.config.threads = before
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Every loop is divided that can be."""
+    monkeypatch.setattr(writing, "FEWEST", 2)
+    monkeypatch.setattr(writing, "FEWEST_TRIPS", 2)
+    monkeypatch.setattr(writing, "WORTH", 0)
+    ft.config.threads = 3
+
+
+def softmax(x):
+    powers = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return powers / np.sum(powers, axis=-1, keepdims=True)
+
+
+FUNCTIONS = {
+    "elements": lambda x: np.exp(x) * x + np.sin(x),
+    "a number": lambda x: x * np.sum(x),
+    "rows": softmax,
+    "columns": lambda x: np.sum(x, axis=0),
+    "transposed": lambda x: x.T * 2.0 + 1.0,
+    "booleans": lambda x: np.where(x > 0.1, x, -x) > 0.2,
+    "single": lambda x: np.tanh(x.astype(np.float32)),
+    "in a loop": lambda x: ft.fori_loop(0, 3, lambda _, y: np.cos(y) * x, x),
+    "gradient": ft.grad(lambda x: np.sum(np.tanh(x) * x)),
+}
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (3, 7), (64, 33), (1, 1000), (2000, 3)])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_results_are_those_of_one_thread(always, name, shape):
+    f = FUNCTIONS[name]
+    x = np.random.default_rng(0).normal(size=shape)
+    fast = ft.jit(f, backend="native")
+    results = []
+    for ft.config.threads in (1, 2, 3, 8, 1000):
+        results += [fast(x) for _ in range(3)]
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+    np.testing.assert_allclose(results[0], f(x), rtol=1e-6, atol=1e-12)
+
+
+def test_only_what_takes_long_is_divided():
+    fast = ft.jit(FUNCTIONS["elements"], backend="native")
+    assert "@parallel" not in fast.llvm(np.ones(10_000))
+    assert "@parallel" in fast.llvm(np.ones(1_000_000))
+
+
+def test_what_other_threads_find_is_told(always):
+    fast = ft.jit(lambda x: 1.0 / x, backend="native")
+    x = np.ones(1000)
+    assert "@parallel" in fast.llvm(x)
+    for place in (0, 500, 999):
+        zero = x.copy()
+        zero[place] = 0.0
+        for _ in range(5):
+            with pytest.warns(RuntimeWarning, match="divide by zero"):
+                assert np.isinf(fast(zero)[place])
+    np.testing.assert_array_equal(fast(x), x)
+
+
+def test_what_refuses_elements_is_not_divided(always):
+    fast = ft.jit(lambda x: x.astype(np.int32) + 1, backend="native")
+    x = np.arange(1000.0)
+    np.testing.assert_array_equal(fast(x), np.arange(1, 1001))
+    assert "call i32 @parallel" not in fast.llvm(x)
+
+
+def tasks() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="where they cannot be counted")
+def test_no_thread_stays(always):
+    fast = ft.jit(FUNCTIONS["elements"], backend="native")
+    x = np.linspace(0.0, 1.0, 10_000)
+    before = tasks()
+    for _ in range(50):
+        fast(x)
+    end = time.monotonic() + 10.0
+    while tasks() > before and time.monotonic() < end:
+        time.sleep(0.01)
+    assert tasks() <= before
+
+
+def test_many_threads_call_it(always):
+    fast = ft.jit(FUNCTIONS["elements"], backend="native")
+    inputs = [np.linspace(0.0, n, 5000) for n in range(10)]
+    expected = [fast(x) for x in inputs]
+    wrong = []
+
+    def call(number):
+        results = (fast(inputs[number]) for _ in range(30))
+        wrong.extend(x for x in results if not np.array_equal(x, expected[number]))
+
+    threads = [threading.Thread(target=call, args=(n,)) for n in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="where processes do not fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_process_that_was_forked_has_threads_of_its_own(always):
+    fast = ft.jit(FUNCTIONS["elements"], backend="native")
+    x = np.linspace(0.0, 1.0, 10_000)
+    expected = fast(x)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if all(np.array_equal(fast(x), expected) for _ in range(20)) else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
