@@ -55,7 +55,7 @@ from functrace.transforms.shapes import ShapeDtypeStruct, eval_shape
 from functrace.transforms.transformed import named_call
 
 if TYPE_CHECKING:
-    from functrace import experimental, math, nn, ops, random, scipy, testing
+    from functrace import experimental, math, nn, ops, optim, random, scipy, testing
     from functrace.drawing import draw
 
 __all__ = [
@@ -114,6 +114,7 @@ __all__ = [
     "nn",
     "numpy",
     "ops",
+    "optim",
     "parse",
     "profile",
     "pure_callback",
@@ -145,7 +146,7 @@ _FROM_ROOMS = {"draw": "drawing"}
 
 def __getattr__(name: str) -> Any:
     """What few programs need, imported when it is asked for."""
-    if name in ("experimental", "math", "nn", "ops", "random", "scipy", "testing"):
+    if name in ("experimental", "math", "nn", "ops", "optim", "random", "scipy", "testing"):
         return import_module(f"functrace.{name}")
     if name in _FROM_ROOMS:
         return getattr(import_module(f"functrace.{_FROM_ROOMS[name]}"), name)

@@ -221,6 +221,13 @@ FLOORS: list[list[Room]] = [
             "layout graphs svg pictures",
         ),
     ],
+    [
+        room(
+            "optim",
+            "the names of optax: optimizers, schedules, and the losses of the floor below",
+            "tree base schedules transformations combining optimizers",
+        )
+    ],
 ]
 
 

@@ -1,0 +1,407 @@
+"""Transformations put together, chosen by parameter, or held back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping
+from functools import wraps
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.control.choices import cond
+from functrace.errors import ArgumentError
+from functrace.optim.base import (
+    EmptyState,
+    GradientTransformation,
+    GradientTransformationExtraArgs,
+    Schedule,
+    needed,
+    no_steps,
+    safe_increment,
+    set_to_zero,
+    with_extra_args_support,
+)
+from functrace.optim.tree import number_for, zeros_like
+from functrace.tracing.places import source_of, user_place
+from functrace.tree.mapping import map as map_leaves
+from functrace.tree.traversing import leaves
+
+
+def chain(*args: GradientTransformation) -> GradientTransformationExtraArgs:
+    """One transformation after the other; the state is the tuple of theirs.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.chain(optim.clip_by_global_norm(1.0), optim.sgd(0.5))
+        >>> updates, _ = optimizer.update([3.0, 4.0], optimizer.init([0.0, 0.0]))
+        >>> [round(float(u), 3) for u in updates]
+        [-0.3, -0.4]
+    """
+    each = [with_extra_args_support(tx) for tx in args]
+
+    def init(params: Any) -> Any:
+        return tuple(tx.init(params) for tx in each)
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        if len(state) != len(each):
+            raise ArgumentError(
+                f"The state is that of {len(state)} transformations, and there are {len(each)}.",
+                source_of(user_place(0)),
+                "Make it by the init of the same chain.",
+            )
+        after: list[Any] = []
+        for tx, before in zip(each, state, strict=True):
+            updates, new = tx.update(updates, before, params, **extra)
+            after.append(new)
+        return updates, tuple(after)
+
+    return GradientTransformationExtraArgs(init, update)
+
+
+def named_chain(*args: tuple[str, GradientTransformation]) -> GradientTransformationExtraArgs:
+    """As `chain`, with a dict of states by names.
+
+    Raises:
+        ArgumentError: Two have the same name.
+    """
+    each = {name: with_extra_args_support(tx) for name, tx in args}
+    if len(each) < len(args):
+        raise ArgumentError(f"Two of {[name for name, _ in args]} have the same name.")
+
+    def init(params: Any) -> Any:
+        return {name: tx.init(params) for name, tx in each.items()}
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        after: dict[str, Any] = {}
+        for name, tx in each.items():
+            updates, after[name] = tx.update(updates, state[name], params, **extra)
+        return updates, after
+
+    return GradientTransformationExtraArgs(init, update)
+
+
+# For some parameters
+
+
+class MaskedNode(NamedTuple):
+    """Stands where a leaf is left out."""
+
+
+class MaskedState(NamedTuple):
+    """The state of the transformation of what is not left out."""
+
+    inner_state: Any
+
+
+def masked(inner: GradientTransformation, mask: Any) -> GradientTransformationExtraArgs:
+    """A transformation of some leaves; the updates of the others stay as they are.
+
+    Args:
+        inner: The transformation.
+        mask: A tree of truth values, of the structure of the parameters or the beginning of it; or
+            a function that makes one of them.
+    """
+    tx = with_extra_args_support(inner)
+
+    def without(tree: Any, kept: Any) -> Any:
+        return map_leaves(lambda keep, part: part if keep else MaskedNode(), kept, tree)
+
+    def init(params: Any) -> MaskedState:
+        return MaskedState(tx.init(without(params, mask(params) if callable(mask) else mask)))
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        kept = mask(updates) if callable(mask) else mask
+        inner_params = None if params is None else without(params, kept)
+        found, after = tx.update(without(updates, kept), state.inner_state, inner_params, **extra)
+        result = map_leaves(lambda keep, new, old: new if keep else old, kept, found, updates)
+        return result, MaskedState(after)
+
+    return GradientTransformationExtraArgs(init, update)
+
+
+def where_masked(tx: GradientTransformation, mask: Any) -> GradientTransformation:
+    """The transformation for what a mask tells; None and True are for all."""
+    return tx if mask is None or mask is True else masked(tx, mask)
+
+
+class PartitionState(NamedTuple):
+    """The states of the transformations, by their labels."""
+
+    inner_states: Mapping[Hashable, Any]
+
+
+def partition(
+    transforms: Mapping[Any, GradientTransformation], param_labels: Any
+) -> GradientTransformationExtraArgs:
+    """One of several transformations for each leaf.
+
+    Args:
+        transforms: The transformations by labels.
+        param_labels: A tree of labels, of the structure of the parameters or the beginning of it;
+            or a function that makes one of them.
+
+    Raises:
+        ArgumentError: There is no transformation for a label; when parameters are given.
+    """
+
+    def each(tree: Any) -> dict[Any, GradientTransformationExtraArgs]:
+        labels = param_labels(tree) if callable(param_labels) else param_labels
+        unknown = set(leaves(labels)) - set(transforms)
+        if unknown:
+            raise ArgumentError(
+                f"There are no transformations for {sorted(map(repr, unknown))}.",
+                source_of(user_place(1)),
+            )
+        return {
+            label: masked(tx, map_leaves(lambda own, label=label: own == label, labels))
+            for label, tx in transforms.items()
+        }
+
+    def init(params: Any) -> PartitionState:
+        return PartitionState({label: tx.init(params) for label, tx in each(params).items()})
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        after: dict[Any, Any] = {}
+        for label, tx in each(updates).items():
+            updates, after[label] = tx.update(updates, state.inner_states[label], params, **extra)
+        return updates, PartitionState(after)
+
+    return GradientTransformationExtraArgs(init, update)
+
+
+multi_transform = partition
+"""As `partition`."""
+
+
+def freeze(mask: Any) -> GradientTransformation:
+    """Zeros in place of the updates where a mask is true."""
+    return masked(set_to_zero(), mask)
+
+
+class WeightDecaySchedule(NamedTuple):
+    """How many steps there were."""
+
+    count: Any
+
+
+def add_decayed_weights(weight_decay: Any = 0.0, mask: Any = None) -> GradientTransformation:
+    """``g + weight_decay * p``: what pulls parameters p to 0 (Krogh and Hertz, 1991).
+
+    Args:
+        weight_decay: A number, or a schedule.
+        mask: For which leaves, see `masked`; None for all.
+    """
+
+    def init(params: Any) -> Any:
+        return WeightDecaySchedule(no_steps()) if callable(weight_decay) else EmptyState()
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        size, after = weight_decay, state
+        if callable(weight_decay):
+            size, after = (
+                weight_decay(state.count),
+                WeightDecaySchedule(safe_increment(state.count)),
+            )
+        result = map_leaves(lambda g, p: g + number_for(size, p) * p, updates, needed(params))
+        return result, after
+
+    return where_masked(GradientTransformation(init, update), mask)
+
+
+# At some steps
+
+
+class ApplyIfFiniteState(NamedTuple):
+    """How many steps in a row were not finite, whether the last one was, how many were not."""
+
+    notfinite_count: Any
+    last_finite: Any
+    total_notfinite: Any
+    inner_state: Any
+
+
+def apply_if_finite(
+    inner: GradientTransformation, max_consecutive_errors: int
+) -> GradientTransformationExtraArgs:
+    """Leave out steps with an infinite or nan gradient, unless there are too many in a row.
+
+    Args:
+        inner: The transformation.
+        max_consecutive_errors: After how many steps in a row the next is done as it is.
+    """
+    tx = with_extra_args_support(inner)
+
+    def init(params: Any) -> ApplyIfFiniteState:
+        return ApplyIfFiniteState(no_steps(), np.ones((), bool), no_steps(), tx.init(params))
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        is_finite: Any = np.True_
+        for g in leaves(updates):
+            is_finite = np.logical_and(is_finite, np.all(np.isfinite(g)))
+        in_row = np.where(is_finite, np.int32(0), safe_increment(state.notfinite_count))[()]
+        total = safe_increment(state.total_notfinite)
+        found, after = cond(
+            np.logical_or(is_finite, np.greater(in_row, max_consecutive_errors)),
+            lambda updates, before: tx.update(updates, before, params, **extra),
+            lambda updates, before: (map_leaves(np.zeros_like, updates), before),
+            updates,
+            state.inner_state,
+        )
+        total = np.where(is_finite, state.total_notfinite, total)[()]
+        return found, ApplyIfFiniteState(in_row, is_finite, total, after)
+
+    return GradientTransformationExtraArgs(init, update)
+
+
+class ApplyEvery(NamedTuple):
+    """The step within a round, and the sum of updates."""
+
+    count: Any
+    grad_acc: Any
+
+
+def apply_every(k: int = 1) -> GradientTransformation:
+    """The sum of k updates at each k-th step, and zeros at the others."""
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        goes_on, is_last = np.not_equal(state.count, 0), np.equal(state.count, k - 1)
+        total = map_leaves(
+            lambda g, old: g + np.where(goes_on, old, 0 * old)[()], updates, state.grad_acc
+        )
+        result = map_leaves(lambda x: np.where(is_last, x, 0 * x)[()], total)
+        return result, ApplyEvery(safe_increment(state.count) % np.int32(k), total)
+
+    return GradientTransformation(lambda params: ApplyEvery(no_steps(), zeros_like(params)), update)
+
+
+class MultiStepsState(NamedTuple):
+    """The step within a round, the number of rounds, the inner state, and the mean so far."""
+
+    mini_step: Any
+    gradient_step: Any
+    inner_opt_state: Any
+    acc_grads: Any
+
+
+class MultiSteps:
+    """One step of an optimizer for each k gradients, by their mean; zeros in between.
+
+    Args:
+        opt: The optimizer.
+        every_k_schedule: k, or a function that gives it for each round.
+        use_grad_mean: Whether their mean is taken, or else their sum.
+    """
+
+    def __init__(
+        self, opt: GradientTransformation, every_k_schedule: Any, use_grad_mean: bool = True
+    ) -> None:
+        self.inner_opt = with_extra_args_support(opt)
+        self._every: Schedule = (
+            every_k_schedule if callable(every_k_schedule) else lambda step: every_k_schedule
+        )
+        self._use_grad_mean = use_grad_mean
+
+    def init(self, params: Any) -> MultiStepsState:
+        """The first state."""
+        return MultiStepsState(
+            no_steps(), no_steps(), self.inner_opt.init(params), zeros_like(params)
+        )
+
+    def update(
+        self, updates: Any, state: Any, params: Any = None, **extra: Any
+    ) -> tuple[Any, MultiStepsState]:
+        """The updates after one more gradient, and the next state."""
+        every, number = self._every(state.gradient_step), state.mini_step
+
+        def gathered(g: Any, old: Any) -> Any:
+            return old + (g - old) / number_for(number + 1, g) if self._use_grad_mean else old + g
+
+        total = map_leaves(gathered, updates, state.acc_grads)
+        found, after = self.inner_opt.update(total, state.inner_opt_state, params, **extra)
+        is_last = np.equal(number, np.asarray(every) - 1)
+
+        def chosen(new: Any, old: Any) -> Any:
+            return np.where(is_last, new, old)[()]
+
+        return map_leaves(lambda x: chosen(x, 0 * x), found), MultiStepsState(
+            chosen(np.int32(0), safe_increment(number)),
+            chosen(safe_increment(state.gradient_step), state.gradient_step),
+            map_leaves(chosen, after, state.inner_opt_state),
+            map_leaves(lambda x: chosen(0 * x, x), total),
+        )
+
+    def has_updated(self, state: MultiStepsState) -> Any:
+        """Whether the last update was one of the optimizer's."""
+        return np.equal(state.mini_step, 0) & np.greater(state.gradient_step, 0)
+
+    def gradient_transformation(self) -> GradientTransformationExtraArgs:
+        """The same as a pair of functions."""
+        return GradientTransformationExtraArgs(self.init, self.update)
+
+
+class InjectHyperparamsState(NamedTuple):
+    """How many steps there were, the numbers of an optimizer, and its state."""
+
+    count: Any
+    hyperparams: dict[str, Any]
+    inner_state: Any
+
+
+def inject_hyperparams(
+    inner_factory: Callable[..., GradientTransformation], static_args: Any = ()
+) -> Callable[..., GradientTransformationExtraArgs]:
+    """The same function, whose optimizer has its numbers in its state, where they can be changed.
+
+    Args:
+        inner_factory: Makes an optimizer of numbers and schedules.
+        static_args: The name, or the names, of arguments that stay outside of the state.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.inject_hyperparams(optim.sgd)(learning_rate=0.5)
+        >>> state = optimizer.init(1.0)
+        >>> state.hyperparams["learning_rate"] = 0.25
+        >>> float(optimizer.update(1.0, state)[0])
+        -0.25
+    """
+    static = {static_args} if isinstance(static_args, str) else set(static_args)
+    signature = inspect.signature(inner_factory)
+
+    @wraps(inner_factory)
+    def made(*args: Any, **options: Any) -> GradientTransformationExtraArgs:
+        bound = signature.bind(*args, **options)
+        bound.apply_defaults()
+        others, schedules, numbers = {}, {}, {}
+        for name, value in bound.arguments.items():
+            if name in static or isinstance(value, bool):
+                others[name] = value
+            elif callable(value):
+                schedules[name] = value
+            elif isinstance(value, int | float | np.ndarray | np.generic):
+                numbers[name] = np.asarray(value)
+            else:
+                others[name] = value
+
+        def at(count: Any, numbers: dict[str, Any]) -> dict[str, Any]:
+            found = {name: schedule(count) for name, schedule in schedules.items()}
+            plain = {
+                n: np.asarray(x) if isinstance(x, int | float) else x for n, x in found.items()
+            }
+            return {**numbers, **plain}
+
+        def init(params: Any) -> InjectHyperparamsState:
+            values = at(no_steps(), numbers)
+            return InjectHyperparamsState(
+                no_steps(), values, inner_factory(**others, **values).init(params)
+            )
+
+        def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+            values = at(state.count, state.hyperparams)
+            tx = with_extra_args_support(inner_factory(**others, **values))
+            found, after = tx.update(updates, state.inner_state, params, **extra)
+            return found, InjectHyperparamsState(safe_increment(state.count), values, after)
+
+        return GradientTransformationExtraArgs(init, update)
+
+    return made
