@@ -1477,6 +1477,24 @@ case(
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )
+_INDICES, _INDPTR = Input(value=np.array([0, 2, 1])), Input(value=np.array([0, 2, 2, 3]))
+case(
+    "sparse_product",
+    variant((3,), _INDICES, _INDPTR, (4, 2), shape=(3, 4), transposed=False),
+    variant((3,), _INDICES, _INDPTR, (3, 1), shape=(3, 4), transposed=True),
+    dtypes=COMPLEX,
+    **_WHOLE_PROGRAMS,
+)
+_ON = {"domain": POSITIVE, "shape": (4,)}
+_AT, _FROM = Input(value=np.array([0, 2, 1, 2])), Input(value=np.array([0, 2, 3, 4]))
+case(
+    "sparse_solve",
+    variant(Input(**_ON), _AT, _FROM, (3, 2), shape=(3, 3), transposed=False),
+    variant(Input(**_ON), _AT, _FROM, (3, 1), shape=(3, 3), transposed=True),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
 case(
     "schur",
     variant(Input((3, 3), _NEARLY_DIAGONAL)),

@@ -95,7 +95,7 @@ FLOORS: list[list[Room]] = [
             "matrices",
             "operations of linear algebra have rules that are written with all others",
             "stacks systems determinants factoring least_squares spectral eigen roots"
-            " pivoting tridiagonal equations functions banded schurs",
+            " pivoting tridiagonal equations functions banded schurs sparse",
         )
     ],
     [
@@ -184,6 +184,11 @@ FLOORS: list[list[Room]] = [
             "scipy.linalg",
             "the names of scipy.linalg, composed of operations of linear algebra",
             "operands structured systems factoring functions equations",
+        ),
+        room(
+            "scipy.sparse",
+            "sparse matrices with traced elements, by the names of scipy.sparse",
+            "arrays linalg",
         ),
         room(
             "lax",

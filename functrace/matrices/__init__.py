@@ -13,6 +13,7 @@ from functrace.matrices import least_squares as least_squares
 from functrace.matrices import pivoting as pivoting
 from functrace.matrices import roots as roots
 from functrace.matrices import schurs as schurs
+from functrace.matrices import sparse as sparse
 from functrace.matrices import spectral as spectral
 from functrace.matrices import stacks as stacks
 from functrace.matrices import systems as systems

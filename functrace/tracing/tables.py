@@ -60,6 +60,11 @@ keywords, called with the ufunc, the method's name, the inputs and the keywords.
 """
 
 
+SPARSE: list[Callable[..., Any]] = []
+"""The function for operators with one of SciPy's sparse matrices, called with the ufunc, the traced
+value, the matrix, and whether the traced value stands on the left."""
+
+
 WITHOUT_OUT: dict[Callable[..., Any], Callable[..., Any]] = {}
 """The same, without a look for an argument ``out``: for calls with one or two arguments by
 position and none of that name, which are most."""

@@ -18,6 +18,7 @@ import operator
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -59,7 +60,14 @@ from functrace.tracing.refusals import (
     unsupported,
 )
 from functrace.tracing.sharing import Memory, new_memory
-from functrace.tracing.tables import FUNCTIONS, UFUNCS, WITHOUT_OUT, named_ufunc, public_name
+from functrace.tracing.tables import (
+    FUNCTIONS,
+    SPARSE,
+    UFUNCS,
+    WITHOUT_OUT,
+    named_ufunc,
+    public_name,
+)
 from functrace.tracing.traced_array import TracedArray
 from functrace.tracing.twins import refused_in_scipy
 from functrace.tracing.wording import raise_explained
@@ -172,6 +180,8 @@ def apply_ufunc(ufunc: np.ufunc, *inputs: Any) -> Any:
 def _operator(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator of Python; it leaves operands that are no arrays to the other side."""
     if not is_operand(y):
+        if _is_sparse(y):
+            return SPARSE[0](ufunc, x, y, True)
         # Some have operations of their own.
         if _has_operators(y) or _is_repeated(ufunc, x, y):
             return NotImplemented
@@ -198,6 +208,20 @@ def _has_operators(x: Any) -> bool:
     return getattr(x, "__array_priority__", -1.0) > 0.0
 
 
+def _is_sparse(x: Any) -> bool:
+    """Whether an object is one of SciPy's sparse matrices or arrays."""
+    return type(x).__module__.startswith("scipy.sparse.")
+
+
+def _leaves_to_others(caller: FrameType, x: Any) -> bool:
+    """Whether SciPy asks for an array to find out if an operand of a sparse matrix can be one.
+
+    What comes out as an object without axes it leaves to the operators of the other side.
+    """
+    module = caller.f_globals.get("__name__", "")
+    return module.startswith("scipy.sparse._") and caller.f_locals.get("other") is x
+
+
 def _holds_arrays(x: Any) -> bool:
     """Whether an object computes with the array that it holds, which may be a traced one."""
     return isinstance(x, NDArrayOperatorsMixin) or type(x).__module__.startswith("xarray.")
@@ -216,6 +240,8 @@ def _is_repeated(ufunc: np.ufunc, x: Any, y: Any) -> bool:
 
 def _reflected(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     """A binary operator whose left operand is no tracer."""
+    if _is_sparse(y):
+        return SPARSE[0](ufunc, x, y, False)
     if _is_repeated(ufunc, x, y):
         return NotImplemented
     try:
@@ -437,6 +463,10 @@ class Tracer(TracedArray):
             raise
         if self.recording.is_plain:
             return self.recording.as_array(self, dtype, copy)
+        if _leaves_to_others(sys._getframe(1), self):  # pyright: ignore[reportPrivateUsage]
+            held = np.empty(1, object)
+            held[0] = self
+            return held.reshape(())
         if stores_an_item(place) or writes_by_method(place):
             raise self._refused(written_into_an_array(self.type, place), place)
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
