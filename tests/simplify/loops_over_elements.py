@@ -159,6 +159,46 @@ PROGRAMS = (
 )  # fmt: skip
 
 
+def drawn(seed):
+    """A function that reads and writes elements, parts and views of arrays at random."""
+
+    def f(x):
+        rng = np.random.default_rng(seed)
+        shape = tuple(rng.integers(1, 4, size=rng.integers(1, 3)))
+        square = np.outer(x, x)
+        arrays = [fnp.zeros(shape), np.copy(square[: shape[0], : shape[-1]] if shape[1:] else x)]
+        numbers, kept = [x[0], x[1], 2.0, x[2] * 0.5], [x * 1.0]
+        for _ in range(rng.integers(3, 40)):
+            a = arrays[rng.integers(len(arrays))]
+            place = tuple(int(rng.integers(-n, n)) for n in a.shape)
+            number = numbers[rng.integers(len(numbers))]
+            match rng.integers(12):
+                case 0 | 1:
+                    a[place] = number
+                case 2 | 3:
+                    a[place] += number * 0.5
+                case 4:
+                    numbers.append(a[place])
+                case 5 | 6:
+                    numbers.append(np.sin(number) + a[place] * numbers[-1] * 0.3)
+                case 7:
+                    numbers.append(np.sum(a[: rng.integers(0, len(a) + 1)]))
+                case 8:
+                    a[0 if a.ndim == 2 else slice(0, 2)] = number
+                case 9:
+                    kept.append(a[place[0] :])
+                case 10:
+                    arrays.append(a * number if rng.integers(2) else np.copy(a))
+                case _:
+                    row = a[place[0]] if a.ndim == 2 else a[1:]
+                    row[:1] = number
+                    kept.append(row + 0.0)
+        parts = [part * 1.0 for part in (*kept, *arrays)]
+        return (*parts, *numbers[4:])
+
+    return f
+
+
 def positive(n, dtype=np.float64):
     """A symmetric positive matrix."""
     half = np.random.default_rng(n).uniform(size=(n, n))

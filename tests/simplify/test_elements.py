@@ -8,7 +8,7 @@ import pytest
 import functrace as ft
 from functrace.simplify import read_last_states, remove_dead_code, replace_elements
 from tests.simplify.helpers import check_pass, check_unchanged
-from tests.simplify.loops_over_elements import PROGRAMS, positive, recurrence
+from tests.simplify.loops_over_elements import PROGRAMS, drawn, positive, recurrence
 
 HEAD = "def program(a: float64[3], b: float64, c: float64):\n"
 
@@ -139,6 +139,31 @@ def test_loops_over_elements_are_as_without_jit(f):
             assert type(one) is type(other)
             assert one.dtype == other.dtype
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
+def check_drawn(seed):
+    """Compare a function and its gradient with and without `jit`."""
+    f = drawn(seed)
+
+    def loss(x):
+        return sum(np.sum(np.sin(part)) for part in f(x))
+
+    for g in (f, ft.value_and_grad(loss)):
+        x = np.linspace(0.3, 1.1, 3)
+        for one, other in zip(ft.jit(g)(x), g(x), strict=True):
+            assert type(one) is type(other)
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_elements_parts_and_views_at_random(seed):
+    check_drawn(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12, 100))
+def test_more_elements_at_random(seed):
+    check_drawn(seed)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.int8, np.uint16, np.bool_, complex])

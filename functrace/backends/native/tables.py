@@ -229,11 +229,14 @@ class Table:
         numbers, storage.numbers = storage.numbers, {}
         for variable, part in numbers.items():
             if self.last[variable] > self.now:
-                del self.values[variable]
-                stand_in = Variable(variable.type)
-                self.values[stand_in] = part
-                self.step([], [stand_in], [self.place(variable)])
-                del self.values[stand_in]
+                self.move(variable, part)
+
+    def move(self, variable: Variable, part: Part) -> None:
+        """Give a number memory of its own."""
+        before = Variable(variable.type)
+        self.values[before] = part
+        self.step([], [before], [self.place(variable)])
+        del self.values[before]
 
     # What is done
 
@@ -311,7 +314,12 @@ class Table:
 
     def view(self, equation: Equation) -> None:
         """What moves nothing, where that is known."""
-        part = self.part(equation.inputs[0])
+        source = equation.inputs[0]
+        part = self.part(source)
+        if isinstance(source, Variable) and source in part.storage.numbers:
+            # What is an array of a number is a view of that, and not of where it was read.
+            self.move(source, part.storage.numbers.pop(source))
+            part = self.part(source)
         made = viewed(part.view, equation)
         if made is None:
             self.whole(equation)

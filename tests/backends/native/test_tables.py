@@ -15,7 +15,7 @@ from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.operations import ALONE
 from functrace.backends.native.tables import LongKernel
 from tests.backends.native.comparing import as_numpy
-from tests.simplify.loops_over_elements import PROGRAMS, positive
+from tests.simplify.loops_over_elements import PROGRAMS, drawn, positive
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,27 @@ def test_views_of_what_is_written_later_are_what_they_were():
         return first, row + 0.0, turned * 1.0, corner + 0.0, part * 2.0, y
 
     both(f, np.arange(9.0).reshape(3, 3))
+
+
+def test_numbers_of_what_is_written_later_are_what_they_were():
+    def f(x):
+        y = np.copy(x)
+        number = y[0]
+        spread = np.broadcast_to(number, (2,))
+        y[0] = 5.0
+        y[1:] += number
+        return spread * 2.0, y, number + 0.0
+
+    both(f, np.arange(1.0, 4.0))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_elements_parts_and_views_at_random(seed):
+    def loss(x):
+        return sum(np.sum(np.sin(part)) for part in drawn(seed)(x))
+
+    for found, expected in as_numpy(ft.value_and_grad(loss), np.linspace(0.3, 1.1, 3)):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
 def test_an_array_that_is_written_into_itself():
