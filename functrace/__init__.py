@@ -57,6 +57,7 @@ from functrace.transforms.transformed import named_call
 if TYPE_CHECKING:
     from functrace import experimental, math, nn, ops, optim, random, scipy, testing
     from functrace.drawing import draw
+    from functrace.finding import checked, find_nan
 
 __all__ = [
     "Array",
@@ -66,6 +67,7 @@ __all__ = [
     "backends",
     "block_until_ready",
     "check",
+    "checked",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
@@ -91,6 +93,7 @@ __all__ = [
     "experimental",
     "explain_cache_misses",
     "extend",
+    "find_nan",
     "fixed_point",
     "flatten_util",
     "fori_loop",
@@ -140,7 +143,7 @@ remat = checkpoint
 __version__ = "0.1.0"
 
 
-_FROM_ROOMS = {"draw": "drawing"}
+_FROM_ROOMS = {"checked": "finding", "draw": "drawing", "find_nan": "finding"}
 """Functions that few programs need, and the modules that have them."""
 
 

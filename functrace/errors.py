@@ -73,6 +73,15 @@ class ConvergenceWarning(FunctraceWarning):
     """A solver failed where its result is traced: it cannot say so in what it returns."""
 
 
+class NotFiniteError(FunctraceError, FloatingPointError):
+    """An operation made a nan or an infinite number, which `find_nan` looks for."""
+
+    advice = (
+        "Keep the operand away from there: np.where(ok, f(np.where(ok, x, 1.0)), 0.0) asks f for "
+        "no derivative where it has none."
+    )
+
+
 # Pytrees
 
 

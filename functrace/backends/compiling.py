@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,10 @@ def arrays_in(program: Program) -> list[np.ndarray]:
     return arrays
 
 
+evaluating: ContextVar[bool] = ContextVar("evaluating", default=False)
+"""Whether Programs are run equation by equation, however often: somebody looks at each of them."""
+
+
 def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:
     """What runs a Program that is about to be run some times: evaluation, unless that is often.
 
@@ -154,6 +159,8 @@ def runner(program: Program, runs: int) -> Callable[..., Sequence[Any]]:
     Returns:
         A function of the Program's inputs, plain arrays or scalars.
     """
+    if evaluating.get():
+        return lambda *inputs: run_program(program, inputs)
     so_far = program.derived.get("runs", 0) + runs
     program.derived["runs"] = so_far
     count = len(program.equations)
@@ -174,6 +181,6 @@ def run_again(program: Program, inputs: Sequence[Any], backend: str | None = Non
 
     The first time it may be one of those that are made for one call.
     """
-    if "runs" in program.derived:
+    if "runs" in program.derived and not evaluating.get():
         return _run(program, _executable(program, backend or chosen()))(*inputs)
     return runner(program, 1)(*inputs)

@@ -28,7 +28,7 @@ from functrace.backends.backend import (
     set_default,
     using,
 )
-from functrace.backends.compiling import compiled
+from functrace.backends.compiling import compiled, evaluating
 from functrace.collecting import collecting_less_often
 from functrace.control.call import call
 from functrace.control.looping import forget_bodies
@@ -46,7 +46,8 @@ from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import operands
 from functrace.transforms.batch import axes_in_scope, named_axis, names_of_indices, no_shortcuts
-from functrace.transforms.evaluate import record_program
+from functrace.transforms.calling import apart
+from functrace.transforms.evaluate import record_program, run_program
 from functrace.transforms.programs import closed
 from functrace.transforms.static_arguments import (
     NamedParameters,
@@ -319,6 +320,8 @@ class Recordings:
         if captured or any(type(leaf) is Tracer for leaf in leaves):
             named = {} if self.backend is None else {"backend": self.backend}
             outputs = bind(call, *leaves, *captured, program=entry.program, **named)
+        elif evaluating.get():
+            outputs = apart(run_program(entry.program, leaves), leaves)
         else:
             outputs = entry.call(leaves)
             guard = entry.guard(given)

@@ -1,0 +1,281 @@
+"""Finding the operation that made a number that is none, or an infinite one.
+
+Within `find_nan` each operation is looked at when it is done: jitted functions are run equation by
+equation, loops trip by trip, and the rules of forward and reverse mode pass by the same check. A
+program that does not look pays nothing.
+
+Internal: users find what they need in `functrace` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from functrace import tree
+from functrace.backends.compiling import evaluating
+from functrace.errors import NotFiniteError
+from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.jitting.recordings import without_guards
+from functrace.tracebacks import boundary
+from functrace.tracing.expressions import line_at
+from functrace.tracing.places import source_here
+from functrace.tracing.tracer import Tracer
+from functrace.transforms.transformed import require_callable, transformed
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+_WHAT = {
+    "forward": "{}",
+    "backward": "The derivative of {}, on the way back,",
+    "tangent": "The derivative of {}, in forward mode,",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What made something that is not finite out of finite numbers.
+
+    Attributes:
+        operation: The name of the primitive.
+        direction: "forward", or "backward" for the way back, where the operation is the one whose
+            derivative it was; "tangent" in forward mode.
+        found: "nan" or "infinite".
+        operands: What it was given, in words.
+        place: The user's file and line, and the function; empty where it is not known.
+        line: That line of code.
+    """
+
+    operation: str
+    direction: str
+    found: str
+    operands: str
+    place: str
+    line: str
+
+    @property
+    def what(self) -> str:
+        """What happened, in a sentence."""
+        what = _WHAT[self.direction].format(self.operation)
+        made = "a nan" if self.found == "nan" else "an infinite number"
+        return f"{what} made {made} out of finite numbers: {self.operands}."
+
+    def __str__(self) -> str:
+        parts = [self.what, f"  at {self.place}" if self.place else "", f"    {self.line}"]
+        return "\n".join(part for part in parts if part.strip())
+
+
+class _Watch:
+    """What is done with what is found: it is raised, or the first is kept."""
+
+    def __init__(self, *, infinite: bool, raises: bool) -> None:
+        self.infinite = infinite
+        self.raises = raises
+        self.first: Finding | None = None
+
+    def look(self, primitive: Primitive, direction: str, given: Sequence[Any], found: Any) -> None:
+        """See whether something that is not finite was made."""
+        if self.first is not None:
+            return
+        bad = _worst(found, self.infinite)
+        if bad is None or any(_worst(x, True) is not None for x in given):
+            return
+        source = source_here(2)
+        place = None if source is None else (source.code, source.instruction)
+        name = primitive.name
+        if name.endswith("_or_zero"):  # the products and quotients of recorded rules
+            name, direction = f"a {name.removesuffix('_or_zero')}", "backward"
+        finding = Finding(
+            name,
+            direction,
+            bad,
+            ", ".join(_in_words(x) for x in given if x is not None),
+            "" if source is None else str(source),
+            line_at(place),
+        )
+        if self.raises:
+            raise NotFiniteError(finding.what, finding.place or None)
+        self.first = finding
+
+
+_watch: ContextVar[_Watch | None] = ContextVar("watch", default=None)
+"""Who looks, in this context; None if nobody does."""
+
+
+def _worst(x: Any, infinite: bool) -> str | None:
+    """Whether there is a nan, or an infinite number, in a value."""
+    if isinstance(x, tuple | list):
+        found = {_worst(part, infinite) for part in x}
+        return "nan" if "nan" in found else "infinite" if "infinite" in found else None
+    if (
+        x is None
+        or type(x) is Tracer
+        or not isinstance(x, float | complex | np.generic | np.ndarray)
+    ):
+        return None
+    array = np.asarray(x)
+    if array.dtype.kind not in "fc" or np.isfinite(array).all():
+        return None
+    return "nan" if np.isnan(array).any() else "infinite" if infinite else None
+
+
+def _in_words(x: Any) -> str:
+    """A number itself; of an array its type, and the range of its elements."""
+    if isinstance(x, tuple | list):
+        return ", ".join(_in_words(part) for part in x if part is not None)
+    if type(x) is Tracer:
+        return str(x.type)
+    array = np.asarray(x)
+    if not array.shape:
+        return f"{array[()]:.6g}" if array.dtype.kind in "fc" else str(array[()])
+    name = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+    if not array.size or array.dtype.kind not in "iuf":
+        return name
+    return f"{name} from {array.min():.6g} to {array.max():.6g}"
+
+
+def _is_traced(x: Any) -> bool:
+    return type(x) is Tracer or (isinstance(x, tuple | list) and any(map(_is_traced, x)))
+
+
+def _checked(primitive: Primitive, direction: str, rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule of a primitive that lets whoever looks see what it gives."""
+
+    def checked(*args: Any, **params: Any) -> Any:
+        watch = _watch.get()
+        # What a rule computes by NumPy on its way, it is asked for as a whole.
+        is_plain = direction != "forward" and not _is_traced(args)
+        before = _watch.set(None) if is_plain else None
+        try:
+            found = rule(*args, **params)
+        finally:
+            if before is not None:
+                _watch.reset(before)
+        if watch is not None:
+            if direction == "backward":  # the cotangent, the inputs and the output
+                args = (args[0], *args[1], args[2])
+            elif direction == "tangent":  # the inputs, and their tangents
+                args = (*args[0], *args[1])
+            watch.look(primitive, direction, args, found)
+        return found
+
+    return checked
+
+
+_lock = Lock()
+_watchers = 0
+_own: list[tuple[Primitive, str, Any]] = []
+"""What stood in the primitives before they were watched."""
+
+
+def _begin() -> None:
+    """Put checks in the place of the rules of all primitives; the first who looks does."""
+    global _watchers  # noqa: PLW0603  (how many contexts, of any thread, look)
+    with _lock:
+        _watchers += 1
+        if _watchers > 1:
+            return
+        for primitive in [*PRIMITIVES.values()]:
+            if primitive.holds_programs or primitive.calls_python:
+                continue
+            for name, direction in (("run", "forward"), ("vjp", "backward"), ("jvp", "tangent")):
+                _own.append((primitive, name, primitive.__dict__.get(name)))
+                setattr(primitive, name, _checked(primitive, direction, getattr(primitive, name)))
+
+
+def _end() -> None:
+    global _watchers  # noqa: PLW0603
+    with _lock:
+        _watchers -= 1
+        if _watchers:
+            return
+        for primitive, name, rule in _own:
+            if rule is None:
+                delattr(primitive, name)
+                primitive.name = primitive.name  # what was kept of its rules is looked up anew
+            else:
+                setattr(primitive, name, rule)
+        _own.clear()
+
+
+@contextmanager
+def _watching(watch: _Watch) -> Generator[None, None, None]:
+    _begin()
+    before, how = _watch.set(watch), evaluating.set(True)
+    try:
+        with without_guards(), np.errstate(all="ignore"):
+            yield
+    finally:
+        _watch.reset(before)
+        evaluating.reset(how)
+        _end()
+
+
+@contextmanager
+def find_nan(*, infinite: bool = True) -> Generator[None, None, None]:
+    """Stop, within this context, at the operation that makes a nan out of finite numbers.
+
+    It looks at all that functrace computes: under `grad`, `jvp` and `vmap`, forward and on the way
+    back, in loops and within jitted functions. What plain NumPy computes outside of all
+    transformations it does not see. Everything takes much longer meanwhile.
+
+    Args:
+        infinite: Whether to stop at infinite numbers, too: at ``log(0)``, say.
+
+    Raises:
+        NotFiniteError: An operation made one. The message says which, of what, and the user's line;
+            on the way back the line is that of the operation whose derivative it was.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> def loss(x):
+        ...     return np.sum(np.sqrt(x))
+        >>> with ft.find_nan():
+        ...     ft.grad(loss)(np.array([1.0, 0.0]))
+        Traceback (most recent call last):
+        functrace.errors.NotFiniteError: The derivative of sqrt, on the way back, made an infinite
+        number out of finite numbers: ...
+    """
+    with _watching(_Watch(infinite=infinite, raises=True)):
+        yield
+
+
+@boundary
+def checked(f: Callable[P, R], *, infinite: bool = True) -> Callable[P, tuple[Finding | None, R]]:
+    """Make a function that returns what `find_nan` would stop at, beside its result.
+
+    Args:
+        f: Any function: one that calls `grad`, `jit` or others, or is made by them.
+        infinite: Whether infinite numbers count, too.
+
+    Returns:
+        A function with the arguments of ``f``. It returns a pair: the first `Finding`, None if all
+        was finite; and what ``f`` returns.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> finding, slope = ft.checked(ft.grad(np.log))(0.0)
+        >>> finding.operation, finding.direction, finding.found
+        ('log', 'forward', 'infinite')
+    """
+    require_callable(f, "checked")
+
+    @transformed(f, checked)
+    @boundary
+    def called(*args: Any, **options: Any) -> Any:
+        watch = _Watch(infinite=infinite, raises=False)
+        with _watching(watch):
+            result = f(*args, **options)
+        return watch.first, tree.map(lambda x: x, result)
+
+    return called
