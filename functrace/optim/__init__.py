@@ -42,7 +42,7 @@ from functrace.nn.losses import (
     softmax_cross_entropy_with_integer_labels,
     squared_error,
 )
-from functrace.optim import tree
+from functrace.optim import tree, triples
 from functrace.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -335,6 +335,7 @@ __all__ = [
     "stateless_with_tree_map",
     "trace",
     "tree",
+    "triples",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",

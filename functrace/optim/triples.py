@@ -1,0 +1,237 @@
+"""Optimizers as three functions, as ``jax.example_libraries.optimizers`` has them.
+
+``init_fn(params)`` makes a state, ``update_fn(step, gradients, state)`` the next one, and
+``params_fn(state)`` takes the parameters out of it. The sources of the formulas stand with
+`functrace.optim`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.errors import ArgumentError
+from functrace.optim.base import Schedule
+from functrace.optim.transformations import clip_by_global_norm
+from functrace.optim.tree import norm, number_for, zeros_like
+from functrace.primitives.linear import shape_of
+from functrace.tracing.operands import as_operand, strong_operand
+from functrace.tree.mapping import map as map_leaves
+from functrace.tree.traversing import flatten, leaves, unflatten
+
+
+class OptimizerState(NamedTuple):
+    """The parameters, and trees of what is kept of each."""
+
+    params: Any
+    kept: tuple[Any, ...]
+
+
+class Optimizer(NamedTuple):
+    """The three functions."""
+
+    init_fn: Callable[[Any], OptimizerState]
+    update_fn: Callable[[Any, Any, OptimizerState], OptimizerState]
+    params_fn: Callable[[OptimizerState], Any]
+
+
+def _optimizer(count: int, step: Callable[..., tuple[Any, ...]]) -> Optimizer:
+    """An optimizer of a function of one parameter.
+
+    Args:
+        count: How many arrays are kept of it, which begin with zeros.
+        step: Takes the number of the step, the gradient, the parameter, and these; returns the
+            parameter, and these.
+    """
+
+    def init(params: Any) -> OptimizerState:
+        params = map_leaves(strong_operand, params)
+        return OptimizerState(params, tuple(zeros_like(params) for _ in range(count)))
+
+    def update(i: Any, gradients: Any, state: OptimizerState) -> OptimizerState:
+        found, structure = flatten(state.params)
+        kept = (leaves(tree) for tree in state.kept)
+        rows = [step(i, *x) for x in zip(leaves(gradients), found, *kept, strict=True)]
+        trees = (unflatten(structure, [row[n] for row in rows]) for n in range(count + 1))
+        params, *others = trees
+        return OptimizerState(params, tuple(others))
+
+    return Optimizer(init, update, lambda state: state.params)
+
+
+def _moved(x: Any, size: Any, direction: Any) -> Any:
+    return x - number_for(size, x) * direction
+
+
+def sgd(step_size: Any) -> Optimizer:
+    """Gradient descent.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.sgd(0.5)
+        >>> float(get_params(update(0, 2.0, init(3.0))))
+        2.0
+    """
+    size = make_schedule(step_size)
+    return _optimizer(0, lambda i, g, x: (_moved(x, size(i), g),))
+
+
+def momentum(step_size: Any, mass: Any) -> Optimizer:
+    """``m = mass * m + g``, ``x - step_size * m``."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, m: Any) -> tuple[Any, ...]:
+        m = mass * m + g
+        return _moved(x, size(i), m), m
+
+    return _optimizer(1, step)
+
+
+def nesterov(step_size: Any, mass: Any) -> Optimizer:
+    """``m = mass * m + g``, ``x - step_size * (mass * m + g)``."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, m: Any) -> tuple[Any, ...]:
+        m = mass * m + g
+        return _moved(x, size(i), mass * m + g), m
+
+    return _optimizer(1, step)
+
+
+def adagrad(step_size: Any, momentum: Any = 0.9) -> Optimizer:
+    """``x - step_size * m``, where m averages ``g / sqrt(v)``, and v is the sum of ``g**2``."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, v: Any, m: Any) -> tuple[Any, ...]:
+        v = v + g * g
+        m = (1 - momentum) * (g / np.sqrt(np.where(np.greater(v, 0), v, 1))) + momentum * m
+        return _moved(x, size(i), m), v, m
+
+    return _optimizer(2, step)
+
+
+def rmsprop(step_size: Any, gamma: Any = 0.9, eps: Any = 1e-8) -> Optimizer:
+    """``v = gamma * v + (1 - gamma) * g**2``, ``x - step_size * g / sqrt(v + eps)``."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, v: Any) -> tuple[Any, ...]:
+        v = gamma * v + (1 - gamma) * g * g
+        return _moved(x, size(i), g / np.sqrt(v + eps)), v
+
+    return _optimizer(1, step)
+
+
+def rmsprop_momentum(
+    step_size: Any, gamma: Any = 0.9, eps: Any = 1e-8, momentum: Any = 0.9
+) -> Optimizer:
+    """As `rmsprop`, by steps ``m = momentum * m + step_size * g / sqrt(v + eps)``."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, v: Any, m: Any) -> tuple[Any, ...]:
+        v = gamma * v + (1 - gamma) * g * g
+        m = momentum * m + number_for(size(i), x) * g / np.sqrt(v + eps)
+        return x - m, v, m
+
+    return _optimizer(2, step)
+
+
+def adam(step_size: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Optimizer:
+    """``m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)`` with averages of g and its square."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, m: Any, v: Any) -> tuple[Any, ...]:
+        m, v = (1 - b1) * g + b1 * m, (1 - b2) * g * g + b2 * v
+        above = m / number_for(1 - b1 ** (i + 1), x)
+        below = np.sqrt(v / number_for(1 - b2 ** (i + 1), x)) + eps
+        return _moved(x, size(i), above / below), m, v
+
+    return _optimizer(2, step)
+
+
+def adamax(step_size: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Optimizer:
+    """``m / (1 - b1**t) / (v + eps)`` with ``v = max(b2 * v, abs(g))``."""
+    size = make_schedule(step_size)
+
+    def step(i: Any, g: Any, x: Any, m: Any, v: Any) -> tuple[Any, ...]:
+        m, v = (1 - b1) * g + b1 * m, np.maximum(b2 * v, np.abs(g))
+        return _moved(x, size(i) / (1 - b1 ** (i + 1)), m / (v + eps)), m, v
+
+    return _optimizer(2, step)
+
+
+# Schedules
+
+
+def make_schedule(scalar_or_schedule: Any) -> Schedule:
+    """A schedule of a number; a schedule as it is.
+
+    Raises:
+        ArgumentError: It is neither.
+    """
+    if callable(scalar_or_schedule):
+        return scalar_or_schedule
+    if shape_of(as_operand(scalar_or_schedule)):
+        raise ArgumentError("The size of a step is a number, or a function of the step.")
+    return constant(scalar_or_schedule)
+
+
+def constant(step_size: Any) -> Schedule:
+    """The same at each step."""
+    return lambda i: step_size
+
+
+def exponential_decay(step_size: Any, decay_steps: Any, decay_rate: Any) -> Schedule:
+    """``step_size * decay_rate**(i / decay_steps)``."""
+    return lambda i: step_size * decay_rate ** (i / decay_steps)
+
+
+def inverse_time_decay(
+    step_size: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False
+) -> Schedule:
+    """``step_size / (1 + decay_rate * i / decay_steps)``, the quotient rounded down in stairs."""
+    if staircase:
+        return lambda i: step_size / (1 + decay_rate * np.floor(i / decay_steps))
+    return lambda i: step_size / (1 + decay_rate * i / decay_steps)
+
+
+def polynomial_decay(
+    step_size: Any, decay_steps: Any, final_step_size: Any, power: Any = 1.0
+) -> Schedule:
+    """``(1 - i / decay_steps)**power * (step_size - final_step_size) + final_step_size``."""
+
+    def schedule(i: Any) -> Any:
+        left = (1 - np.minimum(i, decay_steps) / decay_steps) ** power
+        return left * (step_size - final_step_size) + final_step_size
+
+    return schedule
+
+
+def piecewise_constant(boundaries: Sequence[Any], values: Sequence[Any]) -> Schedule:
+    """The first value up to the first boundary, and so on.
+
+    Raises:
+        ArgumentError: There is not one value more than there are boundaries.
+    """
+    if len(boundaries) != len(values) - 1:
+        raise ArgumentError("There is one value more than there are boundaries.")
+    ends, numbers = np.asarray(boundaries), np.asarray(values)
+
+    def schedule(i: Any) -> Any:
+        return np.sum(np.where(np.equal(np.arange(numbers.size), np.sum(i > ends)), numbers, 0))
+
+    return schedule
+
+
+# Gradients
+
+
+def l2_norm(tree: Any) -> Any:
+    """The Euclidean length of all elements together."""
+    return norm(tree)
+
+
+def clip_grads(grad_tree: Any, max_norm: Any) -> Any:
+    """Gradients whose length is at most ``max_norm``."""
+    return clip_by_global_norm(max_norm).update(grad_tree, ())[0]
