@@ -6,7 +6,7 @@ of steps. Under ``jit`` it is compiled with the user's function in it, the way b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from functrace import tree
 from functrace.errors import ArgumentError
 from functrace.ir.types import ArrayType, type_of
-from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.solvers.functions import Function
+from functrace.primitives.linear import cast_to, dtype_of, in_dtype, shape_of
+from functrace.solvers.functions import Function, array_of, pieces
 from functrace.solvers.initial_values import Dynamics, states
 from functrace.solvers.runge_kutta import RK45, Method, Tolerances
 from functrace.tracing.entrances import entrances
@@ -69,13 +69,22 @@ def odeint(
             f"The times of odeint are {type_of(ts)}, but must be a vector of floats.",
             source_of(user_place(2)),
         )
-    y0 = tree.map(_floating, y0)
-    flat, unravel = tree.ravel(y0)
-    structure = tree.structure(y0)
-    shapes = [shape_of(leaf) for leaf in tree.leaves(y0)]
+    leaves, structure = tree.flatten(tree.map(_floating, y0))
+    shapes = [shape_of(leaf) for leaf in leaves]
+    dtypes = [dtype_of(leaf) for leaf in leaves]
+    flat = _joined(leaves)
+
+    def state(flat: Any) -> Any:
+        found = [
+            in_dtype(part if len(shape) == 1 else np.reshape(part, shape)[()], dtype)
+            for part, shape, dtype in zip(pieces(flat, shapes), shapes, dtypes, strict=True)
+        ]
+        return structure.unflatten(found)
 
     def f(t: Any, y: Any) -> Any:
-        slope = func(unravel(y), t, *args)
+        slope = func(state(y), t, *args)
+        if structure == tree.LEAF and isinstance(slope, list | tuple):
+            slope = array_of(slope)
         found = [shape_of(as_operand(leaf)) for leaf in tree.leaves(slope)]
         if tree.structure(slope) != structure or found != shapes:
             raise ArgumentError(
@@ -83,7 +92,7 @@ def odeint(
                 f"shapes {found}; the state is one like {structure} with the shapes {shapes}.",
                 advice="Return the derivative of each number of the state.",
             )
-        return cast_to(tree.ravel(tree.map(_floating, slope))[0], dtype_of(flat))
+        return in_dtype(_joined(tree.leaves(slope)), dtype_of(flat))
 
     function = Function(f, ArrayType((), dtype_of(ts)), type_of(flat))
     if not function.is_recorded:
@@ -92,7 +101,15 @@ def odeint(
     tolerances = Tolerances(float(rtol), float(atol), float(hmax), None, most)
     method = Method(RK45, tolerances, shape_of(flat)[0])
     ys = states(method, Dynamics(function.program), flat, ts, *function.captured)
-    return vmap(unravel)(ys)
+    return vmap(state)(ys)
+
+
+def _joined(leaves: Sequence[Any]) -> Any:
+    """Arrays as one vector."""
+    parts = [np.reshape(as_operand(leaf), (-1,)) for leaf in leaves]
+    if not parts:
+        return np.zeros(0)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _floating(x: Any) -> Any:

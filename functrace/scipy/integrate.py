@@ -26,6 +26,7 @@ from functrace.solvers.functions import (
     DOUBLE,
     Function,
     Vector,
+    array_of,
     is_traced,
     is_unknown,
     on_values,
@@ -74,7 +75,7 @@ class _State:
         """What the user's function returned, as a vector."""
         if self.structure == tree.LEAF and not isinstance(x, dict):
             # Of one array SciPy takes whatever has as many numbers, as lists of them.
-            x = _array(x)
+            x = array_of(x)
             if int(np.prod(np.shape(x), dtype=int)) == self.count:
                 return cast_to(np.reshape(x, (-1,)), self.type.dtype)
             raise ArgumentError(
@@ -100,13 +101,6 @@ class _State:
 
 def _as_complex(x: Any) -> Any:
     return cast_to(as_operand(x), np.dtype(np.complex128))
-
-
-def _array(x: Any) -> Any:
-    """An array; of a list that holds traced numbers, too."""
-    if isinstance(x, list | tuple):
-        return np.stack([_array(part) for part in x]) if x else np.zeros(0)
-    return as_operand(x)
 
 
 def odeint(

@@ -90,6 +90,8 @@ def _is_known(x: Atom, scope: Scope) -> bool:
     if primitive is shaping.reshape_primitive:
         (a,) = made.inputs
         return a.type == ArrayType((), x.type.dtype) or (a.type.ndim == 1 and _is_known(a, scope))
+    if primitive is shaping.split_primitive:
+        return _is_known(made.inputs[0], scope)
     if primitive is indexing.getitem_primitive:
         is_slice = len(made.inputs) == 1 and [type(i) for i in made.params["index"]] == [slice]
         return is_slice and _is_known(made.inputs[0], scope)
@@ -114,6 +116,10 @@ def _written(x: Atom, scope: Scope, reader: Equation) -> list[Atom]:
     if primitive is shaping.reshape_primitive:
         (a,) = made.inputs
         return _written(a, scope, reader) if a.type.shape else [a]
+    if primitive is shaping.split_primitive:
+        stops = [0, *made.params["boundaries"], None]
+        number = made.outputs.index(x)
+        return _written(made.inputs[0], scope, reader)[stops[number] : stops[number + 1]]
     if primitive is indexing.getitem_primitive:
         return _written(made.inputs[0], scope, reader)[made.params["index"][0]]
     key: Any = ("elements", x)

@@ -19,7 +19,7 @@ from functrace.errors import ArgumentError, UnknownValueError
 from functrace.ir.program import Atom, Constant, Program, Variable, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.jitting.jit import jit
-from functrace.primitives.linear import cast_to, dtype_of, known_value
+from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_value
 from functrace.rules.callbacks import pure_callback
 from functrace.tracing.operands import as_operand
 from functrace.tracing.traced_array import innermost_value
@@ -161,6 +161,21 @@ def on_values(
     return pure_callback(called, said, *inputs, vmap_method="sequential")
 
 
+def pieces(flat: Any, shapes: Sequence[tuple[int, ...]]) -> list[Any]:
+    """A vector in pieces, one for each array of these shapes."""
+    if len(shapes) < 2:
+        return [flat] * len(shapes)
+    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes]
+    return np.split(flat, np.cumsum(sizes[:-1]).tolist())
+
+
+def array_of(x: Any) -> Any:
+    """An array; of a list that holds traced numbers, too."""
+    if isinstance(x, list | tuple):
+        return np.stack([array_of(part) for part in x]) if x else np.zeros(0)
+    return as_operand(x)
+
+
 class Vector:
     """A tree of real numbers as one vector of float64, as SciPy's solvers take it.
 
@@ -231,14 +246,11 @@ class Vector:
     def tree(self, flat: Any) -> Any:
         """A vector as a tree, with the shapes and dtypes of the leaves."""
         leaves: list[Any] = []
-        start = 0
-        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
-            size = int(np.prod(shape, dtype=int))
-            part = flat[start : start + size]
-            start += size
-            if dtype != DOUBLE:
-                part = cast_to(part, dtype)
-            leaves.append(part if len(shape) == 1 else np.reshape(part, shape)[()])
+        for part, shape, dtype in zip(
+            pieces(flat, self.shapes), self.shapes, self.dtypes, strict=True
+        ):
+            leaf = in_dtype(part, dtype)
+            leaves.append(leaf if len(shape) == 1 else np.reshape(leaf, shape)[()])
         return self.structure.unflatten(leaves)
 
 

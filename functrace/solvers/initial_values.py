@@ -90,7 +90,7 @@ class Dynamics:
         """Of states that are followed by their tangents; constants are, too."""
 
         def f(t: Any, z: Any, *given: Any) -> Any:
-            y, s = z[: self.count], z[self.count :]
+            y, s = np.split(z, [self.count])
             constants = given[: len(self.varied)]
             moves = given[len(self.varied) :]
             tangents = self.with_varied([None] * len(self.varied), moves)
@@ -106,7 +106,7 @@ class Dynamics:
         """Of states that are followed by their cotangents, and by those of the constants."""
 
         def f(t: Any, z: Any, *constants: Any) -> Any:
-            y, p = z[: self.count], z[self.count : 2 * self.count]
+            y, p, _ = np.split(z, [self.count, 2 * self.count])
 
             def at(y: Any, *moving: Any) -> Any:
                 return self(t, y, *self.with_varied(constants, moving))

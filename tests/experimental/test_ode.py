@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -56,6 +58,7 @@ def test_second_derivatives_in_every_order():
     assert ft.jit(ft.hessian(last))(0.7) == pytest.approx(2 * np.exp(-0.7), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_trees_closures_and_many_examples():
     def solve(k):
         f = lambda y, t: {"a": -k * y["a"], "b": [np.sum(y["a"]) * np.ones((2, 2))]}
@@ -80,6 +83,31 @@ def test_complex_states_and_single_precision():
     narrow = odeint(lambda y, t: -y, np.ones(2, np.float32), TIMES, rtol=1e-5, atol=1e-5)
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow[:, 0], np.exp(-TIMES), rtol=1e-4)
+
+
+def test_lists_of_derivatives():
+    f = lambda y, t: [y[1], -y[0]]
+    at_end = odeint(f, np.array([1.0, 0.0]), TIMES)[-1]
+    np.testing.assert_allclose(at_end, [np.cos(1.5), -np.sin(1.5)], atol=1e-6)
+    both = odeint(f, [1.0, 0.0], TIMES)
+    np.testing.assert_allclose(both[0][-1], np.cos(1.5), atol=1e-6)
+
+
+@pytest.mark.numpy_backend
+def test_steps_of_a_small_system_are_computed_with_numbers():
+    f = ft.jit(ft.grad(lambda k, y0: np.sum(odeint(pendulum, y0, TIMES, k, 2.0))))
+    lines = f.source(0.3, np.array([1.0, 0.0])).splitlines()
+    loops = [n for n, line in enumerate(lines) if line.lstrip().startswith("while True")]
+    assert len(loops) == 2  # forwards and backwards
+    for begin in loops:
+        margin = len(lines[begin]) - len(lines[begin].lstrip())
+        body = list(
+            itertools.takewhile(
+                lambda line: len(line) - len(line.lstrip()) > margin, lines[begin + 1 :]
+            )
+        )
+        assert len(body) > 100
+        assert not [line for line in body if "np.array" in line or "np.concatenate" in line]
 
 
 def test_limits_of_steps():

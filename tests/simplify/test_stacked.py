@@ -54,6 +54,27 @@ def test_through_slices_joins_and_reshapes():
     )
 
 
+def test_through_pieces():
+    check_pass(
+        read_stacked,
+        """
+        def program(a: float64, b: float64, c: float64):
+            d: float64[3] = stack(a, b, c, axis=0)
+            e: float64[1]; f: float64[2]; (e, f) = split(d, boundaries=(1,), axis=0)
+            g: float64; h: float64; (g, h) = unstack(f, axis=0)
+            i: float64 = subtract(g, h)
+            return (e, i)
+        """,
+        """
+        def program(a: float64, b: float64, c: float64):
+            d: float64[3] = stack(a, b, c, axis=0)
+            e: float64[1]; f: float64[2]; (e, f) = split(d, boundaries=(1,), axis=0)
+            g: float64 = subtract(b, c)
+            return (e, g)
+        """,
+    )
+
+
 def test_arithmetic_is_done_on_the_elements():
     check_pass(
         read_stacked,

@@ -21,6 +21,7 @@ from scipy.stats import gamma, norm
 
 import functrace as ft
 from functrace.errors import UnsupportedFunctionError
+from functrace.tracing.twins import remedy_in_scipy
 
 FIVE = np.linspace(0.1, 1.0, 5)
 EYE = np.eye(5)
@@ -90,6 +91,13 @@ def test_the_twin_is_named_where_there_is_one():
     assert "import functrace.scipy.special in place of scipy.special" in text
     assert "np.fft.fft" in refused(ft.jit(scipy.fft.fft), FIVE)
     assert "functrace.scipy" not in refused(ft.jit(scipy.spatial.distance.pdist), EYE)
+
+
+def test_what_a_module_hands_on_of_scipys_is_no_twin():
+    assert remedy_in_scipy("scipy.optimize.differential_evolution") is None
+    assert remedy_in_scipy("scipy.integrate.nquad") is None
+    twin = remedy_in_scipy("scipy.optimize.minimize")
+    assert "Write functrace.scipy.optimize.minimize" in twin
 
 
 def test_what_the_function_of_the_user_asks_is_of_the_user():
