@@ -27,6 +27,7 @@ from functrace.solvers.functions import (
     Function,
     Vector,
     array_of,
+    is_plain_list,
     is_traced,
     is_unknown,
     on_values,
@@ -55,6 +56,7 @@ class _State:
     """The state of a differential equation: a tree as a vector."""
 
     def __init__(self, y0: Any, asked: str) -> None:
+        y0 = array_of(y0) if is_plain_list(y0) else y0
         leaves = tree.leaves(y0)
         if leaves and any(dtype_of(as_operand(leaf)).kind == "c" for leaf in leaves):
             self.flat, unravel = tree.ravel(tree.map(_as_complex, y0))

@@ -15,7 +15,12 @@ import numpy as np
 
 from functrace import tree
 from functrace.control.looping import known_body
-from functrace.errors import ArgumentError, UnknownValueError
+from functrace.errors import (
+    ArgumentError,
+    ArrayConversionError,
+    UnknownValueError,
+    UnsupportedFunctionError,
+)
 from functrace.ir.program import Atom, Constant, Program, Variable, output_types
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.jitting.jit import jit
@@ -36,8 +41,8 @@ class Function:
 
     Attributes:
         captured: The traced values, and the arrays, that it takes from around it.
-        is_recorded: Whether it could be; a function that asks Python for values can not, and is
-            called as it is, on values.
+        is_recorded: Whether it could be; a function that asks Python for values, or hands them to
+            other libraries, can not, and is called as it is, on values.
     """
 
     def __init__(self, f: Callable[..., Any], *types: ArrayType) -> None:
@@ -52,7 +57,7 @@ class Function:
         self.is_recorded = False
         try:
             recorded = record_program(f, tree.structure((0,) * len(types)), types)
-        except UnknownValueError as error:
+        except (UnknownValueError, UnsupportedFunctionError, ArrayConversionError) as error:
             self.refusal = error
             return
         program, self.captured = closed(recorded.program)
@@ -192,8 +197,8 @@ class Vector:
                 is an array, as for SciPy.
             asked: The function and argument that it is, for messages.
         """
-        if _is_plain_list(x):
-            x = np.atleast_1d(np.asarray(x))
+        if is_plain_list(x):
+            x = array_of(x)
         self.leaves, self.structure = tree.flatten(x)
         if self.structure == tree.LEAF and np.ndim(as_operand(self.leaves[0])) == 0:
             self.leaves = [np.reshape(as_operand(self.leaves[0]), (1,))]
@@ -225,7 +230,7 @@ class Vector:
 
         A number, or an array of the one shape there is, stands for all leaves.
         """
-        if tree.structure(x) == tree.LEAF or _is_plain_list(x):
+        if tree.structure(x) == tree.LEAF or is_plain_list(x):
             leaves = [x] * len(self.leaves)
         else:
             try:
@@ -254,12 +259,15 @@ class Vector:
         return self.structure.unflatten(leaves)
 
 
-def _is_plain_list(x: Any) -> bool:
+def is_plain_list(x: Any) -> bool:
     """Whether it is what NumPy makes an array of numbers of."""
     if type(x) not in (list, tuple) or not x:
         return False
     return all(
-        _is_plain_list(part) or (isinstance(part, bool | int | float | np.generic)) for part in x
+        is_plain_list(part)
+        or isinstance(part, bool | int | float | complex | np.generic)
+        or (isinstance(part, Tracer) and not np.ndim(part))
+        for part in x
     )
 
 

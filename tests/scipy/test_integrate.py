@@ -54,7 +54,10 @@ def pendulum(t, y, damping, pull):
     return np.stack([speed, -damping * speed - pull * np.sin(angle)])
 
 
-@pytest.mark.parametrize("method", ["RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("RK23", "Radau", "BDF")]
+
+
+@pytest.mark.parametrize("method", ["RK45", "DOP853", "LSODA", *SLOW])
 def test_solve_ivp_by_every_method(method):
     fine = {"rtol": 1e-6, "atol": 1e-6} if method == "RK23" else {"rtol": 1e-9, "atol": 1e-9}
 
@@ -127,6 +130,7 @@ def test_solve_ivp_of_trees():
     np.testing.assert_allclose(ft.jit(solve)(4.0)["v"], y["v"], rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_solve_ivp_of_complex_states():
     def solve(p):
         y0 = np.array([1.0 + 0.5j])
@@ -241,6 +245,15 @@ def test_odeint_in_every_mode():
         )
 
     agree(solve, np.array([1.0, -0.2, 0.1, 0.7, 1.5, 0.3, 2.0]))
+
+
+def test_lists_of_numbers_are_vectors():
+    f = lambda t, y: [y[1], -y[0]]
+    at_end = lambda a: integrate.solve_ivp(f, (0.0, 1.0), [a, 0.0], t_eval=[1.0], **FINE).y[0, 0]
+    assert at_end(1.0) == pytest.approx(np.cos(1.0))
+    assert ft.grad(at_end)(1.0) == pytest.approx(np.cos(1.0))
+    last = lambda a: integrate.odeint(f, [a, 0.0], [0.0, 1.0], tfirst=True)[1, 0]
+    assert ft.grad(last)(1.0) == pytest.approx(np.cos(1.0), rel=1e-6)
 
 
 def test_odeint_of_trees_and_stiff_equations():

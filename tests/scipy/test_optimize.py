@@ -87,6 +87,7 @@ def test_every_method_finds_the_minimum_and_its_derivative(method):
     np.testing.assert_allclose(ft.jit(ft.jacfwd(minimum))(A), slopes, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_derivatives_of_a_minimum_in_every_mode():
     def minimum(a):
         result = optimize.minimize(valley, START, a, "Newton-CG", options={"xtol": 1e-11})
@@ -259,6 +260,14 @@ def test_a_loss_with_python_branches_is_minimized_but_not_differentiated_through
         ft.jacrev(lambda a: optimize.minimize(loss, np.zeros(3), a).x)(A)
 
 
+def test_a_loss_of_another_library_is_minimized_without_derivatives():
+    for more in ({"method": "Nelder-Mead"}, {"jac": "2-point"}, {"jac": scipy.optimize.rosen_der}):
+        found = optimize.minimize(scipy.optimize.rosen, np.zeros(2), **more).x
+        np.testing.assert_allclose(found, [1.0, 1.0], atol=1e-4)
+    with pytest.raises(ft.errors.UnsupportedFunctionError, match="rosen"):
+        optimize.minimize(scipy.optimize.rosen, np.zeros(2))
+
+
 def test_dtypes_of_parameters_are_kept():
     start = {"a": np.zeros(2, np.float32), "b": 0, "c": np.zeros((2, 1))}
     x = optimize.minimize(lambda p: sum(np.sum((v - 1) ** 2) for v in p.values()), start).x
@@ -336,7 +345,10 @@ T = np.linspace(0.0, 1.0, 9)
 Y = 1.3 * np.exp(-1.7 * T) + 0.1 * np.cos(20 * T)
 
 
-@pytest.mark.parametrize("loss", ["linear", "soft_l1", "huber", "cauchy", "arctan"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("huber", "cauchy", "arctan")]
+
+
+@pytest.mark.parametrize("loss", ["linear", "soft_l1", *SLOW])
 def test_least_squares(loss):
     def model(p, y):
         return {"r": p["a"] * np.exp(-p["b"] * T) - y}
@@ -373,7 +385,9 @@ def test_least_squares_within_bounds_and_by_lm():
     np.testing.assert_allclose(optimize.leastsq(residuals, np.ones(2), (Y,))[0], by_lm.x)
 
 
-@pytest.mark.parametrize("sigma", ["none", "vector", "matrix"])
+@pytest.mark.parametrize(
+    "sigma", ["none", "vector", pytest.param("matrix", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("absolute", [False, True])
 def test_curve_fit(sigma, absolute):
     deviations = 0.05 + 0.1 * T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 import functrace as ft
 from functrace.ir.types import ArrayType
@@ -48,6 +49,14 @@ def test_a_function_that_cannot_be_recorded_is_called_on_values():
         ft.jacfwd(closes_over)(2.0)
 
 
+def test_what_hands_values_to_other_libraries_is_called_on_values():
+    function = Function(lambda x: scipy.optimize.rosen(x), VECTOR)
+    assert not function.is_recorded
+    assert function.compiled("value", lambda f: f, [])(np.ones(3)) == 0.0
+    with pytest.raises(ft.errors.UnsupportedFunctionError, match="rosen"):
+        function.compiled("gradient", ft.grad, [])(np.ones(3))
+
+
 def test_a_host_is_called_on_values_wherever_they_are_known():
     seen = []
 
@@ -87,6 +96,8 @@ def test_vectors_of_trees():
         vector.of({"a": 1.0}, "y")
     assert Vector([1, 2], "x").tree(np.ones(2)).shape == (2,)
     assert Vector(1.0, "x").tree(np.ones(1)).shape == (1,)
+    gradient = ft.grad(lambda a: Vector([a, 2.0], "x").flat @ np.array([3.0, 4.0]))
+    assert gradient(1.0) == 3.0  # a list of numbers is an array, where some are traced, too
     assert Vector([], "x").flat.shape == (0,)
 
 

@@ -34,7 +34,7 @@ def growth():
     return Dynamics(program), exact
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [pytest.param("recorded", marks=pytest.mark.slow), "hosted"])
 def test_derivatives_of_first_and_second_order(name):
     f, exact = growth()
     method = METHODS[name]
