@@ -49,6 +49,8 @@ from typing import Any
 
 import numpy as np
 
+from functrace.primitives import scipy_rules  # noqa: F401  (which few programs need)
+
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape, np.dtype[Any]], Any]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import FunctraceError, ParseError, ProgramCheckError
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import Primitive, all_primitives
 from functrace.ir.program import (
     SPECIAL_NUMBERS,
     Atom,
@@ -57,7 +57,7 @@ def parse(text: str) -> Program:
             return b
     """
     text = text.strip("\n")
-    reader = Reader(PRIMITIVES)
+    reader = Reader(all_primitives())
     program = reader.read(text)
     sources = _sources(text)
     for equation, line in zip(reader.equations, reader.ends, strict=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from importlib import import_module
 from typing import Any, ClassVar
 
 from functrace.errors import MissingRuleError, PrimitiveError
@@ -22,6 +23,12 @@ Types = Sequence[ArrayType]
 
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by its name: what parses a printed Program looks here."""
+
+
+def all_primitives() -> dict[str, Primitive]:
+    """Every primitive, those of SciPy's functions too, which few programs need, by its name."""
+    import_module("functrace.primitives.scipy_rules")  # above this floor: they enter themselves
+    return PRIMITIVES
 
 
 AtRecord = tuple[Callable[..., Any], bool | tuple[bool, ...], bool, tuple[bool, bool, bool] | None]

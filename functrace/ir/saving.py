@@ -32,7 +32,7 @@ from functrace.archives import File
 from functrace.errors import FunctraceError, LoadError, ParseError, SaveError
 from functrace.ir.checking import check
 from functrace.ir.parsing import Reader, parse_error
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import PRIMITIVES, Primitive, all_primitives
 from functrace.ir.program import (
     DIVISION,
     HANDLINGS,
@@ -247,7 +247,7 @@ def _is_harmless(value: Any) -> bool:
 
 def load(file: File, primitives: Iterable[Primitive] = ()) -> Program:
     """Read a Program from a file; see `Program.load`."""
-    known = {name: primitive for name, primitive in PRIMITIVES.items() if primitive.is_own}
+    known = {name: primitive for name, primitive in all_primitives().items() if primitive.is_own}
     known.update((primitive.name, primitive) for primitive in primitives)
     if isinstance(file, str | PathLike):
         with Path(file).open("rb") as stream:

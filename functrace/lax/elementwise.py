@@ -13,7 +13,7 @@ from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.primitives import special
 from functrace.primitives.elementwise import complex_of, sigmoid
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
-from functrace.primitives.scipy_ufuncs import f
+from functrace.primitives.special import f
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import bind

@@ -12,7 +12,6 @@ from functrace.primitives import ordering as ordering
 from functrace.primitives import parts as parts
 from functrace.primitives import reducing as reducing
 from functrace.primitives import requiring as requiring
-from functrace.primitives import scipy_rules as scipy_rules
 from functrace.primitives import shaping as shaping
 from functrace.primitives import signals as signals
 from functrace.primitives import special as special

@@ -14,7 +14,8 @@ import numpy as np
 
 from functrace.primitives.elementwise import PartialMap
 from functrace.primitives.incomplete import of_orders
-from functrace.primitives.scipy_ufuncs import f, rule
+from functrace.primitives.scipy_ufuncs import rule
+from functrace.primitives.special import f
 
 _STEP = 0.05
 _STEPS = np.arange(-5.2, 5.2, _STEP)[:, np.newaxis]

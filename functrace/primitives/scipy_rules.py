@@ -21,11 +21,11 @@ from functrace.primitives.scipy_ufuncs import (
     NoDerivative,
     ScipyUfunc,
     Slopes,
-    f,
     holomorphic,
     rule,
     rules,
 )
+from functrace.primitives.special import f
 from functrace.tracing.tables import NAMED_UFUNCS
 
 _ROOT_PI, _ROOT_TAU, _DEGREE = math.sqrt(math.pi), math.sqrt(2 * math.pi), math.pi / 180

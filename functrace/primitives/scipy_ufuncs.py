@@ -1,21 +1,21 @@
 """The family of SciPy's elementwise functions: values are SciPy's, derivatives are stated by us.
 
-SciPy is imported when one of them is first applied. A derivative is stated with the functions of
-the same family (`f`), which are applied as any others are; so both modes, maps and higher orders
-follow from it.
+SciPy is imported when one of them is first applied, and this file when one of them is first met
+(`functrace.ir.primitive.all_primitives`). A derivative is stated with the functions of the same
+family (`f`), which are applied as any others are; so both modes, maps and higher orders follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from functrace.errors import MissingRuleError, UnsupportedFunctionError
 from functrace.ir.emission import Code, Namer, Operands
-from functrace.ir.primitive import Types, Values
+from functrace.ir.primitive import PRIMITIVES, Types, Values
 from functrace.ir.types import ArrayType, broadcast_shapes, type_of
 from functrace.primitives.elementwise import (
     Elementwise,
@@ -24,11 +24,10 @@ from functrace.primitives.elementwise import (
     resolved_dtypes,
 )
 from functrace.primitives.linear import cast_to, conform, dtype_of, widen
-from functrace.primitives.special import Loops
+from functrace.primitives.special import Loops, f
 from functrace.tracing.optional import scipy_module
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tables import NAMED_UFUNCS
-from functrace.tracing.tracer import bind
 
 
 class ScipyUfunc:
@@ -120,10 +119,6 @@ def holomorphic(x: Any, name: str) -> None:
         NoDerivative("z", "of complex numbers it is not holomorphic").of(name)()
 
 
-_OF_NUMPY = frozenset({"cbrt", "exp2", "expm1", "i0", "log1p", "round"})
-"""Names that primitives of NumPy's functions have already."""
-
-
 class OfScipy(Elementwise):
     """A function with one output, and a partial derivative by each input.
 
@@ -142,7 +137,7 @@ class OfScipy(Elementwise):
         """Name the primitive, and let SciPy's ufunc mean it on tracers.
 
         Args:
-            name: SciPy's public name of it.
+            name: SciPy's public name of it, which may be that of another primitive already.
             partials: One for each input; none at all for a locally constant function.
             ufunc: What tells its dtypes and computes it, if it is no ufunc of SciPy's.
             called: How SciPy's ufunc itself is called, where that is another name; empty where
@@ -153,7 +148,7 @@ class OfScipy(Elementwise):
         public = getattr(ufunc, "__name__", name)
         maps = [self._of_computed(public, each) for each in partials]
         traits = {"is_fresh": True, "takes_infinity": True, **traits}
-        own = f"scipy_{name}" if name in _OF_NUMPY else name
+        own = f"scipy_{name}" if name in PRIMITIVES else name
         super().__init__(own, ufunc, *maps, run=ufunc, **traits)
         self.held = tuple(x.argument for x in partials if isinstance(x, NoDerivative))
         if called is None:
@@ -272,29 +267,6 @@ class SeveralOfScipy(OfScipy):
         """Line up the batch axes in front; broadcasting does the rest."""
         output, axis = super().batch(size, inputs, axes, **params)
         return output, (axis,) * len(output)
-
-
-class Functions:
-    """The functions of the family under their names, for rules: ``f.jv(v - 1, x)``."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Callable[..., Any]] = {}
-
-    def enter(self, name: str, primitive: Elementwise) -> None:
-        """Let a name mean a primitive."""
-        self._known[name] = partial(bind, primitive)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        try:
-            return self._known[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def __iter__(self) -> Any:
-        return iter(self._known)
-
-
-f = Functions()
 
 
 def rule(name: str, *partials: PartialMap | NoDerivative, **options: Any) -> OfScipy:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from functrace.primitives.incomplete import of_orders, raised
-from functrace.primitives.scipy_ufuncs import f
+from functrace.primitives.special import f
 
 _BERNOULLI = (
     1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000,

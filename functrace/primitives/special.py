@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from functrace.errors import MissingPackageError
+from functrace.ir.primitive import all_primitives
 from functrace.ir.types import WEAK_DTYPES
 from functrace.primitives.elementwise import (
     Elementwise,
@@ -35,6 +36,30 @@ from functrace.primitives.elementwise import (
 from functrace.tracing.optional import scipy_module
 from functrace.tracing.tables import NAMED_UFUNCS
 from functrace.tracing.tracer import bind
+
+
+class Functions:
+    """Special functions, SciPy's among them, under their names: ``f.jv(v - 1, x)``."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Callable[..., Any]] = {}
+
+    def enter(self, name: str, primitive: Elementwise) -> None:
+        """Let a name mean a primitive."""
+        self._known[name] = partial(bind, primitive)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        all_primitives()
+        try:
+            return self._known[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __iter__(self) -> Any:
+        return iter(self._known)
+
+
+f = Functions()
 
 
 class Loops:

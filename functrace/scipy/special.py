@@ -20,7 +20,7 @@ from functrace.primitives import special
 from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape
 from functrace.primitives.scipy_rules import spherical_slope
-from functrace.primitives.scipy_ufuncs import f
+from functrace.primitives.special import f
 from functrace.tracing.entrances import entrance, entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.optional import scipy_module

@@ -12,7 +12,7 @@ from functrace.backends.numpy_source import Written
 from functrace.errors import MissingRuleError, NonlinearRuleError
 from functrace.ir.checking import check
 from functrace.ir.parsing import parse
-from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.primitive import Primitive, all_primitives
 from functrace.ir.program import Program, to_text
 from functrace.ir.types import type_of
 from functrace.testing.comparing import (
@@ -111,7 +111,7 @@ def check_rules(
     Raises:
         AssertionError: Rules disagree.
     """
-    primitive = PRIMITIVES[primitive] if isinstance(primitive, str) else primitive
+    primitive = all_primitives()[primitive] if isinstance(primitive, str) else primitive
     checker = _RuleChecker(primitive, inputs, params or {}, argnums, order, examples, atol, rtol)
     report: dict[str, str] = {}
     for name in CHECKS:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.ir.primitive import Primitive
+from functrace.ir.primitive import Primitive, all_primitives
 
 UFUNCS: dict[np.ufunc, Primitive | Callable[..., Any]] = {}
 """For each ufunc, the primitive (or the function of primitives) that it means."""
@@ -24,11 +24,12 @@ NumPy keeps to itself. `named_ufunc` looks here."""
 
 def named_ufunc(ufunc: np.ufunc) -> Primitive | Callable[..., Any] | None:
     """What a ufunc means by its name, if it is the one of that name of SciPy's or NumPy's."""
-    name = ufunc.__name__
-    found = NAMED_UFUNCS.get(name)
-    if found is None or home_of(ufunc) is None:
+    home = home_of(ufunc)
+    if home is None:
         return None
-    return found
+    if home.startswith("scipy"):
+        all_primitives()
+    return NAMED_UFUNCS.get(ufunc.__name__)
 
 
 def home_of(ufunc: np.ufunc) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import warnings
 
@@ -129,3 +130,32 @@ def test_generated_source_writes_into_memory_that_is_there():
     fast = ft.jit(lambda x: np.exp(scipy.special.gamma(np.sin(x))))
     source = fast.source(np.ones(3))
     assert "gamma_(b, b)" in source
+
+
+LATE = """
+import sys
+import functrace as ft
+import numpy as np
+assert "functrace.primitives.scipy_rules" not in sys.modules
+{use}
+"""
+
+
+@pytest.mark.parametrize("use", [
+    "import scipy.special; assert ft.grad(lambda x: scipy.special.gammainc(1.5, x))(0.5) > 0",
+    "assert ft.lax.igamma(1.5, 0.5) > 0",
+    "ft.parse('def program(a: float64):\\n    b: float64 = j0(a)\\n    return b\\n')",
+    "from functrace.scipy.special import gammainc; assert gammainc(1.5, 0.5) > 0",
+])  # fmt: skip
+def test_the_family_is_imported_when_it_is_needed(use):
+    subprocess.run([sys.executable, "-c", LATE.format(use=use)], check=True)
+
+
+def test_programs_with_special_functions_are_saved(tmp_path):
+    program = ft.make_ir(lambda x: special.gammainc(x, 2.0) + special.jv(1, x))(0.5)
+    gradient = ft.make_ir(ft.grad(lambda x: special.gammainc(x, 2.0)))(0.5)
+    for each in (program, gradient):
+        each.save(tmp_path / "program")
+        again = ft.Program.load(tmp_path / "program")
+        np.testing.assert_array_equal(ft.evaluate(again, 0.5), ft.evaluate(each, 0.5))
+        assert str(ft.parse(str(each))) == str(each)
