@@ -174,7 +174,7 @@ class Kernel:
         program: Program,
         inputs: Sequence[Value],
         targets: Sequence[View | None],
-        owned: frozenset[Slot] = frozenset(),
+        owned: frozenset[int] = frozenset(),
     ) -> list[Value]:
         """Write a Program.
 
@@ -182,7 +182,7 @@ class Kernel:
             program: The Program.
             inputs: What it is given.
             targets: Where its outputs are to be; None for those that may be anywhere.
-            owned: The memory of inputs that may be written over.
+            owned: The tags of memory of inputs that may be written over.
 
         Returns:
             The outputs.
@@ -238,7 +238,7 @@ class Emission:
         block: Block,
         inputs: Sequence[Value],
         targets: Sequence[View | None],
-        owned: frozenset[Slot],
+        owned: frozenset[int],
     ) -> None:
         self.kernel = kernel
         self.write = kernel.write
@@ -368,6 +368,34 @@ class Emission:
                 for piece in pieces:
                     fill(self.write, piece.view(self.write, view), zero)
         return view
+
+    def taken(self, x: Atom, output: Variable, others: Sequence[Atom]) -> View | None:
+        """The memory of an array that a result may be written over; None where there is none.
+
+        Args:
+            x: The array.
+            output: The result, of the same shape.
+            others: What is read while the result is written.
+        """
+        source = self.value(x)
+        if not isinstance(source, View) or not isinstance(x, Variable) or output in self.aims:
+            return None
+        if source.dtype != output.type.dtype or source.shape != output.type.shape:
+            return None
+        root = x
+        while root in self.sources:
+            root = self.sources[root]
+        owner = next((v for v in self.held if self.held[v] is source.slot), None)
+        is_ours = owner is not None or source.tag in self.owned
+        is_apart = all(self.view(atom).tag != source.tag for atom in others if atom.type.shape)
+        if not (is_ours and is_apart and source.is_contiguous):
+            return None
+        if self.last.get(root, -1) > self.now:
+            return None
+        if owner is not None:
+            self.held[output] = self.held.pop(owner)
+        self.values[output] = source
+        return source
 
     def _release(self) -> None:
         """Let go of memory that no later step reads."""
@@ -607,13 +635,19 @@ class Trips:
         # The carries of a trip lie where the results of the loop are to be.
         results = equation.outputs[:count]
         types = [variable.type for variable in loop.inside.carries]
-        carries = [outside.place(v) if v.type.shape else outside.cell(v) for v in results]
-        for atom, carry in zip(loop.carries, carries, strict=True):
-            value = outside.value(atom)
-            if isinstance(value, str):
-                store(kernel.write, carry, value)
-            else:
-                copy(kernel.write, value, carry)
+        carries: list[View] = []
+        for number, (atom, variable) in enumerate(zip(loop.carries, results, strict=True)):
+            others = [*loop.constants, *loop.rows]
+            others += [other for n, other in enumerate(loop.carries) if n != number]
+            carry = outside.taken(atom, variable, others) if variable.type.shape else None
+            if carry is None:
+                carry = outside.place(variable) if variable.type.shape else outside.cell(variable)
+                value = outside.value(atom)
+                if isinstance(value, str):
+                    store(kernel.write, carry, value)
+                else:
+                    copy(kernel.write, value, carry)
+            carries.append(carry)
         stacks = [outside.place(v) for v in equation.outputs[count:]]
 
         def given() -> list[Value]:
@@ -631,10 +665,11 @@ class Trips:
                 for row, inner in zip(rows, loop.inside.rows, strict=True)
             ]
             aims = [None] * count + [outside.part(stack, index) for stack in stacks]
-            owned = frozenset(c.slot for c in carries if c.slot is not None)
             outputs = kernel.block(body, [*given(), *parts], aims, owned)
             self._hand_on(outputs[:count], carries)
 
+        others = [value.tag for value in (*constants, *rows) if isinstance(value, View)]
+        owned = frozenset(carry.tag for carry in carries).difference(others)
         at_once = 1 << (PATIENCE // (1 + body.operations)).bit_length()
         if loop.condition is not None:
             head, inside, after = write.label(), write.label(), write.label()

@@ -92,22 +92,9 @@ def _roll(emission: Emission, equation: Equation) -> None:
 def _base(emission: Emission, equation: Equation) -> View:
     """The array that an operation writes into: the first input, or a copy where that is needed."""
     x, (output,) = equation.inputs[0], equation.outputs
-    source = emission.value(x)
-    if isinstance(source, View) and isinstance(x, Variable) and source.dtype == output.type.dtype:
-        root = x
-        while root in emission.sources:
-            root = emission.sources[root]
-        is_last = emission.last.get(root, -1) <= emission.now
-        slot, held = source.slot, emission.held
-        owner = next((v for v in held if held[v] is slot), None)
-        others = [atom for atom in equation.inputs[1:] if atom.type.shape]
-        apart = all(emission.view(atom).tag != source.tag for atom in others)
-        is_ours = slot is not None and (owner is not None or slot in emission.owned)
-        if is_last and apart and is_ours and source.is_contiguous and output not in emission.aims:
-            if owner is not None:
-                held[output] = held.pop(owner)
-            emission.values[output] = source
-            return source
+    source = emission.taken(x, output, equation.inputs[1:])
+    if source is not None:
+        return source
     target = emission.place(output)
     _put(emission, x, target)
     return target

@@ -18,7 +18,7 @@ from unittest import mock
 import numpy as np
 
 import functrace as ft
-from functrace.backends.native import elements, lowering, memory, tables
+from functrace.backends.native import elements, lowering, memory, tables, tiles
 from tests.backends.native.drawing import Drawn, draw, shrunk
 
 
@@ -26,15 +26,21 @@ class DifferenceError(AssertionError):
     """What machine code makes is not what NumPy makes."""
 
 
+SMALL_TILES = {"LARGE": 1, "LEAST": 2, "MOST": 3, "ALIGNED": 1, "HELD": 1}
+"""With these, what is done with the rows of large arrays is done with those of any."""
+
+
 @contextmanager
 def small_limits(seed: int) -> Generator[None]:
     """For every other seed, what is done with large arrays is done with small ones as well.
 
-    For every third one what is done in long Programs is done in short ones as well.
+    For every third one what is done in long Programs is done in short ones as well, and for every
+    fourth one rows are done in tiles.
     """
     longest = tables.LONGEST if seed % 3 else -1
     memory_limits = _small_memory() if seed % 2 else nullcontext()
-    with mock.patch.object(tables, "LONGEST", longest), memory_limits:
+    tile_limits = nullcontext() if seed % 4 else mock.patch.multiple(tiles, **SMALL_TILES)
+    with mock.patch.object(tables, "LONGEST", longest), memory_limits, tile_limits:
         yield
 
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 import functrace as ft
+import functrace.numpy as fnp
+from functrace.backends.native import lowering
 from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.lowering import EMBEDDED, Kernel
 from functrace.backends.native.memory import ON_STACK
 from functrace.backends.native.operations import ALONE
+from tests.backends.native.comparing import as_numpy
 
 
 def kernel(f, *args):
@@ -52,3 +55,55 @@ def test_an_index_out_of_range_ends_a_loop():
     assert fast(np.array([1.0, 2.0, 9.0])) == 2
     with pytest.raises(IndexError, match="index 3 is out of bounds"):
         fast(np.array([1.0, 2.0, 3.0]))
+
+
+def added_up(x):
+    """Sums so far, each written into the array that is carried."""
+
+    def step(k, carry):
+        carry = fnp.array(carry)
+        carry[k + 1] += np.sin(carry[k])
+        return carry
+
+    return ft.fori_loop(0, len(x) - 1, step, x)
+
+
+def in_turns(x):
+    """A loop within a loop, whose array is carried by both."""
+
+    def turn(_, carry):
+        return added_up(carry[::-1] * 0.5)
+
+    return ft.fori_loop(0, 3, turn, x)
+
+
+def in_place_of_each_other(x):
+    def step(carry, k):
+        x, y = carry
+        y = fnp.array(y)
+        y[k] = np.sum(x)
+        return (y, x), y[0]
+
+    return ft.scan(step, (x, x), np.arange(3))
+
+
+@pytest.mark.parametrize("f", [added_up, in_turns, in_place_of_each_other])
+def test_carries_are_written_in_place(f):
+    x = np.linspace(0.0, 1.0, 7)
+    gradient = ft.grad(lambda x: sum(np.sum(np.cos(y)) for y in ft.tree.leaves(f(x))))
+    for function in (f, gradient, lambda x: (f(x), x), lambda x: f(np.sin(x))):
+        for found, expected in as_numpy(function, x):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_no_array_is_copied_in_a_trip(monkeypatch):
+    copied = []
+    whole = lowering.copy
+    monkeypatch.setattr(
+        lowering, "copy", lambda write, x, y: copied.append(x.shape) or whole(write, x, y)
+    )
+    size = 4 * ON_STACK
+    for f, loops in ((added_up, 1), (ft.grad(lambda x: np.sum(added_up(x) ** 2)), 2)):
+        copied.clear()
+        Kernel(decompose(ft.make_ir(f)(np.ones(size))), "f", ALONE)
+        assert copied.count((size,)) == loops  # of what each begins with
