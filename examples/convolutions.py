@@ -1,12 +1,13 @@
 """Read handwritten digits with a small convolutional network.
 
 Two convolutions, each followed by a ReLU and by the maximum over squares of two by two pixels, and
-one layer that weighs what is left: 6,090 numbers, a third of those of `digits.py`. Convolution and
-pooling are those of `functrace.lax`, with the names that `jax.lax` gives them; images have their
-channels last. It learns with Adam (Kingma and Ba, 2015) in single precision.
+one layer that weighs what is left. The layers are those of `functrace.nn`, pure functions of
+parameters that it draws; images have their channels last. It learns with Adam (Kingma and Ba,
+2015), of `functrace.optim`, in single precision, with half of what the last layer sees dropped. An
+epoch is a loop that is one operation, `functrace.scan`, so that all of it is compiled once.
 
     python examples/convolutions.py
-    python examples/convolutions.py --epochs 30 --filters 32 64
+    python examples/convolutions.py --epochs 20 --filters 16 32
 
 The loss, the filters of the first layer and what they see in one digit are drawn to
 `convolutions.png`.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,17 +26,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import functrace as ft
-from functrace import lax
-from functrace.scipy.special import logsumexp
+from functrace import nn, optim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 HERE = Path(__file__).parent
 
 Array: TypeAlias = NDArray[np.float32]
 Labels: TypeAlias = NDArray[np.intp]
-Parameters: TypeAlias = dict[str, Array]
+Parameters: TypeAlias = dict[str, dict[str, Array]]
 
 
 class Digits(NamedTuple):
@@ -45,13 +45,6 @@ class Digits(NamedTuple):
     labels: Labels
 
 
-class Moments(NamedTuple):
-    """What Adam keeps: running means of the gradients and of their squares."""
-
-    first: Parameters
-    second: Parameters
-
-
 def load_digits() -> Digits:
     """Read the 1,797 digits from the file beside this script."""
     with np.load(HERE / "data" / "digits.npz") as file:
@@ -59,9 +52,9 @@ def load_digits() -> Digits:
         return Digits(images, file["labels"].astype(np.intp))
 
 
-def split(digits: Digits, generator: np.random.Generator) -> tuple[Digits, Digits]:
+def split(digits: Digits, key: Any) -> tuple[Digits, Digits]:
     """Shuffle the digits; four fifths are for training, one fifth is held out."""
-    order = generator.permutation(len(digits.labels))
+    order = ft.random.permutation(key, len(digits.labels))
     held_out, training = np.split(order, [len(order) // 5])
     return (
         Digits(digits.images[training], digits.labels[training]),
@@ -69,38 +62,36 @@ def split(digits: Digits, generator: np.random.Generator) -> tuple[Digits, Digit
     )
 
 
-def initialise(filters: Sequence[int], generator: np.random.Generator) -> Parameters:
-    """Draw weights with variance 2 / inputs, for filters of three by three pixels."""
+def initialise(filters: Sequence[int], key: Any) -> Parameters:
+    """Draw the parameters, with filters of three by three pixels."""
     first, second = filters
-    shapes = {"first": (3, 3, 1, first), "second": (3, 3, first, second), "last": (4 * second, 10)}
-    parameters: Parameters = {}
-    for name, shape in shapes.items():
-        scale = np.sqrt(2 / np.prod(shape[:-1]))
-        parameters[name] = generator.normal(0, scale, shape).astype(np.float32)
-        parameters[f"{name} bias"] = np.zeros(shape[-1], np.float32)
-    return parameters
+    keys = ft.random.split(key, 3)
+    he: Any = {"weight": nn.initializers.he_normal(), "dtype": np.float32}
+    return {
+        "first": nn.init_convolution(keys[0], (3, 3), 1, first, **he),
+        "second": nn.init_convolution(keys[1], (3, 3), first, second, **he),
+        "scores": nn.init_dense(keys[2], 4 * second, 10, dtype=np.float32),
+    }
 
 
-def features(images: Array, filters: Array, bias: Array) -> Array:
+def features(layer: dict[str, Array], images: Array) -> Array:
     """Move filters over images, rectify, and halve the resolution."""
-    convolved = lax.conv_general_dilated(
-        images, filters, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    rectified = np.maximum(convolved + bias, 0)
-    return lax.reduce_window(rectified, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    return nn.max_pool(nn.relu(nn.convolution(layer, images)), 2)
 
 
-def predict(parameters: Parameters, images: Array) -> Array:
+def predict(parameters: Parameters, images: Array, key: Any = None) -> Array:
     """Give ten scores for each image; the highest is the digit that the network reads."""
-    seen = features(images, parameters["first"], parameters["first bias"])
-    seen = features(seen, parameters["second"], parameters["second bias"])
-    return seen.reshape(len(images), -1) @ parameters["last"] + parameters["last bias"]
+    seen = features(parameters["second"], features(parameters["first"], images))
+    seen = seen.reshape(len(images), -1)
+    if key is not None:
+        seen = nn.dropout(key, seen, 0.5)
+    return nn.dense(parameters["scores"], seen)
 
 
-def loss(parameters: Parameters, images: Array, labels: Labels) -> np.floating:
+def loss(parameters: Parameters, images: Array, labels: Labels, key: Any) -> np.floating:
     """Give the mean cross-entropy: minus the log of the probability of the right digit."""
-    scores = predict(parameters, images)
-    return np.mean(logsumexp(scores, axis=1) - scores[np.arange(len(labels)), labels])
+    scores = predict(parameters, images, key)
+    return np.mean(nn.softmax_cross_entropy_with_integer_labels(scores, labels))
 
 
 def accuracy(parameters: Parameters, digits: Digits) -> float:
@@ -109,53 +100,38 @@ def accuracy(parameters: Parameters, digits: Digits) -> float:
     return float(np.mean(read == digits.labels))
 
 
-def mini_batches(
-    digits: Digits, batch_size: int, generator: np.random.Generator
-) -> Iterator[Digits]:
-    """Go once through the digits in a random order, but for the last few that fill no batch."""
-    order = generator.permutation(len(digits.labels))
-    for start in range(0, len(order) - batch_size + 1, batch_size):
-        chosen = order[start : start + batch_size]
-        yield Digits(digits.images[chosen], digits.labels[chosen])
-
-
-def adam(
-    parameters: Parameters, gradient: Parameters, moments: Moments, step: int, rate: float
-) -> tuple[Parameters, Moments]:
-    """Go downhill, along each axis about as far as the rate says."""
-    first = ft.tree.map(lambda m, g: 0.9 * m + 0.1 * g, moments.first, gradient)
-    second = ft.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, moments.second, gradient)
-    by_first, by_second = 1 - 0.9**step, 1 - 0.999**step
-
-    def moved(p: Array, m: Array, v: Array) -> Array:
-        step = np.divide(m / by_first, np.sqrt(v / by_second) + 1e-8, dtype=np.float32)
-        return np.subtract(p, rate * step, dtype=np.float32)
-
-    return ft.tree.map(moved, parameters, first, second), Moments(first, second)
-
-
 def train(
-    parameters: Parameters,
-    training: Digits,
-    generator: np.random.Generator,
-    *,
-    epochs: int,
-    batch_size: int = 64,
-    rate: float = 3e-3,
+    parameters: Parameters, training: Digits, key: Any, *, epochs: int, batch_size: int = 64
 ) -> tuple[Parameters, list[float]]:
     """Follow the gradient downhill; give the mean loss of each epoch as well."""
-    loss_and_gradient = ft.jit(ft.value_and_grad(loss))
-    zeros = ft.tree.map(np.zeros_like, parameters)
-    moments, step, curve = Moments(zeros, zeros), 0, []
+    batches = len(training.labels) // batch_size
+    optimiser = optim.adam(optim.cosine_decay_schedule(4e-3, epochs * batches))
+    state = optimiser.init(parameters)
+
+    @ft.jit
+    def epoch(parameters: Parameters, state: Any, key: Any) -> Any:
+        """Go once through the digits in a random order, but for the few that fill no batch."""
+        first, second = ft.random.split(key)
+        order = ft.random.permutation(first, len(training.labels))[: batches * batch_size]
+
+        def step(carry: Any, given: Any) -> Any:
+            parameters, state = carry
+            chosen, key = given
+            images = ft.numpy.take(training.images, chosen, axis=0)
+            labels = ft.numpy.take(training.labels, chosen)
+            value, gradient = ft.value_and_grad(loss)(parameters, images, labels, key)
+            updates, state = optimiser.update(gradient, state, parameters)
+            return (optim.apply_updates(parameters, updates), state), value
+
+        rows = order.reshape(batches, batch_size), ft.random.split(second, batches)
+        (parameters, state), values = ft.scan(step, (parameters, state), rows)
+        return parameters, state, np.mean(values)
+
+    curve: list[float] = []
     progress = tqdm(range(epochs), desc="training", unit="epoch")
-    for _ in progress:
-        losses: list[float] = []
-        for images, labels in mini_batches(training, batch_size, generator):
-            batch_loss, gradient = loss_and_gradient(parameters, images, labels)
-            step += 1
-            parameters, moments = adam(parameters, gradient, moments, step, rate)
-            losses.append(float(batch_loss))
-        curve.append(float(np.mean(losses)))
+    for number in progress:
+        parameters, state, value = epoch(parameters, state, ft.random.fold_in(key, number))
+        curve.append(float(value))
         progress.set_postfix(loss=f"{curve[-1]:.4f}")
     return parameters, curve
 
@@ -169,8 +145,8 @@ def draw(parameters: Parameters, curve: list[float], digit: Array, path: Path) -
     axes.set(xlabel="epoch", ylabel="mean cross-entropy", title="loss on the training digits")
     axes.grid(alpha=0.3, which="both")
 
-    filters = parameters["first"][:, :, 0, :8]
-    seen = features(digit[np.newaxis], parameters["first"], parameters["first bias"])[0]
+    filters = parameters["first"]["weight"][:, :, 0, :8]
+    seen = features(parameters["first"], digit[np.newaxis])[0]
     right.suptitle("a digit, the first eight filters, and what they see", fontsize="large")
     cells = right.subplots(2, 9, squeeze=False)
     for cell in cells.flat:
@@ -187,19 +163,19 @@ def draw(parameters: Parameters, curve: list[float], digit: Array, path: Path) -
 def main(arguments: Sequence[str] | None = None) -> float:
     """Train, print and draw; give the accuracy on the held-out digits."""
     parser = argparse.ArgumentParser(description="Read digits with a convolutional network.")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the training digits")
-    parser.add_argument("--filters", type=int, nargs=2, default=[16, 32], help="of the two layers")
+    parser.add_argument("--epochs", type=int, default=40, help="passes over the training digits")
+    parser.add_argument("--filters", type=int, nargs=2, default=[32, 64], help="of the two layers")
     parser.add_argument("--seed", type=int, default=0, help="of the split, the start and the order")
     parser.add_argument("--out", type=Path, default=HERE / "output", help="where to draw")
     options = parser.parse_args(arguments)
 
-    generator = np.random.default_rng(options.seed)
-    training, held_out = split(load_digits(), generator)
-    parameters = initialise(options.filters, generator)
+    keys = ft.random.split(ft.random.key(options.seed), 3)
+    training, held_out = split(load_digits(), keys[0])
+    parameters = initialise(options.filters, keys[1])
     size = sum(array.size for array in ft.tree.leaves(parameters))
 
     start = time.perf_counter()
-    parameters, curve = train(parameters, training, generator, epochs=options.epochs)
+    parameters, curve = train(parameters, training, keys[2], epochs=options.epochs)
     seconds = time.perf_counter() - start
 
     result = accuracy(parameters, held_out)

@@ -98,6 +98,18 @@ def test_links_and_files_named_in(path):
         assert (ROOT / name).exists(), name
 
 
+def test_the_picture_of_a_neuron_is_what_is_drawn(tmp_path):
+    script = runpy.run_path(str(ROOT / "docs" / "graph.py"), run_name="graph")
+    script["main"](tmp_path / "graph.svg")
+    drawn = (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    assert drawn == script["PICTURE"].read_text(encoding="utf-8"), "run python docs/graph.py"
+    page = (ROOT / "docs" / "seeing.md").read_text(encoding="utf-8")
+    body = (ROOT / "docs" / "graph.py").read_text(encoding="utf-8")
+    for line in ("z = w * x + b", "a = 1 / (1 + np.exp(-z))", "return (a - y) ** 2"):
+        assert line in page
+        assert line in body
+
+
 def test_the_picture_of_complex_numbers_shows_what_the_page_says(tmp_path):
     pytest.importorskip("matplotlib")
     script = runpy.run_path(str(ROOT / "docs" / "complex.py"), run_name="complex")

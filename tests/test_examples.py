@@ -56,6 +56,49 @@ def test_convolutions_read_digits(out: Path, capsys: pytest.CaptureFixture[str])
     assert_drawn(out, "convolutions")
 
 
+def test_text_is_written(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    last = load("write_text").main(["--steps", "40", "--size", "32", "--out", str(out)])
+    assert last < 2.8
+    assert "cross-entropy of a letter: 3." in capsys.readouterr().out
+    assert_drawn(out, "write_text")
+
+
+def test_digits_that_nobody_wrote(out: Path) -> None:
+    losses = load("variational_autoencoder").main(["--epochs", "5", "--out", str(out)])
+    assert losses[-1] < 32 < losses[0]
+    assert_drawn(out, "variational_autoencoder")
+
+
+def test_words_are_copied(out: Path) -> None:
+    assert load("copying").main(["--steps", "60", "--out", str(out)]) > 0.95
+    assert_drawn(out, "copying")
+
+
+def test_both_posteriors_are_the_exact_one(out: Path) -> None:
+    found = load("bayesian_regression").main(
+        ["--steps", "600", "--draws", "150", "--out", str(out)]
+    )
+    assert found["variation"] < 0.2
+    assert found["chains"] < 0.2
+    assert found["spreads"] < 0.15
+    assert_drawn(out, "bayesian_regression")
+
+
+def test_the_heat_equation_is_solved(out: Path) -> None:
+    assert load("heat_network").main(["--steps", "150", "--out", str(out)]) < 0.1
+    assert_drawn(out, "heat_network")
+
+
+def test_the_pendulum_learns(out: Path) -> None:
+    assert 0 <= load("pendulum").main(["--steps", "5", "--out", str(out)]) <= 1
+    assert_drawn(out, "pendulum")
+
+
+@pytest.mark.slow
+def test_the_pendulum_swings_up(out: Path) -> None:
+    assert load("pendulum").main(["--out", str(out)]) > 0.6
+
+
 def test_backpropagation_by_hand_agrees(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     difference = load("backpropagation_by_hand").main(["--out", str(out)])
     assert difference < 1e-12

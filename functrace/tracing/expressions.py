@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import dis
+import inspect
 import linecache
 import sys
+import tokenize
 from functools import lru_cache
 from itertools import islice
 from types import FrameType, ModuleType
@@ -109,6 +111,16 @@ def _parsed(text: str) -> ast.Module | None:
     return found if found.body else None
 
 
+def _alone(lines: list[str], first: int) -> str:
+    """A function that begins at a line, where it stands, with nothing around it."""
+    try:
+        block = inspect.getblock(lines[first - 1 :])
+    except (SyntaxError, IndentationError, tokenize.TokenError):
+        return ""
+    is_indented = bool(block) and block[0][:1].isspace() and first > 1
+    return "\n" * (first - 1 - is_indented) + "if True:\n" * is_indented + "".join(block)
+
+
 def expressions_around(place: Place | None) -> list[ast.AST]:
     """What the instruction at a place belongs to, from the innermost expression to its statement.
 
@@ -121,7 +133,10 @@ def expressions_around(place: Place | None) -> list[ast.AST]:
     if None in found:
         return []
     first, last, start, stop = found
-    node: ast.AST | None = _parsed("".join(linecache.getlines(code.co_filename)))
+    lines = linecache.getlines(code.co_filename)
+    node: ast.AST | None = _parsed("".join(lines))
+    if node is None:  # a page with code in it, for example: the function may be read alone
+        node = _parsed(_alone(lines, code.co_firstlineno))
     if node is None:
         return []
     around: list[ast.AST] = []
@@ -195,7 +210,7 @@ def index_written(item: ast.Subscript) -> str:
 def assigned_at(place: Place | None) -> str | None:
     """The name that a value computed at a place is given at once: ``q`` in ``q = x + y``."""
     around = expressions_around(place)
-    if len(around) < 2:
+    if not around:
         return None
     *_, statement = around
     if isinstance(statement, ast.AugAssign):

@@ -180,3 +180,47 @@ def test_names_stand_for_what_is_there():
     assert zeros is np.zeros
     for code in ("instance.own", "local", "sys.path", "unknown", "read"):
         assert expressions.numpy_name(of(code), frame) is None
+
+
+PAGE = """# A page that is no Python
+
+    text with `code` in it
+
+{indent}def f(x, y):
+{indent}    q = x + y
+{indent}    q += y
+{indent}    r: object = q + 1
+{indent}    return q + r
+"""
+
+
+@pytest.mark.parametrize("indent", ["", "        "])
+@pytest.mark.parametrize("is_python", [True, False])
+def test_names_that_values_are_given(indent, is_python, tmp_path, monkeypatch):
+    if is_python and indent:
+        return
+    text = PAGE.format(indent=indent)
+    text = text[text.index("def") :] if is_python else text
+    path = tmp_path / "page"
+    path.write_text(text, encoding="utf-8")
+    lines = text[text.index(f"{indent}def") :].replace(f"\n{indent}", "\n").removeprefix(indent)
+    above = text[: text.index(f"{indent}def")].count("\n")
+    tree = ast.parse("\n" * above + lines)
+    for node in ast.walk(tree):
+        for name in ("col_offset", "end_col_offset"):
+            if hasattr(node, name):
+                setattr(node, name, getattr(node, name) + len(indent))
+    namespace = {}
+    exec(compile(tree, str(path), "exec"), namespace)
+    found = []
+
+    class Sum(Where):
+        def __add__(self, other):
+            self._remember()
+            found.append(expressions.assigned_at(self.place))
+            return self
+
+        __iadd__ = __add__
+
+    namespace["f"](Sum(), Sum())
+    assert found == ["q", "q", "r", None]
