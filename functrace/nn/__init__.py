@@ -15,7 +15,7 @@ A layer takes its parameters, a dict of arrays, and its input; ``init_...`` draw
 What is linear in pieces has at its kink the derivative that JAX gives it: that of `relu` at 0 is 0.
 """
 
-from functrace.nn import initializers
+from functrace.nn import initializers, stax
 from functrace.nn.activations import (
     celu,
     elu,
@@ -114,6 +114,6 @@ __all__ = [
     "relu6", "rms_norm", "safe_softmax_cross_entropy", "selu", "sigmoid",
     "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "silu", "smooth_labels", "soft_sign",
     "softmax", "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "softplus",
-    "sparse_plus", "sparse_sigmoid", "squared_error", "squareplus", "standardize", "swish",
-    "tanh",
+    "sparse_plus", "sparse_sigmoid", "squared_error", "squareplus", "standardize", "stax",
+    "swish", "tanh",
 ]  # fmt: skip
