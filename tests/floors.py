@@ -218,7 +218,8 @@ FLOORS: list[list[Room]] = [
         room(
             "nn",
             "the names of jax.nn and losses of optax, composed of NumPy's functions and of SciPy's",
-            "activations normalizing attention initializers losses layers convolutions recurrent stax",
+            "activations normalizing attention initializers losses layers convolutions recurrent"
+            " stax",
         ),
         room("experimental", "names of jax.experimental, by functrace's own solvers", "ode"),
         room(
