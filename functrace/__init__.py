@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from functrace import experimental, math, nn, ops, optim, random, scipy, testing
     from functrace.drawing import draw
     from functrace.finding import checked, find_nan
+    from functrace.reporting import gradient_report
 
 __all__ = [
     "Array",
@@ -99,6 +100,7 @@ __all__ = [
     "fori_loop",
     "full_tracebacks",
     "grad",
+    "gradient_report",
     "hessian",
     "hvp",
     "jacfwd",
@@ -143,7 +145,12 @@ remat = checkpoint
 __version__ = "0.1.0"
 
 
-_FROM_ROOMS = {"checked": "finding", "draw": "drawing", "find_nan": "finding"}
+_FROM_ROOMS = {
+    "checked": "finding",
+    "draw": "drawing",
+    "find_nan": "finding",
+    "gradient_report": "reporting",
+}
 """Functions that few programs need, and the modules that have them."""
 
 

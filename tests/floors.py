@@ -205,7 +205,8 @@ FLOORS: list[list[Room]] = [
         files(
             "names",
             "names of other libraries, and what users write primitives and programs with",
-            "config math tree_util flatten_util custom_batching porting debug finding extend ops",
+            "config math tree_util flatten_util custom_batching porting debug finding reporting"
+            " extend ops",
         ),
     ],
     [
