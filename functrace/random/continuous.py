@@ -29,6 +29,7 @@ from functrace.random.tails import (
     random_truncated_normal,
 )
 from functrace.tracing.entrances import entrances
+from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import bind
 
 
@@ -50,14 +51,17 @@ def uniform(
 
     Raises:
         RandomKeyError: It is no key.
+        ShapeMismatchError: A bound does not broadcast to the shape.
 
     Example:
         >>> import functrace as ft
         >>> ft.random.uniform(ft.random.key(0), (2,), minval=-1.0)
         array([...])
     """
-    dtype = floating(dtype)
-    unit = _uniform(used(key), lengths_of(shape), dtype)
+    dtype, shape = floating(dtype), lengths_of(shape)
+    minval, maxval = as_operand(minval), as_operand(maxval)
+    common_shape(shape, minval, maxval)
+    unit = _uniform(used(key), shape, dtype)
     if type(minval) is float and type(maxval) is float and (minval, maxval) == (0.0, 1.0):
         return unit
     minval, maxval = parameters(dtype, minval, maxval)
@@ -210,7 +214,8 @@ def weibull_min(
         dtype: A floating dtype, float64 where none is given.
     """
     scale, concentration = parameters(dtype := floating(dtype), scale, concentration)
-    draw = _exponential(used(key), lengths_of(shape), dtype)
+    shape = common_shape(lengths_of(shape), scale, concentration)
+    draw = _exponential(used(key), shape, dtype)
     return draw ** (1 / concentration) * scale
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 import functrace as ft
 from functrace import random
-from functrace.errors import ArgumentError, MissingRuleError
+from functrace.errors import ArgumentError, MissingRuleError, ShapeMismatchError
 from functrace.testing import check_grads
 
 COUNT = 100_000
@@ -43,6 +43,18 @@ def test_uniform_stays_below_its_end():
     found = random.uniform(random.key(0), (COUNT,), np.float16, 1.0, 1.002)
     assert found.max() < np.float16(1.002)
     assert random.uniform(random.key(0), minval=2.0, maxval=2.0) == 2
+
+
+def test_parameters_broadcast_to_the_shape():
+    column = np.ones((2, 1))
+    for draw in (
+        lambda: random.uniform(random.key(0), (3,), maxval=column),
+        lambda: random.weibull_min(random.key(0), column, 1.0, (3,)),
+        lambda: random.gamma(random.key(0), column, (3,)),
+        lambda: random.generalized_normal(random.key(0), column, (3,)),
+    ):
+        with pytest.raises(ShapeMismatchError, match="do not broadcast to the shape"):
+            draw()
 
 
 def test_uniform_ends_have_derivatives():

@@ -112,7 +112,9 @@ RECORDINGS = {
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_draw_is_warned_of_at_its_line(name, recording):
-    with pytest.warns(FrozenDrawWarning, match="pass them as an argument") as caught:
+    with pytest.warns(
+        FrozenDrawWarning, match="pass them as an argument; or draw from a key, functrace.random"
+    ) as caught:
         RECORDINGS[recording](FUNCTIONS[name])
     lines = {(warning.filename, warning.lineno) for warning in caught}
     ((file, line),) = lines
