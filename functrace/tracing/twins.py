@@ -123,24 +123,18 @@ def remedy_in_scipy(path: str) -> str | None:
 
 
 def _module_of(path: str) -> ModuleType | None:
-    """The module of functrace's in which there is what a path names."""
+    """The module of functrace's in which there is what a path names, if it is made for SciPy's."""
     parts = path.split(".")
     for count in range(3, len(parts)):
-        name = ".".join(parts[:count])
         try:
-            module = found = import_module(name)  # above this floor: for messages alone
+            module = found = import_module(".".join(parts[:count]))  # above: for messages alone
         except ModuleNotFoundError:
             return None
         for part in parts[count:]:
             found = getattr(found, part, None)
-        if found is not None and not _is_of_scipy(found):
+        if str(getattr(found, "__module__", None)).startswith("functrace.scipy."):
             return module
     return None
-
-
-def _is_of_scipy(x: Any) -> bool:
-    """Whether a function is handed on as SciPy has it."""
-    return isinstance(x, np.ufunc) or str(getattr(x, "__module__", "")).startswith("scipy")
 
 
 def _called(frame: FrameType | None) -> str | None:

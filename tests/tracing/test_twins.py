@@ -91,6 +91,9 @@ def test_the_twin_is_named_where_there_is_one():
     assert "import functrace.scipy.special in place of scipy.special" in text
     assert "np.fft.fft" in refused(ft.jit(scipy.fft.fft), FIVE)
     assert "functrace.scipy" not in refused(ft.jit(scipy.spatial.distance.pdist), EYE)
+    assert scipy.special.mathieu_a is ft.scipy.special.mathieu_a  # it is SciPy's own
+    of_order = lambda t: scipy.special.mathieu_a(1, t)
+    assert "functrace.scipy" not in refused(ft.jit(of_order), FIVE)
 
 
 def test_what_a_module_hands_on_of_scipys_is_no_twin():

@@ -51,6 +51,10 @@ class WrappedCauchy(Continuous):
     def _mean(self, c: Any) -> Any:
         return math.pi
 
+    def _var(self, c: Any) -> Any:
+        """By the Fourier series of the density: ``pi**2 / 3 + 4 * sum(c**k / k**2)``."""
+        return math.pi**2 / 3 + 4.0 * special.spence(1.0 - c)
+
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 

@@ -259,6 +259,21 @@ class MultivariateT(Elliptical):
         """The density: see `logpdf`."""
         return np.exp(self.logpdf(x, loc, shape, df))
 
+    def entropy(self, loc: Any = None, shape: Any = 1, df: Any = 1) -> Any:
+        """The entropy in nats; with infinitely many degrees of freedom that of the normal one."""
+        _, shape = self._located(loc, shape)
+        size = shape_of(shape)[-1]
+        spread = 0.5 * (size * _LOG_2PI + _log_determinant(bind(cholesky, shape)))
+        df = real(df, self.name)
+
+        def heavy(df: Any) -> Any:
+            half, whole = 0.5 * df, 0.5 * (df + size)
+            slope = whole * (special.digamma(whole) - special.digamma(half))
+            ratio = special.gammaln(half) - special.gammaln(whole)
+            return ratio + 0.5 * size * np.log(half) + slope
+
+        return _squeezed(spread + piecewise(np.isfinite(df), heavy, 0.5 * size, df))
+
 
 class Dirichlet(Multivariate):
     """The Dirichlet distribution of vectors of probabilities."""
@@ -490,6 +505,23 @@ class Wishart(OfMatrices):
         df, scale, _ = self._scaled(df, scale)
         return _squeezed(df * scale)
 
+    def var(self, df: Any, scale: Any) -> Any:
+        """The variance of each element."""
+        df, scale, _ = self._scaled(df, scale)
+        diagonal = np.diagonal(scale)
+        return _squeezed(df * (np.square(scale) + np.outer(diagonal, diagonal)))
+
+    def entropy(self, df: Any, scale: Any) -> Any:
+        """The entropy in nats."""
+        df, scale, valid = self._scaled(df, scale)
+        factor = bind(cholesky, scale)
+        size = shape_of(scale)[-1]
+        slopes = np.sum(special.digamma(0.5 * (np.reshape(df, (-1,)) - np.arange(size))))
+        spread = 0.5 * (size + 1.0) * (_log_determinant(factor) + size * math.log(2))
+        gammas = _log_norm(df, factor) - 0.5 * df * size * math.log(2)
+        found = spread + gammas - 0.5 * (df - size - 1.0) * slopes + 0.5 * df * size
+        return _squeezed(choose(valid, found, np.nan))
+
 
 class InverseWishart(OfMatrices):
     """The distribution of the inverse of a Wishart matrix."""
@@ -504,10 +536,24 @@ class InverseWishart(OfMatrices):
         )
         return powers - 0.5 * trace - _log_norm(df, scale)
 
+    def mean(self, df: Any, scale: Any) -> Any:
+        """The mean; nan where there is none."""
+        df, scale, _ = self._scaled(df, scale)
+        size = shape_of(scale)[-1]
+        return _squeezed(choose(np.greater(df, size + 1), scale / (df - size - 1.0), np.nan))
+
 
 register_frozen(FrozenNormal)
 enter_by_methods(Multivariate, asked=("call",))
-for _family in (MultivariateNormal, MultivariateT, Dirichlet, Multinomial, OfMatrices, Wishart):
+for _family in (
+    MultivariateNormal,
+    MultivariateT,
+    Dirichlet,
+    Multinomial,
+    OfMatrices,
+    Wishart,
+    InverseWishart,
+):
     enter_by_methods(_family)
 
 multivariate_normal = MultivariateNormal("multivariate_normal")

@@ -63,6 +63,10 @@ CALLS = [
         )
     ],
     ("wishart", "mean", 4.5, COV),
+    ("wishart", "var", 4.5, COV),
+    ("wishart", "entropy", 4.5, COV),
+    ("invwishart", "mean", 5.5, COV),
+    ("multivariate_t", "entropy", None, COV, 3.5),
 ]
 
 
