@@ -1479,6 +1479,18 @@ case(
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )
+_FILTER = Domain("FILTER", lambda rng, s, d: rng.uniform(-0.2, 0.2, s) + (np.arange(s[-1]) == 0))
+"""Coefficients of filters that forget."""
+case(
+    "recursion",
+    variant(Input((3,), _FILTER), (6,)),
+    variant(Input((2,), _FILTER), (2, 4)),
+    variant(Input((2, 2), _FILTER), (2, 3)),
+    variant(Input((3,), _FILTER), (1,)),
+    variant(Input((2,), _FILTER), (2, 0)),
+    dtypes=COMPLEX,
+    **_WHOLE_PROGRAMS,
+)
 _INDICES, _INDPTR = Input(value=np.array([0, 2, 1])), Input(value=np.array([0, 2, 2, 3]))
 case(
     "sparse_product",

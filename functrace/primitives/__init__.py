@@ -6,6 +6,7 @@ Internal: users find what they need in `functrace` itself.
 from functrace.primitives import contracting as contracting
 from functrace.primitives import cumulating as cumulating
 from functrace.primitives import elementwise as elementwise
+from functrace.primitives import filtering as filtering
 from functrace.primitives import fourier as fourier
 from functrace.primitives import indexing as indexing
 from functrace.primitives import ordering as ordering
