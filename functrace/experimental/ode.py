@@ -81,7 +81,7 @@ def odeint(
         ]
         return structure.unflatten(found)
 
-    def f(t: Any, y: Any) -> Any:
+    def f(t: Any, y: Any, *args: Any) -> Any:
         slope = func(state(y), t, *args)
         if structure == tree.LEAF and isinstance(slope, list | tuple):
             slope = array_of(slope)
@@ -94,7 +94,7 @@ def odeint(
             )
         return in_dtype(_joined(tree.leaves(slope)), dtype_of(flat))
 
-    function = Function(f, ArrayType((), dtype_of(ts)), type_of(flat))
+    function = Function(f, ArrayType((), dtype_of(ts)), type_of(flat), args=args)
     if not function.is_recorded:
         raise function.refusal
     most = None if mxstep == np.inf else int(mxstep)

@@ -149,11 +149,11 @@ def odeint(
     state = _State(y0, "odeint")
     ts = cast_to(as_operand(t), DOUBLE)
 
-    def f(t: Any, flat: Any) -> Any:
+    def f(t: Any, flat: Any, *args: Any) -> Any:
         y = state.tree(flat)
         return state.derivative(func(*((t, y) if tfirst else (y, t)), *args), "odeint")
 
-    function = Function(f, TIME, state.type)
+    function = Function(f, TIME, state.type, args=args)
     options = {"rtol": rtol, "atol": atol, **options}
     if not is_traced(state.flat, ts, function.captured):
         fast = function.compiled("value", _as_it_is, function.captured)
@@ -238,10 +238,10 @@ def solve_ivp(
     begin, end = (cast_to(as_operand(x), DOUBLE) for x in t_span)
     wanted = None if t_eval is None else cast_to(as_operand(t_eval), DOUBLE)
 
-    def f(t: Any, flat: Any) -> Any:
+    def f(t: Any, flat: Any, *args: Any) -> Any:
         return state.derivative(fun(t, state.tree(flat), *args), "solve_ivp")
 
-    function = Function(f, TIME, state.type)
+    function = Function(f, TIME, state.type, args=args)
     given = [events] if callable(events) else list(events or ())
     watched = [
         Function(

@@ -323,11 +323,11 @@ def minimize(
     args = _as_tuple(args)
     vector = Vector(x0, "x0 of minimize")
 
-    def value(flat: Any) -> Any:
+    def value(flat: Any, *args: Any) -> Any:
         result = fun(vector.tree(flat), *args)
         return scalar(result[0] if jac is True else result, "The function under minimize")
 
-    objective = Function(value, vector.type)
+    objective = Function(value, vector.type, args=args)
     others = _given_derivatives(fun, vector, args, jac, hess, hessp)
     constrained, limits = _constraints(constraints, vector)
     ends = _bounds(bounds, vector, "bounds")

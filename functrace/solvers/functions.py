@@ -45,25 +45,43 @@ class Function:
             other libraries, can not, and is called as it is, on values.
     """
 
-    def __init__(self, f: Callable[..., Any], *types: ArrayType) -> None:
+    def __init__(self, f: Callable[..., Any], *types: ArrayType, args: Sequence[Any] = ()) -> None:
         """Record the function.
 
         Args:
-            f: Takes arrays; returns a tree of arrays.
-            types: The types of its arguments.
+            f: Takes arrays, and then ``args``; returns a tree of arrays.
+            types: The types of the arrays.
+            args: What it takes more. Numbers among it become inputs, too, so that the function is
+                the same for others.
         """
-        self.f = f
+        self.f = (lambda *x: f(*x, *args)) if args else f
         self.captured: list[Any] = []
         self.is_recorded = False
+        leaves, structure = tree.flatten(tuple(args))
+        moving = [n for n, leaf in enumerate(leaves) if _is_number(leaf)]
+
+        def of_numbers(*inputs: Any) -> Any:
+            full = list(leaves)
+            for n, x in zip(moving, inputs[len(types) :], strict=True):
+                full[n] = x
+            return f(*inputs[: len(types)], *structure.unflatten(full))
+
+        numbers = [leaves[n] for n in moving]
         try:
-            recorded = record_program(f, tree.structure((0,) * len(types)), types)
-        except (UnknownValueError, UnsupportedFunctionError, ArrayConversionError) as error:
+            try:
+                program, self.structure = _recorded(of_numbers, (*types, *map(type_of, numbers)))
+            except _NOT_RECORDED:  # it may ask for these numbers, which are known
+                if not numbers:
+                    raise
+                numbers = []
+                program, self.structure = _recorded(self.f, types)
+        except _NOT_RECORDED as error:
             self.refusal = error
             return
-        program, self.captured = closed(recorded.program)
+        program, captured = closed(program)
         program, arrays = _with_arrays_as_inputs(program)
-        self.captured += arrays
-        self.program, self.structure = known_body(program), recorded.structure
+        self.captured = [*numbers, *captured, *arrays]
+        self.program = known_body(program)
         self.is_recorded = True
 
     def given(self, captured: Sequence[Any]) -> Callable[..., Any]:
@@ -112,9 +130,23 @@ class Function:
         return called
 
 
+_NOT_RECORDED = (UnknownValueError, UnsupportedFunctionError, ArrayConversionError)
+"""What is raised where a function asks Python for values, or hands them to another library."""
+
+
+def _recorded(f: Callable[..., Any], types: Sequence[ArrayType]) -> tuple[Program, tree.Structure]:
+    found = record_program(f, tree.structure((0,) * len(types)), types)
+    return found.program, found.structure
+
+
+def _is_number(x: Any) -> bool:
+    """Whether it is a plain number with a point; whole ones may be sizes."""
+    return isinstance(x, float)
+
+
 def recorded(f: Callable[..., Any], *types: ArrayType) -> Program:
     """The Program of a function of arrays, which takes nothing that is traced from around it."""
-    return record_program(f, tree.structure((0,) * len(types)), types).program
+    return _recorded(f, types)[0]
 
 
 def _with_arrays_as_inputs(program: Program) -> tuple[Program, list[Any]]:

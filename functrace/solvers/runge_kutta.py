@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.backends.compiling import compiled
 from functrace.control.choices import cond
 from functrace.control.loops import scan, while_loop
 from functrace.ir.types import type_of
 from functrace.primitives.linear import dtype_of, shape_of
-from functrace.solvers.functions import is_unknown, recorded
+from functrace.solvers.functions import is_traced, recorded
 from functrace.solvers.initial_values import Dynamics, pull_by_intervals
 from functrace.transforms.evaluate import run_program
 
@@ -432,13 +433,16 @@ class Method:
         def solution(y0: Any, ts: Any, *constants: Any) -> Any:
             return solve(lambda t, y: f(t, y, *constants), y0, ts, self.tableau, tolerances)
 
-        if not is_unknown(y0, ts, *constants) or np.ndim(atol):
-            return solution(y0, ts, *constants)
+        inputs = (y0, ts, *constants)
+        if np.ndim(atol):
+            return solution(*inputs)
         # Recorded once, so that what is derived and compiled of it is found again.
-        types = [type_of(x) for x in (y0, ts, *constants)]
+        types = [type_of(x) for x in inputs]
         key = ("solution", self.tableau.order, tolerances, tuple(types))
         program = f.program.derive(key, lambda: recorded(solution, *types))
-        return run_program(program, [y0, ts, *constants])[0]
+        if is_traced(inputs):
+            return run_program(program, inputs)[0]
+        return compiled(program).run(*inputs)[0]
 
     def pull(self, f: Dynamics, y0: Any, ts: Any, ys: Any, g: Any, constants: Sequence[Any]) -> Any:
         """The cotangents of the first state and of the constants."""

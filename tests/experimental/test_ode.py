@@ -10,6 +10,7 @@ import scipy.integrate
 
 import functrace as ft
 from functrace.experimental.ode import odeint
+from functrace.solvers import runge_kutta
 
 TIMES = np.linspace(0.0, 1.5, 4)
 LOOSE = {"rtol": 1e-6, "atol": 1e-6}
@@ -108,6 +109,16 @@ def test_steps_of_a_small_system_are_computed_with_numbers():
         )
         assert len(body) > 100
         assert not [line for line in body if "np.array" in line or "np.concatenate" in line]
+
+
+def test_outside_of_jit_a_solution_is_compiled_once(monkeypatch):
+    seen = []
+    compiled = runge_kutta.compiled
+    monkeypatch.setattr(runge_kutta, "compiled", lambda p: seen.append(p) or compiled(p))
+    for k in (0.3, 0.4):
+        odeint(pendulum, np.array([1.0, 0.0]), TIMES, k, 2.0)
+    assert len(seen) == 2
+    assert seen[0] is seen[1]
 
 
 def test_limits_of_steps():

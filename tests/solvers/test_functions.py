@@ -35,6 +35,16 @@ def test_functions_that_do_the_same_are_compiled_once():
     assert record(X).program is record(2 * X).program
 
 
+def test_numbers_among_arguments_are_inputs():
+    f = lambda x, a, n: np.sum(x) * a * np.ones(n)
+    first, second = (Function(f, VECTOR, args=(a, 2)) for a in (2.0, 3.0))
+    assert first.program is second.program
+    np.testing.assert_array_equal(second(X), [18.0, 18.0])
+    asks = Function(lambda x, a: x if a > 0 else -x, VECTOR, args=(-1.0,))
+    assert asks.is_recorded
+    np.testing.assert_array_equal(asks(X), -X)
+
+
 def test_a_function_that_cannot_be_recorded_is_called_on_values():
     function = Function(lambda x: x if x[0] > 0 else -x, VECTOR)
     assert not function.is_recorded
