@@ -19,6 +19,7 @@ them.
 array([3., 3.])
 """
 
+from functrace.nn import losses
 from functrace.nn.losses import (
     absolute_error,
     cosine_distance,
@@ -42,12 +43,16 @@ from functrace.nn.losses import (
     softmax_cross_entropy_with_integer_labels,
     squared_error,
 )
-from functrace.optim import tree, triples
+from functrace.optim import schedules, tree, triples
 from functrace.optim.base import (
     EmptyState,
     GradientTransformation,
     GradientTransformationExtraArgs,
+    OptState,
+    Params,
+    ScalarOrSchedule,
     Schedule,
+    Updates,
     apply_updates,
     identity,
     incremental_update,
@@ -184,6 +189,7 @@ from functrace.optim.transformations import (
     trace,
     zero_nans,
 )
+from functrace.optim.tree import bias_correction, update_moment, update_moment_per_elem_norm
 from functrace.optim.tree import norm as global_norm
 
 __all__ = [
@@ -200,7 +206,10 @@ __all__ = [
     "MaskedState",
     "MultiSteps",
     "MultiStepsState",
+    "OptState",
+    "Params",
     "PartitionState",
+    "ScalarOrSchedule",
     "ScaleByAdaDeltaState",
     "ScaleByAdamState",
     "ScaleByAdanState",
@@ -219,6 +228,7 @@ __all__ = [
     "ScaleByScheduleState",
     "Schedule",
     "TraceState",
+    "Updates",
     "WeightDecaySchedule",
     "absolute_error",
     "adabelief",
@@ -237,6 +247,7 @@ __all__ = [
     "apply_every",
     "apply_if_finite",
     "apply_updates",
+    "bias_correction",
     "centralize",
     "chain",
     "clip",
@@ -268,6 +279,7 @@ __all__ = [
     "linear_schedule",
     "lion",
     "log_cosh",
+    "losses",
     "masked",
     "mean_squared_error",
     "multi_transform",
@@ -319,6 +331,7 @@ __all__ = [
     "scale_by_stddev",
     "scale_by_trust_ratio",
     "scale_by_yogi",
+    "schedules",
     "set_to_zero",
     "sgd",
     "sgdr_schedule",
@@ -336,6 +349,8 @@ __all__ = [
     "trace",
     "tree",
     "triples",
+    "update_moment",
+    "update_moment_per_elem_norm",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,8 +13,16 @@ from functrace.tracing.operands import as_operand, is_weak
 from functrace.tracing.places import source_of, user_place
 from functrace.tree.mapping import map as map_leaves
 
-Schedule = Callable[[Any], Any]
+Params: TypeAlias = Any
+Updates: TypeAlias = Any
+OptState: TypeAlias = Any
+"""Trees of arrays: parameters, what changes them, and what an optimizer keeps."""
+
+Schedule: TypeAlias = Callable[[Any], Any]
 """A number for each step: a function of how many there were before."""
+
+ScalarOrSchedule: TypeAlias = Any
+"""A number, or a schedule."""
 
 
 class GradientTransformation(NamedTuple):

@@ -60,4 +60,6 @@ def test_missing_parameters_are_named():
 def test_it_is_found_where_it_is_asked_for():
     assert ft.optim is optim
     assert optim.global_norm([np.array([3.0, 4.0])]) == 5
-    assert optim.l2_loss is ft.nn.losses.l2_loss
+    assert optim.l2_loss is optim.losses.l2_loss is ft.nn.losses.l2_loss
+    assert optim.schedules.linear_schedule is optim.linear_schedule
+    assert all(hasattr(optim, name) for name in optim.__all__)
