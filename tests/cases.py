@@ -1345,18 +1345,19 @@ case(
 
 # pivoting.py, tridiagonal.py
 
-case(
-    "lu",
-    variant(_REGULAR),
-    variant(_STACK),
-    variant(Input((4, 2), REGULAR)),
-    variant(Input((2, 4), REGULAR)),
-    variant(_ONE),
-    variant(_NONE),
-    dtypes=COMPLEX,
-    skip=_BY_JVP,
-    **_WHOLE_PROGRAMS,
-)
+for _name in ("lu", "lu_by_lapack"):
+    case(
+        _name,
+        variant(_REGULAR),
+        variant(_STACK),
+        variant(Input((4, 2), REGULAR)),
+        variant(Input((2, 4), REGULAR)),
+        variant(_ONE),
+        variant(_NONE),
+        dtypes=COMPLEX,
+        skip=_BY_JVP,
+        **_WHOLE_PROGRAMS,
+    )
 case(
     "permutation_of_pivots",
     variant(Input(value=np.array([2, 2, 2])), count=3),

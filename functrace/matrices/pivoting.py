@@ -23,6 +23,7 @@ from functrace.matrices.stacks import (
 )
 from functrace.matrices.systems import inverse_of_triangle
 from functrace.primitives.linear import LocallyConstant, dtype_of, shape_of
+from functrace.tracing.optional import scipy_module
 from functrace.tracing.tracer import bind
 
 _WHOLE = np.dtype(np.int32)
@@ -78,6 +79,24 @@ class Lu(OfMatrices):
         seen = seen @ bind(inverse_of_triangle, upper, lower=False)
         below = seen * np.tri(rows, columns, -1, real_dtype(dtype_of(seen)))
         return lower @ below + (seen - below) @ upper, None, None
+
+
+class LuByLapack(Lu):
+    """The same, where SciPy is there."""
+
+    def run(self, a: Any) -> Any:
+        """Eliminate by LAPACK, one matrix after the other."""
+        linalg = scipy_module("linalg", "functrace.scipy.linalg.lu_factor")
+        type, places, rows = self.infer(ArrayType(a.shape, a.dtype))
+        if 0 in a.shape:
+            return super().run(a)
+        factors = np.empty(type.shape, type.dtype)
+        pivots, order = (np.empty(each.shape, each.dtype) for each in (places, rows))
+        (eliminate,) = linalg.get_lapack_funcs(("getrf",), (factors,))
+        for index in np.ndindex(a.shape[:-2]):
+            factors[index], pivots[index], _ = eliminate(a[index])
+            order[index] = permutation_of(pivots[index].tolist(), a.shape[-2])
+        return factors, pivots, order
 
 
 def _square_factors(factors: Any, rows: int, columns: int) -> tuple[Any, Any]:
@@ -161,5 +180,6 @@ class ColumnOrder(OfMatrices, LocallyConstant):
 
 
 lu = Lu("lu")
+lu_by_lapack = LuByLapack("lu_by_lapack")
 permutation = Permutation("permutation_of_pivots")
 column_order = ColumnOrder("column_order")

@@ -132,7 +132,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
         overwrite_a: Taken, and without effect.
         check_finite: Whether to look for infinities and nans among known values.
     """
-    factors, pivots, _ = bind(exchanges.lu, operands(a, check_finite=check_finite))
+    factors, pivots, _ = bind(exchanges.lu_by_lapack, operands(a, check_finite=check_finite))
     return factors, pivots
 
 
@@ -212,7 +212,7 @@ def lu(
         raise ValueError("The input array must be at least two-dimensional.")
     rows, columns = shape_of(a)[-2:]
     count = min(rows, columns)
-    factors, _, order = bind(exchanges.lu, a)
+    factors, _, order = bind(exchanges.lu_by_lapack, a)
     lower = np.tril(factors[..., :count], -1) + np.eye(rows, count, dtype=dtype_of(factors))
     upper = np.triu(factors[..., :count, :])
     place = np.argsort(order, axis=-1).astype(order.dtype)
