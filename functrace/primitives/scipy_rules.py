@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives import carlson, series, special
+from functrace.primitives import (
+    carlson,  # noqa: F401  # pyright: ignore[reportUnusedImport]  (enters rows)
+    series,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    special,
+)
 from functrace.primitives.elementwise import PartialMap, product_or_zero, quotient_or_zero
 from functrace.primitives.linear import dtype_of
 from functrace.primitives.scipy_ufuncs import (
@@ -59,8 +63,6 @@ def implicit(by_output: Any, by_input: Any) -> Any:
 def _is_complex(x: Any) -> bool:
     return dtype_of(x).kind == "c"
 
-
-_ELSEWHERE = carlson.__name__, series.__name__  # whose rows stand there
 
 # Functions that need no SciPy have their rows in special.py.
 

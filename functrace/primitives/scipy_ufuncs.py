@@ -25,6 +25,7 @@ from functrace.primitives.elementwise import (
 )
 from functrace.primitives.linear import cast_to, conform, dtype_of, widen
 from functrace.primitives.special import Loops, f
+from functrace.tracing import numpy_warnings
 from functrace.tracing.optional import scipy_module
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tables import NAMED_UFUNCS
@@ -241,12 +242,17 @@ class SeveralOfScipy(OfScipy):
     def jvp(self, inputs: Values, tangents: Values, output: Any, **params: Any) -> Any:
         """Of each output the sum over the inputs."""
         totals: list[Any] = [None] * len(output)
-        for t, slopes in zip(tangents, self.slopes, strict=True):
-            if t is None:
-                continue
-            for n, slope in enumerate(slopes(output, *inputs)):
-                term = widen(t * slope, output[n])
-                totals[n] = term if totals[n] is None else totals[n] + term
+        begun = numpy_warnings.begin_silence()  # as for one output
+        try:
+            for t, slopes in zip(tangents, self.slopes, strict=True):
+                if t is None:
+                    continue
+                for n, slope in enumerate(slopes(output, *inputs)):
+                    term = widen(t * slope, output[n])
+                    totals[n] = term if totals[n] is None else totals[n] + term
+        finally:
+            if begun is not None:
+                numpy_warnings.end_of_rule(begun)
         return tuple(totals)
 
     def vjp(self, cotangent: Any, inputs: Values, output: Any, needed: Values) -> Values:

@@ -126,6 +126,15 @@ def test_what_this_version_of_scipy_lacks_is_said():
         ScipyUfunc("no_such")(1.0)
 
 
+def test_rules_say_nothing_of_infinities():
+    x = np.array([0.0, np.inf, -np.inf, np.nan])
+    for name in ("sici", "kelvin", "gammaln", "gamma", "erfcx", "log_ndtr", "i0e", "ellipk"):
+        f = getattr(special, name)
+        ft.jvp(f, (x,), (np.ones(4),))
+        value, pullback = ft.vjp(f, x)
+        pullback(ft.tree.map(np.ones_like, value))
+
+
 def test_generated_source_writes_into_memory_that_is_there():
     fast = ft.jit(lambda x: np.exp(scipy.special.gamma(np.sin(x))))
     source = fast.source(np.ones(3))
