@@ -53,7 +53,12 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", ROWS)
+SLOW = [name for name in ROWS if "riccati, " in name or name == "discrete riccati"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in ROWS]
+)
 def test_as_scipy(name):
     row, args = ROWS[name]
     static = ("dtype",) if "riccati" in name else ()

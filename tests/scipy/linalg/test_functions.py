@@ -16,10 +16,12 @@ rng = np.random.default_rng(7)
 A = rng.normal(size=(3, 3)) / 2 + np.diag([1.0, 2, 3])
 Z = A + 0.3j * rng.normal(size=(3, 3))
 E = rng.normal(size=(3, 3))
-REAL = ("expm", "cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm", "signm")
+SLOW = pytest.mark.slow
+REAL = ("expm", "cosm", "sinm", "coshm", "sinhm", "signm")
+QUOTIENTS = [pytest.param(name, marks=SLOW) for name in ("tanm", "tanhm")]
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", [*REAL, *QUOTIENTS])
 @pytest.mark.parametrize("a", [A / 2, Z / 2], ids=["real", "complex"])
 def test_as_scipy(name, a):
     order = 2 if name in ("expm", "cosm") else 0 if name == "signm" else 1
@@ -27,7 +29,7 @@ def test_as_scipy(name, a):
     check(lambda m, a: getattr(m, name)(a), linalg, scipy.linalg, (a,), order=order)
 
 
-@pytest.mark.parametrize("name", ["logm", "sqrtm"])
+@pytest.mark.parametrize("name", [pytest.param("logm", marks=SLOW), "sqrtm"])
 @pytest.mark.parametrize("a", [A, Z], ids=["real", "complex"])
 def test_principal_values(name, a):
     static = ("dtype",) if a is Z else ("jit", "vmap", "dtype")
@@ -44,6 +46,7 @@ def test_a_sign_moves_no_eigenvalue():
     check_grads(linalg.signm, (a,), order=1)
 
 
+@pytest.mark.slow
 def test_powers():
     for t in (0.5, -1.3, 2, -1):
         row = lambda m, a, t=t: m.fractional_matrix_power(a, t)
@@ -78,6 +81,7 @@ def test_third_derivatives():
     np.testing.assert_allclose(third(f)(t), (0.75 + t / 8) * np.exp(t / 2), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_repeated_eigenvalues_have_derivatives():
     for name in ("expm", "logm", "sqrtm"):
         check_grads(getattr(linalg, name), (np.array([[2.0, 1], [0, 2]]),), order=2)
