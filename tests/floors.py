@@ -62,7 +62,7 @@ FLOORS: list[list[Room]] = [
             "tree",
             "containers know nothing of what is in them",
             "keys kinds nodes registering differences sameness structures traversing mapping"
-            " vectors saving",
+            " vectors saving showing",
         )
     ],
     [

@@ -549,6 +549,13 @@ class Program:
     def __repr__(self) -> str:
         return f"<program of {len(self.equations)} equations>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the text, with places in grey."""
+        lines = str(self).replace("&", "&amp;").replace("<", "&lt;").split("\n")
+        parts = [line.partition("  # ") for line in lines]
+        shown = [f"{a}<span style='opacity:.6'>{b}{c}</span>" if b else a for a, b, c in parts]
+        return f"<pre>{chr(10).join(shown)}</pre>"
+
 
 def _from_bytes(content: bytes, primitives: tuple[str, ...]) -> Program:
     """A Program out of a pickle, which holds it as a file: see `Program.save`."""

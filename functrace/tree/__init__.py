@@ -38,6 +38,7 @@ from functrace.tree.registering import register_dataclass as register_dataclass
 from functrace.tree.registering import static as static
 from functrace.tree.saving import load as load
 from functrace.tree.saving import save as save
+from functrace.tree.showing import show as show
 from functrace.tree.structures import LEAF as LEAF
 from functrace.tree.structures import Structure as Structure
 from functrace.tree.traversing import flatten as flatten
@@ -81,6 +82,7 @@ __all__ = [
     "register",
     "register_dataclass",
     "save",
+    "show",
     "static",
     "structure",
     "transpose",
