@@ -225,6 +225,7 @@ FLOORS: list[list[Room]] = [
             " stax",
         ),
         room("experimental", "names of jax.experimental, by functrace's own solvers", "ode"),
+        files("command", "it says what the whole house is", "__main__"),
         room(
             "drawing",
             "pictures are made of what tapes and Programs hold",

@@ -218,6 +218,43 @@ def loading_something_else():
     Program.load(io.BytesIO(b"something else"))
 
 
+# Numbers that are none, and keys
+
+
+@case(
+    errors.NotFiniteError,
+    FloatingPointError,
+    r"The derivative of sqrt, on the way back, made an infinite number out of finite numbers: .*",
+    where="the root of zero",
+)
+def a_root_at_zero():
+    with ft.find_nan():
+        in_grad(lambda x: np.sum(np.sqrt(x * 0)))()  # the root of zero
+
+
+@case(
+    errors.RandomKeyError,
+    TypeError,
+    r"An array of shape \(2,\) and dtype float64 is no key\.",
+    where=HERE,
+)
+def drawing_without_a_key():
+    ft.random.normal(np.zeros(2))
+
+
+@case(
+    errors.KeyReuseError,
+    RuntimeError,
+    r"A key is used that was used before, at .*",
+    where=HERE,
+)
+def drawing_twice():
+    key = ft.random.key(0)
+    with ft.config.using(key_reuse="error"):
+        ft.random.normal(key)
+        ft.random.uniform(key)
+
+
 # Operations on traced values
 
 
