@@ -14,26 +14,28 @@ from typing import Any
 
 import numpy as np
 
-import functrace as ft
 from functrace.backends.backend import NATIVE, backend_named
+from functrace.config import config
 from functrace.errors import ArgumentError
+from functrace.transforms.evaluate import make_ir
+from functrace.transforms.reverse import value_and_grad
 
 OPTIONAL = "scipy", "llvmlite", "resvg_py", "jax", "torch", "autograd"
 
 
 def versions() -> dict[str, str]:
     """What the answer to a report of a fault depends on."""
-    config: Any = np.show_config(mode="dicts")
-    blas = config["Build Dependencies"]["blas"]
+    built: Any = np.show_config(mode="dicts")
+    blas = built["Build Dependencies"]["blas"]
     found = {
-        "functrace": ft.__version__,
+        "functrace": str(getattr(sys.modules["functrace"], "__version__", "")),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": f"{platform.system()} {platform.machine()}",
         "NumPy": np.__version__,
         "BLAS": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
         "cores": str(os.cpu_count()),
-        "threads": str(ft.config.threads),
-        "backend": ft.config.backend,
+        "threads": str(config.threads),
+        "backend": config.backend,
         "machine code": _machine_code(),
     }
     for name in OPTIONAL:
@@ -57,8 +59,8 @@ def demonstration() -> str:
     def loss(w: Any) -> Any:
         return (np.tanh(2.0 * w) - 0.5) ** 2
 
-    program = ft.make_ir(ft.value_and_grad(loss))(0.3)
-    value, slope = ft.value_and_grad(loss)(0.3)
+    program = make_ir(value_and_grad(loss))(0.3)
+    value, slope = value_and_grad(loss)(0.3)
     return (
         f"loss(w) = (tanh(2 w) - 0.5)^2 at w = 0.3 is {value:.6f}, its derivative {slope:.6f};\n"
         f"what functrace records of both:\n\n{program}"
