@@ -83,6 +83,8 @@ class Writer:
         self._tuples: dict[Value, tuple[str, int, int]] = {}  # numbers that only loops read
         self._indent = ""
         self._opened: list[tuple[int, str | None]] = []
+        self._bound: list[list[str]] = [[]]  # for each block that is open: names that keep memory
+        self._ended: set[str] = set()  # of these, what blocks bound that may not have been run
         self._source: Source | None = None
         self._comments: dict[Source, str] = {}
         for value, given in zip(plan.inputs, plan.given, strict=True):
@@ -119,10 +121,16 @@ class Writer:
         self.line(line)
         self._indent += "    "
         self._opened.append((len(self.lines), finally_))
+        self._bound.append([])
 
     def close(self) -> None:
         """End a block."""
         begun, finally_ = self._opened.pop()
+        bound = self._bound.pop()
+        if finally_ is None:
+            self._ended.update(bound)
+        else:
+            self._bound[-1] += bound
         if begun == len(self.lines):
             self.line("pass")
         self._indent = self._indent[4:]
@@ -179,6 +187,7 @@ class Writer:
         name = self._texts[value] = next(self._fresh)
         if storage is not None:
             self._names.setdefault(storage, []).append(name)
+            self._bound[-1].append(name)
         return name
 
     def _slot(self, storage: Storage | None) -> str | None:
@@ -290,8 +299,12 @@ class Writer:
             else:
                 assert storage.type is not None
                 self._idle.setdefault(key_of(storage.type), []).append(slot)
-        if gone:
-            self.line(f"del {', '.join(dict.fromkeys(gone))}")
+        bound = [name for name in dict.fromkeys(gone) if name not in self._ended]
+        if bound:
+            self.line(f"del {', '.join(bound)}")
+        perhaps = [name for name in dict.fromkeys(gone) if name in self._ended]
+        if perhaps:  # a branch that was not chosen, or a loop without trips, has not bound these
+            self.line(f"{' = '.join(perhaps)} = None")
 
     def _open_handling(self, step: OpenHandling) -> None:
         if step.handling == DIVISION:  # a tenth of the time that np.errstate takes

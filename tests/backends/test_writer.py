@@ -128,3 +128,25 @@ def test_loops_are_those_of_python():
     assert body.count("break") == 1
     assert sum(line.startswith("for ") for line in body) == 1
     np.testing.assert_array_equal(function.run(np.ones(3))[0], np.full(3, 4.0 + 3.0))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_memory_that_a_block_may_have_made_views_of_is_let_go_after_it(backend):
+    if backend == "native":
+        pytest.importorskip("llvmlite")
+    x = np.linspace(0.0, 1.0, 1200).reshape(3, 400)
+
+    def chosen(x, count):
+        y = np.sin(x)
+        found = ft.cond(count > 0, lambda y: np.sum(y.T * 2.0), lambda y: 0.0, y)
+        return np.sum(np.cos(x)) + found
+
+    def repeated(x, count):
+        rows = np.sin(x).reshape(400, 3)
+        found = ft.fori_loop(0, count, lambda i, c: c + np.sum(rows[i]), 0.0)
+        return np.sum(np.cos(x)) + found
+
+    for f in (chosen, repeated):
+        compiled = ft.jit(f, backend=backend)
+        for count in (0, 1, 0):
+            np.testing.assert_allclose(compiled(x, count), f(x, count))
