@@ -48,6 +48,9 @@ from functrace.transforms.transformed import require_callable
 Checkpoint = int | Literal["sqrt"] | None
 """How often a loop keeps its carry for reverse mode."""
 
+MOST_ROWS = 10**7
+"""To so many a counter's values are the rows of an array; beyond, memory would run out first."""
+
 
 @boundary
 def scan(
@@ -694,7 +697,9 @@ def fori_loop(
         for bound, least in zip(known, (0, 1), strict=True):
             _require_countable(bound, least, counter)
     if UNKNOWN not in known and kinds != {"f"}:
-        return _fori_known(range(int(known[0]), int(known[1])), counter, body_fun, init_val)
+        first, end = map(int, known)
+        if end - first <= MOST_ROWS:
+            return _fori_known(range(first, end), counter, body_fun, init_val)
     # A Python number that is not known may not fit into the other bound's dtype, in which no
     # counter would reach it.
     is_open = any(type.weak and bound is UNKNOWN for type, bound in zip(types, known, strict=True))

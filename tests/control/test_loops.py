@@ -945,3 +945,19 @@ def test_counters_between_a_python_number_and_another(lower, upper):
         else:
             with pytest.raises(errors.ArgumentError, match="does not fit into"):
                 call(lower, upper, 0.0)
+
+
+def test_a_loop_may_count_further_than_there_is_memory_for(monkeypatch):
+    def count(x, end):
+        step = lambda i, carry: ft.cond(i < 3, lambda c: c * x + i, lambda c: c, carry)
+        return ft.fori_loop(0, end, step, x)
+
+    f = lambda x: count(x, 10**15)
+    assert len(str(ft.make_ir(f)(2.0))) < 5000  # and no array of petabytes
+    jitted = ft.jit(lambda x: count(x, 9))
+    expected = jitted(2.0), ft.value_and_grad(count)(2.0, 9)
+    monkeypatch.setattr("functrace.control.loops.MOST_ROWS", 4)
+    jitted = ft.jit(lambda x: count(x, 9))
+    found = jitted(2.0), ft.value_and_grad(count)(2.0, 9)
+    assert found == expected
+    assert type(found[0]) is type(expected[0])
