@@ -114,6 +114,11 @@ class _Step:
     results: Sequence[Any] | None
     types: Sequence[ArrayType]
 
+    @property
+    def input_types(self) -> list[ArrayType]:
+        pairs = zip(self.keys, self.values, strict=True)
+        return [k.type if isinstance(k, Variable) else type_of(value) for k, value in pairs]
+
 
 def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Graph:
     """What a function computes for these arguments, forward and backward.
@@ -310,22 +315,24 @@ def _inside(step: _Step, words: Sequence[str]) -> Iterator[tuple[str, Graph]]:
     if not step.primitive.holds_programs:
         return
     is_known = step.results is not None
-    numbers = list(range(len(words)))
-    structure = step.primitive.structure(numbers, dict(step.params))
+    inputs = [Variable(type) for type in step.input_types]
+    structure = step.primitive.structure(inputs, dict(step.params))
+    number_of = {variable: number for number, variable in enumerate(inputs)}
     if isinstance(structure, Loop):
         trips = "as long as it goes on" if structure.length is None else f"{structure.length} trips"
         names = ["constant"] * len(structure.constants) + ["carry"] * len(structure.carries)
         names += ["row"] * (len(structure.body.inputs) - len(names))
         yield trips, graph_of_program(structure.body, names=names)
     elif isinstance(structure, Run):
-        yield "", _run_on(structure.program, structure.inputs, step, words)
+        yield "", _run_on(structure.program, [number_of[v] for v in structure.inputs], step, words)
     elif isinstance(structure, Choice):
         branches = enumerate(structure.branches)
         if is_known and structure.examples is None:
-            taken = nearest(step.values[structure.index], len(structure.branches))
+            taken = nearest(step.values[number_of[structure.index]], len(structure.branches))
             branches = [(taken, structure.branches[taken])]
+        operands = [number_of[v] for v in structure.operands]
         for number, branch in branches:
-            graph = _run_on(branch, structure.operands, step, words)
+            graph = _run_on(branch, operands, step, words)
             yield f"branch {number}" + ", which is taken" * is_known, graph
     else:
         for program in programs_in(dict(step.params)):
@@ -345,9 +352,10 @@ def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, va
     arrows = {(id(arrow.end), arrow.number): arrow for arrow in graph.arrows}
     for row in reversed(tape.rows):
         number = row[5]
-        box = boxes[number if type(number) is int else number[0]]
-        if type(number) is int:
-            box.gradient = cotangents[number]
+        numbers = (number,) if type(number) is int else number
+        box = boxes[numbers[0]]
+        if len(numbers) == 1:
+            box.gradient = cotangents[numbers[0]]
             for i, partial in _partials(row):
                 arrows[id(box), i].partial = partial
         backward([row], cotangents, is_recorded=False)
@@ -357,14 +365,15 @@ def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, va
 
 def _partials(row: Row) -> Iterator[tuple[int, float]]:
     """The partial derivatives of a real number by the real numbers among its inputs."""
-    primitive, values, variables, params, output, _, place = row
-    type = type_of(output)
+    primitive, values, variables, params, output, number, place = row
+    is_single = isinstance(number, int)
+    type = type_of(output if is_single else output[0])
     if type.shape or type.dtype.kind != "f":
         return
     count = len(values)
     own = tuple(None if variable is None else i for i, variable in enumerate(variables))
     cotangents: list[Any] = [None] * count + [np.ones((), type.dtype)[()]]
-    alone: Row = (primitive, values, own, params, output, count, place)
+    alone: Row = (primitive, values, own, params, output, count if is_single else (count,), place)
     backward([alone], cotangents, is_recorded=False)
     for i, partial in enumerate(cotangents[:count]):
         if own[i] is not None and not np.ndim(values[i]) and not np.iscomplexobj(values[i]):

@@ -111,9 +111,12 @@ class _Solver:
             found = self(of_tree, inputs[constants:])
             self.takes_tracers = any(isinstance(x, Tracer) for x in found)
             # What the solver itself took from around it has no part in the derivative.
-            return [known_value(x) for x in found]
+            found = [known_value(x) for x in found]
+            host.types = tuple(map(type_of, found))  # those of auxiliary data are known only now
+            return found
 
-        return HostFunction(self.name, called, self.types)
+        host = HostFunction(self.name, called, self.types)
+        return host
 
     def keep_values(
         self, host: HostFunction, f: Callable[..., Any], function: Program, constants: int

@@ -17,6 +17,7 @@ import numpy as np
 from functrace.errors import ArgumentError
 from functrace.primitives.filtering import delayed, recursion
 from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_choice, shape_of
+from functrace.solvers.functions import array_of
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.optional import scipy_module
@@ -274,7 +275,7 @@ def _filtered(b: Any, a: Any, x: Any, zi: Any) -> tuple[Any, Any]:
 
 
 def _coefficients(x: Any, name: str) -> Any:
-    x = np.atleast_1d(as_operand(x))
+    x = np.atleast_1d(array_of(x))
     if len(shape_of(x)) != 1 or not shape_of(x)[0]:
         raise ValueError(
             f"Parameter {name} is not a non-empty 1d array, since {name}.shape={x.shape}!"

@@ -26,6 +26,7 @@ from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.jitting.jit import jit
 from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_value
 from functrace.rules.callbacks import pure_callback
+from functrace.simplify.dead_code import remove_dead_code
 from functrace.tracing.operands import as_operand
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer
@@ -136,7 +137,8 @@ _NOT_RECORDED = (UnknownValueError, UnsupportedFunctionError, ArrayConversionErr
 
 def _recorded(f: Callable[..., Any], types: Sequence[ArrayType]) -> tuple[Program, tree.Structure]:
     found = record_program(f, tree.structure((0,) * len(types)), types)
-    return found.program, found.structure
+    # An estimate of an error that nobody reads is a call of SciPy, which has no derivative.
+    return remove_dead_code(found.program), found.structure
 
 
 def _is_number(x: Any) -> bool:

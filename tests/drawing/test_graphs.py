@@ -163,3 +163,27 @@ def test_large_graphs_are_folded(most):
 
     check(graph)
     assert count(folded(graph, most)) == 91
+
+
+def test_functions_within_have_backward_values_and_partial_derivatives():
+    @ft.jit
+    def within(x):
+        return np.sin(x) * x
+
+    for f in (within, ft.checkpoint(within)):
+        graph = ft.draw(lambda x, f=f: f(x) * 2)(1.0).graph
+        slope = np.cos(1.0) + np.sin(1.0)
+        assert [box.gradient for box in graph.boxes] == [pytest.approx(2 * slope), 2.0, 1.0]
+        assert [arrow.partial for arrow in graph.arrows] == [pytest.approx(slope), 2.0]
+
+
+def test_functions_within_are_recorded_for_the_types_that_they_are_given():
+    @ft.custom_jvp
+    def first(x):
+        return x[0] * np.ones(2)[1]
+
+    first.defjvp(lambda primals, tangents: (first(*primals), tangents[0][0]))
+    box = ft.draw(lambda x: first(x))(np.array([2.0, 3.0])).graph.boxes[-1]
+    ((_, within),) = box.inside
+    assert within.boxes[0].types[0].shape == (2,)
+    assert box.value == 2.0

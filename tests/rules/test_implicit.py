@@ -360,3 +360,18 @@ def test_printed_programs_name_what_they_hold():
     text = str(ft.make_ir(lambda a: cube_root(a))(8.0))
     assert "def tangent_solve(" in text
     assert "= custom_root(" in text
+
+
+def test_a_solver_with_auxiliary_data_is_mapped_over_its_tangents():
+    matrix = np.array([[3.0, 1.0], [1.0, 2.0]])
+
+    def solve(matvec, b):
+        return np.linalg.solve(np.stack([matvec(row) for row in np.eye(2)]), b), np.int64(0)
+
+    def f(b):
+        x, _ = ft.custom_linear_solve(lambda x: matrix @ x, b, solve, symmetric=True, has_aux=True)
+        return np.sum(x**2)
+
+    inverse = np.linalg.inv(matrix)
+    np.testing.assert_allclose(ft.hessian(f)(np.ones(2)), 2 * inverse @ inverse)
+    np.testing.assert_allclose(ft.jacfwd(ft.jacfwd(f))(np.ones(2)), 2 * inverse @ inverse)

@@ -417,3 +417,16 @@ def test_more_of_samples():
     assert integrate.dblquad is scipy.integrate.dblquad
     with pytest.raises(AttributeError, match="has no attribute 'sovle_ivp'"):
         integrate.sovle_ivp  # noqa: B018
+
+
+def test_integrals_of_integrals_in_every_mode():
+    def volume(s):
+        inner = lambda x: integrate.quad(lambda y: np.sin(x * y * s), 0.0, 1.0)[0]
+        return integrate.quad(inner, 0.0, 1.0)[0]
+
+    slope = (volume(2.001) - volume(1.999)) / 0.002
+    for f in (volume, ft.jit(volume)):
+        np.testing.assert_allclose(ft.jvp(f, (2.0,), (1.0,))[1], slope, rtol=1e-6)
+        np.testing.assert_allclose(ft.grad(f)(2.0), slope, rtol=1e-6)
+        np.testing.assert_allclose(ft.grad(ft.grad(f))(2.0), ft.jacfwd(ft.grad(f))(2.0), rtol=1e-8)
+    np.testing.assert_allclose(ft.jacfwd(ft.vmap(volume))(np.array([2.0])), [[slope]], rtol=1e-6)

@@ -174,3 +174,10 @@ def test_errors_are_scipys():
         signal.lfilter([1], [1, 2], [1, 2])
     with pytest.raises(ArgumentError, match="pad"):
         signal.filtfilt(NUMERATOR, DENOMINATOR, X, method="gust")
+
+
+def test_coefficients_in_lists_may_be_traced():
+    x = np.array([1.0, 2.0, -1.0])
+    of_list = lambda q: np.sum(signal.lfilter([q, 0.2], [1, q], x) ** 2)
+    of_array = lambda q: np.sum(signal.lfilter(np.stack([q, 0.2]), np.stack([1.0, q]), x) ** 2)
+    np.testing.assert_allclose(ft.grad(of_list)(0.5), ft.grad(of_array)(0.5))
