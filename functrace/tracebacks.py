@@ -65,11 +65,12 @@ def full_tracebacks(full: bool = True) -> Generator[None]:
 def leave_out_own_frames(error: BaseException) -> None:
     """Take functrace's frames out of the traceback of an error, and of those it came from.
 
-    An error of functrace's that names no line is of the call that it leaves: it gets that line.
+    An error of functrace's that names no line gets the user's line that led to it: the innermost
+    one that was running, or else that of the call that it leaves.
     Called in an ``except`` clause, which then says ``raise``.
     """
     if isinstance(error, FunctraceError) and error.where is None:
-        error.at(_calling_line())
+        error.at(_failing_line(error.__traceback__) or _calling_line())
     if _is_full.get():
         return
     if not isinstance(error, FunctraceError) and _is_raised_here(error):
@@ -78,7 +79,8 @@ def leave_out_own_frames(error: BaseException) -> None:
             "shows them"
         )
         if not any(note in other for other in getattr(error, "__notes__", ())):
-            error.add_note(f"called at {_calling_line()}\n  {note}")
+            line = _failing_line(error.__traceback__) or _calling_line()
+            error.add_note(f"called at {line}\n  {note}")
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -87,6 +89,17 @@ def leave_out_own_frames(error: BaseException) -> None:
             seen.add(id(one))
             one.__traceback__ = _without_own_frames(one.__traceback__)
             waiting += [one.__cause__, one.__context__]
+
+
+def _failing_line(traceback: TracebackType | None) -> str | None:
+    """The innermost line of the user's in a traceback; None if all is functrace's."""
+    line = None
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith((*_LIBRARIES, "<functrace ")):
+            line = f"{code.co_filename}:{traceback.tb_lineno} in {code.co_name}"
+        traceback = traceback.tb_next
+    return line
 
 
 def _calling_line() -> str | None:

@@ -375,5 +375,20 @@ def test_errors_of_pythons_about_a_call_name_its_line():
 
 def test_errors_below_functions_written_in_c_are_shown():
     brentq = pytest.importorskip("scipy.optimize").brentq
-    with pytest.raises(errors.LostDerivativeError):
+    with pytest.raises(errors.UnsupportedFunctionError, match=r"optimize\.brentq.*\n.*test_tr"):
         ft.grad(lambda x: brentq(lambda t: t - x, 0.0, 3.0))(1.0)
+
+
+@pytest.mark.parametrize("transformation", [ft.grad, ft.jit, ft.vmap])
+def test_errors_within_a_transformed_function_name_the_line_in_it(transformation):
+    def of_functrace(x):
+        return ft.nn.dropout(ft.random.key(0), x, 2.0)
+
+    def of_python(x):
+        return ft.nn.dropout(x)
+
+    with pytest.raises(errors.ArgumentError, match=r"at .*test_tracebacks.*in of_functrace"):
+        transformation(of_functrace)(np.ones(3))
+    with ft.full_tracebacks(False), pytest.raises(TypeError) as raised:
+        transformation(of_python)(np.ones(3))
+    assert raised.value.__notes__[-1].splitlines()[0].endswith("in of_python")

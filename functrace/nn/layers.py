@@ -260,7 +260,7 @@ def dropout(key: Any, x: Any, rate: float, *, training: bool = True) -> Any:
         ArgumentError: The rate is no share.
     """
     x = floating(x)
-    if not 0 <= rate <= 1:
+    if np.ndim(rate) or not 0 <= rate <= 1:
         raise ArgumentError(f"rate={rate} is no share of elements: it is between 0 and 1.")
     if not training or rate == 0:
         return x

@@ -39,7 +39,7 @@ from functrace.solvers.quadrature import Integrand, integral
 from functrace.solvers.solutions import elementwise
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.optional import scipy_module
+from functrace.tracing.optional import names_of_scipy, scipy_module
 from functrace.tracing.places import source_of, user_place
 
 TIME = ArrayType((), DOUBLE)
@@ -744,13 +744,4 @@ def romb(y: Any, dx: Any = 1.0, axis: int = -1) -> Any:
 
 
 globals().update(entrances(globals()))
-
-
-def __getattr__(name: str) -> Any:
-    """SciPy's own name, for plain values."""
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(_scipy(name), name)
-    except AttributeError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+__getattr__ = names_of_scipy("integrate")

@@ -23,7 +23,7 @@ from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_value
 from functrace.solvers.functions import is_traced
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.optional import scipy_module
+from functrace.tracing.optional import names_of_scipy, scipy_module
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tracer import bind
 
@@ -786,13 +786,4 @@ def interpn(
 
 
 globals().update(entrances(globals()))
-
-
-def __getattr__(name: str) -> Any:
-    """SciPy's own name, for plain values."""
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(_scipy(name), name)
-    except AttributeError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+__getattr__ = names_of_scipy("interpolate")

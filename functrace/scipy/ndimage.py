@@ -19,6 +19,7 @@ from functrace.numpy.taking import take
 from functrace.primitives.linear import dtype_of, in_dtype, known_choice, shape_of
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
+from functrace.tracing.optional import names_of_scipy
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import STATIC
 
@@ -453,3 +454,4 @@ def map_coordinates(
 
 
 globals().update(entrances(globals()))
+__getattr__ = names_of_scipy("ndimage")

@@ -31,7 +31,7 @@ from functrace.solvers.optima import Limits, multipliers
 from functrace.solvers.solutions import by_matrix, elementwise, solution, symmetric, warn_of_failure
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.optional import scipy_module
+from functrace.tracing.optional import names_of_scipy, scipy_module
 from functrace.transforms.forward import jvp
 from functrace.transforms.jacobian import hessian, hvp, jacobian
 from functrace.transforms.reverse import grad, value_and_grad
@@ -1177,13 +1177,4 @@ quadratic_assignment = _refused("quadratic_assignment", "its result are indices.
 
 
 globals().update(entrances(globals()))
-
-
-def __getattr__(name: str) -> Any:
-    """SciPy's own name, for plain values."""
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(_scipy(name), name)
-    except AttributeError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+__getattr__ = names_of_scipy("optimize")

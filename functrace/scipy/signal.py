@@ -20,7 +20,7 @@ from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_choic
 from functrace.solvers.functions import array_of
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.optional import scipy_module
+from functrace.tracing.optional import names_of_scipy, scipy_module
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import STATIC
 from functrace.tracing.tracer import bind
@@ -856,3 +856,4 @@ def spectrogram(
 
 
 globals().update(entrances(globals()))
+__getattr__ = names_of_scipy("signal")

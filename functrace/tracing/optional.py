@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -36,3 +37,27 @@ def scipy_module(module: str, asked: str, instead: str = "") -> Any:
             source_of(user_place(2)),
             f"{advice} Without it write {instead}." if instead else advice,
         ) from None
+
+
+def names_of_scipy(module: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module that has SciPy's names: others are SciPy's own.
+
+    Args:
+        module: The part after ``scipy.``.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.butter(1, 0.5)[0].round(6)
+        array([0.5, 0.5])
+    """
+
+    def named(name: str) -> Any:
+        own = f"functrace.scipy.{module}"
+        try:
+            if not name.startswith("_"):
+                return getattr(scipy_module(module, f"{own}.{name}"), name)
+        except AttributeError:
+            pass
+        raise AttributeError(f"module {own!r} has no attribute {name!r}")
+
+    return named

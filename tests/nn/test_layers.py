@@ -117,6 +117,8 @@ def test_dropout():
     assert nn.dropout(KEY, X.astype(np.float32), 0.5).dtype == np.float32
     with pytest.raises(ArgumentError, match="no share"):
         nn.dropout(KEY, x, 25)
+    with pytest.raises(ArgumentError, match="no share"):
+        nn.dropout(x, 0.25, KEY)
 
 
 def by_hand(params, query, key, value, mask):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from unittest.mock import Mock
 
 import pytest
 
 from functrace.errors import FunctraceError, MissingPackageError
-from functrace.tracing.optional import scipy_module
+from functrace.tracing.optional import names_of_scipy, scipy_module
 
 
 def test_a_module_of_scipys():
@@ -25,6 +26,16 @@ def test_without_scipy_the_function_and_the_remedy_are_named(monkeypatch, instea
     assert isinstance(found.value, FunctraceError | ImportError)
     assert 'pip install "functrace[scipy]"' in str(found.value)
     assert str(found.value).endswith(f"Without it write {instead}." if instead else '[scipy]".')
+
+
+@pytest.mark.parametrize("module", ["signal", "ndimage", "sparse", "optimize", "integrate"])
+def test_names_that_are_not_written_out_are_scipys(module):
+    ours = import_module(f"functrace.scipy.{module}")
+    theirs = import_module(f"scipy.{module}")
+    for name in theirs.__all__:
+        assert hasattr(ours, name)
+    with pytest.raises(AttributeError, match=rf"functrace\.scipy\.{module}' has no .*'nonsense'"):
+        names_of_scipy(module)("nonsense")
 
 
 def test_what_scipy_itself_lacks_is_said_as_it_is():

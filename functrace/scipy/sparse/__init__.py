@@ -13,6 +13,7 @@ from functrace.scipy.sparse.arrays import (
     csr_array,
     csr_matrix,
 )
+from functrace.tracing.optional import names_of_scipy
 
 __all__ = [
     "SparseArray",
@@ -24,3 +25,5 @@ __all__ = [
     "csr_matrix",
     "linalg",
 ]
+
+__getattr__ = names_of_scipy("sparse")
