@@ -254,7 +254,8 @@ def checked(f: Callable[P, R], *, infinite: bool = True) -> Callable[P, tuple[Fi
     """Make a function that returns what `find_nan` would stop at, beside its result.
 
     Args:
-        f: Any function: one that calls `grad`, `jit` or others, or is made by them.
+        f: Any function: one that calls `grad`, `jit` or others, or is made by them. What it
+            computes outside of them, as plain NumPy, is not seen: give ``jit(f)``.
         infinite: Whether infinite numbers count, too.
 
     Returns:
