@@ -114,7 +114,7 @@ def written(f, *args):
     with pytest.MonkeyPatch.context() as patch:
         whole = blocked.product
         patch.setattr(blocked, "product", lambda *given: found.append(whole(*given)) or found[-1])
-        ft.jit(f, backend="native").lower(*args).compile()
+        ft.jit(f, backend="native")(*args)
     return found
 
 
