@@ -33,6 +33,7 @@ class BandedSolve(OfSeveral):
         solve = scipy_module("linalg", "functrace.scipy.linalg.solve_banded").solve_banded
         numbers = params["lower"], params["upper"]
         type = self.infer(*(ArrayType(x.shape, x.dtype) for x in (ab, b)), **params)
+        b = b.astype(type.dtype, copy=False)  # of one row SciPy divides it in place
         return for_each(lambda ab, b: solve(numbers, ab, b, check_finite=False), type, ab, b)
 
     def infer(self, ab: ArrayType, b: ArrayType, **params: int) -> ArrayType:

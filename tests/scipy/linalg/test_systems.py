@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -171,7 +173,7 @@ def test_errors_are_scipys():
 def test_a_singular_matrix_is_told_of_at_the_users_line():
     with pytest.raises(np.linalg.LinAlgError) as caught:
         linalg.solve(np.zeros((2, 2)), np.ones(2))
-    assert "functrace" not in str(caught.traceback[-1].path)
+    assert str(caught.traceback[-1].path).startswith(str(Path(np.__file__).parent))
 
 
 def test_least_norm_of_circulant_systems():
@@ -185,3 +187,9 @@ def test_whole_numbers_and_lists():
     assert linalg.det([[2, 0], [0, 4]]) == pytest.approx(8)
     assert ft.jit(linalg.inv)(np.array([[2, 0], [0, 4]])).dtype == np.float64
     np.testing.assert_allclose(linalg.solve(np.array([[2.0]]), np.ones(3)), [0.5, 0.5, 0.5])
+
+
+def test_a_banded_system_of_one_row_may_be_complex():
+    ab, b = np.array([[5.0], [1 + 2j]]), np.array([[3.0, 4.0]])
+    found = linalg.solve_banded((0, 1), ab, b)
+    np.testing.assert_allclose(found, b / (1 + 2j))
