@@ -286,7 +286,7 @@ def gaussian_filter(
         >>> import numpy as np
         >>> from functrace.scipy import ndimage
         >>> ndimage.gaussian_filter(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.5).round(3)
-        array([0.   , 0.107, 0.786, 0.107, 0.   ])
+        array([0.   , 0.106, 0.787, 0.106, 0.   ])
     """
     x = as_operand(input)
     dtype = dtype_of(x)
