@@ -1,16 +1,20 @@
 """Functions of SciPy, on traced values too."""
 
-from functrace.scipy import (
-    integrate,
-    interpolate,
-    linalg,
-    ndimage,
-    optimize,
-    signal,
-    sparse,
-    special,
-    stats,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from functrace.scipy import (
+        integrate,
+        interpolate,
+        linalg,
+        ndimage,
+        optimize,
+        signal,
+        sparse,
+        special,
+        stats,
+    )
 
 __all__ = [
     "integrate",
@@ -23,3 +27,14 @@ __all__ = [
     "special",
     "stats",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A part, imported when it is asked for: who needs one need not wait for the others."""
+    if name in __all__:
+        return import_module(f"functrace.scipy.{name}")
+    raise AttributeError(f"module 'functrace.scipy' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
