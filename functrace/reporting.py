@@ -6,12 +6,12 @@ Internal: users find what they need in `functrace` itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from functrace import tree
+from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.reverse import value_and_grad
@@ -84,27 +84,14 @@ class GradientReport:
         ]
 
     def __str__(self) -> str:
-        table = [self.HEADERS, *self._cells()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if number in (0, 7) else cell.rjust(width)
-                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in table
-        ]
-        return "\n".join([f"loss {self.loss:.6g}; updates of the rate {self.rate:g}", *lines])
+        title = f"loss {self.loss:.6g}; updates of the rate {self.rate:g}"
+        return f"{title}\n{text_table(self.HEADERS, self._cells(), left=(0, 7))}"
 
     def __repr__(self) -> str:
         return f"<gradient report of {len(self.rows)} arrays, {len(self.faults)} with a fault>"
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(header)}</th>" for header in self.HEADERS)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self._cells()
-        )
-        return f"<p>loss {self.loss:.6g}</p><table><tr>{head}</tr>{body}</table>"
+        return f"<p>loss {self.loss:.6g}</p>{html_table(self.HEADERS, self._cells())}"
 
     def plot(self, axes: Any) -> None:
         """Draw the norms of gradients as bars on axes of matplotlib's, faults in red."""

@@ -54,7 +54,7 @@ FLOORS: list[list[Room]] = [
         files(
             "foundations",
             "everything may raise an error",
-            "errors depth collecting tracebacks archives",
+            "errors depth collecting tracebacks archives texts",
         )
     ],
     [

@@ -33,6 +33,7 @@ from functrace import depth
 from functrace.errors import LoadError, ProgramCheckError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.types import ArrayType, type_of
+from functrace.texts import escaped
 from functrace.tracebacks import boundary
 from functrace.tree.sameness import identity
 
@@ -551,7 +552,7 @@ class Program:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the text, with places in grey."""
-        lines = str(self).replace("&", "&amp;").replace("<", "&lt;").split("\n")
+        lines = escaped(str(self)).split("\n")
         parts = [line.partition("  # ") for line in lines]
         shown = [f"{a}<span style='opacity:.6'>{b}{c}</span>" if b else a for a, b, c in parts]
         return f"<pre>{chr(10).join(shown)}</pre>"

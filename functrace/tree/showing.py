@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.texts import html_table, text_table
 from functrace.tree.keys import keystr
 from functrace.tree.traversing import leaves_with_path
 
@@ -61,26 +62,13 @@ class Table:
         return [*rows, (f"{len(rows)} leaves", f"{self.size:,}", "", f"{self.nbytes:,}", "")]
 
     def __str__(self) -> str:
-        table = [self.HEADERS, *self._rows()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if number else cell.ljust(width)
-                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in table
-        )
+        return text_table(self.HEADERS, self._rows())
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        def row(cells: Sequence[str], tag: str) -> str:
-            texts = (cell.replace("&", "&amp;").replace("<", "&lt;") for cell in cells)
-            return f"<tr>{''.join(f'<{tag}>{text}</{tag}>' for text in texts)}</tr>"
-
-        body = "".join(row(cells, "td") for cells in self._rows())
-        return f"<table>{row(self.HEADERS, 'th')}{body}</table>"
+        return html_table(self.HEADERS, self._rows())
 
 
 def show(tree: Any) -> Table:

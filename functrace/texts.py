@@ -1,0 +1,44 @@
+"""Tables as text and as HTML, without what a library for them would take to import.
+
+Internal: users find what they need in `functrace` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+Row = Sequence[str]
+
+
+def escaped(text: str) -> str:
+    """Text as it stands in HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def text_table(headers: Row, rows: Sequence[Row], left: Container[int] = (0,)) -> str:
+    """A table in a font of even widths.
+
+    Args:
+        headers: Above the columns.
+        rows: The cells.
+        left: The numbers of the columns that begin at the left; all others end at the right.
+    """
+    table = [headers, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number in left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    )
+
+
+def html_table(headers: Row, rows: Sequence[Row]) -> str:
+    """A table for a notebook."""
+
+    def line(cells: Row, tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{escaped(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    body = "".join(line(cells, "td") for cells in rows)
+    return f"<table>{line(headers, 'th')}{body}</table>"

@@ -1,0 +1,18 @@
+"""Tables as text and as HTML."""
+
+from __future__ import annotations
+
+from functrace import texts
+
+ROWS = [("a", "1", "x"), ("long", "200", "")]
+
+
+def test_columns_are_even():
+    expected = "name    n  more\na       1  x\nlong  200"
+    assert texts.text_table(("name", "n", "more"), ROWS, left=(0, 2)) == expected
+    assert texts.text_table(("name", "n"), []) == "name  n"
+
+
+def test_cells_are_escaped():
+    found = texts.html_table(("<b>",), [("a & b",)])
+    assert found == "<table><tr><th>&lt;b&gt;</th></tr><tr><td>a &amp; b</td></tr></table>"
