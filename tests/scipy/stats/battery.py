@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import scipy.stats
 
 import functrace as ft
@@ -210,3 +211,35 @@ def outside(row: Row) -> None:
             assert np.isfinite(slope).all()
             for place, end in ((0, low), (-1, high)):
                 assert not (np.isfinite(end) and slope[place].any()), method
+
+
+def tests_of(rows: list[Row]) -> dict[str, Any]:
+    """The tests that all families are put to, for the namespace of a file of tests."""
+    methods = [(row, method) for row in rows for method in row.methods()]
+    names = [f"{row.name}-{method}" for row, method in methods]
+    each_method = pytest.mark.parametrize(("row", "method"), methods, ids=names)
+    each_row = pytest.mark.parametrize("row", rows, ids=[row.name for row in rows])
+
+    @each_method
+    def test_values_are_those_of_scipy(row, method):
+        as_scipy(row, method)
+
+    @each_method
+    def test_derivatives(row, method):
+        derivatives(row, method)
+
+    @pytest.mark.slow
+    @each_row
+    def test_second_derivatives(row):
+        second_derivatives(row)
+
+    @each_row
+    def test_moments_and_ends(row):
+        moments_as_scipy(row)
+        outside(row)
+
+    made = (
+        test_values_are_those_of_scipy, test_derivatives, test_second_derivatives,
+        test_moments_and_ends,
+    )  # fmt: skip
+    return {test.__name__: test for test in made}

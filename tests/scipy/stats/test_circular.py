@@ -16,30 +16,7 @@ ROWS = [
     Row("vonmises", (1.7,), (-2.0, 0.3, 2.8), (-1.0,), ("var", "median")),
     Row("wrapcauchy", (0.4,), (0.5, 3.0, 6.0), (1.5,)),
 ]
-METHODS = [(row, method) for row in ROWS for method in row.methods()]
-NAMES = [f"{row.name}-{method}" for row, method in METHODS]
-
-
-@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
-def test_values_are_those_of_scipy(row, method):
-    battery.as_scipy(row, method)
-
-
-@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
-def test_derivatives(row, method):
-    battery.derivatives(row, method)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_second_derivatives(row):
-    battery.second_derivatives(row)
-
-
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_moments_and_ends(row):
-    battery.moments_as_scipy(row)
-    battery.outside(row)
+globals().update(battery.tests_of(ROWS))
 
 
 @pytest.mark.parametrize("kappa", [0.0, 0.1, 30.0, 500.0])

@@ -20,30 +20,7 @@ ROWS = [
     Row("geom", (0.3,), (1, 4), (0.0,)),
     Row("betabinom", (7, 1.5, 2.5), (0, 3), (7, -1.0, 2.0), (*battery.SUMS, "entropy"), (0,)),
 ]
-METHODS = [(row, method) for row in ROWS for method in row.methods()]
-NAMES = [f"{row.name}-{method}" for row, method in METHODS]
-
-
-@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
-def test_values_are_those_of_scipy(row, method):
-    battery.as_scipy(row, method)
-
-
-@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
-def test_derivatives(row, method):
-    battery.derivatives(row, method)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_second_derivatives(row):
-    battery.second_derivatives(row)
-
-
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_moments_and_ends(row):
-    battery.moments_as_scipy(row)
-    battery.outside(row)
+globals().update(battery.tests_of(ROWS))
 
 
 def test_only_whole_numbers_have_a_probability():

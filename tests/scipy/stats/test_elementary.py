@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import functrace as ft
 from functrace.scipy import stats
@@ -22,30 +21,7 @@ ROWS = [
     Row("gumbel_l"),
     Row("rayleigh"),
 ]
-METHODS = [(row, method) for row in ROWS for method in row.methods()]
-NAMES = [f"{row.name}-{method}" for row, method in METHODS]
-
-
-@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
-def test_values_are_those_of_scipy(row, method):
-    battery.as_scipy(row, method)
-
-
-@pytest.mark.parametrize(("row", "method"), METHODS, ids=NAMES)
-def test_derivatives(row, method):
-    battery.derivatives(row, method)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_second_derivatives(row):
-    battery.second_derivatives(row)
-
-
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_moments_and_ends(row):
-    battery.moments_as_scipy(row)
-    battery.outside(row)
+globals().update(battery.tests_of(ROWS))
 
 
 def test_the_end_of_the_support_has_the_derivative_from_within():
