@@ -18,7 +18,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from functrace import tree
 from functrace.backends.compiling import evaluating
 from functrace.errors import NotFiniteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
@@ -277,6 +276,6 @@ def checked(f: Callable[P, R], *, infinite: bool = True) -> Callable[P, tuple[Fi
         watch = _Watch(infinite=infinite, raises=False)
         with _watching(watch):
             result = f(*args, **options)
-        return watch.first, tree.map(lambda x: x, result)
+        return watch.first, result
 
     return called

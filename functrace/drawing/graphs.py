@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -284,13 +283,10 @@ def _single(results: Sequence[Any]) -> Any:
 
 
 def _number(value: Any) -> str:
-    """A constant number, as one writes it."""
-    value = np.asarray(value)[()]
-    if value.dtype.kind in "biu":
-        return str(value)
-    if value.dtype.kind == "c":
-        return f"{value:.4g}"
-    return f"{value:.0f}" if value == np.round(value) and abs(value) < 1e6 else f"{value:.4g}"
+    """A constant number, as one writes it: a whole one without a point."""
+    number = np.asarray(value)[()]
+    is_whole = number.dtype.kind == "f" and number == np.round(number) and abs(number) < 1e6
+    return f"{number:.0f}" if is_whole else shown_number(number)
 
 
 def _formula(step: _Step, words: Sequence[str]) -> str:
@@ -476,10 +472,6 @@ def summary(value: Any) -> list[str]:
 
 
 def shown_number(value: Any) -> str:
-    """A number with four digits."""
+    """A number; with four digits if it may have a fraction."""
     number = np.asarray(value)[()]
-    if number.dtype.kind in "bui":
-        return str(number)
-    if number.dtype.kind == "c":
-        return f"{number:.4g}"
-    return f"{number:.4g}" if isfinite(number) else str(float(number))
+    return str(number) if number.dtype.kind in "bui" else f"{number:.4g}"

@@ -14,7 +14,7 @@ import numpy as np
 from functrace import lax
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.nn.initializers import Initializer
-from functrace.nn.layers import FIRST_WEIGHTS, Parameters
+from functrace.nn.layers import FIRST_WEIGHTS, Parameters, plus_bias, with_bias
 from functrace.primitives.linear import dtype_of, shape_of
 from functrace.scipy.special import floating
 from functrace.tracing.entrances import entrances
@@ -75,7 +75,7 @@ def init_convolution(
         raise ArgumentError(f"{inputs} and {outputs} features are not divided by {groups} groups.")
     window = (window,) if isinstance(window, int) else tuple(window)
     params = {"weight": weight(key, (*window, inputs // groups, outputs), dtype)}
-    return {**params, "bias": np.zeros(outputs, dtype)} if bias else params
+    return with_bias(params, bias, outputs, dtype)
 
 
 def convolution(
@@ -114,7 +114,7 @@ def convolution(
         dimension_numbers=_letters(places),
         feature_group_count=groups,
     )
-    return y + params["bias"] if "bias" in params else y
+    return plus_bias(params, y)
 
 
 def _checked(params: Parameters, x: Any, groups: int = 1) -> tuple[Any, Any, int]:
@@ -148,7 +148,7 @@ def convolution_transpose(
     x, weight, places = _checked(params, x)
     strides = _each("strides", strides, places)
     y = lax.conv_transpose(x, weight, strides, padding, dimension_numbers=_letters(places))
-    return y + params["bias"] if "bias" in params else y
+    return plus_bias(params, y)
 
 
 def max_pool(

@@ -54,11 +54,19 @@ def init_dense(
         >>> ft.nn.dense(params, np.ones((5, 3))).shape
         (5, 2)
     """
-    return _with_bias({"weight": weight(key, (inputs, outputs), dtype)}, bias, outputs, dtype)
+    return with_bias({"weight": weight(key, (inputs, outputs), dtype)}, bias, outputs, dtype)
 
 
-def _with_bias(params: Parameters, bias: bool, features: int, dtype: Any) -> Parameters:
+def with_bias(
+    params: Parameters, bias: bool, features: int | tuple[int, ...], dtype: Any
+) -> Parameters:
+    """Parameters, and a bias of zeros if there is one."""
     return {**params, "bias": np.zeros(features, dtype)} if bias else params
+
+
+def plus_bias(params: Parameters, y: Any) -> Any:
+    """What a layer gives, and its bias if it has one."""
+    return y + params["bias"] if "bias" in params else y
 
 
 def dense(params: Parameters, x: Any) -> Any:
@@ -80,8 +88,7 @@ def dense(params: Parameters, x: Any) -> Any:
             f"A weight of shape {shape_of(weight)} takes {shape_of(weight)[0]} features; the "
             f"input's shape is {shape_of(x)}."
         )
-    y = x @ weight
-    return y + params["bias"] if "bias" in params else y
+    return plus_bias(params, x @ weight)
 
 
 def init_embedding(
@@ -305,11 +312,9 @@ def init_attention(
     params: Parameters = {}
     for name, own in zip(names, keys, strict=False):
         drawn = weight(own, (features, heads * size), dtype).reshape(features, heads, size)
-        params[name] = {"weight": drawn}
-        if bias:
-            params[name]["bias"] = np.zeros((heads, size), dtype)
+        params[name] = with_bias({"weight": drawn}, bias, (heads, size), dtype)
     drawn = weight(keys[3], (heads * size, features), dtype).reshape(heads, size, features)
-    params["output"] = _with_bias({"weight": drawn}, bias, features, dtype)
+    params["output"] = with_bias({"weight": drawn}, bias, features, dtype)
     return params
 
 
@@ -340,14 +345,12 @@ def attention(
     heads = (_heads(params[n], x) for n, x in (("query", query), ("key", key), ("value", value)))
     read = dot_product_attention(*heads, mask=mask, is_causal=is_causal)
     output = params["output"]
-    y = np.einsum("...hs,hsf->...f", read, output["weight"])
-    return y + output["bias"] if "bias" in output else y
+    return plus_bias(output, np.einsum("...hs,hsf->...f", read, output["weight"]))
 
 
 def _heads(params: Parameters, x: Any) -> Any:
     """Features for each head, of shape (..., places, heads, size)."""
-    y = np.einsum("...f,fhs->...hs", floating(x), params["weight"])
-    return y + params["bias"] if "bias" in params else y
+    return plus_bias(params, np.einsum("...f,fhs->...hs", floating(x), params["weight"]))
 
 
 globals().update(entrances(globals()))

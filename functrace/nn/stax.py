@@ -87,14 +87,17 @@ def Dense(  # noqa: N802  (stax's names are those of classes)
 
 
 def _convolution(
+    convolve: Callable[..., Any],
     dimension_numbers: tuple[str, str, str],
     out_chan: int,
     filter_shape: Sequence[int],
+    strides: Sequence[int] | None,
+    padding: Any,
     weight: Initializer | None,
     bias: Initializer | None,
-    convolve: Callable[[Any, Any], Any],
 ) -> Layer:
     lhs, rhs, out = dimension_numbers
+    steps = strides or (1,) * len(filter_shape)
     of_weight = weight or glorot_normal(rhs.index("I"), rhs.index("O"))
     of_bias = bias or normal(1e-6)
 
@@ -105,7 +108,12 @@ def _convolution(
         first, second = random.split(rng)
         return of_weight(first, shape), of_bias(second, [out_chan if a == "C" else 1 for a in out])
 
-    return _layer(draw, lambda params, inputs, **_: convolve(inputs, params[0]) + params[1])
+    def apply(params: Any, inputs: Any, **_: Any) -> Any:
+        weight, bias = params
+        y = convolve(inputs, weight, steps, padding, dimension_numbers=dimension_numbers)
+        return y + bias
+
+    return _layer(draw, apply)
 
 
 def GeneralConv(  # noqa: N802
@@ -118,14 +126,8 @@ def GeneralConv(  # noqa: N802
     b_init: Initializer | None = None,
 ) -> Layer:
     """A convolution, with its axes where ``dimension_numbers`` says, and a bias."""
-    steps = strides or (1,) * len(filter_shape)
-
-    def convolve(inputs: Any, weight: Any) -> Any:
-        return lax.conv_general_dilated(
-            inputs, weight, steps, padding, dimension_numbers=dimension_numbers
-        )
-
-    return _convolution(dimension_numbers, out_chan, filter_shape, W_init, b_init, convolve)
+    given = dimension_numbers, out_chan, filter_shape, strides, padding, W_init, b_init
+    return _convolution(lax.conv_general_dilated, *given)
 
 
 def GeneralConvTranspose(  # noqa: N802
@@ -138,14 +140,8 @@ def GeneralConvTranspose(  # noqa: N802
     b_init: Initializer | None = None,
 ) -> Layer:
     """A transposed convolution, with its axes where ``dimension_numbers`` says, and a bias."""
-    steps = strides or (1,) * len(filter_shape)
-
-    def convolve(inputs: Any, weight: Any) -> Any:
-        return lax.conv_transpose(
-            inputs, weight, steps, padding, dimension_numbers=dimension_numbers
-        )
-
-    return _convolution(dimension_numbers, out_chan, filter_shape, W_init, b_init, convolve)
+    given = dimension_numbers, out_chan, filter_shape, strides, padding, W_init, b_init
+    return _convolution(lax.conv_transpose, *given)
 
 
 Conv = partial(GeneralConv, ("NHWC", "HWIO", "NHWC"))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import ArgumentError
+from functrace.matrices.stacks import conjugate
 from functrace.numpy.taking import take
 from functrace.primitives.linear import dtype_of, in_dtype, known_choice, shape_of
 from functrace.tracing.entrances import entrances
@@ -116,7 +117,7 @@ def correlate1d(
     if len(shape_of(weights)) != 1 or not shape_of(weights)[0]:
         raise RuntimeError("no filter weights given")
     x, dtype = _image(input, weights)
-    weights = np.conj(weights) if dtype_of(weights).kind == "c" else weights
+    weights = conjugate(weights)
     length = shape_of(weights)[0]
     x = np.moveaxis(x, axis, -1)
     pads = [(0, 0)] * (len(shape_of(x)) - 1) + [_beyond(length, origin)]
@@ -142,8 +143,7 @@ def convolve1d(
     """The convolution of an image with weights along one axis; as `correlate1d`."""
     weights = as_operand(weights)
     origin = -origin - (0 if shape_of(weights)[0] % 2 else 1)
-    weights = np.flip(weights)
-    weights = np.conj(weights) if dtype_of(weights).kind == "c" else weights
+    weights = conjugate(np.flip(weights))
     return correlate1d(input, weights, axis, output, mode, cval, origin)
 
 
@@ -184,7 +184,7 @@ def correlate(
             f"weights.ndim ({len(shape_of(weights))}) must match len(axes) ({len(along)})"
         )
     origins = _for_each(origin, len(along))
-    weights = np.conj(weights) if dtype_of(weights).kind == "c" else weights
+    weights = conjugate(weights)
     pads = [(0, 0)] * rank
     for axis, length, start in zip(along, shape_of(weights), origins, strict=True):
         pads[axis] = _beyond(length, start)
@@ -209,8 +209,7 @@ def convolve(
     origins = _for_each(origin, len(shape_of(weights)))
     lengths = shape_of(weights)
     origins = [-o - (0 if n % 2 else 1) for o, n in zip(origins, lengths, strict=True)]
-    weights = np.flip(weights)
-    weights = np.conj(weights) if dtype_of(weights).kind == "c" else weights
+    weights = conjugate(np.flip(weights))
     return correlate(input, weights, output, mode, cval, origins, axes=axes)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from functrace.errors import ArgumentError
+from functrace.matrices.stacks import conjugate
 from functrace.primitives.filtering import delayed, recursion
 from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_choice, shape_of
 from functrace.solvers.functions import array_of
@@ -160,7 +161,7 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
 
 
 def _turned(x: Any) -> Any:
-    return np.conj(np.flip(x)) if dtype_of(x).kind == "c" else np.flip(x)
+    return conjugate(np.flip(x))
 
 
 def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
@@ -170,7 +171,7 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
     """
     x, y = _of_two(in1, in2)
     if not shape_of(x):
-        return x * (np.conj(y) if dtype_of(y).kind == "c" else y)
+        return x * conjugate(y)
     return convolve(x, _turned(y), mode, method)
 
 
