@@ -83,7 +83,7 @@ def test_the_command(command):
     if program.startswith(("benchmarks.", "tests.")):
         assert (ROOT / f"{program.replace('.', '/')}.py").is_file()
     elif program not in PART_OF_PYTHON:
-        assert program in packages("dev") | packages("test")
+        assert program in packages("dev") | packages("test") | packages("docs")
     for argument in arguments:
         if argument.endswith(".py"):
             assert (ROOT / argument).is_file()

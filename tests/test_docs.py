@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import io
+import os
 import re
 import runpy
 from contextlib import redirect_stdout
@@ -96,6 +97,18 @@ def test_links_and_files_named_in(path):
             assert (path.parent / target).exists(), target
     for name in re.findall(r"`((?:functrace|tests|docs|examples|benchmarks)/[\w/.]*)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_pages_from_elsewhere_keep_their_links():
+    pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))
+    for source, page in pages["ELSEWHERE"].items():
+        text = pages["relinked"](source.read_text(encoding="utf-8"), source.parent, page)
+        for target in pages["LINK"].findall(text):
+            there = Path(os.path.normpath(page.parent / target))
+            assert there.exists() or there in pages["ELSEWHERE"].values(), target
+    text = "[a](../CONTRIBUTING.md#tests), [b](seeing.md), [c](https://a.org/x.md)"
+    found = pages["relinked"](text, ROOT / "docs", ROOT / "docs" / "index.md")
+    assert found == text.replace("../CONTRIBUTING.md", "project/contributing.md")
 
 
 def test_the_picture_of_a_neuron_is_what_is_drawn(tmp_path):
