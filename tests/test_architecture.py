@@ -136,6 +136,7 @@ OF_SEVERAL = {
     "test_contributing": "what is written for contributors",
     "test_docs": "the documentation",
     "test_examples": "the examples",
+    "test_lessons": "the lessons of the documentation",
     "test_jax_names": "signatures of several modules, beside JAX's",
     "test_namespace": "the package's own names",
     "test_native_workloads": "the workloads of the benchmark of machine code",
