@@ -202,7 +202,7 @@ FLOORS: list[list[Room]] = [
         room(
             "testing",
             "checks use the whole house, and nothing in it uses them",
-            "comparing derivatives traits rules",
+            "comparing numerical suspects derivatives gradients traits rules",
         ),
         files(
             "names",

@@ -73,10 +73,12 @@ class Application:
         leaves: The leaves that it is applied to, while it is: a function may depend on how they
             lie in memory.
         layouts: How they do, by `layouts_of`, if that makes a difference.
+        custom: The user's function, which has the rules as they were given.
     """
 
     leaves: Sequence[Any] = ()
     layouts: Sequence[Any] = ()
+    custom: Any = None
 
     def __init__(
         self,
@@ -375,7 +377,7 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
 
         return outputs, Residuals(values[count:], pull_back, is_opaque=False)
 
-    return Application(
+    made = Application(
         function.name,
         run,
         None if function.jvp is None else jvp,
@@ -384,6 +386,8 @@ def _batched(function: Application, size: int, axes: tuple[int | None, ...]) -> 
         function.numbers,
         function.of_rules,
     )
+    made.custom = function.custom
+    return made
 
 
 def _mapped(

@@ -109,7 +109,7 @@ class Call:
             None if self.custom._jvp is None else self.jvp,
             None if self.custom._backward is None else self.forward,
         )
-        application.leaves = leaves
+        application.custom, application.leaves = self.custom, leaves
         outputs = bind(custom_call, *leaves, function=application)
         application.leaves = ()
         if not any(isinstance(x, Tracer) for x in leaves):
@@ -166,6 +166,7 @@ class Call:
                 n for n, x in enumerate(captured, len(visible)) if identity_of(x) not in taken
             ),
         )
+        application.custom = self.custom
         if recorded.layouts and not recorded.row_major:
             application.layouts = layouts_of(visible)
         outputs = bind(custom_call, *leaves, *hidden, function=application)

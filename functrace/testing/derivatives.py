@@ -1,15 +1,7 @@
-"""Derivatives of functions, held against finite differences.
-
-These are taken in double precision, also where the arguments are of a smaller one.
-
-Complex numbers follow the convention of `functrace.grad`: a cotangent ``c`` belongs to a tangent
-``t`` through the real part of ``sum(c * t)``, without conjugation.
-"""
+"""Derivatives of functions, held against finite differences."""
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,178 +10,13 @@ import numpy as np
 from functrace import tree
 from functrace.errors import ArgumentError
 from functrace.ir.types import type_of
-from functrace.testing.comparing import agree, fail, pairing, random, shown, tolerances, widened
+from functrace.testing.comparing import agree, fail, pairing, random, shown, tolerances
+from functrace.testing.numerical import numerical_jvp
+from functrace.testing.suspects import suspect
 from functrace.tracebacks import boundary
+from functrace.transforms.forward import jvp
 from functrace.transforms.reverse import vjp
 from functrace.transforms.transformed import require_callable
-
-# Numerical derivatives
-
-
-def numerical_jvp(
-    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], eps: float | None = None
-) -> Any:
-    """The derivative of a function along a direction, by finite differences.
-
-    Central differences with steps h and 2h, extrapolated (Richardson), so that the error is of
-    the order of h**4. Each leaf has its own step: the fourth root of the machine precision, times
-    the largest element of the leaf where that is above 1.
-
-    Args:
-        f: A function of trees of arrays. It is called on float64 and complex128 in place of
-            smaller floating dtypes.
-        primals: The arguments.
-        tangents: One tree for each argument, like it; None, or anything, where the argument holds
-            integers.
-        eps: The step, in place of the one described.
-
-    Returns:
-        The tangent of the output: a tree like the output, of float64 or complex128, with None
-        where the output holds integers.
-
-    Example:
-        >>> import numpy as np
-        >>> t = numerical_jvp(lambda x, y: x * y["z"], (3.0, {"z": 2.0}), (1.0, {"z": 1.0}))
-        >>> t.round(6)
-        np.float64(5.0)
-    """
-    leaves, structure = tree.flatten(tuple(primals))
-    directions = structure.flatten_up_to(tuple(tangents))
-    leaves = [widened(x) for x in leaves]
-    center, out_structure = tree.flatten(f(*structure.unflatten(leaves)))
-    is_inexact = [type_of(y).is_inexact for y in center]
-    total = [
-        np.zeros(type_of(y).shape, np.result_type(type_of(y).dtype, np.float64))[()] if on else None
-        for y, on in zip(center, is_inexact, strict=True)
-    ]
-    precisions = [np.finfo(type_of(y).dtype).eps for y in center if type_of(y).is_inexact]
-    precision = float(max(precisions, default=np.finfo(np.float64).eps))
-    for number, (x, direction) in enumerate(zip(leaves, directions, strict=True)):
-        if direction is None or not type_of(x).is_inexact or not np.any(direction):
-            continue
-        t = widened(direction)
-        step = _step(x, t, precision) if eps is None else eps / float(np.max(np.abs(t)))
-
-        def moved(factor: float, number: int = number, x: Any = x, t: Any = t) -> list[Any]:
-            arguments = [*leaves[:number], (x + factor * t)[()], *leaves[number + 1 :]]
-            return tree.leaves(f(*structure.unflatten(arguments)))
-
-        values = [moved(factor * step) for factor in (1, -1, 2, -2)]
-        with np.errstate(all="ignore"):
-            for place, (near, below, far, far_below) in enumerate(zip(*values, strict=True)):
-                if is_inexact[place]:
-                    inner = widened(near) - widened(below)
-                    outer = widened(far) - widened(far_below)
-                    total[place] = total[place] + (8 * inner - outer) / (12 * step)
-    return out_structure.unflatten(total)
-
-
-def _step(x: Any, t: Any, precision: float) -> float:
-    """A power of two, so that adding it to numbers around 1 is exact."""
-    size = max(1.0, float(np.max(np.abs(x))))
-    return 2.0 ** round(math.log2(precision**0.25 * size / float(np.max(np.abs(t)))))
-
-
-def complex_step(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The derivative of a real analytic function along a direction, exact to rounding.
-
-    It is the imaginary part of ``f(x + iht) / h`` for a tiny h (Squire and Trapp, SIAM Review 40,
-    1998): nothing is subtracted, so nothing cancels. ``f`` must be made of functions that are
-    analytic and take complex numbers: not of ``abs``, ``maximum``, ``where`` with conditions on
-    the argument, or conjugation.
-
-    Args:
-        f: A function of trees of real arrays.
-        primals: The arguments.
-        tangents: One tree for each argument, like it.
-
-    Returns:
-        The tangent of the output.
-
-    Raises:
-        ArgumentError: An argument is complex, or the output stays real.
-
-    Example:
-        >>> import numpy as np
-        >>> complex_step(np.exp, (1.0,), (1.0,)) == np.exp(1.0)
-        np.True_
-    """
-    leaves, structure = tree.flatten(tuple(primals))
-    directions = structure.flatten_up_to(tuple(tangents))
-    step = 2.0**-80
-    moved: list[Any] = []
-    for x, t in zip(leaves, directions, strict=True):
-        kind = type_of(x).dtype.kind
-        if kind == "c":
-            raise ArgumentError("complex_step takes derivatives by real arguments only.")
-        moved.append(widened(x) + 1j * step * widened(t) if kind == "f" else x)
-
-    def derivative(y: Any) -> Any:
-        if type_of(y).dtype.kind != "c":
-            raise ArgumentError(
-                "The output of the function is real although its argument was complex: it is not "
-                "made of analytic functions.",
-                advice="Use numerical_jvp.",
-            )
-        return y.imag / step
-
-    return tree.map(derivative, f(*structure.unflatten(moved)))
-
-
-def numerical_gradient(
-    f: Callable[..., Any],
-    *args: Any,
-    argnums: int | Sequence[int] = 0,
-    eps: float | None = None,
-) -> Any:
-    """The gradient of a function, element by element, by finite differences.
-
-    Args:
-        f: A function of trees of arrays whose output is one real number.
-        args: Its arguments.
-        argnums: The position, or positions, of the arguments to differentiate.
-        eps: The step of the differences, in place of that of `numerical_jvp`.
-
-    Returns:
-        What ``functrace.grad(f, argnums)(*args)`` returns, in double precision.
-
-    Example:
-        >>> import numpy as np
-        >>> numerical_gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0])).round(6)
-        array([2., 4.])
-    """
-    if not isinstance(argnums, int):
-        return tuple(numerical_gradient(f, *args, argnums=n, eps=eps) for n in argnums)
-    position = range(len(args))[argnums]
-    leaves, structure = tree.flatten(args[position])
-
-    def of_leaves(*leaves: Any) -> Any:
-        argument = structure.unflatten(leaves)
-        return f(*args[:position], argument, *args[position + 1 :])
-
-    gradient: list[Any] = []
-    for number, leaf in enumerate(leaves):
-        type = type_of(leaf)
-        if not type.is_inexact:
-            gradient.append(None)
-            continue
-        units = (1.0,) if type.dtype.kind == "f" else (1.0, 1j)
-        result = np.zeros(type.shape, np.result_type(type.dtype, np.float64))
-        for index in np.ndindex(type.shape):
-            for unit in units:
-                tangents: list[Any] = [None] * len(leaves)
-                tangents[number] = np.zeros_like(result)
-                tangents[number][index] = unit
-                slope = numerical_jvp(of_leaves, leaves, tangents, eps)
-                result[index] += slope / unit if unit == 1.0 else slope * -unit
-        gradient.append(result[()])
-    return structure.unflatten(gradient)
-
-
-# Comparing
-
-
-# Checking the derivatives of functions
 
 
 @boundary
@@ -220,9 +47,10 @@ def check_grads(
         eps: The step of the differences.
 
     Raises:
-        AssertionError: A derivative is wrong. The message names the leaf of the arguments, the
-            two numbers and the direction.
-        ArgumentError: A mode has another name, or this version of functrace does not have it.
+        AssertionError: A derivative is wrong. The message names an entry of the arguments by which
+            it is, the two numbers, the rule that is wrong (the operation, and where the rule and
+            the operation are written), and the direction.
+        ArgumentError: A mode has another name.
 
     Example:
         >>> import numpy as np
@@ -231,18 +59,9 @@ def check_grads(
     """
     require_callable(f, "check_grads", "f")
     modes = (modes,) if isinstance(modes, str) else tuple(modes)
-    forward: Callable[..., Any] | None = None
     for mode in modes:
         if mode not in ("fwd", "rev"):
             raise ArgumentError(f"modes holds {mode!r}.", advice='Its names are "fwd" and "rev".')
-        if mode == "fwd":
-            # By name: what the package offers decides, and nothing here imports upward.
-            forward = getattr(sys.modules["functrace"], "jvp", None)
-            if forward is None:
-                raise ArgumentError(
-                    "This version of functrace has no forward mode to check.",
-                    advice='Write modes=("rev",).',
-                )
     leaves, structure = tree.flatten(tuple(args))
     names = [f"args{tree.keystr(path)}" for path in structure.paths()]
     active = [number for number, leaf in enumerate(leaves) if type_of(leaf).is_inexact]
@@ -255,7 +74,7 @@ def check_grads(
         outputs = tree.leaves(f(*structure.unflatten(arguments)))
         return [y for y in outputs if type_of(y).is_inexact]
 
-    checker = _GradientChecker(modes, forward, [names[n] for n in active], atol, rtol, eps)
+    checker = _GradientChecker(modes, [names[n] for n in active], atol, rtol, eps)
     checker.check(flat, [leaves[n] for n in active], order, "")
 
 
@@ -265,14 +84,12 @@ class _GradientChecker:
     def __init__(
         self,
         modes: Sequence[str],
-        forward: Callable[..., Any] | None,
         names: Sequence[str],
         atol: float | None,
         rtol: float | None,
         eps: float | None,
     ) -> None:
         self.modes = modes
-        self.forward = forward
         self.names = names
         self.atol = atol
         self.rtol = rtol
@@ -285,44 +102,62 @@ class _GradientChecker:
         tangents = [random(rng, type_of(x)) for x in leaves]
         expected = f(*leaves)
         cotangents = [random(rng, type_of(y)) for y in expected]
-        slopes: list[Any] = []
-        for number, tangent in enumerate(tangents):
-            alone: list[Any] = [None] * len(leaves)
-            alone[number] = tangent
-            slopes.append(numerical_jvp(f, leaves, alone, self.eps))
-        if "rev" in self.modes:
-            self.reverse(f, leaves, tangents, cotangents, expected, slopes, of)
-            self.check(_pullback_of(f, cotangents), leaves, order - 1, f"{of} of the pullback")
-        if "fwd" in self.modes:
-            push = self.push(f, leaves)
-            for number, tangent in enumerate(tangents):
-                alone = [np.zeros_like(x) for x in leaves]
-                alone[number] = tangent
-                found, scale = pairing(cotangents, push(alone))
-                self.compare(
-                    found, cotangents, slopes[number], scale, f"jvp{of}", number, tangent, leaves
+
+        def numerical(alone: Sequence[Any]) -> tuple[float, float]:
+            return pairing(cotangents, numerical_jvp(f, leaves, alone, self.eps))
+
+        slopes = [numerical(_alone(leaves, n, t)) for n, t in enumerate(tangents)]
+
+        def compare(what: str, mode: str, derivative: Derivative) -> None:
+            types = [type_of(x) for x in (*leaves, *cotangents)]
+            rtol, atol = tolerances(types, self.rtol, self.atol)
+            for number, (tangent, (expected, scale)) in enumerate(
+                zip(tangents, slopes, strict=True)
+            ):
+                found, own = derivative(_alone(leaves, number, tangent))
+                tolerance = atol + rtol * min(scale, own)
+                if agree(found, expected, tolerance):
+                    continue
+                index, alone = _worst_entry(leaves, number, tangent, derivative, numerical)
+                entry = f"{self.names[number]}{[*index] if index else ''}"
+                fail(
+                    f"The {what} by {self.names[number]}, a {type_of(leaves[number])}, is wrong:",
+                    entry=entry,
+                    functrace=f"{derivative(alone)[0]:.10g}",
+                    numerical=f"{numerical(alone)[0]:.10g}",
+                    rule=str(suspect(f, leaves, mode) or "each operation's own rule is right"),
+                    tolerance=f"{tolerance:.3g}",
+                    tangent=shown(tangent),
+                    cotangents=shown(list(cotangents)),
                 )
 
-            def pushed(*leaves: Any) -> list[Any]:
-                return self.push(f, leaves)(tangents)
+        if "rev" in self.modes:
+            gradients = self.gradients(f, leaves, cotangents, expected, of)
+            compare(f"vjp{of}", "vjp", lambda alone: pairing(gradients, alone))
+            self.check(_pullback_of(f, cotangents), leaves, order - 1, f"{of} of the pullback")
+        if "fwd" in self.modes:
 
+            def push(given: Sequence[Any]) -> Any:
+                full = [
+                    np.zeros_like(x) if t is None else t for x, t in zip(leaves, given, strict=True)
+                ]
+                return jvp(f, tuple(leaves), tuple(full))[1]
+
+            def pushed(*leaves: Any) -> list[Any]:
+                return jvp(f, leaves, tuple(tangents))[1]
+
+            compare(f"jvp{of}", "jvp", lambda alone: pairing(cotangents, push(alone)))
             self.check(pushed, leaves, order - 1, f"{of} of the jvp")
 
-    def push(self, f: Callable[..., Any], leaves: Sequence[Any]) -> Callable[..., Any]:
-        assert self.forward is not None
-        forward = self.forward
-        return lambda tangents: forward(f, tuple(leaves), tuple(tangents))[1]
-
-    def reverse(
+    def gradients(
         self,
         f: Callable[..., Any],
         leaves: Sequence[Any],
-        tangents: Sequence[Any],
         cotangents: Sequence[Any],
         expected: Sequence[Any],
-        slopes: Sequence[Any],
         of: str,
-    ) -> None:
+    ) -> Sequence[Any]:
+        """What the pullback gives; the value, shapes and dtypes are compared here."""
         output, pullback = vjp(f, *leaves)
         for y, traced in zip(expected, output, strict=True):
             rtol, atol = tolerances([type_of(y)], None, None)
@@ -333,40 +168,52 @@ class _GradientChecker:
                     untraced=shown(y),
                 )
         gradients = pullback(list(cotangents))
-        for number, (gradient, tangent) in enumerate(zip(gradients, tangents, strict=True)):
-            x, given = type_of(leaves[number]), type_of(gradient)
+        for name, leaf, gradient in zip(self.names, leaves, gradients, strict=True):
+            x, given = type_of(leaf), type_of(gradient)
             if (given.shape, given.dtype) != (x.shape, x.dtype):
-                fail(f"The vjp{of} by {self.names[number]}, a {x}, is a {given}.")
-            found, scale = pairing([gradient], [tangent])
-            self.compare(
-                found, cotangents, slopes[number], scale, f"vjp{of}", number, tangent, leaves
-            )
+                fail(f"The vjp{of} by {name}, a {x}, is a {given}.")
+        return gradients
 
-    def compare(
-        self,
-        found: float,
-        cotangents: Sequence[Any],
-        slope: Sequence[Any],
-        scale: float,
-        what: str,
-        number: int,
-        tangent: Any,
-        leaves: Sequence[Any],
-    ) -> None:
-        numerical, numerical_scale = pairing(cotangents, slope)
-        types = [type_of(x) for x in (*leaves, *cotangents)]
-        rtol, atol = tolerances(types, self.rtol, self.atol)
-        tolerance = atol + rtol * min(scale, numerical_scale)
-        if agree(found, numerical, tolerance):
-            return
-        fail(
-            f"The {what} by {self.names[number]}, a {type_of(leaves[number])}, is wrong:",
-            functrace=f"{found!r}",
-            numerical=f"{numerical!r}",
-            tolerance=f"{tolerance:.3g}",
-            tangent=shown(tangent),
-            cotangents=shown(list(cotangents)),
-        )
+
+Derivative = Callable[[Sequence[Any]], tuple[float, float]]
+"""Of one number, along tangents of all leaves; and the scale of its errors."""
+
+
+def _alone(leaves: Sequence[Any], number: int, tangent: Any) -> list[Any]:
+    """Tangents of all leaves, zero but for one."""
+    return [tangent if n == number else None for n in range(len(leaves))]
+
+
+def _worst_entry(
+    leaves: Sequence[Any],
+    number: int,
+    tangent: Any,
+    derivative: Derivative,
+    numerical: Derivative,
+) -> tuple[tuple[int, ...], list[Any]]:
+    """An entry of a leaf by which the derivative is wrong: its index, and the tangents along it.
+
+    The leaf is halved again and again: where a derivative is wrong along a sum of tangents, it is
+    along one of them.
+    """
+    entries = np.arange(np.size(tangent))
+    flat = np.ravel(tangent)
+
+    def along(entries: np.ndarray) -> list[Any]:
+        part = np.zeros_like(flat)
+        part[entries] = flat[entries]
+        return _alone(leaves, number, part.reshape(np.shape(tangent))[()])
+
+    def error(entries: np.ndarray) -> float:
+        given = along(entries)
+        found = abs(derivative(given)[0] - numerical(given)[0])
+        return found if np.isfinite(found) else np.inf
+
+    while len(entries) > 1:
+        entries = max(np.array_split(entries, 2), key=error)
+    flat = flat / np.where(flat, np.abs(flat) if flat.dtype.kind == "c" else flat, 1)
+    index = tuple(map(int, np.unravel_index(entries[0], np.shape(tangent))))
+    return index, along(entries)
 
 
 def _pullback_of(f: Callable[..., Any], shift: Sequence[Any]) -> Callable[..., Any]:
@@ -381,6 +228,3 @@ def _pullback_of(f: Callable[..., Any], shift: Sequence[Any]) -> Callable[..., A
 
 def _in_dtype_of(x: Any, y: Any) -> Any:
     return np.asarray(x, type_of(y).dtype)[()]
-
-
-# Checking the rules of primitives

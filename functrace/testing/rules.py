@@ -25,7 +25,8 @@ from functrace.testing.comparing import (
     shown,
     tolerances,
 )
-from functrace.testing.derivatives import check_grads, numerical_jvp
+from functrace.testing.derivatives import check_grads
+from functrace.testing.numerical import numerical_jvp
 from functrace.testing.traits import check_traits
 from functrace.tracebacks import boundary
 from functrace.tracing.tracer import bind
