@@ -57,6 +57,7 @@ from functrace.transforms.transformed import named_call
 if TYPE_CHECKING:
     from functrace import experimental, math, nn, ops, optim, random, scipy, testing
     from functrace.drawing import draw
+    from functrace.exploring import explore
     from functrace.finding import checked, find_nan
     from functrace.reporting import gradient_report
 
@@ -93,6 +94,7 @@ __all__ = [
     "evaluate",
     "experimental",
     "explain_cache_misses",
+    "explore",
     "extend",
     "find_nan",
     "fixed_point",
@@ -148,6 +150,7 @@ __version__ = "0.1.0"
 _FROM_ROOMS = {
     "checked": "finding",
     "draw": "drawing",
+    "explore": "exploring",
     "find_nan": "finding",
     "gradient_report": "reporting",
 }

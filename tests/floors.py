@@ -237,7 +237,12 @@ FLOORS: list[list[Room]] = [
             "optim",
             "the names of optax: optimizers, schedules, and the losses of the floor below",
             "tree base schedules transformations combining optimizers triples",
-        )
+        ),
+        room(
+            "exploring",
+            "a page has all that a function becomes, on the way to machine code",
+            "recording values listing pages",
+        ),
     ],
 ]
 

@@ -22,6 +22,7 @@ from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.reverse import Row, Tape, backward
 from functrace.transforms.transformed import require_callable
+from functrace.transforms.zeros import ZeroKeeping
 
 OPERATORS = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@",
@@ -343,20 +344,48 @@ def _run_on(program: Program, inputs: Sequence[int], step: _Step, words: Sequenc
 
 def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, value: Any) -> None:
     """Give each box its backward value, and each arrow between numbers its partial derivative."""
-    cotangents: list[Any] = [None] * tape.variables
-    cotangents[last] = np.ones((), type_of(value).dtype)[()]
+    found = all_cotangents(tape, {last: np.ones((), type_of(value).dtype)[()]})
     arrows = {(id(arrow.end), arrow.number): arrow for arrow in graph.arrows}
-    for row in reversed(tape.rows):
-        number = row[5]
-        numbers = (number,) if type(number) is int else number
-        box = boxes[numbers[0]]
+    for variable in range(tape.inputs):
+        boxes[variable].gradient = found[variable]
+    for row in tape.rows:
+        numbers = _variables(row)
         if len(numbers) == 1:
-            box.gradient = cotangents[numbers[0]]
+            box = boxes[numbers[0]]
+            box.gradient = found[numbers[0]]
             for i, partial in _partials(row):
                 arrows[id(box), i].partial = partial
-        backward([row], cotangents, is_recorded=False)
-    for variable in range(tape.inputs):
-        boxes[variable].gradient = cotangents[variable]
+
+
+def all_cotangents(tape: Tape, seeds: Mapping[int, Any]) -> list[Any]:
+    """Walk back over a tape, and keep what each variable's cotangent is.
+
+    Args:
+        tape: The tape.
+        seeds: The cotangents of the results, by their variables.
+
+    Returns:
+        For each variable its cotangent; None where the results do not depend on it.
+    """
+    cotangents: list[Any] = [seeds.get(variable) for variable in range(tape.variables)]
+    found: list[Any] = [None] * tape.variables
+
+    def looked_at() -> Iterator[Row]:
+        for row in reversed(tape.rows):
+            for number in _variables(row):
+                found[number] = cotangents[number]  # complete, as all uses have been walked through
+            yield row
+
+    with ZeroKeeping() as keeping:
+        backward(looked_at(), cotangents, True, keeping)
+        tape.settle_inputs(cotangents)
+        found[: tape.inputs] = cotangents[: tape.inputs]
+        return [*map(keeping.value_of, found)]
+
+
+def _variables(row: Row) -> tuple[int, ...]:
+    """The variables of its outputs."""
+    return (row[5],) if type(row[5]) is int else row[5]
 
 
 def _partials(row: Row) -> Iterator[tuple[int, float]]:

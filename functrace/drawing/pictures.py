@@ -174,6 +174,13 @@ def draw(f: Any, *, most: int = MOST_BOXES) -> Any:
     @boundary
     def drawn(*args: Any, **options: Any) -> Drawing:
         graph = graph_of_call(function, args, options)
-        return Drawing(graph, getattr(function, "__name__", "a function"), most)
+        return Drawing(graph, name_of(function), most)
 
     return drawn
+
+
+def name_of(f: Any) -> str:
+    """What a function is called: a part of one as the function, an object as its class."""
+    while not hasattr(f, "__name__") and hasattr(f, "func"):
+        f = f.func
+    return getattr(f, "__name__", type(f).__name__)

@@ -154,23 +154,27 @@ def _texts(box: Box) -> list[_Text]:
 
 
 def _maps(box: Box) -> list[tuple[str, np.ndarray]]:
-    """The heat maps of an array and of its gradient: means over blocks, between -1 and 1."""
+    """The heat maps of an array and of its gradient."""
     found: list[tuple[str, np.ndarray]] = []
     for look, value in (("forward", box.value), ("backward", box.gradient)):
         if value is None or isinstance(value, tuple) or not np.ndim(value) or not np.size(value):
             continue
-        array = np.asarray(value)
-        numbers = np.abs(array) if array.dtype.kind == "c" else array.astype(float)
-        numbers = np.where(np.isfinite(numbers), numbers, 0.0)
-        matrix = numbers.reshape(1 if numbers.ndim == 1 else numbers.shape[0], -1)
-        for axis in (0, 1):
-            length = matrix.shape[axis]
-            cuts = np.linspace(0, length, min(length, MOST_CELLS) + 1).astype(int)
-            totals = np.add.reduceat(matrix, cuts[:-1], axis=axis)
-            counts = np.diff(cuts).reshape((-1, 1) if axis == 0 else (1, -1))
-            matrix = totals / counts
-        found.append((look, matrix / max(np.abs(matrix).max(), 1e-300)))
+        found.append((look, blocks(np.asarray(value))))
     return found
+
+
+def blocks(array: np.ndarray) -> np.ndarray:
+    """A small matrix in place of an array: means over blocks, between -1 and 1."""
+    numbers = np.abs(array) if array.dtype.kind == "c" else array.astype(float)
+    numbers = np.where(np.isfinite(numbers), numbers, 0.0)
+    matrix = numbers.reshape(1 if numbers.ndim < 2 else numbers.shape[0], -1)
+    for axis in (0, 1):
+        length = matrix.shape[axis]
+        cuts = np.linspace(0, length, min(length, MOST_CELLS) + 1).astype(int)
+        totals = np.add.reduceat(matrix, cuts[:-1], axis=axis)
+        counts = np.diff(cuts).reshape((-1, 1) if axis == 0 else (1, -1))
+        matrix = totals / counts
+    return matrix / max(np.abs(matrix).max(), 1e-300)
 
 
 def _write(parts: list[str], graph: Graph, drawn: _Drawn, x: float, y: float) -> None:

@@ -65,6 +65,8 @@ def expression_at(place: Place | None) -> ast.AST | None:
     lines[-1] = lines[-1][:stop]
     lines[0] = lines[0][start:]
     text = b"".join(lines).decode()
+    if not text.strip():  # the file cannot be read
+        return None
     for attempt in (text, f"({text})"):  # an expression over several lines may lack its brackets
         try:
             (statement,) = ast.parse(attempt).body

@@ -44,6 +44,12 @@ def test_all_kinds_of_boxes_against_grad():
         np.testing.assert_allclose(boxes[name].gradient, gradient)
 
 
+def test_what_is_zero_by_its_meaning_stays_zero():
+    with np.errstate(all="ignore"):
+        _, boxes = found(lambda x: np.where(x > 0, x * np.log(x), 0.0), 0.0)
+    assert boxes["x"].gradient == 0
+
+
 def test_a_value_that_is_used_twice_has_two_arrows():
     graph, boxes = found(lambda x: x - x * x, 3.0)
     assert [arrow.partial for arrow in graph.arrows] == [3, 3, 1, -1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -74,6 +75,15 @@ def test_what_is_folded_can_be_opened():
     assert len(drawing.svg) < len(drawing.html)
     for number in range(2, 200):
         assert f"x#{number} = " in drawing.html
+
+
+def test_titles():
+    class Model:
+        def __call__(self, x):
+            return x * 2
+
+    titles = [ft.draw(f)(1.0).title for f in (np.sin, ft.jit(many), partial(many), Model())]
+    assert titles == ["sin", "many", "many", "Model"]
 
 
 def test_programs():
