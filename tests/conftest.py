@@ -5,6 +5,7 @@ What a test says that functions mean is forgotten after it.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(config, items):
         about_numpy = [item for item in items if item.get_closest_marker("numpy_backend")]
         items[:] = [item for item in items if item not in about_numpy]
         config.hook.pytest_deselected(items=about_numpy)
+
+
+def pytest_collection_finish():
+    """What was collected stays: Python's collector of garbage need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 _TABLES = (tables.UFUNCS, tables.NAMED_UFUNCS, tables.FUNCTIONS)

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import types
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -35,9 +37,43 @@ def module_name(path: Path) -> str:
 FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
-@cache
 def parsed(name: str) -> ast.Module:
     return ast.parse(FILES[name].read_text(encoding="utf-8"))
+
+
+def statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    """All statements of a file, or of a part; no expression holds any."""
+    for blocks in (getattr(tree, name, ()) for name in ("body", "orelse", "finalbody")):
+        for node in blocks:
+            yield node
+            yield from statements(node)
+    for part in (*getattr(tree, "handlers", ()), *getattr(tree, "cases", ())):
+        yield from statements(part)
+
+
+class Import(NamedTuple):
+    """What one statement imports: its full name, as far as it is a module."""
+
+    line: int
+    target: str
+
+
+class File(NamedTuple):
+    """What is asked of a file; its tree would fill the memory."""
+
+    docstring: str | None
+    imports: list[Import]
+    late: list[Import]
+    """Those inside functions."""
+
+
+@cache
+def read(name: str) -> File:
+    tree = parsed(name)
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    inside = [node for node in statements(tree) if isinstance(node, functions)]
+    late = [found for function in inside for found in imports(function)]
+    return File(ast.get_docstring(tree), imports(tree), late)
 
 
 STANDS = {
@@ -54,29 +90,28 @@ SURFACE = {room.name for rooms in FLOORS for room in rooms if room.is_folder}
 FLOORS_OF = {room.name: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
-def imports(tree: ast.AST) -> list[tuple[ast.stmt, str]]:
-    """Import statements with the full names of what they import, as far as these are modules."""
-    found: list[tuple[ast.stmt, str]] = []
-    for node in ast.walk(tree):
+def imports(tree: ast.AST) -> list[Import]:
+    found: list[Import] = []
+    for node in statements(tree):
         if isinstance(node, ast.Import):
-            found += [(node, alias.name) for alias in node.names]
+            found += [Import(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are written in full"
             assert node.module is not None
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
                 is_module = full.removeprefix("functrace.") in FILES
-                found.append((node, full if is_module else node.module))
+                found.append(Import(node.lineno, full if is_module else node.module))
     return found
 
 
 @pytest.mark.parametrize("name", sorted(STANDS))
 def test_imports_point_down(name):
     floor, room, position = STANDS[name]
-    for node, target in imports(parsed(name)):
+    for line, target in read(name).imports:
         if target != "functrace" and not target.startswith("functrace."):
             continue
-        where = f"{name}, line {node.lineno}, imports {target}"
+        where = f"{name}, line {line}, imports {target}"
         assert target != "functrace", f"{where}: the package itself, which imports everything"
         module = target.removeprefix("functrace.")
         if module in SURFACE:  # what its __init__ hands on
@@ -92,13 +127,10 @@ def test_imports_point_down(name):
 def test_imports_stand_at_the_top_of_their_file():
     late: Counter[str] = Counter()
     for name in FILES:
-        for function in ast.walk(parsed(name)):
-            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                continue
-            for node, target in imports(function):
-                package = target.split(".")[0]
-                assert package in LATE, f"{name}, line {node.lineno}: inside a function"
-                late[package] += 1
+        for line, target in read(name).late:
+            package = target.split(".")[0]
+            assert package in LATE, f"{name}, line {line}: inside a function"
+            late[package] += 1
     assert all(count == 1 for count in late.values()), late
 
 
@@ -170,7 +202,7 @@ def test_the_tests_mirror_the_source():
 def test_what_users_may_not_import_says_so():
     outermost = {name for name in FILES if name and "." not in name}
     for name in outermost:
-        internal = "\nInternal: users find" in (ast.get_docstring(parsed(name)) or "")
+        internal = "\nInternal: users find" in (read(name).docstring or "")
         assert internal == (name not in functrace.__all__), name
 
 
@@ -279,4 +311,4 @@ def test_public_names_have_docstrings():
 
 def test_every_file_has_a_docstring():
     for name in FILES:
-        assert ast.get_docstring(parsed(name)), name
+        assert read(name).docstring, name

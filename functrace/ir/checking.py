@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from functrace.errors import ProgramCheckError
 from functrace.ir.program import Constant, Equation, Program, Variable
@@ -37,7 +38,7 @@ def _check(program: Program, outer: set[Variable]) -> None:
     for variable in program.inputs:
         write(variable, "the inputs")
     for number, equation in enumerate(program.equations):
-        where = f"equation {number}, {equation.primitive.name} ({equation.source})"
+        where = _Place(number, equation)
         for atom in equation.inputs:
             if isinstance(atom, Variable) and atom not in known:
                 raise ProgramCheckError("A variable is read before it is written.", where)
@@ -59,7 +60,17 @@ def _check(program: Program, outer: set[Variable]) -> None:
             raise ProgramCheckError("An output is never written.", "the outputs")
 
 
-def _check_bodies(equation: Equation, where: str) -> None:
+class _Place(NamedTuple):
+    """Where something is in a Program; put into words for an error alone."""
+
+    number: int
+    equation: Equation
+
+    def __str__(self) -> str:
+        return f"equation {self.number}, {self.equation.primitive.name} ({self.equation.source})"
+
+
+def _check_bodies(equation: Equation, where: _Place) -> None:
     """Check that the Programs in an equation take what they are given, and give what is said."""
     structure = structure_of(equation)
     if structure is None:

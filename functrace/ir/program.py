@@ -66,8 +66,8 @@ class Source(NamedTuple):
         """The line's number; computed when asked for, since most places never are."""
         if self.instruction < 0:
             return self.code.co_firstlineno
-        for index, (line, *_) in enumerate(self.code.co_positions()):
-            if index == self.instruction // 2 and line is not None:
+        for start, end, line in self.code.co_lines():
+            if start <= self.instruction < end and line is not None:
                 return line
         return self.code.co_firstlineno
 
