@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from functrace.drawing import draw
     from functrace.exploring import explore
     from functrace.finding import checked, find_nan
+    from functrace.remembering import tape_memory
     from functrace.reporting import gradient_report
 
 __all__ = [
@@ -132,6 +133,7 @@ __all__ = [
     "sequential_vmap",
     "stop_gradient",
     "switch",
+    "tape_memory",
     "testing",
     "to_text",
     "tree",
@@ -153,6 +155,7 @@ _FROM_ROOMS = {
     "explore": "exploring",
     "find_nan": "finding",
     "gradient_report": "reporting",
+    "tape_memory": "remembering",
 }
 """Functions that few programs need, and the modules that have them."""
 

@@ -36,6 +36,7 @@ from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
 from functrace.transforms.masks import Mask, instantiated, scattered
 from functrace.transforms.programs import (
+    Kept,
     Pullback,
     batched,
     keeping_zeros,
@@ -422,7 +423,11 @@ class Switch(Primitive):
             found = self.bind_backward(inputs, given, halves.second, gives, params, choice)
             return [None, *scattered(found, gives)]
 
-        return outputs, Pullback(self.name, pull_back, makes_zeros=True)
+        kept = None
+        if apart and type(inputs[0]) is not Tracer and np.shape(inputs[0]) == ():
+            taken = nearest(inputs[0], len(branches))
+            kept = Kept(residuals[: halves.residuals], halves.first[taken], halves.second[taken], 0)
+        return outputs, Pullback(self.name, pull_back, makes_zeros=True, kept=kept)
 
     def keep_zeros(
         self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]

@@ -18,6 +18,7 @@ from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.masks import instantiated, scattered
 from functrace.transforms.programs import (
+    Kept,
     Pullback,
     batched,
     keeping_zeros,
@@ -135,7 +136,8 @@ class Call(Primitive):
             backward = {**params, "program": form.backward}
             return scattered(bind(self, *results[count:], *given, **backward), form.gives_cotangent)
 
-        pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros))
+        kept = Kept(results[count:], form.forward, form.backward, 0)
+        pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros), kept=kept)
         return results[:count], pullback
 
     def keep_zeros(

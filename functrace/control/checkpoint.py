@@ -28,7 +28,7 @@ from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import record_program, run_program, without_effects
 from functrace.transforms.masks import Mask, instantiated, scattered
-from functrace.transforms.programs import Pullback, closed, linear_form, residual_form
+from functrace.transforms.programs import Kept, Pullback, closed, linear_form, residual_form
 from functrace.transforms.static_arguments import (
     dynamic_positions,
     named_parameters,
@@ -199,7 +199,8 @@ class Remat(Call):
             )
             return scattered(found, plan.gives_cotangent)
 
-        pullback = Pullback(self.name, pull_back, makes_zeros=program.makes_zeros)
+        kept = Kept(results[count:], plan.forward, plan.backward, len(inputs))
+        pullback = Pullback(self.name, pull_back, makes_zeros=program.makes_zeros, kept=kept)
         return results[:count], pullback
 
 

@@ -49,6 +49,7 @@ from functrace.transforms.masks import (
     zeros_as,
 )
 from functrace.transforms.programs import (
+    Kept,
     Pullback,
     batched,
     bind_keeping_zeros,
@@ -205,7 +206,9 @@ class Looping(Primitive):
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
             return plan.pull_back(bind_loop, loop, cotangents, outputs, stacked)
 
-        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros)
+        carries = loop.split(plan.forward.inputs).carries
+        kept = Kept(stacked, plan.forward, plan.backward, plan.first_stacked, carries)
+        return outputs, Pullback(self.name, pull_back, makes_zeros=plan.makes_zeros, kept=kept)
 
     def keep_zeros(
         self, inputs: Values, marked: Sequence[bool], params: dict[str, Any]

@@ -209,6 +209,7 @@ class ReversePlan:
         backward: The body of the scan back: it takes residuals that are the same in all trips,
             then the cotangents of carries and the sums for constants, then the rows: residuals
             that are rows of the loop, what was stacked, cotangents of stacks.
+        first_stacked: The number of the first of its inputs that was stacked.
     """
 
     def __init__(
@@ -257,6 +258,7 @@ class ReversePlan:
                 recording.input(v.type.strong) for v in selected(body.inputs[:first], constants)
             ]
             own_rows = [recording.input(inputs[p].type) for p in self.residuals.from_rows]
+            self.first_stacked = len(fixed) + len(carry_cotangents) + len(sums) + len(own_rows)
             stacked = [recording.input(r.type) for r in self.residuals.stacked]
             marker = recording.input(ArrayType((), np.dtype(np.float64))) if counts_trips else None
             stack_cotangents = [

@@ -134,6 +134,10 @@ class KeptArrays:
         self._reads[id(array)] = array, _sums(array), user_place(3)
         return array
 
+    def holds(self, array: np.ndarray) -> bool:
+        """Whether an array is memory for copies, which is used again afterwards."""
+        return any(array is copy for copy in self._copies)
+
     def release(self) -> None:
         """Let the arrays be written again, and the memory of copies be used again."""
         for protected in self._owners.values():

@@ -65,8 +65,30 @@ def _closed_over(program: Program, captured: dict[Any, Tracer]) -> Program:
     return Program([*program.inputs, *inputs.values()], equations, outputs)
 
 
+class Kept(NamedTuple):
+    """Where residuals come from and go to, for reports.
+
+    Attributes:
+        values: The residuals.
+        forward: The Program whose last outputs they are.
+        backward: The Program that takes them.
+        first: The number of the first of them among its inputs.
+        carries: The inputs of ``forward`` that the trip before has made, if it is run in trips.
+    """
+
+    values: Sequence[Any]
+    forward: Program
+    backward: Program
+    first: int
+    carries: Sequence[Variable] = ()
+
+
 class Pullback(Primitive):
-    """The vjp rule of one application of a primitive, with the residuals that it keeps."""
+    """The vjp rule of one application of a primitive, with the residuals that it keeps.
+
+    Attributes:
+        kept: What is known of the residuals.
+    """
 
     multiple_outputs = True
     calls_python = True  # it may be a rule of the user's
@@ -81,8 +103,10 @@ class Pullback(Primitive):
         constant_outputs: frozenset[int] = frozenset(),
         *,
         makes_zeros: bool = False,
+        kept: Kept | None = None,
     ) -> None:
         """Keep the function; it is no primitive that a Program could name."""
+        self.kept = kept
         self.walked_back = None
         self.name = name
         self.makes_zeros = makes_zeros
