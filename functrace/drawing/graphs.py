@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ OPERATORS = {
     "floor_divide": "//", "remainder": "%", "greater": ">", "greater_equal": ">=", "less": "<",
     "less_equal": "<=", "equal": "==", "not_equal": "!=",
 }  # fmt: skip
+MATRIX_PRODUCT = re.compile(r"(.?)(.),\2(.?)->\1\3|(.+)(.)(.),(?:\4)?\6(.)->\4\5\7")
+"""The subscripts of what one writes with @: of vectors and matrices, or of stacks of matrices."""
 LONGEST_FORMULA = 44
 
 
@@ -296,6 +299,8 @@ def _formula(step: _Step, words: Sequence[str]) -> str:
         return f"{words[0]} {OPERATORS[name]} {words[1]}"
     if name == "negative":
         return f"-{words[0]}"
+    if name == "contract" and MATRIX_PRODUCT.fullmatch(step.params["subscripts"]):
+        return f"{words[0]} @ {words[1]}"
     options = [
         f"{key}={value}"
         for key, value in step.params.items()

@@ -20,6 +20,7 @@ data: it prints as text in Python's own syntax, which ``functrace.ir.parsing`` r
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, product
 from keyword import iskeyword
@@ -74,13 +75,21 @@ class Source(NamedTuple):
     @property
     def short(self) -> str:
         """The file's name and the line, and the scope, as they stand beside an equation."""
-        name = self.file.replace(chr(92), "/").rpartition("/")[2]
+        name = _cell(self.file) or self.file.replace(chr(92), "/").rpartition("/")[2]
         # It ends a line of text, and must not begin another one.
         shown = "".join(letter if letter.isprintable() else "?" for letter in name)
         return f"{shown}:{self.line}" + (f" in {self.scope}" if self.scope else "")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.code.co_name}"
+
+
+def _cell(file: str) -> str | None:
+    """What IPython calls the cell of which a file's name is made: In[3]."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    name_of = getattr(getattr(shell, "compile", None), "format_code_name", lambda file: None)
+    named = name_of(file)
+    return named and named[1]
 
 
 _ANYWHERE = compile("0", "", "eval")

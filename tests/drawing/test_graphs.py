@@ -30,6 +30,21 @@ def test_the_chain_rule_of_the_course():
     assert graph.results == [graph.boxes[-1]]
 
 
+@pytest.mark.parametrize(
+    "shapes", [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4))]
+)
+def test_a_product_of_matrices_is_written_as_one(shapes):
+    graph = graph_of_program(ft.make_ir(lambda a, b: a @ b)(*map(np.ones, shapes)))
+    assert graph.boxes[-1].formula == "a @ b"
+
+
+@pytest.mark.parametrize("f", [np.outer, np.vecdot, lambda a, b: np.einsum("ij,kj->ik", a, b)])
+def test_another_product_is_not(f):
+    ones = np.ones(2) if f is np.outer else np.ones((2, 3))
+    graph = graph_of_program(ft.make_ir(f)(ones, ones))
+    assert graph.boxes[-1].formula.startswith("contract(")
+
+
 def test_all_kinds_of_boxes_against_grad():
     def loss(a, b, w):
         u = a + b

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import keyword
+import sys
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,6 +172,21 @@ def test_representations_are_short():
     assert repr(program) == "<program of 1 equations>"
     assert repr(Constant(1.5)) == "1.5"
     assert repr(PRIMITIVES["sin"]) == "<primitive sin>"
+
+
+def test_a_cell_of_a_notebook_is_called_as_the_notebook_calls_it(monkeypatch):
+    cells = {"/tmp/kernel_1/2.py": ("Cell", "In[3]")}
+    shell = SimpleNamespace(compile=SimpleNamespace(format_code_name=cells.get))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    cell = compile("def f(x):\n    return np.sin(x)", "/tmp/kernel_1/2.py", "exec")
+    namespace = {"np": np}
+    exec(cell, namespace)
+    program = ft.make_ir(namespace["f"])(X)
+    assert program.equations[0].source.short == "In[3]:2"
+    assert ft.parse(str(program)).equations[0].source.short == "In[3]:2"
+    assert ft.make_ir(np.sin)(X).equations[0].source.short.startswith("test_program.py:")
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert program.equations[0].source.short == "2.py:2"
 
 
 # Recording and evaluating
