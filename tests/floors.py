@@ -129,9 +129,9 @@ FLOORS: list[list[Room]] = [
             "backends.native",
             "machine code for what NumPy would run in many steps; llvmlite is there or it is not",
             "registers polynomials mathematics disk machine objects entry calling parallel sharing"
-            " writing elementwise memory elements nests decomposing libraries products halves tiles"
-            " joining lowering axes elimination blocked matrices operations tables clusters kernels"
-            " backend",
+            " folding writing elementwise memory elements nests decomposing libraries products"
+            " halves tiles joining lowering axes elimination blocked matrices operations tables"
+            " clusters kernels backend",
         )
     ],
     [

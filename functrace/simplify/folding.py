@@ -20,8 +20,8 @@ def fold_constants(program: Program) -> Program:
     """Compute the equations all of whose inputs are constants.
 
     Not computed are effects, operations that hold Programs or Python functions, what raises an
-    error, and large results that are made of little, as by broadcasting. The constant has the
-    type that the variable had: what was weak stays weak.
+    error or warns, as it does in each call, and large results that are made of little, as by
+    broadcasting. The constant has the type that the variable had: what was weak stays weak.
 
     Args:
         program: The Program.
@@ -29,7 +29,7 @@ def fold_constants(program: Program) -> Program:
     Returns:
         The Program without these equations; the same Program, if there are none.
     """
-    with np.errstate(all="ignore"):
+    with np.errstate(all="raise", under="ignore"):
         return rewrite(program, _folded)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from functrace.backends.native.mathematics import FUNCTIONS
 from functrace.backends.native.writing import REGISTERS, Writer, literal, register_type
-from functrace.ir.program import Constant, Equation
+from functrace.ir.program import Atom, Constant, Equation
 from functrace.ir.types import ArrayType
 from functrace.primitives.elementwise import Elementwise, input_dtypes
 
@@ -85,6 +85,8 @@ def computes(equation: Equation) -> bool:
     (output, *others) = [variable.type for variable in equation.outputs]
     if others or not all(is_known(type.dtype) for type in (*types, output)):
         return False
+    if not all(_fits(atom, output.dtype) for atom in equation.inputs):
+        return False
     if primitive.name in APART:
         return APART[primitive.name].computes(equation)
     if not isinstance(primitive, Elementwise):
@@ -118,6 +120,13 @@ def _holds(value: Any, dtype: DType) -> bool:
         return False
 
 
+def _fits(atom: Atom, dtype: DType) -> bool:
+    """Whether a number of Python's has a place among others; NumPy warns of one that has none."""
+    if not isinstance(atom, Constant) or not atom.type.weak or dtype != np.float32:
+        return True
+    return not abs(atom.value) > np.finfo(dtype).max or math.isinf(atom.value)
+
+
 def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     """Write an elementwise operation on numbers.
 
@@ -147,9 +156,15 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
         for x, type, dtype in zip(operands, types, wanted, strict=True)
     ]
     table = _table(wanted[0])
+    if output.weak and primitive.name in DIVISIONS:
+        # Python refuses to divide nan by zero, too, of which the processor says nothing.
+        write.refuse(write.let(f"fcmp oeq {register_type(wanted[1])} {given[1]}, 0.0"))
     if not output.shape and wanted[0].kind in "iu" and "over=ignore" not in equation.handling:
         table = {**table, **OF_SCALARS}
     return table[primitive.name](write, wanted[0], given)
+
+
+DIVISIONS = ("divide", "floor_divide", "remainder")
 
 
 def _narrowed(write: Writer, value: str, type: ArrayType, dtype: DType) -> str:
@@ -313,6 +328,10 @@ def _binary(word: str) -> Numbers:
 def _comparison(ordered: str, signed: str, unsigned: str) -> Numbers:
     def numbers(write: Writer, dtype: DType, given: Sequence[str]) -> str:
         word = {"f": f"fcmp {ordered}", "i": f"icmp {signed}"}.get(dtype.kind, f"icmp {unsigned}")
+        if word in ("fcmp oeq", "fcmp une"):
+            # Else LLVM puts the constant for the number, wherever they are equal.
+            kind = register_type(dtype)
+            given = [x if x.startswith("%") else write.hidden(kind, x) for x in given]
         return write.let(f"{word} {register_type(dtype)} {given[0]}, {given[1]}")
 
     return numbers

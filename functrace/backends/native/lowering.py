@@ -214,7 +214,10 @@ class Kernel:
             )
         else:
             name = self.outside(f"c{len(self.globals)}", array)
-        return self.array(name, type)
+        view = self.array(name, type)
+        if array.nbytes <= EMBEDDED:
+            self.write.folding.fill(array, view.tag)
+        return view
 
     def outside(self, name: str, array: np.ndarray) -> str:
         """A constant array that is not in the text."""

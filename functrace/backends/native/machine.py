@@ -22,9 +22,15 @@ from functrace.backends.settings import settings
 SPEED = 3
 """LLVM's level of optimisation."""
 
-_MASKS = "-vectorizer-min-trip-count=0"
-"""Else short loops are done under masks, and what is computed in lanes that do not count sets the
-flags by which NumPy's warnings are found."""
+_OPTIONS = (
+    "-vectorizer-min-trip-count=0",
+    "-disable-cgp-select2branch",
+    "-unswitch-threshold=1",
+)
+"""What is said to LLVM for the sake of the flags by which NumPy's warnings are found. Short
+loops are not done under masks: what is computed in lanes that do not count would set some.
+And what `np.where` does not take is computed all the same, where LLVM would make branches
+of choices."""
 
 
 class Module:
@@ -95,7 +101,8 @@ def _loaded(code: bytes, addresses: Mapping[str, int]) -> Any:
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    llvm.set_option("", _MASKS)
+    for option in _OPTIONS:
+        llvm.set_option("", option)
 
 
 @cache
@@ -111,7 +118,12 @@ def _machine() -> tuple[str, ...]:
     """All that machine code depends on beside its text: this processor, and what compiles."""
     versions = sys.modules["functrace"].__version__, llvmlite.__version__, llvm.llvm_version_info
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    return *processor, llvm.get_default_triple(), *map(str, versions), f"{SPEED} {_MASKS}"
+    return (
+        *processor,
+        llvm.get_default_triple(),
+        *map(str, versions),
+        f"{SPEED} {' '.join(_OPTIONS)}",
+    )
 
 
 def _target() -> Any:

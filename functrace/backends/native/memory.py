@@ -86,10 +86,13 @@ class Cell:
 
     def get(self) -> str:
         """What it is."""
-        return self._write.let(f"load {self._kind}, ptr {self._pointer}")
+        value = self._write.let(f"load {self._kind}, ptr {self._pointer}")
+        self._write.folding.get(value, self._pointer)
+        return value
 
     def set(self, value: str) -> None:
         """Change it."""
+        self._write.folding.put(value, self._pointer)
         self._write.line(f"store {self._kind} {value}, ptr {self._pointer}")
 
 
@@ -134,6 +137,7 @@ class Places:
         if fitting:
             slot = min(fitting, key=lambda slot: slot.size)
             self._free.remove(slot)
+            self._write.folding.forget(slot.tag)
             return slot
         begin = self.size
         self.size += -(-size // LINE) * LINE

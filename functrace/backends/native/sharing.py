@@ -14,7 +14,7 @@ _TAG = re.compile(r"!tbaa !(\d+)")
 _LOOP = re.compile(r"!llvm\.loop !(\d+)")
 _LABEL = re.compile(r"\bb\d+\b")
 _FLAGS = frozenset(
-    {"contract", "reassoc", "nsw", "nuw", "exact", "nnan", "ninf", "nsz", "disjoint"}
+    {"contract", "reassoc", "nsw", "nuw", "exact", "nnan", "ninf", "nsz", "disjoint", "volatile"}
 )
 
 

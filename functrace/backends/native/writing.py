@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.backends.native.folding import Folding
 from functrace.backends.native.parallel import PARALLEL, is_there
 from functrace.backends.native.sharing import Shared, names_given, type_of_value
 
@@ -90,6 +91,7 @@ class Writer:
         refuse: Writes that NumPy is to be asked where a condition holds.
         needs: Which functions of ours that are no operations are called.
         functions: Which mathematical functions are called, each with the type of its numbers.
+        folding: What LLVM may know of the registers.
     """
 
     def __init__(self, head: str, apart_from: float = math.inf) -> None:
@@ -113,6 +115,8 @@ class Writer:
         self._is_divided = is_there()
         self._name = head.partition("@")[2].partition("(")[0]
         self._shared = Shared(self._name, self._note)
+        self._hidden: dict[tuple[str, str], str] = {}
+        self.folding = Folding(self.hidden)
         self.block = "start"
         self.declarations: set[str] = set()
         self.refuse: Callable[[str], None] = _nothing
@@ -164,10 +168,29 @@ class Writer:
 
     def let(self, text: str) -> str:
         """Write an instruction with a value."""
+        text, constants = self.folding.safe(text)
         name = self.name()
         self._types[name] = text
         self._lines.append(f"  {name} = {text}")
+        self.folding.note(name, constants)
         return name
+
+    def hidden(self, kind: str, value: str) -> str:
+        """A floating point number of which LLVM knows nothing."""
+        if not value.startswith("%"):
+            return self._unknown(kind, value)
+        whole = {"double": "i64", "float": "i32"}[kind]
+        bits = self.let(f"bitcast {kind} {value} to {whole}")
+        bits = self.let(f"xor {whole} {bits}, {self._unknown(whole, '0')}")
+        return self.let(f"bitcast {whole} {bits} to {kind}")
+
+    def _unknown(self, kind: str, value: str) -> str:
+        """A constant of which LLVM does not know that it is one."""
+        if (kind, value) not in self._hidden:
+            place = self.above(f"alloca {kind}")
+            self._whole().append(f"  store volatile {kind} {value}, ptr {place}")
+            self._hidden[kind, value] = self.above(f"load volatile {kind}, ptr {place}")
+        return self._hidden[kind, value]
 
     def call(self, function: str, type: str, *arguments: tuple[str, str]) -> str:
         """Call one of LLVM's own functions, which is declared."""
@@ -205,6 +228,7 @@ class Writer:
         """A number out of memory."""
         kind = memory_type(dtype)
         value = self.let(f"load {kind}, ptr {pointer}, align {dtype.itemsize}{tagged(tag)}")
+        self.folding.get(value, tag)
         # Booleans that are views of other numbers may be any byte.
         return self.let(f"icmp ne i8 {value}, 0") if dtype.kind == "b" else value
 
@@ -212,6 +236,7 @@ class Writer:
         """A number into memory."""
         if dtype.kind == "b":
             value = self.let(f"zext i1 {value} to i8")
+        self.folding.put(value, tag)
         kind = memory_type(dtype)
         self.line(f"store {kind} {value}, ptr {pointer}, align {dtype.itemsize}{tagged(tag)}")
 
