@@ -100,15 +100,26 @@ def _at(f: Integrand, x: Any, constants: Sequence[Any]) -> Any:
     return np.where(is_finite, f(np.where(is_finite, x, 0.0)[()], *constants), 0.0)[()]
 
 
-@integral.defjvp
+def _at_limit(f: Integrand, x: Any, move: Any, constants: Sequence[Any]) -> Any:
+    """What a limit adds by its own motion; where it stays, the integrand may have no value."""
+    return 0.0 if move is None else _at(f, x, constants) * move
+
+
 def _integral_jvp(method: Integrator, f: Integrand, primals: Any, tangents: Any) -> tuple[Any, Any]:
     (low, high, *constants), (dlow, dhigh, *moves) = primals, tangents
     value = integral(method, f, low, high, *constants)
-    change = _at(f, high, constants) * dhigh - _at(f, low, constants) * dlow
-    given = [move for move, on in zip(moves, f.varied, strict=True) if on]
-    if given:
+    change = _at_limit(f, high, dhigh, constants) - _at_limit(f, low, dlow, constants)
+    if any(move is not None for move in moves):
+        given = [
+            np.zeros_like(x) if move is None else move
+            for x, move, on in zip(constants, moves, f.varied, strict=True)
+            if on
+        ]
         change = change + integral(method, f.moving(), low, high, *constants, *given)
     return value, change
+
+
+integral.defjvp(_integral_jvp, symbolic_zeros=True)
 
 
 def _integral_forward(

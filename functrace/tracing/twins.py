@@ -119,7 +119,20 @@ def remedy_in_scipy(path: str) -> str | None:
         bare = path.removeprefix(theirs)
         if bare != path and getattr(getattr(np, ours), bare, None) in FUNCTIONS:
             return f"Write np.{ours}.{bare}, which takes traced values."
-    return None
+    return _remedy_for_distribution(path)
+
+
+def _remedy_for_distribution(path: str) -> str | None:
+    """What to write in place of a distribution, or a function of samples, that has no twin."""
+    if not path.startswith("scipy.stats."):
+        return None
+    names: list[str] = import_module("functrace.scipy.stats").__all__
+    return (
+        f"functrace.scipy.stats has no {path.split('.')[2]}. It has {', '.join(names)}: write it "
+        "with these, as a distribution of another scale, power or sum of theirs, or its formula "
+        "with NumPy and functrace.scipy.special; or give it a derivative with "
+        "functrace.extend.wrap."
+    )
 
 
 def _module_of(path: str) -> ModuleType | None:

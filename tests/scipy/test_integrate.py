@@ -330,6 +330,16 @@ def test_quad_over_infinite_intervals():
     agree(area, v)
 
 
+def test_a_limit_that_stays_where_the_function_is_infinite():
+    area = lambda a, end: integrate.quad(lambda x: a * x**a * np.log(x), 0.0, end)[0]
+    expected = lambda a, end: a * (end / (a + 1)) ** 1 * end**a * (np.log(end) - 1 / (a + 1))
+    for transform in (ft.grad, ft.jacfwd, lambda f, n: ft.jit(ft.grad(f, n))):
+        for n in (0, 1):
+            slope = transform(area, n)(0.5, 2.0)
+            np.testing.assert_allclose(slope, transform(expected, n)(0.5, 2.0), rtol=1e-7)
+    np.testing.assert_allclose(ft.grad(lambda a: area(a, 2.0))(0.5), ft.grad(expected)(0.5, 2.0))
+
+
 def test_quad_as_scipy_has_it():
     f = lambda x: np.abs(x - 0.3)
     assert integrate.quad(f, 0, 1, points=[0.3]) == scipy.integrate.quad(f, 0, 1, points=[0.3])

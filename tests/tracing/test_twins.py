@@ -103,6 +103,20 @@ def test_what_a_module_hands_on_of_scipys_is_no_twin():
     assert "Write functrace.scipy.optimize.minimize" in twin
 
 
+def test_a_distribution_that_there_is_not_is_told_from_those_that_there_are():
+    assert ft.scipy.stats.levy is scipy.stats.levy
+    calls = (scipy.stats.levy.logpdf, ft.scipy.stats.levy(1.0).logpdf, scipy.stats.skew)
+    for call in calls:
+        for transformed in (partial(ft.vjp, call), ft.jit(call)):
+            text = refused(transformed, FIVE)
+            assert "functrace.scipy.stats has no " in text
+            assert "bernoulli, beta, " in text
+            assert "functrace.scipy.special" in text
+    assert "has no levy. It has" in refused(ft.jit(calls[1]), FIVE)
+    with pytest.raises(AttributeError, match="has no attribute 'normal'"):
+        _ = ft.scipy.stats.normal
+
+
 def test_what_the_function_of_the_user_asks_is_of_the_user():
     def f(t):
         return scipy.optimize.brentq(lambda p: p - float(t[0]), 0, 1)

@@ -1,7 +1,8 @@
 """Distributions of ``scipy.stats``, and functions of samples, on traced values too.
 
 They are called as SciPy's: ``norm.logpdf(x, loc, scale)``, ``norm(loc, scale).logpdf(x)``. All have
-derivatives in ``x`` and in the parameters. docs/stats.md lists what there is.
+derivatives in ``x`` and in the parameters. docs/stats.md lists what there is; other
+names are SciPy's own, for values that are not traced.
 
 Example:
     >>> import functrace as ft
@@ -33,8 +34,9 @@ from functrace.scipy.stats.multivariate import (
     multivariate_t,
     wishart,
 )
-from functrace.scipy.stats.normals import halfnorm, lognorm, norm, skewnorm, truncnorm
+from functrace.scipy.stats.normals import exponnorm, halfnorm, lognorm, norm, skewnorm, truncnorm
 from functrace.scipy.stats.samples import gaussian_kde, mode, rankdata, sem, zscore
+from functrace.tracing.optional import names_of_scipy
 
 __all__ = [
     "bernoulli",
@@ -45,6 +47,7 @@ __all__ = [
     "chi2",
     "dirichlet",
     "expon",
+    "exponnorm",
     "f",
     "gamma",
     "gaussian_kde",
@@ -79,3 +82,5 @@ __all__ = [
     "wrapcauchy",
     "zscore",
 ]
+
+__getattr__ = names_of_scipy("stats")

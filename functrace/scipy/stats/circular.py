@@ -55,6 +55,9 @@ class WrappedCauchy(Continuous):
         """By the Fourier series of the density: ``pi**2 / 3 + 4 * sum(c**k / k**2)``."""
         return math.pi**2 / 3 + 4.0 * special.spence(1.0 - c)
 
+    def _skew(self, c: Any) -> Any:
+        return 0.0
+
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 
@@ -94,10 +97,19 @@ class VonMises(Computed):
         return 0.0
 
     def _var(self, kappa: Any) -> Any:
-        def square(x: Any) -> Any:
-            return 2.0 * x * x * self._pdf(x, kappa[..., None])
+        return self._even_moment(2, kappa)
 
-        return self._integral(square, math.pi + 0.0 * kappa, kappa)
+    def _skew(self, kappa: Any) -> Any:
+        return 0.0
+
+    def _kurtosis(self, kappa: Any) -> Any:
+        return self._even_moment(4, kappa) / self._var(kappa) ** 2 - 3.0
+
+    def _even_moment(self, order: int, kappa: Any) -> Any:
+        def power(x: Any) -> Any:
+            return 2.0 * x**order * self._pdf(x, kappa[..., None])
+
+        return self._integral(power, math.pi + 0.0 * kappa, kappa)
 
 
 wrapcauchy = WrappedCauchy("wrapcauchy")

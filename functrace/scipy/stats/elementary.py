@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from functrace.scipy import special
-from functrace.scipy.stats.families import INFINITY, Continuous, Symmetric, piecewise
+from functrace.scipy.stats.families import (
+    INFINITY,
+    Continuous,
+    Symmetric,
+    kurtosis,
+    piecewise,
+    skewness,
+)
 
 _EULER = float(np.euler_gamma)
+_GUMBEL_SKEW = 12 * math.sqrt(6) * 1.2020569031595942 / math.pi**3  # that is zeta(3)
 
 
 class Laplace(Symmetric):
@@ -38,6 +46,9 @@ class Laplace(Symmetric):
     def _var(self) -> Any:
         return 2.0
 
+    def _kurtosis(self) -> Any:
+        return 3.0
+
 
 class Logistic(Symmetric):
     """The logistic distribution, whose distribution function is `special.expit`."""
@@ -60,6 +71,9 @@ class Logistic(Symmetric):
 
     def _var(self) -> Any:
         return math.pi**2 / 3
+
+    def _kurtosis(self) -> Any:
+        return 1.2
 
 
 class Cauchy(Symmetric):
@@ -96,6 +110,12 @@ class Cauchy(Symmetric):
     def _var(self) -> Any:
         return np.nan
 
+    def _skew(self) -> Any:
+        return np.nan
+
+    def _kurtosis(self) -> Any:
+        return np.nan
+
 
 class Exponential(Continuous):
     """The exponential distribution. ``scale`` is the mean, the inverse of the rate."""
@@ -129,6 +149,12 @@ class Exponential(Continuous):
     def _var(self) -> Any:
         return 1.0
 
+    def _skew(self) -> Any:
+        return 2.0
+
+    def _kurtosis(self) -> Any:
+        return 6.0
+
 
 class Uniform(Continuous):
     """The uniform distribution from ``loc`` to ``loc + scale``."""
@@ -158,6 +184,12 @@ class Uniform(Continuous):
 
     def _var(self) -> Any:
         return 1.0 / 12
+
+    def _skew(self) -> Any:
+        return 0.0
+
+    def _kurtosis(self) -> Any:
+        return -1.2
 
 
 class Pareto(Continuous):
@@ -196,6 +228,18 @@ class Pareto(Continuous):
 
         return piecewise(np.greater(b, 2), variance, INFINITY, b)
 
+    def _skew(self, b: Any) -> Any:
+        def skew(b: Any) -> Any:
+            return 2.0 * (b + 1.0) / (b - 3.0) * np.sqrt((b - 2.0) / b)
+
+        return piecewise(np.greater(b, 3), skew, np.nan, b)
+
+    def _kurtosis(self, b: Any) -> Any:
+        def excess(b: Any) -> Any:
+            return 6.0 * (((b + 1.0) * b - 6.0) * b - 2.0) / (b * (b - 3.0) * (b - 4.0))
+
+        return piecewise(np.greater(b, 4), excess, np.nan, b)
+
 
 class Weibull(Continuous):
     """The Weibull distribution of minima."""
@@ -230,6 +274,16 @@ class Weibull(Continuous):
     def _var(self, c: Any) -> Any:
         return np.exp(special.gammaln(1.0 + 2.0 / c)) - self._mean(c) ** 2
 
+    def _skew(self, c: Any) -> Any:
+        return skewness(*self._powers(c, 3))
+
+    def _kurtosis(self, c: Any) -> Any:
+        return kurtosis(*self._powers(c, 4))
+
+    def _powers(self, c: Any, count: int) -> list[Any]:
+        """The means of the first powers."""
+        return [np.exp(special.gammaln(1.0 + n / c)) for n in range(1, count + 1)]
+
 
 class GumbelRight(Continuous):
     """The Gumbel distribution of maxima."""
@@ -262,6 +316,12 @@ class GumbelRight(Continuous):
 
     def _var(self) -> Any:
         return math.pi**2 / 6
+
+    def _skew(self) -> Any:
+        return _GUMBEL_SKEW
+
+    def _kurtosis(self) -> Any:
+        return 2.4
 
 
 class GumbelLeft(Continuous):
@@ -296,6 +356,12 @@ class GumbelLeft(Continuous):
     def _var(self) -> Any:
         return math.pi**2 / 6
 
+    def _skew(self) -> Any:
+        return -_GUMBEL_SKEW
+
+    def _kurtosis(self) -> Any:
+        return 2.4
+
 
 class Rayleigh(Continuous):
     """The length of a normal vector in the plane."""
@@ -328,6 +394,12 @@ class Rayleigh(Continuous):
 
     def _var(self) -> Any:
         return 2.0 - math.pi / 2
+
+    def _skew(self) -> Any:
+        return 2 * (math.pi - 3) * math.sqrt(math.pi) / (4 - math.pi) ** 1.5
+
+    def _kurtosis(self) -> Any:
+        return 6 * math.pi / (4 - math.pi) - 16 / (4 - math.pi) ** 2
 
 
 laplace = Laplace("laplace")

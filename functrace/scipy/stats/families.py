@@ -14,13 +14,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from functrace import tree
-from functrace.errors import ArgumentError, OperandError, UnsupportedFunctionError
-from functrace.primitives.linear import cast_to, dtype_of, shape_of, stop_gradient
+from functrace.errors import (
+    ArgumentError,
+    OperandError,
+    UnknownValueError,
+    UnsupportedFunctionError,
+)
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
+from functrace.scipy.integrate import quad
 from functrace.tracing.entrances import enter_by_methods
 from functrace.tracing.operands import as_operand, is_weak
 from functrace.tracing.optional import scipy_module
@@ -205,15 +212,68 @@ class Family:
         return self._of_parameters(self._entropy, args, kwds, _spread)
 
     def stats(self, *args: Any, moments: str = "mv", **kwds: Any) -> Any:
-        """The mean (``m``) and the variance (``v``), as many as ``moments`` names.
+        """Moments: those that ``moments`` names, in this order.
+
+        They are the mean (``m``), the variance (``v``), the skewness (``s``) and the kurtosis
+        beyond that of the normal distribution (``k``); infinite or nan where there is none, as in
+        SciPy.
 
         Raises:
-            UnsupportedFunctionError: It names the skewness or the kurtosis.
+            ArgumentError: ``moments`` holds another letter.
         """
-        if not set(moments) <= {"m", "v"}:
-            raise not_offered(f"{self.name}.stats", f"moments={moments!r}")
-        found = [{"m": self.mean, "v": self.var}[x](*args, **kwds) for x in moments]
+        if not set(moments) <= set("mvsk"):
+            raise ArgumentError(
+                f"{self.name}.stats was asked for moments={moments!r}.",
+                source_of(user_place(1)),
+                'Write some of the letters of "mvsk".',
+            )
+        found: list[Any] = []
+        for letter in sorted(set(moments), key="mvsk".index):
+            if letter in "mv":
+                found.append((self.mean if letter == "m" else self.var)(*args, **kwds))
+            else:
+                formula = self._skew if letter == "s" else self._kurtosis
+                found.append(self._of_parameters(formula, args, kwds, lambda y, *_: y))
         return found[0] if len(found) == 1 else tuple(found)
+
+    def expect(
+        self,
+        func: Callable[[Any], Any] | None = None,
+        args: Any = (),
+        loc: Any = 0.0,
+        scale: Any = 1.0,
+        lb: Any = None,
+        ub: Any = None,
+        conditional: bool = False,
+        **options: Any,
+    ) -> Any:
+        """The mean of a function of a variable, differentiable as it is by all that it depends on.
+
+        Args:
+            func: A function of one number (of whole numbers: of an array); by default the number.
+            args: The shapes.
+            loc: The location.
+            scale: The scale, of continuous ones.
+            lb: Where to begin, in place of the lower end of the support.
+            ub: Where to end.
+            conditional: Whether to divide by the probability of being there.
+            options: What `functrace.scipy.integrate.quad` takes, of continuous ones.
+
+        Example:
+            >>> import functrace as ft
+            >>> from functrace.scipy.stats import norm
+            >>> mean = lambda loc: norm.expect(lambda x: x**3, loc=loc)
+            >>> print(ft.grad(mean)(2.0).round(6))
+            15.0
+        """
+        args = tuple(args) if isinstance(args, tuple | list) else (args,)
+        places = {"loc": loc, "scale": scale}
+        given = [*args, *(places[name] for name in self.others)]
+        *shapes, loc, scale = self._standard(given, {})
+        low, high = (_moved(end, loc, scale) for end in self._support(*shapes))
+        low, high = low if lb is None else lb, high if ub is None else ub
+        total = self._total((lambda x: x) if func is None else func, low, high, given, options)
+        return total / self._chance(low, high, given) if conditional else total
 
     def median(self, *args: Any, **kwds: Any) -> Any:
         """The median, ``ppf(0.5)``."""
@@ -228,6 +288,19 @@ class Family:
         """The ends of the support."""
         lower = self._of_parameters(lambda *x: self._support(*x)[0], args, kwds, _moved)
         return lower, self._of_parameters(lambda *x: self._support(*x)[1], args, kwds, _moved)
+
+
+def skewness(first: Any, second: Any, third: Any) -> Any:
+    """The skewness, by the means of the first three powers."""
+    variance = second - first * first
+    return (third - first * (3.0 * second - 2.0 * first * first)) / variance**1.5
+
+
+def kurtosis(first: Any, second: Any, third: Any, fourth: Any) -> Any:
+    """The excess kurtosis, by the means of the first four powers."""
+    square = first * first
+    central = fourth - 4.0 * first * third + 3.0 * square * (2.0 * second - square)
+    return central / (second - square) ** 2 - 3.0
 
 
 def all_of(conditions: Iterable[Any]) -> Any:
@@ -332,6 +405,21 @@ class Continuous(Family):
         """The logarithm of `sf`."""
         return self._of_x("logsf", x, args, kwds)
 
+    def _total(self, f: Any, low: Any, high: Any, given: Any, options: Any) -> Any:
+        """The integral of a function times the density: its body apart from both tails."""
+        inside = 0.05 * self._chance(low, high, given)
+        body = stop_gradient(self.ppf(self.cdf(low, *given) + inside, *given))
+        tail = stop_gradient(self.isf(self.sf(high, *given) + inside, *given))
+        ends = (low, body, tail, high)
+
+        def weighted(x: Any) -> Any:
+            return f(x) * self.pdf(x, *given)
+
+        return sum(quad(weighted, *part, **options)[0] for part in pairwise(ends))
+
+    def _chance(self, low: Any, high: Any, given: Any) -> Any:
+        return 1.0 - self.cdf(low, *given) - self.sf(high, *given)
+
     # What follows from a family's other formulas
 
     def _pdf(self, x: Any, *shapes: Any) -> Any:
@@ -409,6 +497,24 @@ class Discrete(Family):
         """The logarithm of `sf`."""
         return self._of_k("logsf", k, args, kwds)
 
+    def _total(self, f: Any, low: Any, high: Any, given: Any, options: Any) -> Any:
+        """The sum of a function times the mass; without an end, twice as far as double reaches."""
+        if _is_number(high, INFINITY):
+            high = 2.0 * self.ppf(1.0 - 1e-15, *given) - low + 10.0
+        low, high = known_value(np.ceil(low)), known_value(np.floor(high))
+        if isinstance(low, Tracer) or isinstance(high, Tracer):
+            raise UnknownValueError(
+                f"{self.name}.expect adds up as many numbers as its parameters say, which are "
+                "unknown, as under jit.",
+                source_of(user_place(2)),
+                "Give it the first and the last number, as lb and ub.",
+            )
+        k = np.arange(low, high + 1.0)
+        return np.sum(f(k) * self.pmf(k, *given))
+
+    def _chance(self, low: Any, high: Any, given: Any) -> Any:
+        return 1.0 - self.cdf(np.ceil(low) - 1.0, *given) - self.sf(high, *given)
+
     def _pmf(self, k: Any, *shapes: Any) -> Any:
         return np.exp(self._logpmf(k, *shapes))
 
@@ -434,6 +540,9 @@ class Symmetric(Continuous):
     def _mean(self, *shapes: Any) -> Any:
         return 0.0
 
+    def _skew(self, *shapes: Any) -> Any:
+        return 0.0
+
 
 class Frozen:
     """A distribution: a family with its parameters.
@@ -456,6 +565,21 @@ class Frozen:
             return method(*args, *self.args, **options, **self.kwds)
 
         return of_this
+
+    def expect(
+        self,
+        func: Callable[[Any], Any] | None = None,
+        lb: Any = None,
+        ub: Any = None,
+        conditional: bool = False,
+        **options: Any,
+    ) -> Any:
+        """The mean of a function, as of the family."""
+        expect = self.dist.expect
+        parameters = self.dist._parameters(self.args, self.kwds)
+        count = len(self.dist.shapes)
+        given = (*parameters[count:], *(() if "scale" in self.dist.others else (1.0,)))
+        return expect(func, parameters[:count], *given, lb, ub, conditional, **options)
 
     def __repr__(self) -> str:
         given = [*map(repr, self.args), *(f"{name}={x!r}" for name, x in self.kwds.items())]

@@ -94,6 +94,12 @@ class Gamma(Continuous):
     def _var(self, a: Any) -> Any:
         return a
 
+    def _skew(self, a: Any) -> Any:
+        return 2.0 / np.sqrt(a)
+
+    def _kurtosis(self, a: Any) -> Any:
+        return 6.0 / a
+
 
 class ChiSquared(Continuous):
     """The distribution of the sum of ``df`` squares of normal variables."""
@@ -125,6 +131,12 @@ class ChiSquared(Continuous):
 
     def _var(self, df: Any) -> Any:
         return 2.0 * df
+
+    def _skew(self, df: Any) -> Any:
+        return np.sqrt(8.0 / df)
+
+    def _kurtosis(self, df: Any) -> Any:
+        return 12.0 / df
 
 
 class InverseGamma(Continuous):
@@ -170,6 +182,18 @@ class InverseGamma(Continuous):
 
         return piecewise(np.greater(a, 2), variance, INFINITY, a)
 
+    def _skew(self, a: Any) -> Any:
+        def skew(a: Any) -> Any:
+            return 4.0 * np.sqrt(a - 2.0) / (a - 3.0)
+
+        return piecewise(np.greater(a, 3), skew, np.nan, a)
+
+    def _kurtosis(self, a: Any) -> Any:
+        def excess(a: Any) -> Any:
+            return 6.0 * (5.0 * a - 11.0) / ((a - 3.0) * (a - 4.0))
+
+        return piecewise(np.greater(a, 4), excess, np.nan, a)
+
 
 class Beta(Continuous):
     """The beta distribution."""
@@ -203,6 +227,15 @@ class Beta(Continuous):
     def _var(self, a: Any, b: Any) -> Any:
         total = a + b
         return a * b / (total * total * (total + 1.0))
+
+    def _skew(self, a: Any, b: Any) -> Any:
+        total = a + b
+        return 2.0 * (b - a) / (total + 2.0) * np.sqrt((total + 1.0) / (a * b))
+
+    def _kurtosis(self, a: Any, b: Any) -> Any:
+        total, product = a + b, a * b
+        above = (a - b) ** 2 * (total + 1.0) - product * (total + 2.0)
+        return 6.0 * above / (product * (total + 2.0) * (total + 3.0))
 
 
 class FisherF(Continuous):
@@ -252,6 +285,18 @@ class FisherF(Continuous):
 
         return piecewise(np.greater(dfd, 4), variance, INFINITY, dfn, dfd)
 
+    def _skew(self, dfn: Any, dfd: Any) -> Any:
+        def skew(n: Any, m: Any) -> Any:
+            return (2 * n + m - 2) / (m - 6) * np.sqrt(8 * (m - 4) / (n * (n + m - 2)))
+
+        return piecewise(np.greater(dfd, 6), skew, np.nan, dfn, dfd)
+
+    def _kurtosis(self, dfn: Any, dfd: Any) -> Any:
+        def excess(n: Any, m: Any) -> Any:
+            return (12 + 1.5 * self._skew(n, m) ** 2 * (m - 6)) / (m - 8)
+
+        return piecewise(np.greater(dfd, 8), excess, np.nan, dfn, dfd)
+
 
 class StudentT(Symmetric):
     """Student's t distribution with ``df`` degrees of freedom; normal if these are infinite."""
@@ -296,6 +341,13 @@ class StudentT(Symmetric):
         otherwise = np.where(np.isinf(df), 1.0, np.where(np.greater(df, 1), INFINITY, np.nan))
         return piecewise(usual, variance, otherwise, df)
 
+    def _skew(self, df: Any) -> Any:
+        return np.where(np.greater(df, 3), 0.0, np.nan)
+
+    def _kurtosis(self, df: Any) -> Any:
+        otherwise = np.where(np.greater(df, 2), INFINITY, np.nan)
+        return piecewise(np.greater(df, 4), lambda df: 6.0 / (df - 4.0), otherwise, df)
+
 
 class GeneralizedNormal(Computed):
     """The generalized normal distribution, whose density goes as ``exp(-|x|**beta)``."""
@@ -321,6 +373,13 @@ class GeneralizedNormal(Computed):
 
     def _var(self, beta: Any) -> Any:
         return np.exp(special.gammaln(3.0 / beta) - special.gammaln(1.0 / beta))
+
+    def _skew(self, beta: Any) -> Any:
+        return 0.0
+
+    def _kurtosis(self, beta: Any) -> Any:
+        first, third, fifth = (special.gammaln(n / beta) for n in (1.0, 3.0, 5.0))
+        return np.exp(fifth + first - 2.0 * third) - 3.0
 
 
 gamma = Gamma("gamma")

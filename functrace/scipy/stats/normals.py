@@ -9,8 +9,8 @@ import numpy as np
 
 from functrace.primitives.linear import stop_gradient
 from functrace.scipy import special
-from functrace.scipy.stats.computed import Computed
-from functrace.scipy.stats.families import Continuous, Symmetric
+from functrace.scipy.stats.computed import Computed, slope_of
+from functrace.scipy.stats.families import Continuous, Symmetric, kurtosis, skewness
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _FAR = 1e6
@@ -37,6 +37,9 @@ class Normal(Symmetric):
 
     def _var(self) -> Any:
         return 1.0
+
+    def _kurtosis(self) -> Any:
+        return 0.0
 
 
 class LogNormal(Continuous):
@@ -76,6 +79,13 @@ class LogNormal(Continuous):
     def _var(self, s: Any) -> Any:
         return np.exp(s * s) * np.expm1(s * s)
 
+    def _skew(self, s: Any) -> Any:
+        return np.sqrt(np.expm1(s * s)) * (np.exp(s * s) + 2.0)
+
+    def _kurtosis(self, s: Any) -> Any:
+        square = np.exp(s * s)
+        return square * square * ((square + 2.0) * square + 3.0) - 6.0
+
 
 class HalfNormal(Continuous):
     """The size of a normal variable."""
@@ -110,6 +120,12 @@ class HalfNormal(Continuous):
 
     def _var(self) -> Any:
         return 1.0 - 2 / math.pi
+
+    def _skew(self) -> Any:
+        return math.sqrt(2) * (4 - math.pi) / (math.pi - 2) ** 1.5
+
+    def _kurtosis(self) -> Any:
+        return 8 * (math.pi - 3) / (math.pi - 2) ** 2
 
 
 def _log_minus(x: Any, y: Any) -> Any:
@@ -216,6 +232,20 @@ class TruncatedNormal(Continuous):
         mean = at_a - at_b
         return 1.0 + (a - mean) * at_a - (b - mean) * at_b
 
+    def _skew(self, a: Any, b: Any) -> Any:
+        return skewness(*self._powers(a, b)[:3])
+
+    def _kurtosis(self, a: Any, b: Any) -> Any:
+        return kurtosis(*self._powers(a, b))
+
+    def _powers(self, a: Any, b: Any) -> tuple[Any, Any, Any, Any]:
+        """The means of the first four powers, each by the one two below: by parts."""
+        a, b, at_a, at_b, _ = self._ends(a, b)
+        first = at_a - at_b
+        second = 1.0 + a * at_a - b * at_b
+        third = 2.0 * first + a * a * at_a - b * b * at_b
+        return first, second, third, 3.0 * second + a**3 * at_a - b**3 * at_b
+
 
 class SkewNormal(Computed):
     """The skewed normal distribution: its density is ``2 * phi(x) * Phi(a * x)``."""
@@ -251,9 +281,73 @@ class SkewNormal(Computed):
     def _var(self, a: Any) -> Any:
         return 1.0 - 2 / math.pi * (a * a) / (1.0 + a * a)
 
+    def _skew(self, a: Any) -> Any:
+        return (4 - math.pi) / 2 * (self._mean(a) / np.sqrt(self._var(a))) ** 3
+
+    def _kurtosis(self, a: Any) -> Any:
+        return 2 * (math.pi - 3) * (self._mean(a) ** 2 / self._var(a)) ** 2
+
+
+class ModifiedNormal(Computed):
+    """The distribution of a normal variable and an exponential one of mean ``K``, added up."""
+
+    shapes = ("K",)
+
+    def _log_exceeds(self, x: Any, K: Any) -> Any:  # noqa: N803  (SciPy's name)
+        """The logarithm of how much the normal one is below ``x`` more often: ``K`` times pdf."""
+        place = x - 1.0 / K
+        is_left = np.less(place, 0)
+        left = special.erfcx(math.sqrt(0.5) * -np.where(is_left, place, -1.0))
+        right = (0.5 / K - x) / K + special.log_ndtr(np.where(is_left, 0.0, place))
+        return np.where(is_left, np.log(0.5 * left) - 0.5 * x * x, right)
+
+    def _logpdf(self, x: Any, K: Any) -> Any:  # noqa: N803
+        return self._log_exceeds(x, K) - np.log(K)
+
+    def _cdf(self, x: Any, K: Any) -> Any:  # noqa: N803
+        return np.exp(self._logcdf(x, K))
+
+    def _sf(self, x: Any, K: Any) -> Any:  # noqa: N803
+        return special.ndtr(-x) + np.exp(self._log_exceeds(x, K))
+
+    def _logcdf(self, x: Any, K: Any) -> Any:  # noqa: N803
+        is_left = np.less(x, 0)
+        left, right = np.where(is_left, x, -1.0), np.where(is_left, 1.0, x)
+        normal, exceeds = (special.erfcx(math.sqrt(0.5) * y) for y in (-left, 1.0 / K - left))
+        far = np.log(0.5 * (normal - exceeds)) - 0.5 * left * left
+        return np.where(is_left, far, np.log1p(-self._sf(right, K)))
+
+    def _logsf(self, x: Any, K: Any) -> Any:  # noqa: N803
+        return np.logaddexp(special.log_ndtr(-x), self._log_exceeds(x, K))
+
+    def _slope(self, x: Any, K: Any) -> Any:  # noqa: N803
+        return slope_of(self._cdf)(x, K)
+
+    def _entropy(self, K: Any) -> Any:  # noqa: N803
+        """By the trapezoidal rule over ``arcsinh``, which resolves both 1 and ``K``."""
+        end = np.arcsinh(12.0 + 40.0 * stop_gradient(K)[..., None])
+        begin = -math.asinh(12.0)
+        places = begin + (end - begin) * np.linspace(0.0, 1.0, 481)
+        x, step = np.sinh(places), np.cosh(places) * (end - begin) / 480
+        log = self._logpdf(x, K[..., None])
+        return -np.sum(np.exp(log) * log * step, axis=-1)
+
+    def _mean(self, K: Any) -> Any:  # noqa: N803
+        return K
+
+    def _var(self, K: Any) -> Any:  # noqa: N803
+        return 1.0 + K * K
+
+    def _skew(self, K: Any) -> Any:  # noqa: N803
+        return 2.0 * (K / np.sqrt(1.0 + K * K)) ** 3
+
+    def _kurtosis(self, K: Any) -> Any:  # noqa: N803
+        return 6.0 * (K * K / (1.0 + K * K)) ** 2
+
 
 norm = Normal("norm")
 lognorm = LogNormal("lognorm")
 halfnorm = HalfNormal("halfnorm")
 truncnorm = TruncatedNormal("truncnorm")
 skewnorm = SkewNormal("skewnorm")
+exponnorm = ModifiedNormal("exponnorm")

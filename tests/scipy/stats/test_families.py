@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 import functrace as ft
@@ -94,13 +95,62 @@ def test_wrong_parameters_are_told(call, said):
 def test_methods_and_options_that_are_not_there():
     with pytest.raises(AttributeError, match=r"functrace\.scipy\.optimize\.minimize"):
         _ = stats.norm.fit
-    with pytest.raises(AttributeError, match=r"scipy\.stats\.norm\.expect"):
-        _ = stats.norm(0.0).expect
-    with pytest.raises(UnsupportedFunctionError, match="moments='mvsk'"):
-        stats.norm.stats(moments="mvsk")
+    with pytest.raises(AttributeError, match=r"scipy\.stats\.norm\.moment"):
+        _ = stats.norm(0.0).moment
+    with pytest.raises(AttributeError, match="wrapcauchy has no kurtosis"):
+        stats.wrapcauchy.stats(0.5, moments="k")
+    with pytest.raises(ArgumentError, match='letters of "mvsk"') as caught:
+        stats.norm.stats(moments="mean")
+    assert "test_families.py" in str(caught.value)
     assert stats.norm.stats(moments="v") == 1.0
+    assert stats.expon.stats(moments="kv") == (1.0, 6.0)
     with pytest.raises(OperandError, match="real numbers"):
         stats.norm.pdf(1j)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "places"),
+    [
+        ("norm", (), (0.3, 1.5)),
+        ("gamma", (2.3,), (0.5, 2.0)),
+        ("t", (6.5,), (0.5, 2.0)),
+        ("pareto", (4.5,), ()),
+        ("exponnorm", (1.3,), ()),
+        ("binom", (7, 0.3), (2.0,)),
+        ("poisson", (3.2,), (-20.0,)),
+        ("nbinom", (4.5, 0.3), ()),
+        ("geom", (0.2,), ()),
+    ],
+)
+def test_means_of_functions(name, shapes, places):
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    f = lambda x: np.cos(x) + x**2
+    named = dict(zip(("loc", "scale"), places, strict=False))
+    ends = (2, 4) if places != (-20.0,) else (-18, -15)
+    for options in (
+        {},
+        {"lb": ends[0], "ub": ends[1]},
+        {"lb": ends[0], "ub": ends[1], "conditional": True},
+    ):
+        expected = theirs.expect(f, shapes, **named, **options)
+        np.testing.assert_allclose(ours.expect(f, shapes, **named, **options), expected, rtol=1e-9)
+        found = ours(*shapes, **named).expect(f, **options)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(ours.expect(args=shapes), ours.mean(*shapes), rtol=1e-9)
+
+
+def test_means_of_functions_have_derivatives():
+    mean = lambda a: stats.gamma.expect(np.log, (a,))
+    for slope in (ft.grad(mean), ft.jit(ft.grad(mean)), ft.jacfwd(mean)):
+        np.testing.assert_allclose(slope(2.3), scipy.special.polygamma(1, 2.3), rtol=1e-8)
+    outer = lambda scale: stats.norm(0.0, scale).expect(lambda x: scale * x**2, lb=0.0)
+    np.testing.assert_allclose(ft.grad(outer)(2.0), 1.5 * 2.0**2, rtol=1e-8)
+    count = lambda mu: stats.poisson(mu).expect(lambda k: k**2)
+    np.testing.assert_allclose(ft.grad(count)(2.3), 1 + 2 * 2.3, rtol=1e-12)
+    with pytest.raises(UnknownValueError, match="as lb and ub"):
+        ft.jit(count)(2.3)
+    known = ft.jit(lambda mu: stats.poisson(mu).expect(lambda k: k**2, 0, 100))
+    np.testing.assert_allclose(known(2.3), 2.3 + 2.3**2, rtol=1e-12)
 
 
 def test_random_numbers_are_for_plain_parameters():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.special
 
 import functrace as ft
 from functrace.scipy import stats
@@ -18,6 +22,7 @@ ROWS = [
     Row("truncnorm", (2.0, np.inf), (2.3, 3.6, 5.7)),
     Row("truncnorm", (-np.inf, -3.0), (-5.0, -4.0, -3.2)),
     Row("skewnorm", (1.4,), wrong=(np.inf,)),
+    Row("exponnorm", (1.3,), (-0.6, 0.6, 3.7), (-1.0,), ("entropy",)),
 ]
 globals().update(battery.tests_of(ROWS))
 
@@ -45,6 +50,24 @@ def test_the_entropy_of_skewed_ones_is_an_integral(a):
     log = stats.skewnorm.logpdf(x, a)
     terms = np.where(np.isfinite(log), -np.exp(log) * log, 0.0)
     np.testing.assert_allclose(stats.skewnorm.entropy(a), np.trapezoid(terms, x), rtol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [1e-3, 0.3, 2.0, 1e4])
+def test_the_sum_of_a_normal_and_an_exponential_variable(shape):
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(40):
+        for x in (-30.0, -1.0, 0.0, 0.7, 40.0):
+            k = mpmath.mpf(shape)
+            more = mpmath.exp(1 / (2 * k * k) - x / k) * mpmath.ncdf(x - 1 / k)
+            below, above = mpmath.ncdf(x) - more, mpmath.ncdf(-x) + more
+            for method, expected in (("pdf", more / k), ("cdf", below), ("sf", above)):
+                found = getattr(stats.exponnorm, method)(x, shape)
+                rtol = 1e-12 * max(1.0, shape) * max(1.0, 1e-3 / shape) + 1e-10 * (shape < 0.01)
+                np.testing.assert_allclose(found, float(expected), rtol=max(rtol, 2e-11))
+    terms = lambda x: scipy.special.entr(stats.exponnorm.pdf(x, shape))
+    ends = np.concatenate([np.linspace(-9, 9, 7), 9 + shape * np.array([1.0, 5.0, 15.0, 45.0])])
+    parts = [scipy.integrate.quad(terms, a, b, epsabs=1e-13)[0] for a, b in pairwise(ends)]
+    np.testing.assert_allclose(stats.exponnorm.entropy(shape), sum(parts), rtol=1e-9)
 
 
 def test_programs_are_ported_by_their_imports():
