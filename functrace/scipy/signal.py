@@ -121,17 +121,28 @@ def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
     return fftconvolve(in1, in2, mode, axes)
 
 
-def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def convolve(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    method: str = "auto",
+    *,
+    axes: Any = None,
+    dot_axes: Any = ((), ()),
+) -> Any:
     """The convolution of two arrays.
 
     Args:
         in1: An array.
-        in2: One with as many axes.
+        in2: One with as many axes, unless ``axes`` says along which to convolve.
         mode: As in `fftconvolve`.
         method: "direct", "fft", or "auto" for the first one of small kernels.
+        axes: As in autograd: the axes of each that are convolved, by default all.
+        dot_axes: The axes of each along which products are added up.
 
     Returns:
-        An array of the dtype of both.
+        An array of the dtype of both; under ``axes`` it has the other axes of the first one, those
+        of the second one, and then those that were convolved.
 
     Raises:
         ValueError: The shapes, the mode or the method do not fit.
@@ -140,9 +151,17 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
         >>> from functrace.scipy import signal
         >>> signal.convolve([1, 2, 3], [0, 1], mode="same")
         array([0, 1, 2])
+        >>> images, filters = np.ones((10, 3, 8, 8)), np.ones((3, 16, 5, 5))
+        >>> seen = signal.convolve(
+        ...     images, filters, "valid", axes=([2, 3], [2, 3]), dot_axes=([1], [0])
+        ... )
+        >>> seen.shape
+        (10, 16, 4, 4)
     """
     if method not in ("auto", "direct", "fft"):
         raise ValueError("Acceptable method flags are 'auto', 'direct', or 'fft'.")
+    if axes is not None:
+        return _convolved_along(in1, in2, mode, axes, dot_axes)
     x, y = _of_two(in1, in2)
     first, second = shape_of(x), shape_of(y)
     if not first:
@@ -158,6 +177,35 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
         return _cropped(found, first, second, mode, range(len(first)))
     found = fftconvolve(x, y, mode)
     return in_dtype(np.round(found) if dtype.kind in "iu" else found, dtype)
+
+
+def _convolved_along(in1: Any, in2: Any, mode: str, axes: Any, dot_axes: Any) -> Any:
+    """The convolution along some axes, by products of windows."""
+    x, y = as_operand(in1), as_operand(in2)
+    (of_x, of_y), (sum_x, sum_y) = axes, dot_axes
+    count, summed = len(of_x), len(sum_x)
+    x = np.moveaxis(x, (*sum_x, *of_x), range(-summed - count, 0))
+    y = np.moveaxis(y, (*sum_y, *of_y), range(summed + count))
+    first, second = shape_of(x)[len(shape_of(x)) - count :], shape_of(y)[summed : summed + count]
+    _require_mode(mode, first, second)
+    within = mode == "valid" and all(m >= n for m, n in zip(first, second, strict=True))
+    widths = [(0, 0)] * (len(shape_of(x)) - count)
+    padded = x if within else np.pad(x, [*widths, *((n - 1, n - 1) for n in second)])
+    places = range(len(widths), len(widths) + count)
+    seen = np.lib.stride_tricks.sliding_window_view(padded, second, tuple(places))
+    windows = range(len(widths) + count, len(widths) + 2 * count)
+    kernel = np.flip(y, tuple(range(summed, summed + count)))
+    pairs = (*range(len(widths) - summed, len(widths)), *windows), (*range(summed + count),)
+    found = np.tensordot(seen, kernel, pairs)
+    found = np.moveaxis(
+        found, range(len(widths) - summed, len(widths) - summed + count), range(-count, 0)
+    )
+    if within:
+        return found
+    rest = (1,) * (len(shape_of(found)) - count)
+    return _cropped(
+        found, (*rest, *first), (*rest, *second), mode, range(len(rest), len(rest) + count)
+    )
 
 
 def _turned(x: Any) -> Any:

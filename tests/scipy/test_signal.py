@@ -181,3 +181,23 @@ def test_coefficients_in_lists_may_be_traced():
     of_list = lambda q: np.sum(signal.lfilter([q, 0.2], [1, q], x) ** 2)
     of_array = lambda q: np.sum(signal.lfilter(np.stack([q, 0.2]), np.stack([1.0, q]), x) ** 2)
     np.testing.assert_allclose(ft.grad(of_list)(0.5), ft.grad(of_array)(0.5))
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_a_convolution_along_some_axes(mode):
+    x, y = rng.normal(size=(3, 5, 4, 2)), rng.normal(size=(2, 3, 7, 3))
+    convolve = lambda x, y: signal.convolve(x, y, mode, axes=([1, 2], [1, 3]), dot_axes=([3], [0]))
+    parts = lambda i, j: [scipy.signal.convolve(x[i, ..., n], y[n, :, j], mode) for n in (0, 1)]
+    expected = np.array([[sum(parts(i, j)) for j in range(7)] for i in range(3)])
+    np.testing.assert_allclose(convolve(x, y), expected, rtol=1e-12, atol=1e-14)
+    check_grads(convolve, (x, y), order=2, modes=("fwd", "rev"))
+    swapped = signal.convolve(y, x, mode, axes=([1, 3], [1, 2]), dot_axes=([0], [3]))
+    if mode != "same":
+        np.testing.assert_allclose(np.moveaxis(swapped, 0, 1), expected, rtol=1e-12, atol=1e-14)
+    product = signal.convolve(x, y, mode, axes=([], []), dot_axes=([3], [0]))
+    np.testing.assert_allclose(product, np.tensordot(x, y, 1), rtol=1e-12)
+
+
+def test_sizes_along_some_axes_must_fit():
+    with pytest.raises(ValueError, match="at least as large as the other in every dimension"):
+        signal.convolve(np.ones((3, 2)), np.ones((2, 3)), "valid", axes=([0, 1], [0, 1]))
