@@ -1383,7 +1383,7 @@ case(
     **_WHOLE_PROGRAMS,
 )
 
-# equations.py, functions.py, banded.py, schurs.py: what SciPy computes
+# equations.py, functions.py, banded.py, toeplitz.py, schurs.py: what SciPy computes
 
 _STABLE = Domain(
     "STABLE",
@@ -1466,6 +1466,20 @@ case(
     variant(Input((3, 4), _BANDS), (4, 2), lower=2, upper=0),
     variant(Input((2, 2, 3), _BANDS), (2, 3, 1), lower=1, upper=0),
     variant(Input((1, 1), _BANDS), (1, 2), lower=0, upper=0),
+    dtypes=COMPLEX,
+    skip=_BY_VJP,
+    **_WHOLE_PROGRAMS,
+)
+_TOEPLITZ = Domain(
+    "TOEPLITZ",
+    lambda rng, s, d: rng.uniform(-0.5, 0.5, s) + 3 * (np.arange(s[-1]) == 0),
+)
+case(
+    "toeplitz_solve",
+    variant(Input((2, 4), _TOEPLITZ), (4, 2)),
+    variant(Input((2, 2, 3), _TOEPLITZ), (2, 3, 1)),
+    variant(Input((2, 1), _TOEPLITZ), (1, 2)),
+    variant((2, 0), (0, 2)),
     dtypes=COMPLEX,
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,

@@ -95,7 +95,7 @@ FLOORS: list[list[Room]] = [
             "matrices",
             "operations of linear algebra have rules that are written with all others",
             "stacks systems determinants factoring least_squares spectral eigen roots"
-            " pivoting tridiagonal equations functions banded schurs sparse",
+            " pivoting tridiagonal equations functions banded toeplitz schurs sparse",
         )
     ],
     [

@@ -17,4 +17,5 @@ from functrace.matrices import sparse as sparse
 from functrace.matrices import spectral as spectral
 from functrace.matrices import stacks as stacks
 from functrace.matrices import systems as systems
+from functrace.matrices import toeplitz as toeplitz
 from functrace.matrices import tridiagonal as tridiagonal

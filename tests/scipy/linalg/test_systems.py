@@ -128,6 +128,11 @@ def test_stacks():
     np.testing.assert_allclose(
         linalg.solve_banded((2, 1), bands, LONG), scipy.linalg.solve_banded((2, 1), bands, LONG)
     )
+    columns = np.stack([A[0], 2 * A[0]]) + np.array([5, 0, 0])
+    for b in (V, B, np.stack([B, -B])):
+        np.testing.assert_allclose(
+            linalg.solve_toeplitz(columns, b), np.linalg.solve(linalg.toeplitz(columns), b)
+        )
     np.testing.assert_allclose(linalg.pinv(many), scipy.linalg.pinv(many))
     np.testing.assert_allclose(linalg.det(many), scipy.linalg.det(many))
 
