@@ -69,25 +69,58 @@ class Bounds:
         self.lb, self.ub, self.keep_feasible = lb, ub, keep_feasible
 
 
+_OPEN = (-np.inf, np.inf)
+
+
+def _is_pair(x: Any) -> bool:
+    """Whether it is the least and the largest of a parameter; None for neither."""
+    if type(x) not in (tuple, list):
+        return x is None
+    return len(x) == 2 and not any(isinstance(end, tuple | list | dict) for end in x)
+
+
 def _bounds(bounds: Any, vector: Vector, asked: str) -> tuple[Any, Any] | None:
     """Bounds as two vectors, in whatever way SciPy or a user says them."""
     if bounds is None:
         return None
     if hasattr(bounds, "lb"):
         return vector.of(bounds.lb, f"{asked}.lb"), vector.of(bounds.ub, f"{asked}.ub")
-    pairs = list(bounds)
-    is_pairs = all(len(pair) == 2 for pair in pairs)
-    if vector.structure != tree.LEAF or not is_pairs or len(pairs) != shape_of(vector.flat)[0]:
+    size = shape_of(vector.flat)[0]
+    if vector.structure == tree.LEAF and not _is_pair(bounds):
+        pairs, shapes = list(bounds), [()] * size
+    else:
+        like = vector.structure.unflatten(vector.leaves)
+        try:
+            pairs, shapes = tree.broadcast_prefix(bounds, like, is_leaf=_is_pair), vector.shapes
+        except ValueError as error:
+            raise ArgumentError(
+                f"{asked} is no tree of pairs like the parameters. {error}",
+                advice='Write a pair for each, as in {"a": (0, None), "b": (None, None)}; or '
+                "functrace.scipy.optimize.Bounds(least, largest), with trees or numbers.",
+            ) from None
+    pairs = [_OPEN if pair is None else pair for pair in pairs]
+    if len(pairs) != len(shapes) or not all(hasattr(x, "__len__") and len(x) == 2 for x in pairs):
         raise ArgumentError(
-            f"{asked} must be one pair for each of {shape_of(vector.flat)[0]} parameters.",
+            f"{asked} must be one pair for each of {size} parameters.",
             advice="Write functrace.scipy.optimize.Bounds(least, largest), with trees or numbers.",
         )
     ends = [
         [missing if pair[end] is None else pair[end] for pair in pairs]
-        for end, missing in enumerate((-np.inf, np.inf))
+        for end, missing in enumerate(_OPEN)
     ]
-    lower, upper = (np.stack([cast_to(as_operand(x), DOUBLE) for x in end]) for end in ends)
+    lower, upper = (
+        vector.joined([np.broadcast_to(as_operand(x), s) for x, s in zip(end, shapes, strict=True)])
+        for end in ends
+    )
     return lower, upper
+
+
+def _ends(bounds: Any, vector: Vector) -> tuple[Any, Any] | None:
+    """Bounds of `least_squares` and `curve_fit`: a pair of trees, or what `minimize` takes."""
+    if type(bounds) in (tuple, list) and len(bounds) == 2:
+        lower, upper = (vector.of(end, "bounds") for end in bounds)
+        return lower, upper
+    return _bounds(bounds, vector, "bounds")
 
 
 def _raveled(x: Any) -> Any:
@@ -292,7 +325,9 @@ def minimize(
             it beside the value; or a name of SciPy's.
         hess: Another Hessian, of a single array ``x``, or what else SciPy takes.
         hessp: Another product, ``hessp(x, v, *args)``, of trees.
-        bounds: Pairs ``(least, largest)`` for an array ``x0``, or a `Bounds` of trees.
+        bounds: Pairs ``(least, largest)``, one for each number of an array ``x0``, or a tree of
+            them like ``x0``, in which a pair may stand for a whole part of it; None stands for
+            no bound. Or a `Bounds` of trees.
         constraints: As SciPy's; their functions take trees, and their derivatives are ours.
         tol: As SciPy's.
         callback: Called with trees after each step.
@@ -506,7 +541,7 @@ def least_squares(
         x0: Where to begin: a tree of real arrays and numbers.
         jac: By default the exact Jacobian; or a function of a single array ``x``, or a name of
             SciPy's.
-        bounds: The least and the largest parameters, or a `Bounds`.
+        bounds: The least and the largest parameters; or as in `minimize`.
         method: "trf", "dogbox" or "lm".
         loss: What is summed of the squares, by its name or as a function, as SciPy has it.
         f_scale: The size from which a residual is an outlier.
@@ -533,9 +568,7 @@ def least_squares(
     residuals = Function(
         lambda flat: _raveled(fun(vector.tree(flat), *args, **kwargs)), vector.type
     )
-    if hasattr(bounds, "lb"):
-        bounds = bounds.lb, bounds.ub
-    ends = tuple(vector.of(end, "bounds") for end in bounds)
+    ends = _ends(bounds, vector)
     others = _given_derivatives(fun, vector, args, None, jac, None)
     functions = [residuals, *others.values()]
     values, structure = tree.flatten(([f.captured for f in functions], ends))
@@ -616,7 +649,7 @@ def curve_fit(
         sigma: The standard deviations of the data, or their covariance matrix.
         absolute_sigma: Whether these are the data's own, and not relative to each other.
         check_finite: As SciPy's.
-        bounds: The least and the largest parameters.
+        bounds: The least and the largest parameters; or as in `minimize`.
         method: "lm", "trf" or "dogbox".
         jac: By default the exact Jacobian; or a name of SciPy's.
         full_output: Whether to return what else SciPy tells of; not of traced values.
@@ -644,8 +677,7 @@ def curve_fit(
     model = Function(
         lambda flat: f(xdata, *(flat[n] for n in range(count))) + 0 * ydata, vector.type
     )
-    ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-    ends = tuple(vector.of(end, "bounds") for end in ends)
+    ends = _ends(bounds, vector)
     start = _between(*ends) if p0 is None else vector.flat
     weights = None if sigma is None else cast_to(as_operand(sigma), DOUBLE)
     values, structure = tree.flatten((model.captured, ydata, weights, ends))

@@ -120,6 +120,50 @@ def test_parameters_on_a_bound_stay_there(method):
     np.testing.assert_allclose(ft.jit(ft.jacfwd(minimum))(at), jacobian, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {"a": (0, 0.5), "b": (None, None)},
+        {"a": [None, 0.5], "b": None},
+        {"a": (0, np.float64(0.5)), "b": (np.full(2, -5.0), np.array([4.0, np.inf]))},
+        {"a": (-1, 0.5), "b": (-9, 9)},
+    ],
+)
+def test_bounds_as_a_tree_of_pairs(bounds):
+    start = {"a": 0.1, "b": np.array([0.2, 0.3])}
+    loss = lambda p: (p["a"] - 2.0) ** 2 + np.sum((p["b"] - np.array([1.0, -1.0])) ** 2)
+    residuals = lambda p: [p["a"] - 2.0, p["b"] - [1.0, -1.0]]
+    for found in (
+        optimize.minimize(loss, start, bounds=bounds).x,
+        ft.jit(lambda x: optimize.minimize(loss, x, bounds=bounds).x)(start),
+        optimize.least_squares(residuals, start, bounds=bounds).x,
+    ):
+        np.testing.assert_allclose(found["a"], 0.5, atol=1e-6)
+        np.testing.assert_allclose(found["b"], [1.0, -1.0], atol=1e-4)
+
+
+def test_a_pair_of_bounds_stands_for_a_whole_part():
+    loss = lambda p: np.sum((p[0]["a"] - 2.0) ** 2) + (p[0]["b"] + 3.0) ** 2 + (p[1] - 1.0) ** 2
+    start = [{"a": np.zeros(2), "b": 0.0}, 0.0]
+    found = optimize.minimize(loss, start, bounds=[(-1, 1), None]).x
+    np.testing.assert_allclose(found[0]["a"], [1.0, 1.0])
+    np.testing.assert_allclose([found[0]["b"], found[1]], [-1.0, 1.0], atol=1e-6)
+    assert optimize.minimize(lambda x: np.sum((x - 3.0) ** 2), 1.0, bounds=(0, 2)).x == 2.0
+    end = lambda top: optimize.minimize(loss, start, bounds=[(-1, top), None]).x[0]["a"][0]
+    np.testing.assert_allclose(ft.grad(end)(1.5), 1.0)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"p": (0, 1)}, {"p": (0, 1), "r": (0, 1)}, {"p": (0, 1, 2), "q": None}, [(0, 1)] * 2]
+)
+def test_bounds_that_are_no_tree_like_the_parameters(bounds):
+    with pytest.raises(
+        ft.errors.ArgumentError, match=r"bounds (is no tree of|must be one) pair"
+    ) as caught:
+        optimize.minimize(lambda t: t["p"] + t["q"], {"p": 1.0, "q": 1.0}, bounds=bounds)
+    assert "Bounds(least, largest)" in str(caught.value)
+
+
 def test_bounds_as_pairs_and_as_trees():
     pairs = [(None, 0.5), (-1.0, None), (None, None)]
     ours = optimize.minimize(quadratic, [0.0, 0.0, 0.0], (A,), bounds=pairs)
