@@ -79,10 +79,8 @@ def _is_pair(x: Any) -> bool:
     return len(x) == 2 and not any(isinstance(end, tuple | list | dict) for end in x)
 
 
-def _bounds(bounds: Any, vector: Vector, asked: str) -> tuple[Any, Any] | None:
+def _bounds(bounds: Any, vector: Vector, asked: str) -> tuple[Any, Any]:
     """Bounds as two vectors, in whatever way SciPy or a user says them."""
-    if bounds is None:
-        return None
     if hasattr(bounds, "lb"):
         return vector.of(bounds.lb, f"{asked}.lb"), vector.of(bounds.ub, f"{asked}.ub")
     size = shape_of(vector.flat)[0]
@@ -115,8 +113,9 @@ def _bounds(bounds: Any, vector: Vector, asked: str) -> tuple[Any, Any] | None:
     return lower, upper
 
 
-def _ends(bounds: Any, vector: Vector) -> tuple[Any, Any] | None:
+def _ends(bounds: Any, vector: Vector) -> tuple[Any, Any]:
     """Bounds of `least_squares` and `curve_fit`: a pair of trees, or what `minimize` takes."""
+    bounds = _OPEN if bounds is None else bounds
     if type(bounds) in (tuple, list) and len(bounds) == 2:
         lower, upper = (vector.of(end, "bounds") for end in bounds)
         return lower, upper
@@ -365,7 +364,7 @@ def minimize(
     objective = Function(value, vector.type, args=args)
     others = _given_derivatives(fun, vector, args, jac, hess, hessp)
     constrained, limits = _constraints(constraints, vector)
-    ends = _bounds(bounds, vector, "bounds")
+    ends = None if bounds is None else _bounds(bounds, vector, "bounds")
     functions = [objective, *others.values(), *([] if constrained is None else [constrained])]
     values, structure = tree.flatten(([f.captured for f in functions], ends, limits))
     asked = {"jac": jac, "hess": hess, "hessp": hessp}

@@ -7,6 +7,8 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -126,12 +128,33 @@ def said_of_a_call(error: BaseException) -> FunctraceError | None:
     name, types = written
     text, where = str(error), source_of(place)
     function, _, said = text.partition("() ")
+    if isinstance(error, TypeError) and _is_of_a_users_function(error, function):
+        error.add_note(f"It is called so by {name}, at {where}: compare what it takes with that.")
+        return None
     if isinstance(error, TypeError) and function.isidentifier() and "argument" in said:
         return OperandError(f"{name} {said.rstrip('.')}.", where, _parameters_of(name))
     if not isinstance(error, TypeError | IndexError) and not _OF_SHAPES.search(text):
         error.add_note(f"in {name} of {shown(types)}\n  at {where}")
         return None
     return _in_words(error, name, types, where)
+
+
+def _is_of_a_users_function(error: BaseException, name: str) -> bool:
+    """Whether the function whose arguments do not fit is one that functrace was given to call.
+
+    The frame that called it holds it, or an object that does.
+    """
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    held = [] if step is None else list(step.tb_frame.f_locals.values())
+    parts = (vars(x).values() for x in held if hasattr(x, "__dict__"))
+    for holds in (*held, *chain.from_iterable(parts)):
+        x = holds.func if isinstance(holds, partial) else holds
+        code = getattr(x, "__code__", getattr(vars(type(x)).get("__call__"), "__code__", None))
+        if code is not None and code.co_qualname == name:
+            return not is_library(code.co_filename)
+    return False
 
 
 _OF_SHAPES = re.compile(

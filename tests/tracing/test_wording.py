@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.special
 
 import functrace as ft
 from functrace import errors
+from functrace.scipy import integrate, optimize
 
 
 def in_grad(f, x):
@@ -113,3 +116,39 @@ def test_an_error_is_of_the_kind_of_numpys(f, kind, under):
         if isinstance(numpys.value, base):
             assert isinstance(caught.value, base)
             break
+
+
+def of_two(x, y):
+    return np.sum((x - y) ** 2)
+
+
+class OfTwo:
+    def __call__(self, x, y):
+        return of_two(x, y)
+
+    def method(self, x, y):
+        return of_two(x, y)
+
+
+@pytest.mark.parametrize("of_the_user", [of_two, OfTwo(), OfTwo().method, partial(of_two)])
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        (lambda f, x: optimize.minimize(f, x).x, "functrace.scipy.optimize.minimize"),
+        (lambda f, x: optimize.root(f, x).x, "functrace.scipy.optimize.root"),
+        (lambda f, x: integrate.quad(f, 0.0, x[0])[0], "functrace.scipy.integrate.quad"),
+        (lambda f, x: np.apply_along_axis(f, 0, x), "np.apply_along_axis"),
+    ],
+)
+@pytest.mark.parametrize("under", [in_grad, in_ir])
+def test_arguments_that_do_not_fit_a_function_of_the_users(of_the_user, called, name, under):
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'y'") as caught:
+        under(lambda x: called(of_the_user, x), np.ones(3))()
+    assert not isinstance(caught.value, errors.FunctraceError)
+    assert f"It is called so by {name}, at " in caught.value.__notes__[0]
+
+
+def test_arguments_that_do_not_fit_a_function_of_functraces():
+    with pytest.raises(TypeError) as caught:
+        ft.grad(lambda x: optimize.minimize(x0=x).x)(1.0)
+    assert "It is called so" not in "".join(getattr(caught.value, "__notes__", ()))
