@@ -5,9 +5,20 @@ What a test says that functions mean is forgotten after it.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import math
 import os
+import shutil
+import sys
+import tempfile
+
+if sys.dont_write_bytecode and sys.pycache_prefix is None:
+    # Many processes import what the tests do. Each would compile it again, for a second and more.
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp()
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    atexit.register(shutil.rmtree, sys.pycache_prefix, ignore_errors=True)
 
 os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 os.environ.setdefault("FUNCTRACE_CACHE", "0")  # what a user has on disk is not for tests

@@ -92,9 +92,11 @@ def nested(wrap, levels):
 @pytest.mark.parametrize(
     ("wrap", "levels"),
     [
-        *[(in_closed_cond, 300), (in_checkpoint, 200), (in_cond, 60), (in_jit, 40)],
+        *[(in_closed_cond, 300), (in_checkpoint, 80), (in_cond, 60), (in_jit, 40)],
         *[(in_scan, 20), (in_fori_loop, 20), (in_while_loop, 20)],
-        *[(in_custom_jvp, 30), (in_custom_vjp, 30), (in_custom_vmap, 60), (in_vjp, 170)],
+        *[(in_custom_jvp, 30), (in_custom_vjp, 30), (in_custom_vmap, 60), (in_vjp, 70)],
+        pytest.param(in_checkpoint, 200, marks=pytest.mark.slow),
+        pytest.param(in_vjp, 170, marks=pytest.mark.slow),
         pytest.param(in_cond, 300, marks=pytest.mark.slow),
         pytest.param(in_jit, 300, marks=pytest.mark.slow),
     ],

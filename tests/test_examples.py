@@ -42,6 +42,7 @@ def assert_drawn(out: Path, name: str) -> None:
     assert len(picture) > 10_000
 
 
+@pytest.mark.slow
 def test_digits_are_read(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = load("digits").main(["--out", str(out)])
     assert accuracy >= 0.97
@@ -49,6 +50,7 @@ def test_digits_are_read(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert_drawn(out, "digits")
 
 
+@pytest.mark.slow
 def test_convolutions_read_digits(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = load("convolutions").main(["--epochs", "8", "--out", str(out)])
     assert accuracy >= 0.95
@@ -139,6 +141,7 @@ def test_layers_by_hand_agree() -> None:
     assert load("layers_by_hand").main(["--batch", "16"]) < 1e-12
 
 
+@pytest.mark.slow
 def test_gradients_vanish_and_remedies_help(out: Path) -> None:
     norms = load("vanishing_gradients").main(["--steps", "3", "--out", str(out)])
     first = {name: values[0] for name, values in norms.items()}
@@ -152,6 +155,7 @@ def test_gradients_vanish_and_remedies_help(out: Path) -> None:
     assert_drawn(out, "vanishing_gradients")
 
 
+@pytest.mark.slow
 def test_implicit_gradients_are_right_and_small(out: Path) -> None:
     found = load("implicit").main(["--steps", "3", "--out", str(out)])
     for name in ("Newton, implicit", "Newton, through 8 steps", "equilibrium, implicit"):
@@ -162,6 +166,7 @@ def test_implicit_gradients_are_right_and_small(out: Path) -> None:
     assert_drawn(out, "implicit")
 
 
+@pytest.mark.slow
 def test_scipy_minimizes(out: Path) -> None:
     found = load("scipy_minimize").main(["--out", str(out)])
     assert found["distance"] < 1e-4
@@ -177,6 +182,7 @@ def test_a_gaussian_process_is_fitted(out: Path) -> None:
     assert_drawn(out, "gaussian_process")
 
 
+@pytest.mark.slow
 def test_a_differential_equation_is_fitted(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = load("ode_fit").main(["--years", "12", "--out", str(out)])
     assert found["largest"] < 3

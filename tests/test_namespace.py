@@ -35,9 +35,9 @@ def test_help_lists_the_functions():
         assert f"\n    {name}" in text
 
 
-@pytest.mark.parametrize("name", ["testing", "math", "scipy", "scipy.special", "errors"])
-def test_modules_are_there_without_an_import(name):
-    code = f"import functrace; functrace.{name}.__doc__[0]"
+def test_modules_are_there_without_an_import():
+    names = ["errors", "math", "scipy", "scipy.special", "testing"]
+    code = "; ".join(["import functrace", *(f"functrace.{name}.__doc__[0]" for name in names)])
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

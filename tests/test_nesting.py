@@ -112,11 +112,17 @@ def test_the_definition_itself(name, order):
 
 
 def compositions():
-    """Every function under up to three transformations; all but one under three is slow."""
+    """Every function under up to three transformations.
+
+    Most under three are slow; the others have each two transformations at any two places.
+    """
+    numbers = {name: number for number, name in enumerate(TRANSFORMATIONS)}
     for depth in (1, 2, 3):
         for names in itertools.product(TRANSFORMATIONS, repeat=depth):
+            is_chosen = sum(numbers[name] for name in names) % len(numbers) == 0
             for name in FUNCTIONS:
-                marks = [pytest.mark.slow] if depth == 3 and name != "with_a_branch" else []
+                is_slow = depth == 3 and not (is_chosen and name == "with_a_branch")
+                marks = [pytest.mark.slow] * is_slow
                 yield pytest.param(name, names, id=f"{'-'.join(names)}-{name}", marks=marks)
 
 

@@ -501,8 +501,12 @@ class _Checker:
                 raise
 
     def check_layout(self) -> None:
+        seen = [_strides(self.inputs)]
         for other in (_transposed, _spaced, _reversed):
             inputs = [other(x) for x in self.inputs]
+            if _strides(inputs) in seen:  # without axes, or with one
+                continue
+            seen.append(_strides(inputs))
             try:
                 expected = self.numpys(*inputs)
             except ValueError:  # NumPy takes no array that lies so, as a view of another dtype
@@ -526,6 +530,10 @@ def _recorded(f: Callable[..., Any], *inputs: Any) -> Any:
 
 
 # Arrays that are not contiguous
+
+
+def _strides(inputs: Sequence[Any]) -> list[Any]:
+    return [getattr(x, "strides", None) for x in inputs]
 
 
 def _transposed(x: Any) -> Any:
