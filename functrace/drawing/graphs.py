@@ -21,6 +21,7 @@ from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
+from functrace.transforms.evaluate import make_ir
 from functrace.transforms.reverse import Row, Tape, backward
 from functrace.transforms.transformed import require_callable
 from functrace.transforms.zeros import ZeroKeeping
@@ -32,6 +33,12 @@ OPERATORS = {
 }  # fmt: skip
 MATRIX_PRODUCT = re.compile(r"(.?)(.),\2(.?)->\1\3|(.+)(.)(.),(?:\4)?\6(.)->\4\5\7")
 """The subscripts of what one writes with @: of vectors and matrices, or of stacks of matrices."""
+PRODUCTS = {
+    "ab,a->b": "{0}.T @ {1}", "ab,ac->bc": "{0}.T @ {1}", "ab,cb->ac": "{0} @ {1}.T",
+    "a,ba->b": "{1} @ {0}", "a,b->ab": "outer({0}, {1})",
+}  # fmt: skip
+"""Other products that have a sign of their own, by their subscripts with labels in order."""
+CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 LONGEST_FORMULA = 44
 
 
@@ -126,8 +133,10 @@ class _Step:
 def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Graph:
     """What a function computes for these arguments, forward and backward.
 
+    Where its results have no derivatives, as those of integers and keys, it is forward alone.
+
     Raises:
-        NonScalarOutputError: It returns no number that could be differentiated.
+        NonScalarOutputError: It returns nothing that is computed of its arguments.
     """
     require_callable(f, "draw")
     leaves, structure = tree.flatten((tuple(args), dict(options)))
@@ -153,10 +162,13 @@ def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[s
     ]
     returned = [variable for _, variable in outputs if variable is not None]
     if not returned:
-        raise NonScalarOutputError(
-            "draw needs a function that returns something computed of its arguments.",
-            advice="Give floating-point arguments, and return what is computed of them.",
-        )
+        program = make_ir(f)(*args, **options)
+        if not any(isinstance(atom, Variable) for atom in program.outputs):
+            raise NonScalarOutputError(
+                "draw needs a function that returns something computed of its arguments.",
+                advice="Return what is to be drawn.",
+            )
+        return graph_of_program(program, leaves, names)
     graph, boxes = _graph(inputs, steps, returned)
     value = outputs[0][0]
     if len(outputs) == 1 and np.shape(value) == () and type_of(value).dtype.kind == "f":
@@ -299,8 +311,14 @@ def _formula(step: _Step, words: Sequence[str]) -> str:
         return f"{words[0]} {OPERATORS[name]} {words[1]}"
     if name == "negative":
         return f"-{words[0]}"
-    if name == "contract" and MATRIX_PRODUCT.fullmatch(step.params["subscripts"]):
-        return f"{words[0]} @ {words[1]}"
+    if name == "transpose" and step.params["permutation"] == (1, 0):
+        return f"{words[0]}.T"
+    if name in CONTRACTIONS:
+        subscripts = step.params["subscripts"]
+        if MATRIX_PRODUCT.fullmatch(subscripts):
+            return f"{words[0]} @ {words[1]}"
+        if (product := PRODUCTS.get(_relabelled(subscripts))) is not None:
+            return product.format(*words)
     options = [
         f"{key}={value}"
         for key, value in step.params.items()
@@ -310,6 +328,12 @@ def _formula(step: _Step, words: Sequence[str]) -> str:
     ]  # fmt: skip
     text = f"{name}({', '.join([*words, *options])})"
     return text if len(text) <= LONGEST_FORMULA else f"{text[: LONGEST_FORMULA - 2]}…)"
+
+
+def _relabelled(subscripts: str) -> str:
+    """Subscripts with the labels a, b, c in the order in which they come."""
+    labels = dict.fromkeys(filter(str.isalpha, subscripts))
+    return subscripts.translate({ord(x): chr(97 + n) for n, x in enumerate(labels)})
 
 
 def _inside(step: _Step, words: Sequence[str]) -> Iterator[tuple[str, Graph]]:
@@ -508,4 +532,4 @@ def summary(value: Any) -> list[str]:
 def shown_number(value: Any) -> str:
     """A number; with four digits if it may have a fraction."""
     number = np.asarray(value)[()]
-    return str(number) if number.dtype.kind in "bui" else f"{number:.4g}"
+    return str(number) if number.dtype.kind in "bui" else f"{number + 0:.4g}"  # no negative zero

@@ -3,7 +3,9 @@
 The method is that of Sugiyama, Tagawa and Toda (1981): layers by longest paths; in arrows that skip
 layers, points to go through; an order within each layer with few crossings, by the means of
 neighbours; then coordinates. These are the ones that are nearest to the means of neighbours among
-those that keep boxes apart: a least-squares problem that pooling solves exactly.
+those that keep boxes apart: a least-squares problem that pooling solves exactly. What is computed
+of nothing counts little in it: so what is computed one after the other stands in one line, with
+inputs at its side.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import NamedTuple
 
 Point = tuple[float, float]
 SWEEPS = 12
+LITTLE = 0.02
+"""How much counts what is computed of nothing, of 1."""
 
 
 class Layout(NamedTuple):
@@ -55,6 +59,8 @@ def layout(
     rank = _ranks(len(sizes), arrows)
     count = len(sizes)
     widths = [width for width, _ in sizes]
+    ends = {end for _, end in arrows}
+    weights = [1.0 if node in ends else LITTLE for node in range(count)]
     links: list[tuple[int, int]] = []
     routes: list[list[int]] = []
     for start, end in arrows:
@@ -63,6 +69,7 @@ def layout(
             route.append(count)
             rank.append(layer)
             widths.append(6.0)
+            weights.append(weights[start])
             count += 1
         route.append(end)
         routes.append(route)
@@ -77,7 +84,7 @@ def layout(
         under[start].append(end)
         above[end].append(start)
     layers = _ordered(layers, above, under)
-    centres = _coordinates(layers, above, under, widths, between)
+    centres = _coordinates(layers, above, under, widths, weights, between)
 
     tops: list[float] = []
     y = 0.0
@@ -174,6 +181,7 @@ def _coordinates(
     above: list[list[int]],
     under: list[list[int]],
     widths: list[float],
+    weights: list[float],
     between: float,
 ) -> list[float]:
     """For each node the middle of its box."""
@@ -192,14 +200,20 @@ def _coordinates(
             for node in layer:
                 near = above[node] if is_down else under[node]
                 near = near or [*above[node], *under[node]] or [node]
-                wanted.append(sum(centres[n] for n in near) / len(near))
-            for node, centre in zip(layer, _apart(layer, wanted, widths, between), strict=True):
+                total = sum(weights[n] for n in near)
+                wanted.append(sum(weights[n] * centres[n] for n in near) / total)
+            found = _apart(layer, wanted, widths, weights, between)
+            for node, centre in zip(layer, found, strict=True):
                 centres[node] = centre
     return centres
 
 
 def _apart(
-    layer: list[int], wanted: list[float], widths: list[float], between: float
+    layer: list[int],
+    wanted: list[float],
+    widths: list[float],
+    weights: list[float],
+    between: float,
 ) -> list[float]:
     """The places nearest to those wanted at which boxes in this order do not overlap.
 
@@ -211,13 +225,14 @@ def _apart(
     for i, node in enumerate(layer):
         x += widths[node] / 2 + (widths[layer[i - 1]] / 2 + between if i else 0.0)
         offsets.append(x)
-    pools: list[tuple[float, int]] = []  # of each the mean, and how many boxes it has
-    for place, offset in zip(wanted, offsets, strict=True):
-        pools.append((place - offset, 1))
+    pools: list[tuple[float, float, int]] = []  # of each the mean, the weight, and the boxes
+    for place, offset, node in zip(wanted, offsets, layer, strict=True):
+        pools.append((place - offset, weights[node], 1))
         while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
-            (mean, size), (last, more) = pools[-2:]
-            pools[-2:] = [((mean * size + last * more) / (size + more), size + more)]
-    found = [mean for mean, size in pools for _ in range(size)]
+            (mean, size, count), (last, more, others) = pools[-2:]
+            together = size + more
+            pools[-2:] = [((mean * size + last * more) / together, together, count + others)]
+    found = [mean for mean, _, count in pools for _ in range(count)]
     return [mean + offset for mean, offset in zip(found, offsets, strict=True)]
 
 

@@ -154,6 +154,9 @@ def draw(f: Any, *, most: int = MOST_BOXES) -> Any:
         notebook, and is saved by ``save``. Backward values are there where the function returns a
         single number. For a Program, the drawing.
 
+    Raises:
+        NonScalarOutputError: The function returns nothing that is computed of its arguments.
+
     Example:
         >>> import functrace as ft
         >>> def loss(x, y, w):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.drawing.frames import Frame, framed
 from functrace.drawing.graphs import Arrow, Box, Graph, shown_number, summary
 from functrace.drawing.layout import Layout, Point, layout
 
@@ -15,6 +16,7 @@ LETTER = 7.25
 """The width of a letter of 12 pixels in a font of even widths."""
 LINE, MARGIN, INNER = 16.0, 10.0, 14.0
 CELL, MOST_CELLS = 6.0, 20
+MOST_VALUES = 3
 
 # Each class of shapes: its colours in light and in dark.
 COLOURS = {
@@ -24,6 +26,10 @@ COLOURS = {
     "constant": ("fill:#ffffff;stroke:#b9b9b3", "fill:#16191d;stroke:#5d6066"),
     "result": ("stroke:#1f5fae;stroke-width:2.2", "stroke:#8fc1ff;stroke-width:2.2"),
     "frame": ("fill:#ffffff;stroke:#b8c6d6", "fill:#16191d;stroke:#46566a"),
+    "scope": (
+        "fill:#f3f1fa;stroke:#b3a8cf;stroke-dasharray:5 3",
+        "fill:#211f2b;stroke:#6d6389;stroke-dasharray:5 3",
+    ),
     "arrow": ("fill:none;stroke:#8d99a6", "fill:none;stroke:#77828e"),
     "tip": ("fill:#8d99a6", "fill:#77828e"),
     "text": ("fill:#1d242c", "fill:#e6ebf0"),
@@ -49,11 +55,12 @@ class _Text(NamedTuple):
 
 
 class _Drawn(NamedTuple):
-    """A graph with its places: texts of each box, graphs within them, and the layout."""
+    """A graph with its places: texts of each box, graphs within them, frames, and the layout."""
 
     texts: Sequence[Sequence[_Text]]
     maps: Sequence[Sequence[tuple[str, np.ndarray]]]
     inner: Sequence[Sequence[tuple[str, Graph, _Drawn]]]
+    frames: Sequence[Frame]
     where: Layout
 
 
@@ -117,15 +124,15 @@ def _drawn(graph: Graph) -> _Drawn:
     sizes: list[tuple[float, float]] = []
     for lines, pictures, graphs in zip(texts, maps, inner, strict=True):
         widths = [LETTER * len(line.words) for line in lines]
-        widths += [CELL * picture.shape[1] + 2 * LETTER for _, picture in pictures]
+        widths.append(sum(CELL * picture.shape[1] + 2 * LETTER for _, picture in pictures))
         widths += [max(found.where.width, LETTER * len(title)) for title, _, found in graphs]
         height = LINE * len(lines) + INNER
-        height += sum(CELL * picture.shape[0] + 4 for _, picture in pictures)
+        height += max((CELL * picture.shape[0] + 4 for _, picture in pictures), default=0.0)
         height += sum(found.where.height + INNER + LINE * bool(title) for title, _, found in graphs)
         sizes.append((max([70.0, *widths]) + 2 * INNER, height))
     numbers = {id(box): number for number, box in enumerate(graph.boxes)}
     arrows = [(numbers[id(arrow.start)], numbers[id(arrow.end)]) for arrow in graph.arrows]
-    return _Drawn(texts, maps, inner, layout(sizes, arrows))
+    return _Drawn(texts, maps, inner, *framed(graph, layout(sizes, arrows)))
 
 
 def _texts(box: Box) -> list[_Text]:
@@ -143,7 +150,11 @@ def _texts(box: Box) -> list[_Text]:
         is_number = len(box.types) == 1 and not box.types[0].shape
         if shown and not (is_number and box.value is not None):
             lines.append(_Text(shown, "faint"))
-    for letter, look, value in (("f", "forward", box.value), ("g", "backward", box.gradient)):
+    values: list[tuple[str, str, Any]] = [("f", "forward", box.value)]
+    if isinstance(box.value, tuple):
+        pairs = enumerate(box.value[:MOST_VALUES])
+        values = [(f"f[{number}]", "forward", value) for number, value in pairs]
+    for letter, look, value in [*values, ("g", "backward", box.gradient)]:
         if value is None or isinstance(value, tuple):
             continue
         if np.ndim(value):
@@ -178,8 +189,11 @@ def blocks(array: np.ndarray) -> np.ndarray:
 
 
 def _write(parts: list[str], graph: Graph, drawn: _Drawn, x: float, y: float) -> None:
-    """Add a graph at a place: arrows first, so that boxes and numbers stand on them."""
+    """Add a graph at a place: frames and arrows first, so that boxes and numbers stand on them."""
     results = {id(box) for box in graph.results}
+    for title, left, top, width, height in drawn.frames:
+        parts.append(_rectangle("scope", x + left, y + top, width, height, 9))
+        parts.append(_words(title, "faint", x + left + 8, y + top + 12, anchor="start"))
     parts += [_arrow([(x + a, y + b) for a, b in path]) for path in drawn.where.paths]
     for number, box in enumerate(graph.boxes):
         left, top = drawn.where.places[number]
@@ -204,9 +218,11 @@ def _box(
     for text in lines:
         line += LINE
         parts.append(_words(text.words, text.look, middle, line - 4, is_bold=text.is_bold))
-    for look, picture in pictures:
-        _heat(parts, picture, look, middle - CELL * picture.shape[1] / 2, line + 2)
-        line += CELL * picture.shape[0] + 4
+    left = middle - sum(CELL * picture.shape[1] + 2 * LETTER for _, picture in pictures) / 2
+    for look, picture in pictures:  # side by side
+        _heat(parts, picture, look, left + LETTER, line + 2)
+        left += CELL * picture.shape[1] + 2 * LETTER
+    line += max((CELL * picture.shape[0] + 4 for _, picture in pictures), default=0.0)
     for title, inside, found in graphs:
         line += INNER / 2
         if title:

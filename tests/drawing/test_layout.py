@@ -47,6 +47,14 @@ def test_a_chain_is_straight():
     assert max(middles) - min(middles) < 1e-6
 
 
+def test_inputs_stand_beside_a_straight_chain():
+    arrows = [(0, 1), (2, 1), (1, 3), (4, 3), (3, 5), (6, 5)]
+    found = layout([(60, 20)] * 7, arrows)
+    chain = [found.places[node][0] for node in (1, 3, 5)]
+    assert max(chain) - min(chain) < 4
+    assert found.width < 4 * 60
+
+
 def test_crossings_are_taken_away():
     arrows = [(0, 5), (1, 4), (2, 3)]  # which cross in the order in which boxes are given
     found = layout([(40, 20)] * 6, arrows)
