@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any
 
 from functrace import depth, tree
@@ -16,6 +16,7 @@ from functrace.primitives.linear import brought_to
 from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import source_of, user_place
+from functrace.tracing.recording import running_recording
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import bind
 from functrace.transforms.calling import call_apart, owned
@@ -117,7 +118,7 @@ def _choose(
     recorded: list[Recorded] = []
     written: Written = []
     for branch in branches:  # no comprehension, which is one more frame for choices in choices
-        record = partial(record_program, branch, structure, types, like=leaves)
+        record = partial(record_program, _within(branch), structure, types, like=leaves)
         found, writes = recorded_without_writes(branch, record)
         recorded.append(found)
         written += writes
@@ -127,6 +128,17 @@ def _choose(
     programs, captured = closed_together([with_output_types(r.program, common) for r in recorded])
     results = bind(switch_primitive, index, *leaves, *captured, branches=tuple(programs))
     return recorded[0].structure.unflatten(list(results))
+
+
+def _within(branch: Callable[..., Any]) -> Callable[..., Any]:
+    """A branch that does nothing outside of its recording: it may not be taken."""
+
+    def within(*operands: Any) -> Any:
+        recording = running_recording()
+        assert recording is not None
+        return recording.call_within(branch, operands)
+
+    return update_wrapper(within, branch)
 
 
 def _call_chosen(

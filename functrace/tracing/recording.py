@@ -149,6 +149,31 @@ class Recording:
         """Record one operation and return its output, or tuple of outputs."""
         raise NotImplementedError
 
+    def call_within(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
+        """Call a function; what it does to tracers whose values are not known is recorded here.
+
+        That is so of those that it has captured, too. Else an operation on them alone would be of
+        the recording that they are of, and be done whatever becomes of this one.
+        """
+        around: list[Recording] = []
+        outer = self.around
+        while outer is not None:
+            around.append(outer)
+            outer = outer.around
+        while around and around[-1].follows_values:  # these know their values
+            around.pop()
+        before = [vars(recording).get("record") for recording in around]
+        for recording in around:
+            recording.record = self.record
+        try:
+            return f(*args)
+        finally:
+            for recording, method in zip(around, before, strict=True):
+                if method is None:
+                    del recording.record
+                else:
+                    recording.record = method
+
     def record_over(
         self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
     ) -> Any:

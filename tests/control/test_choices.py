@@ -217,3 +217,64 @@ def test_functions_in_branches_are_told_apart():
     for f in (np.sum, lambda x: x[:1], ft.jit(np.sum), lambda x: np.sum(abs(x))):
         with pytest.raises(errors.BranchOutputError):
             apply(f, np.ones(2))
+
+
+REFUSED = {
+    "a division": lambda x, k: ft.cond(k > 0, lambda: x, lambda: x + 1 / (k - 1)),
+    "a choice": lambda x, k: ft.switch(
+        k, [lambda: 1 / k + x, lambda: ft.cond(k < 0, lambda: 1 / (k - 1) + x, lambda: x)]
+    ),
+    "a loop": lambda x, k: ft.cond(
+        k > 0, lambda: x, lambda: ft.fori_loop(0, 2, lambda i, c: c + 1 / (k - 1), x)
+    ),
+    "a gradient": lambda x, k: ft.cond(k > 0, lambda: x, lambda: ft.grad(lambda x: x / (k - 1))(x)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize(
+    "mode", [ft.jit, lambda f: ft.jit(ft.grad(f)), lambda f: ft.grad(ft.jit(f))]
+)
+def test_what_is_not_taken_is_not_done_to_captured_values(name, mode):
+    f = REFUSED[name]
+    assert mode(f)(2.0, 1) in (f(2.0, 1), 1.0)
+
+
+def test_what_a_branch_does_to_captured_values_stands_in_it():
+    def f(x, k):
+        return ft.cond(k > 0, lambda: np.sin(x) * 2.0, lambda: np.cos(x))
+
+    program = ft.make_ir(f)(1.0, 1)
+    assert [e.primitive.name for e in program.equations] == ["greater", "switch"]
+    inner = ft.make_ir(lambda x, k: ft.grad(lambda x: f(x, k))(x))(1.0, 1)
+    assert {"sin", "cos"}.isdisjoint(e.primitive.name for e in inner.equations)
+
+
+@pytest.mark.parametrize("k", [-1, 1])
+def test_derivatives_pass_through_what_branches_captured(k):
+    def f(x, k):
+        y = np.sin(x)
+        return ft.cond(
+            k > 0, lambda: np.sum(y * x), lambda: np.sum(ft.cond(k < -1, lambda: y, lambda: y**2))
+        )
+
+    x = np.linspace(0.5, 1.5, 3)
+    expected = ft.grad(f)(x, k)
+    for g in (
+        ft.jit(ft.grad(f)),
+        ft.grad(ft.jit(f)),
+        ft.grad(lambda x, k: ft.jit(lambda k: f(x, k))(k)),
+    ):
+        np.testing.assert_allclose(g(x, k), expected)
+    each = ft.vmap(lambda k: ft.grad(f)(x, k))(np.array([k, -k]))
+    np.testing.assert_allclose(each, [expected, ft.grad(f)(x, -k)])
+
+
+def test_values_that_are_known_outside_are_known_in_branches():
+    def f(x):
+        def scaled(z):
+            return ft.cond(z > 0, lambda: (x * 2.0 if x * 2.0 > 1 else x) * z, lambda: z)
+
+        return ft.jit(scaled)(1.0)
+
+    assert ft.grad(f)(3.0) == 2.0
