@@ -57,6 +57,7 @@ from functrace.transforms.transformed import named_call
 if TYPE_CHECKING:
     from functrace import experimental, math, nn, ops, optim, random, scipy, testing
     from functrace.drawing import draw
+    from functrace.explaining import explain
     from functrace.exploring import explore
     from functrace.finding import checked, find_nan
     from functrace.remembering import tape_memory
@@ -94,6 +95,7 @@ __all__ = [
     "eval_shape",
     "evaluate",
     "experimental",
+    "explain",
     "explain_cache_misses",
     "explore",
     "extend",
@@ -153,6 +155,7 @@ _FROM_ROOMS = {
     "checked": "finding",
     "draw": "drawing",
     "explore": "exploring",
+    "explain": "explaining",
     "find_nan": "finding",
     "gradient_report": "reporting",
     "tape_memory": "remembering",

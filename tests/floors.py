@@ -208,7 +208,7 @@ FLOORS: list[list[Room]] = [
             "names",
             "names of other libraries, and what users write primitives and programs with",
             "config math tree_util flatten_util custom_batching porting debug finding reporting"
-            " holding remembering extend ops",
+            " holding remembering explaining extend ops",
         ),
     ],
     [

@@ -12,6 +12,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -34,7 +35,7 @@ from functrace.tracing.draws import unheeded_draws, watching_draws
 from functrace.tracing.entrances import is_recording
 from functrace.tracing.layouts import copied, layout_of, lie_alike
 from functrace.tracing.operands import as_operand
-from functrace.tracing.places import source_of, user_place
+from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
@@ -117,6 +118,10 @@ def scan(
 
 T = TypeVar("T")
 
+unrolled: ContextVar[list[tuple[Place | None, Exception]] | None]
+unrolled = ContextVar("unrolled", default=None)
+"""Where somebody wants to know: the loops that are called trip by trip, and why."""
+
 
 def _either(
     record: Callable[[], Callable[[], T]], call: Callable[[], T], values: Sequence[Any]
@@ -134,10 +139,13 @@ def _either(
         apply = record()
     except CarryError:
         raise
-    except Exception:
+    except Exception as error:
         # It may ask for values, by `if` or through another package. If not, it fails again.
         if any(innermost_value(x) is UNKNOWN for x in values):
             raise
+        noted = unrolled.get()
+        if noted is not None:
+            noted.append((user_place(2), error))
     else:
         return apply()
     return call()

@@ -50,6 +50,11 @@ class CallKey(Protocol):
         """The name of the backend."""
         ...
 
+    @property
+    def strides(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Of arrays that do not lie in row-major order, where that makes a difference."""
+        ...
+
 
 @contextmanager
 def explain_cache_misses(explain: bool = True) -> Generator[None, None, None]:
@@ -82,16 +87,26 @@ def is_explaining() -> bool:
     return _is_explaining.get()
 
 
+def why_recorded(f: Callable[..., Any], key: CallKey, earlier: Sequence[CallKey]) -> str:
+    """Why a function is recorded, when there are recordings for these earlier calls."""
+    if not earlier:
+        return "is recorded: first call"
+    nearest = min(reversed(earlier), key=lambda other: _distance(key, other))
+    found = list(_differences(f, key, nearest))
+    return "is recorded again, because " + ("; ".join(found) or _NOT_KEPT)
+
+
+_NOT_KEPT = (
+    "what was recorded for such a call was not kept: it had captured a traced value, or too many "
+    "others were used since"
+)
+
+
 def explain_miss(
     f: Callable[..., Any], key: CallKey, earlier: Sequence[CallKey], place: Place | None
 ) -> None:
     """Log why a function is recorded, when there are recordings for these earlier calls."""
-    if not earlier:
-        _log(f, place, "is recorded: first call")
-        return
-    nearest = min(reversed(earlier), key=lambda other: _distance(key, other))
-    found = list(_differences(f, key, nearest))
-    _log(f, place, "is recorded again, because " + "; ".join(found))
+    _log(f, place, why_recorded(f, key, earlier))
 
 
 def explain_capture(f: Callable[..., Any], captured: Sequence[Any], place: Place | None) -> None:
@@ -111,6 +126,7 @@ def _log(f: Callable[..., Any], place: Place | None, what: str) -> None:
 def _distance(key: CallKey, other: CallKey) -> tuple[int, int, int]:
     """How little two calls have in common; most of all their structure counts."""
     parts = (key.static != other.static) + (key.axes != other.axes) + (key.backend != other.backend)
+    parts += key.strides != other.strides
     if key.structure != other.structure:
         leaves = abs(key.structure.num_leaves - other.structure.num_leaves)
         return 1, parts, leaves
@@ -134,6 +150,8 @@ def _differences(f: Callable[..., Any], key: CallKey, other: CallKey) -> Iterato
     ]
     for name, new, old in differing[:MOST_DIFFERENCES]:
         yield f"{name} has the type {new}; before, it had {old}"
+    if key.strides != other.strides and not differing:
+        yield "an array lies in memory in another order, which the function depends on"
     if len(differing) > MOST_DIFFERENCES:
         yield f"and {len(differing) - MOST_DIFFERENCES} more leaves have other types"
 
@@ -148,7 +166,7 @@ def _static_differences(f: Callable[..., Any], key: CallKey, other: CallKey) -> 
     for place, (value, identity) in new.items():
         name = place if isinstance(place, str) else parameter_name(f, place)
         if place not in old:
-            yield f"the static argument {name} is given"
+            yield f"the static argument {name} is given as {value!r:.200}"
         elif old[place][1] != identity:
             before = old[place][0]
             types = "" if repr(before) != repr(value) else f" of type {type(value).__qualname__}"

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from functrace.backends.backend import backend_named
 from functrace.errors import ArgumentError
 from functrace.jitting.guards import MISS
-from functrace.jitting.recordings import CacheInfo, Recordings
+from functrace.jitting.recordings import CacheInfo, Reason, Recordings
 from functrace.jitting.stages import Cost, Lowered, lower
 from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.transforms.static_arguments import named_parameters
@@ -69,6 +69,10 @@ class Jitted(Protocol[P, R_co]):
 
     def cache_info(self) -> CacheInfo:
         """How many recordings there are, and how often one was made."""
+        ...
+
+    def why_recorded(self) -> list[Reason]:
+        """Why it was recorded, each time: which shape, dtype or static value was another one."""
         ...
 
     def clear_cache(self) -> None:
@@ -216,6 +220,7 @@ def jit(
         setattr(function, name, boundary(partial(_text, lowered, kind)))
     function.cost = boundary(lambda *args, **kwargs: lowered(*args, **kwargs).compile().cost())
     function.cache_info = recordings.info
+    function.why_recorded = recordings.reasons
     function.clear_cache = recordings.clear
     return function
 

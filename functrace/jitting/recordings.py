@@ -8,7 +8,7 @@ recorded is looked up by their structure and types; that, too, may have to be re
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,12 +36,12 @@ from functrace.errors import ScalarWriteError
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.jitting.donating import fit_for_donation
-from functrace.jitting.explaining import explain_capture, explain_miss, is_explaining
+from functrace.jitting.explaining import explain_capture, explain_miss, is_explaining, why_recorded
 from functrace.jitting.guards import MISS, Guard, make_guard
 from functrace.jitting.slow_compiles import report_if_long
 from functrace.jitting.tiers import Tier
 from functrace.tracing.draws import watching_draws
-from functrace.tracing.places import source_of, user_place
+from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.tracer import Tracer, bind
 from functrace.tracing.views import layouts_of
 from functrace.transforms.arguments import operands
@@ -240,6 +240,18 @@ class Entry:
         )
 
 
+class Reason(NamedTuple):
+    """Why a jitted function was recorded.
+
+    Attributes:
+        why: What differs from the most similar call before.
+        place: The user's line that called it.
+    """
+
+    why: str
+    place: str
+
+
 class CacheInfo(NamedTuple):
     """How a jitted function's recordings stand. Calls that need none are not counted.
 
@@ -295,6 +307,7 @@ class Recordings:
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._making: dict[Hashable, _InTheMaking] = {}
         self._misses = 0
+        self._history: deque[tuple[Key, Place | None]] = deque(maxlen=MOST_RECORDINGS)
         # Static arguments are compared while it is held, and their class may call anything.
         self._lock = threading.RLock()
         _all.add(self)
@@ -431,10 +444,11 @@ class Recordings:
     def _recorded(
         self, key: Key, identity: Hashable, layouts: Sequence[Any] | None
     ) -> tuple[Entry, list[Any]]:
+        place = user_place(2)
         if is_explaining():
             with self._lock:
                 earlier = [entry.key for entry in self._entries.values()]
-            explain_miss(self.function, key, earlier, user_place(2))
+            explain_miss(self.function, key, earlier, place)
         start = perf_counter()
         called = with_static(self.function, key.static)
         with watching_draws(self.function, is_kept=True), collecting_less_often:
@@ -462,13 +476,14 @@ class Recordings:
         )
         with self._lock:
             self._misses += 1
+            self._history.append((key, place))
             if names is not None:
                 self._entries[identity] = entry
                 asked = [entry for _, entry in self._recent]
                 if len(self._entries) > MOST_RECORDINGS:
                     del self._entries[next(k for k, e in self._entries.items() if e not in asked)]
         if names is None and is_explaining():
-            explain_capture(self.function, captured, user_place(2))
+            explain_capture(self.function, captured, place)
         return entry, captured
 
     def _donated_leaves(self, key: Key) -> frozenset[int]:
@@ -496,10 +511,23 @@ class Recordings:
         """How the recordings stand."""
         return CacheInfo(self._misses, MOST_RECORDINGS, len(self._entries))
 
+    def reasons(self) -> list[Reason]:
+        """Why the function was recorded, each time; of the last ones, if there were many."""
+        with self._lock:
+            history = list(self._history)
+        return [
+            Reason(
+                why_recorded(self.function, key, [earlier for earlier, _ in history[:number]]),
+                str(source_of(place) or ""),
+            )
+            for number, (key, place) in enumerate(history)
+        ]
+
     def clear(self) -> None:
         """Forget all recordings."""
         with self._lock:
             self._entries.clear()
+            self._history.clear()
             self._misses = 0
             self.forget_guards()
 

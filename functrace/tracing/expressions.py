@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.ir.program import Source
 from functrace.tracing.places import Place, source_of
 
 
@@ -157,6 +158,22 @@ def expressions_around(place: Place | None) -> list[ast.AST]:
     around.reverse()
     statement = next((n for n, x in enumerate(around) if isinstance(x, ast.stmt)), len(around) - 1)
     return around[: statement + 1]
+
+
+LoopNode = ast.For | ast.While | ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+
+
+def loop_around(source: Source) -> LoopNode | None:
+    """The innermost loop of Python's, or comprehension, around a line, in the same function."""
+    lines = linecache.getlines(source.file)
+    module = _parsed("".join(lines)) or _parsed(_alone(lines, source.code.co_firstlineno))
+    found: LoopNode | None = None
+    for node in ast.walk(module) if module is not None else ():  # inner ones come later
+        if isinstance(node, LoopNode | ast.FunctionDef | ast.Lambda):
+            around = node.lineno <= source.line <= (node.end_lineno or 0)
+            if around:
+                found = node if isinstance(node, LoopNode) else None
+    return found
 
 
 def written_at(place: Place | None) -> str | None:

@@ -94,7 +94,7 @@ def test_other_static_arguments(messages):
     (message,) = messages(f, 1.0, 2.0, True)
     assert "the static argument n is True; before, " in message
     (message,) = messages(f, 1.0, 2.0, n=4)
-    assert "the static argument n is given; the static argument n is not given" in message
+    assert "the static argument n is given as 4; the static argument n is not given" in message
     g = ft.jit(lambda n, x: x * n, static_argnums=0)
     g(2, np.ones(2))
     (message,) = messages(g, 2, np.ones(3))

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+import functrace as ft
 from functrace.tracing import expressions
 
 
@@ -224,3 +225,27 @@ def test_names_that_values_are_given(indent, is_python, tmp_path, monkeypatch):
 
     namespace["f"](Sum(), Sum())
     assert found == ["q", "q", "r", None]
+
+
+def test_loops_around_a_line():
+    def f(x):
+        for _ in range(2):
+            x = x * 2
+            y = [x + k for k in range(3)]
+
+        def inner(z):
+            return z * 3
+
+        return inner(x), y
+
+    def g(x):
+        value, parts = f(x)
+        return value, *parts
+
+    found = [
+        (e.primitive.name, type(expressions.loop_around(e.source)))
+        for e in ft.make_ir(g)(1.0).equations
+    ]
+    assert found == [
+        *[("multiply", ast.For), *[("add", ast.ListComp)] * 3] * 2, ("multiply", type(None))
+    ]  # fmt: skip
