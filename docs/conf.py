@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ version = release = functrace.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 
+default_role = "py:obj"
+autodoc_typehints = "none"
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+suppress_warnings = ["ref.python"]  # of several names of one thing any is right
+toc_object_entries = False  # all pages would have all of them, which takes most of the time
+
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "cache"
@@ -33,6 +41,7 @@ nb_execution_timeout = 120
 nb_merge_streams = True
 
 html_theme = "furo"
+pygments_dark_style = "one-dark"
 html_title = f"functrace {version}"
 html_math_renderer = "mathml"
 html_copy_source = False
@@ -52,8 +61,39 @@ def write_math(translator: Any, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+NAME = re.compile(r"(?:ft|functrace)((?:\.\w+)+)(?:\(.*\))?", re.DOTALL)
+"""A name of functrace's, or its call, as it stands in a text."""
+
+
+def link_names(app: Any, document: nodes.document, page: str) -> None:
+    """Link each ``ft.name`` of a text with what the reference says of it; one must be there."""
+    domain = app.env.domains.python_domain
+    for literal in list(document.findall(nodes.literal)):
+        match = NAME.fullmatch(literal.astext())
+        if not match or isinstance(literal.parent, nodes.reference):
+            continue
+        name = f"functrace{match[1]}"
+        if name in domain.objects:
+            entry = domain.objects[name]
+            target = app.builder.get_relative_uri(page, entry.docname)
+            link = nodes.reference("", "", refuri=f"{target}#{entry.node_id}")
+            literal.replace_self(link)
+            link += literal
+        else:
+            LOGGER.warning("There is no %s.", name, location=literal)
+
+
+def look_for_names(app: Any, environment: Any) -> None:
+    """Warn of public names that the reference does not have."""
+    there = environment.domains.python_domain.objects
+    for name in set(pages.public()) - there.keys():
+        LOGGER.warning("The reference does not have %s.", name)
+
+
 def setup(app: Any) -> None:
     """Register what Sphinx does not have."""
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
+    app.connect("doctree-resolved", link_names)
+    app.connect("env-check-consistency", look_for_names)
     app.connect("builder-inited", lambda app: pages.write())
     app.connect("source-read", lambda app, name, source: pages.read(name, source))

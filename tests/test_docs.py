@@ -9,6 +9,7 @@ import re
 import runpy
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -109,6 +110,23 @@ def test_pages_from_elsewhere_keep_their_links():
     text = "[a](../CONTRIBUTING.md#tests), [b](seeing.md), [c](https://a.org/x.md)"
     found = pages["relinked"](text, ROOT / "docs", ROOT / "docs" / "index.md")
     assert found == text.replace("../CONTRIBUTING.md", "project/contributing.md")
+
+
+def test_the_reference_has_every_public_name():
+    pytest.importorskip("scipy")
+    pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))
+    known: dict[int, str] = {}
+    found: set[str] = set()
+    for module in pages["modules"]():
+        text = pages["reference"](module, known)
+        home = module.__name__
+        entries = re.findall(r"^\.\. py:\w+:: (\w+)|^\.\. auto\w+:: ([\w.]+)", text, re.MULTILINE)
+        found |= {f"{home}.{short}" if short else full for short, full in entries}
+        for name in getattr(module, "__all__", ()):
+            assert f"{home}.{name}" in found or isinstance(getattr(module, name), ModuleType)
+    assert {"functrace.grad", "functrace.errors.KeyReuseError"} <= found
+    assert {"functrace.numpy.linalg.norm", "functrace.scipy.special.jv"} <= found
+    assert set(pages["public"]()) <= found
 
 
 def test_the_picture_of_a_neuron_is_what_is_drawn(tmp_path):

@@ -88,7 +88,7 @@ class Backend:
         lowerings: What it computes in its own way, by primitive, for `lower`.
         separates: Whether it sees to it itself that outputs share no memory with inputs, each other
             and what is kept from call to call, and that an output without axes is an array or a
-            scalar as `functrace.backends.classes` says. Else that is done after each call.
+            scalar as ``functrace/backends/classes.py`` says. Else that is done after each call.
 
     Example:
         >>> import functrace as ft

@@ -477,7 +477,7 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Any
         dtype: A floating dtype, float64 where none is given.
 
     Returns:
-        An array of shape (*shape, n). Its derivatives are those of the gamma numbers, by their
+        An array of shape ``(*shape, n)``. Its derivatives are those of the gamma numbers, by their
         quantiles, of which the elements are the parts.
     """
     (alpha,) = parameters(dtype := floating(dtype), alpha)
@@ -535,7 +535,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None) -> An
         dtype: A floating dtype, float64 where none is given.
 
     Returns:
-        An array of shape (*shape, d).
+        An array of shape ``(*shape, d)``.
     """
     (p,) = parameters(dtype := floating(dtype), p)
     shape = lengths_of(shape)
@@ -560,7 +560,7 @@ def multivariate_normal(
         method: How the matrix is factored: "cholesky", "eigh" or "svd".
 
     Returns:
-        An array of shape (*shape, n).
+        An array of shape ``(*shape, n)``.
 
     Raises:
         ArgumentError: There is no such method, or the shapes do not fit.
@@ -603,7 +603,7 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
             are orthonormal.
 
     Returns:
-        An array of shape (*shape, n, m).
+        An array of shape ``(*shape, n, m)``.
     """
     dtype = floating_or_complex(dtype)
     rows = operator.index(n)

@@ -1,9 +1,9 @@
 """Functions of ``scipy.integrate``: differential equations, integrals and sums, with derivatives.
 
 SciPy finds the values. Derivatives of solutions of differential equations are solutions of others
-(`functrace.solvers.initial_values`), found by the same method with the same tolerances, and are
-about as exact as the values. Under ``jit``, "RK45" and "RK23" are loops that are compiled with the
-user's function in them, and take SciPy's steps; all other methods are SciPy's, called when the
+(``functrace/solvers/initial_values.py``), found by the same method with the same tolerances, and
+are about as exact as the values. Under ``jit``, "RK45" and "RK23" are loops that are compiled with
+the user's function in them, and take SciPy's steps; all other methods are SciPy's, called when the
 values are known. ``functrace.experimental.ode.odeint`` is compiled always.
 
 Names of ``scipy.integrate`` that are not defined here are SciPy's own, for plain values.
