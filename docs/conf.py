@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jupytext
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -44,6 +45,8 @@ html_theme = "furo"
 pygments_dark_style = "one-dark"
 html_title = f"functrace {version}"
 html_math_renderer = "mathml"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 
@@ -52,11 +55,12 @@ LOGGER = logging.getLogger(__name__)
 
 def write_math(translator: Any, node: nodes.math | nodes.math_block) -> None:
     """Formulas as MathML, which browsers show without a network and search engines read."""
+    text = node.astext().replace(r"\dots", r"\ldots")
     try:
-        markup = tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block))
+        markup = tex2mathml(text, as_block=isinstance(node, nodes.math_block))
     except MathError as error:
         LOGGER.warning("%s", error, location=node)
-        markup = node.astext()
+        markup = text
     translator.body.append(markup)
     raise nodes.SkipNode
 
@@ -90,10 +94,19 @@ def look_for_names(app: Any, environment: Any) -> None:
         LOGGER.warning("The reference does not have %s.", name)
 
 
+def write_notebooks(app: Any, error: Exception | None) -> None:
+    """Write each lesson as a notebook beside its page."""
+    if error is None and app.builder.name == "html":
+        for page in pages.LESSONS.glob("*/[0-9]*.md"):
+            target = Path(app.outdir) / page.relative_to(pages.HERE).with_suffix(".ipynb")
+            jupytext.write(jupytext.read(page), str(target))
+
+
 def setup(app: Any) -> None:
     """Register what Sphinx does not have."""
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.connect("doctree-resolved", link_names)
     app.connect("env-check-consistency", look_for_names)
+    app.connect("build-finished", write_notebooks)
     app.connect("builder-inited", lambda app: pages.write())
     app.connect("source-read", lambda app, name, source: pages.read(name, source))

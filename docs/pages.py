@@ -22,6 +22,7 @@ import functrace
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+LESSONS = HERE / "lessons"
 ELSEWHERE = {
     ROOT / "CONTRIBUTING.md": HERE / "project" / "contributing.md",
     ROOT / "SECURITY.md": HERE / "project" / "security.md",
@@ -199,8 +200,18 @@ def write() -> None:
     put(HERE / "reference" / "index.rst", text)
 
 
+OTHER = {"en": ("es", "en español"), "es": ("en", "in English")}
+
+
 def read(name: str, source: list[str]) -> None:
-    """Change the text of a page as Sphinx reads it."""
+    """Change the text of a page as Sphinx reads it: its links; a lesson's other language."""
     page = HERE / f"{name}.md"
-    if page.exists():
-        source[0] = relinked(source[0], page.parent, page)
+    if not page.exists():
+        return
+    source[0] = relinked(source[0], page.parent, page)
+    if page.parent.parent == LESSONS and page.name[0].isdigit():
+        language, words = OTHER[page.parent.name]
+        other = f"[{words}](../{language}/{page.name})"
+        notebook = f'<a href="{page.stem}.ipynb" download>{page.stem}.ipynb</a>'
+        title = re.compile(r"^# .*$", re.MULTILINE)
+        source[0] = title.sub(rf"\g<0>\n\n{other} · {notebook}", source[0], count=1)

@@ -27,9 +27,12 @@ import pytest
 
 import functrace
 from functrace.ir.checking import check
+from functrace.ir.primitive import all_primitives
 from functrace.jitting import tiers
 from functrace.tracing import tables
 from functrace.tracing.program_recording import ProgramRecording
+
+all_primitives()  # what enters itself late would be forgotten with the test that needed it first
 
 _unchecked = ProgramRecording.program
 

@@ -18,9 +18,10 @@ import functrace
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(functrace.__file__).parent
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+FILES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("guides/*.md"))]
 PAGES = [*FILES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
-TEXT_ONLY = {"decisions.md", "floors.md", "numpy.md"}
+TEXT_ONLY = {"decisions.md", "examples.md", "floors.md", "guides/index.md", "names.md", "numpy.md"}
 """Pages that tell and run nothing."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -32,6 +33,11 @@ class Block(NamedTuple):
     language: str
     text: str
     line: int
+
+
+def label(path: Path) -> str:
+    """The path within docs/, or the name."""
+    return path.relative_to(DOCS).as_posix() if path.is_relative_to(DOCS) else path.name
 
 
 def blocks(path: Path) -> list[Block]:
@@ -54,10 +60,10 @@ def matches(printed: str, expected: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path.name not in TEXT_ONLY], ids=lambda path: path.name
+    "path", [path for path in FILES if label(path) not in TEXT_ONLY], ids=label
 )
-def test_the_code_in(path, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_the_code_in(path, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     found = blocks(path)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block, following in zip(found, [*found[1:], Block("", "", 0)], strict=True):
@@ -87,10 +93,10 @@ def test_the_code_in(path, monkeypatch):
 def test_every_document_has_code_or_tells_why():
     for path in FILES:
         has_code = any(b.language == "python" for b in blocks(path))
-        assert has_code == (path.name not in TEXT_ONLY), path
+        assert has_code == (label(path) not in TEXT_ONLY), path
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=label)
 def test_links_and_files_named_in(path):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
