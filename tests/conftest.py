@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+from zlib import crc32
 
 if sys.dont_write_bytecode and sys.pycache_prefix is None:
     # Many processes import what the tests do. Each would compile it again, for a second and more.
@@ -24,6 +25,7 @@ os.environ.setdefault("FUNCTRACE_FULL_TRACEBACKS", "1")
 os.environ.setdefault("FUNCTRACE_CACHE", "0")  # what a user has on disk is not for tests
 
 import pytest
+from hypothesis import settings
 
 import functrace
 from functrace.ir.checking import check
@@ -44,24 +46,44 @@ def _checked(self, outputs):
 ProgramRecording.program = _checked
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Slow tests do not count where pytest-cov measures what the tests reach.
+    """Of some tests much is slow: most rows of those that are thinned, most of what is drawn.
+
+    Slow tests do not count where pytest-cov measures what the tests reach.
 
     Tests of what only one backend does are left out where another one is chosen for all.
     """
     for item in items:
+        if item.get_closest_marker("thinned") and crc32(item.nodeid.encode()) % 3:
+            item.add_marker("slow")
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
+    if config.getoption("markexpr") == "not slow":
+        for test in {id(item.obj): item.obj for item in items if hasattr(item, "obj")}.values():
+            if getattr(test, "is_hypothesis_test", False):
+                _draw_few(test)
     if config.getoption("--backend") != "numpy":
         about_numpy = [item for item in items if item.get_closest_marker("numpy_backend")]
         items[:] = [item for item in items if item not in about_numpy]
         config.hook.pytest_deselected(items=about_numpy)
 
 
+def _draw_few(test):
+    """Draw a quarter of a test's examples; to give it its settings twice would be refused."""
+    chosen = test._hypothesis_internal_use_settings
+    few = max(min(chosen.max_examples, 5), chosen.max_examples // 4)
+    test._hypothesis_internal_use_settings = settings(chosen, max_examples=few)
+
+
 def pytest_collection_finish():
-    """What was collected stays: Python's collector of garbage need not look at it again."""
+    """What was collected stays: Python's collector of garbage need not look at it again.
+
+    Nor need it look at what tests make as often as it does by itself.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)
 
 
 _TABLES = (tables.UFUNCS, tables.NAMED_UFUNCS, tables.FUNCTIONS)

@@ -147,6 +147,7 @@ def test_the_picture_of_a_neuron_is_what_is_drawn(tmp_path):
         assert line in body
 
 
+@pytest.mark.slow
 def test_the_picture_of_complex_numbers_shows_what_the_page_says(tmp_path):
     pytest.importorskip("matplotlib")
     script = runpy.run_path(str(ROOT / "docs" / "complex.py"), run_name="complex")

@@ -58,6 +58,7 @@ def test_convolutions_read_digits(out: Path, capsys: pytest.CaptureFixture[str])
     assert_drawn(out, "convolutions")
 
 
+@pytest.mark.slow
 def test_text_is_written(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last = load("write_text").main(["--steps", "40", "--size", "32", "--out", str(out)])
     assert last < 2.8

@@ -106,6 +106,7 @@ def require_the_same(name, derivative, numbers):
 four_numbers = st.lists(st.sampled_from(STRANGE), min_size=4, max_size=4)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", FUNCTIONS)
 @settings(max_examples=5, deadline=None)
 @given(st.sampled_from([*DERIVATIVES]), four_numbers)

@@ -239,6 +239,7 @@ def drawn(rng, spec):
     return spec.domain.values(rng, (3,) if spec.shape is None else spec.shape, dtype)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_what_is_declared_holds(name):
     primitive = PRIMITIVES[name]

@@ -116,6 +116,7 @@ def test_parameters_that_are_numpy_scalars_become_pythons():
     assert type(parsed.equations[0].params["p"]) is float
 
 
+@pytest.mark.slow
 def test_a_long_program_does_not_confuse_names_with_numbers():
     def f(x):
         for _ in range(6600):  # until a variable would be called inf

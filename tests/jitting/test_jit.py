@@ -396,6 +396,7 @@ DERIVATIVES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("derivative", DERIVATIVES)
 @pytest.mark.parametrize("function", KINKED)
 @pytest.mark.parametrize("kind", [float, np.float64, np.float32, np.array])
@@ -408,6 +409,7 @@ def test_derivatives_by_numbers_are_of_one_class(function, derivative, kind):
         np.testing.assert_allclose(y, x, rtol=1e-6)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "f",
     [

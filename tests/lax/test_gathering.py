@@ -110,6 +110,7 @@ SCATTERS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("function", SCATTERS)
 @pytest.mark.parametrize("name", CALLS)
 def test_writing(name, function):

@@ -52,6 +52,7 @@ def padded(x, value, low, high, interior):
     return np.array(spread[max(-low, 0) : end], dtype=float)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
 @pytest.mark.parametrize("interior", [0, 1, 2])
 @pytest.mark.parametrize("low", [-3, -1, 0, 2])

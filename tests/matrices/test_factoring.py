@@ -71,6 +71,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("x", [A, STACK, A[:1, :1]], ids=["matrix", "stack", "1 by 1"])
 def test_derivatives_in_both_modes(name, x):

@@ -60,6 +60,7 @@ def check_first_order(loss, x, atol=1e-7):
     np.testing.assert_allclose(pushed, [pairing(expected, tangent)] * 2, atol=atol)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("weights", [WEIGHTS, np.ones((3, 3)), UNIT], ids=["drawn", "ones", "unit"])
 @pytest.mark.parametrize(
@@ -124,6 +125,7 @@ HESSIANS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("way", HESSIANS)
 @pytest.mark.parametrize("name", ["identity", "two equal", "distinct"])
 @pytest.mark.parametrize("wrap", [lambda f: f, ft.jit], ids=["eager", "jit"])
@@ -161,6 +163,7 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("f", "way"),
     [(f, "forward over reverse") for f in FUNCTIONS] + [("root", way) for way in HESSIANS],
@@ -227,6 +230,7 @@ COMPOSITIONS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ["identity", "distinct"])
 @pytest.mark.parametrize("composition", COMPOSITIONS)
 def test_second_derivatives_through_what_is_recorded(composition, name):
@@ -263,6 +267,7 @@ BOTH_MODES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", DEPENDENT)
 @pytest.mark.parametrize("way", BOTH_MODES)
 def test_what_depends_on_the_choice_is_nan_in_both_modes(name, way):

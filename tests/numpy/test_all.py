@@ -5,6 +5,8 @@ How to add a row is told at the head of ``tests/functions/rows.py``: one line in
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 
@@ -26,10 +28,21 @@ def test_exceptions_are_known_and_have_reasons():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_function(name: str):
+    require(name, of_others=("values", "batch", "derivative"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if len(row.calls) > 1])
+def test_function_called_in_all_ways(name: str):
+    require(name, of_others=CHECKS)
+
+
+def require(name: str, of_others: Collection[str]) -> None:
+    """Check a row, and print which checks were left out, and why."""
     is_older = np.lib.NumpyVersion(np.__version__) < f"{ROWS[name].since}.0"
     if value_named(name) is None or is_older:
         pytest.skip("this version of NumPy has another one, or none")
-    for check_name, result in check(ROWS[name]).items():
+    for check_name, result in check(ROWS[name], of_others).items():
         if result != "passed":
             print(f"{name}: {check_name} left out: {result}")  # noqa: T201
 

@@ -207,6 +207,7 @@ with config_context(array_api_dispatch=True, assume_finite=True):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("package", "program"), [("scipy", _SCIPY), ("sklearn", _SCIKIT_LEARN)])
 def test_libraries_that_take_any_arrays_once_told_so(package, program):
     pytest.importorskip("array_api_compat")

@@ -28,6 +28,7 @@ PIECES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("x", [
     np.linspace(-2.0, 2.3, 7), np.array([[0.3, -0.4], [-1.7, 1.2]]), np.array(0.5), np.array(-1.5),
 ], ids=lambda x: str(x.shape))  # fmt: skip

@@ -54,6 +54,7 @@ def assert_works(f, x, order=1, rtol=0.0):
         check_grads(f, (x,), order=order)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ONE)
 @pytest.mark.parametrize(
     ("shape", "axis", "n"),
@@ -75,6 +76,7 @@ def test_along_one_axis(name, shape, axis, n):
         assert_works(lambda x: transform(x, n, axis, norm), x, order=2 if len(shape) == 1 else 1)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", SEVERAL)
 @pytest.mark.parametrize(
     ("shape", "options"),

@@ -116,6 +116,7 @@ MODES = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("widths", [1, ((2, 0), (1, 3)), ((7, 5), (9, 11))])
 @pytest.mark.parametrize("number", range(len(MODES)))
 def test_modes_of_pad(number, widths):

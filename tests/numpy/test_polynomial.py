@@ -106,6 +106,7 @@ def assert_close(found, expected, with_dtype=True):
         np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-11)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("module", "name", "args"), ALL)
 def test_values_and_derivatives(module, name, args):
     own, original = functions(module, name)

@@ -29,6 +29,7 @@ NAN = X.copy()
 NAN[0, 1] = NAN[2, 0] = NAN[2, 2] = np.nan
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_of_quantiles(method):
     for q in (0.0, 0.25, 0.61, 1, np.array([[0.1, 0.5], [0.9, 0.77]]), np.float32(0.3)):
@@ -45,6 +46,7 @@ def test_methods_of_quantiles(method):
         np.testing.assert_allclose(got, np.nanquantile(x, 0.3, axis=0, method=method))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("axis", [None, 0, 1, (1, 0)])
 @pytest.mark.parametrize("q", [0.2, [0.0, 0.55, 1.0]])
 def test_weights(axis, q):

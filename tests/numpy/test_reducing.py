@@ -32,6 +32,7 @@ def reductions(draw):
     return x, {"axis": axis, "keepdims": draw(st.booleans())}
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("f", SUMS + EXTREMES + PREDICATES)
 @settings(deadline=None, max_examples=15, derandomize=True, database=None)
 @given(drawn=reductions())

@@ -123,6 +123,7 @@ def _class_of(x):
     return type(x) if isinstance(x, np.ndarray) else np.asarray(x).dtype.type
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @pytest.mark.parametrize("f", OF_NUMBERS.values(), ids=OF_NUMBERS)
 def test_results_of_numbers_are_of_numpys_class(f, mode):
@@ -130,6 +131,7 @@ def test_results_of_numbers_are_of_numpys_class(f, mode):
         assert _class_of(mode(f, x)) is _class_of(f(x)), type(x)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @pytest.mark.parametrize(("f", "x"), OF_ARRAYS.values(), ids=OF_ARRAYS)
 def test_results_of_arrays_are_of_numpys_class(f, x, mode):

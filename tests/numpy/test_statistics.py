@@ -43,6 +43,7 @@ def test_moments_with_their_other_keywords():
         ft.grad(lambda x: np.var(x, ddof=1, correction=1))(x)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("f", [np.var, np.std])
 @pytest.mark.parametrize("own", "efdFDi?")
 @pytest.mark.parametrize("shape", [(), (2, 3)])

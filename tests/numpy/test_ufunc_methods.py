@@ -54,6 +54,7 @@ METHODS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", OF_TWO)
 def test_methods_are_those_of_numpy(name, method):
@@ -166,6 +167,7 @@ KEYWORDS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("number", range(len(KEYWORDS)))
 @pytest.mark.parametrize("name", [
     "add", "subtract", "multiply", "divide", "maximum", "fmin", "logaddexp", "hypot", "logical_or",
@@ -243,6 +245,7 @@ INDICES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", INDICES)
 @pytest.mark.parametrize("ufunc", OF_AT, ids=lambda ufunc: ufunc.__name__)
 def test_each_of_repeated_indices_counts(ufunc, name):
@@ -257,6 +260,7 @@ def test_each_of_repeated_indices_counts(ufunc, name):
     assert_like_numpy(one, x)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("ufunc", [*OF_AT, np.negative, np.square], ids=lambda u: u.__name__)
 def test_indices_of_unknown_value(ufunc):
     x, i = A[:, 0], np.array([[2, 0, 2, -1], [1, 1, 1, 0]])
@@ -269,6 +273,7 @@ def test_indices_of_unknown_value(ufunc):
         check_grads(lambda *given, i=row: ft.jit(f)(given[0], i, *given[1:]), (x, *y), order=2)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", ["?", "u1", "i4", "f2", "f4", "c8"])
 @pytest.mark.parametrize("ufunc", [
     np.add, np.subtract, np.multiply, np.maximum, np.floor_divide, np.less, np.bitwise_xor, np.gcd,

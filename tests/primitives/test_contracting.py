@@ -39,6 +39,7 @@ def test_a_contraction_reads_transposed_memory_in_place():
 LENGTHS = [0, 1, 2, 4]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "subscripts",
     [

@@ -188,6 +188,7 @@ def test_sigmoid_keeps_its_precision_and_does_not_overflow():
 DTYPES = "?bBhHiIlLqQefdgFDG"
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "ufunc", [u for u in UFUNCS if u.signature is None], ids=lambda ufunc: ufunc.__name__
 )

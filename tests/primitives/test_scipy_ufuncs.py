@@ -39,6 +39,7 @@ def outcome(function, *args):
     return [(x.dtype, type(x), x.shape) for x in (found if isinstance(found, tuple) else (found,))]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", ["?", "b", "u1", "i8", "e", "f", "d", "g", "F", "D"])
 def test_dtypes_classes_and_refusals_are_those_of_scipy(dtype):
     for name in UFUNCS:
@@ -51,6 +52,7 @@ def test_dtypes_classes_and_refusals_are_those_of_scipy(dtype):
         assert outcome(ft.jit(ours), *scalars) == outcome(theirs, *scalars), name
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", UFUNCS)
 def test_recorded_and_compiled_values_are_those_of_scipy(name):
     theirs = getattr(scipy.special, name)

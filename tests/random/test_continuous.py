@@ -119,6 +119,7 @@ DISTRIBUTIONS = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("name", "parameters", "distribution"), DISTRIBUTIONS)
 def test_distribution(name, parameters, distribution):
     follows(drawn(name, *parameters), distribution)

@@ -62,6 +62,7 @@ TRANSFORMATIONS = {
 POINTS = np.array([0.3, 0.75, 1.2])
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("make", [forward_rule, reverse_rule, both_rules])
 @pytest.mark.parametrize(
     "names",

@@ -375,6 +375,7 @@ def test_fixed_quad():
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8, 9])
 @pytest.mark.parametrize("axis", [0, -1])
 @pytest.mark.parametrize("given", ["dx", "vector", "array"])

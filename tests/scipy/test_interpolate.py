@@ -49,6 +49,7 @@ CONDITIONS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("count", [2, 3, 4, 6])
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_cubic_splines_in_their_data(name, count):

@@ -66,6 +66,7 @@ TIGHT = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.filterwarnings("ignore::functrace.errors.ConvergenceWarning")  # for "precision loss"
 @pytest.mark.parametrize("method", TIGHT)
 def test_every_method_finds_the_minimum_and_its_derivative(method):
@@ -571,6 +572,7 @@ def test_fixed_point():
     assert optimize.fixed_point(lambda x: np.cos(x), 0.5) == theirs
 
 
+@pytest.mark.slow
 def test_an_optimum_within_an_optimum():
     def outer(a):
         def loss(x):

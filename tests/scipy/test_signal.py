@@ -109,6 +109,7 @@ BY_FFT = {name for name in ROWS if "fft" in name or "oa" in name or "hilbert" in
 SECOND = ("convolve, full, fft", "convolve2d", "lfilter", "sosfilt", "welch", "lfilter, held")
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ROWS)
 def test_as_scipy(name):
     row, args = ROWS[name]

@@ -81,6 +81,7 @@ def outcome(f, *args):
     return result.dtype, type(result)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ONE + TWO)
 def test_dtypes_and_refusals_are_those_of_scipy(name):
     ours, theirs = getattr(special, name), getattr(scipy.special, name)

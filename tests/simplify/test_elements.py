@@ -123,6 +123,7 @@ def total(f):
     return lambda A: np.sum(np.sin(f(A)))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("f", PROGRAMS)
 def test_loops_over_elements_are_as_without_jit(f):
     A = positive(4)
@@ -155,6 +156,7 @@ def check_drawn(seed):
             np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("seed", range(12))
 def test_elements_parts_and_views_at_random(seed):
     check_drawn(seed)

@@ -127,6 +127,7 @@ def _wide(count: int) -> Program:
     return Program(inputs, equations, atoms[-count // 2 :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_chain, _wide])
 def test_the_time_grows_with_the_number_of_equations_only(make):
     seconds: list[float] = []

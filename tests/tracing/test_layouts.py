@@ -97,6 +97,7 @@ def assert_computed_as_by_numpy(f, mode, lying):
             np.testing.assert_array_equal(y, make())
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("f", WRITERS)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_numpy_computes_is_computed_for_all_that_lies_in_other_orders(f, mode):

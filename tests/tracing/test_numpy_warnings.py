@@ -328,6 +328,7 @@ def test_a_map_that_jit_recorded_warns_at_the_lines_of_the_mapped_function(inner
 KINDS = ("divide", "over", "under", "invalid")
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("size", [3, None], ids=["arrays", "numbers"])
 @pytest.mark.parametrize("number", range(16))
 def test_what_a_block_ignores_is_ignored_in_what_is_recorded(number, size):

@@ -51,6 +51,7 @@ OTHERS = {
 STRICT = {"list", "tuple", "nested list"}
 
 
+@pytest.mark.thinned
 @every_way
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("name", {**ARITHMETIC, **COMPARISONS})
@@ -200,6 +201,7 @@ def test_ufuncs_of_one_input(ufunc, way):
     assert tried or ufunc is np.isnat
 
 
+@pytest.mark.thinned
 @every_way
 @pytest.mark.parametrize("ufunc", TWO_INPUTS, ids=lambda u: u.__name__)
 def test_ufuncs_of_two_inputs(ufunc, way):

@@ -432,6 +432,7 @@ TRANSFORMATIONS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("transformation", TRANSFORMATIONS)
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_results_share_memory_with_nothing(name, transformation):

@@ -158,6 +158,7 @@ def test_a_derivative_of_a_number_by_a_number_is_a_scalar_as_the_gradient_is(der
         assert type(transformed(x)) is type(ft.grad(f)(x)) is np.float64
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "f",
     [

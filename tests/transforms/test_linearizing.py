@@ -176,6 +176,7 @@ def test_a_pushforward_evaluates_only_what_a_policy_did_not_keep(wrap, again):
         assert counts["value"] - before["value"] == again * number
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     ("loop", "trips"),
     [

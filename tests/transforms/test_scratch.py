@@ -196,6 +196,7 @@ MODES_OF_ARRAYS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("write", STEPS)
 @pytest.mark.parametrize("loop", LOOPS_OF_ROWS)
 @pytest.mark.parametrize("make", MAKES)
@@ -265,6 +266,7 @@ def test_after_a_loop_what_its_body_wrote_is_not_known():
             transform(lambda x: f(x, False))(X)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("write", STEPS)
 @pytest.mark.parametrize("make", MAKES)
 @pytest.mark.parametrize("is_first", [False, True])

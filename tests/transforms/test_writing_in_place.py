@@ -66,6 +66,7 @@ ALONG = {
 """Derivatives along a direction, of first and of second order."""
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mode", ["grad", "jvp", "grad of grad", "jvp of grad"])
 @pytest.mark.parametrize("f", [fill, neighbours, columns, blocks, elements])
 def test_no_copy_is_made_for_each_write(f, mode, monkeypatch):

@@ -170,6 +170,7 @@ HOLDING = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", HOLDING)
 def test_zeros_stay_through_operations_that_hold_programs(name):
     f = HOLDING[name]

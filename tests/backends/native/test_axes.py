@@ -44,6 +44,7 @@ OPERATIONS = {
 SHAPES = [(1, 5), (3, 5), (4, 11), (12, 17)]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_values_and_gradients(name, shape):

@@ -31,12 +31,14 @@ def assert_same(found, expected):
         np.testing.assert_allclose(x, y, rtol=rtol, atol=scale)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_values(name):
     f, *args = FUNCTIONS[name]
     assert_same(*both(f, *args))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - WHOLE))
 def test_gradients(name):
     f, *args = FUNCTIONS[name]

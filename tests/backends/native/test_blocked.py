@@ -52,6 +52,7 @@ def assert_as_numpy(f, *args, rtol=1e-9, **options):
         np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_values(name, size):
@@ -86,6 +87,7 @@ def changed(size, place, value):
     return a
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
 @pytest.mark.parametrize("place", [(0, 0), (69, 69), (69, 3)])
 def test_what_numpy_refuses_or_warns_of(place, value):

@@ -151,6 +151,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(24,), (2, 3, 4), (4, 1, 6), (), (0,), (3, 0, 2)], ids=str)
 @pytest.mark.parametrize("name", ["float64", "int32", "bool"])

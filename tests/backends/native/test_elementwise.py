@@ -49,6 +49,7 @@ def assert_as_numpy(name, args):
     assert said == wanted
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", sorted(REAL.keys() - BEYOND.keys()))
 def test_real_numbers(name, dtype):

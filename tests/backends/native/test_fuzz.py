@@ -11,6 +11,7 @@ from tests.backends.native import fuzz
 from tests.backends.native.drawing import Drawn, Statement, draw, shrunk
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("seed", range(16))
 def test_machine_code_is_numpys(seed):
     fuzz.check_drawn(draw(seed))

@@ -34,6 +34,7 @@ JOINED = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", JOINED)
 def test_values_and_gradients(name):
     f = JOINED[name]

@@ -18,6 +18,7 @@ both = pytest.mark.parametrize("dtype", DTYPES, ids=["float64", "float32"])
 each = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 
 
+@pytest.mark.thinned
 @each
 @both
 def test_values_are_those_of_mpmath(name, dtype):

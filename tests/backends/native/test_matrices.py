@@ -46,6 +46,7 @@ def assert_as_numpy(f, *args, whole=True):
         )
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("size", [1, 2, UNROLLED, UNROLLED + 1, 11])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_values_and_gradients(name, size):
@@ -91,6 +92,7 @@ SPECIAL = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("kind", SPECIAL)
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"three diagonals", "triangles"}))
 def test_what_numpy_refuses_or_warns_of(name, kind):

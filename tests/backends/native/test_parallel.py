@@ -53,6 +53,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("shape", [(2, 1), (3, 7), (64, 33), (1, 1000), (2000, 3)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_results_are_those_of_one_thread(always, name, shape):

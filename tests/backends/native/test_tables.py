@@ -47,6 +47,7 @@ def test_steps_that_differ_in_numbers_places_and_lengths_are_of_one_kind():
     np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("f", PROGRAMS)
 def test_loops_over_elements(f):
     def total(A):
@@ -86,6 +87,7 @@ def test_numbers_of_what_is_written_later_are_what_they_were():
     both(f, np.arange(1.0, 4.0))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("seed", range(8))
 def test_elements_parts_and_views_at_random(seed):
     def loss(x):

@@ -71,6 +71,7 @@ def has_tiles(f, *args):
     return any(e.primitive is tiles.tiles for e in tiles.tiled(program).equations)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("rows", [ROWS, 40])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_values_and_gradients(name, rows):

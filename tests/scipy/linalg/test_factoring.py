@@ -85,6 +85,7 @@ COMPLEX_IN_JIT = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ROWS)
 def test_as_scipy(name):
     row, args = ROWS[name]

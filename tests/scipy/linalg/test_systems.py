@@ -77,6 +77,7 @@ ROWS = {
 DOUBLE = {"lstsq", "lstsq, a vector", "lstsq, gelsy"}
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", ROWS)
 def test_as_scipy(name):
     row, args = ROWS[name]

@@ -229,6 +229,7 @@ def tests_of(rows: list[Row]) -> dict[str, Any]:
     def test_values_are_those_of_scipy(row, method):
         as_scipy(row, method)
 
+    @pytest.mark.thinned
     @each_method
     def test_derivatives(row, method):
         derivatives(row, method)

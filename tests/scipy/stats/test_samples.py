@@ -66,6 +66,7 @@ def test_derivatives_of_scores():
     check_grads(lambda x: stats.zscore(x, axis=1), (TIES,), order=2)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("width", [None, "silverman", 0.3, lambda kde: kde.scotts_factor() / 2])
 @pytest.mark.parametrize("weighted", [False, True])
