@@ -26,7 +26,7 @@ def loss(w: Any, b: Any, x: float = 2.0, y: float = 1.0) -> Any:
 
 def main(path: Path = PICTURE) -> None:
     """Write the picture."""
-    ft.draw(loss)(0.5, -0.25).save(path)
+    ft.draw(loss, layout="layers")(0.5, -0.25).save(path)
 
 
 if __name__ == "__main__":

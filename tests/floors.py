@@ -229,7 +229,7 @@ FLOORS: list[list[Room]] = [
         room(
             "drawing",
             "pictures are made of what tapes and Programs hold",
-            "layout graphs frames svg pictures",
+            "layout dot graphs frames svg pictures",
         ),
     ],
     [

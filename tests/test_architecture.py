@@ -24,7 +24,7 @@ from tests.floors import DOCS, FLOORS, lines_of, page, picture
 
 ROOT = Path(functrace.__file__).parent
 
-LATE = {"scipy", "llvmlite", "dataclasses", "resvg_py", "zipfile"}
+LATE = {"scipy", "llvmlite", "dataclasses", "resvg_py", "graphviz", "zipfile"}
 """What may be imported inside a function, each at one place: optional packages, and what takes
 longer to import than functrace itself."""
 

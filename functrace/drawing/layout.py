@@ -27,8 +27,9 @@ class Layout(NamedTuple):
     Attributes:
         sizes: For each box its width and its height.
         places: For each box its upper left corner.
-        paths: For each arrow the points that it goes through, from the lower edge of a box to the
-            upper edge of another.
+        paths: For each arrow a smooth line from the lower edge of a box to the upper edge of
+            another, as the points of cubic Bézier curves: where it begins, and then for each curve
+            two that it bends to, and its end.
         width: Of the whole.
         height: Of the whole.
     """
@@ -103,14 +104,22 @@ def layout(
     ports = _ports(arrows, routes, centres, widths)
     paths: list[list[Point]] = []
     for (start, end), route, port in zip(arrows, routes, ports, strict=True):
-        path = [(centres[start] - left, places[start][1] + sizes[start][1])]
+        through = [(centres[start] - left, places[start][1] + sizes[start][1])]
         for node in route[1:-1]:
             layer = rank[node]
-            path.append((centres[node] - left, tops[layer]))
-            path.append((centres[node] - left, tops[layer] + heights[layer]))
-        path.append((port - left, places[end][1]))
-        paths.append(path)
+            through.append((centres[node] - left, tops[layer]))
+            through.append((centres[node] - left, tops[layer] + heights[layer]))
+        through.append((port - left, places[end][1]))
+        paths.append(_upright(through))
     return Layout(sizes, places, paths, width, y - below)
+
+
+def _upright(through: Sequence[Point]) -> list[Point]:
+    """A line through points, straight down at each of them."""
+    path = [through[0]]
+    for (x, y), (a, b) in itertools.pairwise(through):
+        path += [(x, (y + b) / 2), (a, (y + b) / 2), (a, b)]
+    return path
 
 
 def _ranks(count: int, arrows: Sequence[tuple[int, int]]) -> list[int]:

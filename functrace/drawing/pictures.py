@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast, overload
 
+from functrace.drawing.dot import arrangement
 from functrace.drawing.graphs import Graph, folded, graph_of_call, graph_of_program
 from functrace.drawing.svg import svg
 from functrace.errors import ArgumentError
@@ -25,12 +26,14 @@ class Drawing:
         graph: The graph, whole.
         title: What it is called.
         most: How many boxes are drawn before they are folded.
+        layout: The method that says where boxes stand.
     """
 
-    def __init__(self, graph: Graph, title: str, most: int) -> None:
+    def __init__(self, graph: Graph, title: str, most: int, layout: str = "auto") -> None:
         self.graph = graph
         self.title = title
         self.most = most
+        self.layout = layout
 
     def __repr__(self) -> str:
         operations = sum(box.kind == "operation" for box in self.graph.boxes)
@@ -39,7 +42,7 @@ class Drawing:
     @cached_property
     def svg(self) -> str:
         """The picture as the text of an SVG file, in the colours that its reader prefers."""
-        return svg(folded(self.graph, self.most), title=self.title)
+        return svg(folded(self.graph, self.most), title=self.title, layout=self.layout)
 
     @cached_property
     def html(self) -> str:
@@ -48,7 +51,7 @@ class Drawing:
 
     def _html(self, graph: Graph) -> str:
         shown = folded(graph, self.most)
-        parts = [svg(shown, title=self.title)]
+        parts = [svg(shown, title=self.title, layout=self.layout)]
         for box in shown.boxes:
             if box.members and box.inside:
                 summary = escape(f"{box.name}: {box.formula}, {box.place}".rstrip(", "))
@@ -105,7 +108,8 @@ class Drawing:
                 "A PNG takes the package resvg_py, which is not installed.",
                 advice='pip install "functrace[drawing]", or save an SVG.',
             ) from None
-        text = svg(folded(self.graph, self.most), title=self.title, dark=False)
+        graph = folded(self.graph, self.most)
+        text = svg(graph, title=self.title, dark=False, layout=self.layout)
         return bytes(resvg_py.svg_to_bytes(svg_string=text, zoom=2))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -130,11 +134,13 @@ _PAGE = """<!doctype html>
 
 
 @overload
-def draw(f: Program, *, most: int = MOST_BOXES) -> Drawing: ...
+def draw(f: Program, *, most: int = MOST_BOXES, layout: str = "auto") -> Drawing: ...
 @overload
-def draw(f: Callable[..., Any], *, most: int = MOST_BOXES) -> Callable[..., Drawing]: ...
+def draw(
+    f: Callable[..., Any], *, most: int = MOST_BOXES, layout: str = "auto"
+) -> Callable[..., Drawing]: ...
 @boundary
-def draw(f: Any, *, most: int = MOST_BOXES) -> Any:
+def draw(f: Any, *, most: int = MOST_BOXES, layout: str = "auto") -> Any:
     """Draw the computation graph of a function, with forward and backward values.
 
     There is one box for each operation, with its formula, the user's expression and line, its
@@ -148,6 +154,8 @@ def draw(f: Any, *, most: int = MOST_BOXES) -> Any:
             drawn.
         most: How many boxes are drawn before they are folded: those of a scope, or of a line, are
             one box then, which is opened on the page that is shown.
+        layout: What says where boxes stand: ``"dot"`` of Graphviz, if its program and its package
+            are there; ``"layers"`` of functrace; ``"auto"`` for the first of these that is there.
 
     Returns:
         For a function, one of the same arguments that returns a `Drawing`; it shows itself in a
@@ -155,6 +163,7 @@ def draw(f: Any, *, most: int = MOST_BOXES) -> Any:
         single number. For a Program, the drawing.
 
     Raises:
+        ArgumentError: ``layout`` is no such word, or Graphviz is missing.
         NonScalarOutputError: The function returns nothing that is computed of its arguments.
 
     Example:
@@ -168,16 +177,17 @@ def draw(f: Any, *, most: int = MOST_BOXES) -> Any:
         >>> [(box.name, float(box.gradient)) for box in drawing.graph.boxes]
         [('x', -4.0), ('y', -4.0), ('w', 3.0), ('q', -4.0), ('f2', 1.0)]
     """
+    arrangement(layout)
     if most < 4:
         raise ArgumentError(f"most={most} boxes are too few: four are needed at least.")
     if isinstance(f, Program):
-        return Drawing(graph_of_program(f), "program", most)
+        return Drawing(graph_of_program(f), "program", most, layout)
     function = cast("Callable[..., Any]", f)
 
     @boundary
     def drawn(*args: Any, **options: Any) -> Drawing:
         graph = graph_of_call(function, args, options)
-        return Drawing(graph, name_of(function), most)
+        return Drawing(graph, name_of(function), most, layout)
 
     return drawn
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.drawing.dot import Arrange, arrangement
 from functrace.drawing.frames import Frame, framed
 from functrace.drawing.graphs import Arrow, Box, Graph, shown_number, summary
-from functrace.drawing.layout import Layout, Point, layout
+from functrace.drawing.layout import Layout, Point
 
 LETTER = 7.25
 """The width of a letter of 12 pixels in a font of even widths."""
@@ -64,15 +66,16 @@ class _Drawn(NamedTuple):
     where: Layout
 
 
-def svg(graph: Graph, *, title: str = "", dark: bool | None = None) -> str:
+def svg(graph: Graph, *, title: str = "", dark: bool | None = None, layout: str = "auto") -> str:
     """The picture of a graph.
 
     Args:
         graph: The graph.
         title: What the picture is called for readers that cannot see it.
         dark: Whether it is drawn in dark; None for what the reader prefers.
+        layout: The method that says where boxes stand: see `arrangement`.
     """
-    drawn = _drawn(graph)
+    drawn = _drawn(graph, arrangement(layout))
     has_values = any(box.value is not None for box in graph.boxes)
     has_gradients = any(box.gradient is not None for box in graph.boxes)
     legend = [
@@ -113,12 +116,16 @@ def _style(dark: bool | None) -> str:
     return f"{halo}{rules(0)}@media (prefers-color-scheme:dark){{{rules(1)}}}"
 
 
-def _drawn(graph: Graph) -> _Drawn:
+def _drawn(graph: Graph, arrange: Arrange) -> _Drawn:
     """Where the boxes of a graph are, and those within them."""
     texts = [_texts(box) for box in graph.boxes]
     maps = [_maps(box) for box in graph.boxes]
     inner = [
-        [(title, inside, _drawn(inside)) for title, inside in box.inside if not box.members]
+        [
+            (title, inside, _drawn(inside, arrange))
+            for title, inside in box.inside
+            if not box.members
+        ]
         for box in graph.boxes
     ]
     sizes: list[tuple[float, float]] = []
@@ -132,7 +139,7 @@ def _drawn(graph: Graph) -> _Drawn:
         sizes.append((max([70.0, *widths]) + 2 * INNER, height))
     numbers = {id(box): number for number, box in enumerate(graph.boxes)}
     arrows = [(numbers[id(arrow.start)], numbers[id(arrow.end)]) for arrow in graph.arrows]
-    return _Drawn(texts, maps, inner, *framed(graph, layout(sizes, arrows)))
+    return _Drawn(texts, maps, inner, *framed(graph, arrange(sizes, arrows)))
 
 
 def _texts(box: Box) -> list[_Text]:
@@ -249,27 +256,30 @@ def _heat(parts: list[str], picture: np.ndarray, look: str, x: float, y: float) 
 
 
 def _arrow(path: Sequence[Point]) -> str:
-    """A smooth line through points, straight down where it leaves and where it arrives."""
-    (x, y), *rest = path
-    text = f"M{x:.1f},{y:.1f}"
-    for a, b in rest:
-        half = (y + b) / 2
-        text += f"C{x:.1f},{half:.1f} {a:.1f},{half:.1f} {a:.1f},{b:.1f}"
-        x, y = a, b
-    tip = f"M{x:.1f},{y:.1f}l-4,-8h8z"
-    return f'<path class="arrow" d="{text}"/><path class="tip" d="{tip}"/>'
+    """A line, and its tip."""
+    start, *rest = (f"{x:.1f},{y:.1f}" for x, y in path)
+    curves = (" ".join(rest[i : i + 3]) for i in range(0, len(rest), 3))
+    text = f"M{start}" + "".join(f"C{curve}" for curve in curves)
+    (a, b), (x, y) = path[-2:]
+    length = math.hypot(x - a, y - b) or 1.0
+    along, across = (x - a) / length, (y - b) / length
+    tip = f"M{rest[-1]}L" + " ".join(
+        f"{x - 8 * along + side * across:.1f},{y - 8 * across - side * along:.1f}"
+        for side in (-4, 4)
+    )
+    return f'<path class="arrow" d="{text}"/><path class="tip" d="{tip}z"/>'
 
 
 def _partial(parts: list[str], arrow: Arrow, path: Sequence[Point]) -> None:
     """The partial derivative of an arrow, near where it arrives, where arrows are apart."""
     if arrow.partial is None:
         return
-    (x, y), (a, b) = path[-2:]
     words = shown_number(arrow.partial)
-    share = 0.62
-    bend = 3 * share**2 - 2 * share**3  # the line is a cubic one, upright at both ends
-    parts.append(_words(words, "halo partial", x + (a - x) * bend, y + (b - y) * share + 4))
-    parts.append(_words(words, "partial", x + (a - x) * bend, y + (b - y) * share + 4))
+    t = 0.6  # of the last curve
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    x, y = (sum(w * p[i] for w, p in zip(weights, path[-4:], strict=True)) for i in (0, 1))
+    parts.append(_words(words, "halo partial", x, y + 4))
+    parts.append(_words(words, "partial", x, y + 4))
 
 
 def _rectangle(look: str, x: float, y: float, width: float, height: float, corner: float) -> str:

@@ -486,6 +486,28 @@ const evaluator = (() => {
     return range(length).map((i) => first + i * (columns + 1));
   }
 
+  // Where in an array of this shape the elements of all its windows are: their shape, their offsets.
+  function windowed(shape, { along, lengths, steps, dilations }) {
+    const own = stridesOf(shape);
+    const counts = [...shape];
+    const strides = [...own];
+    along.forEach((axis, i) => {
+      counts[axis] = Math.max(Math.floor((shape[axis] - (lengths[i] - 1) * dilations[i] - 1) / steps[i]) + 1, 0);
+      strides[axis] *= steps[i];
+    });
+    const within = along.map((axis, i) => own[axis] * dilations[i]);
+    return { shape: [...lengths, ...counts], at: offsets([...lengths, ...counts], [...within, ...strides]) };
+  }
+
+  function sumOfWindows([x], { along, sizes, steps, dilations }) {
+    const lengths = x.shape.slice(0, along.length);
+    const shape = x.shape.slice(along.length);
+    along.forEach((axis, i) => (shape[axis] = sizes[i]));
+    const data = new Array(sizeOf(shape)).fill(0);
+    windowed(shape, { along, lengths, steps, dilations }).at.forEach((at, i) => (data[at] += x.data[i]));
+    return make(shape, data);
+  }
+
   const OF_ARRAYS = {
     round: ([x], { decimals }) => {
       const factor = 10 ** Math.abs(decimals);
@@ -559,6 +581,11 @@ const evaluator = (() => {
         places.forEach((at, k) => (data[i * rows * columns + at] = x.data[i * places.length + k])));
       return make([...front, rows, columns], data);
     },
+    windows: ([x], params) => {
+      const found = windowed(x.shape, params);
+      return make(found.shape, found.at.map((at) => x.data[at]));
+    },
+    sum_of_windows: sumOfWindows,
     require: ([x, condition], { message }) => {
       if (!condition.data.every((c) => c !== 0)) throw new Error(message);
       return x;

@@ -458,6 +458,8 @@
       for (const line of own) {
         line.values = element("span", { look: "values" });
         line.node.append(line.values);
+        const name = data.places[line.place]?.name; // what the user calls what the last step there gives
+        if (name && line.path) line.code.append(element("span", { look: "hint", textContent: `  # ${name}` }));
       }
       programLines.push(...own);
     }
