@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import pages
 
 import functrace
+
+# Of the processes that run the notebooks.
+os.environ["MATPLOTLIBRC"] = str(Path(__file__).with_name("matplotlibrc"))
 
 project = "functrace"
 author = "The functrace authors"
