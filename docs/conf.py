@@ -46,7 +46,7 @@ nb_execution_timeout = 120
 nb_merge_streams = True
 
 html_theme = "furo"
-pygments_dark_style = "one-dark"
+pygments_dark_style = "github-dark"
 html_title = f"functrace {version}"
 html_math_renderer = "mathml"
 html_static_path = ["static"]

@@ -22,6 +22,7 @@ import functrace
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+REFERENCE = HERE / "reference"
 LESSONS = HERE / "lessons"
 ELSEWHERE = {
     ROOT / "CONTRIBUTING.md": HERE / "project" / "contributing.md",
@@ -192,12 +193,13 @@ def write() -> None:
     """Write the pages."""
     for source, page in ELSEWHERE.items():
         put(page, relinked(source.read_text(encoding="utf-8"), source.parent, page))
-    found, known = list(modules()), {}
-    for module in found:
-        put(HERE / "reference" / f"{module.__name__}.rst", reference(module, known))
-    listed = "\n".join(f"   {module.__name__}" for module in found)
-    text = f"Every public name\n=================\n\n.. toctree::\n   :maxdepth: 1\n\n{listed}\n"
-    put(HERE / "reference" / "index.rst", text)
+    known: dict[int, str] = {}
+    texts = {f"{module.__name__}.rst": reference(module, known) for module in modules()}
+    for name, text in texts.items():
+        put(REFERENCE / name, text)
+    for page in REFERENCE.iterdir():
+        if page.name not in texts:
+            page.unlink()  # of a module that is no more
 
 
 OTHER = {"en": ("es", "en español"), "es": ("en", "in English")}
