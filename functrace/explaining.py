@@ -329,7 +329,7 @@ def _python_loops(program: Program, simplified: Program, names: _Names) -> list[
         first: dict[Source, str] = {}
         for equation in part.equations:
             source = equation.source
-            if source is not None and not equation.handling >= DIVISION:  # of no derivative rule
+            if source is not None and equation.handling is not DIVISION:  # of no derivative rule
                 name = first.setdefault(source, equation.primitive.name)
                 counts[source, name] += equation.primitive.name == name
         for (source, _), count in counts.items():

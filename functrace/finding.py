@@ -9,7 +9,7 @@ Internal: users find what they need in `functrace` itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,11 +21,15 @@ import numpy as np
 from functrace.backends.compiling import evaluating
 from functrace.errors import NotFiniteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.program import DIVISION, Equation, Variable
 from functrace.jitting.recordings import without_guards
+from functrace.matrices import spectral
 from functrace.tracebacks import boundary
-from functrace.tracing.expressions import line_at
-from functrace.tracing.places import source_here
+from functrace.tracing.expressions import line_at, operation_at
+from functrace.tracing.places import running_here, source_here
 from functrace.tracing.tracer import Tracer
+from functrace.transforms.limits import LimitRecording
+from functrace.transforms.programs import Pullback
 from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
@@ -80,18 +84,34 @@ class _Watch:
         self.raises = raises
         self.first: Finding | None = None
 
-    def look(self, primitive: Primitive, direction: str, given: Sequence[Any], found: Any) -> None:
+    def look(
+        self,
+        primitive: Primitive,
+        direction: str,
+        given: Sequence[Any],
+        found: Any,
+        name: str | None = None,
+    ) -> None:
         """See whether something that is not finite was made."""
         if self.first is not None:
             return
         bad = _worst(found, self.infinite)
-        if bad is None or any(_worst(x, True) is not None for x in given):
+        if bad is None:
+            return
+        equation = running_here(2)
+        # Identity tells what rules say from what the user says within `np.errstate`.
+        is_of_rule = isinstance(equation, Equation) and equation.handling is DIVISION
+        if is_of_rule and len(given) == len(equation.inputs):
+            # What is constant there a rule has computed of finite numbers, by NumPy.
+            pairs = zip(given, equation.inputs, strict=True)
+            given = [x for x, atom in pairs if isinstance(atom, Variable)] or given
+        if any(_worst(x, True) is not None for x in given):
             return
         source = source_here(2)
         place = None if source is None else (source.code, source.instruction)
-        name = primitive.name
-        if name.endswith("_or_zero"):  # the products and quotients of recorded rules
-            name, direction = f"a {name.removesuffix('_or_zero')}", "backward"
+        name = primitive.name if name is None else name
+        if is_of_rule or primitive.name.endswith("_or_zero"):  # which was recorded
+            name, direction = operation_at(place) or name, "backward"
         finding = Finding(
             name,
             direction,
@@ -132,6 +152,8 @@ def _in_words(x: Any) -> str:
         return ", ".join(_in_words(part) for part in x if part is not None)
     if type(x) is Tracer:
         return str(x.type)
+    if not isinstance(x, bool | int | float | complex | np.generic | np.ndarray):
+        return str(getattr(x, "type", type(x).__name__))  # it is traced otherwise
     array = np.asarray(x)
     if not array.shape:
         return f"{array[()]:.6g}" if array.dtype.kind in "fc" else str(array[()])
@@ -163,15 +185,73 @@ def _checked(primitive: Primitive, direction: str, rule: Callable[..., Any]) -> 
                 args = (args[0], *args[1], args[2])
             elif direction == "tangent":  # the inputs, and their tangents
                 args = (*args[0], *args[1])
-            watch.look(primitive, direction, args, found)
+            watch.look(primitive, direction, args, found, _users_name(params))
         return found
 
     return checked
 
 
+def _users_name(params: Mapping[str, Any]) -> str | None:
+    """The name of the user's function that an operation calls, if it does."""
+    function = params.get("function", params.get("callback"))
+    return getattr(function, "name", None)
+
+
+# Functions of the user's are looked at as a whole besides: with their rules they compute by NumPy,
+# where nobody sees it.
+
+
+def _checked_residuals(primitive: Primitive, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(inputs: Any, needed: Any, params: dict[str, Any]) -> Any:
+        found = rule(inputs, needed, params)
+        watch = _watch.get()
+        if watch is not None:
+            watch.look(primitive, "forward", inputs, found[0], _users_name(params))
+        return found
+
+    return checked
+
+
+def _checked_push(primitive: Primitive, rule: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(inputs: Any, tangents: Any, params: dict[str, Any]) -> Any:
+        outputs, pushed = rule(inputs, tangents, params)
+        watch = _watch.get()
+        if watch is not None:
+            name = _users_name(params)
+            watch.look(primitive, "forward", inputs, outputs, name)
+            watch.look(primitive, "tangent", (*inputs, *tangents), pushed, name)
+        return outputs, pushed
+
+    return checked
+
+
+def _pulled_back(
+    self: Pullback, cotangent: Any, inputs: Any, output: Any, needed: Any, **params: Any
+) -> Any:
+    """`Pullback.vjp`, looked at."""
+    found = self.pull_back(cotangent)
+    watch, name = _watch.get(), _users_name(params)
+    if watch is not None and name is not None:
+        watch.look(self, "backward", (*cotangent, *inputs, *output), found, name)
+    return found
+
+
+def _record_of_series(
+    self: LimitRecording, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
+) -> Any:
+    """`LimitRecording.record`, looked at where the series are over."""
+    found = _record(self, primitive, inputs, params)
+    watch = _watch.get()
+    if watch is not None and primitive is spectral.limit:
+        watch.look(primitive, "backward", [x.value for x in inputs], found)
+    return found
+
+
+_record = LimitRecording.record
+
 _lock = Lock()
 _watchers = 0
-_own: list[tuple[Primitive, str, Any]] = []
+_own: list[tuple[Any, str, Any]] = []
 """What stood in the primitives before they were watched."""
 
 
@@ -182,12 +262,24 @@ def _begin() -> None:
         _watchers += 1
         if _watchers > 1:
             return
+
+        def replace(owner: Any, name: str, rule: Any) -> None:
+            _own.append((owner, name, owner.__dict__.get(name)))
+            setattr(owner, name, rule)
+
+        replace(Pullback, "vjp", _pulled_back)
+        replace(LimitRecording, "record", _record_of_series)
         for primitive in [*PRIMITIVES.values()]:
-            if primitive.holds_programs or primitive.calls_python:
-                continue
-            for name, direction in (("run", "forward"), ("vjp", "backward"), ("jvp", "tangent")):
-                _own.append((primitive, name, primitive.__dict__.get(name)))
-                setattr(primitive, name, _checked(primitive, direction, getattr(primitive, name)))
+            if primitive.holds_programs and not primitive.calls_python:
+                continue  # what it runs is looked at
+            replace(primitive, "run", _checked(primitive, "forward", primitive.run))
+            if primitive.holds_programs:
+                keep, push = primitive.keep_residuals, primitive.push_forward
+                replace(primitive, "keep_residuals", _checked_residuals(primitive, keep))
+                replace(primitive, "push_forward", _checked_push(primitive, push))
+            elif not primitive.calls_python:
+                replace(primitive, "vjp", _checked(primitive, "backward", primitive.vjp))
+                replace(primitive, "jvp", _checked(primitive, "tangent", primitive.jvp))
 
 
 def _end() -> None:
@@ -196,13 +288,17 @@ def _end() -> None:
         _watchers -= 1
         if _watchers:
             return
-        for primitive, name, rule in _own:
+        for owner, name, rule in _own:
             if rule is None:
-                delattr(primitive, name)
-                primitive.name = primitive.name  # what was kept of its rules is looked up anew
+                delattr(owner, name)
+                owner.name = owner.name  # what was kept of its rules is looked up anew
             else:
-                setattr(primitive, name, rule)
+                setattr(owner, name, rule)
         _own.clear()
+
+
+def _nothing(*args: Any) -> None:
+    pass
 
 
 @contextmanager
@@ -210,7 +306,8 @@ def _watching(watch: _Watch) -> Generator[None, None, None]:
     _begin()
     before, how = _watch.set(watch), evaluating.set(True)
     try:
-        with without_guards(), np.errstate(all="ignore"):
+        # To call nothing is as silent as to ignore, and can be told from what rules do.
+        with without_guards(), np.errstate(all="call", call=_nothing):
             yield
     finally:
         _watch.reset(before)

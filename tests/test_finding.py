@@ -82,6 +82,133 @@ def test_planted_faults_are_found(name, mode):
         transformed(x)
 
 
+def power(x):
+    return np.sum(x**0.5)  # here a power
+
+
+def trips(x):
+    def trip(state):
+        return state[0] + 1, np.sqrt(state[1])  # here in a while loop
+
+    return ft.while_loop(lambda s: s[0] < 1, trip, (0, np.sum(x) - 1.0))[1]
+
+
+def nested(x):
+    inner = ft.jit(lambda x: np.sqrt(x))  # here in a call
+    return ft.jit(lambda x: np.sum(inner(x)))(x)
+
+
+def chosen(x):
+    return ft.cond(x[0] > 0, lambda x: np.sum(np.sqrt(x)), np.sum, x)  # here where it is chosen
+
+
+BACKWARD = {
+    "root": (root, "sqrt", "here the derivative is infinite"),
+    "power": (power, "power", "here a power"),
+    "trips": (trips, "sqrt", "here in a while loop"),
+    "nested": (nested, "sqrt", "here in a call"),
+    "chosen": (chosen, "sqrt", "here where it is chosen"),
+}
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode not in ("jit", "jvp")])
+@pytest.mark.parametrize("name", BACKWARD)
+def test_derivatives_are_told_as_such(name, mode):
+    f, operation, comment = BACKWARD[name]
+    finding, _ = ft.checked(MODES[mode](f))(np.array([1.0, 0.0]))
+    assert (finding.operation, finding.found) == (operation, "infinite")
+    assert comment in finding.line
+    if mode != "second derivative":
+        assert finding.direction == "backward"
+
+
+def test_the_users_own_silence_is_no_rule():
+    def f(x):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.sum(np.log(x))
+
+    for mode in MODES.values():
+        finding, _ = ft.checked(mode(f))(np.array([1.0, 0.0]))
+        assert (finding.operation, finding.direction) == ("log", "forward")
+
+
+@ft.custom_jvp
+def pushed(x):
+    return np.sqrt(x)
+
+
+@pushed.defjvp
+def pushed_rule(primals, tangents):
+    return pushed(primals[0]), tangents[0] / (2 * np.sqrt(primals[0]))  # the rule of pushed
+
+
+@ft.custom_vjp
+def pulled(x):
+    return np.sqrt(x)
+
+
+def pulled_rule(x, cotangent):
+    return (cotangent / (2 * np.sqrt(x)),)  # the rule of pulled
+
+
+pulled.defvjp(lambda x: (np.sqrt(x), x), pulled_rule)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "jit"])
+@pytest.mark.parametrize("f", [pushed, pulled], ids=["jvp", "vjp"])
+def test_rules_of_the_users(f, mode):
+    def loss(x):
+        return np.sum(f(x))  # calls it
+
+    finding, result = ft.checked(MODES[mode](loss))(np.array([1.0, 0.0]))
+    assert any(not np.isfinite(x).all() for x in ft.tree.leaves(result))
+    assert "# calls it" in finding.line or "# the rule of" in finding.line
+    assert finding.found == "infinite"
+
+
+def test_functions_of_the_users():
+    @ft.custom_vjp
+    def logarithm(x):
+        return np.log(x)
+
+    logarithm.defvjp(lambda x: (np.log(x), x), lambda x, ct: (ct,))
+    finding, _ = ft.checked(ft.grad(lambda x: np.sum(logarithm(x))))(np.zeros(2))
+    assert (finding.operation, finding.direction) == ("logarithm", "forward")
+
+    def hosted(x):
+        return np.log(x)
+
+    def f(x):
+        return x * ft.pure_callback(hosted, ft.ShapeDtypeStruct((), float), ft.stop_gradient(x))
+
+    for transform in (ft.grad, ft.jit):
+        finding, _ = ft.checked(transform(f))(0.0)
+        assert (finding.operation, finding.direction) == ("hosted", "forward")
+
+
+def test_limits_of_equal_values():
+    f = lambda x: np.sum(np.linalg.svd(x * np.eye(3))[0])
+    for transform in (ft.grad, lambda f: ft.jit(ft.grad(f))):
+        finding, gradient = ft.checked(transform(f))(np.ones((3, 3)))
+        assert not np.isfinite(gradient).all()
+        assert finding.found == "nan"
+
+
+def test_special_functions():
+    special = pytest.importorskip("scipy.special")
+    for f in (special.gammaln, lambda x: special.xlogy(1.0, x), special.digamma):
+        finding, _ = ft.checked(ft.jit(lambda x, f=f: np.sum(f(x))))(np.array([0.0, 1.0]))
+        assert finding.direction == "forward"
+
+
+def test_machine_code_is_looked_into():
+    pytest.importorskip("llvmlite")
+    fast = ft.jit(ft.grad(root), backend="native")
+    fast(np.array([1.0, 2.0]))
+    finding, _ = ft.checked(fast)(np.array([1.0, 0.0]))
+    assert (finding.operation, finding.direction) == ("sqrt", "backward")
+
+
 def test_the_message_says_what_and_where():
     with pytest.raises(NotFiniteError) as caught, ft.find_nan():
         ft.grad(root)(np.array([1.0, 0.0]))

@@ -160,6 +160,24 @@ def expressions_around(place: Place | None) -> list[ast.AST]:
     return around[: statement + 1]
 
 
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
+    ast.Pow: "power", ast.MatMult: "matmul", ast.Mod: "remainder", ast.FloorDiv: "floor_divide",
+    ast.USub: "negative",
+}  # fmt: skip
+
+
+def operation_at(place: Place | None) -> str:
+    """What the user's expression at a place does, in a word; empty where it is not known."""
+    found = expression_at(place)
+    if isinstance(found, ast.BinOp | ast.UnaryOp | ast.AugAssign):
+        return _OPERATORS.get(type(found.op), "")
+    if isinstance(found, ast.Call):
+        called = found.func
+        return getattr(called, "attr", getattr(called, "id", ""))
+    return ""
+
+
 LoopNode = ast.For | ast.While | ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 

@@ -195,7 +195,7 @@ _last_silenced: list[tuple[Any, Any]] = [(None, None)]
 
 def begin_handling(handling: Handling) -> Token[Any] | None:
     """As `begin`; errors are handled as they were where an equation was recorded."""
-    if handling == DIVISION:
+    if handling is DIVISION:
         return begin_silence()
     settings = _settings()
     if handling <= settings.handling:
@@ -233,6 +233,12 @@ def handling() -> Handling:
     """How NumPy is told to handle errors."""
     found = _known.get(id(_get()))
     return _said(np.geterr(), np.geterrcall()) if found is None else found.handling
+
+
+def is_in_rule() -> bool:
+    """Whether NumPy is told to say nothing of divisions as it is told around rules."""
+    found = _known.get(id(_get()))
+    return found is not None and found.silent is None
 
 
 def end(begun: Token[Any] | None) -> None:

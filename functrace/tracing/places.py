@@ -266,6 +266,20 @@ def source_here(depth: int) -> Source | None:
     return None
 
 
+def running_here(depth: int) -> Any:
+    """The equation, or the place of a row, for which functrace is at work; None if there is none.
+
+    As `source_here`, of which it is the innermost: no line of the user's is nearer.
+    """
+    frame = sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and is_library(frame.f_code.co_filename):
+        local = _source_names.get(id(frame.f_code))
+        if local is not None:
+            return frame.f_locals.get(local)
+        frame = frame.f_back
+    return None
+
+
 def source_in(frame: FrameType) -> Source | None:
     """The user's line from which the equation was recorded that a frame runs, if it runs one."""
     local = _source_names.get(id(frame.f_code))

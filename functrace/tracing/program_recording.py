@@ -12,7 +12,7 @@ from functrace import tree
 from functrace.errors import FunctraceError, PrimitiveError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import NOTHING, Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import DIVISION, NOTHING, Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import UNKNOWN, ArrayType
 from functrace.tracing import numpy_warnings
 from functrace.tracing.draws import watch_that_runs
@@ -124,6 +124,8 @@ class ProgramRecording(Recording):
         handling = numpy_warnings.handling()
         if handling is not self._handling_outside:
             handling -= self._handling_outside
+            if handling == DIVISION and numpy_warnings.is_in_rule():
+                handling = DIVISION  # itself, which tells a rule from a block of the user's
         else:
             handling = NOTHING
         source = source_of(place)
