@@ -1421,6 +1421,7 @@ for _name in ("continuous_riccati", "discrete_riccati"):
         skip={**_BY_JVP, "batch": "so many axes of so many inputs: see test_equations.py"},
         dtypes=("float64",),
         order=1,
+        is_slow=True,
         **_SYMMETRIC,
     )
 _SLOW = dict.fromkeys(
@@ -1441,6 +1442,7 @@ case(
     variant(Input((2, 2), _STABLE), (2, 2), function="expm"),
     variant(_EMPTY, (0, 0), function="expm"),
     dtypes=("float64",),
+    is_slow=True,
     **_BY_SCIPY,
 )
 _NEARLY_DIAGONAL = Domain(

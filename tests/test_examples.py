@@ -65,17 +65,20 @@ def test_text_is_written(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert_drawn(out, "write_text")
 
 
+@pytest.mark.slow
 def test_digits_that_nobody_wrote(out: Path) -> None:
     losses = load("variational_autoencoder").main(["--epochs", "5", "--out", str(out)])
     assert losses[-1] < 32 < losses[0]
     assert_drawn(out, "variational_autoencoder")
 
 
+@pytest.mark.slow
 def test_words_are_copied(out: Path) -> None:
     assert load("copying").main(["--steps", "60", "--out", str(out)]) > 0.95
     assert_drawn(out, "copying")
 
 
+@pytest.mark.slow
 def test_both_posteriors_are_the_exact_one(out: Path) -> None:
     found = load("bayesian_regression").main(
         ["--steps", "600", "--draws", "150", "--out", str(out)]
@@ -174,6 +177,7 @@ def test_scipy_minimizes(out: Path) -> None:
     assert_drawn(out, "scipy_minimize")
 
 
+@pytest.mark.slow
 def test_a_gaussian_process_is_fitted(out: Path) -> None:
     found = load("gaussian_process").main(["--out", str(out)])
     assert 0.1 < found["noise"] < 0.3

@@ -512,6 +512,7 @@ def grown_in_python(x, limit):
     return c
 
 
+@pytest.mark.slow
 def test_trips_that_differ_from_one_trip_of_the_outer_loop_to_the_next():
     limits = np.array([0.5, 0.0, 3.0, 1.0])
 
@@ -655,6 +656,7 @@ EACH_PLACE += [(kind, tuple(places)) for kind, places in PLACES]
 EACH_PLACE += [(kind, ()) for kind, _ in PLACES]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("kind", "traced"), EACH_PLACE)
 def test_a_loop_is_one_operation_wherever_it_is_traced(kind, traced, monkeypatch):
     f = lambda theta: python_loop(kind, traced, theta) + 0.0 * theta

@@ -617,6 +617,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[-60:])
 def test_hostile_texts(text):
     assert attempt(with_text(text)) is None

@@ -303,6 +303,7 @@ def _raising(f):
     return called
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "make",
     {

@@ -103,6 +103,7 @@ def test_gradient_of_booleans_is_refused():
             way(np.array([True, False, True]))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("n", [2, 3, 256, 257])
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "i4"])
 def test_gradients_of_few_and_of_many_numbers(n, dtype):

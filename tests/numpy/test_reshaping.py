@@ -161,6 +161,7 @@ def test_a_shift_that_is_no_whole_number():
         ft.jit(np.roll)(M, 1.5)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("k", [-5, -1, 0, 2, 4])
 def test_diagonals_of_unknown_number(k):
     for f in (

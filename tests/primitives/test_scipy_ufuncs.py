@@ -152,6 +152,7 @@ assert "functrace.primitives.scipy_rules" not in sys.modules
 """
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("use", [
     "import scipy.special; assert ft.grad(lambda x: scipy.special.gammainc(1.5, x))(0.5) > 0",
     "assert ft.lax.igamma(1.5, 0.5) > 0",

@@ -153,6 +153,7 @@ RAVELLERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("f", RAVELLERS)
 @pytest.mark.parametrize("mode", MODES)
 def test_so_for_arrays_with_one_axis(f, mode):
@@ -524,6 +525,7 @@ TRACED_MODES = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("mode", TRACED_MODES)
 @pytest.mark.parametrize("change", CHANGES)
 def test_arrays_without_axes_are_written_and_scalars_are_not(change, mode):

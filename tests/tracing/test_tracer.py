@@ -181,6 +181,7 @@ def takes(ufunc: np.ufunc, *values: Any) -> Any:
         return None
 
 
+@pytest.mark.thinned
 @every_way
 @pytest.mark.parametrize("ufunc", ONE_INPUT, ids=lambda u: u.__name__)
 def test_ufuncs_of_one_input(ufunc, way):

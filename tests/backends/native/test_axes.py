@@ -66,6 +66,7 @@ def test_what_is_no_number_and_what_is_equal(name):
     assert_as_numpy(OPERATIONS[name], SPECIAL[:, ::-1])
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", ["int64", "int8", "uint8", "bool"])
 @pytest.mark.parametrize("name", ["cumsum", "argmax", "argmin", "stable sort", "extremes"])
 def test_integers(name, dtype):

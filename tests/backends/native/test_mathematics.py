@@ -38,6 +38,7 @@ def test_values_are_those_of_mpmath(name, dtype):
     assert worst <= accuracy.BOUND[dtype]
 
 
+@pytest.mark.thinned
 @each
 @both
 def test_loops_become_vectors(name, dtype):
@@ -99,6 +100,7 @@ def numpy_value(name, case):
     return true, False
 
 
+@pytest.mark.thinned
 @each
 @both
 def test_ends_and_flags_are_those_of_numpy(name, dtype):
