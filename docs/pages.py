@@ -12,6 +12,7 @@ import importlib
 import inspect
 import os
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
@@ -205,12 +206,20 @@ def write() -> None:
 OTHER = {"en": ("es", "en español"), "es": ("en", "in English")}
 
 
+EXPLORED = "<!-- page of a neuron -->"
+"""Where the site has the page that `functrace.explore` makes."""
+
+
 def read(name: str, source: list[str]) -> None:
-    """Change the text of a page as Sphinx reads it: its links; a lesson's other language."""
+    """Change the text of a page as Sphinx reads it: its links; a lesson's other language; pages."""
     page = HERE / f"{name}.md"
     if not page.exists():
         return
     source[0] = relinked(source[0], page.parent, page)
+    if EXPLORED in source[0]:
+        neuron = runpy.run_path(str(HERE / "graph.py"))["loss"]
+        frame = functrace.explore(neuron)(0.5, -0.25)._repr_html_()
+        source[0] = source[0].replace(EXPLORED, f"````{{raw}} html\n{frame}\n````")
     if page.parent.parent == LESSONS and page.name[0].isdigit():
         language, words = OTHER[page.parent.name]
         other = f"[{words}](../{language}/{page.name})"

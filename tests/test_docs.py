@@ -143,6 +143,17 @@ def test_the_reference_has_every_public_name():
     assert set(pages["public"]()) <= found
 
 
+def test_the_site_has_the_page_of_a_neuron():
+    pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))
+    source = [(ROOT / "docs" / "seeing.md").read_text(encoding="utf-8")]
+    assert source[0].count(pages["EXPLORED"]) == 1
+    pages["read"]("seeing", source)
+    before, frame, after = source[0].split("````")
+    assert frame.startswith("{raw} html\n<iframe srcdoc=")
+    assert "z = w * x + b" in frame
+    assert pages["EXPLORED"] not in before + after
+
+
 def test_the_picture_of_a_neuron_is_what_is_drawn(tmp_path):
     script = runpy.run_path(str(ROOT / "docs" / "graph.py"), run_name="graph")
     script["main"](tmp_path / "graph.svg")

@@ -688,5 +688,5 @@ const evaluator = (() => {
     return program.outputs.map(read);
   }
 
-  return { SPECIAL, Unsupported, make, missing, revived, run };
+  return { SPECIAL, Unsupported, cast, make, missing, revived, run };
 })();

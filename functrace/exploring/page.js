@@ -326,7 +326,8 @@
     if (dtype === "bool") return { true: 1, false: 0, 1: 1, 0: 0 }[word];
     const x = word in SPECIAL ? SPECIAL[word] : word === "" ? undefined : Number(word);
     if (x === undefined || (Number.isNaN(x) && word !== "nan")) return undefined;
-    return dtype.includes("int") && !Number.isSafeInteger(x) ? undefined : x;
+    if (!dtype.includes("int")) return evaluator.cast([x], dtype)[0];
+    return Number.isSafeInteger(x) && evaluator.cast([x], dtype)[0] === x ? x : undefined;
   }
 
   function edited() {

@@ -79,7 +79,8 @@ class Page:
         # A frame of its own, so that neither styles nor scripts meet those of the notebook.
         return (
             f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" '
-            'sandbox="allow-scripts" style="width:100%;height:50rem;border:0"></iframe>'
+            'sandbox="allow-scripts" '
+            'style="width:100%;height:50rem;border:1px solid #8886"></iframe>'
         )
 
 

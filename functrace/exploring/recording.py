@@ -11,7 +11,7 @@ import numpy as np
 from functrace import tree
 from functrace.drawing.graphs import all_cotangents
 from functrace.drawing.pictures import name_of
-from functrace.errors import ArgumentError, UnknownValueError
+from functrace.errors import ArgumentError, FunctraceError
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import type_of
@@ -121,7 +121,9 @@ def explored(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, A
         arguments = tree.structure(tuple(values))
         program = record_program(on_inputs, arguments, types, like=values).program
         is_decided = False
-    except UnknownValueError:
+    except (
+        FunctraceError
+    ):  # of a function that cannot be recorded by types, or is wrong: then again
         program = _on_values(on_inputs, inputs)
         inputs = [x for x in inputs if x.has_gradient]
         values = [x.value for x in inputs]

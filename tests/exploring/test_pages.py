@@ -180,6 +180,7 @@ PAGES = {
     "whole": (lambda n: n * 2 + 1, (3,)),
     "complex": (lambda z: np.abs(z * z), (1 + 2j,)),
     "flags": (lambda at, x: np.sum(np.where(at, x, 0.0)), (np.arange(2) > 0, np.ones(2))),
+    "bytes": (lambda n: n + n, (np.array([200, 3], np.uint8),)),
     "constant": (lambda x: 3.0, (1.0,)),
     "large": (lambda w, x: np.mean(np.tanh(x @ w)), (np.ones(100), np.ones((500, 100)))),
 }  # fmt: skip
@@ -340,6 +341,12 @@ def test_what_the_page_cannot_compute_it_says(opened):
     edit(driver, 0, "5")
     click(driver, "last")
     assert text_of(driver, ".f") == ["10", "11"]
+    driver = opened("bytes")
+    edit(driver, 0, "256")
+    assert "cannot be read" in text_of(driver, "#status")[0]
+    edit(driver, 0, "255")
+    click(driver, "last")
+    assert text_of(driver, ".f") == ["[254 6]"]
 
 
 @pytest.mark.slow

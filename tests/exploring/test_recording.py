@@ -95,6 +95,21 @@ def test_where_python_asks_for_values_the_program_is_that_of_these_values():
     assert not found(lambda x: x * 2, 1.0).is_decided
 
 
+def test_arguments_that_a_function_takes_for_static():
+    def power(x, n):
+        return x**n if n > 1 else x
+
+    exploration = found(ft.jit(power, static_argnums=1), 3.0, 2)
+    assert gradients(exploration) == {"x": 6.0}
+
+
+def test_errors_are_those_of_the_function():
+    with pytest.raises(ft.errors.ShapeMismatchError, match=r"test_recording\.py"):
+        found(lambda x: x @ np.ones(5), np.ones(3))
+    with pytest.raises(ft.errors.OperandError):
+        found(lambda x: "a word", 1.0)
+
+
 def test_one_of_several_results_is_chosen():
     def f(x):
         return {"a": np.sin(x), "n": np.sum(x), "whole": 3}
