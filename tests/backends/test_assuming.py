@@ -117,7 +117,7 @@ def test_what_is_not_finite_changes_no_value(name, derivative, numbers):
 @pytest.mark.slow
 @pytest.mark.parametrize("derivative", DERIVATIVES)
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(four_numbers)
 def test_what_is_not_finite_changes_no_value_at_length(name, derivative, numbers):
     require_the_same(name, derivative, numbers)
