@@ -643,21 +643,30 @@ const evaluator = (() => {
     }
     const stacked = stacks.map((made, i) => {
       if (loop.reverse) made.reverse();
-      const shape = outputs[carries.length + i].shape.slice(1);
-      return made.length
-        ? concatenate(made.map((x) => withAxis(x, 0)), 0)
-        : make([0, ...shape], []);
+      return stack(made, outputs[carries.length + i]);
     });
     return [...carries, ...stacked];
   }
 
+  const stack = (rows, { shape }) =>
+    (rows.length ? concatenate(rows.map((x) => withAxis(x, 0)), 0) : make([0, ...shape.slice(1)], []));
+
+  // One of several Programs; or one for each of many examples, along the first axis.
+  function runChoice({ index, branches, operands, examples, axes }, read, outputs) {
+    const indices = read(index).data;
+    const given = operands.map(read);
+    const chosen = (i, inputs) => {
+      const nearest = Math.min(Math.max(Math.trunc(indices[i]), 0), branches.length - 1);
+      return run(branches[nearest], inputs);
+    };
+    if (examples === null) return chosen(0, given);
+    const made = range(examples).map((i) => chosen(i, given.map((x, k) => (axes[k] === null ? x : rowOf(x, i)))));
+    return outputs.map((output, k) => stack(made.map((results) => results[k]), output));
+  }
+
   function runStructure(structure, read, outputs, path, seen) {
     if (structure.kind === "loop") return runLoop(structure, read, outputs);
-    if (structure.kind === "choice") {
-      const index = Math.trunc(read(structure.index).data[0]);
-      const nearest = Math.min(Math.max(index, 0), structure.branches.length - 1);
-      return run(structure.branches[nearest], structure.operands.map(read));
-    }
+    if (structure.kind === "choice") return runChoice(structure, read, outputs);
     return run(structure.program, structure.inputs.map(read), structure.isCall ? seen : null, path);
   }
 

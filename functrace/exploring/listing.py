@@ -13,8 +13,9 @@ from types import CodeType
 from typing import Any
 
 from functrace.exploring.recording import Path, is_call
-from functrace.exploring.values import Data, structure_of_known
+from functrace.exploring.values import Data
 from functrace.ir.program import Equation, Printer, Program, Source, held_programs, titled_programs
+from functrace.ir.structure import structure_of
 from functrace.tracing.expressions import assigned_at, expression_at
 
 MOST_LINES = 2000
@@ -114,7 +115,7 @@ def _held(equation: Equation) -> Iterator[tuple[str, Program]]:
     """The Programs that an equation runs, under the names that these have in the text."""
     yield from titled_programs(equation.params)
     if not any(map(held_programs, equation.params.values())):
-        structure = structure_of_known(equation)
+        structure = structure_of(equation) if equation.primitive.holds_programs else None
         if structure is not None:  # what has a rule of the user's
             function = getattr(equation.params.get("function"), "name", equation.primitive.name)
             for program in structure.programs:

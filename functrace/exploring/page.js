@@ -188,7 +188,7 @@
   function choose(line) {
     pinned = pinned === line ? null : line;
     const step = data.steps.findIndex((s) => programLines[s.line] === line);
-    if (step >= 0) show(1 + step);
+    if (step >= 0) show(position > count ? 2 * count - step : 1 + step);
     light(pinned ?? currentLine());
   }
 
@@ -237,6 +237,12 @@
     const line = currentLine();
     if (line) reveal(line);
     light(pinned ?? line);
+  }
+
+  // As the user goes from step to step, these light up, and no line that was kept.
+  function go(at) {
+    pinned = null;
+    show(at);
   }
 
   const wordsFor = (text) => element("p", { textContent: text });
@@ -480,16 +486,16 @@
   numbersSection();
 
   byId("slider").max = end;
-  byId("slider").addEventListener("input", (event) => show(Number(event.target.value)));
-  byId("first").addEventListener("click", () => show(0));
-  byId("back").addEventListener("click", () => show(position - 1));
-  byId("forward").addEventListener("click", () => show(position + 1));
-  byId("last").addEventListener("click", () => show(end));
+  byId("slider").addEventListener("input", (event) => go(Number(event.target.value)));
+  byId("first").addEventListener("click", () => go(0));
+  byId("back").addEventListener("click", () => go(position - 1));
+  byId("forward").addEventListener("click", () => go(position + 1));
+  byId("last").addEventListener("click", () => go(end));
   let playing = null;
   byId("play").addEventListener("click", () => {
     if (playing !== null) return stop();
-    if (position === end) show(0);
-    playing = setInterval(() => (position < end ? show(position + 1) : stop()), 800);
+    if (position === end) go(0);
+    playing = setInterval(() => (position < end ? go(position + 1) : stop()), 800);
     byId("play").textContent = "Stop";
     byId("play").setAttribute("aria-pressed", "true");
   });
@@ -508,7 +514,7 @@
     }
     if (to === undefined) return;
     event.preventDefault();
-    show(to);
+    go(to);
   });
   show(0);
 })();

@@ -100,6 +100,8 @@ def program_data(program: Program, is_call: Callable[[Equation], bool]) -> Data:
                 "index": of_atom(structure.index),
                 "branches": [*map(of_program, structure.branches)],
                 "operands": [*map(of_atom, structure.operands)],
+                "examples": structure.examples,
+                "axes": structure.axes,
             }
         return {
             "kind": "run",
@@ -114,7 +116,7 @@ def program_data(program: Program, is_call: Callable[[Equation], bool]) -> Data:
             "inputs": [*map(of_atom, equation.inputs)],
             "outputs": [*map(of_output, equation.outputs)],
         }
-        structure = structure_of_known(equation)
+        structure = structure_of(equation) if equation.primitive.holds_programs else None
         if structure is not None:
             return {**data, "structure": of_structure(structure, equation)}
         return {**data, "params": {key: _parameter(x) for key, x in equation.params.items()}}
@@ -127,15 +129,6 @@ def program_data(program: Program, is_call: Callable[[Equation], bool]) -> Data:
         }
 
     return of_program(program)
-
-
-def structure_of_known(equation: Equation) -> Structure[Atom] | None:
-    """What an equation does with its Programs, where one computation does it for all examples."""
-    if not equation.primitive.holds_programs:
-        return None
-    structure = structure_of(equation)
-    is_of_examples = isinstance(structure, Choice) and structure.examples is not None
-    return None if is_of_examples else structure
 
 
 def type_data(type: ArrayType) -> Data:

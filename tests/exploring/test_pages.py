@@ -13,7 +13,7 @@ import pytest
 
 import functrace as ft
 from functrace.errors import ArgumentError
-from tests.exploring.running import browser, resize
+from tests.exploring.running import browser, evaluated, resize
 
 VOID = {"meta", "input", "link", "br"}
 
@@ -186,6 +186,31 @@ PAGES = {
 }  # fmt: skip
 
 
+COMPUTED = """
+  const data = evaluator.revived(given);
+  const inputs = data.inputs.map((x) => x.value);
+  const seen = new Map();
+  evaluator.run(data.program, inputs, seen);
+  const gradient = data.gradient && evaluator.run(data.gradient, [...inputs, ...data.seeds]);
+  return data.steps.map(({ line, outputs }) => [
+    seen.get(data.panes[0].lines[line].path).map((x) => x.data),
+    (outputs ?? []).map((n) => (n === null ? null : gradient[n].data)),
+  ]);
+"""
+
+
+@pytest.mark.parametrize("name", ["neuron", "network", "decided", "several", "whole", "flags"])
+def test_what_the_page_computes_first_is_what_was_recorded(name):
+    f, args = PAGES[name]
+    data = data_of(ft.explore(f)(*args).html)
+    for step, (values, gradients) in zip(data["steps"], evaluated(COMPUTED, data), strict=True):
+        for value, computed in zip(step["values"], values, strict=True):
+            np.testing.assert_allclose(computed, value["data"], rtol=1e-12)
+        for value, computed in zip(step.get("gradients", []), gradients, strict=True):
+            if value is not None:
+                np.testing.assert_allclose(computed, value["data"], rtol=1e-12)
+
+
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     """Opens a page in a browser, which is started once."""
@@ -299,6 +324,11 @@ def test_a_line_lights_up_all_that_it_became(opened):
     chains.ActionChains(driver).move_to_element(step).perform()
     assert text_of(driver, "#source mark") == ["np.exp(-z)"]
     assert len(text_of(driver, "#source .lit")) == 1
+    line.click()  # which keeps it
+    chains.ActionChains(driver).move_to_element(driver.find_element("id", "play")).perform()
+    assert ["np.exp" in text for text in text_of(driver, "#source .lit")] == [True]
+    click(driver, "forward")
+    assert ["w * x" in text for text in text_of(driver, "#source .lit")] == [True]
 
 
 @pytest.mark.slow
