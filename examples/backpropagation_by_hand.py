@@ -1,4 +1,4 @@
-"""Backpropagation by hand, box by box, against `ft.grad`.
+"""Backpropagation by hand, box by box, against functrace.
 
 A computation graph is a chain of boxes. Box i has a forward value f_i, computed from the boxes
 before it, and a backward value g_i = d loss / d f_i, computed from the boxes behind it: every box
@@ -12,12 +12,14 @@ product, square, max, sigmoid), on three graphs:
     z = (x + y) * w                          a box with two inputs
     loss = (sigmoid(max(u, v) * w) - t)^2    with u = a + b and v = a * b: all six kinds
 
-and compared with what functrace finds for the same boxes. At the end it prints the two programs
-that functrace records: the function, and its gradient, which is the same walk backwards.
+and compared with the boxes of `ft.draw`, which is given the same three functions as a user of NumPy
+writes them. At the end it prints the two programs that functrace records: the function, and its
+gradient, which is the same walk backwards.
 
     python examples/backpropagation_by_hand.py
 
-The graphs are drawn with the values of their boxes to `backpropagation_by_hand.png`.
+The graphs are drawn with the values of their boxes: `backpropagation_by_hand_1.svg` and so on, and
+the last one as `backpropagation_by_hand.png`, too.
 """
 
 from __future__ import annotations
@@ -25,26 +27,21 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
 import functrace as ft
+from functrace.scipy.special import expit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from matplotlib.axes import Axes
+    from functrace.drawing.pictures import Drawing
 
 HERE = Path(__file__).parent
 
 Values: TypeAlias = dict[str, float]
-
-CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
-SMALL: dict[str, Any] = {**CENTRED, "fontsize": 9}
-ON_WHITE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 
 
 @dataclass(frozen=True)
@@ -86,16 +83,48 @@ class Box:
 
 @dataclass(frozen=True)
 class Graph:
-    """A computation: inputs and constants with their values, and boxes; the last is the loss."""
+    """A computation: inputs and constants with their values, and boxes; the last is the loss.
+
+    And the same computation as a function.
+    """
 
     title: str
+    function: Callable[..., float]
     inputs: Values
     constants: Values
     boxes: Sequence[Box]
 
 
+def chain_rule(x: float) -> float:
+    """Compute the first graph."""
+    f1 = 3 * x
+    f2 = f1 + 2
+    y = f2**2
+    return y  # noqa: RET504  (its box has the name)
+
+
+def two_inputs(x: float, y: float, w: float) -> float:
+    """Compute the second graph."""
+    f1 = x + y
+    z = f1 * w
+    return z  # noqa: RET504
+
+
+def all_six_kinds(a: float, b: float, w: float) -> float:
+    """Compute the third graph."""
+    u = a + b
+    v = a * b
+    f3 = np.maximum(u, v)
+    f4 = f3 * w
+    f5 = expit(f4)
+    f6 = f5 - 0.25
+    loss = f6**2
+    return loss  # noqa: RET504
+
+
 CHAIN_RULE = Graph(
     "y = (3 x + 2)^2",
+    chain_rule,
     inputs={"x": 1.0},
     constants={"3": 3.0, "2": 2.0},
     boxes=[
@@ -107,6 +136,7 @@ CHAIN_RULE = Graph(
 
 TWO_INPUTS = Graph(
     "z = (x + y) * w",
+    two_inputs,
     inputs={"x": -2.0, "y": 5.0, "w": -4.0},
     constants={},
     boxes=[
@@ -117,6 +147,7 @@ TWO_INPUTS = Graph(
 
 ALL_SIX_KINDS = Graph(
     "loss = (sigmoid(max(a + b, a * b) * w) - t)^2",
+    all_six_kinds,
     inputs={"a": 3.0, "b": 0.5, "w": 0.4},
     constants={"t": 0.25},
     boxes=[
@@ -131,16 +162,11 @@ ALL_SIX_KINDS = Graph(
 )
 
 
-def forward(graph: Graph, inputs: Mapping[str, float], nudges: Mapping[str, float]) -> Values:
-    """Compute every f_i, from the first box to the last.
-
-    `nudges` are added to the values of the boxes. By hand, nobody nudges; but the derivative by the
-    nudge of a box *is* the derivative by its value, and so functrace is asked for that.
-    """
-    values = {**graph.constants, **inputs}
+def forward(graph: Graph) -> Values:
+    """Compute every f_i, from the first box to the last."""
+    values = {**graph.constants, **graph.inputs}
     for box in graph.boxes:
-        value = box.operation.forward(*(values[name] for name in box.inputs))
-        values[box.name] = value + nudges.get(box.name, 0.0)
+        values[box.name] = box.operation.forward(*(values[name] for name in box.inputs))
     return values
 
 
@@ -155,22 +181,11 @@ def backward_by_hand(graph: Graph, values: Values) -> Values:
     return backward
 
 
-def backward_by_functrace(graph: Graph) -> Values:
-    """Ask `ft.grad` for the derivatives of the loss by the inputs and by all the boxes."""
-
-    def loss(inputs: Values, nudges: Values) -> float:
-        return forward(graph, inputs, nudges)[graph.boxes[-1].name]
-
-    no_nudges = {box.name: 0.0 for box in graph.boxes}
-    by_inputs, by_boxes = ft.grad(loss, argnums=(0, 1))(graph.inputs, no_nudges)
-    return {**by_inputs, **by_boxes}
-
-
-def compare(graph: Graph) -> float:
+def compare(graph: Graph, drawing: Drawing) -> float:
     """Print a line for each input and box; give the largest difference between the two columns."""
-    values = forward(graph, graph.inputs, nudges={})
+    values = forward(graph)
     by_hand = backward_by_hand(graph, values)
-    ours = backward_by_functrace(graph)
+    ours = {box.name: box.gradient for box in drawing.graph.boxes}
 
     print(f"\n{graph.title}\n")
     print(f"{'':6}{'box':<18}{'f_i':>10}{'g_i by hand':>16}{'by functrace':>16}")
@@ -182,85 +197,6 @@ def compare(graph: Graph) -> float:
     return max(abs(by_hand[name] - ours[name]) for name in formulas)
 
 
-def places(graph: Graph) -> dict[str, tuple[float, float]]:
-    """Put every box to the right of its inputs, and those of one column below each other."""
-    column = dict.fromkeys([*graph.inputs, *graph.constants], 0)
-    for box in graph.boxes:
-        column[box.name] = 1 + max(column[name] for name in box.inputs)
-    for name in [*graph.inputs, *graph.constants]:
-        first_use = min(column[box.name] for box in graph.boxes if name in box.inputs)
-        column[name] = first_use - 1
-
-    result: dict[str, tuple[float, float]] = {}
-    for index in set(column.values()):
-        names = [name for name in column if column[name] == index]
-        for row, name in enumerate(reversed([n for n in column if n in names])):
-            result[name] = (index, row - (len(names) - 1) / 2)
-    return result
-
-
-def draw_graph(axes: Axes, graph: Graph, columns: int) -> None:
-    """Draw the boxes with f_i and g_i, and the partial derivatives on the arrows between them."""
-    values = forward(graph, graph.inputs, nudges={})
-    backward = backward_by_hand(graph, values)
-    place = places(graph)
-    half_width, half_height = 0.34, 0.36
-
-    for box in graph.boxes:
-        partials = box.operation.partials(*(values[name] for name in box.inputs))
-        for name, partial in zip(box.inputs, partials, strict=True):
-            start = place[name][0] + half_width, place[name][1]
-            end = place[box.name][0] - half_width, place[box.name][1]
-            axes.annotate(
-                "",
-                xy=end,
-                xytext=start,
-                arrowprops={"arrowstyle": "-|>", "color": "0.6", "shrinkA": 2, "shrinkB": 2},
-            )
-            if name not in graph.constants:
-                # Nearer to the start, where arrows to the same box are furthest from each other.
-                x, y = (0.72 * s + 0.28 * e for s, e in zip(start, end, strict=True))
-                axes.text(x, y, f"{partial:.3g}", **SMALL, color="tab:purple", bbox=ON_WHITE)
-
-    formulas = {box.name: f"{box.name} = {box}" for box in graph.boxes}
-    for name, (x, y) in place.items():
-        axes.add_patch(
-            FancyBboxPatch(
-                (x - half_width, y - half_height),
-                2 * half_width,
-                2 * half_height,
-                boxstyle="round,pad=0,rounding_size=0.08",
-                facecolor="aliceblue" if name in formulas else "whitesmoke",
-                edgecolor="0.35",
-            )
-        )
-        axes.text(x, y + 0.2, formulas.get(name, name), **SMALL)
-        axes.text(x, y - 0.01, f"{values[name]:.4g}", **CENTRED, color="green")
-        if name not in graph.constants:
-            axes.text(x, y - 0.22, f"{backward[name]:.4g}", **CENTRED, color="firebrick")
-
-    axes.set(xlim=(-0.4, columns - 0.6), ylim=(-1, 1))
-    axes.set_title(graph.title, loc="left", fontweight="bold")
-    axes.set_axis_off()
-
-
-def draw(graphs: Sequence[Graph], path: Path) -> None:
-    """Draw the graphs below each other."""
-    figure = Figure(figsize=(13, 8.5), layout="constrained")
-    columns = 1 + max(int(x) for graph in graphs for x, _ in places(graph).values())
-    for axes, graph in zip(figure.subplots(len(graphs)), graphs, strict=True):
-        draw_graph(axes, graph, columns)
-    legend = {
-        "forward value f": "green",
-        "backward value g = d loss / d f": "firebrick",
-        "partial derivative of a box: what g is multiplied by on its way back": "tab:purple",
-    }
-    for line, (text, colour) in enumerate(legend.items()):
-        figure.text(0.99, 0.97 - 0.03 * line, text, color=colour, ha="right", va="center")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-
-
 def main(arguments: Sequence[str] | None = None) -> float:
     """Print, compare and draw; give the largest difference from the values by hand."""
     parser = argparse.ArgumentParser(description="Backpropagation by hand against ft.grad.")
@@ -268,20 +204,22 @@ def main(arguments: Sequence[str] | None = None) -> float:
     options = parser.parse_args(arguments)
 
     graphs = [CHAIN_RULE, TWO_INPUTS, ALL_SIX_KINDS]
-    difference = max(compare(graph) for graph in graphs)
+    drawings = [ft.draw(graph.function)(*graph.inputs.values()) for graph in graphs]
+    pairs = zip(graphs, drawings, strict=True)
+    difference = max(compare(graph, drawing) for graph, drawing in pairs)
     print(f"\nlargest difference between the two columns: {difference:.1e}")
 
-    def chain(x: float) -> float:
-        return (3 * x + 2) ** 2
-
     print("\nWhat functrace records of y = (3 x + 2)^2:\n")
-    print(ft.make_ir(chain)(1.0))
+    print(ft.make_ir(chain_rule)(1.0))
     print("\nand of its gradient, dy/dx = 2 (3 x + 2) * 3:\n")
-    print(ft.make_ir(ft.grad(chain))(1.0))
+    print(ft.make_ir(ft.grad(chain_rule))(1.0))
 
-    picture = options.out / "backpropagation_by_hand.png"
-    draw(graphs, picture)
-    print(f"\nthe graphs: {picture}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    for number, drawing in enumerate(drawings, 1):
+        picture = options.out / f"backpropagation_by_hand_{number}.svg"
+        drawing.save(picture)
+        print(f"\na graph: {picture}")
+    drawings[-1].save(options.out / "backpropagation_by_hand.png")
     return difference
 
 

@@ -5,8 +5,9 @@ and by the slope of its activation function. The slope of the sigmoid is at most
 such layers next to nothing is left, and the first layers do not learn. With weights that are too
 large it is the other way round: the gradient explodes.
 
-This script reads handwritten digits with a network of twenty hidden layers and shows the norm of
-the gradient by the weights of each of them, before the first step:
+This script reads handwritten digits with a network of twenty hidden layers, lets
+`ft.gradient_report` tell what is wrong with the gradient before the first step, and shows its norm
+by the weights of each layer:
 
 - with the sigmoid, tanh and ReLU, and small weights;
 - with the initialisations of Glorot and Bengio (2010, called Xavier's) and of He et al. (2015),
@@ -30,6 +31,7 @@ The norms and the losses are drawn to `vanishing_gradients.png`.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HERE = Path(__file__).parent
+RATE = 0.02
+"""Of the steps of training."""
 
 Array: TypeAlias = NDArray[np.float64]
 Number: TypeAlias = np.floating
@@ -145,11 +149,18 @@ def clip(gradient: list[Layer], limit: float = 1.0) -> list[Layer]:
 
 def gradient_norms(
     network: Network, sizes: Sequence[int], images: Array, labels: Labels, seed: int
-) -> Array:
-    """Give the norm of the gradient by the weights of each hidden layer, before the first step."""
+) -> tuple[Array, str]:
+    """Look at the gradient before the first step.
+
+    Give its norm by the weights of each hidden layer, and in words what is wrong.
+    """
     layers = network.initialise(sizes, np.random.default_rng(seed))
-    _, gradient = network.loss_and_gradient(layers, images, labels)
-    return np.array([float(np.linalg.norm(layer["W"])) for layer in gradient[:-1]])
+    report = ft.gradient_report(network.loss, rate=RATE)(layers, images, labels)
+    norms = np.array([row.gradient for row in report.rows if row.name.endswith("['W']")][:-1])
+    if network.clipped:
+        norms *= min(1.0, 1.0 / np.linalg.norm([row.gradient for row in report.rows]))
+    told = Counter(fault.partition(":")[0] for fault in report.faults.values())
+    return norms, ", ".join(f"{count} arrays: {fault}" for fault, count in told.most_common(1))
 
 
 def train(
@@ -160,7 +171,7 @@ def train(
     *,
     seed: int,
     steps: int,
-    learning_rate: float = 0.02,
+    learning_rate: float = RATE,
 ) -> list[float]:
     """Take steps against the gradient on mini-batches; give the losses."""
     generator = np.random.default_rng(seed)
@@ -234,9 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Array]:
     for title, networks in PANELS.items():
         norms[title] = {}
         for network in networks:
-            values = gradient_norms(network, sizes, images[:256], labels[:256], options.seed)
+            values, told = gradient_norms(network, sizes, images[:256], labels[:256], options.seed)
             norms[title][network] = values
-            print(f"{network.name:32}{values[0]:>20.1e}{values[-1]:>12.1e}")
+            print(f"{network.name:32}{values[0]:>20.1e}{values[-1]:>12.1e}  {told}")
 
     losses = {
         network: train(network, sizes, images, labels, seed=options.seed, steps=options.steps)

@@ -91,18 +91,30 @@ class GradientReport:
         return f"<gradient report of {len(self.rows)} arrays, {len(self.faults)} with a fault>"
 
     def _repr_html_(self) -> str:
-        return f"<p>loss {self.loss:.6g}</p>{html_table(self.HEADERS, self._cells())}"
+        title = f"loss {self.loss:.6g}; updates of the rate {self.rate:g}"
+        return f"<p>{title}</p>{html_table(self.HEADERS, self._cells())}"
 
     def plot(self, axes: Any) -> None:
-        """Draw the norms of gradients as bars on axes of matplotlib's, faults in red."""
+        """Draw norms on axes of matplotlib's: of gradients as bars, of values as dots.
+
+        Where something is wrong the bar is red. Norms that are zero, or not finite, have no place
+        on the logarithmic scale and are left out.
+        """
         names = [row.name for row in self.rows]
-        norms = [row.gradient for row in self.rows]
+        places = range(len(names))
+        norms, values = (
+            [x if np.isfinite(x) else 0.0 for x in found]
+            for found in zip(*((row.gradient, row.value) for row in self.rows), strict=True)
+        )
         colours = ["tab:red" if row.verdict else "tab:blue" for row in self.rows]
-        axes.barh(names, norms, color=colours)
+        axes.barh(places, norms, color=colours, label="gradient")
+        axes.plot(values, places, "o", color="0.5", label="value")
+        axes.set_yticks(places, names)
         axes.invert_yaxis()
-        if any(norms):
+        if any(norms) or any(values):
             axes.set_xscale("log")
-        axes.set(xlabel="norm of the gradient", title="gradients")
+        axes.set(xlabel="norm", title="gradients; faults in red")
+        axes.legend()
 
 
 @boundary

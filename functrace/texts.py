@@ -34,6 +34,22 @@ def text_table(headers: Row, rows: Sequence[Row], left: Container[int] = (0,)) -
     )
 
 
+def html_text(text: str) -> str:
+    """Text in a font of even widths, for a notebook; what stands behind ``  # `` is paler."""
+    parts = [line.partition("  # ") for line in escaped(text).split("\n")]
+    shown = [f"{a}<span style='opacity:.6'>{b}{c}</span>" if b else a for a, b, c in parts]
+    return f"<pre>{chr(10).join(shown)}</pre>"
+
+
+class Text(str):
+    """Text that a notebook shows as text, line by line, and not as a string."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return html_text(self)
+
+
 def html_table(headers: Row, rows: Sequence[Row]) -> str:
     """A table for a notebook."""
 

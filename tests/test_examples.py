@@ -109,6 +109,9 @@ def test_backpropagation_by_hand_agrees(out: Path, capsys: pytest.CaptureFixture
     assert difference < 1e-12
     assert "30.0" in capsys.readouterr().out
     assert_drawn(out, "backpropagation_by_hand")
+    shown = (out / "backpropagation_by_hand_2.svg").read_text(encoding="utf-8")
+    assert "f1 * w" in shown
+    assert "-12" in shown
 
 
 def test_regression_learns(out: Path) -> None:

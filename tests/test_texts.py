@@ -16,3 +16,12 @@ def test_columns_are_even():
 def test_cells_are_escaped():
     found = texts.html_table(("<b>",), [("a & b",)])
     assert found == "<table><tr><th>&lt;b&gt;</th></tr><tr><td>a &amp; b</td></tr></table>"
+
+
+def test_text_for_notebooks():
+    text = texts.Text("a < b  # model.py:3\nc")
+    assert isinstance(text, str)
+    assert text._repr_html_() == texts.html_text(text)
+    assert texts.html_text(text) == (
+        "<pre>a &lt; b<span style='opacity:.6'>  # model.py:3</span>\nc</pre>"
+    )

@@ -42,7 +42,7 @@ CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 LONGEST_FORMULA = 44
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Box:
     """A value, and how it was computed.
 
@@ -75,8 +75,13 @@ class Box:
     inside: list[tuple[str, Graph]] = field(default_factory=list)
     members: int = 0
 
+    def __repr__(self) -> str:
+        formula = f" = {self.formula}" if self.formula else ""
+        place = f" at {self.place}" if self.place else ""
+        return f"<{self.kind} {self.name}{formula}: {', '.join(map(str, self.types))}{place}>"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Arrow:
     """A box is computed of another one.
 
@@ -92,8 +97,12 @@ class Arrow:
     number: int = 0
     partial: float | None = None
 
+    def __repr__(self) -> str:
+        partial = "" if self.partial is None else f": {self.partial:.4g}"
+        return f"<arrow from {self.start.name} to {self.end.name}{partial}>"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Graph:
     """Boxes, in the order in which they are computed; and arrows.
 
@@ -106,6 +115,9 @@ class Graph:
     boxes: list[Box]
     arrows: list[Arrow]
     results: list[Box]
+
+    def __repr__(self) -> str:
+        return f"<graph of {len(self.boxes)} boxes and {len(self.arrows)} arrows>"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from functrace.drawing.svg import svg
 from functrace.errors import ArgumentError
 from functrace.ir.program import Program
 from functrace.tracebacks import boundary
+from functrace.transforms.transformed import require_callable, transformed
 
 MOST_BOXES = 60
 
@@ -183,7 +184,9 @@ def draw(f: Any, *, most: int = MOST_BOXES, layout: str = "auto") -> Any:
     if isinstance(f, Program):
         return Drawing(graph_of_program(f), "program", most, layout)
     function = cast("Callable[..., Any]", f)
+    require_callable(function, "draw")
 
+    @transformed(function, draw, most=most)
     @boundary
     def drawn(*args: Any, **options: Any) -> Drawing:
         graph = graph_of_call(function, args, options)

@@ -34,7 +34,7 @@ from functrace import depth
 from functrace.errors import LoadError, ProgramCheckError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.types import ArrayType, type_of
-from functrace.texts import escaped
+from functrace.texts import html_text
 from functrace.tracebacks import boundary
 from functrace.tree.sameness import identity
 
@@ -82,6 +82,9 @@ class Source(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.code.co_name}"
+
+    def __repr__(self) -> str:
+        return f"<source {self.short}>"
 
 
 def _cell(file: str) -> str | None:
@@ -561,10 +564,7 @@ class Program:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the text, with places in grey."""
-        lines = escaped(str(self)).split("\n")
-        parts = [line.partition("  # ") for line in lines]
-        shown = [f"{a}<span style='opacity:.6'>{b}{c}</span>" if b else a for a, b, c in parts]
-        return f"<pre>{chr(10).join(shown)}</pre>"
+        return html_text(str(self))
 
 
 def _from_bytes(content: bytes, primitives: tuple[str, ...]) -> Program:

@@ -11,6 +11,7 @@ from functrace.errors import ArgumentError
 from functrace.jitting.guards import MISS
 from functrace.jitting.recordings import CacheInfo, Reason, Recordings
 from functrace.jitting.stages import Cost, Lowered, lower
+from functrace.texts import escaped, html_table
 from functrace.tracebacks import boundary, leave_out_own_frames
 from functrace.transforms.static_arguments import named_parameters
 from functrace.transforms.transformed import require_callable, transformed
@@ -221,8 +222,20 @@ def jit(
     function.cost = boundary(lambda *args, **kwargs: lowered(*args, **kwargs).compile().cost())
     function.cache_info = recordings.info
     function.why_recorded = recordings.reasons
+    function._repr_html_ = partial(_html, recordings)
     function.clear_cache = recordings.clear
     return function
+
+
+def _html(recordings: Recordings) -> str:
+    """What a notebook shows of a jitted function: its recordings."""
+    rows = [
+        (str(number), reason.why, reason.place)
+        for number, reason in enumerate(recordings.reasons(), 1)
+    ]
+    table = html_table(("", "recording", "called at"), rows) if rows else "<p>not called yet</p>"
+    name = getattr(recordings.function, "__name__", "a function")
+    return f"<p>jit of {escaped(name)}</p>{table}"
 
 
 _TEXTS = {"explain": "explanation", "llvm": "llvm", "assembly": "assembly"}

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from functrace.backends.compiling import simplified
 from functrace.ir.program import Program
 from functrace.jitting.recordings import Entry, Recordings
+from functrace.texts import html_text
 from functrace.tracing.places import is_library, source_in
 
 INTERVAL = 1e-3
@@ -82,6 +83,12 @@ class Report:
             if place not in self._parts:
                 self._parts[place] = _parts(simplified(entry.program, entry.key.backend))
         self._taken[place] += seconds
+
+    def __repr__(self) -> str:
+        return f"<profile: {self.seconds:.3f} seconds of {len(self._taken)} lines>"
+
+    def _repr_html_(self) -> str:
+        return html_text(str(self))
 
     def __str__(self) -> str:
         rows = [f"{self.seconds:.3f} seconds, by line ({self.samples:,} looks):"]

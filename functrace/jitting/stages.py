@@ -13,6 +13,7 @@ from functrace.ir.program import Equation, Program, Source, equation_texts
 from functrace.ir.types import ArrayType, type_of
 from functrace.jitting.guards import MISS, Guard
 from functrace.jitting.recordings import Entry, Recordings
+from functrace.texts import Text, html_table, html_text
 from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.arguments import leaf_names
@@ -38,6 +39,9 @@ class EquationCost(NamedTuple):
     operations: int
     bytes: int
     inside: tuple[Cost, ...]
+
+    def __repr__(self) -> str:
+        return f"<cost of {self.text}: {self.operations:,} operations, {self.bytes:,} bytes>"
 
 
 class Cost:
@@ -100,6 +104,10 @@ class Cost:
     def __repr__(self) -> str:
         return f"<cost: {self.operations:,} operations, {self.bytes:,} bytes>"
 
+    def _repr_html_(self) -> str:
+        rows = [*self._rows(""), (f"{self.operations:,}", f"{self.bytes:,}", "in total")]
+        return html_table(("operations", "bytes", "equation"), rows)
+
 
 def _bytes(equation: Equation) -> int:
     """What an equation reads and writes, as it is seen from outside."""
@@ -137,7 +145,7 @@ class Compiled(Generic[R_co]):
     @property
     def source(self) -> str:
         """The text of what runs."""
-        return self._entry.executable.source
+        return Text(self._entry.executable.source)
 
     def cost(self) -> Cost:
         """What the Program that runs costs."""
@@ -159,10 +167,10 @@ class Compiled(Generic[R_co]):
                 advice='Compile to machine code by jit(f, backend="native").',
             )
         if kind != "explanation" or entry.key.backend != AUTO:
-            return make()
+            return Text(make())
         if entry.tier is None:
-            return f"There is no machine code, as llvmlite is not installed.\n{make()}"
-        return f"{entry.tier.explained(entry.program)}\n{make()}"
+            return Text(f"There is no machine code, as llvmlite is not installed.\n{make()}")
+        return Text(f"{entry.tier.explained(entry.program)}\n{make()}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> R_co:
         """Call the function, without its static arguments.
@@ -208,7 +216,10 @@ class Compiled(Generic[R_co]):
         return leaf
 
     def __repr__(self) -> str:
-        return f"<compiled {self._name}>"
+        return f"<compiled {self._name}: {len(self.program.equations)} equations>"
+
+    def _repr_html_(self) -> str:
+        return html_text(self.source)
 
 
 class Lowered(Generic[R_co]):
@@ -241,7 +252,10 @@ class Lowered(Generic[R_co]):
         return Compiled(self._name, self._entry, self._arguments)
 
     def __repr__(self) -> str:
-        return f"<lowered {self._name}>"
+        return f"<lowered {self._name}: {len(self.program.equations)} equations>"
+
+    def _repr_html_(self) -> str:
+        return html_text(self.as_text())
 
 
 def lower(recordings: Recordings, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Lowered[Any]:

@@ -45,6 +45,11 @@ class GradientTransformation(NamedTuple):
     init: Callable[[Any], Any]
     update: Callable[..., tuple[Any, Any]]
 
+    def __repr__(self) -> str:
+        # By the function that made it, in which its own two are defined.
+        maker = getattr(self.update, "__qualname__", "").partition(".")[0]
+        return f"<gradient transformation made by {maker or 'a function'}>"
+
 
 class GradientTransformationExtraArgs(GradientTransformation):
     """A `GradientTransformation` whose `update` takes any keywords."""

@@ -77,6 +77,9 @@ class PPoly:
             shape_of(self.c)[1] == shape_of(self.x)[0] - 1, "number of coefficients != len(x)-1"
         )
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {shape_of(self.x)[0] - 1} pieces>"
+
     def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         """The values, or derivatives of an order, at some points.
 

@@ -146,6 +146,9 @@ class named_scope(ContextDecorator):  # noqa: N801  (as `contextlib.suppress`: i
     def _recreate_cm(self) -> named_scope:
         return named_scope(self.name)  # one for each call of a function
 
+    def __repr__(self) -> str:
+        return f"<named scope {self.name}>"
+
     def __enter__(self) -> Self:
         if not _uses_scopes:
             _uses_scopes.append(None)

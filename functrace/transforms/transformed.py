@@ -71,8 +71,12 @@ class Transformed(partial[Any]):
 
     def __repr__(self) -> str:
         make, fun, _ = self.made_by
+        made = make.__name__
+        while isinstance(fun, Transformed):  # of whose name it is
+            inner, fun, _ = fun.made_by
+            made += f" of {inner.__name__}"
         name = getattr(fun, "__qualname__", None) or repr(fun)
-        return f"<{make.__name__} of {name} at {id(self):#x}>"
+        return f"<{made} of {name} at {id(self):#x}>"
 
     def __reduce__(self) -> Any:
         return importable_name(self) or (_made, self.made_by)

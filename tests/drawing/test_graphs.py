@@ -239,3 +239,15 @@ def test_functions_within_are_recorded_for_the_types_that_they_are_given():
     ((_, within),) = box.inside
     assert within.boxes[0].types[0].shape == (2,)
     assert box.value == 2.0
+
+
+def test_reprs_say_what_a_thing_is():
+    def loss(x):
+        y = np.sin(x)
+        return y * 2.0
+
+    graph = ft.draw(loss)(0.5).graph
+    assert repr(graph) == "<graph of 3 boxes and 2 arrows>"
+    assert repr(graph.boxes[0]) == "<input x: weak_float64>"
+    assert repr(graph.boxes[1]).startswith("<operation y = sin(x): float64 at test_graphs.py:")
+    assert repr(graph.arrows[1]) == "<arrow from y to f2: 2>"

@@ -431,3 +431,15 @@ def test_a_function_that_failed_goes_with_its_last_reference(f, inside, no_colle
     watched = weakref.ref(fast)
     del fast
     assert watched() is None
+
+
+def test_notebooks_show_what_was_recorded():
+    fast = ft.jit(ft.grad(lambda x: np.sum(x**2)))
+    assert "not called yet" in fast._repr_html_()
+    fast(np.ones(2))
+    fast(np.ones(3))
+    shown = fast._repr_html_()
+    assert "<p>jit of &lt;lambda&gt;</p>" in shown
+    assert "float64[3]; before, it had float64[2]" in shown
+    assert fast.source(np.ones(3))._repr_html_().startswith("<pre>def ")
+    assert fast.explain(np.ones(3))._repr_html_().startswith("<pre>")

@@ -136,3 +136,9 @@ def test_what_went_over_to_machine_code_is_told(monkeypatch):
         fast(X)
     report = profiled(lambda: fast(X), 0.1)
     assert report.lines[0].text == "machine code of model"
+
+
+def test_what_is_shown():
+    report = profiled(lambda: model(X), 0.02)
+    assert repr(report).startswith("<profile: 0.")
+    assert report._repr_html_().startswith("<pre>0.")

@@ -110,3 +110,14 @@ def test_views_and_loops_in_the_cost():
         "    " + row.text in line for row, line in zip(body.equations, lines[3:5], strict=True)
     )
     assert ft.jit(f).cost(np.ones((3, 4))).operations > 0
+
+
+def test_what_notebooks_show():
+    lowered = ft.jit(lambda x: np.sum(np.sin(x))).lower(np.ones(3))
+    compiled = lowered.compile()
+    assert "sin(a)" in lowered._repr_html_()
+    assert "np.sin(a" in compiled._repr_html_()
+    assert compiled.cost()._repr_html_().count("<tr>") == 4
+    assert repr(lowered) == "<lowered <lambda>: 2 equations>"
+    assert repr(compiled.cost().equations[0]).startswith("<cost of b: float64[3] = sin(a): ")
+    assert repr(lowered.program.equations[0].source).startswith("<source test_stages.py:")

@@ -63,3 +63,10 @@ def test_it_is_found_where_it_is_asked_for():
     assert optim.l2_loss is optim.losses.l2_loss is ft.nn.losses.l2_loss
     assert optim.schedules.linear_schedule is optim.linear_schedule
     assert all(hasattr(optim, name) for name in optim.__all__)
+
+
+def test_reprs_say_what_made_it():
+    assert repr(ft.optim.scale(2.0)) == "<gradient transformation made by stateless>" or (
+        repr(ft.optim.scale(2.0)) == "<gradient transformation made by scale>"
+    )
+    assert repr(ft.optim.adam(0.1)) == "<gradient transformation made by chain>"

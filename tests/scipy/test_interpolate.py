@@ -261,3 +261,8 @@ def test_grids_as_scipy_has_them():
     assert interpolate.BSpline is scipy.interpolate.BSpline
     with pytest.raises(AttributeError, match="has no attribute 'CubeSpline'"):
         interpolate.CubeSpline  # noqa: B018
+
+
+def test_reprs():
+    spline = interpolate.CubicSpline(np.arange(4.0), np.arange(4.0) ** 2)
+    assert repr(spline) == "<CubicSpline of 3 pieces>"

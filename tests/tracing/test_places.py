@@ -277,3 +277,7 @@ def test_numpys_refusals_are_explained_within_a_scope():
 
     with pytest.raises(errors.FunctraceError, match="static_argnums"):
         f(3)
+
+
+def test_scopes_say_their_name():
+    assert repr(ft.named_scope("encoder")) == "<named scope encoder>"

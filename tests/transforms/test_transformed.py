@@ -196,3 +196,8 @@ def test_primitives_of_users_must_be_there_when_a_program_is_unpickled(monkeypat
     monkeypatch.delitem(PRIMITIVES, "pickled_double")
     with pytest.raises(errors.LoadError, match="pickled_double, which are not there"):
         pickle.loads(content)
+
+
+def test_reprs_name_all_transformations():
+    assert repr(ft.jit(ft.grad(loss))).startswith("<jit of grad of loss at 0x")
+    assert repr(ft.draw(loss)).startswith("<draw of loss at 0x")
