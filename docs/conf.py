@@ -34,7 +34,7 @@ exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 default_role = "py:obj"
 autodoc_typehints = "none"
 napoleon_use_ivar = True
-napoleon_use_rtype = False
+napoleon_custom_sections = ["Returns"]  # a text, in which a colon ends no type
 suppress_warnings = ["ref.python"]  # of several names of one thing any is right
 toc_object_entries = False  # all pages would have all of them, which takes most of the time
 
@@ -42,7 +42,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # of a cell, on a machine that does other things too
 nb_merge_streams = True
 
 html_theme = "furo"
@@ -98,6 +98,12 @@ def look_for_names(app: Any, environment: Any) -> None:
         LOGGER.warning("The reference does not have %s.", name)
 
 
+def say_language(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:
+    """Say in which language a lesson is, for what reads pages aloud."""
+    if page.startswith("lessons/es/"):
+        context["language"] = "es"
+
+
 def write_notebooks(app: Any, error: Exception | None) -> None:
     """Write each lesson as a notebook beside its page."""
     if error is None and app.builder.name == "html":
@@ -111,6 +117,7 @@ def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.connect("doctree-resolved", link_names)
     app.connect("env-check-consistency", look_for_names)
+    app.connect("html-page-context", say_language)
     app.connect("build-finished", write_notebooks)
     app.connect("builder-inited", lambda app: pages.write())
     app.connect("source-read", lambda app, name, source: pages.read(name, source))

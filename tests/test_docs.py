@@ -154,6 +154,16 @@ def test_the_site_has_the_page_of_a_neuron():
     assert pages["EXPLORED"] not in before + after
 
 
+def test_the_pictures_of_measurements_show_what_was_measured():
+    pytest.importorskip("matplotlib")
+    script = runpy.run_path(str(DOCS / "performance.py"), run_name="performance")
+    for picture, (name, peers) in script["PICTURES"].items():
+        stamp, rows = script["ratios"](name)
+        drawn = (DOCS / picture).read_text(encoding="utf-8")
+        assert all(row in drawn for row in [*rows, *peers, stamp.partition(",")[0]]), picture
+        assert all(set(peers) & ratios.keys() for ratios in rows.values())
+
+
 def test_the_picture_of_a_neuron_is_what_is_drawn(tmp_path):
     script = runpy.run_path(str(ROOT / "docs" / "graph.py"), run_name="graph")
     script["main"](tmp_path / "graph.svg")
