@@ -154,6 +154,12 @@ def test_the_site_has_the_page_of_a_neuron():
     assert pages["EXPLORED"] not in before + after
 
 
+def test_the_table_of_names_has_all_of_the_package():
+    text = (DOCS / "names.md").read_text(encoding="utf-8")
+    missing = [n for n in functrace.__all__ if not re.search(rf"\b(ft|functrace)\.{n}\b", text)]
+    assert not missing
+
+
 def test_the_pictures_of_measurements_show_what_was_measured():
     pytest.importorskip("matplotlib")
     script = runpy.run_path(str(DOCS / "performance.py"), run_name="performance")

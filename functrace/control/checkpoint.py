@@ -85,7 +85,17 @@ def checkpoint_name(x: Any, name: str) -> Any:
 
 
 class checkpoint_policies:  # noqa: N801  (JAX's name)
-    """Which values of its forward pass `checkpoint` keeps for the way back."""
+    """Which values of its forward pass `checkpoint` keeps for the way back.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> policy = ft.checkpoint_policies.dots_saveable
+        >>> layer = ft.checkpoint(lambda w, x: np.tanh(x @ w), policy=policy)
+        >>> ft.grad(lambda w: np.sum(layer(w, np.eye(2))))(np.zeros((2, 2)))
+        array([[1., 1.],
+               [1., 1.]])
+    """
 
     @staticmethod
     def everything_saveable(equation: Equation) -> bool:  # noqa: ARG004  (a policy)

@@ -22,6 +22,17 @@ def check(program: Program) -> Program:
 
     Raises:
         ProgramCheckError: Something of this does not hold; the message names the equation.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.extend import Program
+        >>> program = ft.make_ir(lambda x: x * x + 1.0)(2.0)
+        >>> ft.check(program) is program
+        True
+        >>> ft.check(Program(program.inputs, program.equations[1:], program.outputs))
+        Traceback (most recent call last):
+        functrace.errors.ProgramCheckError: A variable is read before it is written.
+        ...
     """
     _check(program, set())
     return program

@@ -336,6 +336,14 @@ class Program:
         equations: What is computed, in order.
         outputs: What is returned.
         derived: What transformations made from this Program, so that it is made once.
+
+    Example:
+        >>> import functrace as ft
+        >>> program = ft.make_ir(lambda x: x * x)(2.0)
+        >>> [equation.primitive.name for equation in program.equations]
+        ['multiply']
+        >>> ft.evaluate(program, 3.0)
+        [9.0]
     """
 
     __slots__ = ("derived", "equations", "inputs", "outputs")
@@ -600,6 +608,13 @@ def to_text(program: Program, *, sources: bool = True, elide: bool = True) -> st
 
     Returns:
         The text, which ``functrace.parse`` reads back.
+
+    Example:
+        >>> import functrace as ft
+        >>> print(ft.to_text(ft.make_ir(lambda x: x * x)(2.0), sources=False))
+        def program(a: weak_float64):
+            b: weak_float64 = multiply(a, a)
+            return b
     """
     return "\n".join(Printer(sources, elide).definition("program", program, ""))
 

@@ -181,7 +181,16 @@ Structure = Run[T] | Choice[T] | Loop[T]
 
 
 def structure_of(equation: Equation) -> Structure[Atom] | None:
-    """What an equation does with the Programs that it holds; None where that is none of these."""
+    """What an equation does with the Programs that it holds; None where that is none of these.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.extend import Loop, structure_of
+        >>> program = ft.make_ir(lambda x: ft.fori_loop(0, 3, lambda _, y: 2.0 * y, x))(1.0)
+        >>> loop = structure_of(program.equations[-1])
+        >>> isinstance(loop, Loop), loop.length
+        (True, 3)
+    """
     return equation.primitive.structure(equation.inputs, equation.params)
 
 

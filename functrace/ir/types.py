@@ -97,6 +97,12 @@ def type_of(value: Any) -> ArrayType:
 
     Raises:
         TypeError: The value is none of these.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.extend import type_of
+        >>> print(type_of(np.ones((2, 3))), type_of(1.0))
+        float64[2, 3] weak_float64
     """
     kind = type(value)
     if kind is np.ndarray:

@@ -75,6 +75,12 @@ def conform(cotangent: Any, primal: Any) -> Any:
     Returns:
         The cotangent summed over broadcast axes and cast to the input's dtype; of a complex
         cotangent for a real input, the real part.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.extend import conform
+        >>> conform(np.ones((3, 2)), np.zeros(2))
+        array([3., 3.])
     """
     # The commonest cases first: nothing to do.
     kind = type(cotangent)

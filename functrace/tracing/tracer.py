@@ -98,6 +98,11 @@ def bind(primitive: Primitive, *inputs: Any, **params: Any) -> Any:
         IndexRangeError: An index lies outside its axis.
         Exception: Whatever NumPy raises for inputs whose types fit, but not their values: a
             singular matrix is a ``LinAlgError`` here too.
+
+    Example:
+        >>> from functrace.extend import PRIMITIVES, bind
+        >>> bind(PRIMITIVES["sin"], 0.0)
+        np.float64(0.0)
     """
     youngest: Recording | None = None
     for x in inputs:

@@ -147,6 +147,16 @@ def load(file: File, like: Any = None) -> Any:
 
     Raises:
         LoadError: The file is no saved tree, or it is damaged, or it is not like the one given.
+
+    Example:
+        >>> import io
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> file = io.BytesIO()
+        >>> ft.tree.save(file, {"weights": np.ones(2), "step": 3})
+        >>> _ = file.seek(0)
+        >>> ft.tree.load(file)
+        {'step': 3, 'weights': array([1., 1.])}
     """
     if isinstance(file, str | PathLike):
         with Path(file).open("rb") as stream:
