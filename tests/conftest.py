@@ -50,15 +50,15 @@ ProgramRecording.program = _checked
 def pytest_collection_modifyitems(config, items):
     """Of some tests much is slow: most rows of those that are thinned, most of what is drawn.
 
-    Slow tests do not count where pytest-cov measures what the tests reach.
+    What is slow as a whole does not count where pytest-cov measures what the tests reach.
 
     Tests of what only one backend does are left out where another one is chosen for all.
     """
     for item in items:
-        if item.get_closest_marker("thinned") and crc32(item.nodeid.encode()) % 3:
-            item.add_marker("slow")
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
+        elif item.get_closest_marker("thinned") and crc32(item.nodeid.encode()) % 3:
+            item.add_marker("slow")
     if config.getoption("markexpr") == "not slow":
         for test in {id(item.obj): item.obj for item in items if hasattr(item, "obj")}.values():
             if getattr(test, "is_hypothesis_test", False):

@@ -99,7 +99,14 @@ def namespace(monkeypatch):
     return vars(module)
 
 
-@pytest.mark.parametrize("path", ENGLISH, ids=lambda path: path.stem)
+LONG = {"06_training", "07_vanishing_gradients", "08_cost", "11_convolutions"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in ENGLISH],
+    ids=lambda path: path.stem,
+)
 def test_lesson(path, namespace, monkeypatch):
     monkeypatch.chdir(path.parent)
     run(path, namespace)
