@@ -22,7 +22,7 @@
     if (typeof x === "string") return x;
     if (Number.isNaN(x)) return "nan";
     if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
-    if (x === 0) return Object.is(x, -0) ? "-0" : "0";
+    if (x === 0) return "0";
     const size = Math.floor(Math.log10(Math.abs(Number(x.toPrecision(4)))));
     if (size >= -4 && size < 4) return String(Number(x.toPrecision(4)));
     const [digits, exponent] = x.toExponential(3).split("e");
