@@ -12,7 +12,7 @@ from __future__ import annotations
 import linecache
 import sys
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 from os.path import basename
@@ -180,10 +180,23 @@ def _with_text(file: str, line: int) -> tuple[str, int, str]:
 
 def _parts(program: Program) -> list[str]:
     """The lines that a Program was recorded from, with what they do of its operations."""
-    counts: Counter[str] = Counter()
-    for equation in program.equations:
-        counts[equation.source.short if equation.source else "elsewhere"] += equation.operations
-    whole = max(counts.total(), 1)
-    found = [f"{n / whole:4.0%} of its operations: {line}" for line, n in counts.most_common()]
+    counts: defaultdict[str, float] = defaultdict(float)
+
+    def count(program: Program, times: float) -> None:
+        for equation in program.equations:
+            inside = sum(part.operations for part in equation.programs)
+            if inside:  # a loop's trips, say, whose lines are those of its body
+                for part in equation.programs:
+                    count(part, times * equation.operations / inside)
+            else:
+                place = equation.source.short if equation.source else "elsewhere"
+                counts[place] += times * equation.operations
+
+    count(program, 1.0)
+    whole = max(sum(counts.values()), 1)
+    found = [
+        f"{n / whole:4.0%} of its operations: {line}"
+        for line, n in sorted(counts.items(), key=lambda item: -item[1])
+    ]
     more = len(found) - MOST_OF_KERNEL
     return found if more <= 0 else [*found[:MOST_OF_KERNEL], f"and those of {more} more lines"]

@@ -142,3 +142,18 @@ def test_what_is_shown():
     report = profiled(lambda: model(X), 0.02)
     assert repr(report).startswith("<profile: 0.")
     assert report._repr_html_().startswith("<pre>0.")
+
+
+def test_loops_in_machine_code_are_told_by_the_lines_of_their_bodies():
+    pytest.importorskip("llvmlite")
+
+    def trip(x, row):
+        x = np.sin(x) * row + np.cos(x) ** 3.7  # the work of a trip
+        return x * 0.9, None
+
+    fast = ft.jit(lambda x: np.sum(ft.scan(trip, x, np.ones(20))[0]), backend="native")
+    fast(X)
+    report = str(profiled(lambda: fast(X)))
+    found = [line for line in report.splitlines() if "of its operations" in line]
+    assert f"test_profiling.py:{line_of('# the work of a trip')}" in found[0]
+    assert sum(int(line.split("%")[0]) for line in found) >= 98
