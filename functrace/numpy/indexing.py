@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
@@ -45,6 +46,7 @@ from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.recording import require_usable
 from functrace.tracing.refusals import SLICES
+from functrace.tracing.sharing import share_memory
 from functrace.tracing.tracer import Tracer, bind, bind_over, named
 from functrace.tracing.views import Overwritten, as_held, write
 
@@ -115,12 +117,56 @@ def _read_by_arrays(x: Any, index: Any, items: Index) -> Any:
             return x[None][: int(bool(items[0]))].copy()
         if is_unknown_mask(index, x.shape):
             return chosen_by(x, known_value(items[0]))
+    copies = any(_is_array_of_one(item) for item in items)
     items, arrays, unique = canonical(items, x.shape)
     if arrays and x.recording.is_plain:
         result = x.recording.call(operator.getitem, (x, index), {})
         if result is not NotImplemented:
             return result
-    return read(x, items, arrays, unique)
+    if arrays and not any(map(shape_of, arrays)):
+        result = _read_at(x, items, arrays)
+    else:
+        result = read(x, items, arrays, unique)
+    return result.copy() if copies and isinstance(result, Tracer) and result.base is x else result
+
+
+@dataclass(frozen=True)
+class _At:
+    """What makes a view at numbers that are not known.
+
+    Attributes:
+        items: The index, without the numbers.
+        numbers: These, without axes.
+    """
+
+    items: Index
+    numbers: Sequence[Any]
+    multiple_outputs = False
+
+    def __call__(self, base: Any) -> Any:
+        return read(base, self.items, self.numbers, True)
+
+    def written_back(self, base: Any, result: Any) -> Any:
+        """What the base is after a result was written into the view."""
+        return bind_over(index_update, base, result, *self.numbers, index=self.items, unique=True)
+
+    def run(self, array: np.ndarray) -> Any:
+        """A view of a plain array that lies in memory as this one does."""
+        return array[tuple(0 if item is INDICES else item for item in self.items)]
+
+    def is_at(self, items: Index, numbers: Sequence[Any]) -> bool:
+        """Whether another index is this one."""
+        return self.items == items and [*map(id, self.numbers)] == [*map(id, numbers)]
+
+
+def _read_at(x: Tracer, items: Index, numbers: Sequence[Any]) -> Any:
+    """``x[index]`` for numbers that are not known: a view, as for those that are."""
+    result = read(x, items, numbers, True)
+    if shape_of(result):
+        share_memory(x, result, _At(items, numbers), {})
+    elif Ellipsis in items:  # an array without axes
+        return _read_at(x, (*items, None), numbers)[..., 0]
+    return result
 
 
 # Brackets come here at once, as to look into the table would take a fifth of the time. The class
@@ -134,6 +180,13 @@ def is_unknown_mask(index: Any, shape: Shape) -> bool:
     if not isinstance(x, Tracer) or x.dtype.kind != "b" or not x.ndim:
         return False
     return isinstance(known_value(x), Tracer) and x.shape == shape[: x.ndim]
+
+
+def _is_array_of_one(x: Any) -> bool:
+    """Whether an index is an array without axes, of which NumPy makes no view."""
+    if isinstance(x, Tracer):
+        return not x.shape and x.is_array
+    return isinstance(x, np.ndarray) and not x.shape
 
 
 def _is_mask(x: Any) -> bool:
@@ -302,7 +355,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     if shape and shape[0] == 1:
         value = _without_leading_ones(value, shape, x, items, arrays)
     if isinstance(value, Tracer):
-        if not arrays and _is_written_already(x, value, items):
+        if _is_written_already(x, value, items, arrays):
             return
     elif not any(isinstance(array, Tracer) for array in arrays):
         params: dict[str, Any] = {"index": items, **marked(arrays, unique)}
@@ -317,16 +370,17 @@ def _is_whole(index: Any) -> bool:
     return all(item is Ellipsis or (type(item) is slice and item == slice(None)) for item in items)
 
 
-def _is_written_already(x: Tracer, value: Tracer, index: Index) -> bool:
+def _is_written_already(x: Tracer, value: Tracer, index: Index, arrays: Sequence[Any]) -> bool:
     """Whether a value is the view at this index, up to date.
 
     That is the last step of ``x[index] += ...``, which wrote into ``x`` when it wrote the view.
     """
-    return (
-        value.base is x
-        and value.recording is x.recording
-        and value.made_by[:2] == (getitem_primitive, {"index": index})
-    )
+    if value.base is not x or value.recording is not x.recording:
+        return False
+    by, params, _ = value.made_by
+    if isinstance(by, _At):
+        return by.is_at(index, arrays)
+    return not arrays and (by, params) == (getitem_primitive, {"index": index})
 
 
 def value_for(x: Any, value: Any) -> Any:

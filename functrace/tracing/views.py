@@ -178,7 +178,7 @@ def _viewed(base: Tracer, view: Tracer) -> Tracer:
 def _written_back(base: Tracer, view: Tracer, result: Any) -> Any:
     """What a base is after a result was written into a view of it."""
     primitive, params, part = view.made_by
-    if not isinstance(primitive, Primitive):
+    if not hasattr(primitive, "written_back"):
         raise ValueError("assignment destination is read-only")
     if primitive.multiple_outputs:
         primitive, params = _reading(primitive, params, part, base)

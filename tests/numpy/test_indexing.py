@@ -430,3 +430,91 @@ def test_python_numbers_are_added_at_an_index_of_any_dtype(dtype):
         return counts
 
     assert_like_numpy(f, np.zeros(3, dtype))
+
+
+AT_NUMBERS = {
+    "row": lambda x, k: x[k],
+    "column": lambda x, k: x[..., k],
+    "new axis": lambda x, k: x[None, k],
+    "rest of a row": lambda x, k: x[k, ..., 1:],
+    "turned": lambda x, k: x.T[k],
+    "reversed": lambda x, k: x[::-1],
+    "copied": lambda x, k: x[ft.numpy.array(k)],
+    "written": lambda x, k: (x.__setitem__(k, 0.5 * x[k] + 1), x)[1],
+    "written first": lambda x, k: (x.__setitem__((0, ...), 3.0), x)[1],
+    "added to": lambda x, k: (operator.setitem(x, k, operator.iadd(x[k], 2.0)), x)[1],
+    "scaled": lambda x, k: operator.imul(x, 1.5),
+}
+
+
+def written_at(steps, a, k):
+    """Views of an array, and writes into them, one after the other; all of them at the end."""
+    arrays = [a * 1.0]
+    for which, name in steps:
+        x = arrays[which % len(arrays)]
+        if x.ndim and min(x.shape) > 2:
+            arrays.append(AT_NUMBERS[name](x, k))
+    return [x * 1.0 for x in arrays]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from(sorted(AT_NUMBERS))), max_size=6),
+    st.integers(-2, 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_view_at_a_number_that_is_not_known_is_one(steps, k):
+    a = np.arange(27.0).reshape(3, 3, 3)
+    expected = written_at(steps, a, k)
+    found = ft.jit(lambda a, k: written_at(steps, a, k), backend="numpy")(a, k)
+    assert len(found) == len(expected)
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+    def loss(a, k):
+        return sum(np.sum(x * np.cos(n + x)) for n, x in enumerate(written_at(steps, a, k)))
+
+    np.testing.assert_allclose(ft.jit(ft.grad(loss), backend="numpy")(a, k), ft.grad(loss)(a, k))
+
+
+def test_a_loop_writes_through_views_at_its_counter():
+    def f(a):
+        def trip(i, c):
+            column, row = c[:, i], c[i]
+            column -= 1.0
+            row[0] *= 2.0
+            return c
+
+        return ft.fori_loop(0, 3, trip, a * 1.0)
+
+    a = np.arange(9.0).reshape(3, 3)
+    np.testing.assert_array_equal(ft.jit(f)(a), f(a))
+    weights = np.array([[1.0, 2.0, 0.5]])
+    np.testing.assert_array_equal(
+        ft.jit(ft.grad(lambda a: np.sum(weights * f(a))))(a),
+        [[2.0, 2.0, 0.5], [2.0, 2.0, 0.5], [2.0, 2.0, 0.5]],
+    )
+
+
+def test_what_is_added_at_a_number_is_written_once():
+    def f(x, k):
+        y = x * 1.0
+        y[k] += 1.0
+        return y
+
+    program = ft.make_ir(f)(M, 1)
+    names = [equation.primitive.name for equation in program.equations]
+    assert names.count("index_update") == 1
+
+
+@pytest.mark.parametrize("k", [np.array(1), np.int64(1)])
+@pytest.mark.parametrize("way", [lambda f: f, ft.jit, lambda f: lambda x, k: ft.vjp(f, x, k)[0]])
+def test_at_an_array_without_axes_is_a_copy(way, k):
+    def f(x, k):
+        y = x * 1.0
+        row = y[k]
+        y[1] = 0.0
+        return row * 1.0, y[..., 0, k]
+
+    row, last = way(f)(M, k)
+    np.testing.assert_array_equal(row, M[1] if type(k) is np.ndarray else np.zeros(4))
+    assert type(last) is type(f(M, k)[1])

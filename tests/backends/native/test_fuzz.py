@@ -19,7 +19,6 @@ def test_machine_code_is_numpys(seed):
 
 OPEN = {
     102: "a loop hands a number on that was an array without axes, and is a scalar in NumPy",
-    193: "x[..., i] is a view where i is known, and a copy where it is traced",
 }
 """What is not yet as it should be, by the seed that shows it."""
 
