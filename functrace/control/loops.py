@@ -307,8 +307,7 @@ def _scan_values(
             leaves, carry_structure = tree.flatten(carry)
             if any(x.dtype != type_of(y).dtype for x, y in zip(types, leaves, strict=True)):
                 # Python numbers have the dtype that they take on from the first trip on.
-                fitted = [cast_to(y, x.dtype) for x, y in zip(types, leaves, strict=True)]
-                carry = carry_structure.unflatten(fitted)
+                carry = carry_structure.unflatten(brought_to(types, leaves))
                 after, results[trip] = call(carry, trip)
         carry = _next_carry(carry, after, "scan")
     return carry, tree.map(_stacked_rows, *results)

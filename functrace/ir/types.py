@@ -134,13 +134,16 @@ def result_dtype(*types: ArrayType) -> np.dtype[Any]:
 def common_type(types: Sequence[ArrayType]) -> ArrayType | None:
     """The type that values of these types have together: Python scalars take the others' dtype.
 
-    It is None where shapes differ, or the dtypes of what is no Python scalar.
+    So do arrays in the other byte order of that of the machine. It is None where shapes differ, or
+    the dtypes of what is no Python scalar.
     """
     first = types[0]
     if all(type == first for type in types):
         return first
     dtype = result_dtype(*types)
-    fits = all(type.shape == first.shape and (type.weak or type.dtype == dtype) for type in types)
+    fits = all(
+        type.shape == first.shape and (type.weak or native(type.dtype) == dtype) for type in types
+    )
     return ArrayType(first.shape, dtype) if fits else None
 
 
@@ -176,6 +179,12 @@ def with_axis(type: ArrayType, size: int, axis: int) -> ArrayType:
     return ArrayType((*type.shape[:axis], size, *type.shape[axis:]), type.dtype)
 
 
+def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """A dtype in the byte order of the machine, which is that of all scalars."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
 def row_type(type: ArrayType, weak: bool = False) -> ArrayType:
     """The type of one row; where the body takes it as a Python number, of that."""
-    return ArrayType(type.shape[1:], type.dtype, weak)
+    shape = type.shape[1:]
+    return ArrayType(shape, type.dtype if shape else native(type.dtype), weak)

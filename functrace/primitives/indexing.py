@@ -20,7 +20,7 @@ import numpy as np
 
 from functrace.ir.emission import Code, Namer, Operands, written_over, zeros_with
 from functrace.ir.primitive import Primitive, Types, Values
-from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, type_of
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, native, type_of
 from functrace.primitives.linear import (
     Linear,
     conform,
@@ -269,7 +269,10 @@ class GetItem(Linear):
         self, x: ArrayType, *arrays: ArrayType, index: Index, unique: bool = False
     ) -> ArrayType:
         """What the index leaves of the shape."""
-        return indexed_type(x, index, arrays)
+        type = indexed_type(x, index, arrays)
+        if not type.shape and not x.dtype.isnative and not self.makes_views:
+            return ArrayType((), native(x.dtype))
+        return type
 
     def transpose(
         self, cotangent: Any, input: ArrayType, *arrays: Any, index: Index, unique: bool = False

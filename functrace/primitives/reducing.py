@@ -18,7 +18,7 @@ import numpy as np
 from functrace.errors import AxisRangeError
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import Primitive, Types, Values
-from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, type_of
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, native, type_of
 from functrace.primitives.elementwise import Elementwise, all_finite
 from functrace.primitives.linear import (
     LONGEST_BY_BLAS,
@@ -274,7 +274,7 @@ def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.int_)
     if dtype.kind == "u" and dtype.itemsize < np.dtype(np.uint).itemsize:
         return np.dtype(np.uint)
-    return dtype
+    return native(dtype)
 
 
 class Mean(Sum):
@@ -413,7 +413,7 @@ class Reduction(Primitive):
 
     def dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """The dtype of the output from the input's."""
-        return dtype
+        return native(dtype)
 
     def batch(
         self, size: int, inputs: Values, batch_axes: Sequence[int | None], **params: Any

@@ -17,7 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.ir.emission import Code, Namer, Operands, view, zeros_with
 from functrace.ir.primitive import Primitive, Types, Values
-from functrace.ir.types import ANY_LENGTH, ArrayType, Shape
+from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, native
 from functrace.primitives.linear import (
     Linear,
     cast_to,
@@ -554,7 +554,8 @@ class Unstack(Separating):
     def infer(self, x: ArrayType, *, axis: int) -> Any:
         """The shape without the axis."""
         normalize_axis_index(axis, x.ndim)
-        type = ArrayType(x.shape[:axis] + x.shape[axis + 1 :], x.dtype)
+        shape = x.shape[:axis] + x.shape[axis + 1 :]
+        type = ArrayType(shape, x.dtype if shape else native(x.dtype))
         return (type,) * x.shape[axis]
 
     def joined(self, parts: Sequence[Any], *, axis: int) -> Any:

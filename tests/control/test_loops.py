@@ -963,3 +963,65 @@ def test_a_loop_may_count_further_than_there_is_memory_for(monkeypatch):
     found = jitted(2.0), ft.value_and_grad(count)(2.0, 9)
     assert found == expected
     assert type(found[0]) is type(expected[0])
+
+
+@pytest.mark.parametrize("way", [lambda f: f, ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]])
+def test_a_carry_that_takes_on_a_dtype_leaves_the_others_as_they_are(way):
+    def f(x):
+        step = lambda carry, row: ((np.tanh(row), carry[1] * 3 % 7), None)
+        return ft.scan(step, (0.5, 1), x)[0]
+
+    last, count = way(f)(np.ones(3, np.float32))
+    assert last.dtype == np.float32
+    assert type(count) is int
+    assert count == 6
+
+
+SWAPPED = {
+    "element": lambda x: x[1],
+    "row": lambda x: x[None][0],
+    "sum": np.sum,
+    "largest": lambda x: np.max(x[None], axis=0),
+    "product": np.prod,
+    "mean": np.mean,
+    "parts": lambda x: next(iter(x)),
+}
+
+
+@pytest.mark.parametrize("make", SWAPPED.values(), ids=SWAPPED)
+def test_numbers_of_arrays_in_the_other_byte_order_are_carries(make):
+    def f(x):
+        return ft.fori_loop(0, 2, lambda i, c: c * 2, make(x)), make(x)
+
+    x = np.arange(1.0, 4.0).astype(np.dtype(float).newbyteorder())
+    for found, expected in zip(ft.jit(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    assert ft.make_ir(make)(x).outputs[0].type.dtype == make(x).dtype
+
+
+def test_rows_of_numbers_in_the_other_byte_order_are_stacked_in_the_machines():
+    x = np.arange(3.0).astype(np.dtype(float).newbyteorder())
+    f = lambda x: ft.scan(lambda c, row: (c + row, row), 0.0, x)
+    for way in (f, ft.jit(f), lambda x: ft.vjp(f, x)[0]):
+        total, rows = way(x)
+        assert total.dtype == rows.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: ft.fori_loop(0, 2, lambda i, c: c * 2, x),
+        lambda x: ft.scan(lambda c, row: (c + row, None), x, x)[0],
+        lambda x: ft.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] * 2), (0, x))[1],
+        lambda x: ft.cond(np.sum(x) > 0, lambda: x * 2, lambda: x),
+        lambda x: ft.fori_loop(0, 2, lambda i, c: c * 2, x[..., 1]),
+    ],
+)
+def test_a_carry_in_the_other_byte_order_becomes_what_the_body_returns(f):
+    x = np.arange(1.0, 4.0)
+    swapped = x.astype(x.dtype.newbyteorder())
+    for way in (f, ft.jit(f), lambda x: ft.vjp(f, x)[0], lambda x: ft.jvp(f, (x,), (x,))[0]):
+        found = way(swapped)
+        np.testing.assert_array_equal(found, f(x))
+        assert found.dtype == np.float64
