@@ -6,7 +6,7 @@ import ast
 import linecache
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
 from functrace.ir.program import Program, Source
 
@@ -16,7 +16,7 @@ LONG = 1.0
 """From so many seconds on the log says so."""
 
 MANY = 10
-"""From so many equations on that come from one place there is a loop around it."""
+"""From so many times on that a place is come to there is a loop around it."""
 
 Loop = (
     ast.For,
@@ -47,25 +47,45 @@ def report_if_long(name: str, program: Program, seconds: float, called: Source |
     parts = (program, *program.nested())
     sources = [e.source for part in parts for e in part.equations]
     message = "%s took %.1f seconds to compile; its Program has %s equations."
-    # By the identity of the code: a hash of all of it would take longer than the rest.
-    known = {(id(s.code), s.instruction, s.scope): s for s in sources if s is not None}
-    counts = Counter((id(s.code), s.instruction, s.scope) for s in sources if s is not None)
-    for key, count in counts.most_common():
-        if count < MANY:
-            break
-        source = known[key]
-        if called is not None and source.code is called.code:
-            continue
-        line = _line_of_loop(source)
-        if line is not None:
+    counts: Counter[tuple[str, int]] = Counter()
+    for source, count in _often(parts):
+        if called is None or source.code is not called.code:
+            line = _line_of_loop(source)
+            if line is not None:
+                counts[source.file, line] += count
+    for (file, line), count in counts.most_common(1):
+        if 2 * count > len(sources):
             message += (
-                f" Most come from the loop at {source.file}:{line}, of which each trip was "
+                f" Most come from the loop at {file}:{line}, of which each trip was "
                 "recorded: write it as functrace.scan (or fori_loop, while_loop, map), which "
                 "records one."
             )
-            break
     _logger.warning(message, name, seconds, f"{len(sources):,}")
     return True
+
+
+def _often(parts: Sequence[Program]) -> Iterator[tuple[Source, int]]:
+    """The places that are come to again and again, with the number of their equations.
+
+    What one call of a function records is at one place, however long it is: its loops are not the
+    user's.
+    """
+    known: dict[Hashable, Source] = {}
+    counts: Counter[Hashable] = Counter()
+    times: Counter[Hashable] = Counter()
+    for part in parts:
+        before = None
+        for equation in part.equations:
+            source = equation.source
+            if source is None:
+                continue
+            # By the identity of the code: a hash of all of it would take longer than the rest.
+            place = id(source.code), source.instruction, source.scope
+            known[place] = source
+            counts[place] += 1
+            times[place] += before is None or before[0] != place or before[1] is equation.primitive
+            before = place, equation.primitive
+    return ((known[place], counts[place]) for place, often in times.items() if often >= MANY)
 
 
 def _line_of_loop(source: Source) -> int | None:

@@ -159,7 +159,7 @@ class Finding:
 
     def is_wanted(self, repeat: Repeat) -> bool:
         """Whether a loop does more than to read rows, and has no index that is unwanted."""
-        trip = repeat.trip(self.listing)
+        trip = [*repeat.trip(self.listing)]
         if all(equation.primitive in READING for equation, *_ in trip):
             return False
         return self.may_index or all(

@@ -85,3 +85,25 @@ def test_without_a_loop_there_is_the_number_of_equations(messages):
 def test_what_takes_no_time_is_not_mentioned(caplog):
     ft.jit(lambda x: x + 1.0)(1.0)
     assert not caplog.records
+
+
+def test_loops_of_ours_are_not_the_users(messages):
+    def f(x):
+        for _ in range(3):
+            x = np.polyval([0.1] * 30, x)
+        return x
+
+    ft.jit(f)(0.5)
+    (message,) = messages()
+    assert "scan" not in message
+
+
+def test_a_loop_that_records_little_is_not_named(messages):
+    def f(x, xs):
+        for _ in range(12):
+            x = x + 1.0
+        return x + sum([np.interp(x, xs, xs), *(np.polyval([0.1] * 30, x) for _ in range(3))])
+
+    ft.jit(f)(0.5, np.arange(3.0))
+    (message,) = messages()
+    assert "scan" not in message

@@ -58,3 +58,14 @@ def test_writing_at_another_index_in_each_trip_has_to_be_wanted(may_index):
         last = f"w{trip}"
     places, _ = found([*body, f"return {last}"], may_index=may_index)
     assert bool(places) == may_index
+
+
+@pytest.mark.parametrize("may_index", [False, True])
+def test_a_write_that_comes_first_in_a_trip_has_to_be_wanted_too(may_index):
+    body, last, value = [], "a", "x"
+    for trip in range(8):
+        body.append(f"w{trip}: {TYPE}[9] = index_update({last}, {value}, index=({trip},))")
+        body.append(f"m{trip}: {TYPE} = multiply({value}, y)")
+        last, value = f"w{trip}", f"m{trip}"
+    places, _ = found([*body, f"return {last}"], may_index=may_index)
+    assert bool(places) == may_index

@@ -16,6 +16,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -143,15 +144,10 @@ class Folding:
             # Whatever is combined with nan is not computed at all.
             unknown = next((x for x in given if x.startswith("0x") and self.of(x) == NAN), "")
             return self._without(text, kind, unknown) if unknown else text, NOTHING
-        dtype = _DTYPES[kind]
-        operands = [np.fromiter(x, np.float64).astype(dtype) for x in known]
-        shapes = [(-1, *(1,) * n) for n in reversed(range(len(operands)))]
-        try:
-            with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
-                results = function(*map(np.ndarray.reshape, operands, shapes))
-        except FloatingPointError:
+        results = _results(function, kind, *known)
+        if results is None:
             return self._without(text, kind, _hideable(given)), NOTHING
-        return text, _few(frozenset(results.ravel().tolist()))
+        return text, results
 
     def _without(self, text: str, kind: str, operand: str) -> str:
         """An instruction with an operand hidden."""
@@ -162,6 +158,19 @@ class Folding:
         """Note what a register may be."""
         if found:
             self._known[value] = found
+
+
+@lru_cache(maxsize=4096)
+def _results(function: Callable[..., Any], kind: str, *known: Constants) -> Constants | None:
+    """What a function of constants may be; None where it raises a flag."""
+    operands = [np.fromiter(x, np.float64).astype(_DTYPES[kind]) for x in known]
+    shapes = [(-1, *(1,) * n) for n in reversed(range(len(operands)))]
+    try:
+        with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+            results = function(*map(np.ndarray.reshape, operands, shapes))
+    except FloatingPointError:
+        return None
+    return _few(frozenset(results.ravel().tolist()))
 
 
 def _hideable(given: Sequence[str]) -> str:

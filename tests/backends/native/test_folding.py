@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
@@ -198,7 +198,7 @@ def value(drawn, inputs):
     k=st.sampled_from([0, 3]),
     b=st.booleans(),
 )
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_drawn_warns_as_numpy(drawn, length, s, k, b):
     args = np.resize(X, length), np.float64(s), np.int64(k), np.bool_(b)
     assert_warns_as_numpy(
