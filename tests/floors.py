@@ -131,7 +131,7 @@ FLOORS: list[list[Room]] = [
             "registers polynomials mathematics disk machine objects entry calling parallel sharing"
             " folding writing elementwise memory elements nests decomposing libraries products"
             " halves tiles joining lowering axes elimination blocked matrices operations tables"
-            " clusters kernels backend",
+            " clusters stored kernels backend",
         )
     ],
     [

@@ -48,13 +48,23 @@ class Checking(Protocol):
         ...
 
 
+class Source:
+    """A text that is made when it is asked for."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+
 class Executable(NamedTuple):
     """A Program made ready to run.
 
     Attributes:
         run: Takes the Program's inputs, plain arrays or scalars that fit their types, and returns
             the outputs as a tuple.
-        source: What runs, as text that a person can read.
+        source: What runs, as text that a person can read: `str` of it.
         checking: What makes functions that do the same, if it costs them nothing to see whether
             arguments fit.
         texts: Makes other texts of it, by their names: ``"llvm"``, ``"assembly"``, and
@@ -64,7 +74,7 @@ class Executable(NamedTuple):
     """
 
     run: Callable[..., tuple[Any, ...]]
-    source: str
+    source: str | Source
     checking: Checking | None = None
     texts: Mapping[str, Callable[[], str]] = MappingProxyType({})
     refusing: Callable[[Callable[[], None]], None] | None = None

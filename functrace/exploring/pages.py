@@ -144,7 +144,7 @@ def page_data(f: Callable[..., Any], name: str, found: Explored, places: Places)
         written = [getattr(atom, "name", "") for atom in gradient.whole.outputs]
     simple = simplified(last, "numpy")
     panes.append({"title": "Simplified", "lines": program_lines(simple, places)})
-    source = compiled(last, name=name, backend="numpy").source
+    source = str(compiled(last, name=name, backend="numpy").source)
     panes.append({"title": "NumPy source", "lines": source_lines(source, places)})
 
     def backward(key: Path | int) -> Data:

@@ -145,7 +145,7 @@ class Compiled(Generic[R_co]):
     @property
     def source(self) -> str:
         """The text of what runs."""
-        return Text(self._entry.executable.source)
+        return Text(str(self._entry.executable.source))
 
     def cost(self) -> Cost:
         """What the Program that runs costs."""

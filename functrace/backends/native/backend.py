@@ -12,6 +12,7 @@ from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.kernels import (
     Compiled,
     executable,
+    is_whole,
     native,
     texts_of,
     why_not,
@@ -19,6 +20,7 @@ from functrace.backends.native.kernels import (
 )
 from functrace.backends.native.objects import is_supported
 from functrace.backends.native.operations import ALONE
+from functrace.backends.native.stored import key_of, load, save
 from functrace.backends.native.tables import is_long
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
@@ -46,11 +48,20 @@ class NativeBackend(Backend):
     def compile(self, program: Program, donated: frozenset[int], name: str) -> Executable:
         """Compile the Program, or its parts, which the source for NumPy calls."""
         classes = classes_of_outputs(program)
+        # What is made must not hold the Program, which holds it.
+        same = Program(program.inputs, program.equations, program.outputs)
+        key = key_of(program, classes)
+        found = load(key) if key else None
+        if found is not None:
+            made = Compiled(lambda: self._simple(same), same, name, classes, found)
+            return executable(made, name)
         simple = self._simple(program)
-        if why_not(simple) is None:
-            whole = executable(simple, name, classes)
-            if whole is not None:
-                return whole
+        if why_not(simple) is None and is_whole(simple, classes):
+            made = Compiled(lambda: simple, same, name, classes)
+            whole = executable(made, name)
+            if key:
+                save(key, made.module.key, made.needs)
+            return whole
         parted = in_parts(simple, classes)
         written = Written(simplify(parted), donated, name, classes)
         kernels = [e.params["kernel"] for e in parted.equations if e.primitive is native]
@@ -126,7 +137,8 @@ def _saved(equation: Equation) -> float:
 
 def _call(part: Cluster) -> Equation:
     """The operation that computes a part."""
-    params = {"kernel": Compiled(part.program(), "kernel", {})}
+    program = part.program()
+    params = {"kernel": Compiled(lambda: program, program, "kernel", {})}
     source = part.equations[0].source
     return Equation(native, part.inputs, params, part.outputs, source)
 

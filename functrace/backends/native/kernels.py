@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from functrace.backends.backend import Executable
+from functrace.backends.backend import Executable, Source
 from functrace.backends.native import parallel
 from functrace.backends.native.calling import MachineFunction, Output
 from functrace.backends.native.elementwise import computes, is_known
 from functrace.backends.native.entry import poll_text
 from functrace.backends.native.libraries import routines
 from functrace.backends.native.lowering import Kernel
-from functrace.backends.native.machine import Module
+from functrace.backends.native.machine import Loaded, Module
 from functrace.backends.native.mathematics import definitions
 from functrace.backends.native.nests import blocks, is_reduction, is_view
 from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
 from functrace.backends.native.parallel import PARALLEL
+from functrace.backends.native.stored import Needs
 from functrace.backends.native.tables import LongKernel, is_long
 from functrace.backends.native.tiles import tiled
 from functrace.backends.numpy_passes import simplify
@@ -123,59 +124,99 @@ class Compiled:
     """A Program as machine code.
 
     Attributes:
-        program: The Program.
-        text: In LLVM's language.
-        size: The bytes of memory that a call is lent.
+        types: The types of the inputs, and of the outputs.
         refusing: What is called whenever NumPy runs the Program in its place.
     """
 
-    def __init__(self, program: Program, name: str, classes: Mapping[int, bool]) -> None:
-        """Write it; it is compiled at its first run.
+    def __init__(
+        self,
+        program: Callable[[], Program],
+        like: Program,
+        name: str,
+        classes: Mapping[int, bool],
+        found: tuple[bytes, Needs] | None = None,
+    ) -> None:
+        """Take all together; it is written and compiled when it is first needed.
 
         Args:
-            program: A Program for which `why_not` is None.
+            program: Makes the Program, for which `why_not` is None.
+            like: A Program of the same inputs and outputs.
             name: The name of the function.
             classes: Which outputs without axes are arrays.
+            found: The object file and what it needs, if they are there already.
         """
-        self.program = program
+        self._make = program
         self._name = name
-        self._kernel = (LongKernel if is_long(program) else Kernel)(program, KERNEL, ALONE)
         self._classes = classes
+        self._found = found
+        self.types = input_types(like), output_types(like)
         self.refusing: list[Callable[[], None]] = []
-        self.text = self._kernel.text
-        self.size = self._kernel.size
+
+    @cached_property
+    def program(self) -> Program:
+        """The Program."""
+        return self._make()
+
+    @cached_property
+    def _kernel(self) -> Kernel | LongKernel:
+        program = self.program
+        return (LongKernel if is_long(program) else Kernel)(program, KERNEL, ALONE)
+
+    @property
+    def text(self) -> str:
+        """In LLVM's language."""
+        return self._kernel.text
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What must be known to run it."""
+        if self._found is not None:
+            return self._found[1]
+        kernel, is_long = self._kernel, self.program.operations > LONG
+        return Needs(
+            kernel.size,
+            is_long,
+            kernel.is_divided,
+            kernel.polls,
+            frozenset(kernel.libraries),
+            kernel.constants,
+        )
 
     @cached_property
     def module(self) -> Module:
-        """The machine code."""
+        """The machine code, with its text."""
         kernel = self._kernel
         text = f"{definitions(kernel.functions)}\n{kernel.text}"
-        addresses = {name: x.ctypes.data for name, x in kernel.constants.items()}
-        addresses |= routines(kernel.libraries)
-        if kernel.is_divided:
+        return Module(text + poll_text() if kernel.polls else text, self._addresses)
+
+    @property
+    def _addresses(self) -> dict[str, int]:
+        needs = self.needs
+        addresses = {name: x.ctypes.data for name, x in needs.constants.items()}
+        addresses |= routines(set(needs.libraries))
+        if needs.is_divided:
             addresses[PARALLEL] = parallel.address()
-        if kernel.polls:
-            text += poll_text()
+        if needs.polls:
             addresses["runtime"] = ctypes.addressof(runtime())
-        return Module(text, addresses)
+        return addresses
 
     @cached_property
     def function(self) -> MachineFunction:
         """The machine function."""
-        kernel, module = self._kernel, self.module
+        found, needs, types = self._found, self.needs, self.types
+        loaded = self.module if found is None else Loaded(found[0], self._addresses)
         outputs = [
-            Output(atom.type, self._classes.get(number, False))
-            for number, atom in enumerate(self.program.outputs)
+            Output(type, self._classes.get(number, False)) for number, type in enumerate(types[1])
         ]
         return MachineFunction(
-            module.address(KERNEL),
+            loaded.address(KERNEL),
             self._name,
-            input_types(self.program),
+            types[0],
             outputs,
-            _ByNumPy(self.program, self._name, outputs, self.refusing),
-            memory=kernel.size,
-            is_long=self.program.operations > LONG,
-            keep=(module, kernel.constants),
+            _ByNumPy(self._make, self._name, outputs, self.refusing),
+            memory=needs.size,
+            is_long=needs.is_long,
+            keep=(loaded, needs.constants),
         )
 
     @cached_property
@@ -192,12 +233,12 @@ class _ByNumPy:
 
     def __init__(
         self,
-        program: Program,
+        program: Callable[[], Program],
         name: str,
         outputs: Sequence[Output],
         refusing: Sequence[Callable[[], None]],
     ) -> None:
-        self._program = program
+        self._make = program
         self._refusing = refusing
         self._name = name
         self._classes = {number: output.is_array for number, output in enumerate(outputs)}
@@ -209,7 +250,7 @@ class _ByNumPy:
 
     @cached_property
     def _written(self) -> Written:
-        return Written(simplify(self._program), frozenset(), self._name, self._classes)
+        return Written(simplify(self._make()), frozenset(), self._name, self._classes)
 
 
 class Native(Primitive):
@@ -228,7 +269,7 @@ class Native(Primitive):
 
     def infer(self, *types: ArrayType, kernel: Compiled) -> Any:
         """The types of the Program's outputs."""
-        return output_types(kernel.program)
+        return tuple(kernel.types[1])
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
@@ -248,19 +289,22 @@ class Native(Primitive):
 native = Native("native")
 
 
-def executable(program: Program, name: str, classes: Mapping[int, bool]) -> Executable | None:
-    """A whole Program as machine code; None where an output is of the class of an input.
+def is_whole(program: Program, classes: Mapping[int, bool]) -> bool:
+    """Whether no output is of the class of an input, so that machine code can be all there is.
 
     Args:
         program: A Program for which `why_not` is None.
-        name: The name of the function.
         classes: Which outputs without axes are arrays, and which are not.
     """
-    for number, atom in enumerate(program.outputs):
-        if atom in program.inputs or not (atom.type.shape or atom.type.weak or number in classes):
-            return None
-    made = Compiled(program, name, classes)
-    source = f"def {name}({len(program.inputs)} inputs):\n{made}\n"
+    return not any(
+        atom in program.inputs or not (atom.type.shape or atom.type.weak or number in classes)
+        for number, atom in enumerate(program.outputs)
+    )
+
+
+def executable(made: Compiled, name: str) -> Executable:
+    """What runs a whole Program as machine code."""
+    source = Source(lambda: f"def {name}({len(made.types[0])} inputs):\n{made}\n")
     texts = texts_of([made], [])
     return Executable(made.run, source, made.function, texts, made.refusing.append)
 
@@ -278,10 +322,10 @@ def texts_of(
     def explanation() -> str:
         lines: list[str] = []
         for kernel in kernels:
-            program = kernel.program
+            program, size = kernel.program, kernel.needs.size
             lines.append(
                 f"machine code, {len(program.equations)} equations, {program.operations:,} "
-                f"operations on numbers, {kernel.size:,} bytes of memory for arrays in between:"
+                f"operations on numbers, {size:,} bytes of memory for arrays in between:"
             )
             lines += [f"  {line}" for line in str(kernel).split("\n")]
         for equation, why in others:

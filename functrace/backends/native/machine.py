@@ -33,11 +33,29 @@ And what `np.where` does not take is computed all the same, where LLVM would mak
 of choices."""
 
 
-class Module:
-    """Machine code in memory; it is freed with this object.
+class Loaded:
+    """Machine code in memory; it is freed with this object."""
+
+    def __init__(self, code: bytes, addresses: Mapping[str, int]) -> None:
+        """Load an object file.
+
+        Args:
+            code: The file.
+            addresses: Where those of its globals are that are defined outside, by name.
+        """
+        self._engine = _loaded(code, addresses)
+
+    def address(self, name: str) -> int:
+        """Where a function begins."""
+        return self._engine.get_function_address(name)
+
+
+class Module(Loaded):
+    """Machine code that was made of a text.
 
     Attributes:
         text: What was compiled.
+        key: What the object file is kept under; empty where it is not.
     """
 
     def __init__(self, text: str, addresses: Mapping[str, int] | None = None) -> None:
@@ -51,7 +69,8 @@ class Module:
             RuntimeError: LLVM cannot read the text.
         """
         self.text = text
-        self._engine = _loaded(_object_of(text), addresses or {})
+        self.key = disk.key_of([*machine(), text]) if settings.cache else ""
+        super().__init__(_object_of(text, self.key), addresses or {})
 
     @property
     def llvm_text(self) -> str:
@@ -64,14 +83,9 @@ class Module:
         target = _target()
         return target.emit_assembly(_optimized(self.text, target))
 
-    def address(self, name: str) -> int:
-        """Where a function of the module begins."""
-        return self._engine.get_function_address(name)
 
-
-def _object_of(text: str) -> bytes:
+def _object_of(text: str, key: str) -> bytes:
     """The object file of a module: from disk, or compiled now."""
-    key = disk.key_of([*_machine(), text]) if settings.cache else ""
     found = disk.load(key) if key else None
     if found is None:
         target = _target()
@@ -114,7 +128,7 @@ def vector_bytes() -> int:
 
 
 @cache
-def _machine() -> tuple[str, ...]:
+def machine() -> tuple[str, ...]:
     """All that machine code depends on beside its text: this processor, and what compiles."""
     versions = sys.modules["functrace"].__version__, llvmlite.__version__, llvm.llvm_version_info
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
@@ -129,7 +143,7 @@ def _machine() -> tuple[str, ...]:
 def _target() -> Any:
     """A description of this machine; an engine takes it as its own, so each has one."""
     _initialize()
-    processor, features, *_ = _machine()
+    processor, features, *_ = machine()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=processor,
         features=features,

@@ -34,7 +34,8 @@ def test_it_is_said_why_something_is_numpys(f, x, said):
 
 
 def test_what_was_compiled_goes_with_the_last_reference():
-    made = Compiled(program(lambda x: np.sin(x) * x, np.ones(3)), "f", {})
+    product = program(lambda x: np.sin(x) * x, np.ones(3))
+    made = Compiled(lambda: product, product, "f", {})
     run = made.run
     np.testing.assert_allclose(run(np.ones(3))[0], np.sin(1.0) * np.ones(3))
     gone = weakref.ref(made)

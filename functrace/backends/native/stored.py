@@ -1,0 +1,182 @@
+"""Whole Programs as machine code on disk, by what was recorded: found there, nothing is made anew.
+
+To simplify a Program and to write it in LLVM's language takes longer than all else of a first call
+for which machine code is on disk. So an entry is kept beside the object file: which one it is, and
+what must be known to run it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functrace.backends.native import disk
+from functrace.backends.native.libraries import has_routines
+from functrace.backends.native.machine import machine
+from functrace.backends.native.parallel import is_there
+from functrace.backends.settings import settings
+from functrace.ir.program import Atom, Program, Variable
+from functrace.ir.types import ArrayType
+
+MOST_CONSTANTS = 1 << 20
+"""Programs whose constants take more bytes are not kept: to read them takes time as well."""
+
+_PLAIN = (bool, int, float, complex, str, type(None), type(Ellipsis), type)
+
+
+class Needs(NamedTuple):
+    """What must be known of machine code to run it.
+
+    Attributes:
+        size: The bytes of memory that a call is lent.
+        is_long: Whether other threads should run meanwhile.
+        is_divided: Whether it calls what divides loops among threads.
+        polls: Whether it calls what lets Python handle signals.
+        libraries: The routines of linear algebra that it calls, by their names.
+        constants: The arrays that it reads, by the names of their addresses.
+    """
+
+    size: int
+    is_long: bool
+    is_divided: bool
+    polls: bool
+    libraries: frozenset[str]
+    constants: Mapping[str, np.ndarray]
+
+
+class _UnknownError(Exception):
+    """A Program holds something that is known by its identity only, as a function is."""
+
+
+def key_of(program: Program, classes: Mapping[int, bool]) -> str | None:
+    """What machine code of a Program is kept under; None where it cannot be, or is not to be.
+
+    Args:
+        program: A Program as it was recorded.
+        classes: Which outputs without axes are arrays.
+    """
+    if not settings.cache:
+        return None
+    digest = hashlib.sha256(repr((_surroundings(), sorted(classes.items()))).encode())
+    try:
+        _feed(digest, program)
+    except _UnknownError:
+        return None
+    return f"p{digest.hexdigest()}"
+
+
+def load(key: str) -> tuple[bytes, Needs] | None:
+    """The object file of a Program, and what it needs; None if that is not there."""
+    found = disk.load(key)
+    if found is None:
+        return None
+    head, _, rest = found.partition(b"\n")
+    told = json.loads(head)
+    code = disk.load(told["code"])
+    if code is None:
+        return None
+    constants: dict[str, np.ndarray] = {}
+    for name, dtype, shape in told["constants"]:
+        array = np.empty(shape, dtype)
+        array.ravel()[...] = np.frombuffer(rest, dtype, array.size)
+        rest = rest[array.nbytes :]
+        constants[name] = array
+    libraries = frozenset(told["libraries"])
+    return code, Needs(*told["needs"], libraries=libraries, constants=constants)
+
+
+def save(key: str, code: str, needs: Needs) -> None:
+    """Keep what was made of a Program, if it can be kept.
+
+    Args:
+        key: What `key_of` says.
+        code: What the object file is kept under.
+        needs: What must be known of it.
+    """
+    arrays = needs.constants
+    if sum(array.nbytes for array in arrays.values()) > MOST_CONSTANTS:
+        return
+    told = {
+        "code": code,
+        "needs": needs[:4],
+        "libraries": sorted(needs.libraries),
+        "constants": [(name, x.dtype.str, x.shape) for name, x in arrays.items()],
+    }
+    body = [json.dumps(told).encode(), b"\n", *(x.tobytes() for x in arrays.values())]
+    disk.save(key, b"".join(body))
+
+
+@cache
+def _surroundings() -> Sequence[Any]:
+    """All that machine code of a Program depends on, beside the Program."""
+    code = sorted(_files_in(str(Path(__file__).parents[2])))
+    routines = [has_routines(type, "gemm", "getrf", "gesv") for type in ("double", "float")]
+    return machine(), np.__version__, code, is_there(), routines
+
+
+def _files_in(folder: str) -> Iterator[tuple[str, int, int]]:
+    """The files of functrace's code, as far as a look at the folders tells."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_in(entry.path)
+            elif entry.name.endswith(".py"):
+                status = entry.stat()
+                yield entry.path, status.st_size, status.st_mtime_ns
+
+
+def _feed(digest: Any, program: Program) -> None:
+    """Add all that a Program does to a digest, but names and lines."""
+    numbers: dict[Variable, int] = {}
+    parts: list[Any] = []
+
+    def of_type(type: ArrayType) -> tuple[Any, ...]:
+        return type.shape, type.dtype.str, type.weak
+
+    def made(variable: Variable) -> None:
+        numbers[variable] = len(numbers)
+        parts.append((of_type(variable.type), getattr(variable, "is_scalar", False)))
+
+    def of_atom(atom: Atom) -> Any:
+        return (
+            numbers[atom] if isinstance(atom, Variable) else (of_type(atom.type), known(atom.value))
+        )
+
+    def known(value: Any) -> Any:
+        kind = type(value)
+        if kind in _PLAIN or isinstance(value, type):
+            return kind.__name__, repr(value)
+        if kind is slice:
+            return "slice", repr(value)
+        if kind is tuple or kind is list:
+            return kind.__name__, [*map(known, value)]
+        if kind is np.ndarray and not value.dtype.hasobject:
+            data = hashlib.sha256(value.tobytes()).hexdigest()
+            return value.dtype.str, value.shape, value.flags.f_contiguous, data
+        if isinstance(value, np.generic | np.dtype):
+            return kind.__name__, repr(value)
+        if kind is Program:
+            inner = hashlib.sha256()
+            _feed(inner, value)
+            return inner.hexdigest()
+        raise _UnknownError
+
+    for variable in program.inputs:
+        made(variable)
+    for equation in program.equations:
+        if not equation.primitive.is_own or equation.has_effect:
+            raise _UnknownError
+        params = [(name, known(x)) for name, x in sorted(equation.params.items())]
+        inputs = [*map(of_atom, equation.inputs)]
+        parts.append((equation.primitive.name, sorted(equation.handling), params, inputs))
+        for variable in equation.outputs:
+            made(variable)
+    parts.append([*map(of_atom, program.outputs)])
+    digest.update(repr(parts).encode())
