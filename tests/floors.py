@@ -112,8 +112,8 @@ FLOORS: list[list[Room]] = [
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
             "dead_code rewriting folding inlining subexpressions constants sums indices"
-            " writes elements parts algebra stacked loops trips nested repeats listing recognizing"
-            " rerolling",
+            " writes elements parts gathers algebra stacked loops trips nested repeats listing"
+            " recognizing rerolling",
         )
     ],
     [

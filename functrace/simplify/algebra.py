@@ -40,6 +40,7 @@ from functrace.simplify.constants import (
     number_of,
     other_inputs,
 )
+from functrace.simplify.gathers import gathered_before
 from functrace.simplify.parts import (
     added_at_index,
     added_to_scatter,
@@ -656,7 +657,7 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
         what_was_written,
     ),
     indexing.element: (merged_indices, what_was_written),
-    indexing.gather: (what_was_written,),
+    indexing.gather: (what_was_written, gathered_before),
     indexing.index_update: (written_as_it_was, written_over),
     indexing.index_add: (added_to_zeros, added_to_scatter),
     indexing.scatter_add: (reshaping_index,),
