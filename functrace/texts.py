@@ -51,10 +51,11 @@ class Text(str):
 
 
 def html_table(headers: Row, rows: Sequence[Row]) -> str:
-    """A table for a notebook."""
+    """A table for a notebook, whose own style would join the lines of a cell."""
 
     def line(cells: Row, tag: str) -> str:
-        return f"<tr>{''.join(f'<{tag}>{escaped(cell)}</{tag}>' for cell in cells)}</tr>"
+        start = f'<{tag} style="white-space:pre-wrap; text-align:left; vertical-align:top">'
+        return f"<tr>{''.join(f'{start}{escaped(cell)}</{tag}>' for cell in cells)}</tr>"
 
     body = "".join(line(cells, "td") for cells in rows)
     return f"<table>{line(headers, 'th')}{body}</table>"

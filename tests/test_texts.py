@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from functrace import texts
 
 ROWS = [("a", "1", "x"), ("long", "200", "")]
@@ -15,7 +17,14 @@ def test_columns_are_even():
 
 def test_cells_are_escaped():
     found = texts.html_table(("<b>",), [("a & b",)])
-    assert found == "<table><tr><th>&lt;b&gt;</th></tr><tr><td>a &amp; b</td></tr></table>"
+    plain = re.sub(r' style="[^"]*"', "", found)
+    assert plain == "<table><tr><th>&lt;b&gt;</th></tr><tr><td>a &amp; b</td></tr></table>"
+
+
+def test_lines_of_a_cell_stay_lines():
+    """Whatever the page around says of white space in cells, as notebooks do."""
+    found = texts.html_table("a", [("one\ntwo",)])
+    assert re.search(r'<td style="white-space:pre-wrap[^>]*>one\ntwo<', found)
 
 
 def test_text_for_notebooks():

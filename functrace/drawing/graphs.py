@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby, zip_longest
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ PRODUCTS = {
     "a,ba->b": "{1} @ {0}", "a,b->ab": "outer({0}, {1})",
 }  # fmt: skip
 """Other products that have a sign of their own, by their subscripts with labels in order."""
+INDEXING = ("getitem", "element", "gather")
 CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 LONGEST_FORMULA = 44
 
@@ -331,6 +333,11 @@ def _formula(step: _Step, words: Sequence[str]) -> str:
             return f"{words[0]} @ {words[1]}"
         if (product := PRODUCTS.get(_relabelled(subscripts))) is not None:
             return product.format(*words)
+    if name in INDEXING:
+        arrays = iter(words[1:])
+        parts = [next(arrays) if x == "indices" else _index(x) for x in step.params["index"]]
+        text = f"{words[0]}[{', '.join(parts)}]"
+        return text if len(text) <= LONGEST_FORMULA else f"{text[: LONGEST_FORMULA - 2]}…]"
     options = [
         f"{key}={value}"
         for key, value in step.params.items()
@@ -340,6 +347,14 @@ def _formula(step: _Step, words: Sequence[str]) -> str:
     ]  # fmt: skip
     text = f"{name}({', '.join([*words, *options])})"
     return text if len(text) <= LONGEST_FORMULA else f"{text[: LONGEST_FORMULA - 2]}…)"
+
+
+def _index(part: Any) -> str:
+    """A part of an index, as one writes it."""
+    if isinstance(part, slice):
+        bounds = [part.start, part.stop] + [part.step] * (part.step is not None)
+        return ":".join("" if bound is None else str(bound) for bound in bounds)
+    return "..." if part is Ellipsis else str(part)
 
 
 def _relabelled(subscripts: str) -> str:
@@ -449,25 +464,30 @@ def _partials(row: Row) -> Iterator[tuple[int, float]]:
 def folded(graph: Graph, most: int) -> Graph:
     """The graph with at most so many boxes: runs of operations become one box, to be opened.
 
-    Operations of one scope are folded together, or else of one line, or else neighbours.
+    Operations of one scope are folded together, or else of one line, or else neighbours. Whole
+    scopes stay together as long as there are several.
     """
     operations = [box for box in graph.boxes if box.kind == "operation"]
     if len(graph.boxes) <= most:
         return graph
     room = max(most // 2, 2)
+    widest = max(most - 1, room)  # rather fewer inputs than scopes in pieces
     runs: list[list[Box]] = []
-    for key in (lambda box: (box.scope.partition("/")[0], box.place), lambda box: box.scope):
-        runs = []
-        for box in operations:
-            if runs and key(runs[-1][-1]) == key(box):
-                runs[-1].append(box)
-            else:
-                runs.append([box])
-        if len(runs) <= room:
+    for key, limit in (
+        (lambda box: (_outer(box), box.place), room),
+        (lambda box: box.scope, widest),
+        (_outer, widest),
+    ):
+        runs = [list(run) for _, run in groupby(operations, key)]
+        if 1 < len(runs) <= limit:
             break
-    if len(runs) > room or len(runs) == 1:
-        size = -(-len(operations) // room)
-        runs = [operations[i : i + size] for i in range(0, len(operations), size)]
+    else:
+        pieces = [list(run) for _, run in groupby(operations, lambda box: box.scope)]
+        if len(pieces) == 1:
+            pieces = [[box] for box in operations]
+        size = -(-len(pieces) // room)
+        starts = range(0, len(pieces), size)
+        runs = [[*chain.from_iterable(pieces[i : i + size])] for i in starts]
     boxes: dict[int, Box] = {}
     made: list[Box] = []
     results = {id(box) for box in graph.results}
@@ -476,7 +496,7 @@ def folded(graph: Graph, most: int) -> Graph:
             box = run[0]
         else:
             last = run[-1]
-            title = last.scope.rpartition("/")[2] or last.name
+            title = _title(run)
             box = Box(
                 title, "operation", f"{len(run)} operations", last.types, last.code, last.line,
                 last.place, last.scope, last.value, last.gradient, members=len(run),
@@ -501,6 +521,20 @@ def folded(graph: Graph, most: int) -> Graph:
     new = [boxes[id(box)] for box in operations if id(box) in results]
     new += [boxes.get(id(b), b) for b in graph.results if b.kind != "operation"]
     return Graph([*others, *made], [*arrows.values()], list(dict.fromkeys(new)))
+
+
+def _outer(box: Box) -> str:
+    return box.scope.partition("/")[0]
+
+
+def _title(run: Sequence[Box]) -> str:
+    """What operations that are folded together are called: by their scope, or their scopes."""
+    last = run[-1]
+    if run[0].scope == last.scope:
+        return last.scope.rpartition("/")[2] or last.name
+    pairs = zip_longest(run[0].scope.split("/"), last.scope.split("/"), fillvalue="")
+    ends = next(pair for pair in pairs if pair[0] != pair[1])
+    return " … ".join(filter(None, ends))
 
 
 def _part(graph: Graph, run: Sequence[Box]) -> Graph:

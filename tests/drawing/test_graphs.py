@@ -181,6 +181,21 @@ def test_what_is_not_a_number_has_no_gradient():
         found(lambda x: 1.0, 2.0)
 
 
+@pytest.mark.parametrize(
+    ("f", "formula"),
+    [
+        (lambda x: x[1, 2], "x[1, 2]"),
+        (lambda x: x[0], "x[0]"),
+        (lambda x: x[..., ::-1], "x[..., ::-1]"),
+        (lambda x: x[None, 1:, :2], "x[None, 1:, :2]"),
+        (lambda x: x[:, np.array([0, 1])], "x[:, constant]"),
+    ],
+)
+def test_indexing_is_written_as_indexing(f, formula):
+    for graph in (found(f, np.ones((2, 3)))[0], ft.draw(ft.make_ir(f)(np.ones((2, 3)))).graph):
+        assert graph.boxes[-1].formula == formula.replace("x", graph.boxes[0].name)
+
+
 @pytest.mark.parametrize("most", [4, 10, 60])
 def test_large_graphs_are_folded(most):
     def f(params, x):
@@ -215,6 +230,37 @@ def test_large_graphs_are_folded(most):
 
     check(graph)
     assert count(folded(graph, most)) == 91
+
+
+def scopes_of(count):
+    def f(params, x):
+        for layer, w in enumerate(params):
+            with ft.named_scope(f"layer{layer}"):
+                x = np.tanh(w * x) + 0.1
+        return np.sum(x)
+
+    return folded(found(f, [np.full(3, 0.5)] * count, np.ones(3))[0], 60)
+
+
+def test_folding_leaves_scopes_whole():
+    names = [box.name for box in scopes_of(30).boxes if box.kind == "operation"]
+    assert names == [*(f"layer{layer}" for layer in range(30)), "f91"]
+    boxes = [box for box in scopes_of(100).boxes if box.members and box.inside]
+    assert [boxes[0].name, boxes[1].name] == ["layer0 … layer3", "layer4 … layer7"]
+    assert boxes[0].members == 12
+
+
+def test_folding_leaves_scopes_within_a_scope_whole():
+    def f(x, count):
+        with ft.named_scope("model"):
+            for layer in range(count):
+                with ft.named_scope(f"layer{layer}"):
+                    x = np.tanh(x) + 0.1
+        return x
+
+    for count, second in ((40, "layer1"), (100, "layer4 … layer7")):
+        graph = folded(found(lambda x, n=count: f(x, n), 1.0)[0], 60)
+        assert graph.boxes[2].name == second
 
 
 def test_functions_within_have_backward_values_and_partial_derivatives():
