@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -135,6 +136,28 @@ class GradientCheck:
         )
 
 
+@overload
+def gradient_check(
+    f: Callable[..., Any],
+    *,
+    argnums: int = 0,
+    gradient: Any = None,
+    eps: float = 1e-5,
+    tolerance: float | None = None,
+    show: bool = True,
+) -> Callable[..., GradientCheck]: ...
+@overload
+def gradient_check(
+    f: Callable[..., Any],
+    first: Any,
+    /,
+    *args: Any,
+    argnums: int = 0,
+    gradient: Any = None,
+    eps: float = 1e-5,
+    tolerance: float | None = None,
+    show: bool = True,
+) -> GradientCheck: ...
 @boundary
 def gradient_check(
     f: Callable[..., Any],
@@ -144,7 +167,7 @@ def gradient_check(
     eps: float = 1e-5,
     tolerance: float | None = None,
     show: bool = True,
-) -> GradientCheck:
+) -> Any:
     """Compare a gradient with central differences, as one should before one trusts it.
 
     The measure is the relative difference ``||a - n|| / (||a|| + ||n||)`` of the gradient a and
@@ -153,7 +176,7 @@ def gradient_check(
 
     Args:
         f: A function whose output is one real number.
-        args: Its arguments.
+        args: Its arguments; without them a function is returned that takes them.
         argnums: The position of the argument with the parameters, a tree of arrays.
         gradient: What is checked: a gradient that you computed, a tree like the parameters, or a
             function of the arguments that returns one. By default it is ``functrace.grad(f)``.
@@ -189,6 +212,11 @@ def gradient_check(
         False
     """
     require_callable(f, "gradient_check", "f")
+    if not args:
+        return partial(
+            gradient_check, f, argnums=argnums, gradient=gradient, eps=eps, tolerance=tolerance,
+            show=show,
+        )  # fmt: skip
     position = range(len(args))[argnums]
     parameter = args[position]
     checked = gradient

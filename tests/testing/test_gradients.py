@@ -73,6 +73,12 @@ def test_it_prints_what_is_wrong(capsys):
     assert "x[0]: analytical 1.01" in check._repr_html_()
 
 
+def test_arguments_can_be_given_later():
+    check = quiet(loss)(PARAMETERS, X)
+    assert check
+    assert check.difference == quiet(loss, PARAMETERS, X).difference
+
+
 def test_gradients_of_functions_are_checked():
     assert quiet(lambda x, y: x * y, 2.0, 3.0, argnums=1, gradient=lambda x, y: x)
     check = quiet(lambda x, y: x * y, 2.0, 3.0, gradient=lambda x, y: x)
