@@ -122,6 +122,7 @@ WRAPPINGS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("outer", WRAPPINGS)
 @settings(thorough, max_examples=4)
 @given(drawn=programs(max_steps=12), inner=st.sampled_from(sorted(WRAPPINGS)))

@@ -447,6 +447,7 @@ def warned(f, x):
     return {str(w.message).partition(" encountered")[0] for w in caught}, found
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("derived", DERIVED.values(), ids=DERIVED)
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
 @pytest.mark.parametrize("f", BOUNDED.values(), ids=BOUNDED)

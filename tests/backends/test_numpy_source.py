@@ -34,6 +34,7 @@ def test_gradients_of_random_programs(drawn):
     require_same(ft.make_ir(gradient)(*inputs), inputs)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("outer", WRAPPINGS)
 @settings(costly, max_examples=6)
 @given(drawn=programs(max_steps=8), inner=st.sampled_from(sorted(WRAPPINGS)))

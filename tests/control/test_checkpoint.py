@@ -112,6 +112,7 @@ def test_captured_values_and_static_arguments():
     assert ft.grad(f)(0.4) == pytest.approx(ft.grad(lambda a: np.sin(2.0 * a) ** 3)(0.4))
 
 
+@pytest.mark.slow
 def test_memory_of_a_long_chain():
     def chain(block):
         def f(x):
@@ -147,6 +148,7 @@ def scanned(x, checkpoint, reverse=False):
     return last * np.sum(rows)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("checkpoint", [1, 3, 11, 20, "sqrt"])
 def test_a_scan_that_keeps_few_carries(checkpoint, reverse):

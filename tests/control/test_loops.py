@@ -439,6 +439,7 @@ def test_a_counter_means_the_same_in_every_mode(name, carry, bounds):
             np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_gradients_have_the_dtype_of_the_argument_beside_python_counters(dtype, shape):

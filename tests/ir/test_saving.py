@@ -88,6 +88,7 @@ def test_random_programs(drawn):
     assert saved(again) == saved(program)
 
 
+@pytest.mark.thinned
 @pytest.mark.numpy_backend  # to the last bit
 @pytest.mark.parametrize("outer", WRAPPINGS)
 @settings(thorough, max_examples=3)

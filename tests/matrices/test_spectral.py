@@ -328,12 +328,14 @@ RANK_ONE = np.outer(WEIGHTS[0], WEIGHTS[1])
 SINGULAR = [np.diag([1.0, 1.0, 0.0]), np.zeros((3, 3)), RANK_ONE, RANK_ONE[:, :2], RANK_ONE[:2]]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("x", REGULAR)
 def test_equal_singular_values(x):
     for loss in (odd, even, polar, lambda x: np.sum(np.sqrt(np.linalg.svdvals(x)))):
         check_first_order(loss, x)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("x", SINGULAR)
 def test_singular_values_of_zero(x):
     for loss in (odd, even, lambda x: np.sum(np.linalg.svdvals(x) ** 2)):

@@ -18,6 +18,7 @@ from tests.functions.decisions import value_named
 from tests.functions.rows import load
 
 ROWS = load()
+POLYNOMIALS = "np.polynomial."
 
 
 def test_exceptions_are_known_and_have_reasons():
@@ -26,8 +27,14 @@ def test_exceptions_are_known_and_have_reasons():
         assert all(row.skip.values()), row
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [name for name in ROWS if not name.startswith(POLYNOMIALS)])
 def test_function(name: str):
+    require(name, of_others=("values", "batch", "derivative"))
+
+
+@pytest.mark.thinned
+@pytest.mark.parametrize("name", [name for name in ROWS if name.startswith(POLYNOMIALS)])
+def test_function_of_polynomials(name: str):
     require(name, of_others=("values", "batch", "derivative"))
 
 

@@ -203,6 +203,7 @@ FREELY = [
 ]  # fmt: skip
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", ["q", "b", "?", "f"])
 @pytest.mark.parametrize("number", range(len(FREELY)))
 def test_reductions_are_cast_to_what_they_are_written_into(number, dtype):

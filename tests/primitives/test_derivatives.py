@@ -179,6 +179,7 @@ MIXED = {  # the function, the truth, and points
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", MIXED)
 def test_guard_values_are_not_differentiated(name):
     f, truth, points = MIXED[name]

@@ -66,6 +66,7 @@ COMPLEX = [
 ]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(("name", "reference"), COMPLEX, ids=[row[0] for row in COMPLEX])
 def test_derivatives_of_complex_numbers(name, reference):
     z = np.array([0.7 + 0.4j, 1.5 - 0.3j])

@@ -111,6 +111,7 @@ def test_roots_compose_with_everything(solve):
         np.testing.assert_allclose(g(xs), second, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_system_over_a_tree():
     def solution(params):
         def f(x):

@@ -430,6 +430,7 @@ def test_least_squares_within_bounds_and_by_lm():
     np.testing.assert_allclose(optimize.leastsq(residuals, np.ones(2), (Y,))[0], by_lm.x)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "sigma", ["none", "vector", pytest.param("matrix", marks=pytest.mark.slow)]
 )

@@ -92,6 +92,7 @@ WRAPPINGS = SIMPLER_WRAPPINGS | {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("outer", WRAPPINGS)
 @settings(thorough, max_examples=4)
 @given(drawn=programs(max_steps=6), inner=st.sampled_from(sorted(WRAPPINGS)))

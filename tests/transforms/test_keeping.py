@@ -218,6 +218,7 @@ def test_a_derivative_uses_what_a_buffer_held(write, mode):
     np.testing.assert_allclose(found, slope(f, START), rtol=1e-6)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.__name__)
 def test_writing_into_a_large_buffer_gives_the_right_slope_or_an_error(write):
     f, x = scratch(write, LARGE), np.linspace(0.5, 1.5, LARGE)
@@ -415,6 +416,7 @@ def test_the_memory_for_copies_is_limited(monkeypatch):
     assert all(a.flags.writeable for a in data)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8, np.complex128])
 @pytest.mark.parametrize("shape", [(100_003,), (700, 301), (3, 5, 40_001)])
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -97,6 +97,7 @@ SECOND = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_zeros_stay_in_every_mode_and_order(name):
     f, at, first, second = FUNCTIONS[name]

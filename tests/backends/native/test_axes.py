@@ -60,6 +60,7 @@ def test_values_and_gradients(name, shape):
         assert_as_numpy(ft.value_and_grad(loss), x)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"all functions"}))
 def test_what_is_no_number_and_what_is_equal(name):
     assert_as_numpy(OPERATIONS[name], SPECIAL)

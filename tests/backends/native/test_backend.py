@@ -121,6 +121,7 @@ def test_what_llvm_spoils_is_compiled_without_vectors_of_straight_lines():
     assert_same(*both(ft.grad(loss, argnums=(0, 1)), np.array([0.4, 1.1]), xs))
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize(
     "f",
     [

@@ -134,6 +134,7 @@ PRODUCTS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_products_of_halves(name):
     rng = np.random.default_rng(0)

@@ -232,6 +232,7 @@ PARTS = {
 }
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8"])
 @pytest.mark.parametrize("name", PARTS)
 def test_functions_with_two_results(name, dtype):

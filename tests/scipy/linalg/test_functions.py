@@ -21,6 +21,7 @@ REAL = ("expm", "cosm", "sinm", "coshm", "sinhm", "signm")
 QUOTIENTS = [pytest.param(name, marks=SLOW) for name in ("tanm", "tanhm")]
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", [*REAL, *QUOTIENTS])
 @pytest.mark.parametrize("a", [A / 2, Z / 2], ids=["real", "complex"])
 def test_as_scipy(name, a):

@@ -54,6 +54,7 @@ def test_what_spsolve_cannot_solve():
             linalg.spsolve(scipy.sparse.csr_array(a), b)
 
 
+@pytest.mark.thinned
 @pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize("form", ["dense", "sparse", "function"])
 def test_iterations(name, form):
