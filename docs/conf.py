@@ -98,6 +98,12 @@ def look_for_names(app: Any, environment: Any) -> None:
         LOGGER.warning("The reference does not have %s.", name)
 
 
+def skip_fields(app: Any, what: str, name: str, value: Any, skips: bool, options: Any) -> Any:
+    """Leave out what Python says of a named tuple's fields: the class tells of them."""
+    text = getattr(value, "__doc__", None) or ""
+    return True if text.startswith("Alias for field number") else None
+
+
 def say_language(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:
     """Say in which language a lesson is, for what reads pages aloud."""
     if page.startswith("lessons/es/"):
@@ -117,6 +123,7 @@ def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.connect("doctree-resolved", link_names)
     app.connect("env-check-consistency", look_for_names)
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("html-page-context", say_language)
     app.connect("build-finished", write_notebooks)
     app.connect("builder-inited", lambda app: pages.write())
