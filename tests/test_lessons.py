@@ -99,6 +99,11 @@ def namespace(monkeypatch):
     return vars(module)
 
 
+RIVALS = re.compile(
+    r"\barrays?\b|descenso por el gradiente|puntuaci|respecto al? |desviación típica|\by \$y\b"
+)
+"""What the Spanish pages call by other words: arreglo, descenso de gradiente, puntaje."""
+
 LONG = {"06_training", "07_vanishing_gradients", "08_cost", "11_convolutions"}
 
 
@@ -194,6 +199,11 @@ def test_both_languages_say_the_same_in(path):
     assert shown == shown_there
     assert inline == inline_there
     assert Counter(links(english)) == Counter(links(spanish))
+
+
+@pytest.mark.parametrize("path", SPANISH, ids=lambda path: path.stem)
+def test_one_word_for_one_thing_in(path):
+    assert RIVALS.findall(re.sub(r"`[^`]*`", "", prose(path.read_text(encoding="utf-8")))) == []
 
 
 def test_every_lesson_is_there_in_both_languages():
