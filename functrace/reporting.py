@@ -5,17 +5,22 @@ Internal: users find what they need in `functrace` itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from functrace import tree
+from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
+from functrace.tracing.expressions import line_at
+from functrace.tracing.places import source_of
 from functrace.transforms.arguments import parameter_name
-from functrace.transforms.reverse import value_and_grad
+from functrace.transforms.reverse import Row as Recorded
+from functrace.transforms.reverse import Tape, backward, value_and_grad
 from functrace.transforms.transformed import require_callable, transformed
+from functrace.tree.showing import norm
 
 VANISHING = 1e-5
 """A gradient is vanishing whose mean square is so small beside that of the largest one."""
@@ -47,6 +52,34 @@ class Row(NamedTuple):
     verdict: str
 
 
+class Stop(NamedTuple):
+    """An operation whose derivative is zero, wholly or for some units: of a dead layer, say.
+
+    Attributes:
+        operation: The name of the primitive.
+        place: The user's file and line, and the function; empty where it is not known.
+        line: That line of code.
+        parameter: The array of parameters that was used last before.
+        units: How many units have a derivative of zero for all examples.
+        of: Of how many, the length of the last axis; 0 where all numbers have.
+        times: How often the operation is done so.
+    """
+
+    operation: str
+    place: str
+    line: str
+    parameter: str
+    units: int
+    of: int
+    times: int
+
+    def __str__(self) -> str:
+        what = f"{self.units} of {self.of} units get no gradient" if self.of else "no gradient gets"
+        often = f", {self.times} times" if self.times > 1 else ""
+        at = f", at {self.place}" if self.place else ""
+        return f"{what} through {self.operation} after {self.parameter}{often}{at}: {self.line}"
+
+
 class GradientReport:
     """A table with a row for each array of parameters, which prints and shows itself.
 
@@ -54,14 +87,18 @@ class GradientReport:
         loss: The value of the loss.
         rows: In the order of the leaves.
         rate: The rate that update ratios are of.
+        stops: The operations that let no gradient through, where a gradient has zeros.
     """
 
     HEADERS = "parameters", "shape", "norm", "gradient", "zeros", "dead", "update", ""
 
-    def __init__(self, loss: Any, rows: Sequence[Row], rate: float) -> None:
+    def __init__(
+        self, loss: Any, rows: Sequence[Row], rate: float, stops: Sequence[Stop] = ()
+    ) -> None:
         self.loss = loss
         self.rows = list(rows)
         self.rate = rate
+        self.stops = list(stops)
 
     @property
     def faults(self) -> dict[str, str]:
@@ -85,14 +122,17 @@ class GradientReport:
 
     def __str__(self) -> str:
         title = f"loss {self.loss:.6g}; updates of the rate {self.rate:g}"
-        return f"{title}\n{text_table(self.HEADERS, self._cells(), left=(0, 7))}"
+        table = text_table(self.HEADERS, self._cells(), left=(0, 7))
+        return "\n".join([title, table, *map(str, self.stops)])
 
     def __repr__(self) -> str:
         return f"<gradient report of {len(self.rows)} arrays, {len(self.faults)} with a fault>"
 
     def _repr_html_(self) -> str:
         title = f"loss {self.loss:.6g}; updates of the rate {self.rate:g}"
-        return f"<p>{title}</p>{html_table(self.HEADERS, self._cells())}"
+        stops = html_table(("no gradient",), [(str(stop),) for stop in self.stops])
+        table = html_table(self.HEADERS, self._cells())
+        return f"<p>{title}</p>{table}" + (stops if self.stops else "")
 
     def plot(self, axes: Any) -> None:
         """Draw norms on axes of matplotlib's: of gradients as bars, of values as dots.
@@ -134,8 +174,10 @@ def gradient_report(
         norm and that of its gradient, the share of zeros in the gradient, how many units (columns,
         filters) get none at all, the ratio of an update of gradient descent to the array; and in
         words what is wrong: a gradient that is not finite, that is zero, that is vanishing beside
-        the others, or that would change the parameters by all that they are. Print it, or let a
-        notebook show it; ``report.plot(axes)`` draws it, ``report.faults`` has the words alone.
+        the others, or that would change the parameters by all that they are. Where a gradient has
+        zeros, ``report.stops`` has the operations and lines that let none through: those of dead
+        units. Print it, or let a notebook show it; ``report.plot(axes)`` draws it,
+        ``report.faults`` has the words alone.
 
     Example:
         >>> import numpy as np
@@ -149,6 +191,7 @@ def gradient_report(
         parameters   shape  norm  gradient  zeros  dead   update
         params['V']    2x3  2.45         0   100%     3  0.0e+00  no gradient: it is zero everywhere
         params['w']      3  1.73         0   100%        0.0e+00  no gradient: it is zero everywhere
+        no gradient gets through maximum after params['V'], at ... in loss: h = np.maximum(...
     """
     require_callable(loss, "gradient_report")
     differentiated: Any = value_and_grad(loss, argnums, has_aux=has_aux)
@@ -161,38 +204,120 @@ def gradient_report(
         name = parameter_name(loss, argnums)
         leaves = tree.leaves_with_path(args[argnums])
         found = tree.leaves(gradient)
-        squares = [float(np.mean(np.abs(g) ** 2)) if np.size(g) else 0.0 for g in found]
-        largest = max((s for s in squares if np.isfinite(s)), default=0.0)
+        norms = [norm(g) for g in found]
+        means = [x / max(np.size(g), 1) ** 0.5 for x, g in zip(norms, found, strict=True)]
+        largest = max(filter(np.isfinite, means), default=0.0)
         rows = [
-            _row(f"{name}{tree.keystr(path)}", leaf, g, square, largest, rate)
-            for (path, leaf), g, square in zip(leaves, found, squares, strict=True)
+            _row(f"{name}{tree.keystr(path)}", leaf, g, mean, largest, rate)
+            for (path, leaf), g, mean in zip(leaves, found, means, strict=True)
         ]
-        return GradientReport(value, rows, rate)
+        with_zeros = {number: row.name for number, row in enumerate(rows) if row.zeros}
+        stops = _stops(loss, argnums, args, options, with_zeros) if with_zeros else []
+        return GradientReport(value, rows, rate, stops)
 
     return report
 
 
-def _row(name: str, leaf: Any, gradient: Any, square: float, largest: float, rate: float) -> Row:
-    value, norm = (float(np.linalg.norm(np.ravel(x))) for x in (leaf, gradient))
+def _row(name: str, leaf: Any, gradient: Any, mean: float, largest: float, rate: float) -> Row:
+    value, size = norm(leaf), norm(gradient)
     is_zero = np.equal(gradient, 0)
     axes = tuple(range(np.ndim(gradient) - 1))
-    dead = int(np.sum(np.all(is_zero, axis=axes))) if axes else 0
-    ratio = rate * norm / value if value else 0.0
+    dead = int(np.sum(np.all(is_zero, axis=axes))) if axes and is_zero.size else 0
+    ratio = rate * size / value if value else 0.0
     return Row(
-        name, np.shape(leaf), value, norm, float(np.mean(is_zero)) if np.size(leaf) else 0.0,
-        dead, ratio, _verdict(norm, square, largest, ratio, dead, np.shape(gradient)),
+        name, np.shape(leaf), value, size, float(np.mean(is_zero)) if is_zero.size else 0.0,
+        dead, ratio, _verdict(size, mean, largest, ratio, dead, np.shape(gradient)),
     )  # fmt: skip
 
 
 def _verdict(
-    norm: float, square: float, largest: float, ratio: float, dead: int, shape: Sequence[int]
+    size: float, mean: float, largest: float, ratio: float, dead: int, shape: Sequence[int]
 ) -> str:
-    if not np.isfinite(norm):
+    if not np.isfinite(size):
         return "not finite: functrace.find_nan() says where it comes from"
-    if not norm:
-        return "no gradient: it is zero everywhere"
-    if np.sqrt(square) < VANISHING * np.sqrt(largest):
+    if not size:
+        return "no gradient: it is zero everywhere" if 0 not in shape else ""
+    if mean < VANISHING * largest:
         return "vanishing beside the others"
     if ratio > EXPLODING:
         return "exploding: an update is larger than the parameters"
     return f"{dead} of {shape[-1]} units get no gradient" if dead else ""
+
+
+# Where gradients stop
+
+
+class _FlatTape(Tape):
+    """A tape of the operations within loops and jitted functions, each with its line."""
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Run what holds Programs equation by equation, and keep a row of all else."""
+        if primitive.holds_programs and not primitive.calls_python:
+            return primitive.interpret(inputs, params)
+        return super().record(primitive, inputs, params)
+
+
+def _stops(
+    loss: Callable[..., Any],
+    argnums: int,
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    names: Mapping[int, str],
+) -> list[Stop]:
+    """The operations with a derivative of zero, after the parameters that have these names."""
+    leaves, structure = tree.flatten(args[argnums])
+    position = range(len(args))[argnums]
+    with _FlatTape(outlives=True) as tape:
+        parameters = structure.unflatten(tape.lifted(leaves, [True] * len(leaves)))
+        loss(*args[:position], parameters, *args[position + 1 :], **options)
+    found: dict[tuple[Any, ...], Stop] = {}
+    last: int | None = None
+    for row in tape.rows:
+        used = [x for x in row[2] if x is not None and x < len(leaves)]
+        last = used[-1] if used else last
+        if last is None or last not in names or (counts := _without_derivative(row)) is None:
+            continue
+        source = source_of(row[6])
+        key = row[0].name, source, last, counts
+        times = found[key].times + 1 if key in found else 1
+        found[key] = Stop(
+            PRIMITIVES.get(row[0].name, row[0]).name,
+            "" if source is None else str(source),
+            "" if source is None else line_at((source.code, source.instruction)).strip(),
+            names[last], *counts, times,
+        )  # fmt: skip
+    return [*found.values()]
+
+
+def _without_derivative(row: Recorded) -> tuple[int, int] | None:
+    """How many units of an operation have a derivative of zero, of how many; None if none has."""
+    primitive, values, variables, params, output, number, place = row
+    is_single = isinstance(number, int)
+    outputs = (output,) if is_single else output
+    seeds = [_seed(x) for x in outputs]
+    if all(seed is None for seed in seeds):
+        return None
+    count = len(values)
+    own = tuple(None if variable is None else i for i, variable in enumerate(variables))
+    cotangents: list[Any] = [None] * count + seeds
+    after = count if is_single else tuple(range(count, len(cotangents)))
+    alone: Recorded = (primitive, values, own, params, output, after, place)
+    backward([alone], cotangents, is_recorded=False)
+    active = [cotangents[i] for i in own if i is not None]
+    if not any(np.any(x) for x in active if x is not None):
+        return 0, 0
+    shape: tuple[int, ...] = np.shape(outputs[0])
+    is_by_units = len(shape) > 1 and shape[0] > 1 and primitive.is_elementwise
+    if not is_by_units or any(np.shape(x) != shape for x in active):
+        return None
+    axes = tuple(range(len(shape) - 1))
+    dead = int(np.sum(np.all([np.all(np.equal(x, 0), axis=axes) for x in active], axis=0)))
+    return (dead, np.size(outputs[0], -1)) if dead else None
+
+
+def _seed(output: Any) -> Any:
+    """A cotangent of which no two numbers are the same, so that no sum of them is zero."""
+    array = np.asarray(output)
+    if not array.size or array.dtype.kind not in "fc":
+        return None
+    return np.cos(np.arange(1.0, array.size + 1)).reshape(array.shape).astype(array.dtype)[()]

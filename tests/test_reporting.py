@@ -81,3 +81,87 @@ def test_other_arguments():
     assert report.rows[0].name == "p"
     with pytest.raises(TypeError, match="gradient_report"):
         ft.gradient_report(3)
+
+
+def rectified(z):
+    return np.maximum(z, 0)  # the rectifier
+
+
+def layered(params, x):
+    for layer in params:
+        x = rectified(x @ layer["W"] + layer["b"])
+    return np.sum(x**2)
+
+
+def scanned(params, x):
+    stacked = {key: np.stack([layer[key] for layer in params]) for key in params[0]}
+
+    def layer(x, given):
+        return rectified(x @ given["W"] + given["b"]), None
+
+    return np.sum(ft.scan(layer, x, stacked)[0] ** 2)
+
+
+def layers(*shifts):
+    generator = np.random.default_rng(0)
+    return [{"W": generator.uniform(0, 1, (5, 5)), "b": np.zeros(5) + b} for b in shifts]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        layered,
+        ft.jit(layered),
+        ft.checkpoint(layered),
+        lambda params, x: np.sum(ft.vmap(lambda row: layered(params, row))(x)),
+    ],
+    ids=["eager", "jit", "checkpoint", "vmap"],
+)
+def test_dead_layers_are_told_with_their_lines(loss):
+    stops = ft.gradient_report(loss)(layers(0, -1e3, 0, -1e3), np.abs(X)).stops
+    dead = [stop for stop in stops if "rectifier" in stop.line]
+    assert [stop.parameter for stop in dead] == ["params[1]['b']", "params[3]['b']"]
+    assert all((stop.operation, stop.of) == ("maximum", 0) for stop in dead)
+    assert all("test_reporting.py:" in stop.place and "in rectified" in stop.place for stop in dead)
+
+
+def test_dead_layers_of_loops():
+    stops = ft.gradient_report(scanned)(layers(0, -1e3, 0, -1e3), np.abs(X)).stops
+    (dead,) = (stop for stop in stops if "rectifier" in stop.line)
+    assert (dead.times, dead.of) == (2, 0)
+    assert "2 times, at" in str(dead)
+
+
+def test_dead_units_are_told_with_their_lines():
+    params = layers(0, 0, 0)
+    params[1]["b"][[1, 3]] = -1e3
+    report = ft.gradient_report(layered)(params, np.abs(X))
+    (stop,) = report.stops
+    assert (stop.parameter, stop.units, stop.of) == ("params[1]['b']", 2, 5)
+    text = "2 of 5 units get no gradient through maximum after params[1]['b'], at "
+    assert text in str(report)
+    assert text in report._repr_html_()
+
+
+def test_rules_of_the_users_can_be_dead():
+    @ft.custom_vjp
+    def activation(x):
+        return np.tanh(x)
+
+    activation.defvjp(lambda x: (np.tanh(x), None), lambda _, ct: (0 * ct,))
+    for loss in (lambda p: np.sum(activation(X @ p)), ft.jit(lambda p: np.sum(activation(X @ p)))):
+        (stop,) = ft.gradient_report(loss)(np.ones((5, 2))).stops
+        assert "activation(X @ p)" in stop.line
+
+
+def test_zeros_alone_stop_nothing():
+    loss = lambda p: np.sum((X @ p["W"] + p["b"] - 1.0) ** 2) + np.sum(p["b"] ** 2)
+    assert not ft.gradient_report(loss)({"W": np.ones((5, 3)), "b": np.zeros(3)}).stops
+
+
+def test_large_and_empty_gradients():
+    huge, empty = ft.gradient_report(lambda p: np.sum(1e180 * p[0]) + np.sum(p[1]))(
+        [np.full(4, 1e-180), np.zeros((0, 3))]
+    ).rows
+    np.testing.assert_allclose((huge.value, huge.gradient), (2e-180, 2e180), rtol=1e-15)
+    assert (empty.dead, empty.zeros, empty.verdict) == (0, 0.0, "")

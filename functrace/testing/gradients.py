@@ -192,7 +192,8 @@ def gradient_check(
 
     Raises:
         NonScalarOutputError: The output is not one number.
-        ArgumentError: The gradient is no tree like the parameters.
+        ArgumentError: The gradient is no tree like the parameters, or these hold no floating-point
+            number.
 
     Example:
         >>> import numpy as np
@@ -225,16 +226,22 @@ def gradient_check(
     if callable(checked):
         checked = checked(*args)
     leaves, structure = tree.flatten(parameter)
+    name = parameter_name(f, position)
+    if not any(type_of(leaf).is_inexact for leaf in leaves):
+        raise ArgumentError(
+            f"There is no derivative to check: {name} holds no floating-point number.",
+            advice="Write 3.0 in place of 3, or np.array([1.0, 2.0]) in place of np.array([1, 2]).",
+        )
     try:
         analytical = structure.flatten_up_to(checked)
     except ValueError as error:
         raise ArgumentError(f"The gradient is no tree like the parameters. {error}") from None
     numerical = _central_differences(f, args, position, eps)
-    name = parameter_name(f, position)
     found: list[Leaf] = []
     wrong: list[Entry] = []
     everything: list[tuple[np.ndarray, np.ndarray]] = []
-    rounding = float(np.finfo(float).eps) * max(1.0, abs(_number(f(*args)))) / eps
+    size = abs(_number(f(*args)))
+    rounding = float(np.finfo(float).eps) * (max(1.0, size) if np.isfinite(size) else 1.0) / eps
     for path, leaf, a, n in zip(structure.paths(), leaves, analytical, numerical, strict=True):
         type = type_of(leaf)
         if not type.is_inexact:

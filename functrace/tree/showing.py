@@ -99,7 +99,17 @@ def _leaf(path: str, leaf: Any) -> Leaf:
     if not isinstance(leaf, np.ndarray | np.generic | bool | int | float | complex):
         return Leaf(path, (), type(leaf).__name__, 0, None)
     array = np.asarray(leaf)
-    norm = None
-    if array.dtype.kind in "biufc":
-        norm = float(np.linalg.norm(array.astype(np.result_type(array.dtype, float)).ravel()))
-    return Leaf(path, array.shape, str(array.dtype), array.nbytes, norm)
+    size = norm(array) if array.dtype.kind in "biufc" else None
+    return Leaf(path, array.shape, str(array.dtype), array.nbytes, size)
+
+
+def norm(x: Any) -> float:
+    """The root of the sum of squares, in double precision, also where the squares overflow."""
+    array = np.asarray(x)
+    numbers = array.astype(np.result_type(array.dtype, float)).ravel()
+    with np.errstate(over="ignore", under="ignore"):
+        found = float(np.linalg.norm(numbers))
+        largest = np.abs(numbers).max(initial=0.0)
+        if found in (0.0, np.inf) and 0 < largest < np.inf:
+            found = float(largest * np.linalg.norm(numbers / largest))
+    return found

@@ -96,6 +96,19 @@ def test_what_hurts():
     assert quiet(lambda p: p["n"] * p["x"], {"x": 3.0, "n": 2}).leaves[0].path == "p['x']"
 
 
+def test_infinite_values_are_never_right():
+    with np.errstate(all="ignore"):
+        for f in (lambda x: np.sum(np.log(x)), lambda x: np.log(np.prod(np.exp(-1 / x)))):
+            check = quiet(f, np.array([0.0, 1.0]))
+            assert [e.index for e in check.wrong][:1] == [(0,)]
+
+
+def test_nothing_to_check_is_not_right():
+    for given in (3, np.array([1, 2]), {"n": 2}, {}):
+        with pytest.raises(ArgumentError, match="holds no floating-point number"):
+            quiet(lambda x: 2.0, given, gradient=given)
+
+
 def test_bad_arguments():
     with pytest.raises(ArgumentError, match="no tree like the parameters"):
         quiet(loss, PARAMETERS, X, gradient=[1.0])

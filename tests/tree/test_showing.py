@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import functrace as ft
 from functrace import tree
@@ -39,3 +40,10 @@ def test_traced_leaves_have_a_type_and_no_number():
     ft.jit(f)(np.ones(3))
     assert seen[0].leaves[0].shape == (3,)
     assert seen[0].leaves[0].norm is None
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200, 3.0, 0.0])
+@pytest.mark.parametrize("unit", [1.0, 1j])
+def test_norms_overflow_where_they_are_too_large_only(size, unit):
+    (leaf,) = tree.show(size * unit * np.ones(4)).leaves
+    np.testing.assert_allclose(leaf.norm, 2 * size, rtol=1e-15)
