@@ -28,6 +28,10 @@ from functrace.ir.types import ArrayType
 MOST_CONSTANTS = 1 << 20
 """Programs whose constants take more bytes are not kept: to read them takes time as well."""
 
+MOST_EQUATIONS = 5000
+"""Longer Programs are not looked for: most are Python's loops, which are found sooner than all of
+their trips are read."""
+
 _PLAIN = (bool, int, float, complex, str, type(None), type(Ellipsis), type)
 
 
@@ -62,7 +66,7 @@ def key_of(program: Program, classes: Mapping[int, bool]) -> str | None:
         program: A Program as it was recorded.
         classes: Which outputs without axes are arrays.
     """
-    if not settings.cache:
+    if not settings.cache or len(program.equations) > MOST_EQUATIONS:
         return None
     digest = hashlib.sha256(repr((_surroundings(), sorted(classes.items()))).encode())
     try:

@@ -141,6 +141,14 @@ def test_large_constants_are_not_kept(folder, simplified, monkeypatch):
     assert len(simplified) == 2
 
 
+def test_long_programs_have_no_key(monkeypatch):
+    f = lambda x: np.sin(x) * 2.0
+    monkeypatch.setattr(stored, "MOST_EQUATIONS", 2)
+    assert key(f, 1.0) is not None
+    monkeypatch.setattr(stored, "MOST_EQUATIONS", 1)
+    assert key(f, 1.0) is None
+
+
 def test_other_code_has_other_keys(monkeypatch):
     before = key(np.sin, np.ones(3))
     monkeypatch.setattr(stored, "_surroundings", lambda: ("others",))
