@@ -78,7 +78,8 @@ class NotFiniteError(FunctraceError, FloatingPointError):
 
     advice = (
         "Keep the operand away from there: np.where(ok, f(np.where(ok, x, 1.0)), 0.0) asks f for "
-        "no derivative where it has none."
+        "no derivative where it has none. Where numbers are too large, scale them before: subtract "
+        "the largest from the operand of exp, say."
     )
 
 

@@ -83,6 +83,7 @@ class _Watch:
         self.infinite = infinite
         self.raises = raises
         self.first: Finding | None = None
+        self.is_over = False
 
     def look(
         self,
@@ -93,7 +94,7 @@ class _Watch:
         name: str | None = None,
     ) -> None:
         """See whether something that is not finite was made."""
-        if self.first is not None:
+        if self.first is not None or self.is_over:
             return
         bad = _worst(found, self.infinite)
         if bad is None:
@@ -110,7 +111,8 @@ class _Watch:
         source = source_here(2)
         place = None if source is None else (source.code, source.instruction)
         name = primitive.name if name is None else name
-        if is_of_rule or primitive.name.endswith("_or_zero"):  # which was recorded
+        if is_of_rule or primitive is spectral.limit or primitive.name.endswith("_or_zero"):
+            # Which was recorded, or has no name of the user's.
             name, direction = operation_at(place) or name, "backward"
         finding = Finding(
             name,
@@ -310,6 +312,7 @@ def _watching(watch: _Watch) -> Generator[None, None, None]:
         with without_guards(), np.errstate(all="call", call=_nothing):
             yield
     finally:
+        watch.is_over = True  # generators may leave contexts in another order than they entered
         _watch.reset(before)
         evaluating.reset(how)
         _end()

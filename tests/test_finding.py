@@ -192,6 +192,52 @@ def test_limits_of_equal_values():
         finding, gradient = ft.checked(transform(f))(np.ones((3, 3)))
         assert not np.isfinite(gradient).all()
         assert finding.found == "nan"
+        assert (finding.operation, finding.direction) == ("svd", "backward")
+
+
+LOOPS = {
+    "scan": lambda: ft.scan(lambda c, x: (np.log(c - x), c), 1.0, np.ones(3)),
+    "map": lambda: ft.lax.map(lambda x: np.log(x), np.array([1.0, 0.0])),
+    "fori_loop": lambda: ft.fori_loop(0, 3, lambda i, x: np.log(x - 1), 2.0),
+    "while_loop": lambda: ft.while_loop(lambda x: x >= 0, lambda x: np.log(x - 1), 2.0),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_are_looked_into_outside_of_transformations(name):
+    with np.errstate(all="ignore"):
+        finding, result = ft.checked(LOOPS[name])()
+        for found, expected in zip(
+            ft.tree.leaves(result), ft.tree.leaves(LOOPS[name]()), strict=True
+        ):
+            np.testing.assert_allclose(found, expected)
+    assert (finding.operation, finding.direction) == ("log", "forward")
+    assert f'"{name}": ' in finding.line
+
+
+def test_loops_that_cannot_be_recorded_are_as_before():
+    def f(x):
+        return ft.fori_loop(0, 3, lambda i, x: x + 1 if float(x) > 1 else np.log(x), 2.0)
+
+    assert ft.checked(f)(2.0) == (None, 5.0)
+
+
+def test_contexts_that_are_left_in_another_order():
+    def within():
+        with ft.find_nan():
+            yield
+
+    with np.errstate():
+        first, second = within(), within()
+        next(first)
+        next(second)
+        first.close()
+        second.close()
+        assert np.isinf(ft.grad(root)(np.array([0.0]))).all()
+        with pytest.raises(NotFiniteError), ft.find_nan():
+            ft.grad(root)(np.array([0.0]))
+        finding, _ = ft.checked(lambda x: x)(0.0)
+        assert finding is None
 
 
 def test_special_functions():

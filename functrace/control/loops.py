@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from functrace import tree
+from functrace.backends.compiling import evaluating
 from functrace.control.checkpoint import checkpoint as remat
 from functrace.control.looping import known_body, scan_primitive, while_primitive
 from functrace.errors import (
@@ -133,7 +134,8 @@ def _either(
         call: Calls the functions trip by trip.
         values: The leaves of what the loop begins with.
     """
-    if not is_recording() and not any(isinstance(x, Tracer) for x in values):
+    is_plain = not is_recording() and not any(isinstance(x, Tracer) for x in values)
+    if is_plain and not evaluating.get():  # else each operation is looked at, in loops too
         return call()
     try:
         apply = record()
