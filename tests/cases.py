@@ -1496,6 +1496,15 @@ case(
     skip=_BY_VJP,
     **_WHOLE_PROGRAMS,
 )
+case(
+    "trigonometric_transform",
+    variant((4,), function="dct", type=2),
+    variant((2, 3), function="dst", type=3),
+    variant((2, 2), function="dct", type=1),
+    variant((3, 1), function="dst", type=4),
+    dtypes=COMPLEX,
+    **_WHOLE_PROGRAMS,
+)
 _FILTER = Domain("FILTER", lambda rng, s, d: rng.uniform(-0.2, 0.2, s) + (np.arange(s[-1]) == 0))
 """Coefficients of filters that forget."""
 case(

@@ -86,8 +86,8 @@ FLOORS: list[list[Room]] = [
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
             "linear requiring choosing shaping viewing windowing elementwise parts special reducing"
-            " contracting indexing cumulating fourier signals filtering ordering scipy_ufuncs"
-            " incomplete carlson series scipy_rules",
+            " contracting indexing cumulating fourier cosines signals filtering ordering"
+            " scipy_ufuncs incomplete carlson series scipy_rules",
         )
     ],
     [
@@ -181,7 +181,7 @@ FLOORS: list[list[Room]] = [
         room(
             "scipy",
             "functions of SciPy on traced values",
-            "special optimize integrate interpolate signal ndimage",
+            "special optimize integrate interpolate signal fft ndimage",
         ),
         room(
             "scipy.linalg",

@@ -4,6 +4,7 @@ Internal: users find what they need in `functrace` itself.
 """
 
 from functrace.primitives import contracting as contracting
+from functrace.primitives import cosines as cosines
 from functrace.primitives import cumulating as cumulating
 from functrace.primitives import elementwise as elementwise
 from functrace.primitives import filtering as filtering

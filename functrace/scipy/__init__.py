@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from functrace.scipy import (
+        fft,
         integrate,
         interpolate,
         linalg,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "fft",
     "integrate",
     "interpolate",
     "linalg",

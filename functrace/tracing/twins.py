@@ -14,11 +14,8 @@ from importlib import import_module
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
-import numpy as np
-
 from functrace.errors import UnsupportedFunctionError
 from functrace.tracing.places import OWN_FOLDER, SCIPY_FOLDER, Place, is_library, source_of
-from functrace.tracing.tables import FUNCTIONS
 
 _TWINS = f"{OWN_FOLDER}scipy{os.sep}"
 
@@ -115,10 +112,6 @@ def remedy_in_scipy(path: str) -> str | None:
         return (
             f"Write {twin}, which takes traced values: import functrace.{name} in place of {name}."
         )
-    for theirs, ours in (("scipy.linalg.", "linalg"), ("scipy.fft.", "fft")):
-        bare = path.removeprefix(theirs)
-        if bare != path and getattr(getattr(np, ours), bare, None) in FUNCTIONS:
-            return f"Write np.{ours}.{bare}, which takes traced values."
     return _remedy_for_distribution(path)
 
 
