@@ -1,4 +1,4 @@
-"""Functions of ``scipy.ndimage`` on traced values: filters, and interpolation of order 0 and 1.
+"""Functions of ``scipy.ndimage`` on traced values: filters, and interpolation by splines.
 
 Images, weights and coordinates may be traced. ``output`` must be None or a dtype; results have the
 dtype of the image where nothing else is said, computed in double precision.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product as choices
 from typing import Any
 
@@ -20,7 +21,7 @@ from functrace.numpy.taking import take
 from functrace.primitives.linear import dtype_of, in_dtype, known_choice, shape_of
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
-from functrace.tracing.optional import names_of_scipy
+from functrace.tracing.optional import names_of_scipy, scipy_module
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.refusals import STATIC
 
@@ -352,7 +353,10 @@ def _folded(x: Any, length: int, mode: str) -> Any:
         x = np.mod(np.abs(x), 2 * last)
         return last - np.abs(x - last)
     if mode == "wrap":
-        return np.mod(x, last) if last else x * 0
+        if not last:
+            return x * 0
+        around = np.where(x < 0, x + last * (np.floor(-x / last) + 1), np.mod(x, last))
+        return np.where((x < 0) | (x > last), around, x)
     return x
 
 
@@ -363,7 +367,52 @@ def _number(index: Any, length: int, mode: str) -> Any:
     if mode in ("reflect", "grid-mirror"):
         turned = np.mod(index, 2 * length)
         return np.where(turned < length, turned, 2 * length - 1 - turned)
+    if mode in ("mirror", "constant", "wrap") and length > 1:
+        turned = np.mod(index, 2 * length - 2)
+        return np.where(turned < length, turned, 2 * length - 2 - turned)
     return np.clip(index, 0, length - 1)
+
+
+PADDED = 12
+"""By so many elements an image is continued where the spline beyond its edge is not that of it."""
+
+
+@lru_cache(maxsize=32)
+def _filter(length: int, order: int, mode: str) -> Any:
+    """The matrix of the coefficients of the splines through the elements along an axis."""
+    module = scipy_module("ndimage", "functrace.scipy.ndimage.map_coordinates")
+    return module.spline_filter1d(np.eye(length), order, axis=0, mode=mode)
+
+
+def _coefficients(x: Any, order: int, mode: str, cval: Any) -> tuple[Any, int]:
+    """The coefficients of the splines through an image, and by how many it was continued."""
+    before = PADDED if mode in ("nearest", "grid-constant") else 0
+    if before:
+        x = _padded(x, [(before, before)] * len(shape_of(x)), mode, cval)
+    for axis, length in enumerate(shape_of(x)):
+        if length > 1:
+            x = np.moveaxis(np.tensordot(_filter(length, order, mode), x, (1, axis)), 0, axis)
+    return x, before
+
+
+def _basis(x: Any, order: int) -> Any:
+    """The spline of an order around 0 (Schoenberg 1946, theorem 3)."""
+    steps = range(order + 2)
+    parts = [
+        (-1) ** k * math.comb(order + 1, k) * np.maximum(x + ((order + 1) / 2 - k), 0.0) ** order
+        for k in steps
+    ]
+    return sum(parts[1:], parts[0]) / math.factorial(order)
+
+
+def _weights(at: Any, order: int) -> list[tuple[Any, Any]]:
+    """The elements around places, as whole numbers, and their weights; None for 1."""
+    if order == 0:
+        return [(np.floor(at + 0.5), None)]
+    low = np.floor(at if order % 2 else at + 0.5) - order // 2
+    if order == 1:
+        return [(low, 1 - (at - low)), (low + 1, at - low)]
+    return [(low + k, _basis(at - (low + k), order)) for k in range(order + 1)]
 
 
 def map_coordinates(
@@ -381,17 +430,18 @@ def map_coordinates(
         input: The image.
         coordinates: For each axis an array of places; these have one shape.
         output: A dtype, or None for that of the image.
-        order: 1 for linear interpolation, 0 for the nearest element, which has no derivative in the
-            coordinates. SciPy's default, splines of order 3, is not taken.
+        order: Of the splines, up to 5; 1 for linear interpolation, 0 for the nearest element,
+            which has no derivative in the coordinates.
         mode: What is beyond the edges, as SciPy names it.
         cval: What is there, in the modes "constant" and "grid-constant".
-        prefilter: Taken, and without effect at these orders.
+        prefilter: Whether the splines go through the image; else its elements are taken for their
+            coefficients.
 
     Returns:
         An array of the shape of the places.
 
     Raises:
-        ArgumentError: The order is neither 0 nor 1.
+        RuntimeError: The order is another one, or there is no place for each axis.
 
     Example:
         >>> import numpy as np
@@ -404,13 +454,8 @@ def map_coordinates(
         array([[2.],
                [1.]])
     """
-    if order not in (0, 1):
-        raise ArgumentError(
-            f"map_coordinates of order {order} is not computed here: its splines are found by a "
-            "filter of their own.",
-            source_of(user_place(2)),
-            "Write order=1 for linear interpolation.",
-        )
+    if order not in range(6):
+        raise RuntimeError("spline order not supported")
     _mode(mode)
     x, dtype = _image(input)
     given = as_operand(coordinates) if hasattr(coordinates, "shape") else np.stack([*map(as_operand, coordinates)])  # fmt: skip  # noqa: E501
@@ -422,17 +467,19 @@ def map_coordinates(
     if mode == "constant":
         for place, length in zip(places, shape, strict=True):
             outside = outside | (place < 0) | (place > length - 1)
+    before = 0
+    if order > 1 and prefilter:
+        x, before = _coefficients(x, order, mode, cval)
     of_axes: list[list[tuple[Any, Any, Any]]] = []
-    for place, length in zip(places, shape, strict=True):
-        at = _folded(place, length, mode)
-        low = np.floor(at + 0.5 if order == 0 else at)
-        pairs = [(low, None)] if order == 0 else [(low, 1 - (at - low)), (low + 1, at - low)]
+    for place, own, length in zip(places, shape, shape_of(x), strict=True):
+        at = _folded(place + before, own if mode == "constant" else length, mode)
         parts: list[tuple[Any, Any, Any]] = []
-        for whole, weight in pairs:
+        for whole, weight in _weights(at, order):
             index = whole.astype(np.intp)
             beyond = (index < 0) | (index >= length) if mode == "grid-constant" else None
             parts.append((_number(index, length, mode), weight, beyond))
         of_axes.append(parts)
+    shape = shape_of(x)
     total: Any = 0.0
     flat, steps = np.reshape(x, -1), [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     for corner in choices(*of_axes):
@@ -450,6 +497,95 @@ def map_coordinates(
     if dtype.kind in "iu" and output is None:
         total = np.round(total)
     return _output(total, dtype, output)
+
+
+def shift(
+    input: Any,
+    shift: Any,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: Any = 0.0,
+    prefilter: bool = True,
+) -> Any:
+    """An image moved along its axes, by a number of elements that need not be whole.
+
+    Args:
+        input: The image.
+        shift: How far along each axis, or along all; it may be traced.
+        output: As in `map_coordinates`, as are those that follow.
+        order: See there.
+        mode: See there.
+        cval: See there.
+        prefilter: See there.
+
+    Returns:
+        An image of the same shape.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.scipy import ndimage
+        >>> ndimage.shift([0.0, 1.0, 4.0, 9.0], 0.5, order=1)
+        array([0. , 0.5, 2.5, 6.5])
+        >>> ft.grad(lambda s: ndimage.shift([0.0, 1.0, 4.0, 9.0], s)[2])(0.5)
+        np.float64(-2.875)
+    """
+    shape = shape_of(as_operand(input))
+    far = as_operand(shift)
+    if shape_of(far) not in ((), (len(shape),)):
+        raise RuntimeError("sequence argument must have length equal to input rank")
+    far = np.broadcast_to(far, (len(shape),))
+    axes = [np.arange(float(length)) - far[axis] for axis, length in enumerate(shape)]
+    return _on_a_grid(input, axes, output, order, mode, cval, prefilter)
+
+
+def zoom(
+    input: Any,
+    zoom: Any,
+    output: Any = None,
+    order: int = 3,
+    mode: str = "constant",
+    cval: Any = 0.0,
+    prefilter: bool = True,
+    *,
+    grid_mode: bool = False,
+) -> Any:
+    """An image with more elements, or fewer, between the same ends.
+
+    Args:
+        input: The image.
+        zoom: How many times as many along each axis, or along all; it must be known.
+        output: As in `map_coordinates`, as are those that follow.
+        order: See there.
+        mode: See there.
+        cval: See there.
+        prefilter: See there.
+        grid_mode: Whether elements have a width, so that the ends are the edges of the outer ones.
+
+    Returns:
+        An image whose shape is rounded.
+
+    Example:
+        >>> from functrace.scipy import ndimage
+        >>> ndimage.zoom([0.0, 1.0, 4.0], 5 / 3, order=1)
+        array([0. , 0.5, 1. , 2.5, 4. ])
+    """
+    shape = shape_of(as_operand(input))
+    factors = _for_each(known_choice(zoom, "The zoom", STATIC), len(shape))
+    axes: list[Any] = []
+    for length, factor in zip(shape, factors, strict=True):
+        count = round(length * float(factor))
+        if grid_mode:
+            axes.append((np.arange(count) + 0.5) * (length / max(count, 1)) - 0.5)
+        else:
+            axes.append(np.linspace(0.0, length - 1.0, count))
+    return _on_a_grid(input, axes, output, order, mode, cval, prefilter)
+
+
+def _on_a_grid(input: Any, axes: Sequence[Any], output: Any, *options: Any) -> Any:
+    """An image at all combinations of places along its axes."""
+    grid = np.meshgrid(*axes, indexing="ij")
+    return map_coordinates(input, np.stack(grid), output, *options)
 
 
 globals().update(entrances(globals()))
