@@ -181,7 +181,7 @@ FLOORS: list[list[Room]] = [
         room(
             "scipy",
             "functions of SciPy on traced values",
-            "special optimize integrate interpolate signal fft ndimage",
+            "special optimize integrate bsplines interpolate signal fft ndimage",
         ),
         room(
             "scipy.linalg",

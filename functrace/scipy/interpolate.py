@@ -19,7 +19,16 @@ from numpy.lib.array_utils import normalize_axis_index
 from functrace.errors import ArgumentError
 from functrace.matrices.tridiagonal import tridiagonal_solve
 from functrace.numpy.taking import take
-from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_value, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.scipy.bsplines import BSpline as BSpline
+from functrace.scipy.bsplines import (
+    as_column,
+    floating,
+    in_place_of_axis,
+    make_interp_spline,
+    required,
+    samples,
+)
 from functrace.solvers.functions import is_traced
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
@@ -33,18 +42,6 @@ LARGEST_DENSE_SYSTEM = 100
 
 def _scipy(name: str) -> Any:
     return scipy_module("interpolate", f"functrace.scipy.interpolate.{name}")
-
-
-def _floating(x: Any) -> Any:
-    """In double precision."""
-    x = as_operand(x)
-    return in_dtype(x, np.dtype(np.complex128 if dtype_of(x).kind == "c" else np.float64))
-
-
-def _require(condition: Any, message: str) -> None:
-    """Raise as SciPy does, where it is known that a condition does not hold."""
-    if not is_traced(condition) and not np.all(condition):
-        raise ValueError(message)
 
 
 def _places(nodes: Any, x: Any) -> Any:
@@ -69,11 +66,11 @@ class PPoly:
 
     def __init__(self, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> None:
         """Keep them."""
-        self.c, self.x = _floating(c), _floating(x)
+        self.c, self.x = floating(c), floating(x)
         self.extrapolate = True if extrapolate is None else extrapolate
         self.axis = axis
-        _require(np.ndim(self.x) == 1, "x must be 1-dimensional")
-        _require(
+        required(np.ndim(self.x) == 1, "x must be 1-dimensional")
+        required(
             shape_of(self.c)[1] == shape_of(self.x)[0] - 1, "number of coefficients != len(x)-1"
         )
 
@@ -97,7 +94,7 @@ class PPoly:
         if not is_traced(self.c, self.x, x):
             return self._of_scipy()(x, nu, how)
         shape = np.shape(x)
-        points = np.reshape(_floating(x), (-1,))
+        points = np.reshape(floating(x), (-1,))
         if how == "periodic":
             begin, width = self.x[0], self.x[-1] - self.x[0]
             turns = np.floor((known_value(points) - known_value(begin)) / known_value(width))
@@ -119,12 +116,7 @@ class PPoly:
             outside = np.logical_or(known < ends[0], known > ends[-1])
             column = np.reshape(outside, shape_of(distance))
             result = np.where(column, np.nan, result)
-        result = np.reshape(result, (*shape, *shape_of(result)[1:]))
-        if self.axis and len(shape) != 1:
-            rest = list(range(len(shape), np.ndim(result)))
-            order_of_axes = [*rest[: self.axis], *range(len(shape)), *rest[self.axis :]]
-            return np.transpose(result, order_of_axes)
-        return np.moveaxis(result, 0, self.axis) if self.axis else result[()]
+        return in_place_of_axis(result, shape, self.axis)
 
     def _of_scipy(self) -> Any:
         return _scipy("PPoly").PPoly.construct_fast(self.c, self.x, self.extrapolate, self.axis)
@@ -180,7 +172,7 @@ class PPoly:
             turns = np.floor(known_value(x - begin) / known_value(width))
             return turns * whole(end) + whole(x - turns * width)
 
-        return from_begin(_floating(b)) - from_begin(_floating(a))
+        return from_begin(floating(b)) - from_begin(floating(a))
 
     def solve(self, y: Any = 0.0, discontinuity: bool = True, extrapolate: Any = None) -> Any:
         """Where it has a value, by SciPy; of plain values."""
@@ -220,37 +212,15 @@ class CubicHermiteSpline(PPoly):
             axis: That axis.
             extrapolate: As `PPoly` has it.
         """
-        x, y, axis = _data(x, y, axis)
-        slopes = np.moveaxis(_floating(dydx), axis, 0)
-        _require(shape_of(slopes) == shape_of(y), "The shapes of `y` and `dydx` must be identical.")
+        x, y, axis = samples(x, y, axis)
+        slopes = np.moveaxis(floating(dydx), axis, 0)
+        required(shape_of(slopes) == shape_of(y), "The shapes of `y` and `dydx` must be identical.")
         super().__init__(_hermite(x, y, slopes), x, extrapolate, axis)
-
-
-def _data(x: Any, y: Any, axis: int, least: int = 2) -> tuple[Any, Any, int]:
-    """Nodes and values, these along the first axis, once they are known to fit."""
-    x, y = _floating(x), _floating(y)
-    if dtype_of(x).kind == "c":
-        raise ValueError("`x` must contain real values.")
-    axis = normalize_axis_index(axis, np.ndim(y))
-    _require(np.ndim(x) == 1, "`x` must be 1-dimensional.")
-    count = shape_of(x)[0]
-    _require(count >= least, f"`x` must contain at least {least} elements.")
-    if shape_of(y)[axis] != count:
-        raise ValueError(f"The length of `y` along `axis`={axis} doesn't match the length of `x`")
-    _require(np.diff(known_value(x)) > 0, "`x` must be strictly increasing sequence.")
-    if not is_traced(known_value(y)):
-        _require(np.isfinite(known_value(y)), "`y` must contain only finite values.")
-    return x, np.moveaxis(y, axis, 0), axis
-
-
-def _column(x: Any, y: Any) -> Any:
-    """A vector along the first axis of another array."""
-    return np.reshape(x, (-1,) + (1,) * (np.ndim(y) - 1))
 
 
 def _hermite(x: Any, y: Any, slopes: Any) -> Any:
     """The coefficients of cubics with these values and slopes."""
-    widths = _column(np.diff(x), y)
+    widths = as_column(np.diff(x), y)
     chord = np.diff(y, axis=0) / widths
     bend = (slopes[:-1] + slopes[1:] - 2 * chord) / widths
     return np.stack([bend / widths, (chord - slopes[:-1]) / widths - bend, slopes[:-1], y[:-1]])
@@ -289,7 +259,7 @@ class CubicSpline(CubicHermiteSpline):
             found = _scipy("CubicSpline").CubicSpline(x, y, axis, bc_type, extrapolate)
             PPoly.__init__(self, found.c, found.x, extrapolate, found.axis)
             return
-        x, y, axis = _data(x, y, axis)
+        x, y, axis = samples(x, y, axis)
         slopes = _spline_slopes(x, y, _conditions(bc_type, y))
         PPoly.__init__(self, _hermite(x, y, slopes), x, extrapolate, axis)
 
@@ -300,7 +270,7 @@ def _conditions(bc_type: Any, y: Any) -> list[Any]:
         if bc_type == "periodic":
             known = known_value(y)
             if not is_traced(known):
-                _require(
+                required(
                     np.allclose(known[0], known[-1], rtol=1e-15, atol=1e-15),
                     "The first and last `y` point must be identical (within machine precision) "
                     "when bc_type='periodic'.",
@@ -323,7 +293,7 @@ def _conditions(bc_type: Any, y: Any) -> list[Any]:
             raise ValueError("The specified derivative order must be 1 or 2.")
         if np.shape(value) != np.shape(zero):
             raise ValueError(f"`deriv_value` shape {np.shape(value)} is not {np.shape(zero)}.")
-        found.append((order, _floating(value)))
+        found.append((order, floating(value)))
     return found
 
 
@@ -334,7 +304,7 @@ def _spline_slopes(x: Any, y: Any, conditions: Sequence[Any]) -> Any:
     """
     count = shape_of(x)[0]
     dx = np.diff(x)
-    h = _column(dx, y)
+    h = as_column(dx, y)
     chord = np.diff(y, axis=0) / h
     begin, end = conditions
     if count == 2:
@@ -425,14 +395,14 @@ class PchipInterpolator(CubicHermiteSpline):
             axis: That axis.
             extrapolate: As `PPoly` has it.
         """
-        x, y, axis = _data(x, y, axis)
+        x, y, axis = samples(x, y, axis)
         if dtype_of(y).kind == "c":
             raise ValueError("`PchipInterpolator` only works with real values for `y`.")
         PPoly.__init__(self, _hermite(x, y, _pchip_slopes(x, y)), x, extrapolate, axis)
 
 
 def _pchip_slopes(x: Any, y: Any) -> Any:
-    h = _column(np.diff(x), y)
+    h = as_column(np.diff(x), y)
     chord = np.diff(y, axis=0) / h
     if shape_of(x)[0] == 2:
         return np.concatenate([chord, chord])
@@ -458,7 +428,17 @@ def _pchip_slopes(x: Any, y: Any) -> Any:
 
 # Interpolation between samples
 
-KINDS = ("linear", "slinear", "zero", "previous", "next", "nearest", "nearest-up", "cubic")
+KINDS = (
+    "linear",
+    "slinear",
+    "zero",
+    "previous",
+    "next",
+    "nearest",
+    "nearest-up",
+    "quadratic",
+    "cubic",
+)
 
 
 class interp1d:  # noqa: N801  (SciPy's name)
@@ -477,7 +457,7 @@ class interp1d:  # noqa: N801  (SciPy's name)
         self,
         x: Any,
         y: Any,
-        kind: str = "linear",
+        kind: str | int = "linear",
         axis: int = -1,
         copy: bool = True,
         bounds_error: bool | None = None,
@@ -489,7 +469,8 @@ class interp1d:  # noqa: N801  (SciPy's name)
         Args:
             x: The nodes, shape (n,).
             y: The values there, with ``n`` of them along an axis.
-            kind: "linear", "nearest", "nearest-up", "previous", "next", "zero" or "cubic".
+            kind: "linear", "nearest", "nearest-up", "previous", "next", "zero", "quadratic" or
+                "cubic"; or the degree of a B-spline.
             axis: That axis.
             copy: Nothing is made of it.
             bounds_error: Whether points that are known to be outside are refused; by default, if
@@ -498,16 +479,21 @@ class interp1d:  # noqa: N801  (SciPy's name)
             assume_sorted: Whether the nodes rise.
 
         Raises:
-            ArgumentError: The kind is of another order.
+            ArgumentError: There is no such kind.
         """
-        if kind not in KINDS:
+        if isinstance(kind, int):
+            kind, degree = "spline", kind
+        else:
+            degree = {"quadratic": 2, "cubic": 3}.get(kind)
+        if degree is None and kind not in KINDS:
             raise ArgumentError(
-                f"interp1d was asked for the kind {kind!r}; there is {', '.join(KINDS)}.",
+                f"interp1d was asked for the kind {kind!r}; there is {', '.join(KINDS)}, "
+                "or a degree.",
                 source_of(user_place(1)),
                 "For smooth curves use CubicSpline or PchipInterpolator.",
             )
-        x, y = _floating(x), _floating(y)
-        _require(np.ndim(x) == 1, "the x array must have exactly one dimension.")
+        x, y = floating(x), floating(y)
+        required(np.ndim(x) == 1, "the x array must have exactly one dimension.")
         self.axis = normalize_axis_index(axis, np.ndim(y))
         y = np.moveaxis(y, self.axis, 0)
         if shape_of(y)[0] != shape_of(x)[0]:
@@ -532,7 +518,7 @@ class interp1d:  # noqa: N801  (SciPy's name)
         if self.goes_on and bounds_error:
             raise ValueError("Cannot extrapolate and raise at the same time.")
         self.fill = fill_value if isinstance(fill_value, tuple) else (fill_value, fill_value)
-        self.spline = CubicSpline(x, y) if kind == "cubic" else None
+        self.spline = None if degree is None else make_interp_spline(x, y, degree)
 
     @property
     def y(self) -> Any:
@@ -549,26 +535,22 @@ class interp1d:  # noqa: N801  (SciPy's name)
             ValueError: A point is known to be outside, and ``bounds_error`` holds.
         """
         shape = np.shape(x)
-        points = np.reshape(_floating(x), (-1,))
+        points = np.reshape(floating(x), (-1,))
         known, nodes = known_value(points), known_value(self.x)
         outside = [known < nodes[0], known > nodes[-1]]
         if self.bounds_error:
-            _require(
+            required(
                 np.logical_not(outside[0]), "A value in x_new is below the interpolation range."
             )
-            _require(
+            required(
                 np.logical_not(outside[1]), "A value in x_new is above the interpolation range."
             )
         result = self._inside(points, known, nodes)
         if not self.goes_on:
             for is_out, fill in zip(outside, self.fill, strict=True):
                 if is_traced(is_out) or np.any(is_out):
-                    result = np.where(_column(is_out, result), fill, result)
-        result = np.reshape(result, (*shape, *shape_of(result)[1:]))
-        rest = list(range(len(shape), np.ndim(result)))
-        return np.transpose(result, [*rest[: self.axis], *range(len(shape)), *rest[self.axis :]])[
-            ()
-        ]
+                    result = np.where(as_column(is_out, result), fill, result)
+        return in_place_of_axis(result, shape, self.axis)
 
     def _inside(self, points: Any, known: Any, nodes: Any) -> Any:
         last = shape_of(self.x)[0] - 1
@@ -579,8 +561,8 @@ class interp1d:  # noqa: N801  (SciPy's name)
             place = _places(self.x, points)
             x0, x1 = take(self.x, place), take(self.x, place + 1)
             y0, y1 = take(self.values, place, axis=0), take(self.values, place + 1, axis=0)
-            slope = (y1 - y0) / _column(x1 - x0, y0)
-            return slope * _column(points - x0, y0) + y0
+            slope = (y1 - y0) / as_column(x1 - x0, y0)
+            return slope * as_column(points - x0, y0) + y0
         if self.kind in ("previous", "zero"):
             place = np.searchsorted(nodes, known, "right") - 1
         elif self.kind == "next":
@@ -593,7 +575,7 @@ class interp1d:  # noqa: N801  (SciPy's name)
         if self.goes_on and self.kind in ("previous", "zero", "next"):
             # There is none before the first node, nor after the last one.
             is_none = known > nodes[-1] if self.kind == "next" else known < nodes[0]
-            found = np.where(_column(is_none, found), np.nan, found)
+            found = np.where(as_column(is_none, found), np.nan, found)
         return found
 
 
@@ -636,14 +618,14 @@ class RegularGridInterpolator:
         self.values = (
             values if dtype_of(values).kind in "fc" else cast_to(values, np.dtype(np.float64))
         )
-        grid = [_floating(nodes) for nodes in points]
-        _require(
+        grid = [floating(nodes) for nodes in points]
+        required(
             len(grid) <= np.ndim(values),
             f"There are {len(grid)} point arrays, but values has {np.ndim(values)} dimensions",
         )
         for axis, nodes in enumerate(grid):
             known = known_value(nodes)
-            _require(np.ndim(nodes) == 1, f"The points in dimension {axis} must be 1-dimensional")
+            required(np.ndim(nodes) == 1, f"The points in dimension {axis} must be 1-dimensional")
             if shape_of(nodes)[0] != shape_of(values)[axis]:
                 raise ValueError(
                     f"There are {shape_of(nodes)[0]} points and {shape_of(values)[axis]} values in "
@@ -652,7 +634,7 @@ class RegularGridInterpolator:
             if not is_traced(known) and len(known) > 1 and known[0] > known[-1]:
                 grid[axis], known = nodes[::-1], known[::-1]
                 self.values = np.flip(self.values, axis)
-            _require(
+            required(
                 np.diff(known) > 0,
                 f"The points in dimension {axis} must be strictly ascending or descending",
             )
@@ -674,9 +656,9 @@ class RegularGridInterpolator:
         method = self.method if method is None else _grid_method(method)
         count = len(self.grid)
         if isinstance(xi, tuple):
-            coordinates = list(np.broadcast_arrays(*(_floating(x) for x in xi)))
+            coordinates = list(np.broadcast_arrays(*(floating(x) for x in xi)))
         else:
-            xi = np.stack([_floating(x) for x in xi]) if isinstance(xi, list) else _floating(xi)
+            xi = np.stack([floating(x) for x in xi]) if isinstance(xi, list) else floating(xi)
             if np.ndim(xi) < 2:
                 xi = np.reshape(xi, (-1, count) if count > 1 or np.ndim(xi) < 1 else (-1, 1))
             coordinates = [xi[..., n] for n in range(shape_of(xi)[-1])]
@@ -695,7 +677,7 @@ class RegularGridInterpolator:
             is_in = np.logical_and(known >= ends[0], known <= ends[-1])
             if self.bounds_error:
                 is_nan = np.isnan(known)
-                _require(
+                required(
                     np.logical_or(is_in, is_nan),
                     f"One of the requested xi is out of bounds in dimension {axis}",
                 )
@@ -717,10 +699,10 @@ class RegularGridInterpolator:
             ]
             result = self._at(nearest)
         if not self.bounds_error and self.fill_value is not None:
-            result = np.where(_column(outside, result), self.fill_value, result)
+            result = np.where(as_column(outside, result), self.fill_value, result)
         is_nan = np.isnan(sum(map(known_value, coordinates)))
         if is_traced(is_nan) or np.any(is_nan):
-            result = np.where(_column(is_nan, result), np.nan, result)
+            result = np.where(as_column(is_nan, result), np.nan, result)
         return np.reshape(result, (*shape, *shape_of(result)[1:]))
 
     def _at(self, places: Sequence[Any]) -> Any:
@@ -741,7 +723,7 @@ class RegularGridInterpolator:
                 if share is not None:
                     weight = weight * (share if side else 1 - share)
             part = self._at([place + side for place, side in zip(places, corner, strict=True)])
-            part = part * _column(weight, part) if np.ndim(weight) else part
+            part = part * as_column(weight, part) if np.ndim(weight) else part
             total = part if total is None else total + part
         return total
 

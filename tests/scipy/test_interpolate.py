@@ -161,7 +161,19 @@ def test_errors_of_splines():
 
 
 @pytest.mark.parametrize(
-    "kind", ["linear", "slinear", "zero", "previous", "next", "nearest", "nearest-up", "cubic"]
+    "kind",
+    [
+        "linear",
+        "slinear",
+        "zero",
+        "previous",
+        "next",
+        "nearest",
+        "nearest-up",
+        "quadratic",
+        "cubic",
+        4,
+    ],
 )
 def test_interp1d(kind):
     points = np.array([[0.1, 0.8, 3.9], [2.2, 1.49, 3.0]])
@@ -177,7 +189,7 @@ def test_interp1d(kind):
     np.testing.assert_allclose(first, np.moveaxis(both, 0, -1), atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["linear", "nearest", "previous", "next", "cubic"])
+@pytest.mark.parametrize("kind", ["linear", "nearest", "previous", "next", "quadratic", "cubic"])
 def test_interp1d_at_nodes_and_outside(kind):
     points = np.array([-1.0, *X, 0.35, 5.0])
     for more in (
@@ -196,9 +208,9 @@ def test_interp1d_at_nodes_and_outside(kind):
     assert np.isnan(ft.jit(strict)(-1.0))
 
 
-def test_interp1d_of_other_orders_is_refused():
-    with pytest.raises(ft.errors.ArgumentError, match=r"'quadratic'.*\n.*\n.*CubicSpline"):
-        interpolate.interp1d(X, Y, "quadratic")
+def test_interp1d_of_other_kinds_is_refused():
+    with pytest.raises(ft.errors.ArgumentError, match=r"'smooth'.*\n.*\n.*CubicSpline"):
+        interpolate.interp1d(X, Y, "smooth")
 
 
 GRID = (X[:4], np.array([-1.0, 0.5, 3.0]), np.array([5.0, 2.0]))
