@@ -72,6 +72,19 @@ class _Generators(threading.local):
 
     def __init__(self) -> None:
         self.philox = np.random.Philox(key=0)
+        self.generator = np.random.Generator(self.philox)
+
+    def begin(self, key: Any, first: int, at: Sequence[int]) -> None:
+        """Go to the counter ``(first, *at)`` of a key."""
+        state: Any = {
+            "bit_generator": "Philox",
+            "state": {"counter": [first - 1, *at], "key": key},
+            "buffer": (0, 0, 0, 0),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        self.philox.state = state
 
     def words(self, key: Any, first: int, count: int, at: Sequence[int]) -> Any:
         """Words of one key in a row: from that of the counter ``(first, *at)`` on.
@@ -82,19 +95,30 @@ class _Generators(threading.local):
             count: How many words.
             at: The other words of the counters.
         """
-        state: Any = {
-            "bit_generator": "Philox",
-            "state": {"counter": [first - 1, *at], "key": key},
-            "buffer": (0, 0, 0, 0),
-            "buffer_pos": 4,
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
-        self.philox.state = state
+        self.begin(key, first, at)
         return self.philox.random_raw(count)
 
 
 _generators = _Generators()
+
+
+def is_looped(size: int, count: int) -> bool:
+    """Whether so many words of so many keys are made key by key, by NumPy's generator."""
+    return size <= _LOOPED_KEYS or -(-count // 4) >= _LOOPED_BLOCKS
+
+
+def doubles(keys: Any, count: int, at: tuple[int, int, int], out: Any) -> None:
+    """Uniform numbers in [0, 1) of each key: of its words the upper 53 bits, as NumPy makes them.
+
+    Args:
+        keys: An array of shape (keys, 2).
+        count: How many of each.
+        at: The other words of the counters.
+        out: Where they are written, shape (keys * count,).
+    """
+    for row, key in enumerate(keys):
+        _generators.begin(key, 1, at)
+        _generators.generator.random(out=out[row * count : (row + 1) * count])
 
 
 def words(keys: Any, count: int, at: tuple[Any, int, int]) -> Iterator[tuple[slice, Any]]:
@@ -110,7 +134,7 @@ def words(keys: Any, count: int, at: tuple[Any, int, int]) -> Iterator[tuple[sli
         stands, and its words, which belong to the caller.
     """
     size, length = len(keys), -(-count // 4)
-    if size <= _LOOPED_KEYS or length >= _LOOPED_BLOCKS:
+    if is_looped(size, count):
         for row, (key, first) in enumerate(zip(keys, np.broadcast_to(at[0], size), strict=True)):
             for start in range(0, count, PART):
                 stop = min(start + PART, count)

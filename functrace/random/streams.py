@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.random.philox import Words, blocks, words
+from functrace.random.philox import Words, blocks, doubles, is_looped, words
 
 DRAW, SPLIT, FOLD = 0, 1, 2
 """What words are for: the highest word of their counters."""
@@ -73,6 +73,9 @@ class Stream:
     def units(self, lane: int = 0) -> Any:
         """A uniform number in [0, 1) for each element."""
         result = np.empty(self.size)
+        if is_looped(len(self.keys), self.count):
+            doubles(self.keys, self.count, (0, lane, DRAW), result)
+            return result
         for part, word in self.parts(lane):
             units(word, result[part])
         return result

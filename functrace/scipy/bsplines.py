@@ -80,6 +80,12 @@ def _basis(t: Any, x: Any, place: Any, k: int) -> list[Any]:
     return values
 
 
+def _places(t: Any, k: int, n: int, points: Any) -> Any:
+    """The number of the knot that is before each point."""
+    place = np.searchsorted(known_value(t)[k : n + 1], known_value(points), "right") - 1
+    return np.clip(place, 0, n - k - 1) + k
+
+
 class BSpline:
     """A sum of B-splines, as ``scipy.interpolate.BSpline``.
 
@@ -140,7 +146,7 @@ class BSpline:
         if how == "periodic":
             turns = np.floor(known_value(points - begin) / known_value(end - begin))
             points = points - turns * (end - begin)
-        place = self._places(points)
+        place = _places(self.t, self.k, self._n, points)
         basis = _basis(self.t, points, place, self.k)
         parts = [
             as_column(b, self.c) * take(self.c, place + (number - self.k), axis=0)
@@ -152,12 +158,6 @@ class BSpline:
             outside = np.logical_or(known < known_value(begin), known > known_value(end))
             result = np.where(as_column(outside, result), np.nan, result)
         return in_place_of_axis(result, shape, self.axis)
-
-    def _places(self, points: Any) -> Any:
-        """The number of the knot that is before each point."""
-        inner = known_value(self.t)[self.k : self._n + 1]
-        place = np.searchsorted(inner, known_value(points), "right") - 1
-        return np.clip(place, 0, self._n - self.k - 1) + self.k
 
     def _widths(self) -> Any:
         """The widths of the B-splines, over their degree."""
@@ -285,8 +285,7 @@ def make_interp_spline(
             "The number of derivatives at boundaries does not match: expected "
             f"{n - shape_of(x)[0]}, got {len(left)}+{len(right)}."
         )
-    local = BSpline(t, np.zeros(n), k)
-    place = local._places(x)
+    place = _places(t, k, n, x)
     rows = np.stack(_basis(t, x, place, k), -1)
     shape, last = shape_of(y)[1:], n - k - 1
     for conditions, number, begin in ((left, 0, 0), (right, -1, last)):

@@ -21,7 +21,7 @@ from functrace.matrices.tridiagonal import tridiagonal_solve
 from functrace.numpy.taking import take
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
 from functrace.scipy.bsplines import (
-    BSpline,  # noqa: F401  (a name of this module)
+    BSpline,  # noqa: F401  # pyright: ignore[reportUnusedImport]  (a name of this module)
     as_column,
     floating,
     in_place_of_axis,

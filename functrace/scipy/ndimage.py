@@ -429,7 +429,7 @@ def map_coordinates(
     Args:
         input: The image.
         coordinates: For each axis an array of places; these have one shape.
-        output: A dtype, or None for that of the image.
+        output: A dtype, or None for that of the image. A number is the order, which JAX has here.
         order: Of the splines, up to 5; 1 for linear interpolation, 0 for the nearest element,
             which has no derivative in the coordinates.
         mode: What is beyond the edges, as SciPy names it.
@@ -454,6 +454,8 @@ def map_coordinates(
         array([[2.],
                [1.]])
     """
+    if isinstance(output, int) and not isinstance(output, bool):  # as JAX's third argument
+        output, order = None, output
     if order not in range(6):
         raise RuntimeError("spline order not supported")
     _mode(mode)

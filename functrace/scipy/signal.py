@@ -129,6 +129,7 @@ def convolve(
     *,
     axes: Any = None,
     dot_axes: Any = ((), ()),
+    precision: Any = None,
 ) -> Any:
     """The convolution of two arrays.
 
@@ -139,6 +140,7 @@ def convolve(
         method: "direct", "fft", or "auto" for the first one of small kernels.
         axes: As in autograd: the axes of each that are convolved, by default all.
         dot_axes: The axes of each along which products are added up.
+        precision: Of JAX's; taken, and without effect, here and in what follows.
 
     Returns:
         An array of the dtype of both; under ``axes`` it has the other axes of the first one, those
@@ -212,7 +214,9 @@ def _turned(x: Any) -> Any:
     return conjugate(np.flip(x))
 
 
-def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def correlate(
+    in1: Any, in2: Any, mode: str = "full", method: str = "auto", *, precision: Any = None
+) -> Any:
     """The correlation of two arrays: the convolution with the second one reversed and conjugate.
 
     The arguments, the result and the errors are those of `convolve`.
@@ -228,7 +232,13 @@ _PADDED = {"fill": "constant", "pad": "constant", "wrap": "wrap", "circular": "w
 
 
 def convolve2d(
-    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
+    *,
+    precision: Any = None,
 ) -> Any:
     """The convolution of two matrices, with what is beyond the first one.
 
@@ -238,6 +248,7 @@ def convolve2d(
         mode: As in `fftconvolve`.
         boundary: "fill" for a number, "wrap" for the matrix again, "symm" for its reflection.
         fillvalue: The number.
+        precision: Taken, and without effect.
 
     Raises:
         ValueError: The shapes, the mode or the boundary do not fit.
@@ -269,7 +280,13 @@ def _beyond_edges(x: Any, y: Any, mode: str, boundary: str, fillvalue: Any) -> A
 
 
 def correlate2d(
-    in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
+    *,
+    precision: Any = None,
 ) -> Any:
     """The correlation of two matrices; the arguments are those of `convolve2d`."""
     x, y = _of_matrices(in1, in2, mode)

@@ -36,6 +36,13 @@ def test_units_are_the_high_bits():
 
 
 @pytest.mark.parametrize("count", [1, 6, 300])
+@pytest.mark.parametrize("size", [1, 100])
+def test_units_of_many_keys_are_those_of_each(count, size):
+    alone = [Stream(key[np.newaxis], count).units() for key in KEYS[:size]]
+    np.testing.assert_array_equal(Stream(KEYS[:size], count).units(), np.concatenate(alone))
+
+
+@pytest.mark.parametrize("count", [1, 6, 300])
 def test_normals_of_many_keys_are_those_of_each(count):
     alone = [Stream(key[np.newaxis], count).normals() for key in KEYS]
     np.testing.assert_array_equal(Stream(KEYS, count).normals(), np.concatenate(alone))

@@ -88,6 +88,12 @@ def test_splines_of_other_orders(order):
     np.testing.assert_allclose(found, expected)
 
 
+def test_the_order_where_a_peer_has_it():
+    places = rng.uniform(0, 3, (2, 7))
+    found = ndimage.map_coordinates(IMAGE, places, 1)
+    np.testing.assert_array_equal(found, ndimage.map_coordinates(IMAGE, places, order=1))
+
+
 def test_splines_without_a_filter_and_of_one_element():
     places = rng.uniform(0, 3, (2, 7))
     for x in (IMAGE, IMAGE[:1]):

@@ -199,6 +199,12 @@ def test_a_convolution_along_some_axes(mode):
     np.testing.assert_allclose(product, np.tensordot(x, y, 1), rtol=1e-12)
 
 
+def test_the_precision_of_a_peer_has_no_effect():
+    for name in ("convolve", "correlate", "convolve2d", "correlate2d"):
+        f = getattr(signal, name)
+        np.testing.assert_array_equal(f(A, B, precision="highest"), f(A, B))
+
+
 def test_sizes_along_some_axes_must_fit():
     with pytest.raises(ValueError, match="at least as large as the other in every dimension"):
         signal.convolve(np.ones((3, 2)), np.ones((2, 3)), "valid", axes=([0, 1], [0, 1]))

@@ -83,6 +83,7 @@ from functrace.scipy.linalg.systems import (
     solve_triangular,
     solveh_banded,
 )
+from functrace.tracing.optional import names_of_scipy
 
 __all__ = [
     "LinAlgError",
@@ -158,3 +159,5 @@ __all__ = [
     "tanm",
     "toeplitz",
 ]
+
+__getattr__ = names_of_scipy("linalg")

@@ -106,3 +106,9 @@ def test_a_function_by_its_values_is_refused():
     np.testing.assert_allclose(linalg.funm(A, np.exp), scipy.linalg.expm(A))
     with pytest.raises(UnsupportedFunctionError, match="no derivative"):
         ft.grad(lambda a: np.sum(linalg.funm(a, np.exp)))(A)
+
+
+def test_names_that_are_not_defined_are_scipys_own():
+    assert linalg.hessenberg is scipy.linalg.hessenberg
+    with pytest.raises(AttributeError, match="has no attribute 'solves'"):
+        _ = linalg.solves
