@@ -71,6 +71,7 @@ from functrace.nn.losses import (
     absolute_error,
     cosine_distance,
     cosine_similarity,
+    ctc_loss,
     hinge_loss,
     huber_loss,
     kl_divergence,
@@ -102,7 +103,7 @@ from functrace.nn.recurrent import gru, gru_step, init_gru, init_lstm, lstm, lst
 
 __all__ = [
     "absolute_error", "attention", "avg_pool", "batch_norm", "celu", "convolution",
-    "convolution_transpose", "cosine_distance", "cosine_similarity", "dense",
+    "convolution_transpose", "cosine_distance", "cosine_similarity", "ctc_loss", "dense",
     "dot_product_attention", "dropout", "elu", "embedding", "gelu", "glu", "group_norm", "gru",
     "gru_step", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "hinge_loss",
     "huber_loss", "identity", "init_attention", "init_batch_norm", "init_convolution",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.control.loops import scan
 from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.nn.activations import log_sigmoid, relu, sigmoid, softplus
 from functrace.nn.normalizing import log_softmax, logsumexp, one_hot, softmax
@@ -333,6 +334,64 @@ def smooth_labels(labels: Any, alpha: Any) -> Any:
     """
     labels = floating(labels)
     return (1 - alpha) * labels + alpha / shape_of(labels)[-1]
+
+
+def ctc_loss(
+    logits: Any,
+    logit_paddings: Any,
+    labels: Any,
+    label_paddings: Any,
+    blank_id: int = 0,
+    log_epsilon: float = -1e5,
+) -> Any:
+    """Connectionist temporal classification (Graves et al., 2006, equations 6 to 8).
+
+    A label may stand in several frames in a row, blanks may stand between labels, and must between
+    two equal ones: the loss is minus the logarithm of the sum over all such paths.
+
+    Args:
+        logits: Scores of classes in each frame, shape (batch, frames, classes).
+        logit_paddings: 1 for frames at the end that do not count, shape (batch, frames).
+        labels: Whole numbers, shape (batch, length), none of which is the blank.
+        label_paddings: 1 for labels at the end that do not count, shape (batch, length).
+        blank_id: The class of the blank.
+        log_epsilon: What stands for the logarithm of 0.
+
+    Returns:
+        An array of shape (batch,).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> one = np.zeros((1, 1))  # one frame, of three classes that are as likely
+        >>> nn.ctc_loss(np.zeros((1, 1, 3)), one, np.ones((1, 1), int), one).round(6)
+        array([1.098612])
+    """
+    scores, labels = log_softmax(floating(logits)), as_operand(labels)
+    batch, length = shape_of(labels)
+    blanks = np.full((batch, length + 1), blank_id)
+    path = np.reshape(np.stack([blanks[:, :-1], labels], -1), (batch, 2 * length))
+    path = np.concatenate([path, blanks[:, -1:]], axis=1)  # a blank before and after each label
+    before = np.concatenate([np.full((batch, 2), blank_id), path[:, :-2]], axis=1)
+    skips = np.logical_and(np.not_equal(path, before), np.not_equal(path, blank_id))
+    nowhere = np.full((batch, 1), log_epsilon, dtype_of(scores))
+    start = np.concatenate([nowhere * 0, *[nowhere] * (2 * length)], axis=1)
+
+    def step(paths: Any, given: Any) -> Any:
+        own, is_padding = given
+        moved = np.concatenate([nowhere, paths[:, :-1]], axis=1)
+        jumped = np.concatenate([nowhere, moved[:, :-1]], axis=1)
+        jumped = np.where(skips, jumped, log_epsilon)
+        total = np.logaddexp(np.logaddexp(paths, moved), jumped)
+        total = total + np.take_along_axis(own, path, axis=1)
+        return np.where(is_padding[:, None] > 0, paths, np.maximum(total, log_epsilon)), None
+
+    rows = np.moveaxis(scores, 1, 0), np.moveaxis(as_operand(logit_paddings), 1, 0)
+    paths, _ = scan(step, start, rows)
+    count = length - np.sum(cast_to(as_operand(label_paddings), np.dtype(np.int64)), axis=1)
+    ends = np.stack([2 * count, np.maximum(2 * count - 1, 0)], axis=1)
+    last, label = np.moveaxis(np.take_along_axis(paths, ends, axis=1), 1, 0)
+    return -np.where(np.greater(count, 0), np.logaddexp(last, label), last)
 
 
 globals().update(entrances(globals()))

@@ -29,6 +29,14 @@ from functrace.nn.normalizing import standardize
 from functrace.primitives.linear import dtype_of, shape_of
 from functrace.transforms.shapes import ShapeDtypeStruct, eval_shape
 
+elu, gelu, leaky_relu, relu = (
+    activations.elu, activations.gelu, activations.leaky_relu, activations.relu,
+)  # fmt: skip
+selu, sigmoid, softplus = activations.selu, activations.sigmoid, activations.softplus
+softmax, log_softmax = normalizing.softmax, normalizing.log_softmax
+glorot, randn, logsoftmax = glorot_normal, normal, log_softmax
+"""Functions that programs name as stax's."""
+
 Shape = Any
 """A tuple of lengths, or a list of such where there are several inputs; -1 for any length."""
 

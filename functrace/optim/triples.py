@@ -164,6 +164,47 @@ def adamax(step_size: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> O
 # Schedules
 
 
+def sm3(step_size: Any, momentum: Any = 0.9) -> Optimizer:
+    """As `adagrad`, with one number in place of v for each place along each axis.
+
+    For an element the least of those of its places counts, and for a place the largest of what its
+    elements have then (Anil, Gupta, Koren and Singer, 2019).
+    """
+    size = make_schedule(step_size)
+
+    def init(params: Any) -> OptimizerState:
+        params = map_leaves(strong_operand, params)
+        largest = map_leaves(lambda x: [np.zeros_like(side) for side in _sides(x)], params)
+        return OptimizerState(params, (zeros_like(params), largest))
+
+    def update(i: Any, gradients: Any, state: OptimizerState) -> OptimizerState:
+        found, structure = flatten(state.params)
+        rows: list[tuple[Any, Any, Any]] = []
+        of_each = structure.flatten_up_to(state.kept[1])
+        given = zip(leaves(gradients), found, leaves(state.kept[0]), of_each, strict=True)
+        for g, x, average, sides in given:
+            total = sides[0]
+            for side in sides[1:]:
+                total = np.minimum(total, side)
+            total = total + g * g
+            share = np.where(np.greater(total, 0), 1 / np.sqrt(np.where(total > 0, total, 1)), 0)
+            m = (1 - momentum) * (g * share) + momentum * average
+            rows.append((_moved(x, size(i), m), m, _sides(total)))
+        params, averages, largest = (
+            unflatten(structure, [row[n] for row in rows]) for n in range(3)
+        )
+        return OptimizerState(params, (averages, largest))
+
+    return Optimizer(init, update, lambda state: state.params)
+
+
+def _sides(x: Any) -> list[Any]:
+    """The largest elements at each place along each axis, as arrays that broadcast with all."""
+    rank = len(shape_of(x))
+    rest = (tuple(axis for axis in range(rank) if axis != kept) for kept in range(rank))
+    return [np.max(x, axis=axes, keepdims=True) for axes in rest] or [x]
+
+
 def make_schedule(scalar_or_schedule: Any) -> Schedule:
     """A schedule of a number; a schedule as it is.
 

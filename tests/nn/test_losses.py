@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby, product
+
 import numpy as np
 import pytest
 import scipy.special
@@ -186,3 +188,31 @@ def test_extreme_logits():
 def test_refusals(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def paths_by_hand(scores, label):
+    """Minus the logarithm of the sum over all paths that are read as a label (0 is the blank)."""
+    total = 0.0
+    for path in product(range(scores.shape[1]), repeat=len(scores)):
+        read = [k for k, _ in groupby(path) if k]
+        if read == list(label):
+            total += np.exp(sum(row[k] for row, k in zip(scores, path, strict=True)))
+    return -np.log(total)
+
+
+def test_labels_without_places_are_summed_over_all_paths():
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(4, 5, 3))
+    frames, labels = [5, 4, 5, 3], [[1, 2], [1, 1], [2], []]
+    logit_paddings = (np.arange(5) >= np.array(frames)[:, None]).astype(float)
+    padded = np.array([[*label, 1, 1][:2] for label in labels])
+    paddings = (np.arange(2) >= np.array([len(label) for label in labels])[:, None]).astype(float)
+    scores = nn.log_softmax(logits)
+    given = zip(scores, frames, labels, strict=True)
+    expected = [paths_by_hand(own[:count], label) for own, count, label in given]
+    f = lambda logits: nn.ctc_loss(logits, logit_paddings, padded, paddings)
+    np.testing.assert_allclose(f(logits), expected, rtol=1e-12)
+    np.testing.assert_allclose(ft.jit(f)(logits), expected, rtol=1e-12)
+    check_grads(f, (logits,), order=2, modes=("fwd", "rev"))
+    shifted = nn.ctc_loss(logits[..., [1, 2, 0]], logit_paddings, (padded + 2) % 3, paddings, 2)
+    np.testing.assert_allclose(shifted, expected, rtol=1e-12)

@@ -7,7 +7,7 @@ import pytest
 
 import functrace as ft
 from functrace.errors import ArgumentError
-from functrace.nn import stax
+from functrace.nn import activations, initializers, normalizing, stax
 from functrace.testing import check_grads
 
 KEY = ft.random.key(1)
@@ -79,3 +79,9 @@ def test_dropout():
     np.testing.assert_array_equal(test((), np.ones(3)), np.ones(3))
     with pytest.raises(ArgumentError, match="rng=key"):
         apply(params, np.ones((2, 200)))
+
+
+def test_the_functions_that_stax_hands_on():
+    assert stax.logsoftmax is stax.log_softmax is normalizing.log_softmax
+    assert (stax.relu, stax.softmax) == (activations.relu, normalizing.softmax)
+    assert stax.glorot is initializers.glorot_normal

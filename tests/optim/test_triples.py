@@ -101,3 +101,21 @@ def test_schedules():
 def test_gradients():
     assert triples.l2_norm([np.array([3.0]), np.array([4.0])]) == 5
     same(triples.clip_grads([np.array([3.0]), np.array([4.0])], 1.0), [[0.6], [0.8]])
+
+
+def test_sm3_keeps_the_largest_sums_along_each_axis():
+    x, m = START["w"], np.zeros((2, 3))
+    rows, columns = np.zeros((2, 1)), np.zeros((1, 3))
+    for g in GRADIENTS:
+        total = np.minimum(rows, columns) + g["w"] ** 2
+        m = 0.2 * g["w"] / np.sqrt(total) + 0.8 * m
+        x = x - 0.1 * m
+        rows, columns = total.max(1, keepdims=True), total.max(0, keepdims=True)
+    np.testing.assert_allclose(trained(triples.sm3(0.1, 0.8))["w"], x, rtol=1e-12)
+    alone = trained(triples.adagrad(0.1, 0.8))["b"][0]  # of one number both are the same
+    np.testing.assert_allclose(trained(triples.sm3(0.1, 0.8))["b"][0], alone, rtol=1e-12)
+    init, update, _ = triples.sm3(0.1)
+    state = init([np.zeros((2, 3))])
+    state = ft.jit(update)(0, [np.zeros((2, 3))], state)
+    assert [side.shape for side in state.kept[1][0]] == [(2, 1), (1, 3)]
+    assert not state.params[0].any()
