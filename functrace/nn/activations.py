@@ -106,7 +106,7 @@ def silu(x: Any) -> Any:
 def mish(x: Any) -> Any:
     """``x * tanh(softplus(x))``."""
     x = floating(x)
-    return x * np.tanh(-special.log_expit(-x))
+    return x * np.tanh(softplus(x))
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:

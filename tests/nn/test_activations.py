@@ -138,7 +138,9 @@ def test_it_is_as_in_jax(name):
         )
 
 
-@pytest.mark.parametrize("f", [nn.softplus, nn.log_sigmoid, nn.sigmoid, nn.silu, nn.relu6])
+@pytest.mark.parametrize(
+    "f", [nn.softplus, nn.log_sigmoid, nn.sigmoid, nn.silu, nn.relu6, nn.mish, nn.gelu, nn.selu]
+)
 def test_half_precision_stays(f):
     x = np.array([-3.0, 0.5, 7.0])
     for g in (f, ft.jit(f)):
