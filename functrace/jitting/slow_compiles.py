@@ -6,7 +6,8 @@ import ast
 import linecache
 import logging
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache, partial
 
 from functrace.ir.program import Program, Source
 
@@ -48,9 +49,10 @@ def report_if_long(name: str, program: Program, seconds: float, called: Source |
     sources = [e.source for part in parts for e in part.equations]
     message = "%s took %.1f seconds to compile; its Program has %s equations."
     counts: Counter[tuple[str, int]] = Counter()
+    line_of_loop = cache(partial(_line_of_loop, cache(_module)))
     for source, count in _often(parts):
         if called is None or source.code is not called.code:
-            line = _line_of_loop(source)
+            line = line_of_loop(source.file, source.line)
             if line is not None:
                 counts[source.file, line] += count
     for (file, line), count in counts.most_common(1):
@@ -88,13 +90,18 @@ def _often(parts: Sequence[Program]) -> Iterator[tuple[Source, int]]:
     return ((known[place], counts[place]) for place, often in times.items() if often >= MANY)
 
 
-def _line_of_loop(source: Source) -> int | None:
-    """The line of the Python loop around a place, or around calls of the function it is in."""
+def _module(file: str) -> ast.Module:
+    """The syntax of a file; that of nothing, if it has none."""
     try:
-        module = ast.parse("".join(linecache.getlines(source.file)))
+        return ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:
-        return None
-    lines = [source.line]
+        return ast.Module([], [])
+
+
+def _line_of_loop(read: Callable[[str], ast.Module], file: str, place: int) -> int | None:
+    """The line of the Python loop around a place, or around calls of the function it is in."""
+    module = read(file)
+    lines = [place]
     seen: set[str] = set()
     while lines:
         callers: set[str] = set()
