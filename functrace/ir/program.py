@@ -379,7 +379,7 @@ class Program:
 
     @property
     def identity(self) -> Hashable:
-        """What Programs have in common that do the same: all but names, lines and places.
+        """What Programs that do the same have in common, which is all but names, lines and places.
 
         Arrays among the constants and the parameters are the same if they are one object.
         """
