@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import partial, update_wrapper
 from typing import Any
 
@@ -15,7 +16,7 @@ from functrace.ir.types import UNKNOWN, ArrayType, common_type, type_of
 from functrace.primitives.linear import brought_to
 from functrace.tracebacks import boundary
 from functrace.tracing.operands import as_operand
-from functrace.tracing.places import source_of, user_place
+from functrace.tracing.places import named_scope, source_of, user_place
 from functrace.tracing.recording import running_recording
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import bind
@@ -25,6 +26,9 @@ from functrace.transforms.evaluate import Recorded, record_program
 from functrace.transforms.programs import closed_together, with_output_types
 from functrace.transforms.scratch import Written, end, recorded_without_writes
 from functrace.transforms.transformed import require_callable
+
+names_choices: ContextVar[bool] = ContextVar("names_choices", default=False)
+"""Whether what is computed in the branch of a known choice is in a scope: drawings show it."""
 
 
 @boundary
@@ -111,7 +115,11 @@ def _choose(
         return tree.map(owned, call_apart(branches[0], operands))
     known = innermost_value(index)
     if known is not UNKNOWN:
-        return _call_chosen(nearest(known, len(branches)), branches, operands, name)
+        chosen = nearest(known, len(branches))
+        if not names_choices.get():
+            return _call_chosen(chosen, branches, operands, name)
+        with named_scope(f"{name}: {bool(chosen) if name == 'cond' else chosen}"):
+            return _call_chosen(chosen, branches, operands, name)
     leaves, structure = tree.flatten(tuple(operands))
     leaves = [as_operand(leaf) for leaf in leaves]
     types = [type_of(leaf) for leaf in leaves]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
+from functrace.control.choices import names_choices
 from functrace.errors import NonScalarOutputError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Program, Variable, name_variables, programs_in
@@ -159,7 +160,11 @@ def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[s
     is_active = [type_of(x).dtype.kind in "fc" for x in leaves]
     with Tape(outlives=True) as tape:
         traced_args, traced_options = structure.unflatten(tape.lifted(leaves, is_active))
-        outputs = [tape.output(x) for x in tree.leaves(f(*traced_args, **traced_options))]
+        before = names_choices.set(True)
+        try:
+            outputs = [tape.output(x) for x in tree.leaves(f(*traced_args, **traced_options))]
+        finally:
+            names_choices.reset(before)
     steps: list[_Step] = []
     for row in tape.rows:
         primitive, values, variables, params, output, number, place = row

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pytest
 
 import functrace as ft
 from functrace.drawing.frames import framed
@@ -67,6 +68,22 @@ def test_scopes_within_scopes():
         assert frame.x + frame.width < outer.x + outer.width
         assert outer.y + 12 <= frame.y
         assert frame.y + frame.height < outer.y + outer.height
+
+
+def test_the_branch_that_is_taken_has_a_frame():
+    def f(x):
+        y = ft.cond(x > 0, lambda x: np.sin(x) * x, lambda x: np.cos(x) / x, x)
+        return ft.switch(1, [np.exp, lambda y: np.exp(y) - y], y) + x
+
+    for x, title in ((0.5, "cond: True"), (-0.5, "cond: False")):
+        graph, frames, _ = frames_of(f, x)
+        assert [frame.title for frame in frames] == [title, "switch: 1"]
+        assert [box.scope for box in graph.boxes if box.kind == "operation"] == [
+            *[title] * 2,
+            *["switch: 1"] * 2,
+            "",
+        ]
+        assert graph.boxes[0].gradient == pytest.approx(ft.grad(f)(x))
 
 
 def test_a_scope_that_others_stand_between_has_none():
