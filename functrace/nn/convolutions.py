@@ -103,6 +103,14 @@ def convolution(
 
     Raises:
         ShapeMismatchError: The input has not the axes or the features of the filters.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> params = {"weight": np.array([-1.0, 1.0]).reshape(2, 1, 1)}
+        >>> x = np.array([1.0, 4.0, 9.0, 16.0]).reshape(1, 4, 1)
+        >>> nn.convolution(params, x, padding="VALID").ravel()
+        array([3., 5., 7.])
     """
     x, weight, places = _checked(params, x, groups)
     y = lax.conv_general_dilated(
@@ -144,6 +152,14 @@ def convolution_transpose(
 
     Returns:
         An array of shape (examples, places, ..., outputs).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> params = {"weight": np.array([1.0, 10.0]).reshape(2, 1, 1)}
+        >>> x = np.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+        >>> nn.convolution_transpose(params, x, strides=2).ravel()
+        array([10.,  1., 20.,  2., 30.,  3.])
     """
     x, weight, places = _checked(params, x)
     strides = _each("strides", strides, places)
@@ -164,6 +180,13 @@ def max_pool(
 
     Returns:
         An array of shape (examples, windows, ..., features).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> x = np.array([1.0, 5.0, 2.0, 3.0]).reshape(1, 4, 1)
+        >>> nn.max_pool(x, 2).ravel()
+        array([5., 3.])
     """
     x = floating(x)
     return _pooled(x, dtype_of(x).type(-np.inf), lax.max, window, strides, padding)
@@ -172,7 +195,15 @@ def max_pool(
 def avg_pool(
     x: Any, window: Sizes, *, strides: Sizes | None = None, padding: Padding = "VALID"
 ) -> Any:
-    """The mean of each window; see `max_pool`. Of padded places none is counted."""
+    """The mean of each window; see `max_pool`. Of padded places none is counted.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> x = np.array([1.0, 5.0, 2.0, 3.0]).reshape(1, 4, 1)
+        >>> nn.avg_pool(x, 2).ravel()
+        array([3. , 2.5])
+    """
     x = floating(x)
     zero = dtype_of(x).type(0)
     total = _pooled(x, zero, lax.add, window, strides, padding)

@@ -30,17 +30,38 @@ __all__ = [
 
 
 def zeros(key: Any, shape: Shape, dtype: Any = np.float64) -> Any:
-    """Zeros. This is an initializer itself."""
+    """Zeros. This is an initializer itself.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.nn.initializers.zeros(ft.random.key(0), (2, 2))
+        array([[0., 0.],
+               [0., 0.]])
+    """
     return np.zeros(tuple(shape), dtype)
 
 
 def ones(key: Any, shape: Shape, dtype: Any = np.float64) -> Any:
-    """Ones. This is an initializer itself."""
+    """Ones. This is an initializer itself.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.nn.initializers.ones(ft.random.key(0), (2, 2))
+        array([[1., 1.],
+               [1., 1.]])
+    """
     return np.ones(tuple(shape), dtype)
 
 
 def constant(value: Any, dtype: Any = np.float64) -> Initializer:
-    """An array of one value."""
+    """An array of one value.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.nn.initializers.constant(3.0)(ft.random.key(0), (2, 2))
+        array([[3., 3.],
+               [3., 3.]])
+    """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
         return writable(np.broadcast_to(np.asarray(value, dtype), tuple(shape)))
@@ -49,7 +70,15 @@ def constant(value: Any, dtype: Any = np.float64) -> Initializer:
 
 
 def uniform(scale: float = 1e-2, dtype: Any = np.float64) -> Initializer:
-    """Numbers between 0 and ``scale``, all alike."""
+    """Numbers between 0 and ``scale``, all alike.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> x = ft.nn.initializers.uniform(2.0)(ft.random.key(0), (100, 100))
+        >>> x.shape, x.mean().round(1), bool(np.all((0 <= x) & (x < 2)))
+        ((100, 100), np.float64(1.0), True)
+    """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
         return (_uniform(key, tuple(shape), 0.0, 1.0) * scale).astype(dtype)
@@ -82,7 +111,14 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def normal(stddev: float = 1e-2, dtype: Any = np.float64) -> Initializer:
-    """Normal numbers of mean 0 and this standard deviation."""
+    """Normal numbers of mean 0 and this standard deviation.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.nn.initializers.normal(0.5)(ft.random.key(0), (100, 100))
+        >>> x.shape, x.std().round(1)
+        ((100, 100), np.float64(0.5))
+    """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
         return _normal(key, tuple(shape), dtype) * np.dtype(dtype).type(stddev)
@@ -96,6 +132,12 @@ def truncated_normal(
     """Normal numbers between ``lower`` and ``upper`` standard deviations.
 
     The standard deviation is that before numbers outside are left out.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.nn.initializers.truncated_normal(0.5)(ft.random.key(0), (100, 100))
+        >>> x.shape, bool(abs(x).max() <= 1)
+        ((100, 100), True)
     """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
@@ -211,9 +253,15 @@ def _scaled(scale: float, mode: Any, distribution: Any, name: str, source: str) 
         return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
 
     initializer.__name__ = initializer.__qualname__ = name
+    size = int(25 * scale)
     initializer.__doc__ = (
         f"Numbers of variance {scale} / {mode}, of the distribution {distribution!r} ({source}).\n"
-        "\nSee `variance_scaling` for the arguments."
+        "\nSee `variance_scaling` for the arguments.\n"
+        "\nExample:"
+        "\n    >>> import functrace as ft"
+        f"\n    >>> init = ft.nn.initializers.{name}()"
+        f"\n    >>> init(ft.random.key(0), ({size}, {size})).std().round(1)"
+        "\n    np.float64(0.2)"
     )
     return initializer
 
@@ -236,6 +284,13 @@ def orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float6
         scale: What it is multiplied by.
         column_axis: The axis of columns; all other axes together are rows.
         dtype: Of the numbers, where the initializer is given none.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> q = ft.nn.initializers.orthogonal()(ft.random.key(0), (5, 2))
+        >>> np.allclose(q.T @ q, np.eye(2))
+        True
     """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:
@@ -262,6 +317,13 @@ def delta_orthogonal(
     """Filters that are an orthogonal matrix in their middle and zero elsewhere.
 
     Of shape (places, ..., inputs, outputs), for one to three axes of places (Xiao et al., 2018).
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> filters = ft.nn.initializers.delta_orthogonal()(ft.random.key(0), (3, 2, 2))
+        >>> np.allclose(filters[1] @ filters[1].T, np.eye(2)), bool(filters[[0, 2]].any())
+        (True, False)
     """
 
     def init(key: Any, shape: Shape, dtype: Any = dtype) -> Any:

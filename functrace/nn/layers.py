@@ -81,6 +81,13 @@ def dense(params: Parameters, x: Any) -> Any:
 
     Raises:
         ShapeMismatchError: The inputs have another number of features than the weight.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> params = {"weight": np.array([[1.0, 2.0], [3.0, 4.0]]), "bias": np.array([0.5, -0.5])}
+        >>> nn.dense(params, np.array([1.0, 1.0]))
+        array([4.5, 5.5])
     """
     x, weight = as_operand(x), params["weight"]
     if shape_of(x)[-1:] != shape_of(weight)[:1]:
@@ -107,6 +114,12 @@ def init_embedding(
         features: How many features each of them has.
         weight: What draws the weight; features of variance ``1 / features`` if nothing is given.
         dtype: Of the parameters.
+
+    Example:
+        >>> import functrace as ft
+        >>> params = ft.nn.init_embedding(ft.random.key(0), 1000, 16)
+        >>> params["weight"].shape, params["weight"].std().round(2)
+        ((1000, 16), np.float64(0.25))
     """
     return {"weight": weight(key, (count, features), dtype)}
 
@@ -124,6 +137,14 @@ def embedding(params: Parameters, numbers: Any) -> Any:
     Raises:
         ArgumentError: The numbers are no integers.
         IndexError: There is no thing of this number.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> params = {"weight": np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])}
+        >>> nn.embedding(params, np.array([2, 0]))
+        array([[4., 5.],
+               [0., 1.]])
     """
     numbers = as_operand(numbers)
     if dtype_of(numbers).kind not in "iu":
@@ -132,7 +153,13 @@ def embedding(params: Parameters, numbers: Any) -> Any:
 
 
 def init_layer_norm(features: int, *, dtype: Any = np.float64) -> Parameters:
-    """Parameters of `layer_norm` and `group_norm`: a ``scale`` of ones, a ``bias`` of zeros."""
+    """Parameters of `layer_norm` and `group_norm`: a ``scale`` of ones, a ``bias`` of zeros.
+
+    Example:
+        >>> from functrace import nn
+        >>> nn.init_layer_norm(2)
+        {'scale': array([1., 1.]), 'bias': array([0., 0.])}
+    """
     return {"scale": np.ones(features, dtype), "bias": np.zeros(features, dtype)}
 
 
@@ -143,6 +170,13 @@ def layer_norm(params: Parameters, x: Any, *, epsilon: float = 1e-5) -> Any:
         params: See `init_layer_norm`.
         x: Of shape (..., features).
         epsilon: What is added to the variance.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.layer_norm(nn.init_layer_norm(2), np.array([[1.0, 3.0], [10.0, 30.0]])).round(3)
+        array([[-1.,  1.],
+               [-1.,  1.]])
     """
     return _scaled(params, standardize(floating(x), epsilon=epsilon))
 
@@ -152,7 +186,13 @@ def _scaled(params: Parameters, x: Any) -> Any:
 
 
 def init_rms_norm(features: int, *, dtype: Any = np.float64) -> Parameters:
-    """Parameters of `rms_norm`: a ``scale`` of ones."""
+    """Parameters of `rms_norm`: a ``scale`` of ones.
+
+    Example:
+        >>> from functrace import nn
+        >>> nn.init_rms_norm(2)
+        {'scale': array([1., 1.])}
+    """
     return {"scale": np.ones(features, dtype)}
 
 
@@ -163,6 +203,12 @@ def rms_norm(params: Parameters, x: Any, *, epsilon: float = 1e-6) -> Any:
         params: See `init_rms_norm`.
         x: Of shape (..., features).
         epsilon: What is added to the mean square.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.rms_norm(nn.init_rms_norm(2), np.array([1.0, 7.0])).round(3)
+        array([0.2, 1.4])
     """
     x = floating(x)
     return x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + epsilon) * params["scale"]
@@ -179,6 +225,13 @@ def group_norm(params: Parameters, x: Any, groups: int, *, epsilon: float = 1e-5
 
     Raises:
         ShapeMismatchError: The features cannot be divided so.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> x = np.array([[1.0, 3.0, 10.0, 30.0]])
+        >>> nn.group_norm(nn.init_layer_norm(4), x, groups=2).round(3)
+        array([[-1.,  1., -1.,  1.]])
     """
     x = floating(x)
     shape = shape_of(x)
@@ -197,6 +250,12 @@ def init_batch_norm(features: int, *, dtype: Any = np.float64) -> tuple[Paramete
 
     Returns:
         Two dicts; the second one is no parameter: it is not differentiated, but handed on.
+
+    Example:
+        >>> from functrace import nn
+        >>> params, statistics = nn.init_batch_norm(2)
+        >>> statistics
+        {'mean': array([0., 0.]), 'variance': array([1., 1.])}
     """
     statistics = {"mean": np.zeros(features, dtype), "variance": np.ones(features, dtype)}
     return init_layer_norm(features, dtype=dtype), statistics
@@ -265,6 +324,15 @@ def dropout(key: Any, x: Any, rate: float, *, training: bool = True) -> Any:
 
     Raises:
         ArgumentError: The rate is no share.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> y = ft.nn.dropout(ft.random.key(0), np.ones(1000), 0.5)
+        >>> np.unique(y), y.mean().round(1)
+        (array([0., 2.]), np.float64(1.0))
+        >>> ft.nn.dropout(ft.random.key(0), np.ones(3), 0.5, training=False)
+        array([1., 1., 1.])
     """
     x = floating(x)
     if np.ndim(rate) or not 0 <= rate <= 1:
@@ -300,6 +368,12 @@ def init_attention(
 
     Raises:
         ArgumentError: The heads cannot share the features evenly.
+
+    Example:
+        >>> import functrace as ft
+        >>> params = ft.nn.init_attention(ft.random.key(0), features=6, heads=2)
+        >>> {name: layer["weight"].shape for name, layer in params.items()}
+        {'query': (6, 2, 3), 'key': (6, 2, 3), 'value': (6, 2, 3), 'output': (2, 3, 6)}
     """
     if size is None:
         if features % heads:
@@ -339,6 +413,15 @@ def attention(
 
     Returns:
         An array of the shape of ``query``.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> params = ft.nn.init_attention(ft.random.key(0), features=6, heads=2)
+        >>> x = ft.random.normal(ft.random.key(1), (5, 6))
+        >>> y = ft.nn.attention(params, x, is_causal=True)
+        >>> y.shape, np.allclose(y[:2], ft.nn.attention(params, x[:2], is_causal=True))
+        ((5, 6), True)
     """
     key = query if key is None else key
     value = key if value is None else value

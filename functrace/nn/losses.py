@@ -66,17 +66,38 @@ def squared_error(predictions: Any, targets: Any = None) -> Any:
 
 
 def l2_loss(predictions: Any, targets: Any = None) -> Any:
-    """Half of `squared_error`: its derivative is the error."""
+    """Half of `squared_error`: its derivative is the error.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.l2_loss(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
+        array([0., 2.])
+    """
     return 0.5 * squared_error(predictions, targets)
 
 
 def mean_squared_error(predictions: Any, targets: Any) -> Any:
-    """The mean of `squared_error` over all elements: a single number."""
+    """The mean of `squared_error` over all elements: a single number.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.mean_squared_error(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
+        np.float64(2.0)
+    """
     return np.mean(squared_error(predictions, targets))
 
 
 def absolute_error(predictions: Any, targets: Any = None) -> Any:
-    """``abs(predictions - targets)``, whose derivative is 0 where they are equal."""
+    """``abs(predictions - targets)``, whose derivative is 0 where they are equal.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.absolute_error(np.array([1.0, 4.0]), np.array([3.0, 4.0]))
+        array([2., 0.])
+    """
     return np.abs(_errors(predictions, targets))
 
 
@@ -87,6 +108,12 @@ def huber_loss(predictions: Any, targets: Any = None, delta: Any = 1.0) -> Any:
         predictions: An array of real numbers.
         targets: An array of the same shape, or one number; None for 0.
         delta: A positive number: the error from which on the loss is a line of this slope.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.huber_loss(np.array([0.0, 1.0, 3.0]))
+        array([0. , 0.5, 2.5])
     """
     error = np.abs(_errors(predictions, targets))
     parabola = np.square(error) / 2
@@ -94,7 +121,14 @@ def huber_loss(predictions: Any, targets: Any = None, delta: Any = 1.0) -> Any:
 
 
 def log_cosh(predictions: Any, targets: Any = None) -> Any:
-    """``log(cosh(predictions - targets))``: a parabola at 0, a line far from it, and smooth."""
+    """``log(cosh(predictions - targets))``: a parabola at 0, a line far from it, and smooth.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.log_cosh(np.array([0.0, np.log(2.0), 100.0])).round(3)
+        array([ 0.   ,  0.223, 99.307])
+    """
     error = _errors(predictions, targets)
     # cosh(e) = exp(e) (1 + exp(-2 e)) / 2, and cosh overflows.
     return error + softplus(-2 * error) - dtype_of(error).type(np.log(2))
@@ -112,6 +146,13 @@ def cosine_similarity(
             nan.
         axis: The axis of the vectors.
         where: Which elements count.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> predictions = np.array([[1.0, 0.0], [3.0, 4.0]])
+        >>> nn.cosine_similarity(predictions, np.array([[0.0, 2.0], [6.0, 8.0]]))
+        array([0., 1.])
     """
     predictions, targets = floating(predictions), floating(targets)
     counted: dict[str, Any] = {"axis": axis}
@@ -127,7 +168,15 @@ def cosine_similarity(
 def cosine_distance(
     predictions: Any, targets: Any, *, epsilon: float = 0.0, axis: int = -1, where: Any = None
 ) -> Any:
-    """One less `cosine_similarity`."""
+    """One less `cosine_similarity`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> predictions = np.array([[1.0, 0.0], [3.0, 4.0]])
+        >>> nn.cosine_distance(predictions, np.array([[0.0, 2.0], [6.0, 8.0]]))
+        array([1., 0.])
+    """
     return 1.0 - cosine_similarity(predictions, targets, epsilon=epsilon, axis=axis, where=where)
 
 
@@ -149,7 +198,14 @@ def hinge_loss(predictor_outputs: Any, targets: Any) -> Any:
 
 
 def perceptron_loss(predictor_outputs: Any, targets: Any) -> Any:
-    """``max(0, -outputs * targets)``, for targets of -1 and 1 (Rosenblatt, 1958)."""
+    """``max(0, -outputs * targets)``, for targets of -1 and 1 (Rosenblatt, 1958).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.perceptron_loss(np.array([2.0, -0.5]), np.array([1, 1]))
+        array([0. , 0.5])
+    """
     outputs = floating(predictor_outputs)
     return relu(-outputs * _labels(targets, outputs))
 
@@ -186,6 +242,15 @@ def sigmoid_focal_loss(
         labels: 0 or 1 for each of them.
         alpha: The weight of a 1, where that of a 0 is ``1 - alpha``; None for no weights.
         gamma: The power of the probability of the other label that weighs the entropy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> logits, labels = np.array([0.0, np.log(3.0)]), np.array([1, 1])
+        >>> nn.sigmoid_binary_cross_entropy(logits, labels).round(3)
+        array([0.693, 0.288])
+        >>> nn.sigmoid_focal_loss(logits, labels).round(3)
+        array([0.173, 0.018])
     """
     logits = floating(logits)
     labels = _labels(labels, logits)
@@ -225,7 +290,15 @@ def _sum(terms: Any, axis: int, where: Any) -> Any:
 
 
 def safe_softmax_cross_entropy(logits: Any, labels: Any) -> Any:
-    """`softmax_cross_entropy` where a logit may be minus infinity if its label is 0."""
+    """`softmax_cross_entropy` where a logit may be minus infinity if its label is 0.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> logits = np.array([0.0, 0.0, -np.inf])
+        >>> nn.safe_softmax_cross_entropy(logits, np.array([1.0, 0.0, 0.0])).round(3)
+        np.float64(0.693)
+    """
     logits = floating(logits)
     labels = _labels(labels, logits)
     logarithms = log_softmax(logits)
@@ -247,6 +320,13 @@ def softmax_cross_entropy_with_integer_labels(
         ArgumentError: The labels are no integers.
         ShapeMismatchError: They have another shape.
         IndexError: There is no class of this number.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> logits = np.array([[0.0, np.log(3.0)]])
+        >>> nn.softmax_cross_entropy_with_integer_labels(logits, np.array([1])).round(3)
+        array([0.288])
     """
     logits, labels = floating(logits), as_operand(labels)
     own = _own_scores(logits, labels, axis)
@@ -273,7 +353,17 @@ def _own_scores(scores: Any, labels: Any, axis: int = -1) -> Any:
 def poly_loss_cross_entropy(
     logits: Any, labels: Any, epsilon: Any = 2.0, axis: int = -1, where: Any = None
 ) -> Any:
-    """`softmax_cross_entropy` and ``epsilon`` times the wrong probability (Leng et al., 2022)."""
+    """`softmax_cross_entropy` and ``epsilon`` times the wrong probability (Leng et al., 2022).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> logits, labels = np.array([[0.0, np.log(3.0)]]), np.array([[0.0, 1.0]])
+        >>> nn.softmax_cross_entropy(logits, labels).round(3)
+        array([0.288])
+        >>> nn.poly_loss_cross_entropy(logits, labels, epsilon=2.0).round(3)
+        array([0.788])
+    """
     logits = floating(logits)
     labels = _labels(labels, logits)
     wrong = _sum(labels * (1 - softmax(logits, axis, where)), axis, where)
@@ -286,6 +376,12 @@ def multiclass_hinge_loss(scores: Any, labels: Any) -> Any:
     Args:
         scores: Scores of classes along the last axis.
         labels: The numbers of the right classes, without that axis (Crammer and Singer, 2001).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.multiclass_hinge_loss(np.array([[3.0, 1.0], [0.5, 0.25]]), np.array([0, 0]))
+        array([0.  , 0.75])
     """
     scores, labels = floating(scores), as_operand(labels)
     own = _own_scores(scores, labels)
@@ -294,7 +390,14 @@ def multiclass_hinge_loss(scores: Any, labels: Any) -> Any:
 
 
 def multiclass_perceptron_loss(scores: Any, labels: Any) -> Any:
-    """How far the score of the right class is below the greatest (Collins, 2002)."""
+    """How far the score of the right class is below the greatest (Collins, 2002).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.multiclass_perceptron_loss(np.array([[3.0, 1.0], [3.0, 1.0]]), np.array([0, 1]))
+        array([0., 2.])
+    """
     scores, labels = floating(scores), as_operand(labels)
     return np.max(scores, axis=-1) - _own_scores(scores, labels)
 
@@ -310,6 +413,13 @@ def kl_divergence(log_predictions: Any, targets: Any, axis: int = -1, where: Any
 
     Returns:
         An array without that axis: the sum of ``targets * (log(targets) - log_predictions)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> targets = np.array([0.5, 0.5, 0.0])
+        >>> nn.kl_divergence(np.log(np.array([0.25, 0.25, 0.5])), targets).round(3)
+        np.float64(0.693)
     """
     targets = floating(targets)
     logarithms = np.where(targets == 0, 0, floating(log_predictions))  # it may be infinite there
@@ -319,7 +429,17 @@ def kl_divergence(log_predictions: Any, targets: Any, axis: int = -1, where: Any
 def kl_divergence_with_log_targets(
     log_predictions: Any, log_targets: Any, axis: int = -1, where: Any = None
 ) -> Any:
-    """`kl_divergence` of targets that are given as logarithms."""
+    """`kl_divergence` of targets that are given as logarithms.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> predictions, targets = np.array([0.5, 0.5]), np.array([0.25, 0.75])
+        >>> nn.kl_divergence_with_log_targets(np.log(predictions), np.log(targets)).round(3)
+        np.float64(0.131)
+        >>> nn.kl_divergence(np.log(predictions), targets).round(3)
+        np.float64(0.131)
+    """
     log_targets = floating(log_targets)
     terms = np.exp(log_targets) * (log_targets - floating(log_predictions))
     return _sum(terms, axis, where)
@@ -331,6 +451,12 @@ def smooth_labels(labels: Any, alpha: Any) -> Any:
     Args:
         labels: Probabilities of classes along the last axis, such as one-hot rows.
         alpha: The share of even probabilities.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.smooth_labels(np.array([[1.0, 0.0]]), 0.5)
+        array([[0.75, 0.25]])
     """
     labels = floating(labels)
     return (1 - alpha) * labels + alpha / shape_of(labels)[-1]

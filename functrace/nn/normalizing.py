@@ -43,7 +43,14 @@ def softmax(x: Any, axis: Axes = -1, where: Any = None, initial: Any = None) -> 
 
 
 def log_softmax(x: Any, axis: Axes = -1, where: Any = None, initial: Any = None) -> Any:
-    """The logarithm of `softmax`; minus infinity of elements that do not count."""
+    """The logarithm of `softmax`; minus infinity of elements that do not count.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.log_softmax(np.log(np.array([1.0, 3.0]))).round(3), np.log([0.25, 0.75]).round(3)
+        (array([-1.386, -0.288]), array([-1.386, -0.288]))
+    """
     if where is None:
         return special.log_softmax(x, _axes(axis))
     return _masked(x, where, lambda x: special.log_softmax(x, _axes(axis)), -np.inf)
@@ -68,6 +75,14 @@ def logsumexp(
     """The logarithm of the sum of exponentials: see `functrace.scipy.special.logsumexp`.
 
     With ``where`` only the elements count that it marks.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.logsumexp(np.array([1000.0, 1000.0])).round(3)
+        np.float64(1000.693)
+        >>> nn.logsumexp(np.array([0.0, 5.0]), where=np.array([True, False]))
+        np.float64(0.0)
     """
     if where is not None:
         a = np.where(where, a, dtype_of(as_operand(a)).type(-np.inf))
@@ -75,7 +90,14 @@ def logsumexp(
 
 
 def logmeanexp(x: Any, axis: Axes = None, where: Any = None, keepdims: bool = False) -> Any:
-    """The logarithm of the mean of exponentials."""
+    """The logarithm of the mean of exponentials.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.logmeanexp(np.array([1000.0, 1000.0])).round(3)
+        np.float64(1000.0)
+    """
     x = as_operand(x)
     total = logsumexp(x, axis, None, keepdims, where=where)
     counted = np.ones(shape_of(x), bool) if where is None else np.broadcast_to(where, shape_of(x))
@@ -100,6 +122,13 @@ def standardize(
         variance: The variance; None for that of ``x``, and not less than 0.
         epsilon: What keeps the root from 0.
         where: Which elements count for the mean and the variance.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.standardize(np.array([[1.0, 3.0], [10.0, 30.0]])).round(3)
+        array([[-1.,  1.],
+               [-1.,  1.]])
     """
     x = as_operand(x)
     options: dict[str, Any] = {"axis": _axes(axis), "keepdims": True}

@@ -53,6 +53,14 @@ def init_lstm(
         size: How many features the state has.
         weight: What draws the weight of inputs.
         dtype: Of the parameters.
+
+    Example:
+        >>> import functrace as ft
+        >>> params = ft.nn.init_lstm(ft.random.key(0), 3, 2)
+        >>> {name: x.shape for name, x in params.items()}
+        {'input': (3, 8), 'state': (2, 8), 'bias': (8,)}
+        >>> params["bias"]
+        array([0., 0., 1., 1., 0., 0., 0., 0.])
     """
     params = _drawn(key, inputs, size, 4, weight, dtype)
     params["bias"][size : 2 * size] = 1
@@ -60,7 +68,16 @@ def init_lstm(
 
 
 def lstm_step(params: Parameters, state: tuple[Any, Any], x: Any) -> tuple[tuple[Any, Any], Any]:
-    """One step of `lstm`: a new state, and its output, which is the first part of it."""
+    """One step of `lstm`: a new state, and its output, which is the first part of it.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> params = ft.nn.init_lstm(ft.random.key(0), 3, 2)
+        >>> (output, cell), same = ft.nn.lstm_step(params, (np.zeros(2), np.zeros(2)), np.ones(3))
+        >>> output.shape, cell.shape, output is same
+        ((2,), (2,), True)
+    """
     output, cell = state
     summed = x @ params["input"] + output @ params["state"] + params["bias"]
     enter, keep, new, leave = np.split(summed, 4, axis=-1)
@@ -123,6 +140,12 @@ def init_gru(
         size: How many features the state has.
         weight: What draws the weight of inputs.
         dtype: Of the parameters.
+
+    Example:
+        >>> import functrace as ft
+        >>> params = ft.nn.init_gru(ft.random.key(0), 3, 2)
+        >>> {name: x.shape for name, x in params.items()}
+        {'input': (3, 6), 'state': (2, 6), 'bias': (6,), 'state_bias': (2,)}
     """
     return {
         **_drawn(key, inputs, size, 3, weight, dtype),
@@ -131,7 +154,15 @@ def init_gru(
 
 
 def gru_step(params: Parameters, state: Any, x: Any) -> tuple[Any, Any]:
-    """One step of `gru`: a new state, which is the output as well."""
+    """One step of `gru`: a new state, which is the output as well.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> params = ft.tree.map(np.zeros_like, ft.nn.init_gru(ft.random.key(0), 3, 2))
+        >>> ft.nn.gru_step(params, np.array([2.0, 4.0]), np.ones(3))
+        (array([1., 2.]), array([1., 2.]))
+    """
     size = shape_of(params["state"])[0]
     of_input = x @ params["input"] + params["bias"]
     of_state = state @ params["state"]
@@ -158,6 +189,14 @@ def gru(
 
     Returns:
         The states, of shape (time, ..., size), and the last one.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> params = ft.nn.init_gru(ft.random.key(0), 3, 8)
+        >>> outputs, state = ft.nn.gru(params, np.ones((20, 5, 3)))
+        >>> outputs.shape, bool(np.all(outputs[-1] == state))
+        ((20, 5, 8), True)
     """
     xs = floating(xs)
     state = _zeros(params, xs) if state is None else state

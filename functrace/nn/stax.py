@@ -42,7 +42,17 @@ Shape = Any
 
 
 class Layer(NamedTuple):
-    """The two functions."""
+    """The two functions.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> layer = stax.Dense(2)
+        >>> shape, params = layer.init_fun(ft.random.key(0), (-1, 4))
+        >>> shape, layer.apply_fun(params, np.ones((5, 4))).shape
+        ((-1, 2), (5, 2))
+    """
 
     init_fun: Callable[[Any, Shape], tuple[Shape, Any]]
     apply_fun: Callable[..., Any]
@@ -84,7 +94,16 @@ def Dense(  # noqa: N802  (stax's names are those of classes)
     W_init: Initializer | None = None,  # noqa: N803
     b_init: Initializer | None = None,
 ) -> Layer:
-    """A product with a matrix, and a bias; the parameters are the pair of both."""
+    """A product with a matrix, and a bias; the parameters are the pair of both.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.Dense(2)
+        >>> shape, (weight, bias) = init(ft.random.key(0), (-1, 4))
+        >>> shape, weight.shape, bias.shape
+        ((-1, 2), (4, 2), (2,))
+    """
     weight, bias = W_init or glorot_normal(), b_init or normal()
 
     def draw(rng: Any, input_shape: Shape) -> Any:
@@ -133,7 +152,16 @@ def GeneralConv(  # noqa: N802
     W_init: Initializer | None = None,  # noqa: N803
     b_init: Initializer | None = None,
 ) -> Layer:
-    """A convolution, with its axes where ``dimension_numbers`` says, and a bias."""
+    """A convolution, with its axes where ``dimension_numbers`` says, and a bias.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.GeneralConv(("NHWC", "HWIO", "NHWC"), 8, (3, 3), padding="SAME")
+        >>> shape, (weight, bias) = init(ft.random.key(0), (-1, 28, 28, 1))
+        >>> shape, weight.shape
+        ((-1, 28, 28, 8), (3, 3, 1, 8))
+    """
     given = dimension_numbers, out_chan, filter_shape, strides, padding, W_init, b_init
     return _convolution(lax.conv_general_dilated, *given)
 
@@ -147,7 +175,16 @@ def GeneralConvTranspose(  # noqa: N802
     W_init: Initializer | None = None,  # noqa: N803
     b_init: Initializer | None = None,
 ) -> Layer:
-    """A transposed convolution, with its axes where ``dimension_numbers`` says, and a bias."""
+    """A transposed convolution, with its axes where ``dimension_numbers`` says, and a bias.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.GeneralConvTranspose(("NHC", "HIO", "NHC"), 8, (3,), (2,), "SAME")
+        >>> shape, (weight, bias) = init(ft.random.key(0), (-1, 14, 2))
+        >>> shape, weight.shape
+        ((-1, 28, 8), (3, 2, 8))
+    """
     given = dimension_numbers, out_chan, filter_shape, strides, padding, W_init, b_init
     return _convolution(lax.conv_transpose, *given)
 
@@ -165,7 +202,18 @@ def BatchNorm(  # noqa: N802
     beta_init: Initializer = zeros,
     gamma_init: Initializer = ones,
 ) -> Layer:
-    """Normal over the batch, with the batch's own mean and variance always."""
+    """Normal over the batch, with the batch's own mean and variance always.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.BatchNorm(axis=0)
+        >>> shape, params = init(ft.random.key(0), (-1, 2))
+        >>> apply(params, np.array([[1.0, 10.0], [3.0, 30.0]])).round(3)
+        array([[-1., -1.],
+               [ 1.,  1.]])
+    """
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
 
     def draw(rng: Any, input_shape: Shape) -> Any:
@@ -185,7 +233,15 @@ def BatchNorm(  # noqa: N802
 
 
 def elementwise(fun: Callable[..., Any], **fun_kwargs: Any) -> Layer:
-    """A function without parameters, as a layer."""
+    """A function without parameters, as a layer.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.elementwise(np.clip, a_min=0.0, a_max=1.0)
+        >>> apply((), np.array([-1.0, 0.5, 2.0]))
+        array([0. , 0.5, 1. ])
+    """
     return _layer(_nothing, lambda params, inputs, **_: fun(inputs, **fun_kwargs))
 
 
@@ -236,12 +292,28 @@ FanInSum = _layer(_nothing, lambda params, inputs, **_: sum(inputs[1:], inputs[0
 
 
 def FanOut(num: int) -> Layer:  # noqa: N802
-    """The input, as many times."""
+    """The input, as many times.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.FanOut(2)
+        >>> apply((), np.array([1.0, 2.0]))
+        [array([1., 2.]), array([1., 2.])]
+    """
     return _layer(_nothing, lambda params, inputs, **_: [inputs] * num)
 
 
 def FanInConcat(axis: int = -1) -> Layer:  # noqa: N802
-    """Several inputs, one behind the other along an axis."""
+    """Several inputs, one behind the other along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.FanInConcat()
+        >>> apply((), [np.array([1.0, 2.0]), np.array([3.0])])
+        array([1., 2., 3.])
+    """
     return _layer(_nothing, lambda params, inputs, **_: np.concatenate(inputs, axis))
 
 
@@ -249,6 +321,14 @@ def Dropout(rate: float, mode: str = "train") -> Layer:  # noqa: N802
     """What is kept with the probability ``rate``, and scaled up for what is not.
 
     Applied with ``rng=key``; with ``mode="test"`` all is kept.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.Dropout(0.5)
+        >>> np.unique(apply((), np.ones(1000), rng=ft.random.key(0)))
+        array([0., 2.])
     """
 
     def apply(params: Any, inputs: Any, *, rng: Any = None, **_: Any) -> Any:
@@ -270,7 +350,17 @@ def _keys(rng: Any, count: int) -> Sequence[Any]:
 
 
 def serial(*layers: Any) -> Layer:
-    """Layers one after the other."""
+    """Layers one after the other.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.serial(stax.Dense(8), stax.Relu, stax.Dense(2))
+        >>> shape, params = init(ft.random.key(0), (-1, 4))
+        >>> shape, apply(params, np.ones((5, 4))).shape
+        ((-1, 2), (5, 2))
+    """
 
     def init_fun(rng: Any, input_shape: Shape) -> tuple[Shape, Any]:
         params: list[Any] = []
@@ -288,7 +378,17 @@ def serial(*layers: Any) -> Layer:
 
 
 def parallel(*layers: Any) -> Layer:
-    """Layers side by side, each of which takes one of several inputs."""
+    """Layers side by side, each of which takes one of several inputs.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> init, apply = stax.parallel(stax.Relu, stax.Identity)
+        >>> shape, params = init(ft.random.key(0), [(2,), (2,)])
+        >>> apply(params, [np.array([-1.0, 2.0]), np.array([-1.0, 2.0])])
+        [array([0., 2.]), array([-1.,  2.])]
+    """
 
     def init_fun(rng: Any, input_shape: Shape) -> tuple[Shape, Any]:
         keys = _keys(rng, len(layers))
@@ -306,7 +406,16 @@ def parallel(*layers: Any) -> Layer:
 
 
 def shape_dependent(make_layer: Callable[[Shape], Any]) -> Layer:
-    """A layer that is made for the shape of its input."""
+    """A layer that is made for the shape of its input.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.nn import stax
+        >>> half = stax.shape_dependent(lambda shape: stax.Dense(shape[-1] // 2))
+        >>> init, apply = half
+        >>> init(ft.random.key(0), (-1, 6))[0]
+        (-1, 3)
+    """
 
     def init_fun(rng: Any, input_shape: Shape) -> tuple[Shape, Any]:
         found: tuple[Shape, Any] = make_layer(input_shape)[0](rng, input_shape)

@@ -52,15 +52,39 @@ class GradientTransformation(NamedTuple):
 
 
 class GradientTransformationExtraArgs(GradientTransformation):
-    """A `GradientTransformation` whose `update` takes any keywords."""
+    """A `GradientTransformation` whose `update` takes any keywords.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.polyak_sgd()
+        >>> isinstance(optimizer, optim.GradientTransformationExtraArgs)
+        True
+        >>> updates, _ = optimizer.update(8.0, optimizer.init(4.0), 4.0, value=16.0)
+        >>> float(updates)
+        -2.0
+    """
 
 
 class EmptyState(NamedTuple):
-    """The state of what keeps nothing."""
+    """The state of what keeps nothing.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.sgd(0.1).init(1.0)
+        (EmptyState(), EmptyState())
+    """
 
 
 def with_extra_args_support(tx: GradientTransformation) -> GradientTransformationExtraArgs:
-    """The same transformation, whose update leaves out the keywords that it does not take."""
+    """The same transformation, whose update leaves out the keywords that it does not take.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.with_extra_args_support(optim.scale(0.5))
+        >>> updates, _ = tx.update(4.0, tx.init(1.0), value=16.0)
+        >>> float(updates)
+        2.0
+    """
     if isinstance(tx, GradientTransformationExtraArgs):
         return tx
 
@@ -80,6 +104,12 @@ def stateless(f: Callable[[Any, Any], Any]) -> GradientTransformation:
 
     Args:
         f: Takes updates and parameters; returns updates.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.stateless(lambda updates, params: updates - 0.5 * params)
+        >>> tx.update(3.0, tx.init(2.0), 2.0)
+        (2.0, EmptyState())
     """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -89,7 +119,14 @@ def stateless(f: Callable[[Any, Any], Any]) -> GradientTransformation:
 
 
 def stateless_with_tree_map(f: Callable[[Any, Any], Any]) -> GradientTransformation:
-    """As `stateless`, of a function of one update and its parameter."""
+    """As `stateless`, of a function of one update and its parameter.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.stateless_with_tree_map(lambda g, p: g * abs(p))
+        >>> tx.update([1.0, 1.0], tx.init([2.0, -3.0]), [2.0, -3.0])
+        ([2.0, 3.0], EmptyState())
+    """
     return stateless(lambda updates, params: map_leaves(f, updates, needed(params)))
 
 
@@ -99,12 +136,26 @@ def of_each(f: Callable[[Any], Any]) -> GradientTransformation:
 
 
 def identity() -> GradientTransformation:
-    """The updates as they are."""
+    """The updates as they are.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.identity().update([1.0, -2.0], optim.EmptyState())
+        ([1.0, -2.0], EmptyState())
+    """
     return stateless(lambda updates, params: updates)
 
 
 def set_to_zero() -> GradientTransformation:
-    """Zeros in place of the updates."""
+    """Zeros in place of the updates.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> updates, _ = optim.set_to_zero().update(np.array([1.0, -2.0]), optim.EmptyState())
+        >>> updates
+        array([0., 0.])
+    """
     return of_each(np.zeros_like)
 
 
@@ -129,13 +180,28 @@ def no_steps() -> Any:
 
 
 def safe_increment(count: Any) -> Any:
-    """The number of steps after one more; the largest of its dtype stays."""
+    """The number of steps after one more; the largest of its dtype stays.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.safe_increment(np.int32(4)), optim.safe_increment(np.int32(2**31 - 1))
+        (np.int32(5), np.int32(2147483647))
+    """
     largest = np.iinfo(dtype_of(count)).max
     return np.minimum(count, dtype_of(count).type(largest - 1)) + dtype_of(count).type(1)
 
 
 def apply_updates(params: Any, updates: Any) -> Any:
-    """The parameters after a step: ``params + updates``, in the dtypes of the parameters."""
+    """The parameters after a step: ``params + updates``, in the dtypes of the parameters.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> params = {"w": np.array([1.0, 2.0]), "b": np.float32(3.0)}
+        >>> optim.apply_updates(params, {"w": np.array([0.5, -0.5]), "b": 0.25})
+        {'b': np.float32(3.25), 'w': array([1.5, 1.5])}
+    """
 
     def added(p: Any, u: Any) -> Any:
         p = as_operand(p)
@@ -147,13 +213,28 @@ def apply_updates(params: Any, updates: Any) -> Any:
 
 
 def incremental_update(new_tensors: Any, old_tensors: Any, step_size: Any) -> Any:
-    """A part of the way from old to new: ``step_size * new + (1 - step_size) * old``."""
+    """A part of the way from old to new: ``step_size * new + (1 - step_size) * old``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.incremental_update(np.array([1.0, 2.0]), np.array([0.0, 0.0]), 0.25)
+        array([0.25, 0.5 ])
+    """
     return map_leaves(
         lambda new, old: step_size * new + (1 - step_size) * old, new_tensors, old_tensors
     )
 
 
 def periodic_update(new_tensors: Any, old_tensors: Any, steps: Any, update_period: Any) -> Any:
-    """The new tree at each step whose number the period divides, else the old one."""
+    """The new tree at each step whose number the period divides, else the old one.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> new, old = np.array([1.0]), np.array([0.0])
+        >>> [optim.periodic_update(new, old, step, 3).item() for step in range(5)]
+        [1.0, 0.0, 0.0, 1.0, 0.0]
+    """
     is_due = np.equal(np.mod(steps, update_period), 0)
     return map_leaves(lambda new, old: np.where(is_due, new, old)[()], new_tensors, old_tensors)

@@ -64,6 +64,14 @@ def named_chain(*args: tuple[str, GradientTransformation]) -> GradientTransforma
 
     Raises:
         ArgumentError: Two have the same name.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.named_chain(("sum", optim.trace(0.9)), ("rate", optim.scale(-0.5)))
+        >>> state = optimizer.init(0.0)
+        >>> updates, state = optimizer.update(2.0, state)
+        >>> float(updates), state["sum"]
+        (-1.0, TraceState(trace=np.float64(2.0)))
     """
     each = {name: with_extra_args_support(tx) for name, tx in args}
     if len(each) < len(args):
@@ -85,11 +93,23 @@ def named_chain(*args: tuple[str, GradientTransformation]) -> GradientTransforma
 
 
 class MaskedNode(NamedTuple):
-    """Stands where a leaf is left out."""
+    """Stands where a leaf is left out.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.masked(optim.trace(0.9), [True, False]).init([1.0, 2.0]).inner_state
+        TraceState(trace=[array(0.), MaskedNode()])
+    """
 
 
 class MaskedState(NamedTuple):
-    """The state of the transformation of what is not left out."""
+    """The state of the transformation of what is not left out.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.masked(optim.scale(0.5), [True, False]).init([1.0, 2.0])
+        MaskedState(inner_state=EmptyState())
+    """
 
     inner_state: Any
 
@@ -101,6 +121,14 @@ def masked(inner: GradientTransformation, mask: Any) -> GradientTransformationEx
         inner: The transformation.
         mask: A tree of truth values, of the structure of the parameters or the beginning of it; or
             a function that makes one of them.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.masked(optim.scale(-0.5), {"w": True, "b": False})
+        >>> params = {"w": np.array([2.0, 4.0]), "b": np.array([1.0])}
+        >>> optimizer.update(params, optimizer.init(params))[0]
+        {'b': array([1.]), 'w': array([-1., -2.])}
     """
     tx = with_extra_args_support(inner)
 
@@ -126,7 +154,14 @@ def where_masked(tx: GradientTransformation, mask: Any) -> GradientTransformatio
 
 
 class PartitionState(NamedTuple):
-    """The states of the transformations, by their labels."""
+    """The states of the transformations, by their labels.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.partition({"slow": optim.sgd(0.1), "fast": optim.sgd(1.0)}, "slow")
+        >>> list(optimizer.init(1.0).inner_states)
+        ['slow', 'fast']
+    """
 
     inner_states: Mapping[Hashable, Any]
 
@@ -143,6 +178,16 @@ def partition(
 
     Raises:
         ArgumentError: There is no transformation for a label; when parameters are given.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizers = {"slow": optim.sgd(0.5), "fast": optim.sgd(1.0)}
+        >>> optimizer = optim.partition(optimizers, {"w": "slow", "b": "fast"})
+        >>> params = {"w": np.zeros(2), "b": np.zeros(1)}
+        >>> gradients = {"w": np.array([2.0, 4.0]), "b": np.array([1.0])}
+        >>> optimizer.update(gradients, optimizer.init(params))[0]
+        {'b': array([-1.]), 'w': array([-1., -2.])}
     """
 
     def each(tree: Any) -> dict[Any, GradientTransformationExtraArgs]:
@@ -175,12 +220,27 @@ multi_transform = partition
 
 
 def freeze(mask: Any) -> GradientTransformation:
-    """Zeros in place of the updates where a mask is true."""
+    """Zeros in place of the updates where a mask is true.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.chain(optim.sgd(0.5), optim.freeze({"w": True, "b": False}))
+        >>> params = {"w": np.array([2.0, 4.0]), "b": np.array([1.0])}
+        >>> optimizer.update(params, optimizer.init(params), params)[0]
+        {'b': array([-0.5]), 'w': array([0., 0.])}
+    """
     return masked(set_to_zero(), mask)
 
 
 class WeightDecaySchedule(NamedTuple):
-    """How many steps there were."""
+    """How many steps there were.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.add_decayed_weights(optim.constant_schedule(0.1)).init(1.0)
+        WeightDecaySchedule(count=array(0, dtype=int32))
+    """
 
     count: Any
 
@@ -191,6 +251,14 @@ def add_decayed_weights(weight_decay: Any = 0.0, mask: Any = None) -> GradientTr
     Args:
         weight_decay: A number, or a schedule.
         mask: For which leaves, see `masked`; None for all.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> decay = optim.add_decayed_weights(0.5)
+        >>> params = np.array([2.0, -4.0])
+        >>> decay.update(np.array([1.0, 1.0]), decay.init(params), params)[0]
+        array([ 2., -1.])
     """
 
     def init(params: Any) -> Any:
@@ -213,7 +281,16 @@ def add_decayed_weights(weight_decay: Any = 0.0, mask: Any = None) -> GradientTr
 
 
 class ApplyIfFiniteState(NamedTuple):
-    """How many steps in a row were not finite, whether the last one was, how many were not."""
+    """How many steps in a row were not finite, whether the last one was, how many were not.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.apply_if_finite(optim.sgd(0.5), 3)
+        >>> _, state = optimizer.update(np.nan, optimizer.init(1.0))
+        >>> int(state.notfinite_count), bool(state.last_finite), int(state.total_notfinite)
+        (1, False, 1)
+    """
 
     notfinite_count: Any
     last_finite: Any
@@ -229,6 +306,18 @@ def apply_if_finite(
     Args:
         inner: The transformation.
         max_consecutive_errors: After how many steps in a row the next is done as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.apply_if_finite(optim.sgd(0.5), 3)
+        >>> state = optimizer.init(np.zeros(2))
+        >>> updates, state = optimizer.update(np.array([1.0, np.nan]), state)
+        >>> updates
+        array([0., 0.])
+        >>> updates, state = optimizer.update(np.array([1.0, 2.0]), state)
+        >>> updates
+        array([-0.5, -1. ])
     """
     tx = with_extra_args_support(inner)
 
@@ -255,14 +344,31 @@ def apply_if_finite(
 
 
 class ApplyEvery(NamedTuple):
-    """The step within a round, and the sum of updates."""
+    """The step within a round, and the sum of updates.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.apply_every(4).init(1.0)
+        ApplyEvery(count=array(0, dtype=int32), grad_acc=array(0.))
+    """
 
     count: Any
     grad_acc: Any
 
 
 def apply_every(k: int = 1) -> GradientTransformation:
-    """The sum of k updates at each k-th step, and zeros at the others."""
+    """The sum of k updates at each k-th step, and zeros at the others.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.apply_every(3)
+        >>> state, found = optimizer.init(0.0), []
+        >>> for gradient in [1.0, 2.0, 3.0, 4.0]:
+        ...     updates, state = optimizer.update(gradient, state)
+        ...     found.append(float(updates))
+        >>> found
+        [0.0, 0.0, 6.0, 0.0]
+    """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         goes_on, is_last = np.not_equal(state.count, 0), np.equal(state.count, k - 1)
@@ -276,7 +382,14 @@ def apply_every(k: int = 1) -> GradientTransformation:
 
 
 class MultiStepsState(NamedTuple):
-    """The step within a round, the number of rounds, the inner state, and the mean so far."""
+    """The step within a round, the number of rounds, the inner state, and the mean so far.
+
+    Example:
+        >>> from functrace import optim
+        >>> state = optim.MultiSteps(optim.sgd(0.5), 4).init(1.0)
+        >>> int(state.mini_step), int(state.gradient_step), state.acc_grads
+        (0, 0, array(0.))
+    """
 
     mini_step: Any
     gradient_step: Any
@@ -291,6 +404,18 @@ class MultiSteps:
         opt: The optimizer.
         every_k_schedule: k, or a function that gives it for each round.
         use_grad_mean: Whether their mean is taken, or else their sum.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.MultiSteps(optim.sgd(1.0), every_k_schedule=2)
+        >>> x, found = 10.0, []
+        >>> state = optimizer.init(x)
+        >>> for gradient in [1.0, 3.0, 5.0, 7.0]:
+        ...     updates, state = optimizer.update(gradient, state)
+        ...     x = optim.apply_updates(x, updates)
+        ...     found.append(float(x))
+        >>> found
+        [10.0, 8.0, 8.0, 2.0]
     """
 
     def __init__(
@@ -341,7 +466,13 @@ class MultiSteps:
 
 
 class InjectHyperparamsState(NamedTuple):
-    """How many steps there were, the numbers of an optimizer, and its state."""
+    """How many steps there were, the numbers of an optimizer, and its state.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.inject_hyperparams(optim.scale)(0.5).init(1.0).hyperparams
+        {'step_size': array(0.5)}
+    """
 
     count: Any
     hyperparams: dict[str, Any]

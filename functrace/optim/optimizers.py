@@ -107,7 +107,17 @@ def adamw(
     *,
     nesterov: bool = False,
 ) -> GradientTransformation:
-    """Adam with weights that decay by themselves (Loshchilov and Hutter, ICLR 2019)."""
+    """Adam with weights that decay by themselves (Loshchilov and Hutter, ICLR 2019).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adamw(0.1, weight_decay=0.5)
+        >>> x = np.array([2.0, -4.0])
+        >>> updates, state = optimizer.update(np.array([3.0, 5.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.2,  0.1])
+    """
     return chain(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
         add_decayed_weights(weight_decay, mask),
@@ -128,7 +138,17 @@ def amsgrad(
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
 ) -> GradientTransformation:
-    """AMSGrad: see `scale_by_amsgrad`."""
+    """AMSGrad: see `scale_by_amsgrad`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.amsgrad(0.1)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.1,  0.1])
+    """
     first = scale_by_amsgrad(
         b1, b2, eps, eps_root, mu_dtype, bias_correction_mu, bias_correction_nu
     )
@@ -138,7 +158,17 @@ def amsgrad(
 def adamax(
     learning_rate: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8
 ) -> GradientTransformation:
-    """AdaMax: see `scale_by_adamax`."""
+    """AdaMax: see `scale_by_adamax`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adamax(0.1)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.1,  0.1])
+    """
     return chain(scale_by_adamax(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
@@ -150,7 +180,17 @@ def adamaxw(
     weight_decay: Any = 1e-4,
     mask: Any = None,
 ) -> GradientTransformation:
-    """AdaMax with weights that decay by themselves, as of `adamw`."""
+    """AdaMax with weights that decay by themselves, as of `adamw`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adamaxw(0.1, weight_decay=0.5)
+        >>> x = np.array([2.0, -4.0])
+        >>> updates, state = optimizer.update(np.array([3.0, 5.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.2,  0.1])
+    """
     return chain(
         scale_by_adamax(b1, b2, eps),
         add_decayed_weights(weight_decay, mask),
@@ -167,7 +207,17 @@ def adabelief(
     *,
     nesterov: bool = False,
 ) -> GradientTransformation:
-    """AdaBelief: see `scale_by_belief`."""
+    """AdaBelief: see `scale_by_belief`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adabelief(0.09)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.1,  0.1])
+    """
     first = scale_by_belief(b1, b2, eps, eps_root, nesterov=nesterov)
     return chain(first, scale_by_learning_rate(learning_rate))
 
@@ -175,7 +225,17 @@ def adabelief(
 def yogi(
     learning_rate: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-3
 ) -> GradientTransformation:
-    """Yogi: see `scale_by_yogi`."""
+    """Yogi: see `scale_by_yogi`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.yogi(0.1)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.1,  0.1])
+    """
     return chain(scale_by_yogi(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
@@ -189,7 +249,17 @@ def radam(
     *,
     nesterov: bool = False,
 ) -> GradientTransformation:
-    """RAdam: see `scale_by_radam`."""
+    """RAdam: see `scale_by_radam`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.radam(0.1)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.3,  0.5])
+    """
     first = scale_by_radam(b1, b2, eps, eps_root, threshold, nesterov=nesterov)
     return chain(first, scale_by_learning_rate(learning_rate))
 
@@ -204,7 +274,17 @@ def adan(
     weight_decay: Any = 0.0,
     mask: Any = None,
 ) -> GradientTransformation:
-    """Adan: see `scale_by_adan`."""
+    """Adan: see `scale_by_adan`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adan(0.1)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.1,  0.1])
+    """
     return chain(
         scale_by_adan(b1, b2, b3, eps, eps_root),
         add_decayed_weights(weight_decay, mask),
@@ -220,7 +300,17 @@ def lion(
     weight_decay: Any = 1e-3,
     mask: Any = None,
 ) -> GradientTransformation:
-    """Lion: see `scale_by_lion`."""
+    """Lion: see `scale_by_lion`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.lion(0.1, weight_decay=0.5)
+        >>> x = np.array([2.0, -4.0])
+        >>> updates, state = optimizer.update(np.array([3.0, 5.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.2,  0.1])
+    """
     return chain(
         scale_by_lion(b1, b2, mu_dtype),
         add_decayed_weights(weight_decay, mask),
@@ -239,7 +329,17 @@ def rmsprop(
     nesterov: bool = False,
     bias_correction: bool = False,
 ) -> GradientTransformation:
-    """RMSProp: see `scale_by_rms`, and `scale_by_stddev` for the centered one."""
+    """RMSProp: see `scale_by_rms`, and `scale_by_stddev` for the centered one.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.rmsprop(0.1, decay=0.75)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.2,  0.2])
+    """
     scaling = scale_by_stddev if centered else scale_by_rms
     return chain(
         scaling(decay, eps, initial_scale, eps_in_sqrt, bias_correction),
@@ -251,7 +351,17 @@ def rmsprop(
 def adagrad(
     learning_rate: Any, initial_accumulator_value: Any = 0.1, eps: Any = 1e-7
 ) -> GradientTransformation:
-    """AdaGrad: see `scale_by_rss`."""
+    """AdaGrad: see `scale_by_rss`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adagrad(0.1, initial_accumulator_value=7.0)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -3.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.075,  0.075])
+    """
     first = scale_by_rss(initial_accumulator_value, eps)
     return chain(first, scale_by_learning_rate(learning_rate))
 
@@ -263,7 +373,17 @@ def adadelta(
     weight_decay: Any = 0.0,
     weight_decay_mask: Any = None,
 ) -> GradientTransformation:
-    """AdaDelta: see `scale_by_adadelta`."""
+    """AdaDelta: see `scale_by_adadelta`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adadelta(1.0, rho=0.75, eps=0.01)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([30.0, -50.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.2,  0.2])
+    """
     return chain(
         _decay_if_any(weight_decay, weight_decay_mask),
         scale_by_adadelta(rho, eps),
@@ -291,7 +411,17 @@ def adafactor(
     factored: bool = True,
     weight_decay_mask: Any = None,
 ) -> GradientTransformation:
-    """Adafactor: see `scale_by_factored_rms`."""
+    """Adafactor: see `scale_by_factored_rms`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.adafactor(0.1)
+        >>> x = np.array([2.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.2,  0.2])
+    """
     parts = [scale_by_factored_rms(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps)]
     if clipping_threshold is not None:
         parts.append(clip_by_block_rms(clipping_threshold))
@@ -315,7 +445,17 @@ def lamb(
     weight_decay: Any = 0.0,
     mask: Any = None,
 ) -> GradientTransformation:
-    """LAMB: Adam by the norms of layers (You et al., ICLR 2020), see `scale_by_trust_ratio`."""
+    """LAMB: Adam by the norms of layers (You et al., ICLR 2020), see `scale_by_trust_ratio`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.lamb(0.1)
+        >>> x = np.array([3.0, 4.0])
+        >>> updates, state = optimizer.update(np.array([7.0, 7.0]), optimizer.init(x), x)
+        >>> updates.round(3), np.linalg.norm(updates).round(3)
+        (array([-0.354, -0.354]), np.float64(0.5))
+    """
     return chain(
         scale_by_adam(b1, b2, eps, eps_root),
         add_decayed_weights(weight_decay, mask),
@@ -334,7 +474,17 @@ def lars(
     momentum: Any = 0.9,
     nesterov: bool = False,
 ) -> GradientTransformation:
-    """LARS: momentum by the norms of layers (You, Gitman and Ginsburg, 2017)."""
+    """LARS: momentum by the norms of layers (You, Gitman and Ginsburg, 2017).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.lars(0.5, trust_coefficient=0.1)
+        >>> x = np.array([0.0, 10.0])
+        >>> updates, state = optimizer.update(np.array([3.0, 4.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.3, -0.4])
+    """
     ratio = scale_by_trust_ratio(trust_coefficient=trust_coefficient, eps=eps)
     return chain(
         add_decayed_weights(weight_decay, weight_decay_mask),
@@ -352,13 +502,33 @@ def novograd(
     eps_root: Any = 0.0,
     weight_decay: Any = 0.0,
 ) -> GradientTransformation:
-    """NovoGrad: see `scale_by_novograd`."""
+    """NovoGrad: see `scale_by_novograd`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.novograd(0.1)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -4.0]), optimizer.init(x), x)
+        >>> updates.round(3)
+        array([-0.06,  0.08])
+    """
     first = scale_by_novograd(b1, b2, eps, eps_root, weight_decay)
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
 def fromage(learning_rate: Any, min_norm: Any = 1e-6) -> GradientTransformation:
-    """``p = (p - rate * g * norm(p) / norm(g)) / sqrt(1 + rate**2)`` (Bernstein et al., 2020)."""
+    """``p = (p - rate * g * norm(p) / norm(g)) / sqrt(1 + rate**2)`` (Bernstein et al., 2020).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.fromage(0.75)
+        >>> x = np.array([0.0, 10.0])
+        >>> updates, state = optimizer.update(np.array([3.0, 4.0]), optimizer.init(x), x)
+        >>> optim.apply_updates(x, updates).round(3)
+        array([-3.6,  3.2])
+    """
     if callable(learning_rate):
         rate: Schedule = learning_rate
         return chain(
@@ -377,19 +547,49 @@ def fromage(learning_rate: Any, min_norm: Any = 1e-6) -> GradientTransformation:
 def noisy_sgd(
     learning_rate: Any, eta: Any = 0.01, gamma: Any = 0.55, key: Any = 0
 ) -> GradientTransformation:
-    """Gradient descent with noise: see `add_noise`."""
+    """Gradient descent with noise: see `add_noise`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.noisy_sgd(0.1, eta=0.01)
+        >>> x = np.zeros(1000)
+        >>> updates, state = optimizer.update(np.ones(1000), optimizer.init(x))
+        >>> updates.mean().round(2), updates.std().round(2)
+        (np.float64(-0.1), np.float64(0.01))
+    """
     return chain(add_noise(eta, gamma, key), scale_by_learning_rate(learning_rate))
 
 
 def sign_sgd(learning_rate: Any) -> GradientTransformation:
-    """Steps of one length by the signs of gradients: see `scale_by_sign`."""
+    """Steps of one length by the signs of gradients: see `scale_by_sign`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.sign_sgd(0.1)
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(np.zeros(2)))
+        >>> updates
+        array([-0.1,  0.1])
+    """
     return chain(scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
 def signum(
     learning_rate: Any, beta: Any = 0.9, accumulator_dtype: Any = None
 ) -> GradientTransformation:
-    """Steps of one length by the signs of averages (Bernstein et al., ICML 2018)."""
+    """Steps of one length by the signs of averages (Bernstein et al., ICML 2018).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.signum(0.1)
+        >>> state = optimizer.init(np.zeros(2))
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), state)
+        >>> updates, state = optimizer.update(np.array([-1.0, -1.0]), state)
+        >>> updates
+        array([-0.1,  0.1])
+    """
     average = ema(beta, debias=False, accumulator_dtype=accumulator_dtype)
     return chain(average, scale_by_sign(), scale_by_learning_rate(learning_rate))
 
@@ -401,20 +601,53 @@ def rprop(
     min_step_size: Any = 1e-6,
     max_step_size: Any = 50.0,
 ) -> GradientTransformation:
-    """Rprop: see `scale_by_rprop`."""
+    """Rprop: see `scale_by_rprop`.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.rprop(0.1)
+        >>> state, found = optimizer.init(0.0), []
+        >>> for gradient in [3.0, 1.0, -1.0]:
+        ...     updates, state = optimizer.update(gradient, state)
+        ...     found.append(round(float(updates), 3))
+        >>> found
+        [-0.1, -0.12, 0.0]
+    """
     first = scale_by_rprop(learning_rate, eta_minus, eta_plus, min_step_size, max_step_size)
     return chain(first, scale(-1.0))
 
 
 def sm3(learning_rate: Any, momentum: Any = 0.9) -> GradientTransformation:
-    """SM3: see `scale_by_sm3`."""
+    """SM3: see `scale_by_sm3`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.sm3(0.1, momentum=0.0)
+        >>> state = optimizer.init(np.zeros((2, 2)))
+        >>> updates, state = optimizer.update(np.array([[3.0, -3.0], [4.0, 4.0]]), state)
+        >>> updates.round(3)
+        array([[-0.1,  0.1],
+               [-0.1, -0.1]])
+    """
     return chain(scale_by_sm3(momentum), scale(-learning_rate))
 
 
 def optimistic_gradient_descent(
     learning_rate: Any, alpha: Any = 1.0, beta: Any = 1.0
 ) -> GradientTransformation:
-    """Gradient descent that looks ahead: see `scale_by_optimistic_gradient`."""
+    """Gradient descent that looks ahead: see `scale_by_optimistic_gradient`.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.optimistic_gradient_descent(0.5)
+        >>> state, found = optimizer.init(0.0), []
+        >>> for gradient in [4.0, 3.0, 2.0]:
+        ...     updates, state = optimizer.update(gradient, state)
+        ...     found.append(float(updates))
+        >>> found
+        [-2.0, -1.0, -0.5]
+    """
     first = scale_by_optimistic_gradient(alpha, beta)
     return chain(first, scale_by_learning_rate(learning_rate))
 
@@ -431,7 +664,17 @@ def optimistic_adam_v2(
     mu_dtype: Any = None,
     nesterov: bool = True,
 ) -> GradientTransformation:
-    """Adam that looks ahead (Daskalakis et al., Training GANs with optimism, ICLR 2018)."""
+    """Adam that looks ahead (Daskalakis et al., Training GANs with optimism, ICLR 2018).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optimizer = optim.optimistic_adam_v2(0.1, nesterov=False)
+        >>> x = np.array([1.0, -2.0])
+        >>> updates, state = optimizer.update(np.array([3.0, -5.0]), optimizer.init(x))
+        >>> updates.round(3)
+        array([-0.1,  0.1])
+    """
     return chain(
         scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
         scale_by_optimistic_gradient(alpha, beta),
@@ -446,5 +689,14 @@ def polyak_sgd(
     eps: Any = 0.0,
     variant: str = "sps",
 ) -> GradientTransformation:
-    """Gradient descent by Polyak's step, whose update takes ``value``: see `scale_by_polyak`."""
+    """Gradient descent by Polyak's step, whose update takes ``value``: see `scale_by_polyak`.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.polyak_sgd()
+        >>> x = 4.0
+        >>> updates, state = optimizer.update(2 * x, optimizer.init(x), x, value=x**2)
+        >>> float(optim.apply_updates(x, updates))
+        2.0
+    """
     return chain(sgd(scaling), scale_by_polyak(f_min, max_learning_rate, eps, variant))

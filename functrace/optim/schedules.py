@@ -13,7 +13,14 @@ from functrace.optim.base import Schedule
 
 
 def constant_schedule(value: Any) -> Schedule:
-    """The same number at each step."""
+    """The same number at each step.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.constant_schedule(0.5)
+        >>> rate(0), rate(1000)
+        (0.5, 0.5)
+    """
     return lambda count: value
 
 
@@ -47,12 +54,26 @@ def polynomial_schedule(
 def linear_schedule(
     init_value: Any, end_value: Any, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
-    """From one number to another along a line: `polynomial_schedule` with power 1."""
+    """From one number to another along a line: `polynomial_schedule` with power 1.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.linear_schedule(1.0, 0.0, transition_steps=4)
+        >>> [float(rate(step)) for step in range(6)]
+        [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
     return polynomial_schedule(init_value, end_value, 1, transition_steps, transition_begin)
 
 
 def warmup_constant_schedule(init_value: Any, peak_value: Any, warmup_steps: int) -> Schedule:
-    """Along a line to a number that stays."""
+    """Along a line to a number that stays.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.warmup_constant_schedule(0.0, 1.0, warmup_steps=4)
+        >>> [float(rate(step)) for step in range(6)]
+        [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    """
     return linear_schedule(init_value, peak_value, warmup_steps)
 
 
@@ -74,6 +95,15 @@ def exponential_decay(
         transition_begin: With which step it begins.
         staircase: Whether the exponent is rounded down.
         end_value: Where it ends.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.exponential_decay(1.0, transition_steps=10, decay_rate=0.5)
+        >>> [float(rate(step)) for step in (0, 10, 20, 30)]
+        [1.0, 0.5, 0.25, 0.125]
+        >>> stairs = optim.exponential_decay(1.0, 10, 0.5, staircase=True)
+        >>> [float(stairs(step)) for step in (0, 9, 10, 19)]
+        [1.0, 1.0, 0.5, 0.5]
     """
     if transition_steps <= 0 or decay_rate == 0:
         return constant_schedule(init_value)
@@ -103,6 +133,12 @@ def cosine_decay_schedule(
 
     Raises:
         ArgumentError: ``decay_steps`` is not above 0.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.cosine_decay_schedule(1.0, decay_steps=100)
+        >>> [round(float(rate(step)), 3) for step in (0, 25, 50, 100, 200)]
+        [1.0, 0.854, 0.5, 0.0, 0.0]
     """
     if not decay_steps > 0:
         raise ArgumentError(f"decay_steps={decay_steps!r} is not above 0.")
@@ -118,7 +154,14 @@ def cosine_decay_schedule(
 def piecewise_constant_schedule(
     init_value: Any, boundaries_and_scales: Mapping[int, Any] | None = None
 ) -> Schedule:
-    """A number that is multiplied with another one at each of some steps."""
+    """A number that is multiplied with another one at each of some steps.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.piecewise_constant_schedule(1.0, {10: 0.5, 20: 0.5})
+        >>> [float(rate(step)) for step in (0, 9, 10, 20)]
+        [1.0, 1.0, 0.5, 0.25]
+    """
     steps = _positive(boundaries_and_scales)
 
     def schedule(count: Any) -> Any:
@@ -146,6 +189,12 @@ def piecewise_interpolate_schedule(
 
     Raises:
         ArgumentError: It is neither "linear" nor "cosine", or a number is negative.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.piecewise_interpolate_schedule("linear", 1.0, {10: 0.5, 20: 0.5})
+        >>> [float(rate(step)) for step in (0, 5, 10, 20)]
+        [1.0, 0.75, 0.5, 0.25]
     """
     if interpolate_type not in ("linear", "cosine"):
         raise ArgumentError(f"{interpolate_type!r} is neither 'linear' nor 'cosine'.")
@@ -178,6 +227,12 @@ def linear_onecycle_schedule(
 
     Raises:
         ArgumentError: ``transition_steps`` is not above 0.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.linear_onecycle_schedule(100, 1.0)
+        >>> [round(float(rate(step)), 3) for step in (0, 15, 30, 85, 100)]
+        [0.04, 0.52, 1.0, 0.04, 0.0]
     """
     if transition_steps <= 0:
         raise ArgumentError(f"transition_steps={transition_steps!r} is not above 0.")
@@ -200,6 +255,12 @@ def cosine_onecycle_schedule(
 
     Raises:
         ArgumentError: ``transition_steps`` is not above 0.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.cosine_onecycle_schedule(100, 1.0)
+        >>> [round(float(rate(step)), 3) for step in (0, 15, 30, 65, 100)]
+        [0.04, 0.52, 1.0, 0.5, 0.0]
     """
     if transition_steps <= 0:
         raise ArgumentError(f"transition_steps={transition_steps!r} is not above 0.")
@@ -216,6 +277,13 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
     Args:
         schedules: The schedules.
         boundaries: The step with which each but the first begins.
+
+    Example:
+        >>> from functrace import optim
+        >>> up = optim.linear_schedule(0.0, 1.0, 2)
+        >>> rate = optim.join_schedules([up, optim.constant_schedule(0.5)], [3])
+        >>> [float(rate(step)) for step in range(5)]
+        [0.0, 0.5, 1.0, 0.5, 0.5]
     """
 
     def joined(count: Any) -> Any:
@@ -244,6 +312,12 @@ def warmup_cosine_decay_schedule(
         decay_steps: How many steps all takes.
         end_value: Where it ends.
         exponent: Of the wave, see `cosine_decay_schedule`.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps=10, decay_steps=110)
+        >>> [round(float(rate(step)), 3) for step in (0, 5, 10, 60, 110)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
     """
     alpha = 0.0 if peak_value == 0 else end_value / peak_value
     decay = cosine_decay_schedule(peak_value, decay_steps - warmup_steps, alpha, exponent)
@@ -262,7 +336,14 @@ def warmup_exponential_decay_schedule(
     staircase: bool = False,
     end_value: Any = None,
 ) -> Schedule:
-    """Up along a line, and down as `exponential_decay`, whose arguments follow."""
+    """Up along a line, and down as `exponential_decay`, whose arguments follow.
+
+    Example:
+        >>> from functrace import optim
+        >>> rate = optim.warmup_exponential_decay_schedule(0.0, 1.0, 10, 20, decay_rate=0.5)
+        >>> [float(rate(step)) for step in (0, 5, 10, 30, 50)]
+        [0.0, 0.5, 1.0, 0.5, 0.25]
+    """
     decay = exponential_decay(
         peak_value, transition_steps, decay_rate, transition_begin, staircase, end_value
     )
@@ -272,7 +353,15 @@ def warmup_exponential_decay_schedule(
 
 
 def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
-    """Schedules of `warmup_cosine_decay_schedule` one after the other, by their keywords."""
+    """Schedules of `warmup_cosine_decay_schedule` one after the other, by their keywords.
+
+    Example:
+        >>> from functrace import optim
+        >>> cycle = {"init_value": 0.0, "peak_value": 1.0, "warmup_steps": 2, "decay_steps": 4}
+        >>> rate = optim.sgdr_schedule([cycle, {**cycle, "peak_value": 0.5}])
+        >>> [round(float(rate(step)), 3) for step in range(8)]
+        [0.0, 0.5, 1.0, 0.5, 0.0, 0.25, 0.5, 0.25]
+    """
     each = [dict(options) for options in cosine_kwargs]
     ends = np.cumsum([options["decay_steps"] for options in each]).tolist()
     return join_schedules([warmup_cosine_decay_schedule(**options) for options in each], ends[:-1])

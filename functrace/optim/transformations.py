@@ -45,18 +45,43 @@ from functrace.tree.traversing import flatten, leaves, unflatten
 
 
 def scale(step_size: Any) -> GradientTransformation:
-    """``step_size * g``."""
+    """``step_size * g``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale(-0.5)
+        >>> tx.update(np.array([2.0, 4.0]), tx.init(np.zeros(2)))[0]
+        array([-1., -2.])
+    """
     return of_each(lambda g: number_for(step_size, g) * g)
 
 
 class ScaleByScheduleState(NamedTuple):
-    """How many steps there were."""
+    """How many steps there were.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_schedule(optim.linear_schedule(1.0, 0.0, 10)).init(1.0)
+        ScaleByScheduleState(count=array(0, dtype=int32))
+    """
 
     count: Any
 
 
 def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
-    """``step_size_fn(t) * g``, where t counts from 0."""
+    """``step_size_fn(t) * g``, where t counts from 0.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_schedule(lambda count: 1 / (1 + count))
+        >>> state, found = tx.init(0.0), []
+        >>> for _ in range(3):
+        ...     updates, state = tx.update(6.0, state)
+        ...     found.append(float(updates))
+        >>> found
+        [6.0, 3.0, 2.0]
+    """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         size = step_size_fn(state.count)
@@ -69,7 +94,15 @@ def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
 def scale_by_learning_rate(
     learning_rate: Any = None, *, flip_sign: bool = True
 ) -> GradientTransformation:
-    """``-learning_rate * g``, by a number or a schedule; None leaves g as it is."""
+    """``-learning_rate * g``, by a number or a schedule; None leaves g as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_learning_rate(0.5)
+        >>> tx.update(np.array([2.0, -4.0]), tx.init(np.zeros(2)))[0]
+        array([-1.,  2.])
+    """
     sign = -1 if flip_sign else 1
     if learning_rate is None:
         return identity()
@@ -80,7 +113,15 @@ def scale_by_learning_rate(
 
 
 def scale_by_sign() -> GradientTransformation:
-    """``sign(g)`` (Bernstein et al., signSGD, ICML 2018)."""
+    """``sign(g)`` (Bernstein et al., signSGD, ICML 2018).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_sign()
+        >>> tx.update(np.array([3.0, 0.0, -5.0]), tx.init(np.zeros(3)))[0]
+        array([ 1.,  0., -1.])
+    """
     return of_each(np.sign)
 
 
@@ -88,7 +129,14 @@ def scale_by_sign() -> GradientTransformation:
 
 
 class TraceState(NamedTuple):
-    """The sum of gradients that fade."""
+    """The sum of gradients that fade.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.trace(0.9).init(np.ones(2))
+        TraceState(trace=array([0., 0.]))
+    """
 
     trace: Any
 
@@ -102,6 +150,16 @@ def trace(
         decay: What is left after a step.
         nesterov: Whether the update is ``g + decay * m`` (Nesterov, 1983; Sutskever et al., 2013).
         accumulator_dtype: Of the sum; None for that of the parameters.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.trace(0.5)
+        >>> state, found = tx.init(0.0), []
+        >>> for _ in range(3):
+        ...     updates, state = tx.update(1.0, state)
+        ...     found.append(float(updates))
+        >>> found
+        [1.0, 1.5, 1.75]
     """
 
     def step(g: Any, m: Any) -> Any:
@@ -118,14 +176,32 @@ def trace(
 
 
 class EmaState(NamedTuple):
-    """How many steps there were, and the average."""
+    """How many steps there were, and the average.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.ema(0.9).init(np.ones(2))
+        EmaState(count=array(0, dtype=int32), ema=array([0., 0.]))
+    """
 
     count: Any
     ema: Any
 
 
 def ema(decay: Any, debias: bool = True, accumulator_dtype: Any = None) -> GradientTransformation:
-    """``m = decay * m + (1 - decay) * g``, divided by ``1 - decay**t`` if ``debias``."""
+    """``m = decay * m + (1 - decay) * g``, divided by ``1 - decay**t`` if ``debias``.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.ema(0.5, debias=False)
+        >>> state, found = tx.init(0.0), []
+        >>> for _ in range(3):
+        ...     updates, state = tx.update(1.0, state)
+        ...     found.append(float(updates))
+        >>> found
+        [0.5, 0.75, 0.875]
+    """
 
     def init(params: Any) -> EmaState:
         return EmaState(no_steps(), zeros_like(params, accumulator_dtype))
@@ -140,13 +216,30 @@ def ema(decay: Any, debias: bool = True, accumulator_dtype: Any = None) -> Gradi
 
 
 class ScaleByRssState(NamedTuple):
-    """The sum of squares."""
+    """The sum of squares.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.scale_by_rss(0.25).init(np.ones(2))
+        ScaleByRssState(sum_of_squares=array([0.25, 0.25]))
+    """
 
     sum_of_squares: Any
 
 
 def scale_by_rss(initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> GradientTransformation:
-    """``g / sqrt(v + eps)``, where v is the sum of all squares (Duchi et al., JMLR 12, 2011)."""
+    """``g / sqrt(v + eps)``, where v is the sum of all squares (Duchi et al., JMLR 12, 2011).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_rss(initial_accumulator_value=0.0)
+        >>> updates, state = tx.update(np.array([3.0, -3.0]), tx.init(np.zeros(2)))
+        >>> updates, state = tx.update(np.array([4.0, 0.0]), state)
+        >>> updates.round(3)
+        array([0.8, 0. ])
+    """
 
     def scaled(g: Any, v: Any) -> Any:
         is_any = np.greater(v, 0)
@@ -163,13 +256,26 @@ def scale_by_rss(initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> Gradi
 
 
 class ScaleByRmsState(NamedTuple):
-    """The average of squares."""
+    """The average of squares.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.scale_by_rms().init(np.ones(2))
+        ScaleByRmsState(nu=array([0., 0.]))
+    """
 
     nu: Any
 
 
 class ScaleByRmsWithCountState(NamedTuple):
-    """How many steps there were, and the average of squares."""
+    """How many steps there were, and the average of squares.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_rms(bias_correction=True).init(1.0)
+        ScaleByRmsWithCountState(count=array(0, dtype=int32), nu=array(0.))
+    """
 
     count: Any
     nu: Any
@@ -195,6 +301,14 @@ def scale_by_rms(
         initial_scale: The first v.
         eps_in_sqrt: Whether it is added below the root.
         bias_correction: Whether v is divided by ``1 - decay**t``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_rms(decay=0.75)
+        >>> updates, state = tx.update(np.array([3.0, -5.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3), state.nu
+        (array([ 2., -2.]), array([2.25, 6.25]))
     """
 
     def init(params: Any) -> Any:
@@ -216,14 +330,27 @@ _corrected = bias_correction
 
 
 class ScaleByRStdDevState(NamedTuple):
-    """The averages of gradients and of squares."""
+    """The averages of gradients and of squares.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.scale_by_stddev().init(np.ones(2))
+        ScaleByRStdDevState(mu=array([0., 0.]), nu=array([0., 0.]))
+    """
 
     mu: Any
     nu: Any
 
 
 class ScaleByRStdDevWithCountState(NamedTuple):
-    """How many steps there were, and the averages of gradients and of squares."""
+    """How many steps there were, and the averages of gradients and of squares.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_stddev(bias_correction=True).init(1.0)
+        ScaleByRStdDevWithCountState(count=array(0, dtype=int32), mu=array(0.), nu=array(0.))
+    """
 
     count: Any
     mu: Any
@@ -240,6 +367,14 @@ def scale_by_stddev(
     """``g / sqrt(v - m**2 + eps)`` with averages m and v of g and its square (Graves, 2013).
 
     The arguments are those of `scale_by_rms`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_stddev(decay=0.5)
+        >>> updates, state = tx.update(np.array([3.0, -5.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3)
+        array([ 2., -2.])
     """
 
     def init(params: Any) -> Any:
@@ -265,7 +400,13 @@ def scale_by_stddev(
 
 
 class ScaleByAdamState(NamedTuple):
-    """How many steps there were, and the averages of gradients and of squares."""
+    """How many steps there were, and the averages of gradients and of squares.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_adam().init(1.0)
+        ScaleByAdamState(count=array(0, dtype=int32), mu=array(0.), nu=array(0.))
+    """
 
     count: Any
     mu: Any
@@ -317,6 +458,14 @@ def scale_by_adam(
         eps_root: Is added below the root, so that it has a derivative where v is 0.
         mu_dtype: Of m; None for that of the parameters.
         nesterov: Whether m looks one step ahead.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_adam(b1=0.5, b2=0.75)
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3), state.mu, state.nu
+        (array([ 1., -1.]), array([ 2., -1.]), array([4., 1.]))
     """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -331,7 +480,15 @@ def scale_by_adam(
 
 
 class ScaleByAmsgradState(NamedTuple):
-    """As of Adam, and the largest averages of squares so far."""
+    """As of Adam, and the largest averages of squares so far.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> state = optim.scale_by_amsgrad().init(np.ones(2))
+        >>> state.nu_max
+        array([0., 0.])
+    """
 
     count: Any
     mu: Any
@@ -348,7 +505,16 @@ def scale_by_amsgrad(
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
 ) -> GradientTransformation:
-    """Adam by the largest v so far (Reddi et al., On the convergence of Adam, ICLR 2018)."""
+    """Adam by the largest v so far (Reddi et al., On the convergence of Adam, ICLR 2018).
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_amsgrad()
+        >>> _, state = tx.update(4.0, tx.init(0.0))
+        >>> _, state = tx.update(0.0, state)
+        >>> round(float(state.nu_max), 3)
+        16.0
+    """
 
     def init(params: Any) -> ScaleByAmsgradState:
         return ScaleByAmsgradState(*_adam_init(params, mu_dtype), zeros_like(params))
@@ -367,7 +533,16 @@ def scale_by_amsgrad(
 
 
 def scale_by_adamax(b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> GradientTransformation:
-    """``(m / (1 - b1**t)) / v`` with ``v = max(b2 * v, abs(g) + eps)`` (Kingma and Ba, 2015)."""
+    """``(m / (1 - b1**t)) / v`` with ``v = max(b2 * v, abs(g) + eps)`` (Kingma and Ba, 2015).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_adamax(b2=0.5)
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3), state.nu.round(3)
+        (array([ 1., -1.]), array([4., 2.]))
+    """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count = safe_increment(state.count)
@@ -394,6 +569,14 @@ def scale_by_belief(
     """Adam by how far g is from m: ``v = b2 * v + (1 - b2) * (g - m)**2 + eps_root``.
 
     Zhuang et al., AdaBelief optimizer, NeurIPS 2020.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_belief(b1=0.5)
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3)
+        array([ 2., -2.])
     """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -416,7 +599,16 @@ def scale_by_yogi(
     eps_root: Any = 0.0,
     initial_accumulator_value: Any = 1e-6,
 ) -> GradientTransformation:
-    """Adam with ``v = v - (1 - b2) * sign(v - g**2) * g**2`` (Zaheer et al., NeurIPS 2018)."""
+    """Adam with ``v = v - (1 - b2) * sign(v - g**2) * g**2`` (Zaheer et al., NeurIPS 2018).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_yogi(b2=0.75, initial_accumulator_value=0.0)
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates.round(2), state.nu
+        (array([ 1., -1.]), array([4., 1.]))
+    """
 
     def init(params: Any) -> ScaleByAdamState:
         first = full_like(params, initial_accumulator_value)
@@ -449,6 +641,14 @@ def scale_by_radam(
     With ``end = 2 / (1 - b2) - 1`` and ``rho = end - 2 * t * b2**t / (1 - b2**t)`` the update of
     Adam is multiplied by ``sqrt((rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho))``
     from the threshold on; before it is m without bias.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_radam()
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3)
+        array([ 4., -2.])
     """
     end = 2 / (1 - b2) - 1
 
@@ -472,7 +672,15 @@ def scale_by_radam(
 
 
 class ScaleByAdanState(NamedTuple):
-    """Averages of gradients, of their differences and of squares; the gradient; the step."""
+    """Averages of gradients, of their differences and of squares; the gradient; the step.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> state = optim.scale_by_adan().init(np.ones(2))
+        >>> state.m, int(state.t)
+        (array([0., 0.]), 0)
+    """
 
     m: Any
     v: Any
@@ -488,6 +696,14 @@ def scale_by_adan(
 
     ``m`` averages g by b1, ``v`` averages d by b2, ``n`` averages ``(g + (1 - b2) * d)**2`` by b3;
     ``(m + (1 - b2) * v) / (sqrt(n + eps_root) + eps)``, all without their bias.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_adan()
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3)
+        array([ 1., -1.])
     """
 
     def init(params: Any) -> ScaleByAdanState:
@@ -510,7 +726,13 @@ def scale_by_adan(
 
 
 class ScaleByLionState(NamedTuple):
-    """How many steps there were, and the average of gradients."""
+    """How many steps there were, and the average of gradients.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_lion().init(1.0)
+        ScaleByLionState(count=array(0, dtype=int32), mu=array(0.))
+    """
 
     count: Any
     mu: Any
@@ -536,6 +758,14 @@ def scale_by_lion(
 
     Raises:
         ArgumentError: There is no such mode.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_lion(b2=0.75)
+        >>> updates, state = tx.update(np.array([4.0, -2.0]), tx.init(np.zeros(2)))
+        >>> updates, state.mu
+        (array([ 1., -1.]), array([ 1. , -0.5]))
     """
     modes = {
         "hard": np.sign,
@@ -557,7 +787,13 @@ def scale_by_lion(
 
 
 class ScaleByAdaDeltaState(NamedTuple):
-    """The averages of squares of gradients and of updates."""
+    """The averages of squares of gradients and of updates.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_adadelta().init(1.0)
+        ScaleByAdaDeltaState(e_g=array(0.), e_x=array(0.))
+    """
 
     e_g: Any
     e_x: Any
@@ -567,6 +803,14 @@ def scale_by_adadelta(rho: Any = 0.9, eps: Any = 1e-6) -> GradientTransformation
     """``g * sqrt(x + eps) / sqrt(v + eps)``, averages of squares of updates and gradients.
 
     Zeiler, ADADELTA: an adaptive learning rate method, 2012.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_adadelta(rho=0.75, eps=0.01)
+        >>> updates, state = tx.update(np.array([30.0, -50.0]), tx.init(np.zeros(2)))
+        >>> updates.round(3)
+        array([ 0.2, -0.2])
     """
 
     def scaled(g: Any, v: Any, x: Any) -> Any:
@@ -583,7 +827,14 @@ def scale_by_adadelta(rho: Any = 0.9, eps: Any = 1e-6) -> GradientTransformation
 
 
 class ScaleByNovogradState(NamedTuple):
-    """How many steps there were, the average of gradients, and that of squared norms."""
+    """How many steps there were, the average of gradients, and that of squared norms.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.scale_by_novograd().init(np.ones(2))
+        ScaleByNovogradState(count=array(0, dtype=int32), mu=array([0., 0.]), nu=array(0.))
+    """
 
     count: Any
     mu: Any
@@ -602,6 +853,15 @@ def scale_by_novograd(
 
     ``v = b2 * v + (1 - b2) * norm(g)**2``, at first the squared norm itself;
     ``m = b1 * m + g / (sqrt(v + eps_root) + eps) + weight_decay * p``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_novograd()
+        >>> x = np.zeros(2)
+        >>> updates, state = tx.update(np.array([3.0, -4.0]), tx.init(x), x)
+        >>> updates.round(3), float(state.nu)
+        (array([ 0.6, -0.8]), 25.0)
     """
 
     def init(params: Any) -> ScaleByNovogradState:
@@ -627,7 +887,13 @@ def scale_by_novograd(
 
 
 class ScaleByRpropState(NamedTuple):
-    """The size of each step, and the last steps."""
+    """The size of each step, and the last steps.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.scale_by_rprop(0.5).init(1.0)
+        ScaleByRpropState(step_sizes=array(0.5), prev_updates=array(0.))
+    """
 
     step_sizes: Any
     prev_updates: Any
@@ -644,6 +910,16 @@ def scale_by_rprop(
 
     Riedmiller and Braun, RPROP, ICNN 1993: a step against the last one is left out. (That of optax
     0.2.8 does each step one step later.)
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_rprop(1.0)
+        >>> state, found = tx.init(0.0), []
+        >>> for gradient in [-3.0, -1.0, 1.0]:
+        ...     updates, state = tx.update(gradient, state)
+        ...     found.append(float(updates))
+        >>> found
+        [-1.0, -1.2, 0.0]
     """
 
     def resized(g: Any, size: Any, last: Any) -> Any:
@@ -666,7 +942,14 @@ def scale_by_rprop(
 
 
 class ScaleBySM3State(NamedTuple):
-    """The largest sums of squares along each axis, and the average of updates."""
+    """The largest sums of squares along each axis, and the average of updates.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.scale_by_sm3().init(np.ones((2, 3))).mu
+        [array([0., 0.]), array([0., 0., 0.])]
+    """
 
     mu: Any
     nu: Any
@@ -677,6 +960,18 @@ def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTrans
 
     Of each axis the largest sums of squares are kept; ``v`` is the least of them, and the square of
     g; the update is the average of ``g / sqrt(v + eps)`` by b1.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_sm3(b1=0.0)
+        >>> g = np.array([[3.0, -3.0], [4.0, 0.0]])
+        >>> updates, state = tx.update(g, tx.init(np.zeros((2, 2))))
+        >>> updates.round(3)
+        array([[ 1., -1.],
+               [ 1.,  0.]])
+        >>> state.mu
+        [array([ 9., 16.]), array([16.,  9.])]
     """
 
     def kept(x: Any) -> list[Any]:
@@ -711,14 +1006,32 @@ def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTrans
 
 
 class ScaleByOptimisticGradientState(NamedTuple):
-    """Whether there was no step before, and the last gradient."""
+    """Whether there was no step before, and the last gradient.
+
+    Example:
+        >>> from functrace import optim
+        >>> state = optim.scale_by_optimistic_gradient().init(1.0)
+        >>> bool(state.is_initial_step), state.previous_gradient
+        (True, array(0.))
+    """
 
     is_initial_step: Any
     previous_gradient: Any
 
 
 def scale_by_optimistic_gradient(alpha: Any = 1.0, beta: Any = 1.0) -> GradientTransformation:
-    """``(alpha + beta) * g - beta * last`` (Mokhtari et al., AISTATS 2020)."""
+    """``(alpha + beta) * g - beta * last`` (Mokhtari et al., AISTATS 2020).
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_optimistic_gradient()
+        >>> state, found = tx.init(0.0), []
+        >>> for gradient in [4.0, 3.0, 2.0]:
+        ...     updates, state = tx.update(gradient, state)
+        ...     found.append(float(updates))
+        >>> found
+        [4.0, 2.0, 1.0]
+    """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         def step(g: Any, last: Any) -> Any:
@@ -734,7 +1047,15 @@ def scale_by_optimistic_gradient(alpha: Any = 1.0, beta: Any = 1.0) -> GradientT
 
 
 class FactoredState(NamedTuple):
-    """How many steps there were, and averages of squares: of rows, of columns, of elements."""
+    """How many steps there were, and averages of squares: of rows, of columns, of elements.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> state = optim.scale_by_factored_rms(min_dim_size_to_factor=2).init(np.ones((3, 4)))
+        >>> state.v_row, state.v_col, state.v
+        (array([0., 0., 0.]), array([0., 0., 0., 0.]), array([0.]))
+    """
 
     count: Any
     v_row: Any
@@ -759,6 +1080,18 @@ def scale_by_factored_rms(
         step_offset: What t counts from.
         min_dim_size_to_factor: What is large: the two longest axes have this length.
         epsilon: Is added to squares.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_factored_rms(min_dim_size_to_factor=2)
+        >>> x = np.zeros((2, 2))
+        >>> updates, state = tx.update(np.array([[1.0, -2.0], [3.0, 6.0]]), tx.init(x))
+        >>> updates.round(3)
+        array([[ 1., -1.],
+               [ 1.,  1.]])
+        >>> state.v_row, state.v_col
+        (array([ 2.5, 22.5]), array([ 5., 20.]))
     """
 
     def axes_of(x: Any) -> tuple[int, int] | None:
@@ -834,6 +1167,14 @@ def scale_by_trust_ratio(
     """``g * trust_coefficient * norm(p) / (norm(g) + eps)`` for each leaf p.
 
     You et al., LAMB, ICLR 2020. Where one of the norms is 0 it is g.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_trust_ratio()
+        >>> params = np.array([0.0, 10.0])
+        >>> tx.update(np.array([3.0, 4.0]), tx.init(params), params)[0]
+        array([6., 8.])
     """
 
     def step(g: Any, p: Any) -> Any:
@@ -847,7 +1188,16 @@ def scale_by_trust_ratio(
 
 
 def scale_by_param_block_norm(min_scale: Any = 1e-3) -> GradientTransformation:
-    """``g * norm(p)`` for each leaf p, where the norm is no less than ``min_scale``."""
+    """``g * norm(p)`` for each leaf p, where the norm is no less than ``min_scale``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_param_block_norm()
+        >>> params = np.array([3.0, 4.0])
+        >>> tx.update(np.array([1.0, -2.0]), tx.init(params), params)[0]
+        array([  5., -10.])
+    """
     return stateless(
         lambda updates, params: map_leaves(
             lambda g, p: g * _safe_norm(p, min_scale), updates, needed(params)
@@ -856,7 +1206,16 @@ def scale_by_param_block_norm(min_scale: Any = 1e-3) -> GradientTransformation:
 
 
 def scale_by_param_block_rms(min_scale: Any = 1e-3) -> GradientTransformation:
-    """``g * sqrt(mean(p**2))`` for each leaf p, where the root is no less than ``min_scale``."""
+    """``g * sqrt(mean(p**2))`` for each leaf p, where the root is no less than ``min_scale``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_param_block_rms()
+        >>> params = np.array([3.0, -3.0])
+        >>> tx.update(np.array([1.0, -2.0]), tx.init(params), params)[0]
+        array([ 3., -6.])
+    """
     return stateless(
         lambda updates, params: map_leaves(
             lambda g, p: g * _safe_rms(p, min_scale), updates, needed(params)
@@ -865,7 +1224,15 @@ def scale_by_param_block_rms(min_scale: Any = 1e-3) -> GradientTransformation:
 
 
 def normalize_by_update_norm(scale_factor: Any = 1.0, eps: Any = 1e-6) -> GradientTransformation:
-    """All updates divided by ``(norm of all + eps) / scale_factor``."""
+    """All updates divided by ``(norm of all + eps) / scale_factor``.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.normalize_by_update_norm()
+        >>> updates, _ = tx.update([3.0, 4.0], tx.init([0.0, 0.0]))
+        >>> [round(float(u), 3) for u in updates]
+        [0.6, 0.8]
+    """
 
     def change(updates: Any, params: Any) -> Any:
         length = (norm(updates) + eps) / scale_factor
@@ -875,7 +1242,16 @@ def normalize_by_update_norm(scale_factor: Any = 1.0, eps: Any = 1e-6) -> Gradie
 
 
 def centralize() -> GradientTransformation:
-    """Without the mean of all axes but the first (Yong et al., Gradient centralization, 2020)."""
+    """Without the mean of all axes but the first (Yong et al., Gradient centralization, 2020).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.centralize()
+        >>> tx.update(np.array([[1.0, 3.0], [5.0, 5.0]]), tx.init(np.zeros((2, 2))))[0]
+        array([[-1.,  1.],
+               [ 0.,  0.]])
+    """
 
     def change(g: Any) -> Any:
         rank = len(shape_of(g))
@@ -888,12 +1264,28 @@ def centralize() -> GradientTransformation:
 
 
 def clip(max_delta: Any) -> GradientTransformation:
-    """Each element of g within ``-max_delta`` and ``max_delta``."""
+    """Each element of g within ``-max_delta`` and ``max_delta``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.clip(1.0)
+        >>> tx.update(np.array([0.5, 3.0, -7.0]), tx.init(np.zeros(3)))[0]
+        array([ 0.5,  1. , -1. ])
+    """
     return of_each(lambda g: np.clip(g, -number_for(max_delta, g), number_for(max_delta, g)))
 
 
 def clip_by_block_rms(threshold: Any) -> GradientTransformation:
-    """Each leaf divided by ``max(1, sqrt(mean(g**2)) / threshold)``."""
+    """Each leaf divided by ``max(1, sqrt(mean(g**2)) / threshold)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.clip_by_block_rms(1.0)
+        >>> tx.update([np.array([4.0, -4.0]), np.array([0.5, 0.5])], tx.init([0.0, 0.0]))[0]
+        [array([ 1., -1.]), array([0.5, 0.5])]
+    """
 
     def change(g: Any) -> Any:
         size = _safe_rms(g, 0.0) / number_for(threshold, g)
@@ -906,6 +1298,13 @@ def clip_by_global_norm(max_norm: Any) -> GradientTransformation:
     """All leaves times ``max_norm / norm of all`` where that is less than 1.
 
     Pascanu, Mikolov and Bengio, On the difficulty of training recurrent networks, ICML 2013.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.clip_by_global_norm(1.0)
+        >>> updates, _ = tx.update([3.0, 4.0], tx.init([0.0, 0.0]))
+        >>> [round(float(u), 3) for u in updates]
+        [0.6, 0.8]
     """
 
     def change(updates: Any, params: Any) -> Any:
@@ -938,6 +1337,14 @@ def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation
     """Of each unit g no longer than ``clipping`` times its weights p, or than ``eps``.
 
     Brock et al., High-performance large-scale image recognition without normalization, 2021.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.adaptive_grad_clip(0.1)
+        >>> params = np.array([0.0, 10.0])
+        >>> tx.update(np.array([3.0, 4.0]), tx.init(params), params)[0].round(3)
+        array([0.6, 0.8])
     """
 
     def change(g: Any, p: Any) -> Any:
@@ -950,12 +1357,29 @@ def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation
 
 
 def zero_nans() -> GradientTransformation:
-    """Zeros where g is nan."""
+    """Zeros where g is nan.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.zero_nans()
+        >>> tx.update(np.array([1.0, np.nan, np.inf]), tx.init(np.zeros(3)))[0]
+        array([ 1.,  0., inf])
+    """
     return of_each(lambda g: np.where(np.isnan(g), 0 * np.nan_to_num(g), g)[()])
 
 
 def keep_params_nonnegative() -> GradientTransformation:
-    """Updates after which no parameter is negative."""
+    """Updates after which no parameter is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.keep_params_nonnegative()
+        >>> params = np.array([1.0, 1.0])
+        >>> tx.update(np.array([-0.5, -3.0]), tx.init(params), params)[0]
+        array([-0.5, -1. ])
+    """
     return stateless(
         lambda updates, params: map_leaves(
             lambda g, p: np.where(np.less(p + g, 0), -p, g)[()], updates, needed(params)
@@ -967,7 +1391,15 @@ def keep_params_nonnegative() -> GradientTransformation:
 
 
 class AddNoiseState(NamedTuple):
-    """How many steps there were, and a key."""
+    """How many steps there were, and a key.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> state = optim.add_noise(eta=0.01, gamma=0.55, key=0).init(np.ones(2))
+        >>> int(state.count)
+        0
+    """
 
     count: Any
     rng_key: Any
@@ -980,6 +1412,14 @@ def add_noise(eta: Any, gamma: Any, key: Any) -> GradientTransformation:
         eta: The variance of the noise in the first step.
         gamma: How fast it falls.
         key: A key of `functrace.random`, or a seed.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> tx = optim.add_noise(eta=0.01, gamma=0.55, key=0)
+        >>> updates, state = tx.update(np.ones(1000), tx.init(np.zeros(1000)))
+        >>> updates.mean().round(2), updates.std().round(2)
+        (np.float64(1.0), np.float64(0.1))
     """
     first = key_of(key) if isinstance(key, int) else key
 
@@ -1014,6 +1454,12 @@ def scale_by_polyak(
 
     Raises:
         ArgumentError: There is no such variant.
+
+    Example:
+        >>> from functrace import optim
+        >>> tx = optim.scale_by_polyak()
+        >>> float(tx.update(8.0, tx.init(4.0), 4.0, value=16.0)[0])
+        2.0
     """
     if variant not in ("sps", "sps+"):
         raise ArgumentError(f"variant={variant!r} is neither 'sps' nor 'sps+'.")

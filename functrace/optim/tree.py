@@ -18,80 +18,185 @@ from functrace.tree.traversing import leaves
 
 
 def number_for(x: Any, leaf: Any) -> Any:
-    """A number in the dtype of the leaf that it meets, which would become a double otherwise."""
+    """A number in the dtype of the leaf that it meets, which would become a double otherwise.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.number_for(np.float64(0.5), np.ones(2, np.float32))
+        np.float32(0.5)
+    """
     x = as_operand(x)
     dtype = dtype_of(leaf)
     return x if is_weak(x) or dtype.kind not in "fc" else cast_to(x, dtype)
 
 
 def squares(x: Any) -> Any:
-    """``abs(x)**2``, also of complex numbers."""
+    """``abs(x)**2``, also of complex numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.squares(np.array([3 + 4j, 2j]))
+        array([25.,  4.])
+    """
     return np.square(np.real(x)) + np.square(np.imag(x)) if dtype_of(x).kind == "c" else x * x
 
 
 def full_like(tree: Any, value: Any, dtype: Any = None) -> Any:
-    """Arrays of one value, of the shapes and dtypes of the leaves."""
+    """Arrays of one value, of the shapes and dtypes of the leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.full_like({"w": np.zeros(2), "b": np.float32(0)}, 7)
+        {'b': array(7., dtype=float32), 'w': array([7., 7.])}
+    """
     return map_leaves(lambda x: np.full(shape_of(x), value, dtype or dtype_of(x)), tree)
 
 
 def zeros_like(tree: Any, dtype: Any = None) -> Any:
-    """Zeros of the shapes and dtypes of the leaves."""
+    """Zeros of the shapes and dtypes of the leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.zeros_like({"w": np.array([1.0, 2.0]), "b": 3.0})
+        {'b': array(0.), 'w': array([0., 0.])}
+    """
     return full_like(tree, 0, dtype)
 
 
 def ones_like(tree: Any, dtype: Any = None) -> Any:
-    """Ones of the shapes and dtypes of the leaves."""
+    """Ones of the shapes and dtypes of the leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.ones_like({"w": np.array([0.0, 2.0]), "b": 3.0})
+        {'b': array(1.), 'w': array([1., 1.])}
+    """
     return full_like(tree, 1, dtype)
 
 
 def add(tree_x: Any, tree_y: Any) -> Any:
-    """The sums of leaves."""
+    """The sums of leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.add({"w": np.array([1.0, 2.0]), "b": 3.0}, {"w": np.array([4.0, 5.0]), "b": 6.0})
+        {'b': 9.0, 'w': array([5., 7.])}
+    """
     return map_leaves(operator.add, tree_x, tree_y)
 
 
 def sub(tree_x: Any, tree_y: Any) -> Any:
-    """The differences of leaves."""
+    """The differences of leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.sub({"w": np.array([1.0, 2.0]), "b": 3.0}, {"w": np.array([1.0, 1.0]), "b": 1.0})
+        {'b': 2.0, 'w': array([0., 1.])}
+    """
     return map_leaves(operator.sub, tree_x, tree_y)
 
 
 def mul(tree_x: Any, tree_y: Any) -> Any:
-    """The products of leaves."""
+    """The products of leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.mul({"w": np.array([1.0, 2.0]), "b": 3.0}, {"w": np.array([2.0, 2.0]), "b": 3.0})
+        {'b': 9.0, 'w': array([2., 4.])}
+    """
     return map_leaves(operator.mul, tree_x, tree_y)
 
 
 def div(tree_x: Any, tree_y: Any) -> Any:
-    """The quotients of leaves."""
+    """The quotients of leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.div({"w": np.array([1.0, 2.0]), "b": 3.0}, {"w": np.array([2.0, 2.0]), "b": 2.0})
+        {'b': 1.5, 'w': array([0.5, 1. ])}
+    """
     return map_leaves(operator.truediv, tree_x, tree_y)
 
 
 def scale(scalar: Any, tree: Any) -> Any:
-    """The leaves times a number."""
+    """The leaves times a number.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.scale(0.5, {"w": np.array([1.0, 2.0]), "b": np.float64(4.0)})
+        {'b': np.float64(2.0), 'w': array([0.5, 1. ])}
+    """
     return map_leaves(lambda x: number_for(scalar, x) * x, tree)
 
 
 def add_scale(tree_x: Any, scalar: Any, tree_y: Any) -> Any:
-    """``x + scalar * y``, leaf by leaf."""
+    """``x + scalar * y``, leaf by leaf.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.add_scale(np.array([1.0, 2.0]), 0.5, np.array([4.0, 4.0]))
+        array([3., 4.])
+    """
     return map_leaves(lambda x, y: x + number_for(scalar, y) * y, tree_x, tree_y)
 
 
 def where(condition: Any, tree_x: Any, tree_y: Any) -> Any:
-    """One of two trees, by one truth value."""
+    """One of two trees, by one truth value.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.where(False, {"w": np.array([1.0, 2.0])}, {"w": np.array([0.0, 0.0])})
+        {'w': array([0., 0.])}
+    """
     return map_leaves(lambda x, y: np.where(condition, x, y)[()], tree_x, tree_y)
 
 
 def cast(tree: Any, dtype: Any) -> Any:
-    """The leaves in a dtype; None for that which they have."""
+    """The leaves in a dtype; None for that which they have.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.cast({"w": np.array([1.0, 2.0])}, np.float32)
+        {'w': array([1., 2.], dtype=float32)}
+    """
     return tree if dtype is None else map_leaves(lambda x: cast_to(x, np.dtype(dtype)), tree)
 
 
 def vdot(tree_x: Any, tree_y: Any) -> Any:
-    """The sum of the products of all elements."""
+    """The sum of the products of all elements.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> float(tree.vdot([np.array([1.0, 2.0]), 3.0], [np.array([4.0, 5.0]), 6.0]))
+        32.0
+    """
     products = map_leaves(np.vdot, tree_x, tree_y)
     return _total(leaves(products))
 
 
 def norm(tree: Any, squared: bool = False) -> Any:
-    """The Euclidean length of all elements together, or its square."""
+    """The Euclidean length of all elements together, or its square.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> float(tree.norm({"w": np.array([3.0, 0.0]), "b": 4.0}))
+        5.0
+    """
     total = _total([np.sum(squares(as_operand(x))) for x in leaves(tree)])
     return total if squared else np.sqrt(total)
 
@@ -101,12 +206,26 @@ def _total(parts: list[Any]) -> Any:
 
 
 def update_moment(updates: Any, moments: Any, decay: Any, order: int) -> Any:
-    """``decay * moment + (1 - decay) * update**order``, leaf by leaf."""
+    """``decay * moment + (1 - decay) * update**order``, leaf by leaf.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.update_moment(np.array([4.0, 8.0]), np.array([0.0, 16.0]), 0.75, 1)
+        array([ 1., 14.])
+    """
     return _decayed(updates, moments, decay, lambda g: g**order if order > 1 else g)
 
 
 def update_moment_per_elem_norm(updates: Any, moments: Any, decay: Any, order: int) -> Any:
-    """``decay * moment + (1 - decay) * abs(update)**order``, leaf by leaf."""
+    """``decay * moment + (1 - decay) * abs(update)**order``, leaf by leaf.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.update_moment_per_elem_norm(np.array([2.0, 3 + 4j]), np.zeros(2), 0.5, 2)
+        array([ 2. , 12.5])
+    """
     return _decayed(
         updates, moments, decay, lambda g: squares(g) if order == 2 else abs(g) ** order
     )
@@ -121,6 +240,14 @@ def _decayed(updates: Any, moments: Any, decay: Any, power: Callable[[Any], Any]
 
 
 def bias_correction(moment: Any, decay: Any, count: Any) -> Any:
-    """Moments divided by ``1 - decay**count``: as if they had not begun at 0."""
+    """Moments divided by ``1 - decay**count``: as if they had not begun at 0.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> moment = optim.update_moment(np.array([4.0, 8.0]), np.zeros(2), 0.75, 1)
+        >>> moment, optim.bias_correction(moment, 0.75, 1)
+        (array([1., 2.]), array([4., 8.]))
+    """
     weight = 1 - decay**count
     return map_leaves(lambda t: t / number_for(weight, t), moment)

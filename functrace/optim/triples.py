@@ -23,14 +23,32 @@ from functrace.tree.traversing import flatten, leaves, unflatten
 
 
 class OptimizerState(NamedTuple):
-    """The parameters, and trees of what is kept of each."""
+    """The parameters, and trees of what is kept of each.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import triples
+        >>> optimizer = triples.momentum(0.5, mass=0.75)
+        >>> optimizer.init_fn(np.array([3.0]))
+        OptimizerState(params=array([3.]), kept=(array([0.]),))
+    """
 
     params: Any
     kept: tuple[Any, ...]
 
 
 class Optimizer(NamedTuple):
-    """The three functions."""
+    """The three functions.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> optimizer = triples.sgd(0.5)
+        >>> state = optimizer.init_fn(8.0)
+        >>> for step in range(3):
+        ...     state = optimizer.update_fn(step, optimizer.params_fn(state), state)
+        >>> float(optimizer.params_fn(state))
+        1.0
+    """
 
     init_fn: Callable[[Any], OptimizerState]
     update_fn: Callable[[Any, Any, OptimizerState], OptimizerState]
@@ -79,7 +97,15 @@ def sgd(step_size: Any) -> Optimizer:
 
 
 def momentum(step_size: Any, mass: Any) -> Optimizer:
-    """``m = mass * m + g``, ``x - step_size * m``."""
+    """``m = mass * m + g``, ``x - step_size * m``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.momentum(0.5, mass=0.5)
+        >>> state = update(1, 1.0, update(0, 1.0, init(3.0)))
+        >>> float(get_params(state))
+        1.75
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, m: Any) -> tuple[Any, ...]:
@@ -90,7 +116,14 @@ def momentum(step_size: Any, mass: Any) -> Optimizer:
 
 
 def nesterov(step_size: Any, mass: Any) -> Optimizer:
-    """``m = mass * m + g``, ``x - step_size * (mass * m + g)``."""
+    """``m = mass * m + g``, ``x - step_size * (mass * m + g)``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.nesterov(0.5, mass=0.5)
+        >>> float(get_params(update(0, 1.0, init(3.0))))
+        2.25
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, m: Any) -> tuple[Any, ...]:
@@ -101,7 +134,14 @@ def nesterov(step_size: Any, mass: Any) -> Optimizer:
 
 
 def adagrad(step_size: Any, momentum: Any = 0.9) -> Optimizer:
-    """``x - step_size * m``, where m averages ``g / sqrt(v)``, and v is the sum of ``g**2``."""
+    """``x - step_size * m``, where m averages ``g / sqrt(v)``, and v is the sum of ``g**2``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.adagrad(0.5, momentum=0.5)
+        >>> float(get_params(update(0, 7.0, init(3.0))))
+        2.75
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, v: Any, m: Any) -> tuple[Any, ...]:
@@ -113,7 +153,14 @@ def adagrad(step_size: Any, momentum: Any = 0.9) -> Optimizer:
 
 
 def rmsprop(step_size: Any, gamma: Any = 0.9, eps: Any = 1e-8) -> Optimizer:
-    """``v = gamma * v + (1 - gamma) * g**2``, ``x - step_size * g / sqrt(v + eps)``."""
+    """``v = gamma * v + (1 - gamma) * g**2``, ``x - step_size * g / sqrt(v + eps)``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.rmsprop(0.5, gamma=0.75)
+        >>> round(float(get_params(update(0, 7.0, init(3.0)))), 3)
+        2.0
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, v: Any) -> tuple[Any, ...]:
@@ -126,7 +173,14 @@ def rmsprop(step_size: Any, gamma: Any = 0.9, eps: Any = 1e-8) -> Optimizer:
 def rmsprop_momentum(
     step_size: Any, gamma: Any = 0.9, eps: Any = 1e-8, momentum: Any = 0.9
 ) -> Optimizer:
-    """As `rmsprop`, by steps ``m = momentum * m + step_size * g / sqrt(v + eps)``."""
+    """As `rmsprop`, by steps ``m = momentum * m + step_size * g / sqrt(v + eps)``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.rmsprop_momentum(0.5, gamma=0.75)
+        >>> round(float(get_params(update(0, 7.0, init(3.0)))), 3)
+        2.0
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, v: Any, m: Any) -> tuple[Any, ...]:
@@ -138,7 +192,15 @@ def rmsprop_momentum(
 
 
 def adam(step_size: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Optimizer:
-    """``m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)`` with averages of g and its square."""
+    """``m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)`` with averages of g and its square.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.adam(0.5)
+        >>> get_params(update(0, np.array([7.0, -2.0]), init(np.zeros(2)))).round(3)
+        array([-0.5,  0.5])
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, m: Any, v: Any) -> tuple[Any, ...]:
@@ -151,7 +213,15 @@ def adam(step_size: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Opt
 
 
 def adamax(step_size: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Optimizer:
-    """``m / (1 - b1**t) / (v + eps)`` with ``v = max(b2 * v, abs(g))``."""
+    """``m / (1 - b1**t) / (v + eps)`` with ``v = max(b2 * v, abs(g))``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.adamax(0.5)
+        >>> get_params(update(0, np.array([7.0, -2.0]), init(np.zeros(2)))).round(3)
+        array([-0.5,  0.5])
+    """
     size = make_schedule(step_size)
 
     def step(i: Any, g: Any, x: Any, m: Any, v: Any) -> tuple[Any, ...]:
@@ -169,6 +239,15 @@ def sm3(step_size: Any, momentum: Any = 0.9) -> Optimizer:
 
     For an element the least of those of its places counts, and for a place the largest of what its
     elements have then (Anil, Gupta, Koren and Singer, 2019).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import triples
+        >>> init, update, get_params = triples.sm3(0.5, momentum=0.0)
+        >>> gradient = np.array([[7.0, -2.0], [0.0, 1.0]])
+        >>> get_params(update(0, gradient, init(np.zeros((2, 2))))).round(3)
+        array([[-0.5,  0.5],
+               [ 0. , -0.5]])
     """
     size = make_schedule(step_size)
 
@@ -210,6 +289,11 @@ def make_schedule(scalar_or_schedule: Any) -> Schedule:
 
     Raises:
         ArgumentError: It is neither.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> triples.make_schedule(0.5)(10), triples.make_schedule(lambda i: 1 / (i + 1))(3)
+        (0.5, 0.25)
     """
     if callable(scalar_or_schedule):
         return scalar_or_schedule
@@ -219,19 +303,39 @@ def make_schedule(scalar_or_schedule: Any) -> Schedule:
 
 
 def constant(step_size: Any) -> Schedule:
-    """The same at each step."""
+    """The same at each step.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> triples.constant(0.5)(10)
+        0.5
+    """
     return lambda i: step_size
 
 
 def exponential_decay(step_size: Any, decay_steps: Any, decay_rate: Any) -> Schedule:
-    """``step_size * decay_rate**(i / decay_steps)``."""
+    """``step_size * decay_rate**(i / decay_steps)``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> rate = triples.exponential_decay(1.0, decay_steps=10, decay_rate=0.5)
+        >>> rate(0), rate(10), rate(20)
+        (1.0, 0.5, 0.25)
+    """
     return lambda i: step_size * decay_rate ** (i / decay_steps)
 
 
 def inverse_time_decay(
     step_size: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False
 ) -> Schedule:
-    """``step_size / (1 + decay_rate * i / decay_steps)``, the quotient rounded down in stairs."""
+    """``step_size / (1 + decay_rate * i / decay_steps)``, the quotient rounded down in stairs.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> rate = triples.inverse_time_decay(1.0, decay_steps=10, decay_rate=1.0)
+        >>> rate(0), rate(10), rate(30)
+        (1.0, 0.5, 0.25)
+    """
     if staircase:
         return lambda i: step_size / (1 + decay_rate * np.floor(i / decay_steps))
     return lambda i: step_size / (1 + decay_rate * i / decay_steps)
@@ -240,7 +344,14 @@ def inverse_time_decay(
 def polynomial_decay(
     step_size: Any, decay_steps: Any, final_step_size: Any, power: Any = 1.0
 ) -> Schedule:
-    """``(1 - i / decay_steps)**power * (step_size - final_step_size) + final_step_size``."""
+    """``(1 - i / decay_steps)**power * (step_size - final_step_size) + final_step_size``.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> rate = triples.polynomial_decay(1.0, decay_steps=10, final_step_size=0.5)
+        >>> [float(rate(i)) for i in (0, 5, 10, 20)]
+        [1.0, 0.75, 0.5, 0.5]
+    """
 
     def schedule(i: Any) -> Any:
         left = (1 - np.minimum(i, decay_steps) / decay_steps) ** power
@@ -254,6 +365,12 @@ def piecewise_constant(boundaries: Sequence[Any], values: Sequence[Any]) -> Sche
 
     Raises:
         ArgumentError: There is not one value more than there are boundaries.
+
+    Example:
+        >>> from functrace.optim import triples
+        >>> rate = triples.piecewise_constant([10, 20], [1.0, 0.5, 0.25])
+        >>> [float(rate(i)) for i in (0, 10, 11, 21)]
+        [1.0, 1.0, 0.5, 0.25]
     """
     if len(boundaries) != len(values) - 1:
         raise ArgumentError("There is one value more than there are boundaries.")
@@ -269,10 +386,24 @@ def piecewise_constant(boundaries: Sequence[Any], values: Sequence[Any]) -> Sche
 
 
 def l2_norm(tree: Any) -> Any:
-    """The Euclidean length of all elements together."""
+    """The Euclidean length of all elements together.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import triples
+        >>> float(triples.l2_norm({"w": np.array([3.0, 0.0]), "b": np.array([4.0])}))
+        5.0
+    """
     return norm(tree)
 
 
 def clip_grads(grad_tree: Any, max_norm: Any) -> Any:
-    """Gradients whose length is at most ``max_norm``."""
+    """Gradients whose length is at most ``max_norm``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import triples
+        >>> triples.clip_grads(np.array([3.0, 4.0]), 1.0)
+        array([0.6, 0.8])
+    """
     return clip_by_global_norm(max_norm).update(grad_tree, ())[0]
