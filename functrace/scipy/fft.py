@@ -159,12 +159,42 @@ _DESCRIPTIONS = {
     "dst": "The discrete sine transform",
     "idst": "The inverse of `dst`",
 }
+_IN_PLANE = "array([[10.+0.j, -2.+0.j],", "       [-4.+0.j,  0.+0.j]])"
+_EXAMPLES = {  # what each function is given, and the lines of its result
+    "dct": ("[1, 1, 1, 1]", "array([8., 0., 0., 0.])"),
+    "idct": ("[8, 0, 0, 0]", "array([1., 1., 1., 1.])"),
+    "dst": ("[1, -1]", "array([0., 4.])"),
+    "idst": ("[0, 4]", "array([ 1., -1.])"),
+    "dctn": ("[[1, 1], [1, 1]]", "array([[16.,  0.],", "       [ 0.,  0.]])"),
+    "idctn": ("[[16, 0], [0, 0]]", "array([[1., 1.],", "       [1., 1.]])"),
+    "dstn": ("[[1, -1], [-1, 1]]", "array([[ 0.,  0.],", "       [ 0., 16.]])"),
+    "idstn": ("[[0, 0], [0, 16]]", "array([[ 1., -1.],", "       [-1.,  1.]])"),
+    "fft": ("[1, 2]", "array([ 3.+0.j, -1.+0.j])"),
+    "ifft": ("[3, -1]", "array([1.+0.j, 2.+0.j])"),
+    "rfft": ("[1, 2]", "array([ 3.+0.j, -1.+0.j])"),
+    "irfft": ("[3, -1]", "array([1., 2.])"),
+    "hfft": ("[1, 2]", "array([ 3., -1.])"),
+    "ihfft": ("[3, -1]", "array([1.-0.j, 2.-0.j])"),
+    **dict.fromkeys(("fft2", "rfft2", "fftn", "rfftn"), ("[[1, 2], [3, 4]]", *_IN_PLANE)),
+    **dict.fromkeys(
+        ("ifft2", "ifftn"),
+        ("[[10, -2], [-4, 0]]", "array([[1.+0.j, 2.+0.j],", "       [3.+0.j, 4.+0.j]])"),
+    ),
+    **dict.fromkeys(
+        ("irfft2", "irfftn"), ("[[10, -2], [-4, 0]]", "array([[1., 2.],", "       [3., 4.]])")
+    ),
+}
 
 
 def _published(name: str, transform: Callable[..., Any], text: str) -> Callable[..., Any]:
     transform.__name__ = transform.__qualname__ = name
     transform.__code__ = transform.__code__.replace(co_name=name, co_qualname=name)
-    transform.__doc__ = text
+    given, *shown = _EXAMPLES[name]
+    lines = "\n        ".join((f">>> fft.{name}({given}).round(3)", *shown))
+    transform.__doc__ = (
+        f"{text}\n\n    Example:\n        >>> from functrace.scipy import fft\n"
+        f"        {lines}\n    "
+    )
     return transform
 
 
@@ -188,12 +218,24 @@ for _name in (
 
 
 def fftshift(x: Any, axes: Any = None) -> Any:
-    """As ``numpy.fft.fftshift``."""
+    """As ``numpy.fft.fftshift``.
+
+    Example:
+        >>> from functrace.scipy import fft
+        >>> fft.fftshift([0, 1, -2, -1])
+        array([-2, -1,  0,  1])
+    """
     return np.fft.fftshift(as_operand(x), axes)
 
 
 def ifftshift(x: Any, axes: Any = None) -> Any:
-    """As ``numpy.fft.ifftshift``."""
+    """As ``numpy.fft.ifftshift``.
+
+    Example:
+        >>> from functrace.scipy import fft
+        >>> fft.ifftshift([-2, -1, 0, 1])
+        array([ 0,  1, -2, -1])
+    """
     return np.fft.ifftshift(as_operand(x), axes)
 
 

@@ -544,6 +544,11 @@ def fixed_quad(
 
     Returns:
         The integral, and None.
+
+    Example:
+        >>> from functrace.scipy import integrate
+        >>> print(integrate.fixed_quad(lambda x: x**3, 0.0, 2.0, n=2)[0].round(3))
+        4.0
     """
     points, weights = np.polynomial.legendre.leggauss(n)
     args = args if isinstance(args, tuple) else (args,)
@@ -578,7 +583,13 @@ def _part(x: Any, axis: int, *slice_of: int | None) -> Any:
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral of samples by trapezoids, as ``scipy.integrate.trapezoid``."""
+    """The integral of samples by trapezoids, as ``scipy.integrate.trapezoid``.
+
+    Example:
+        >>> from functrace.scipy import integrate
+        >>> print(integrate.trapezoid([1.0, 2.0, 3.0]))
+        4.0
+    """
     return np.trapezoid(as_operand(y), x, dx, axis)
 
 
@@ -596,6 +607,11 @@ def cumulative_trapezoid(
 
     Returns:
         An array like ``y``, without the first sample if ``initial`` is None.
+
+    Example:
+        >>> from functrace.scipy import integrate
+        >>> integrate.cumulative_trapezoid([1.0, 2.0, 3.0])
+        array([1.5, 4. ])
     """
     y = as_operand(y)
     axis = normalize_axis_index(axis, np.ndim(y))
@@ -626,6 +642,11 @@ def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: int = -1) -> Any:
 
     Returns:
         An array like ``y`` without the axis.
+
+    Example:
+        >>> from functrace.scipy import integrate
+        >>> print(integrate.simpson([0.0, 1.0, 4.0]).round(3))
+        2.667
     """
     y = as_operand(y)
     axis = normalize_axis_index(axis, np.ndim(y))
@@ -674,6 +695,11 @@ def cumulative_simpson(
 
     Returns:
         An array like ``y``, without the first sample if ``initial`` is None.
+
+    Example:
+        >>> from functrace.scipy import integrate
+        >>> integrate.cumulative_simpson([0.0, 1.0, 4.0]).round(3)
+        array([0.333, 2.667])
     """
     y = as_operand(y)
     axis = normalize_axis_index(axis, np.ndim(y))
@@ -721,6 +747,11 @@ def romb(y: Any, dx: Any = 1.0, axis: int = -1) -> Any:
 
     Returns:
         An array like ``y`` without the axis.
+
+    Example:
+        >>> from functrace.scipy import integrate
+        >>> print(integrate.romb([0.0, 1.0, 4.0]).round(3))
+        2.667
     """
     y = as_operand(y)
     axis = normalize_axis_index(axis, np.ndim(y))

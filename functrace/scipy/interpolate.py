@@ -62,6 +62,13 @@ class PPoly:
         x: The ends of the pieces, shape (m + 1,).
         extrapolate: Whether the first and last piece go on outside; "periodic" to repeat them.
         axis: The axis of the values along which they are interpolated.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.scipy import interpolate
+        >>> p = interpolate.PPoly([[2.0, 1.0], [0.0, 2.0]], [0.0, 1.0, 3.0])
+        >>> print(p(0.5), p(2.0), ft.grad(p)(0.5))
+        1.0 3.0 2.0
     """
 
     def __init__(self, c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> None:

@@ -62,6 +62,11 @@ class Bounds:
             number stands for all leaves.
         ub: The largest.
         keep_feasible: As SciPy has it.
+
+    Example:
+        >>> from functrace.scipy import optimize
+        >>> optimize.minimize(lambda x: x**2, 3.0, bounds=optimize.Bounds(1.0, 4.0)).x.round(3)
+        array([1.])
     """
 
     def __init__(self, lb: Any = -np.inf, ub: Any = np.inf, keep_feasible: Any = False) -> None:
@@ -764,6 +769,13 @@ def leastsq(func: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -
 
     Returns:
         The parameters, a tree like ``x0``, and a number from 1 to 4 where they were found.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import optimize
+        >>> mean, flag = optimize.leastsq(lambda x: x - np.array([1.0, 2.0, 6.0]), 0.0)
+        >>> mean.round(3)
+        array([3.])
     """
     result = least_squares(func, x0, method="lm", args=args, **options)
     return result.x, result.status
@@ -880,6 +892,12 @@ def fsolve(
 
     Returns:
         The root, a tree like ``x0``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import optimize
+        >>> optimize.fsolve(lambda x: x**2 - np.array([4.0, 9.0]), np.ones(2)).round(3)
+        array([2., 3.])
     """
     return root(func, x0, args, "hybr", fprime, xtol, options=options or None).x
 
@@ -1040,22 +1058,54 @@ def brentq(f: Callable[..., Any], a: Any, b: Any, args: Any = (), **options: Any
 
 
 def brenth(f: Callable[..., Any], a: Any, b: Any, args: Any = (), **options: Any) -> Any:
-    """A root between two numbers, as ``scipy.optimize.brenth``; as `brentq` here."""
+    """A root between two numbers, as ``scipy.optimize.brenth``; as `brentq` here.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.scipy import optimize
+        >>> root = lambda a: optimize.brenth(lambda x: x**2 - a, 0.0, 5.0)
+        >>> print(round(root(4.0), 3), round(ft.grad(root)(4.0), 3))
+        2.0 0.25
+    """
     return _bracketing("brenth", f, a, b, args, options)
 
 
 def bisect(f: Callable[..., Any], a: Any, b: Any, args: Any = (), **options: Any) -> Any:
-    """A root between two numbers by bisection, as ``scipy.optimize.bisect``; as `brentq` here."""
+    """A root between two numbers by bisection, as ``scipy.optimize.bisect``; as `brentq` here.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.scipy import optimize
+        >>> root = lambda a: optimize.bisect(lambda x: x**2 - a, 0.0, 5.0)
+        >>> print(round(root(4.0), 3), round(ft.grad(root)(4.0), 3))
+        2.0 0.25
+    """
     return _bracketing("bisect", f, a, b, args, options)
 
 
 def ridder(f: Callable[..., Any], a: Any, b: Any, args: Any = (), **options: Any) -> Any:
-    """A root between two numbers, as ``scipy.optimize.ridder``; as `brentq` here."""
+    """A root between two numbers, as ``scipy.optimize.ridder``; as `brentq` here.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.scipy import optimize
+        >>> root = lambda a: optimize.ridder(lambda x: x**2 - a, 0.0, 5.0)
+        >>> print(round(root(4.0), 3), round(ft.grad(root)(4.0), 3))
+        2.0 0.25
+    """
     return _bracketing("ridder", f, a, b, args, options)
 
 
 def toms748(f: Callable[..., Any], a: Any, b: Any, args: Any = (), **options: Any) -> Any:
-    """A root between two numbers, as ``scipy.optimize.toms748``; as `brentq` here."""
+    """A root between two numbers, as ``scipy.optimize.toms748``; as `brentq` here.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace.scipy import optimize
+        >>> root = lambda a: optimize.toms748(lambda x: x**2 - a, 0.0, 5.0)
+        >>> print(round(root(4.0), 3), round(ft.grad(root)(4.0), 3))
+        2.0 0.25
+    """
     return _bracketing("toms748", f, a, b, args, options)
 
 
@@ -1177,8 +1227,16 @@ def fixed_point(
 # What works on plain values only
 
 
-def _refused(name: str, why: str, instead: str) -> Callable[..., Any]:
-    """A function of SciPy's that has no derivative: it takes plain values only."""
+def _refused(name: str, why: str, instead: str, call: str, shown: str) -> Callable[..., Any]:
+    """A function of SciPy's that has no derivative: it takes plain values only.
+
+    Args:
+        name: Its name.
+        why: Why it has none.
+        instead: What to do.
+        call: The example of its docstring,
+        shown: and what that prints.
+    """
 
     def called(*args: Any, **kwargs: Any) -> Any:
         if is_traced(args, kwargs):
@@ -1188,7 +1246,9 @@ def _refused(name: str, why: str, instead: str) -> Callable[..., Any]:
     called.__name__ = called.__qualname__ = name
     called.__doc__ = (
         f"As ``scipy.optimize.{name}``, of plain values only.\n\n    Raises:\n"
-        f"        MissingRuleError: A value is traced: {why}\n    "
+        f"        MissingRuleError: A value is traced: {why}\n\n    Example:\n"
+        "        >>> from functrace.scipy import optimize\n"
+        f"        >>> {call}\n        {shown}\n    "
     )
     return called
 
@@ -1196,15 +1256,35 @@ def _refused(name: str, why: str, instead: str) -> Callable[..., Any]:
 _LINEAR = "the solution of a linear program is a corner, which jumps as the data move."
 _STOP = "Hand it functrace.stop_gradient(x) where the solution is to count as constant."
 
-linprog = _refused("linprog", _LINEAR, f"{_STOP} With a smooth objective, use minimize.")
-milp = _refused("milp", _LINEAR, _STOP)
+linprog = _refused(
+    "linprog",
+    _LINEAR,
+    f"{_STOP} With a smooth objective, use minimize.",
+    "print(optimize.linprog([-1.0], A_ub=[[1.0]], b_ub=[3.0]).x)",
+    "[3.]",
+)
+milp = _refused(
+    "milp",
+    _LINEAR,
+    _STOP,
+    "print(optimize.milp([-1.0], integrality=1, bounds=(0.0, 2.5)).x)",
+    "[2.]",
+)
 linear_sum_assignment = _refused(
     "linear_sum_assignment",
     "its result are indices.",
     "Hand it functrace.stop_gradient(cost), and index the cost with the result: "
     "cost[rows, columns].sum() is differentiable.",
+    "print(*optimize.linear_sum_assignment([[4, 1], [2, 8]]))",
+    "[0 1] [1 0]",
 )
-quadratic_assignment = _refused("quadratic_assignment", "its result are indices.", _STOP)
+quadratic_assignment = _refused(
+    "quadratic_assignment",
+    "its result are indices.",
+    _STOP,
+    "print(optimize.quadratic_assignment([[0, 3], [1, 0]], [[0, 3], [1, 0]]).col_ind)",
+    "[1 0]",
+)
 
 
 globals().update(entrances(globals()))

@@ -84,6 +84,11 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
     Raises:
         ValueError: The shapes or the mode do not fit.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.fftconvolve([1.0, 2.0, 3.0], [1.0, 1.0]).round(3)
+        array([1., 3., 5., 3.])
     """
     x, y = _of_two(in1, in2)
     rank = len(shape_of(x))
@@ -117,7 +122,13 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
 
 def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
-    """As `fftconvolve`: how it is computed makes no difference to the result."""
+    """As `fftconvolve`: how it is computed makes no difference to the result.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.oaconvolve([1.0, 2.0, 3.0], [1.0, 1.0]).round(3)
+        array([1., 3., 5., 3.])
+    """
     return fftconvolve(in1, in2, mode, axes)
 
 
@@ -220,6 +231,11 @@ def correlate(
     """The correlation of two arrays: the convolution with the second one reversed and conjugate.
 
     The arguments, the result and the errors are those of `convolve`.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
+        array([0.5, 2. , 3.5, 3. , 0. ])
     """
     x, y = _of_two(in1, in2)
     if not shape_of(x):
@@ -252,6 +268,12 @@ def convolve2d(
 
     Raises:
         ValueError: The shapes, the mode or the boundary do not fit.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.convolve2d([[1, 2], [3, 4]], [[1, 1]])
+        array([[1, 3, 2],
+               [3, 7, 4]])
     """
     x, y = _of_matrices(in1, in2, mode)
     found = _beyond_edges(x, y, mode, boundary, fillvalue)
@@ -288,7 +310,14 @@ def correlate2d(
     *,
     precision: Any = None,
 ) -> Any:
-    """The correlation of two matrices; the arguments are those of `convolve2d`."""
+    """The correlation of two matrices; the arguments are those of `convolve2d`.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.correlate2d([[1, 2], [3, 4]], [[0, 1]])
+        array([[1, 2, 0],
+               [3, 4, 0]])
+    """
     x, y = _of_matrices(in1, in2, mode)
     found = _beyond_edges(x, _turned(y), mode, boundary, fillvalue)
     if mode != "same":
@@ -411,6 +440,11 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 
     Raises:
         ValueError: The shapes do not fit.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.sosfilt([[1.0, 1.0, 0.0, 1.0, 0.0, 0.0]], [1.0, 2.0, 3.0]).round(3)
+        array([1., 3., 5.])
     """
     sos, x = np.atleast_2d(as_operand(sos)), np.atleast_1d(as_operand(x))
     if len(shape_of(sos)) != 2 or shape_of(sos)[1] != 6:
@@ -433,7 +467,15 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 
 
 def lfilter_zi(b: Any, a: Any) -> Any:
-    """What a filter holds after a step has come in for ever: for `lfilter`, shape (m - 1,)."""
+    """What a filter holds after a step has come in for ever: for `lfilter`, shape (m - 1,).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> zi = signal.lfilter_zi([0.5, 0.5], [1.0])
+        >>> signal.lfilter([0.5, 0.5], [1.0], np.ones(3), zi=zi)[0]
+        array([1., 1., 1.])
+    """
     b, a = _floating(_coefficients(b, "b"), _coefficients(a, "a"))
     count = max(shape_of(a)[0], shape_of(b)[0])
     b, a = (
@@ -468,6 +510,11 @@ def filtfilt(
         padlen: How far; None for three times the length of the filter.
         method: Must be "pad".
         irlen: Must be None.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.filtfilt([0.5, 0.5], [1.0], [0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0]).round(3)
+        array([0., 0., 1., 2., 1., 0., 0.])
     """
     if method != "pad" or irlen is not None:
         raise ArgumentError("filtfilt takes the method 'pad' alone.", source_of(user_place(2)))
@@ -518,6 +565,12 @@ def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:  # noqa: N803 
 
     Raises:
         ValueError: They are complex, or N is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> np.abs(signal.hilbert([3.0, 0.0, -3.0, 0.0])).round(3)
+        array([3., 3., 3., 3.])
     """
     x = as_operand(x)
     if dtype_of(x).kind == "c":
@@ -543,6 +596,11 @@ def detrend(
         type: "constant" for the mean, "linear" for lines.
         bp: Where one line ends and the next one begins.
         overwrite_data: Taken, and without effect.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.detrend([1.0, 2.0, 6.0], type="constant").round(3)
+        array([-2., -1.,  3.])
     """
     if type not in ("linear", "l", "constant", "c"):
         raise ValueError("Trend type must be 'linear' or 'constant'.")
@@ -568,7 +626,13 @@ def detrend(
 
 
 def get_window(window: Any, Nx: int, fftbins: bool = True) -> Any:  # noqa: N803  (SciPy's name)
-    """As ``scipy.signal.get_window``: a window of known size."""
+    """As ``scipy.signal.get_window``: a window of known size.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> signal.get_window("hann", 4).round(3)
+        array([0. , 0.5, 1. , 0.5])
+    """
     return scipy_module("signal", "functrace.scipy.signal.get_window").get_window(
         window, Nx, fftbins
     )
@@ -698,6 +762,16 @@ def stft(
 
     Returns:
         Frequencies, times, and the transforms: frequencies along the axis, times along the last.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> wave = np.cos(2 * np.pi * np.arange(32) / 4)
+        >>> frequencies, times, z = signal.stft(wave, nperseg=8)
+        >>> z.shape
+        (5, 9)
+        >>> frequencies[np.abs(z[:, 4]).argmax()]
+        np.float64(0.25)
     """
     if scaling not in ("spectrum", "psd"):
         raise ValueError(f"Parameter scaling={scaling!r} not in ['spectrum', 'psd']!")
@@ -728,6 +802,12 @@ def istft(
 
     Raises:
         ValueError: The arguments do not fit together.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> z = signal.stft([1.0, 2.0, 3.0, 4.0], nperseg=4)[2]
+        >>> signal.istft(z, nperseg=4)[1].round(3)
+        array([1., 2., 3., 4.])
     """
     z = as_operand(Zxx) + 0j
     rank = len(shape_of(z))
@@ -808,6 +888,14 @@ def csd(
 
     Returns:
         Frequencies, and the spectra along the axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> wave = np.cos(2 * np.pi * np.arange(32) / 4)
+        >>> frequencies, density = signal.csd(wave, 2 * wave, nperseg=16)
+        >>> frequencies[np.abs(density).argmax()]
+        np.float64(0.25)
     """
     frequencies, _, found = _segments(
         x, None if y is x else y, fs, window, nperseg, noverlap, nfft, detrend, return_onesided,
@@ -839,7 +927,16 @@ def welch(
     axis: int = -1,
     average: str = "mean",
 ) -> tuple[Any, Any]:
-    """The power spectral density, by Welch's method: `csd` of signals with themselves."""
+    """The power spectral density, by Welch's method: `csd` of signals with themselves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> wave = np.cos(2 * np.pi * np.arange(32) / 4)
+        >>> frequencies, density = signal.welch(wave, nperseg=16)
+        >>> frequencies[density.argmax()]
+        np.float64(0.25)
+    """
     return csd(
         x, x, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis, average
     )
@@ -855,7 +952,16 @@ def periodogram(
     scaling: str = "density",
     axis: int = -1,
 ) -> tuple[Any, Any]:
-    """The power spectral density of one segment, the whole signal; the arguments are SciPy's."""
+    """The power spectral density of one segment, the whole signal; the arguments are SciPy's.
+
+    Example:
+        >>> from functrace.scipy import signal
+        >>> frequencies, power = signal.periodogram([1.0, 0.0, -1.0, 0.0], scaling="spectrum")
+        >>> frequencies
+        array([0.  , 0.25, 0.5 ])
+        >>> power.round(3)
+        array([0. , 0.5, 0. ])
+    """
     x = as_operand(x)
     length = shape_of(x)[axis]
     size = length if nfft is None else min(operator.index(nfft), length)
@@ -877,7 +983,16 @@ def coherence(
     detrend: Any = "constant",
     axis: int = -1,
 ) -> tuple[Any, Any]:
-    """The magnitude squared coherence of two signals; the arguments are SciPy's."""
+    """The magnitude squared coherence of two signals; the arguments are SciPy's.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> wave = np.arange(32.0) ** 2 % 7
+        >>> frequencies, coherence = signal.coherence(wave, 2 * wave, nperseg=8)
+        >>> coherence.round(3)
+        array([1., 1., 1., 1., 1.])
+    """
     options = (fs, window, nperseg, noverlap, nfft, detrend, True, "density", axis)
     frequencies, own = welch(x, *options)
     other = welch(y, *options)[1]
@@ -902,6 +1017,14 @@ def spectrogram(
 
     Returns:
         Frequencies, times, and the spectra: frequencies along the axis, times along the last.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import signal
+        >>> wave = np.cos(2 * np.pi * np.arange(32) / 4)
+        >>> frequencies, times, density = signal.spectrogram(wave, nperseg=8)
+        >>> frequencies[density.argmax(axis=0)]
+        array([0.25, 0.25, 0.25, 0.25])
     """
     modes = ["psd", "complex", "magnitude", "angle", "phase"]
     if mode not in modes:

@@ -51,6 +51,13 @@ def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
     Args:
         a: Shape (..., n, n).
         q: The same shape; leading axes broadcast.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> a, q = [[1.0, 0.0], [0.0, 3.0]], [[2.0, 4.0], [4.0, 6.0]]
+        >>> linalg.solve_continuous_lyapunov(a, q).round(3)
+        array([[1., 1.],
+               [1., 1.]])
     """
     a, q = together(*operands(a, q, dtype=_precision))
     _require_alike(a, q)
@@ -70,6 +77,11 @@ def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
 
     Raises:
         LinAlgError: Two eigenvalues of ``a`` have the product 1.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.solve_discrete_lyapunov([[0.5]], [[3.0]]).round(3)
+        array([[4.]])
     """
     methods = {None: None, "direct": False, "bilinear": True}
     name = method if method is None else method.lower()
@@ -106,6 +118,11 @@ def solve_continuous_are(
 
     Source: Kao and Hennequin, Automatic differentiation of Sylvester, Lyapunov, and algebraic
     Riccati equations (arXiv:2011.11430).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.solve_continuous_are([[0.0]], [[1.0]], [[4.0]], [[1.0]]).round(3)
+        array([[2.]])
     """
     return _riccati(continuous_riccati, a, b, q, r, e, s)
 
@@ -129,6 +146,11 @@ def solve_discrete_are(
 
     Raises:
         LinAlgError: There is no such solution.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.solve_discrete_are([[1.0]], [[1.0]], [[0.5]], [[1.0]]).round(3)
+        array([[1.]])
     """
     return _riccati(discrete_riccati, a, b, q, r, e, s)
 

@@ -77,6 +77,12 @@ def cho_factor(
 
     Raises:
         LinAlgError: A matrix is not positive definite.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.cho_factor([[4.0, 2.0], [2.0, 5.0]])
+        (array([[2., 1.],
+               [2., 2.]]), False)
     """
     a = square(operands(np.atleast_2d(as_operand(a)), check_finite=check_finite))
     factor = np.linalg.cholesky(a, upper=not lower)
@@ -131,6 +137,15 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
         a: Shape (..., m, n).
         overwrite_a: Taken, and without effect.
         check_finite: Whether to look for infinities and nans among known values.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> lu, exchanged = linalg.lu_factor([[1.0, 3.0], [2.0, 1.0]])
+        >>> lu
+        array([[2. , 1. ],
+               [0.5, 2.5]])
+        >>> exchanged.tolist()
+        [1, 1]
     """
     factors, pivots, _ = bind(exchanges.lu_by_lapack, operands(a, check_finite=check_finite))
     return factors, pivots
@@ -295,6 +310,17 @@ def rq(
         lwork: See there.
         mode: As in `qr`.
         check_finite: Whether to look for infinities and nans among known values.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> a = np.array([[0.0, 2.0], [3.0, 4.0]])
+        >>> r, q = linalg.rq(a)
+        >>> np.abs(r).round(3)
+        array([[1.2, 1.6],
+               [0. , 5. ]])
+        >>> np.allclose(r @ q, a)
+        True
     """
     if mode not in ("full", "r", "economic"):
         raise ValueError("Mode argument should be one of ['full', 'r', 'economic']")
@@ -323,6 +349,16 @@ def svd(
         overwrite_a: Taken, and without effect.
         check_finite: Whether to look for infinities and nans among known values.
         lapack_driver: Taken, and without effect.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> a = np.array([[0.0, 2.0], [3.0, 0.0]])
+        >>> u, s, vh = linalg.svd(a)
+        >>> s.round(3)
+        array([3., 2.])
+        >>> np.allclose((u * s) @ vh, a)
+        True
     """
     if lapack_driver not in ("gesdd", "gesvd"):
         raise ValueError(f'lapack_driver must be "gesdd" or "gesvd", not "{lapack_driver}"')
@@ -333,7 +369,13 @@ def svd(
 
 
 def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The singular values, in descending order."""
+    """The singular values, in descending order.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.svdvals([[0.0, 2.0], [3.0, 0.0]]).round(3)
+        array([3., 2.])
+    """
     return svd(a, compute_uv=False, check_finite=check_finite)
 
 
@@ -344,6 +386,12 @@ def diagsvd(s: Any, M: int, N: int) -> Any:  # noqa: N803  (SciPy's names)
         s: Shape (..., k), k the smaller one of
         M: the number of rows
         N: and the number of columns.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.diagsvd([3, 2], 2, 3)
+        array([[3, 0, 0],
+               [0, 2, 0]])
     """
     s = as_operand(s)
     count = shape_of(s)[-1]
@@ -368,6 +416,16 @@ def polar(a: Any, side: str = "right") -> tuple[Any, Any]:
         derivative where ``a`` has full rank.
 
     Source: Higham, Functions of Matrices (2008), chapter 8.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> u, p = linalg.polar([[0.4, -1.0], [2.2, 2.0]])
+        >>> u.round(3)
+        array([[ 0.6, -0.8],
+               [ 0.8,  0.6]])
+        >>> p.round(3)
+        array([[2., 1.],
+               [1., 2.]])
     """
     if side not in ("right", "left"):
         raise ValueError("`side` must be either 'right' or 'left'")
@@ -385,6 +443,16 @@ def orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> tuple[An
         A: Shape (..., m, n).
         B: The same shape.
         check_finite: Whether to look for infinities and nans among known values.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> turn, scale = linalg.orthogonal_procrustes(np.eye(2), [[1.2, -1.6], [1.6, 1.2]])
+        >>> turn.round(3)
+        array([[ 0.6, -0.8],
+               [ 0.8,  0.6]])
+        >>> scale.round(3)
+        np.float64(4.0)
     """
     a, b = operands(A, B, check_finite=check_finite)
     if shape_of(a)[-2:] != shape_of(b)[-2:]:
@@ -505,7 +573,13 @@ def eigvalsh(
     subset_by_value: Sequence[float] | None = None,
     driver: str | None = None,
 ) -> Any:
-    """The eigenvalues of `eigh`."""
+    """The eigenvalues of `eigh`.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.eigvalsh([[2.0, 1.0], [1.0, 2.0]]).round(3)
+        array([1., 3.])
+    """
     return eigh(
         a,
         b,
@@ -539,6 +613,16 @@ def eigh_tridiagonal(
         check_finite: Whether to look for infinities and nans among known values.
         tol: Taken, and without effect; as is ``lapack_driver``.
         lapack_driver: See there.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> w, v = linalg.eigh_tridiagonal([2.0, 2.0], [1.0])
+        >>> w.round(3)
+        array([1., 3.])
+        >>> np.abs(v).round(3)
+        array([[0.707, 0.707],
+               [0.707, 0.707]])
     """
     d, e = operands(d, e, check_finite=check_finite)
     if is_complex(d):
@@ -564,7 +648,13 @@ def eigvalsh_tridiagonal(
     tol: float = 0.0,
     lapack_driver: str = "auto",
 ) -> Any:
-    """The eigenvalues of `eigh_tridiagonal`."""
+    """The eigenvalues of `eigh_tridiagonal`.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.eigvalsh_tridiagonal([2.0, 2.0], [1.0]).round(3)
+        array([1., 3.])
+    """
     return eigh_tridiagonal(d, e, True, select, select_range, check_finite)
 
 
@@ -599,6 +689,16 @@ def eig(
 
     Raises:
         LinAlgError: ``b`` is singular.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> w, v = linalg.eig([[2.0, 1.0], [0.0, 3.0]])
+        >>> w.round(3)
+        array([2.+0.j, 3.+0.j])
+        >>> np.abs(v).round(3)
+        array([[1.   , 0.707],
+               [0.   , 0.707]])
     """
     if homogeneous_eigvals:
         raise ArgumentError(
@@ -644,7 +744,13 @@ def eigvals(
     check_finite: bool = True,
     homogeneous_eigvals: bool = False,
 ) -> Any:
-    """The eigenvalues of `eig`."""
+    """The eigenvalues of `eig`.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.eigvals([[2.0, 1.0], [0.0, 3.0]]).round(3)
+        array([2.+0.j, 3.+0.j])
+    """
     return eig(
         a,
         b,
@@ -676,6 +782,16 @@ def schur(
     Returns:
         T and Z. Where T is triangular and its eigenvalues differ, they have the derivative that
         holds the phase of each column of Z; elsewhere the derivative is nan.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> a = np.array([[2.0, 1.0], [1.0, 2.0]])
+        >>> t, z = linalg.schur(a)
+        >>> np.sort(np.diag(t)).round(3)
+        array([1., 3.])
+        >>> np.allclose(z @ t @ z.T, a)
+        True
     """
     if output not in ("real", "complex", "r", "c"):
         raise ValueError("argument must be 'real', or 'complex'")
@@ -720,6 +836,13 @@ def null_space(
 
     Raises:
         UnsupportedFunctionError: It is traced.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> np.abs(linalg.null_space([[1.0, -1.0]])).round(3)
+        array([[0.707],
+               [0.707]])
     """
     only_values("null_space", _ARBITRARY, _PROJECTOR, A)
     linalg = scipy_module("linalg", "functrace.scipy.linalg.null_space")
@@ -731,6 +854,13 @@ def orth(A: Any, rcond: float | None = None) -> Any:  # noqa: N803  (SciPy's nam
 
     Raises:
         UnsupportedFunctionError: It is traced.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> np.abs(linalg.orth([[1.0, 2.0], [1.0, 2.0]])).round(3)
+        array([[0.707],
+               [0.707]])
     """
     only_values("orth", _ARBITRARY, _PROJECTOR, A)
     return scipy_module("linalg", "functrace.scipy.linalg.orth").orth(A, rcond)

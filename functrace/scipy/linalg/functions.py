@@ -74,6 +74,11 @@ def expm_frechet(
         check_finite: Whether to look for infinities and nans among known values.
 
     Source: Al-Mohy and Higham, Computing the Fréchet derivative of the matrix exponential (2009).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.expm_frechet([[0.0]], [[3.0]])
+        (array([[1.]]), array([[3.]]))
     """
     if method not in (None, "SPS", "blockEnlarge"):
         raise ValueError(f"Unknown implementation {method}")
@@ -96,6 +101,12 @@ def logm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
 
     Source: Al-Mohy, Higham and Relton, Computing the Fréchet derivative of the matrix logarithm
     and estimating the condition number (SIAM J. Sci. Comput. 35, 2013).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.logm([[1.0, 2.0], [0.0, 1.0]]).round(3)
+        array([[0., 2.],
+               [0., 0.]])
     """
     a = _matrix(A, double)
     return real_where_known(bind(functions.logarithm, a), a)
@@ -130,6 +141,12 @@ def fractional_matrix_power(A: Any, t: float) -> Any:  # noqa: N803  (SciPy's na
 
     Returns:
         The same shape: see the head of this module for its dtype.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.fractional_matrix_power([[4.0, 0.0], [0.0, 9.0]], 1.5).round(3)
+        array([[ 8.,  0.],
+               [ 0., 27.]])
     """
     t = known_choice(t, "The exponent of fractional_matrix_power", STATIC, "result")
     a = _matrix(A, double)
@@ -139,7 +156,15 @@ def fractional_matrix_power(A: Any, t: float) -> Any:  # noqa: N803  (SciPy's na
 
 
 def cosm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
-    """The cosines of square matrices, shape (..., n, n)."""
+    """The cosines of square matrices, shape (..., n, n).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> linalg.cosm(np.pi * np.eye(2)).round(3)
+        array([[-1.,  0.],
+               [ 0., -1.]])
+    """
     a = _matrix(A)
     if not is_complex(a):
         return np.real(expm(1j * a))
@@ -147,7 +172,14 @@ def cosm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
 
 
 def sinm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
-    """The sines of square matrices, shape (..., n, n)."""
+    """The sines of square matrices, shape (..., n, n).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.sinm([[0.0, 1.0], [0.0, 0.0]]).round(3)
+        array([[0., 1.],
+               [0., 0.]])
+    """
     a = _matrix(A)
     if not is_complex(a):
         return np.imag(expm(1j * a))
@@ -155,25 +187,54 @@ def sinm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
 
 
 def tanm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
-    """The tangents of square matrices, shape (..., n, n)."""
+    """The tangents of square matrices, shape (..., n, n).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> linalg.tanm([[np.pi / 4, 1.0], [0.0, np.pi / 4]]).round(3)
+        array([[1., 2.],
+               [0., 1.]])
+    """
     a = _matrix(A)
     return np.linalg.solve(cosm(a), sinm(a))
 
 
 def coshm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
-    """The hyperbolic cosines of square matrices, shape (..., n, n)."""
+    """The hyperbolic cosines of square matrices, shape (..., n, n).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.coshm([[1.0, 1.0], [0.0, 1.0]]).round(3)
+        array([[1.543, 1.175],
+               [0.   , 1.543]])
+    """
     a = _matrix(A)
     return 0.5 * (expm(a) + expm(-a))
 
 
 def sinhm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
-    """The hyperbolic sines of square matrices, shape (..., n, n)."""
+    """The hyperbolic sines of square matrices, shape (..., n, n).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.sinhm([[1.0, 1.0], [0.0, 1.0]]).round(3)
+        array([[1.175, 1.543],
+               [0.   , 1.175]])
+    """
     a = _matrix(A)
     return 0.5 * (expm(a) - expm(-a))
 
 
 def tanhm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
-    """The hyperbolic tangents of square matrices, shape (..., n, n)."""
+    """The hyperbolic tangents of square matrices, shape (..., n, n).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.tanhm([[1.0, 1.0], [0.0, 1.0]]).round(3)
+        array([[0.762, 0.42 ],
+               [0.   , 0.762]])
+    """
     a = _matrix(A)
     return np.linalg.solve(coshm(a), sinhm(a))
 
@@ -185,6 +246,12 @@ def signm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
         A: Shape (..., n, n), without eigenvalues on the imaginary axis.
 
     Source: Higham, Functions of Matrices (2008), equation 5.2.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.signm([[2.0, 0.0], [0.0, -3.0]]).round(3)
+        array([[ 1.,  0.],
+               [ 0., -1.]])
     """
     a = _matrix(A)
     root = bind(functions.square_root, a @ a)
@@ -197,6 +264,13 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:  # noqa:
 
     Raises:
         UnsupportedFunctionError: The matrix is traced.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> linalg.funm(np.array([[1.0, 2.0], [0.0, 3.0]]), np.square).round(3)
+        array([[1., 8.],
+               [0., 9.]])
     """
     only_values(
         "funm",

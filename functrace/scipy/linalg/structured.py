@@ -148,6 +148,12 @@ def companion(a: Any) -> Any:
 
     Raises:
         ValueError: There is but one coefficient, or a first one is zero.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.companion([1, -3, 2])
+        array([[ 3., -2.],
+               [ 1.,  0.]])
     """
     a = np.atleast_1d(as_operand(a))
     size = shape_of(a)[-1]
@@ -173,6 +179,13 @@ def leslie(f: Any, s: Any) -> Any:
 
     Raises:
         ValueError: The shapes do not fit.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.leslie([0.0, 3.0, 1.0], [0.5, 0.25])
+        array([[0.  , 3.  , 1.  ],
+               [0.5 , 0.  , 0.  ],
+               [0.  , 0.25, 0.  ]])
     """
     f, s = np.atleast_1d(strong_operand(f)), np.atleast_1d(strong_operand(s))
     size = shape_of(f)[-1]
@@ -190,7 +203,15 @@ def leslie(f: Any, s: Any) -> Any:
 
 
 def fiedler(a: Any) -> Any:
-    """The distances between numbers, shape (..., n), as matrices, shape (..., n, n)."""
+    """The distances between numbers, shape (..., n), as matrices, shape (..., n, n).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.fiedler([1, 4, 6])
+        array([[0, 3, 5],
+               [3, 0, 2],
+               [5, 2, 0]])
+    """
     a = np.atleast_1d(as_operand(a))
     if math.prod(shape_of(a)) < 2:
         return np.zeros((shape_of(a)[-1],) * 2) if shape_of(a)[-1] else np.empty(0)
@@ -207,6 +228,14 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
 
     Raises:
         ValueError: There is no such mode, or something is empty.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.convolution_matrix([1, 2], 3)
+        array([[1, 0, 0],
+               [2, 1, 0],
+               [0, 2, 1],
+               [0, 0, 2]])
     """
     if n <= 0:
         raise ValueError("n must be a positive integer.")
@@ -226,7 +255,14 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
 
 
 def kron(a: Any, b: Any) -> Any:
-    """As `numpy.kron`: SciPy's older versions have it."""
+    """As `numpy.kron`: SciPy's older versions have it.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.kron([[1, 2]], [[1], [10]])
+        array([[ 1,  2],
+               [10, 20]])
+    """
     return np.kron(as_operand(a), as_operand(b))
 
 
@@ -242,6 +278,14 @@ def khatri_rao(a: Any, b: Any) -> Any:
 
     Raises:
         ValueError: They have not as many columns.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.khatri_rao([[1, 2], [3, 4]], [[1, 1], [0, 10]])
+        array([[ 1,  2],
+               [ 0, 20],
+               [ 3,  4],
+               [ 0, 40]])
     """
     a, b = as_operand(a), as_operand(b)
     if min(len(shape_of(a)), len(shape_of(b))) < 2:
@@ -256,20 +300,35 @@ def khatri_rao(a: Any, b: Any) -> Any:
 # Matrices of numbers that are known
 
 
-def _constant(name: str) -> Any:
-    """A function of SciPy's of sizes, which are known."""
+def _constant(name: str, size: int, *shown: str) -> Any:
+    """A function of SciPy's of sizes, which are known.
+
+    Args:
+        name: Its name.
+        size: One of which its docstring has the matrix,
+        shown: by these lines.
+    """
 
     def made(*args: Any, **options: Any) -> Any:
         linalg = scipy_module("linalg", f"functrace.scipy.linalg.{name}")
         return getattr(linalg, name)(*args, **options)
 
     made.__name__ = made.__qualname__ = name
-    made.__doc__ = f"As ``scipy.linalg.{name}``: a matrix of constants, whose size is known."
+    lines = "\n        ".join(shown)
+    made.__doc__ = (
+        f"As ``scipy.linalg.{name}``: a matrix of constants, whose size is known.\n\n"
+        "    Example:\n        >>> from functrace.scipy import linalg\n"
+        f"        >>> print(linalg.{name}({size}).round(3))\n        {lines}\n    "
+    )
     return made
 
 
-hadamard, hilbert, invhilbert, pascal, invpascal, helmert, dft = map(
-    _constant, ("hadamard", "hilbert", "invhilbert", "pascal", "invpascal", "helmert", "dft")
-)
+hadamard = _constant("hadamard", 2, "[[ 1  1]", " [ 1 -1]]")
+hilbert = _constant("hilbert", 2, "[[1.    0.5  ]", " [0.5   0.333]]")
+invhilbert = _constant("invhilbert", 2, "[[ 4. -6.]", " [-6. 12.]]")
+pascal = _constant("pascal", 3, "[[1 1 1]", " [1 2 3]", " [1 3 6]]")
+invpascal = _constant("invpascal", 3, "[[ 3 -3  1]", " [-3  5 -2]", " [ 1 -2  1]]")
+helmert = _constant("helmert", 2, "[[ 0.707 -0.707]]")
+dft = _constant("dft", 2, "[[ 1.+0.j  1.+0.j]", " [ 1.+0.j -1.-0.j]]")
 
 globals().update(entrances(globals()))

@@ -245,6 +245,11 @@ def solveh_banded(
 
     Raises:
         LinAlgError: The matrix is not positive definite.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.solveh_banded([[0.0, 1.0], [2.0, 2.0]], [4.0, 5.0]).round(3)
+        array([1., 2.])
     """
     ab, b = operands(ab, b, check_finite=check_finite)
     count = shape_of(ab)[-2] - 1
@@ -264,6 +269,11 @@ def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
 
     Raises:
         LinAlgError: The matrix is singular.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.solve_toeplitz(([2.0, 1.0], [2.0, 0.0]), [2.0, 5.0]).round(3)
+        array([1., 2.])
     """
     c, r, b = operands(*column_and_row(c_or_cr), b, check_finite=check_finite, dtype=double)
     if (
@@ -285,6 +295,11 @@ def matmul_toeplitz(
         x: Shape (n,), or (..., n, k); leading axes broadcast.
         check_finite: Whether to look for infinities and nans among known values.
         workers: Taken, and without effect.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.matmul_toeplitz(([1.0, 2.0, 3.0], [1.0, 4.0]), [1.0, 10.0]).round(3)
+        array([41., 12., 23.])
     """
     c, r, x = operands(*column_and_row(c_or_cr), x, check_finite=check_finite, dtype=double)
     if shape_of(x)[0 if is_vector(x) else -2] != shape_of(r)[-1]:
@@ -326,6 +341,11 @@ def solve_circulant(
 
     Raises:
         LinAlgError: An eigenvalue counts as zero, under "raise".
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.solve_circulant([2.0, 1.0, 0.0], [5.0, 5.0, 8.0]).round(3)
+        array([1., 2., 3.])
     """
     c, b = np.atleast_1d(as_operand(c)), np.atleast_1d(as_operand(b))
     length, other = shape_of(c)[caxis], shape_of(b)[baxis]
@@ -366,6 +386,12 @@ def inv(
 
     Raises:
         LinAlgError: A matrix is singular, or not positive definite where that is assumed.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.inv([[2.0, 1.0], [3.0, 2.0]]).round(3)
+        array([[ 2., -1.],
+               [-3.,  2.]])
     """
     kind = _kind(assume_a)
     a = square(operands(a, check_finite=check_finite))
@@ -387,6 +413,16 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
 
     Raises:
         TypeError: They are in extended precision.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.scipy import linalg
+        >>> linalg.det([[2.0, 1.0], [1.0, 3.0]]).round(3)
+        np.float64(5.0)
+        >>> ft.grad(linalg.det)(np.array([[2.0, 1.0], [1.0, 3.0]])).round(3)
+        array([[ 3., -1.],
+               [-1.,  2.]])
     """
     a = as_operand(a)
     if dtype_of(a).char in "gG":
@@ -421,6 +457,12 @@ def lstsq(
 
     Raises:
         LinAlgError: It is differentiated where the rank is not full.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> line, residues, rank, _ = linalg.lstsq([[1, 0], [1, 1], [1, 2]], [1.0, 3.0, 5.0])
+        >>> line.round(3)
+        array([1., 2.])
     """
     if lapack_driver not in (None, "gelsd", "gelsy", "gelss"):
         raise ValueError(f'LAPACK driver "{lapack_driver}" is not found')
@@ -476,6 +518,11 @@ def pinv(
         rtol: such a share of the largest one.
         return_rank: Whether the rank is returned too.
         check_finite: Whether to look for infinities and nans among known values.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.pinv([[1.0], [1.0]]).round(3)
+        array([[0.5, 0.5]])
     """
     a = operands(a, check_finite=check_finite)
     by_default = atol is None and rtol is None
@@ -507,6 +554,12 @@ def pinvh(
         lower: Which triangle is read.
         return_rank: Whether the rank is returned too.
         check_finite: Whether to look for infinities and nans among known values.
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.pinvh([[1.0, 1.0], [1.0, 1.0]]).round(3)
+        array([[0.25, 0.25],
+               [0.25, 0.25]])
     """
     a = from_triangle(square(operands(a, check_finite=check_finite)), bool(lower))
     return pinv(a, atol=atol, rtol=rtol, return_rank=return_rank, check_finite=False)
@@ -523,6 +576,15 @@ def norm(
         axis: The axis of vectors, the two axes of matrices, or None.
         keepdims: Whether these axes stay, with length 1.
         check_finite: Whether to look for infinities and nans among known values.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace.scipy import linalg
+        >>> linalg.norm([3.0, 4.0])
+        np.float64(5.0)
+        >>> ft.grad(linalg.norm)(np.array([3.0, 4.0])).round(3)
+        array([0.6, 0.8])
     """
     a = as_operand(a)
     a = operands(a, check_finite=check_finite, dtype=dtype_of)

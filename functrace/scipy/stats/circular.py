@@ -13,7 +13,14 @@ from functrace.scipy.stats.families import Continuous
 
 
 class WrappedCauchy(Continuous):
-    """The Cauchy distribution around the circle, on the angles from 0 to 2 pi."""
+    """The Cauchy distribution around the circle, on the angles from 0 to 2 pi.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.stats import wrapcauchy
+        >>> wrapcauchy.cdf(np.pi, 0.5).round(3)
+        np.float64(0.5)
+    """
 
     shapes = ("c",)
     low, high, inner = 0.0, 2 * math.pi, 1.0
@@ -63,7 +70,15 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 
 
 class VonMises(Computed):
-    """The von Mises distribution, periodic with 2 pi; ``kappa`` is its concentration."""
+    """The von Mises distribution, periodic with 2 pi; ``kappa`` is its concentration.
+
+    Example:
+        >>> from functrace.scipy.stats import vonmises
+        >>> vonmises.cdf(0.0, 2.0).round(3)
+        np.float64(0.5)
+        >>> vonmises.pdf(0.0, 0.0).round(3)
+        np.float64(0.159)
+    """
 
     shapes = ("kappa",)
 

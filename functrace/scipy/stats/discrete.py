@@ -80,7 +80,13 @@ class Spread(Counts):
 
 
 class Bernoulli(Counts):
-    """One with probability ``p``, or zero."""
+    """One with probability ``p``, or zero.
+
+    Example:
+        >>> from functrace.scipy.stats import bernoulli
+        >>> bernoulli.pmf([0, 1], 0.25)
+        array([0.75, 0.25])
+    """
 
     shapes = ("p",)
     high = 1.0
@@ -117,7 +123,13 @@ class Bernoulli(Counts):
 
 
 class Binomial(Spread):
-    """The number of successes in ``n`` trials, each with probability ``p``."""
+    """The number of successes in ``n`` trials, each with probability ``p``.
+
+    Example:
+        >>> from functrace.scipy.stats import binom
+        >>> binom.pmf(2, 4, 0.5).round(3)
+        np.float64(0.375)
+    """
 
     shapes = ("n", "p")
 
@@ -161,7 +173,13 @@ class Binomial(Spread):
 
 
 class Poisson(Spread):
-    """The number of events, of which there are ``mu`` on average."""
+    """The number of events, of which there are ``mu`` on average.
+
+    Example:
+        >>> from functrace.scipy.stats import poisson
+        >>> poisson.pmf(0, 1.0).round(3)
+        np.float64(0.368)
+    """
 
     shapes = ("mu",)
 
@@ -194,7 +212,13 @@ class Poisson(Spread):
 
 
 class NegativeBinomial(Spread):
-    """The number of failures before the ``n``th success, each with probability ``p``."""
+    """The number of failures before the ``n``th success, each with probability ``p``.
+
+    Example:
+        >>> from functrace.scipy.stats import nbinom
+        >>> nbinom.pmf(1, 2, 0.5).round(3)
+        np.float64(0.25)
+    """
 
     shapes = ("n", "p")
 
@@ -242,7 +266,13 @@ class NegativeBinomial(Spread):
 
 
 class Geometric(Counts):
-    """The number of trials up to the first success, each with probability ``p``."""
+    """The number of trials up to the first success, each with probability ``p``.
+
+    Example:
+        >>> from functrace.scipy.stats import geom
+        >>> geom.pmf(3, 0.5).round(3)
+        np.float64(0.125)
+    """
 
     shapes = ("p",)
     low = 1.0
@@ -279,7 +309,13 @@ class Geometric(Counts):
 
 
 class BetaBinomial(Counts):
-    """Binomial with a probability of success that is a beta variable of ``a`` and ``b``."""
+    """Binomial with a probability of success that is a beta variable of ``a`` and ``b``.
+
+    Example:
+        >>> from functrace.scipy.stats import betabinom
+        >>> betabinom.pmf([0, 1, 2, 3], 3, 1.0, 1.0).round(3)
+        array([0.25, 0.25, 0.25, 0.25])
+    """
 
     shapes = ("n", "a", "b")
 

@@ -22,7 +22,13 @@ _GUMBEL_SKEW = 12 * math.sqrt(6) * 1.2020569031595942 / math.pi**3  # that is ze
 
 
 class Laplace(Symmetric):
-    """The double exponential distribution."""
+    """The double exponential distribution.
+
+    Example:
+        >>> from functrace.scipy.stats import laplace
+        >>> laplace.pdf(0.0)
+        np.float64(0.5)
+    """
 
     def _logpdf(self, x: Any) -> Any:
         return -np.abs(x) - math.log(2)
@@ -51,7 +57,14 @@ class Laplace(Symmetric):
 
 
 class Logistic(Symmetric):
-    """The logistic distribution, whose distribution function is `special.expit`."""
+    """The logistic distribution, whose distribution function is `special.expit`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.stats import logistic
+        >>> logistic.cdf(np.log(3.0)).round(3)
+        np.float64(0.75)
+    """
 
     def _logpdf(self, x: Any) -> Any:
         size = np.abs(x)
@@ -77,7 +90,13 @@ class Logistic(Symmetric):
 
 
 class Cauchy(Symmetric):
-    """The Cauchy distribution, which has neither mean nor variance."""
+    """The Cauchy distribution, which has neither mean nor variance.
+
+    Example:
+        >>> from functrace.scipy.stats import cauchy
+        >>> cauchy.cdf(1.0).round(3)
+        np.float64(0.75)
+    """
 
     def _logpdf(self, x: Any) -> Any:
         size = np.abs(x)
@@ -118,7 +137,13 @@ class Cauchy(Symmetric):
 
 
 class Exponential(Continuous):
-    """The exponential distribution. ``scale`` is the mean, the inverse of the rate."""
+    """The exponential distribution. ``scale`` is the mean, the inverse of the rate.
+
+    Example:
+        >>> from functrace.scipy.stats import expon
+        >>> expon.pdf(0.0, scale=2.0).round(3)
+        np.float64(0.5)
+    """
 
     low, inner = 0.0, 1.0
 
@@ -157,7 +182,13 @@ class Exponential(Continuous):
 
 
 class Uniform(Continuous):
-    """The uniform distribution from ``loc`` to ``loc + scale``."""
+    """The uniform distribution from ``loc`` to ``loc + scale``.
+
+    Example:
+        >>> from functrace.scipy.stats import uniform
+        >>> uniform.cdf(3.0, loc=2.0, scale=4.0).round(3)
+        np.float64(0.25)
+    """
 
     low, high, inner = 0.0, 1.0, 0.5
 
@@ -193,7 +224,13 @@ class Uniform(Continuous):
 
 
 class Pareto(Continuous):
-    """The Pareto distribution of the first kind, from 1."""
+    """The Pareto distribution of the first kind, from 1.
+
+    Example:
+        >>> from functrace.scipy.stats import pareto
+        >>> pareto.sf(2.0, 3.0).round(3)
+        np.float64(0.125)
+    """
 
     shapes = ("b",)
     low, inner = 1.0, 2.0
@@ -242,7 +279,13 @@ class Pareto(Continuous):
 
 
 class Weibull(Continuous):
-    """The Weibull distribution of minima."""
+    """The Weibull distribution of minima.
+
+    Example:
+        >>> from functrace.scipy.stats import weibull_min
+        >>> weibull_min.sf(1.0, 2.0).round(3)
+        np.float64(0.368)
+    """
 
     shapes = ("c",)
     low, inner = 0.0, 1.0
@@ -286,7 +329,13 @@ class Weibull(Continuous):
 
 
 class GumbelRight(Continuous):
-    """The Gumbel distribution of maxima."""
+    """The Gumbel distribution of maxima.
+
+    Example:
+        >>> from functrace.scipy.stats import gumbel_r
+        >>> gumbel_r.cdf(0.0).round(3)
+        np.float64(0.368)
+    """
 
     inner = 0.0
 
@@ -325,7 +374,13 @@ class GumbelRight(Continuous):
 
 
 class GumbelLeft(Continuous):
-    """The Gumbel distribution of minima: the negative of the one of maxima."""
+    """The Gumbel distribution of minima: the negative of the one of maxima.
+
+    Example:
+        >>> from functrace.scipy.stats import gumbel_l
+        >>> gumbel_l.sf(0.0).round(3)
+        np.float64(0.368)
+    """
 
     inner = 0.0
 
@@ -364,7 +419,13 @@ class GumbelLeft(Continuous):
 
 
 class Rayleigh(Continuous):
-    """The length of a normal vector in the plane."""
+    """The length of a normal vector in the plane.
+
+    Example:
+        >>> from functrace.scipy.stats import rayleigh
+        >>> rayleigh.sf(2.0).round(3)
+        np.float64(0.135)
+    """
 
     low, inner, has_ends = 0.0, 1.0, False
 

@@ -65,7 +65,15 @@ def _log_of_half_step(a: Any) -> Any:
 
 
 class Gamma(Continuous):
-    """The gamma distribution of shape ``a``. ``scale`` is the inverse of the rate."""
+    """The gamma distribution of shape ``a``. ``scale`` is the inverse of the rate.
+
+    Example:
+        >>> from functrace.scipy.stats import gamma
+        >>> gamma.mean(3.0, scale=2.0).round(3)
+        np.float64(6.0)
+        >>> gamma.sf(1.0, 1.0).round(3)
+        np.float64(0.368)
+    """
 
     shapes = ("a",)
     low, inner = 0.0, 1.0
@@ -102,7 +110,13 @@ class Gamma(Continuous):
 
 
 class ChiSquared(Continuous):
-    """The distribution of the sum of ``df`` squares of normal variables."""
+    """The distribution of the sum of ``df`` squares of normal variables.
+
+    Example:
+        >>> from functrace.scipy.stats import chi2
+        >>> chi2.sf(2.0, 2).round(3)
+        np.float64(0.368)
+    """
 
     shapes = ("df",)
     low, inner = 0.0, 1.0
@@ -140,7 +154,13 @@ class ChiSquared(Continuous):
 
 
 class InverseGamma(Continuous):
-    """The distribution of the inverse of a gamma variable of shape ``a``."""
+    """The distribution of the inverse of a gamma variable of shape ``a``.
+
+    Example:
+        >>> from functrace.scipy.stats import invgamma
+        >>> invgamma.cdf(1.0, 1.0).round(3)
+        np.float64(0.368)
+    """
 
     shapes = ("a",)
     low, inner, has_ends = 0.0, 1.0, False
@@ -196,7 +216,13 @@ class InverseGamma(Continuous):
 
 
 class Beta(Continuous):
-    """The beta distribution."""
+    """The beta distribution.
+
+    Example:
+        >>> from functrace.scipy.stats import beta
+        >>> beta.pdf(0.5, 2.0, 2.0).round(3)
+        np.float64(1.5)
+    """
 
     shapes = ("a", "b")
     low, high, inner = 0.0, 1.0, 0.5
@@ -239,7 +265,13 @@ class Beta(Continuous):
 
 
 class FisherF(Continuous):
-    """The F distribution of a quotient of mean squares, with ``dfn`` above and ``dfd`` below."""
+    """The F distribution of a quotient of mean squares, with ``dfn`` above and ``dfd`` below.
+
+    Example:
+        >>> from functrace.scipy.stats import f
+        >>> f.cdf(1.0, 2, 2).round(3)
+        np.float64(0.5)
+    """
 
     shapes = ("dfn", "dfd")
     low, inner = 0.0, 1.0
@@ -299,7 +331,13 @@ class FisherF(Continuous):
 
 
 class StudentT(Symmetric):
-    """Student's t distribution with ``df`` degrees of freedom; normal if these are infinite."""
+    """Student's t distribution with ``df`` degrees of freedom; normal if these are infinite.
+
+    Example:
+        >>> from functrace.scipy.stats import t
+        >>> t.cdf(1.0, 1).round(3)
+        np.float64(0.75)
+    """
 
     shapes = ("df",)
     inner = 0.0
@@ -350,7 +388,13 @@ class StudentT(Symmetric):
 
 
 class GeneralizedNormal(Computed):
-    """The generalized normal distribution, whose density goes as ``exp(-|x|**beta)``."""
+    """The generalized normal distribution, whose density goes as ``exp(-|x|**beta)``.
+
+    Example:
+        >>> from functrace.scipy.stats import gennorm
+        >>> gennorm.pdf(0.0, 1.0).round(3)
+        np.float64(0.5)
+    """
 
     shapes = ("beta",)
     inner = 0.0

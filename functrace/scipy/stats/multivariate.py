@@ -150,7 +150,14 @@ class Elliptical(Multivariate):
 
 
 class MultivariateNormal(Elliptical):
-    """The normal distribution of vectors."""
+    """The normal distribution of vectors.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.stats import multivariate_normal
+        >>> multivariate_normal.logpdf([0.0, 0.0], mean=[0.0, 2.0], cov=np.eye(2)).round(3)
+        np.float64(-3.838)
+    """
 
     def __call__(
         self, mean: Any = None, cov: Any = 1, allow_singular: bool = False
@@ -228,7 +235,14 @@ class FrozenNormal(Frozen):
 
 
 class MultivariateT(Elliptical):
-    """Student's t distribution of vectors."""
+    """Student's t distribution of vectors.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.stats import multivariate_t
+        >>> multivariate_t.pdf([0.0, 0.0], [0.0, 0.0], np.eye(2), df=3.0).round(3)
+        np.float64(0.159)
+    """
 
     def logpdf(self, x: Any, loc: Any = None, shape: Any = 1, df: Any = 1) -> Any:
         """The logarithm of the density.
@@ -276,7 +290,15 @@ class MultivariateT(Elliptical):
 
 
 class Dirichlet(Multivariate):
-    """The Dirichlet distribution of vectors of probabilities."""
+    """The Dirichlet distribution of vectors of probabilities.
+
+    Example:
+        >>> from functrace.scipy.stats import dirichlet
+        >>> dirichlet.pdf([0.2, 0.3, 0.5], [1.0, 1.0, 1.0]).round(3)
+        np.float64(2.0)
+        >>> dirichlet.mean([1.0, 1.0, 2.0])
+        array([0.25, 0.25, 0.5 ])
+    """
 
     def _alpha(self, alpha: Any) -> tuple[Any, Any]:
         """The parameters, and whether all are positive."""
@@ -367,7 +389,13 @@ def _log_multivariate_beta(alpha: Any) -> Any:
 
 
 class Multinomial(Multivariate):
-    """The counts of outcomes in ``n`` trials, each of which has outcome ``i`` by ``p[i]``."""
+    """The counts of outcomes in ``n`` trials, each of which has outcome ``i`` by ``p[i]``.
+
+    Example:
+        >>> from functrace.scipy.stats import multinomial
+        >>> multinomial.pmf([1, 1], 2, [0.5, 0.5]).round(3)
+        np.float64(0.5)
+    """
 
     def _chances(self, n: Any, p: Any) -> tuple[Any, Any, Any]:
         """The trials, the probabilities, and whether they are such."""
@@ -488,7 +516,15 @@ def _log_norm(df: Any, scale: Any) -> Any:
 
 
 class Wishart(OfMatrices):
-    """The distribution of the sum of ``df`` outer squares of normal vectors."""
+    """The distribution of the sum of ``df`` outer squares of normal vectors.
+
+    Example:
+        >>> from functrace.scipy.stats import wishart
+        >>> wishart.mean(3, [[2.0]])
+        np.float64(6.0)
+        >>> wishart.pdf([[2.0]], 2, [[1.0]]).round(3)
+        np.float64(0.184)
+    """
 
     def _log_density(self, factor: Any, df: Any, scale: Any) -> Any:
         size = shape_of(scale)[-1]
@@ -524,7 +560,13 @@ class Wishart(OfMatrices):
 
 
 class InverseWishart(OfMatrices):
-    """The distribution of the inverse of a Wishart matrix."""
+    """The distribution of the inverse of a Wishart matrix.
+
+    Example:
+        >>> from functrace.scipy.stats import invwishart
+        >>> invwishart.pdf([[1.0]], 2, [[1.0]]).round(3)
+        np.float64(0.303)
+    """
 
     def _log_density(self, factor: Any, df: Any, scale: Any) -> Any:
         size = shape_of(scale)[-1]

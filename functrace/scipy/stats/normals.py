@@ -18,7 +18,15 @@ _FAR = 1e6
 
 
 class Normal(Symmetric):
-    """The normal distribution. ``scale`` is the standard deviation."""
+    """The normal distribution. ``scale`` is the standard deviation.
+
+    Example:
+        >>> from functrace.scipy.stats import norm
+        >>> norm.cdf(3.0, loc=3.0, scale=2.0)
+        np.float64(0.5)
+        >>> norm.logpdf(1.0, 0.0, 2.0).round(3)
+        np.float64(-1.737)
+    """
 
     def _logpdf(self, x: Any) -> Any:
         return -0.5 * (x * x) - _HALF_LOG_2PI
@@ -43,7 +51,13 @@ class Normal(Symmetric):
 
 
 class LogNormal(Continuous):
-    """The distribution whose logarithm is normal with the standard deviation ``s``."""
+    """The distribution whose logarithm is normal with the standard deviation ``s``.
+
+    Example:
+        >>> from functrace.scipy.stats import lognorm
+        >>> lognorm.cdf(1.0, 2.0).round(3)
+        np.float64(0.5)
+    """
 
     shapes = ("s",)
     low, inner, has_ends = 0.0, 1.0, False
@@ -88,7 +102,13 @@ class LogNormal(Continuous):
 
 
 class HalfNormal(Continuous):
-    """The size of a normal variable."""
+    """The size of a normal variable.
+
+    Example:
+        >>> from functrace.scipy.stats import halfnorm
+        >>> halfnorm.cdf(1.0).round(3)
+        np.float64(0.683)
+    """
 
     low, inner = 0.0, 1.0
 
@@ -155,7 +175,13 @@ def _log_mass(a: Any, b: Any) -> Any:
 
 
 class TruncatedNormal(Continuous):
-    """The normal distribution between ``a`` and ``b``, which are measured from ``loc``."""
+    """The normal distribution between ``a`` and ``b``, which are measured from ``loc``.
+
+    Example:
+        >>> from functrace.scipy.stats import truncnorm
+        >>> truncnorm.cdf([-2.0, 0.0, 2.0], -1.0, 1.0).round(3)
+        array([0. , 0.5, 1. ])
+    """
 
     shapes = ("a", "b")
     inner = 0.0
@@ -248,7 +274,13 @@ class TruncatedNormal(Continuous):
 
 
 class SkewNormal(Computed):
-    """The skewed normal distribution: its density is ``2 * phi(x) * Phi(a * x)``."""
+    """The skewed normal distribution: its density is ``2 * phi(x) * Phi(a * x)``.
+
+    Example:
+        >>> from functrace.scipy.stats import skewnorm
+        >>> skewnorm.cdf(0.0, 1.0).round(3)
+        np.float64(0.25)
+    """
 
     shapes = ("a",)
 
@@ -289,7 +321,13 @@ class SkewNormal(Computed):
 
 
 class ModifiedNormal(Computed):
-    """The distribution of a normal variable and an exponential one of mean ``K``, added up."""
+    """The distribution of a normal variable and an exponential one of mean ``K``, added up.
+
+    Example:
+        >>> from functrace.scipy.stats import exponnorm
+        >>> exponnorm.mean(2.0, loc=1.0).round(3)
+        np.float64(3.0)
+    """
 
     shapes = ("K",)
 

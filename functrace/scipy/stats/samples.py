@@ -144,6 +144,11 @@ def sem(
         ddof: What is subtracted from the count in the variance.
         nan_policy: "propagate", or "omit" to leave out what is nan.
         keepdims: Whether the axis stays, with length 1.
+
+    Example:
+        >>> from functrace.scipy.stats import sem
+        >>> sem([1.0, 2.0, 3.0]).round(3)
+        np.float64(0.577)
     """
     x = as_operand(a)
     if nan_policy == "omit":
@@ -155,7 +160,13 @@ def sem(
 
 
 def zscore(a: Any, axis: int | None = 0, ddof: int = 0, nan_policy: str = "propagate") -> Any:
-    """How many standard deviations each number is above the mean: see `sem`."""
+    """How many standard deviations each number is above the mean: see `sem`.
+
+    Example:
+        >>> from functrace.scipy.stats import zscore
+        >>> zscore([1.0, 2.0, 3.0]).round(3)
+        array([-1.225,  0.   ,  1.225])
+    """
     _refuse_policy(nan_policy, "zscore")
     x = as_operand(a)
     deviation = x - np.mean(x, axis=axis, keepdims=True)
@@ -170,6 +181,15 @@ class gaussian_kde:  # noqa: N801  (SciPy's name)
         bw_method: The factor of the kernels' width: a number, "scott", "silverman", or a function
             of this object.
         weights: Of the points; equal by default.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.stats import gaussian_kde
+        >>> kde = gaussian_kde([0.0, 2.0])
+        >>> kde([0.0, 1.0, 2.0]).round(3)
+        array([0.205, 0.233, 0.205])
+        >>> kde.integrate_box_1d(-np.inf, 1.0).round(3)
+        np.float64(0.5)
     """
 
     def __init__(self, dataset: Any, bw_method: Any = None, weights: Any = None) -> None:
