@@ -167,15 +167,58 @@ def _returned(
 
 
 class Primitive(_Checked, _primitive.Primitive):
-    """An operation of your own. What its derivative rules return is checked."""
+    """An operation of your own. What its derivative rules return is checked.
+
+    Example:
+        >>> import functrace as ft
+        >>> class Squares(ft.extend.Primitive):
+        ...     def run(self, x):
+        ...         return x * x
+        ...
+        ...     def infer(self, x):
+        ...         return x
+        ...
+        ...     def jvp(self, inputs, tangents, output):
+        ...         return 2 * inputs[0] * tangents[0]
+        >>> squares = Squares("squares_of_an_example")
+        >>> ft.jvp(lambda x: ft.extend.bind(squares, x), (3.0,), (1.0,))
+        (9.0, np.float64(6.0))
+    """
 
 
 class Linear(_Checked, _linear.Linear):
-    """A linear operation of your own, which states its transpose. What that returns is checked."""
+    """A linear operation of your own, which states its transpose. What that returns is checked.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> class Backwards(ft.extend.Linear):
+        ...     def run(self, x):
+        ...         return x[::-1].copy()
+        ...
+        ...     def infer(self, x):
+        ...         return x
+        ...
+        ...     def transpose(self, cotangent, input):
+        ...         return cotangent[::-1]
+        >>> backwards = Backwards("backwards_of_an_example")
+        >>> ft.grad(lambda x: ft.extend.bind(backwards, x)[0])(np.array([1.0, 2.0, 3.0]))
+        array([0., 0., 1.])
+    """
 
 
 class Elementwise(_Checked, _elementwise.Elementwise):
-    """An operation of your own on each element, which states its partial derivatives."""
+    """An operation of your own on each element, which states its partial derivatives.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> cubes = ft.extend.Elementwise(
+        ...     "cubes_of_an_example", np.exp, lambda t, out, x: t * 3 * x**2, run=lambda x: x**3
+        ... )
+        >>> ft.grad(lambda x: ft.extend.bind(cubes, x))(2.0)
+        np.float64(12.0)
+    """
 
 
 # A function that is there already

@@ -49,6 +49,12 @@ def _standing_in(name: str, traced: Callable[..., Any]) -> Callable[..., Any]:
 
     function.__qualname__ = name
     function.__module__ = __name__
+    if name in _EXAMPLES:  # Python's docstring of `hypot` has some
+        call, result = _EXAMPLES[name]
+        imports = ["import functrace as ft"] if "ft." in call else []
+        imports += ["from functrace import math"]
+        lines = [*(f">>> {line}" for line in (*imports, call)), result]
+        function.__doc__ = "\n    ".join([f"{plain.__doc__}\n\nExample:", *lines]) + "\n"
     return function
 
 
@@ -140,6 +146,66 @@ _TRACED: dict[str, Callable[..., Any]] = {
     "lgamma": lambda x: bind(special.gammaln, _number(x)),
     "fma": lambda x, y, z: x * y + z,
 }  # fmt: skip
+
+_EXAMPLES = {
+    "acos": ("math.acos(1.0)", "0.0"),
+    "acosh": ("math.acosh(1.0)", "0.0"),
+    "asin": ("ft.grad(math.asin)(0.0)", "np.float64(1.0)"),
+    "asinh": ("ft.grad(math.asinh)(0.0)", "np.float64(1.0)"),
+    "atan": ("ft.grad(math.atan)(0.0)", "np.float64(1.0)"),
+    "atan2": ("round(math.atan2(1.0, 1.0) / math.pi, 3)", "0.25"),
+    "atanh": ("ft.grad(math.atanh)(0.0)", "np.float64(1.0)"),
+    "cbrt": ("round(math.cbrt(27.0), 3)", "3.0"),
+    "ceil": ("math.ceil(1.2), math.ceil(-1.2)", "(2, -1)"),
+    "comb": ("math.comb(5, 2)", "10"),
+    "copysign": ("math.copysign(3.0, -0.0)", "-3.0"),
+    "cos": ("math.cos(0.0)", "1.0"),
+    "cosh": ("math.cosh(0.0)", "1.0"),
+    "degrees": ("math.degrees(math.pi)", "180.0"),
+    "dist": ("math.dist((1.0, 1.0), (4.0, 5.0))", "5.0"),
+    "erf": ("math.erf(0.0), round(math.erf(1.0), 3)", "(0.0, 0.843)"),
+    "erfc": ("math.erfc(0.0), round(math.erfc(1.0), 3)", "(1.0, 0.157)"),
+    "exp": ("ft.grad(math.exp)(0.0)", "np.float64(1.0)"),
+    "exp2": ("math.exp2(3.0)", "8.0"),
+    "expm1": ("math.expm1(1e-20)", "1e-20"),
+    "fabs": ("ft.grad(math.fabs)(-3.0)", "np.float64(-1.0)"),
+    "factorial": ("math.factorial(5)", "120"),
+    "floor": ("math.floor(1.8), math.floor(-1.8)", "(1, -2)"),
+    "fma": ("math.fma(2.0, 3.0, 4.0)", "10.0"),
+    "fmod": ("math.fmod(-7.0, 3.0), -7.0 % 3.0", "(-1.0, 2.0)"),
+    "frexp": ("math.frexp(12.0)", "(0.75, 4)"),
+    "fsum": ("math.fsum([0.1] * 10)", "1.0"),
+    "gamma": ("math.gamma(5.0)", "24.0"),
+    "gcd": ("math.gcd(12, 18)", "6"),
+    "isclose": ("math.isclose(0.1 + 0.2, 0.3), math.isclose(1.0, 1.1)", "(True, False)"),
+    "isfinite": ("math.isfinite(1.0), math.isfinite(math.inf)", "(True, False)"),
+    "isinf": ("math.isinf(-math.inf), math.isinf(math.nan)", "(True, False)"),
+    "isnan": ("math.isnan(math.nan), math.isnan(math.inf)", "(True, False)"),
+    "isqrt": ("math.isqrt(17)", "4"),
+    "lcm": ("math.lcm(4, 6)", "12"),
+    "ldexp": ("math.ldexp(0.75, 4)", "12.0"),
+    "lgamma": ("round(math.exp(math.lgamma(5.0)), 3)", "24.0"),
+    "log": ("ft.grad(math.log)(4.0), math.log(8.0, 2.0)", "(np.float64(0.25), 3.0)"),
+    "log10": ("math.log10(1000.0)", "3.0"),
+    "log1p": ("math.log1p(1e-20)", "1e-20"),
+    "log2": ("math.log2(8.0)", "3.0"),
+    "modf": ("math.modf(-2.5)", "(-0.5, -2.0)"),
+    "nextafter": ("math.nextafter(1.0, 2.0) - 1.0 == 2.0**-52", "True"),
+    "perm": ("math.perm(5, 2)", "20"),
+    "pow": ("ft.grad(math.pow)(3.0, 2.0)", "np.float64(6.0)"),
+    "prod": ("ft.grad(lambda x: math.prod([x, x, 5.0]))(2.0)", "np.float64(20.0)"),
+    "radians": ("math.radians(180.0) == math.pi", "True"),
+    "remainder": ("math.remainder(7.0, 4.0), math.fmod(7.0, 4.0)", "(-1.0, 3.0)"),
+    "sin": ("ft.grad(math.sin)(0.0)", "np.float64(1.0)"),
+    "sinh": ("ft.grad(math.sinh)(0.0)", "np.float64(1.0)"),
+    "sqrt": ("ft.grad(math.sqrt)(4.0)", "np.float64(0.25)"),
+    "sumprod": ("math.sumprod([1.0, 2.0], [3.0, 4.0])", "11.0"),
+    "tan": ("ft.grad(math.tan)(0.0)", "np.float64(1.0)"),
+    "tanh": ("ft.grad(math.tanh)(0.0)", "np.float64(1.0)"),
+    "trunc": ("math.trunc(1.8), math.trunc(-1.8)", "(1, -1)"),
+    "ulp": ("math.ulp(1.0) == 2.0**-52", "True"),
+}
+"""What the example of each function computes, and what it prints."""
 
 globals().update({
     name: _standing_in(name, function)

@@ -92,12 +92,19 @@ def _segments(data: Any, segment_ids: Any, count: int | None, mode: Any) -> tupl
     return rows, np.where(is_inside, numbers, count), count
 
 
-def _combining(name: str, purpose: str, ufunc: np.ufunc, first: Callable[[np.dtype[Any]], Any]):
+def _combining(
+    name: str,
+    purpose: str,
+    shown: str,
+    ufunc: np.ufunc,
+    first: Callable[[np.dtype[Any]], Any],
+):
     """A function that combines the rows of each segment by a ufunc of two operands.
 
     Args:
         name: Its name.
-        purpose: Its docstring, without the reference to `segment_sum`.
+        purpose: Its docstring, without the reference to `segment_sum` and the example.
+        shown: What the example prints.
         ufunc: What combines two rows.
         first: What no rows give, of a dtype.
     """
@@ -120,25 +127,35 @@ def _combining(name: str, purpose: str, ufunc: np.ufunc, first: Callable[[np.dty
         return np.reshape(found, (count + 1, *shape[1:]))[:-1]
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{purpose} See `segment_sum`."
+    function.__doc__ = f"""{purpose} See `segment_sum`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import ops
+        >>> ops.{name}(np.array([3.0, 2.0, 4.0]), np.array([1, 0, 1]))
+        {shown}
+    """
     return function
 
 
 segment_prod = _combining(
     "segment_prod",
     "The product of the rows of each segment, of no rows 1.",
+    "array([ 2., 12.])",
     np.multiply,
     lambda dtype: 1,
 )
 segment_max = _combining(
     "segment_max",
     "The largest of the rows of each segment; of no rows the smallest value of the dtype.",
+    "array([2., 4.])",
     np.maximum,
     lambda dtype: lowest(dtype, 1),
 )
 segment_min = _combining(
     "segment_min",
     "The smallest of the rows of each segment; of no rows the largest value of the dtype.",
+    "array([2., 3.])",
     np.minimum,
     lambda dtype: lowest(dtype, -1),
 )

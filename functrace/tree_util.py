@@ -78,7 +78,13 @@ tree_unflatten = tree.unflatten
 def tree_transpose(
     outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
 ) -> Any:
-    """Turn a tree of trees inside out; as `functrace.tree.transpose`."""
+    """Turn a tree of trees inside out; as `functrace.tree.transpose`.
+
+    Example:
+        >>> pairs = {"a": (1, 2), "b": (3, 4)}
+        >>> tree_transpose(tree_structure({"a": 0, "b": 0}), tree_structure((0, 0)), pairs)
+        ({'a': 1, 'b': 3}, {'a': 2, 'b': 4})
+    """
     return tree.transpose(outer_treedef, inner_treedef, pytree_to_transpose)
 
 
@@ -96,12 +102,22 @@ def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = 
 
 
 def treedef_is_leaf(treedef: PyTreeDef) -> bool:
-    """Whether a structure is that of a single leaf."""
+    """Whether a structure is that of a single leaf.
+
+    Example:
+        >>> treedef_is_leaf(tree_structure(0)), treedef_is_leaf(tree_structure([0]))
+        (True, False)
+    """
     return treedef == tree.LEAF
 
 
 def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
-    """The structures of the children of the outermost container."""
+    """The structures of the children of the outermost container.
+
+    Example:
+        >>> treedef_children(tree_structure([0, (0, 0)]))
+        [Structure(*), Structure((*, *))]
+    """
     return treedef.children()
 
 
@@ -138,6 +154,18 @@ def register_pytree_node(
 
     Raises:
         TreeRegistrationError: The class is a container already, or is not a class.
+
+    Example:
+        >>> class Interval:
+        ...     def __init__(self, low, high):
+        ...         self.low, self.high = low, high
+        >>> register_pytree_node(
+        ...     Interval,
+        ...     lambda x: ((x.low, x.high), None),
+        ...     lambda aux, children: Interval(*children),
+        ... )
+        >>> tree_map(lambda x: 2 * x, Interval(1, 3)).high
+        6
     """
     tree.register(nodetype, flatten_func, unflatten_func, flatten_with_keys_func)
 
@@ -158,6 +186,18 @@ def register_pytree_with_keys(
 
     Raises:
         TreeRegistrationError: The class is a container already, or is not a class.
+
+    Example:
+        >>> class Range:
+        ...     def __init__(self, low, high):
+        ...         self.low, self.high = low, high
+        >>> register_pytree_with_keys(
+        ...     Range,
+        ...     lambda x: (((GetAttrKey("low"), x.low), (GetAttrKey("high"), x.high)), None),
+        ...     lambda aux, children: Range(*children),
+        ... )
+        >>> [keystr(path) for path, _ in tree_flatten_with_path(Range(1, 3))[0]]
+        ['.low', '.high']
     """
 
     def without_keys(x: Any) -> tuple[Sequence[Any], Any]:
@@ -193,6 +233,21 @@ def register_pytree_with_keys_class(cls: _Class) -> _Class:
     """As a decorator: use ``tree_flatten_with_keys`` and the classmethod ``tree_unflatten``.
 
     Where the class has ``tree_flatten`` too, that is used where keys are not asked for.
+
+    Example:
+        >>> @register_pytree_with_keys_class
+        ... class Segment:
+        ...     def __init__(self, low, high):
+        ...         self.low, self.high = low, high
+        ...
+        ...     def tree_flatten_with_keys(self):
+        ...         return ((GetAttrKey("low"), self.low), (GetAttrKey("high"), self.high)), None
+        ...
+        ...     @classmethod
+        ...     def tree_unflatten(cls, aux, children):
+        ...         return cls(*children)
+        >>> [keystr(path) for path, _ in tree_flatten_with_path(Segment(1, 3))[0]]
+        ['.low', '.high']
     """
     register_pytree_with_keys(
         cls, cls.tree_flatten_with_keys, cls.tree_unflatten, getattr(cls, "tree_flatten", None)
@@ -215,6 +270,16 @@ def register_dataclass(
     Raises:
         TreeRegistrationError: The class is a container already, is not a dataclass, or cannot be
             rebuilt from the fields named.
+
+    Example:
+        >>> from dataclasses import dataclass, field
+        >>> @register_dataclass
+        ... @dataclass
+        ... class Layer:
+        ...     weight: float
+        ...     name: str = field(metadata={"static": True})
+        >>> tree_leaves(Layer(2.0, "first"))
+        [2.0]
     """
     return tree.register_dataclass(nodetype, data_fields=data_fields, meta_fields=meta_fields)
 

@@ -71,6 +71,13 @@ class Executable(NamedTuple):
             ``"explanation"``, of what is computed by what, and why.
         refusing: Takes a function that is called whenever NumPy has to run in its place, where
             that may be.
+
+    Example:
+        >>> import functrace as ft
+        >>> program = ft.make_ir(lambda x: 2 * x)(1.0)
+        >>> made = Executable(lambda *inputs: tuple(ft.evaluate(program, *inputs)), str(program))
+        >>> made.run(3.0)
+        (6.0,)
     """
 
     run: Callable[..., tuple[Any, ...]]
@@ -200,6 +207,18 @@ def register(backend: Backend) -> None:
 
     Raises:
         ArgumentError: There is another one of this name.
+
+    Example:
+        >>> import functrace as ft
+        >>> class Plain(Backend):
+        ...     name = "plain"
+        ...
+        ...     def compile(self, program, donated, name):
+        ...         run = lambda *inputs: tuple(ft.evaluate(program, *inputs))
+        ...         return Executable(run, str(program))
+        >>> register(Plain())
+        >>> ft.jit(lambda x: x + 1, backend="plain")(2.0)
+        3.0
     """
     if _registered.setdefault(backend.name, backend) is not backend:
         raise ArgumentError(f"There is a backend {backend.name!r} already.")

@@ -61,7 +61,15 @@ def cond(
 def switch(
     index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NOT_GIVEN
 ) -> Any:
-    """As `functrace.switch`; a single operand may also be given by keyword."""
+    """As `functrace.switch`; a single operand may also be given by keyword.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace import lax
+        >>> ft.jit(lambda i, x: lax.switch(i, [np.negative, np.square], x))(1, 3.0)
+        np.float64(9.0)
+    """
     return _switch(index, branches, *_with_keyword(operands, operand))
 
 
@@ -115,7 +123,13 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
 
 
 def optimization_barrier(operand: Any) -> Any:
-    """The same values. In JAX the compiler does not look beyond them; here nothing does."""
+    """The same values. In JAX the compiler does not look beyond them; here nothing does.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.optimization_barrier((1.0, 2.0))
+        (1.0, 2.0)
+    """
     return operand
 
 

@@ -31,6 +31,14 @@ class ConvDimensionNumbers(NamedTuple):
         lhs_spec: The axes of the input: examples, channels, then those along which windows move.
         rhs_spec: The axes of the filters: output channels, input channels, then the others.
         out_spec: The axes of the output: examples, channels, then the others.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> numbers = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
+        >>> x, filters = np.ones((1, 8, 8, 3)), np.ones((3, 3, 3, 16))
+        >>> lax.conv_general_dilated(x, filters, (1, 1), "VALID", dimension_numbers=numbers).shape
+        (1, 6, 6, 16)
     """
 
     lhs_spec: tuple[int, ...]
@@ -56,6 +64,13 @@ def conv_dimension_numbers(
     Raises:
         ShapeMismatchError: The arrays have not as many axes as the strings have letters.
         ArgumentError: The strings do not name the same axes.
+
+    Example:
+        >>> from functrace import lax
+        >>> letters = ("NHWC", "HWIO", "NHWC")
+        >>> numbers = lax.conv_dimension_numbers((1, 8, 8, 3), (3, 3, 3, 16), letters)
+        >>> numbers.lhs_spec, numbers.rhs_spec
+        ((0, 3, 1, 2), (3, 2, 0, 1))
     """
     rank = len(lhs_shape)
     if len(rhs_shape) != rank:
@@ -239,7 +254,15 @@ def conv(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """`conv_general_dilated` with examples and channels first, and nothing dilated."""
+    """`conv_general_dilated` with examples and channels first, and nothing dilated.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x = np.array([[[1.0, 2.0, 4.0, 8.0]]])
+        >>> lax.conv(x, np.array([[[-1.0, 1.0]]]), (1,), "VALID")
+        array([[[1., 2., 4.]]])
+    """
     return conv_general_dilated(
         lhs, rhs, window_strides, padding, preferred_element_type=preferred_element_type
     )
@@ -255,7 +278,15 @@ def conv_with_general_padding(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """`conv_general_dilated` with examples and channels first."""
+    """`conv_general_dilated` with examples and channels first.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x, filters = np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 1.0]]])
+        >>> lax.conv_with_general_padding(x, filters, (1,), [(1, 0)], None, None)
+        array([[[1., 3., 5.]]])
+    """
     return conv_general_dilated(
         lhs,
         rhs,
@@ -360,6 +391,14 @@ def conv_general_dilated_patches(
 
     Where the input has ``c`` channels, the output has ``c * prod(filter_shape)``: of each channel
     the elements of the window, in row-major order.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x = np.array([[[1.0, 2.0, 3.0, 4.0]]])
+        >>> lax.conv_general_dilated_patches(x, (2,), (1,), "VALID")
+        array([[[1., 2., 3.],
+                [2., 3., 4.]]])
     """
     lhs = as_operand(lhs)
     rank, size = len(filter_shape), prod(filter_shape)

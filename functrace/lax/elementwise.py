@@ -20,7 +20,14 @@ from functrace.tracing.tracer import bind
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:
-    """Choose element by element; the condition is a scalar or has the shape of both."""
+    """Choose element by element; the condition is a scalar or has the shape of both.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.select(np.array([True, False]), np.array([1, 2]), np.array([10, 20]))
+        array([ 1, 20])
+    """
     shapes = [shape_of(as_operand(x)) for x in (pred, on_true, on_false)]
     if shapes[1] != shapes[2] or shapes[0] not in ((), shapes[1]):
         raise ShapeMismatchError(f"select was given arrays of the shapes {shapes}.")
@@ -143,12 +150,26 @@ def _in_own_dtype(function: Callable[..., Any], *operands: Any) -> Any:
 
 
 def bessel_i0e(x: Any) -> Any:
-    """The modified Bessel function of order 0 times ``exp(-abs(x))``, by SciPy."""
+    """The modified Bessel function of order 0 times ``exp(-abs(x))``, by SciPy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.bessel_i0e(np.array([0.0, 1.0])).round(3)
+        array([1.   , 0.466])
+    """
     return _in_own_dtype(f.i0e, x)
 
 
 def bessel_i1e(x: Any) -> Any:
-    """The modified Bessel function of order 1 times ``exp(-abs(x))``, by SciPy."""
+    """The modified Bessel function of order 1 times ``exp(-abs(x))``, by SciPy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.bessel_i1e(np.array([0.0, 1.0])).round(3)
+        array([0.   , 0.208])
+    """
     return _in_own_dtype(f.i1e, x)
 
 
@@ -164,12 +185,26 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 
 def igamma(a: Any, x: Any) -> Any:
-    """The regularized lower incomplete gamma function, by SciPy."""
+    """The regularized lower incomplete gamma function, by SciPy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.igamma(1.0, 2.0).round(3), (1 - np.exp(-2.0)).round(3)
+        (np.float64(0.865), np.float64(0.865))
+    """
     return _in_own_dtype(f.gammainc, a, x)
 
 
 def igammac(a: Any, x: Any) -> Any:
-    """The regularized upper incomplete gamma function, by SciPy."""
+    """The regularized upper incomplete gamma function, by SciPy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.igammac(1.0, 2.0).round(3), np.exp(-2.0).round(3)
+        (np.float64(0.135), np.float64(0.135))
+    """
     return _in_own_dtype(f.gammaincc, a, x)
 
 
@@ -188,27 +223,61 @@ def random_gamma_grad(a: Any, x: Any) -> Any:
     """The derivative in its parameter of a sample x of the gamma distribution.
 
     It is that of the quantile at which the sample stands.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> draw = lambda a: ft.random.gamma(ft.random.key(0), a)
+        >>> np.isclose(ft.lax.random_gamma_grad(2.0, draw(2.0)), ft.grad(draw)(2.0))
+        np.True_
     """
     return -igamma_grad_a(a, x) / _in_own_dtype(f.gamma_density, a, x)
 
 
 def polygamma(m: Any, x: Any) -> Any:
-    """The derivative of order m of `digamma`, by SciPy."""
+    """The derivative of order m of `digamma`, by SciPy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.polygamma(1, np.array([1.0])).round(3)  # pi**2 / 6
+        array([1.645])
+    """
     return _in_own_dtype(f.polygamma, m, x)
 
 
 def zeta(x: Any, q: Any) -> Any:
-    """Hurwitz's zeta function, by SciPy."""
+    """Hurwitz's zeta function, by SciPy.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.zeta(np.array([2.0]), 1.0).round(3)  # pi**2 / 6
+        array([1.645])
+    """
     return _in_own_dtype(f.zeta, x, q)
 
 
 def digamma(x: Any) -> Any:
-    """The derivative of `lgamma`."""
+    """The derivative of `lgamma`.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.digamma(1.0).round(3)  # minus Euler's constant
+        np.float64(-0.577)
+    """
     return _in_own_dtype(partial(bind, special.digamma), x)
 
 
 def lgamma(x: Any) -> Any:
-    """The logarithm of the absolute value of the gamma function."""
+    """The logarithm of the absolute value of the gamma function.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> np.exp(lax.lgamma(5.0)).round(3)  # 4!
+        np.float64(24.0)
+    """
     return _in_own_dtype(partial(bind, special.gammaln), x)
 
 
@@ -262,28 +331,60 @@ def div(x: Any, y: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """The error function."""
+    """The error function.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.erf(np.array([0.0, 1.0])).round(3)
+        array([0.   , 0.843])
+    """
     return _in_own_dtype(partial(bind, special.erf), x)
 
 
 def erfc(x: Any) -> Any:
-    """The complement of the error function, ``1 - erf(x)``, also where that underflows."""
+    """The complement of the error function, ``1 - erf(x)``, also where that underflows.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.erfc(10.0) > 0, 1 - lax.erf(10.0)
+        (np.True_, np.float64(0.0))
+    """
     return _in_own_dtype(partial(bind, special.erfc), x)
 
 
 def erf_inv(x: Any) -> Any:
-    """The inverse of the error function."""
+    """The inverse of the error function.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.erf_inv(lax.erf(0.5)).round(3)
+        np.float64(0.5)
+    """
     return _in_own_dtype(partial(bind, special.erfinv), x)
 
 
 def integer_pow(x: Any, y: int) -> Any:
-    """A power with a known integer exponent."""
+    """A power with a known integer exponent.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.integer_pow(2.0, 3), lax.integer_pow(2.0, -1)
+        (np.float64(8.0), np.float64(0.5))
+    """
     x = as_operand(x)
     return np.reciprocal(np.power(x, -y)) if y < 0 else np.power(x, y)
 
 
 def logistic(x: Any) -> Any:
-    """``1 / (1 + exp(-x))``."""
+    """``1 / (1 + exp(-x))``.
+
+    Example:
+        >>> import functrace as ft
+        >>> from functrace import lax
+        >>> lax.logistic(0.0), ft.grad(lax.logistic)(0.0)
+        (np.float64(0.5), np.float64(0.25))
+    """
     x = as_operand(x)
     if dtype_of(x).kind == "c":
         return 0.5 * np.tanh(0.5 * x) + 0.5
@@ -291,24 +392,55 @@ def logistic(x: Any) -> Any:
 
 
 def reciprocal(x: Any) -> Any:
-    """``1 / x``."""
+    """``1 / x``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reciprocal(np.array([2.0, 4.0]))
+        array([0.5 , 0.25])
+    """
     return np.true_divide(1, x)
 
 
 def rsqrt(x: Any) -> Any:
-    """``1 / sqrt(x)``."""
+    """``1 / sqrt(x)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.rsqrt(np.array([1.0, 4.0]))
+        array([1. , 0.5])
+    """
     return np.true_divide(1, np.sqrt(x))
 
 
 class RoundingMethod(IntEnum):
-    """What `round` does with what lies in the middle between two integers."""
+    """What `round` does with what lies in the middle between two integers.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x = np.array([0.5, 1.5, 2.5])
+        >>> lax.round(x, lax.RoundingMethod.AWAY_FROM_ZERO)
+        array([1., 2., 3.])
+        >>> lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
+        array([0., 2., 2.])
+    """
 
     AWAY_FROM_ZERO = 0
     TO_NEAREST_EVEN = 1
 
 
 def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Any:
-    """Round to the nearest integer; halves go away from zero, unless another method is given."""
+    """Round to the nearest integer; halves go away from zero, unless another method is given.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.round(np.array([0.4, 0.5, -1.5]))
+        array([ 0.,  1., -2.])
+    """
     if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
         return np.rint(x)
     whole = np.trunc(x)
@@ -316,7 +448,14 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
 
 
 def shift_right_logical(x: Any, y: Any) -> Any:
-    """Shift bits to the right, and fill in zeros, whatever the sign."""
+    """Shift bits to the right, and fill in zeros, whatever the sign.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.shift_right_logical(np.int8(-1), np.int8(4))
+        np.int8(15)
+    """
     return cast_to(np.right_shift(_bits(x), _bits(y)), dtype_of(as_operand(x)))
 
 

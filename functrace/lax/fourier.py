@@ -15,7 +15,14 @@ from functrace.tracing.operands import as_operand
 
 
 class FftType(enum.IntEnum):
-    """Which transform `fft` does: of complex numbers or real ones, forward or inverse."""
+    """Which transform `fft` does: of complex numbers or real ones, forward or inverse.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.fft(np.array([1.0, 0.0, 0.0]), lax.FftType.RFFT, [3])
+        array([1.+0.j, 1.+0.j])
+    """
 
     FFT = 0
     IFFT = 1

@@ -30,6 +30,16 @@ class GatherScatterMode(Enum):
 
     CLIP: the nearest place where it is; FILL_OR_DROP: it is read as one value, and not written;
     PROMISE_IN_BOUNDS: there is none; ONE_HOT: as FILL_OR_DROP.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x, places = np.array([1.0, 2.0, 3.0]), np.array([[0], [9]])
+        >>> numbers = lax.GatherDimensionNumbers((), (0,), (0,))
+        >>> lax.gather(x, places, numbers, (1,), mode=lax.GatherScatterMode.CLIP)
+        array([1., 3.])
+        >>> lax.gather(x, places, numbers, (1,), mode="fill", fill_value=-1.0)
+        array([ 1., -1.])
     """
 
     CLIP = 0
@@ -51,6 +61,15 @@ class GatherDimensionNumbers(NamedTuple):
         start_index_map: Which axes of the operand the places index.
         operand_batching_dims: Axes of the operand that are counted along with axes of places.
         start_indices_batching_dims: These axes of places.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x = np.array([[1, 2], [3, 4], [5, 6]])
+        >>> rows = lax.GatherDimensionNumbers((1,), collapsed_slice_dims=(0,), start_index_map=(0,))
+        >>> lax.gather(x, np.array([[2], [0]]), rows, (1, 2))
+        array([[5, 6],
+               [1, 2]])
     """
 
     offset_dims: tuple[int, ...]
@@ -70,6 +89,16 @@ class ScatterDimensionNumbers(NamedTuple):
         scatter_dims_to_operand_dims: Which axes of the operand the places index.
         operand_batching_dims: Axes of the operand that are counted along with axes of places.
         scatter_indices_batching_dims: These axes of places.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> rows = lax.ScatterDimensionNumbers((1,), (0,), scatter_dims_to_operand_dims=(0,))
+        >>> updates = np.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> lax.scatter_add(np.zeros((3, 2)), np.array([[2], [0]]), updates, rows)
+        array([[3., 4.],
+               [0., 0.],
+               [1., 2.]])
     """
 
     update_window_dims: tuple[int, ...]
@@ -399,6 +428,14 @@ def scatter_apply(
         indices_are_sorted: Taken, and without effect.
         unique_indices: Taken, and without effect.
         mode: What a place out of range means.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x, places = np.array([1.0, 4.0, 9.0]), np.array([[1], [2]])
+        >>> numbers = lax.ScatterDimensionNumbers((), (0,), (0,))
+        >>> lax.scatter_apply(x, places, np.sqrt, numbers, update_shape=(2,))
+        array([1., 2., 3.])
     """
 
     def write(flat: Any, index: Any, updates: Any) -> Any:

@@ -57,7 +57,16 @@ def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
 
 
 def cholesky_update(r_matrix: Any, w_vector: Any) -> Any:
-    """The upper factor of ``R.T @ R + outer(w, w)``, from R and w."""
+    """The upper factor of ``R.T @ R + outer(w, w)``, from R and w.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> r = linalg.cholesky_update(np.eye(2), np.array([3.0, 0.0]))
+        >>> (r.T @ r).round(3)
+        array([[10.,  0.],
+               [ 0.,  1.]])
+    """
     r, w = _matrix(r_matrix), _matrix(w_vector)
     return np.linalg.cholesky(r.mT @ r + w[..., :, None] * w[..., None, :], upper=True)
 
@@ -149,6 +158,15 @@ def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True) -> tuple[A
         x: Shape (..., m, n).
         pivoting: Whether the columns change places, so that the diagonal of R falls in size.
         full_matrices: Whether Q is square.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> a = np.array([[3.0, 1.0], [4.0, 2.0]])
+        >>> q, r = linalg.qr(a)
+        >>> np.abs(np.diag(r)).round(3), (q @ r).round(3)
+        (array([5. , 0.4]), array([[3., 1.],
+               [4., 2.]]))
     """
     x = _matrix(x)
     mode = "complete" if full_matrices else "reduced"
@@ -180,6 +198,12 @@ def svd(
         compute_uv: Whether the vectors are wanted.
         subset_by_index: The numbers of the first singular value that is wanted, and of the first
             that is not.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> linalg.svd(np.array([[3.0, 0.0], [0.0, -4.0]]), compute_uv=False).round(3)
+        array([4., 3.])
     """
     if not compute_uv:
         return _between(np.linalg.svd(_matrix(x), compute_uv=False), subset_by_index, -1)
@@ -211,6 +235,13 @@ def eigh(
         sort_eigenvalues: They are in ascending order in any case.
         subset_by_index: The numbers of the first eigenvalue that is wanted, and of the first that
             is not.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> vectors, values = linalg.eigh(np.array([[2.0, 1.0], [1.0, 2.0]]))
+        >>> values.round(3)
+        array([1., 3.])
     """
     x = _matrix(x)
     values, vectors = np.linalg.eigh(
@@ -226,6 +257,14 @@ def eig(
 
     They are complex, in no order; each vector has norm 1 and a largest component that is real.
     ``vl.conj().mT @ x`` is the left vectors' own rows times the eigenvalues.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> a = np.array([[0.0, 1.0], [0.0, 2.0]])
+        >>> values, vectors = linalg.eig(a, compute_left_eigenvectors=False)
+        >>> np.sort(values.real).round(3) + 0.0
+        array([0., 2.])
     """
     x = _matrix(x)
     values, right = np.linalg.eig(x if dtype_of(x).kind == "c" else x + dtype_of(x).type(0) * 1j)
@@ -248,6 +287,15 @@ def schur(x: Any, *, compute_schur_vectors: bool = True) -> tuple[Any, Any]:
 
     Raises:
         MissingPackageError: SciPy is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> a = np.array([[1.0, 2.0], [0.0, 3.0]])
+        >>> t, z = linalg.schur(a)
+        >>> np.diag(t).round(3), (z @ t @ z.T).round(3) + 0.0
+        (array([1., 3.]), array([[1., 2.],
+               [0., 3.]]))
     """
     x = _matrix(x)
     factors = scipy_module(
@@ -272,6 +320,13 @@ def hessenberg(a: Any) -> tuple[Any, Any]:
 
     Raises:
         MissingPackageError: SciPy is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> a, taus = linalg.hessenberg(np.diag(np.ones(3), -1))
+        >>> a.shape, taus.shape
+        ((4, 4), (3,))
     """
     a = _matrix(a)
     get_lapack_funcs = scipy_module(
@@ -328,6 +383,15 @@ def qdwh(
 
     Raises:
         ArgumentError: There is a ``dynamic_shape``, or there are more columns than rows.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> u, h, iterations, has_converged = linalg.qdwh(np.array([[0.0, -2.0], [3.0, 0.0]]))
+        >>> u.round(3) + 0.0, h.round(3) + 0.0
+        (array([[ 0., -1.],
+               [ 1.,  0.]]), array([[3., 0.],
+               [0., 2.]]))
     """
     x = _matrix(x)
     if dynamic_shape is not None:
@@ -369,6 +433,14 @@ def householder_product(a: Any, taus: Any) -> Any:
         a: Shape (..., m, n), m not less than n: below its diagonal column i holds the vector of
             reflection i, whose element i is 1.
         taus: Shape (..., k), the factors of the reflections.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> a = np.array([[9.0, 9.0], [0.0, 9.0]])  # what is not below the diagonal is not read
+        >>> linalg.householder_product(a, np.array([2.0, 0.0]))
+        array([[-1.,  0.],
+               [ 0.,  1.]])
     """
     a, taus = _matrix(a), _matrix(taus)
     *stack, rows, columns = shape_of(a)
@@ -389,7 +461,15 @@ def symmetric_product(
     beta: float = 0.0,
     symmetrize_output: bool = False,
 ) -> Any:
-    """``alpha * a @ a.mT + beta * c``; it is symmetric in any case where ``c`` is."""
+    """``alpha * a @ a.mT + beta * c``; it is symmetric in any case where ``c`` is.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.lax import linalg
+        >>> linalg.symmetric_product(np.array([[1.0], [2.0]]), np.eye(2), beta=10.0)
+        array([[11.,  2.],
+               [ 2., 14.]])
+    """
     a, c = _matrix(a_matrix), _matrix(c_matrix)
     return alpha * (a @ a.mT) + beta * c
 

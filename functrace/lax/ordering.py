@@ -34,7 +34,14 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
 
 
 def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
-    """Sort keys along an axis, and values in the same order."""
+    """Sort keys along an axis, and values in the same order.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.sort_key_val(np.array([3, 1, 2]), np.array([30, 10, 20]))
+        (array([1, 2, 3]), array([10, 20, 30]))
+    """
     return sort((keys, values), dimension, is_stable)
 
 

@@ -23,7 +23,14 @@ DotDimensionNumbers = tuple[
 
 
 class Precision(Enum):
-    """How precisely JAX computes products on some devices. NumPy's are of the dtype's precision."""
+    """How precisely JAX computes products on some devices. NumPy's are of the dtype's precision.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.dot(np.array([1.0, 2.0]), np.array([3.0, 4.0]), precision=lax.Precision.HIGHEST)
+        np.float64(11.0)
+    """
 
     DEFAULT = 0
     HIGH = 1
@@ -41,6 +48,12 @@ def dot(
     """The product of vectors and matrices: of the last axis of one with the first of the other.
 
     With ``dimension_numbers`` it is `dot_general`, which tells what the options mean.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.dot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
+        array([21., 43.])
     """
     if dimension_numbers is not None:
         return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
@@ -184,7 +197,14 @@ def ragged_dot(
 
 
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
-    """The product of matrices of the same batch shape. ``precision`` does not change it."""
+    """The product of matrices of the same batch shape. ``precision`` does not change it.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.batch_matmul(np.ones((10, 2, 3)), np.ones((10, 3, 4))).shape
+        (10, 2, 4)
+    """
     lhs, rhs = as_operand(lhs), as_operand(rhs)
     if shape_of(lhs)[:-2] != shape_of(rhs)[:-2] or len(shape_of(lhs)) < 2:
         raise ShapeMismatchError(

@@ -85,37 +85,86 @@ def reduce(
 
 
 def reduce_sum(operand: Any, axes: Sequence[int]) -> Any:
-    """The sum over axes."""
+    """The sum over axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_sum(np.array([[1, 5], [4, 2]]), (1,))
+        array([6, 6])
+    """
     return np.sum(as_operand(operand), axis=tuple(axes))
 
 
 def reduce_prod(operand: Any, axes: Sequence[int]) -> Any:
-    """The product over axes."""
+    """The product over axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_prod(np.array([[1, 5], [4, 2]]), (1,))
+        array([5, 8])
+    """
     return np.prod(as_operand(operand), axis=tuple(axes))
 
 
 def reduce_max(operand: Any, axes: Sequence[int]) -> Any:
-    """The maximum over axes."""
+    """The maximum over axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_max(np.array([[1, 5], [4, 2]]), (1,))
+        array([5, 4])
+    """
     return np.max(as_operand(operand), axis=tuple(axes))
 
 
 def reduce_min(operand: Any, axes: Sequence[int]) -> Any:
-    """The minimum over axes."""
+    """The minimum over axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_min(np.array([[1, 5], [4, 2]]), (1,))
+        array([1, 2])
+    """
     return np.min(as_operand(operand), axis=tuple(axes))
 
 
 def reduce_and(operand: Any, axes: Sequence[int]) -> Any:
-    """Whether all booleans along axes are true."""
+    """Whether all booleans along axes are true.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_and(np.array([[True, True], [True, False]]), (1,))
+        array([ True, False])
+    """
     return np.all(_booleans(operand, "reduce_and"), axis=tuple(axes))
 
 
 def reduce_or(operand: Any, axes: Sequence[int]) -> Any:
-    """Whether any boolean along axes is true."""
+    """Whether any boolean along axes is true.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_or(np.array([[False, False], [True, False]]), (1,))
+        array([False,  True])
+    """
     return np.any(_booleans(operand, "reduce_or"), axis=tuple(axes))
 
 
 def reduce_xor(operand: Any, axes: Sequence[int]) -> Any:
-    """The exclusive or, along axes: of booleans, or bit by bit of integers."""
+    """The exclusive or, along axes: of booleans, or bit by bit of integers.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_xor(np.array([0b101, 0b110]), (0,))  # 0b011
+        np.int64(3)
+    """
     return reduce(operand, dtype_of(as_operand(operand)).type(0), bitwise_xor, axes)
 
 
@@ -127,12 +176,26 @@ def _booleans(x: Any, name: str) -> Any:
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """The index of the first largest element along an axis, in a dtype."""
+    """The index of the first largest element along an axis, in a dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.argmax(np.array([3.0, 7.0, 5.0]), 0, np.int32)
+        np.int32(1)
+    """
     return cast_to(np.argmax(as_operand(operand), axis=axis), np.dtype(index_dtype))
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """The index of the first smallest element along an axis, in a dtype."""
+    """The index of the first smallest element along an axis, in a dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.argmin(np.array([3.0, 1.0, 5.0]), 0, np.int32)
+        np.int32(1)
+    """
     return cast_to(np.argmin(as_operand(operand), axis=axis), np.dtype(index_dtype))
 
 
@@ -145,27 +208,64 @@ def _so_far(ufunc: np.ufunc, operand: Any, axis: int, reverse: bool) -> Any:
 
 
 def cumsum(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The sums so far, along an axis."""
+    """The sums so far, along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.cumsum(np.array([1, 2, 3]))
+        array([1, 3, 6])
+        >>> lax.cumsum(np.array([1, 2, 3]), reverse=True)
+        array([6, 5, 3])
+    """
     return _so_far(np.add, operand, axis, reverse)
 
 
 def cumprod(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The products so far, along an axis."""
+    """The products so far, along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.cumprod(np.array([1, 2, 3, 4]))
+        array([ 1,  2,  6, 24])
+    """
     return _so_far(np.multiply, operand, axis, reverse)
 
 
 def cummax(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The maxima so far, along an axis."""
+    """The maxima so far, along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.cummax(np.array([1, 3, 2, 5]))
+        array([1, 3, 3, 5])
+    """
     return _so_far(np.maximum, operand, axis, reverse)
 
 
 def cummin(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The minima so far, along an axis."""
+    """The minima so far, along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.cummin(np.array([4, 2, 3, 1]))
+        array([4, 2, 2, 1])
+    """
     return _so_far(np.minimum, operand, axis, reverse)
 
 
 def cumlogsumexp(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The logarithms of the sums of exponentials so far, along an axis."""
+    """The logarithms of the sums of exponentials so far, along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> np.exp(lax.cumlogsumexp(np.log([1.0, 2.0, 3.0]))).round(3)
+        array([1., 3., 6.])
+    """
     return _so_far(np.logaddexp, operand, axis, reverse)
 
 

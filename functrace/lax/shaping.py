@@ -25,7 +25,16 @@ def axis_of(axis: int, operand: Any) -> int:
 
 
 def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
-    """Repeat along new leading axes."""
+    """Repeat along new leading axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.broadcast(np.array([1, 2]), (3,))
+        array([[1, 2],
+               [1, 2],
+               [1, 2]])
+    """
     operand = as_operand(operand)
     return np.broadcast_to(operand, (*sizes, *shape_of(operand)))
 
@@ -56,18 +65,38 @@ def broadcast_in_dim(
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Any:
-    """Add leading axes of length 1 up to a rank."""
+    """Add leading axes of length 1 up to a rank.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.broadcast_to_rank(np.ones((2, 3)), 4).shape
+        (1, 1, 2, 3)
+    """
     x = as_operand(x)
     return np.reshape(x, (1,) * (rank - len(shape_of(x))) + shape_of(x))
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The shape to which all of these broadcast."""
+    """The shape to which all of these broadcast.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.broadcast_shapes((2, 1), (3,), ())
+        (2, 3)
+    """
     return np.broadcast_shapes(*(tuple(shape) for shape in shapes))
 
 
 def concatenate(operands: Sequence[Any], dimension: int) -> Any:
-    """Join along an axis."""
+    """Join along an axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.concatenate([np.array([1, 2]), np.array([3])], 0)
+        array([1, 2, 3])
+    """
     return np.concatenate([as_operand(x) for x in operands], axis=dimension)
 
 
@@ -91,7 +120,14 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
 
 
 def tile(operand: Any, reps: Sequence[int]) -> Any:
-    """Repeat an array along its axes, so many times along each."""
+    """Repeat an array along its axes, so many times along each.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.tile(np.array([1, 2]), (3,))
+        array([1, 2, 1, 2, 1, 2])
+    """
     if len(reps) < len(shape_of(as_operand(operand))):
         raise ShapeMismatchError(
             f"tile was given {len(reps)} numbers of repetitions for an array of shape "
@@ -103,7 +139,14 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
 def reshape(
     operand: Any, new_sizes: Sequence[int] | int, dimensions: Sequence[int] | None = None
 ) -> Any:
-    """The same elements in another shape; ``dimensions`` permutes the axes first."""
+    """The same elements in another shape; ``dimensions`` permutes the axes first.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reshape(np.array([[1, 2, 3], [4, 5, 6]]), (6,), dimensions=(1, 0))
+        array([1, 4, 2, 5, 3, 6])
+    """
     operand = as_operand(operand)
     if dimensions is not None:
         operand = np.transpose(operand, tuple(dimensions))
@@ -111,27 +154,63 @@ def reshape(
 
 
 def transpose(operand: Any, permutation: Sequence[int]) -> Any:
-    """The axes in another order."""
+    """The axes in another order.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.transpose(np.ones((2, 3, 4)), (2, 0, 1)).shape
+        (4, 2, 3)
+    """
     return np.transpose(as_operand(operand), tuple(permutation))
 
 
 def rev(operand: Any, dimensions: Sequence[int]) -> Any:
-    """Reverse along axes."""
+    """Reverse along axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.rev(np.array([[1, 2], [3, 4]]), (1,))
+        array([[2, 1],
+               [4, 3]])
+    """
     return np.flip(as_operand(operand), tuple(dimensions))
 
 
 def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
-    """Add axes of length 1."""
+    """Add axes of length 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.expand_dims(np.ones((2, 3)), (0, 2)).shape
+        (1, 2, 1, 3)
+    """
     return np.expand_dims(as_operand(array), tuple(dimensions))
 
 
 def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
-    """Take axes of length 1 away."""
+    """Take axes of length 1 away.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.squeeze(np.ones((1, 3, 1)), (0,)).shape
+        (3, 1)
+    """
     return np.squeeze(as_operand(array), tuple(dimensions))
 
 
 def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
-    """Make one axis of those from a first one up to the one before the last."""
+    """Make one axis of those from a first one up to the one before the last.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.collapse(np.ones((2, 3, 4)), 0, 2).shape
+        (6, 4)
+    """
     operand = as_operand(operand)
     shape = shape_of(operand)
     start, stop, _ = builtins.slice(start_dimension, stop_dimension).indices(len(shape))
@@ -200,22 +279,51 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
 
 
 def iota(dtype: Any, size: int) -> Any:
-    """The numbers from 0 up to a size."""
+    """The numbers from 0 up to a size.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.iota(np.float64, 4)
+        array([0., 1., 2., 3.])
+    """
     return np.arange(size, dtype=dtype)
 
 
 def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
-    """An array of which the elements count along one axis."""
+    """An array of which the elements count along one axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.broadcasted_iota(np.int64, (2, 3), 1)
+        array([[0, 1, 2],
+               [0, 1, 2]])
+    """
     return broadcast_in_dim(iota(dtype, shape[dimension]), shape, (dimension % len(shape),)).copy()
 
 
 def empty(shape: Sequence[int] | int, dtype: Any = None) -> Any:
-    """An array of zeros, as what stands in an array that nobody has written is not said."""
+    """An array of zeros, as what stands in an array that nobody has written is not said.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.empty((2,), np.float32)
+        array([0., 0.], dtype=float32)
+    """
     return np.zeros(shape, np.float64 if dtype is None else dtype)
 
 
 def full(shape: Sequence[int] | int, fill_value: Any, dtype: Any = None) -> Any:
-    """An array of one value."""
+    """An array of one value.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.full((2, 2), 7)
+        array([[7, 7],
+               [7, 7]])
+    """
     value = as_operand(fill_value)
     if dtype is not None and dtype_of(value) != np.dtype(dtype):
         value = cast_to(value, np.dtype(dtype))
@@ -225,7 +333,14 @@ def full(shape: Sequence[int] | int, fill_value: Any, dtype: Any = None) -> Any:
 def full_like(
     x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | int | None = None
 ) -> Any:
-    """An array of one value, with the shape and dtype of another one where these are not given."""
+    """An array of one value, with the shape and dtype of another one where these are not given.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.full_like(np.zeros(2, np.float32), 3)
+        array([3., 3.], dtype=float32)
+    """
     x = as_operand(x)
     return full(
         shape_of(x) if shape is None else shape, fill_value, dtype_of(x) if dtype is None else dtype
@@ -233,7 +348,14 @@ def full_like(
 
 
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
-    """The same values in another dtype."""
+    """The same values in another dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.convert_element_type(np.array([1.7, -1.7]), np.int32)
+        array([ 1, -1], dtype=int32)
+    """
     return cast_to(as_operand(operand), np.dtype(new_dtype))
 
 

@@ -28,6 +28,12 @@ def slice(
     Raises:
         ShapeMismatchError: A start or a limit lies outside its axis, or there are not as many as
             axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.slice(np.arange(10), (1,), (8,), (3,))
+        array([1, 4, 7])
     """
     operand = as_operand(operand)
     shape = shape_of(operand)
@@ -47,7 +53,14 @@ def slice(
 def slice_in_dim(
     operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
 ) -> Any:
-    """A part along one axis; negative indices count from its end, None stands for its ends."""
+    """A part along one axis; negative indices count from its end, None stands for its ends.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.slice_in_dim(np.arange(6), 1, -1, stride=2)
+        array([1, 3])
+    """
     operand = as_operand(operand)
     axis = axis_of(axis, operand)
     index = builtins.slice(start_index, limit_index, stride)
@@ -55,7 +68,15 @@ def slice_in_dim(
 
 
 def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
-    """One row along an axis, which stays with length 1, or goes."""
+    """One row along an axis, which stays with length 1, or goes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> x = np.array([[1, 2], [3, 4]])
+        >>> lax.index_in_dim(x, 1), lax.index_in_dim(x, 1, keepdims=False)
+        (array([[3, 4]]), array([3, 4]))
+    """
     operand = as_operand(operand)
     axis = axis_of(axis, operand)
     row = operand[(*(builtins.slice(None),) * axis, index)]
@@ -162,7 +183,15 @@ def dynamic_update_slice(operand: Any, update: Any, start_indices: Any) -> Any:
 
 
 def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: int = 0) -> Any:
-    """As `dynamic_slice` along one axis, with the whole of the others."""
+    """As `dynamic_slice` along one axis, with the whole of the others.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace import lax
+        >>> ft.jit(lambda i: lax.dynamic_slice_in_dim(np.arange(10), i, 3))(4)
+        array([4, 5, 6])
+    """
     operand = as_operand(operand)
     axis, sizes = axis_of(axis, operand), list(shape_of(operand))
     sizes[axis] = slice_size
@@ -170,13 +199,29 @@ def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: 
 
 
 def dynamic_index_in_dim(operand: Any, index: Any, axis: int = 0, keepdims: bool = True) -> Any:
-    """One row along an axis, at a place that may be computed; the axis stays, or goes."""
+    """One row along an axis, at a place that may be computed; the axis stays, or goes.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> from functrace import lax
+        >>> x = np.array([[1, 2], [3, 4], [5, 6]])
+        >>> ft.jit(lambda i: lax.dynamic_index_in_dim(x, i, keepdims=False))(1)
+        array([3, 4])
+    """
     row = dynamic_slice_in_dim(operand, index, 1, axis)
     return row if keepdims else np.squeeze(row, axis)
 
 
 def dynamic_update_slice_in_dim(operand: Any, update: Any, start_index: Any, axis: int) -> Any:
-    """As `dynamic_update_slice` along one axis, from the beginning of the others."""
+    """As `dynamic_update_slice` along one axis, from the beginning of the others.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.dynamic_update_slice_in_dim(np.zeros(5), np.array([1.0, 2.0]), 2, axis=0)
+        array([0., 0., 1., 2., 0.])
+    """
     operand = as_operand(operand)
     return dynamic_update_slice(operand, update, _at(axis_of(axis, operand), start_index, operand))
 
@@ -185,6 +230,13 @@ def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int
     """An array with one row along an axis replaced, at a place that may be computed.
 
     The new row may have the axis, with length 1, or not.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.dynamic_update_index_in_dim(np.zeros((2, 2)), np.array([1.0, 2.0]), 1, axis=0)
+        array([[0., 0.],
+               [1., 2.]])
     """
     operand, update = as_operand(operand), as_operand(update)
     axis = axis_of(axis, operand)

@@ -97,5 +97,13 @@ def casting(scalar: Any) -> Any:
         >>> ft.grad(lambda x: ft.numpy.float32(x) ** 2)(3.0)
         np.float64(6.0)
     """
-    space = {"__module__": "functrace.numpy", "__doc__": scalar.__doc__}
-    return _OfScalars(scalar.__name__, (scalar,), space)
+    name = scalar.__name__
+    doc = f"""{scalar.__doc__.rstrip()}
+
+Example:
+    >>> import functrace as ft
+    >>> ft.jit(lambda x: ft.numpy.{name}(x))(1.0).dtype
+    {np.dtype(scalar)!r}
+"""
+    space = {"__module__": "functrace.numpy", "__doc__": doc}
+    return _OfScalars(name, (scalar,), space)

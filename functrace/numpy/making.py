@@ -129,7 +129,13 @@ def asarray(
     copy: bool | None = None,
     like: Any = None,
 ) -> Any:
-    """As `numpy.asarray`; a tracer of the right dtype is returned as it is."""
+    """As `numpy.asarray`; a tracer of the right dtype is returned as it is.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.grad(lambda x: ft.numpy.asarray([x, 2 * x]).sum())(1.0)
+        np.float64(3.0)
+    """
     np.empty(0, device=device)  # raises for what is no device
     return array(a, dtype, copy=copy, order=order or "K", like=like)
 
@@ -138,7 +144,16 @@ asanyarray = asarray
 
 
 def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
-    """As `numpy.ascontiguousarray`: at least one axis."""
+    """As `numpy.ascontiguousarray`: at least one axis.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.numpy.ascontiguousarray(np.ones((2, 3)).T).flags.c_contiguous
+        True
+        >>> ft.grad(lambda x: ft.numpy.ascontiguousarray(x)[0])(1.0)
+        np.float64(1.0)
+    """
     if not holds_tracer(a):
         options: dict[str, Any] = {} if like is None else {"like": like}
         made = np.ascontiguousarray(a, dtype, **options)
@@ -148,7 +163,16 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
 
 
 def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
-    """As `numpy.asfortranarray`: in column-major order of memory."""
+    """As `numpy.asfortranarray`: in column-major order of memory.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.numpy.asfortranarray(np.ones((2, 3))).flags.f_contiguous
+        True
+        >>> ft.grad(lambda x: ft.numpy.asfortranarray([x, 2 * x]).sum())(1.0)
+        np.float64(3.0)
+    """
     if not holds_tracer(a):
         options: dict[str, Any] = {} if like is None else {"like": like}
         made = np.asfortranarray(a, dtype, **options)
@@ -184,7 +208,13 @@ def full(
     device: Any = None,
     like: Any = None,
 ) -> Any:
-    """As `numpy.full`, where the value may be traced."""
+    """As `numpy.full`, where the value may be traced.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.grad(lambda x: ft.numpy.full((2, 3), x).sum())(1.0)
+        np.float64(6.0)
+    """
     if not holds_tracer(fill_value):
         options: dict[str, Any] = {} if like is None else {"like": like}
         return buffer_where_traced(np.full(shape, fill_value, dtype, order, **options))

@@ -44,6 +44,16 @@ _TOPICS = {
 }
 """The modules, and the class of each."""
 
+_AT_TWO = {
+    "Polynomial": 4.0,
+    "Chebyshev": 7.0,
+    "Legendre": 5.5,
+    "Hermite": 14.0,
+    "HermiteE": 3.0,
+    "Laguerre": -1.0,
+}
+"""The value at 2 of each class's polynomial of degree 2, which its example shows."""
+
 __all__ = [*_TOPICS, *_TOPICS.values(), "polyutils", "set_default_printstyle"]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
 
 
@@ -193,4 +203,21 @@ vars(polyutils).update(
 _loaded("_polybase")
 globals().update({name: _complete(name) for name in _TOPICS})
 globals().update({kind: getattr(globals()[name], kind) for name, kind in _TOPICS.items()})
+for _kind, _value in _AT_TWO.items():
+    globals()[_kind].__doc__ = f"""{inspect.cleandoc(globals()[_kind].__doc__ or "")}
+
+Examples
+--------
+>>> import functrace as ft
+>>> from functrace.numpy.polynomial import {_kind}
+>>> ft.grad(lambda t: {_kind}([0.0, 1.0, t])(2.0))(3.0)
+np.float64({_value})
+"""  # in NumPy's style, as what stands before it
+polyutils.format_float.__doc__ = """A coefficient as text, as series are printed.
+
+Example:
+    >>> from functrace.numpy.polynomial.polyutils import format_float
+    >>> format_float(0.5), format_float(1e-20, parens=True)
+    ('0.5', '(1.0e-20)')
+"""
 set_default_printstyle = np.polynomial.set_default_printstyle

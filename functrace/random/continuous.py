@@ -134,6 +134,11 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None) -> Any:
         key: A key.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.exponential(ft.random.key(0), (10000,)).mean().round(1)
+        np.float64(1.0)
     """
     return _exponential(used(key), lengths_of(shape), floating(dtype))
 
@@ -146,6 +151,11 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: Any = None) -> An
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
         mode: Has no meaning here: all numbers are as exact as their dtype.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.gumbel(ft.random.key(0), (10000,)).mean().round(1)  # Euler's constant
+        np.float64(0.6)
     """
     return -np.log(_exponential(used(key), lengths_of(shape), floating(dtype)))
 
@@ -157,6 +167,12 @@ def laplace(key: Any, shape: Any = (), dtype: Any = None) -> Any:
         key: A key.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> np.abs(ft.random.laplace(ft.random.key(0), (10000,))).mean().round(1)
+        np.float64(1.0)
     """
     dtype = floating(dtype)
     unit = 2 * _open(used(key), lengths_of(shape), dtype) - 1
@@ -170,6 +186,12 @@ def logistic(key: Any, shape: Any = (), dtype: Any = None) -> Any:
         key: A key.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.random.logistic(ft.random.key(0), (10000,))
+        >>> (x < 1).mean().round(1), ft.nn.sigmoid(1.0).round(1)
+        (np.float64(0.7), np.float64(0.7))
     """
     unit = _open(used(key), lengths_of(shape), floating(dtype))
     return np.log(unit) - np.log1p(-unit)
@@ -182,6 +204,12 @@ def cauchy(key: Any, shape: Any = (), dtype: Any = None) -> Any:
         key: A key.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> np.median(ft.random.cauchy(ft.random.key(0), (10000,))).round(1) + 0.0
+        np.float64(0.0)
     """
     unit = _open(used(key), lengths_of(shape), floating(dtype))
     return np.tan(math.pi * (unit - 0.5))
@@ -195,6 +223,12 @@ def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None) -> Any:
         scale: Positive numbers.
         shape: Of what is drawn; None for that of the scale.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.random.rayleigh(ft.random.key(0), 1.0, (10000,))
+        >>> (x**2).mean().round(1)  # 2 * scale**2
+        np.float64(2.0)
     """
     (scale,) = parameters(dtype := floating(dtype), scale)
     shape = common_shape(shape, scale)
@@ -212,6 +246,12 @@ def weibull_min(
         concentration: Positive numbers c; they broadcast to the shape.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.random.weibull_min(ft.random.key(0), 2.0, 1.0, (10000,))
+        >>> x.mean().round(1)  # as 2 times an exponential number
+        np.float64(2.0)
     """
     scale, concentration = parameters(dtype := floating(dtype), scale, concentration)
     shape = common_shape(lengths_of(shape), scale, concentration)
@@ -227,6 +267,12 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None) -> Any:
         b: Positive numbers.
         shape: Of what is drawn; None for that of ``b``.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.random.pareto(ft.random.key(0), 3.0, (10000,))
+        >>> x.min() >= 1, x.mean().round(1)  # b / (b - 1)
+        (np.True_, np.float64(1.5))
     """
     (b,) = parameters(dtype := floating(dtype), b)
     return np.exp(_exponential(used(key), common_shape(shape, b), dtype) / b)
@@ -244,6 +290,11 @@ def triangular(
         right: The upper bound.
         shape: Of what is drawn; None for that of the parameters.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.triangular(ft.random.key(0), 0.0, 1.0, 5.0, (10000,)).mean().round(1)
+        np.float64(2.0)
     """
     left, mode, right = parameters(dtype := floating(dtype), left, mode, right)
     unit = _open(used(key), common_shape(shape, left, mode, right), dtype)
@@ -266,6 +317,12 @@ def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None) 
         sigma: The standard deviations of the normal numbers.
         shape: Of what is drawn; None for that of ``sigma``.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> np.median(ft.random.lognormal(ft.random.key(0), 0.5, (10000,))).round(1)
+        np.float64(1.0)
     """
     (sigma,) = parameters(dtype := floating(dtype), sigma)
     return np.exp(sigma * _normal(used(key), common_shape(shape, sigma), dtype))
@@ -278,6 +335,11 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None) -> Any:
         key: A key.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> (ft.random.maxwell(ft.random.key(0), (10000,)) ** 2).mean().round(1)
+        np.float64(3.0)
     """
     return _maxwell(used(key), lengths_of(shape), floating(dtype))
 
@@ -295,6 +357,12 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
         scale: Positive numbers.
         shape: Of what is drawn for each of the parameters; its axes come before theirs.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.random.double_sided_maxwell(ft.random.key(0), 5.0, 1.0, (10000,))
+        >>> x.mean().round(1)
+        np.float64(5.0)
     """
     loc, scale = parameters(dtype := floating(dtype), loc, scale)
     shape = (*lengths_of(shape), *common_shape(None, loc, scale))
@@ -316,6 +384,11 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None) -> Any:
 
     Returns:
         An array, whose derivative is that of the quantile.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.wald(ft.random.key(0), 2.0, (10000,)).mean().round(1)
+        np.float64(2.0)
     """
     (mean,) = parameters(dtype := floating(dtype), mean)
     shape, fixed = common_shape(shape, mean), stop_gradient(mean)
@@ -371,6 +444,14 @@ def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None) -> Any:
     Returns:
         An array; nan where ``a`` is negative. Its derivative by ``a`` is that of the quantile, by
         implicit differentiation, to about 10 digits.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> np.exp(ft.random.loggamma(ft.random.key(0), 2.0, (10000,))).mean().round(1)
+        np.float64(2.0)
+        >>> np.isfinite(ft.random.loggamma(ft.random.key(0), 1e-6))
+        np.True_
     """
     (a,) = parameters(dtype := floating(dtype), a)
     return _loggamma(used(key), a, common_shape(shape, a), dtype)
@@ -405,6 +486,11 @@ def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Any:
         df: The degrees of freedom, positive numbers.
         shape: Of what is drawn; None for that of ``df``.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.chisquare(ft.random.key(0), 3.0, (10000,)).mean().round(1)  # df
+        np.float64(3.0)
     """
     (df,) = parameters(dtype := floating(dtype), df)
     return 2 * np.exp(_loggamma(used(key), df / 2, common_shape(shape, df), dtype))
@@ -419,6 +505,11 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None) ->
         dfden: Those of the denominator.
         shape: Of what is drawn; None for that of the parameters.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.f(ft.random.key(0), 4.0, 12.0, (10000,)).mean().round(1)  # 12 / (12 - 2)
+        np.float64(1.2)
     """
     dfnum, dfden = parameters(dtype := floating(dtype), dfnum, dfden)
     shape = common_shape(shape, dfnum, dfden)
@@ -435,6 +526,11 @@ def t(key: Any, df: Any, shape: Any = None, dtype: Any = None) -> Any:
         df: The degrees of freedom, positive numbers.
         shape: Of what is drawn; None for that of ``df``.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.t(ft.random.key(0), 12.0, (10000,)).var().round(1)  # 12 / (12 - 2)
+        np.float64(1.2)
     """
     (df,) = parameters(dtype := floating(dtype), df)
     shape = common_shape(shape, df)
@@ -456,6 +552,11 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None) -> Any:
     Returns:
         An array. Its derivatives are those of the quantile, by implicit differentiation, to about
         10 digits.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.beta(ft.random.key(0), 2.0, 3.0, (10000,)).mean().round(1)  # a / (a + b)
+        np.float64(0.4)
     """
     a, b = parameters(dtype := floating(dtype), a, b)
     shape = common_shape(shape, a, b)
@@ -479,6 +580,13 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Any
     Returns:
         An array of shape ``(*shape, n)``. Its derivatives are those of the gamma numbers, by their
         quantiles, of which the elements are the parts.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> x = ft.random.dirichlet(ft.random.key(0), np.array([1.0, 2.0, 3.0]))
+        >>> x.shape, x.sum().round(6)
+        ((3,), np.float64(1.0))
     """
     (alpha,) = parameters(dtype := floating(dtype), alpha)
     count = _length(alpha, "alpha")
@@ -496,6 +604,12 @@ def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None) -> 
         p: Positive numbers; they broadcast to the shape.
         shape: Of what is drawn.
         dtype: A floating dtype, float64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> x = ft.random.generalized_normal(ft.random.key(0), 2.0, (10000,))
+        >>> x.var().round(1)  # of exp(-x**2) it is 1 / 2
+        np.float64(0.5)
     """
     (p,) = parameters(dtype := floating(dtype), p)
     return _generalized_normal(used(key), p, common_shape(lengths_of(shape), p), dtype)
@@ -536,6 +650,13 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None) -> An
 
     Returns:
         An array of shape ``(*shape, d)``.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> x = ft.random.ball(ft.random.key(0), 3, shape=(1000,))
+        >>> x.shape, np.linalg.norm(x, axis=-1).max() <= 1
+        ((1000, 3), np.True_)
     """
     (p,) = parameters(dtype := floating(dtype), p)
     shape = lengths_of(shape)
@@ -564,6 +685,15 @@ def multivariate_normal(
 
     Raises:
         ArgumentError: There is no such method, or the shapes do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> cov = np.array([[1.0, 0.5], [0.5, 1.0]])
+        >>> x = ft.random.multivariate_normal(ft.random.key(0), np.zeros(2), cov, (10000,))
+        >>> np.cov(x.T).round(1)
+        array([[1. , 0.5],
+               [0.5, 1. ]])
     """
     mean, cov = parameters(dtype := floating(dtype), mean, cov)
     count = _length(mean, "mean")
@@ -604,6 +734,14 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
 
     Returns:
         An array of shape ``(*shape, n, m)``.
+
+    Example:
+        >>> import functrace as ft
+        >>> q = ft.random.orthogonal(ft.random.key(0), 3)
+        >>> (q @ q.T).round(6) + 0.0
+        array([[1., 0., 0.],
+               [0., 1., 0.],
+               [0., 0., 1.]])
     """
     dtype = floating_or_complex(dtype)
     rows = operator.index(n)

@@ -45,6 +45,12 @@ def bits(key: Any, shape: Any = (), dtype: Any = None) -> Any:
 
     Raises:
         RandomKeyError: It is no key.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.random.bits(ft.random.key(0), (2,), np.uint8)
+        array([155, 216], dtype=uint8)
     """
     return _bits(used(key), lengths_of(shape), whole(dtype, np.uint64))
 
@@ -103,6 +109,12 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None) -> Any:
         key: A key.
         shape: Of what is drawn.
         dtype: The dtype, int64 where none is given.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> np.unique(ft.random.rademacher(ft.random.key(0), (100,)))
+        array([-1,  1])
     """
     dtype = np.dtype(np.int64 if dtype is None else dtype)
     byte = _bits(used(key), lengths_of(shape), np.dtype(np.int8))
@@ -117,6 +129,11 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: Any = None) -> An
         p: The chances of True.
         shape: Of what is drawn; None for that of ``p``.
         mode: Has no meaning here: all chances are as exact as float64.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.bernoulli(ft.random.key(0), 0.3, (10000,)).mean().round(1)
+        np.float64(0.3)
     """
     p = as_operand(p)
     shape = common_shape(shape, p)
@@ -131,6 +148,11 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None) -> Any:
         p: The chance of success, above 0.
         shape: Of what is drawn; None for that of ``p``.
         dtype: A dtype of integers, int64 where none is given.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.geometric(ft.random.key(0), 0.5, (10000,)).mean().round(1)  # 1 / p
+        np.float64(2.0)
     """
     (p,), dtype = parameters(_DOUBLE, p), whole(dtype)
     unit = bind(random_uniform, used(key), shape=common_shape(shape, p), dtype=_DOUBLE)
@@ -150,6 +172,11 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None) -> Any:
 
     Raises:
         ValueError: A mean is negative, nan or too large, also where compiled code finds it.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.poisson(ft.random.key(0), 4.0, (10000,)).mean().round(1)
+        np.float64(4.0)
     """
     (lam,), dtype = parameters(_DOUBLE, lam), whole(dtype)
     shape = common_shape(shape, lam)
@@ -168,6 +195,11 @@ def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = None) -> 
 
     Returns:
         An array; nan where ``n`` is negative, or ``p`` no chance.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.binomial(ft.random.key(0), 10, 0.3, (10000,)).mean().round(1)  # n * p
+        np.float64(3.0)
     """
     (n, p), dtype = parameters(_DOUBLE, n, p), floating(dtype)
     shape = common_shape(shape, n, p)
@@ -186,6 +218,13 @@ def multinomial(key: Any, n: Any, p: Any, *, shape: Any = None, dtype: Any = Non
 
     Returns:
         An array of counts.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> x = ft.random.multinomial(ft.random.key(0), 100, np.array([0.5, 0.3, 0.2]))
+        >>> x.shape, x.sum()
+        ((3,), np.float64(100.0))
     """
     (n, p), dtype = parameters(_DOUBLE, n, p), floating(dtype)
     n, p = constant(n), constant(p)
@@ -227,6 +266,13 @@ def categorical(
 
     Raises:
         ArgumentError: More are to be chosen without replacement than there are.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> x = ft.random.categorical(ft.random.key(0), np.log([0.7, 0.2, 0.1]), shape=(10000,))
+        >>> (np.bincount(x) / 10000).round(1)
+        array([0.7, 0.2, 0.1])
     """
     logits = constant(as_operand(logits))
     logits = cast_to(logits, np.result_type(dtype_of(logits), np.float32))
@@ -263,6 +309,13 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
 
     Raises:
         ArgumentError: It is a number, and no integer.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> x = ft.random.permutation(ft.random.key(0), 5)
+        >>> np.sort(x)
+        array([0, 1, 2, 3, 4])
     """
     x = as_operand(x)
     if not shape_of(x):
@@ -303,6 +356,12 @@ def choice(
     Raises:
         ArgumentError: There is nothing to choose from, there are fewer than are to be chosen
             without replacement, or not as many chances.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> ft.random.choice(ft.random.key(0), np.array([10, 20, 30]), (3,), replace=False).sum()
+        np.int64(60)
     """
     a, shape = as_operand(a), lengths_of(shape)
     if not shape_of(a):

@@ -134,6 +134,13 @@ def fold_in(key: Any, data: Any) -> Any:
 
     Raises:
         RandomKeyError: It is no key, or the data is no integer.
+
+    Example:
+        >>> import functrace as ft
+        >>> key = ft.random.key(0)
+        >>> keys = [ft.random.fold_in(key, step) for step in range(2)]
+        >>> ft.random.normal(keys[0]) == ft.random.normal(keys[1])
+        np.False_
     """
     key = as_key(key)
     if isinstance(data, int):
@@ -149,14 +156,27 @@ def fold_in(key: Any, data: Any) -> Any:
 
 
 def clone(key: Any) -> Any:
-    """The same key, which counts as not used yet: what is drawn from both is equal, as is meant."""
+    """The same key, which counts as not used yet: what is drawn from both is equal, as is meant.
+
+    Example:
+        >>> import functrace as ft
+        >>> key = ft.random.key(0)
+        >>> ft.random.normal(key) == ft.random.normal(ft.random.clone(key))
+        np.True_
+    """
     copied = as_key(key).copy()
     forget_use(copied)
     return copied
 
 
 def key_data(keys: Any) -> Any:
-    """The words of keys: these themselves."""
+    """The words of keys: these themselves.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.key_data(ft.random.key(7))
+        array([7, 0], dtype=uint64)
+    """
     return wrap_key_data(keys)
 
 
@@ -169,6 +189,13 @@ def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> Any:
 
     Raises:
         RandomKeyError: It is no such array.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> words = ft.random.key_data(ft.random.key(7))
+        >>> np.array_equal(ft.random.wrap_key_data(words), ft.random.key(7))
+        True
     """
     _implementation(impl)
     x = key_bits_array
@@ -178,7 +205,13 @@ def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> Any:
 
 
 def key_impl(keys: Any) -> str:
-    """The name of the generator that keys are of."""
+    """The name of the generator that keys are of.
+
+    Example:
+        >>> import functrace as ft
+        >>> ft.random.key_impl(ft.random.key(0))
+        'philox4x64'
+    """
     wrap_key_data(keys)
     return IMPLEMENTATION
 

@@ -71,6 +71,15 @@ class GradientCheck:
         analytical: The gradient that was checked.
         numerical: The gradient by central differences, a tree like it.
         suspect: The operation whose derivative rule is wrong, where one is.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.testing import gradient_check
+        >>> check = gradient_check(lambda x: np.sum(x**2), np.array([1.0, 2.0]), show=False)
+        >>> bool(check), check.wrong
+        (True, [])
+        >>> check.analytical.round(3)
+        array([2., 4.])
     """
 
     HEADERS = "parameters", "shape", "difference", ""

@@ -111,6 +111,12 @@ def check_rules(
 
     Raises:
         AssertionError: Rules disagree.
+
+    Example:
+        >>> import numpy as np
+        >>> report = check_rules("sin", [np.array([0.1, 0.7])], order=1, skip={"batch": "no need"})
+        >>> report["batch"], report["jvp"]
+        ('skipped: no need', 'passed')
     """
     primitive = all_primitives()[primitive] if isinstance(primitive, str) else primitive
     checker = _RuleChecker(primitive, inputs, params or {}, argnums, order, examples, atol, rtol)

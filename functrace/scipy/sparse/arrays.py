@@ -25,6 +25,15 @@ class SparseArray:
     Attributes:
         rows: The matrix, or its transpose, in compressed rows.
         is_transposed: Whether it is the transpose.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import sparse
+        >>> a = sparse.csr_array(np.array([[1.0, 0.0], [2.0, 3.0]]))
+        >>> a
+        <sparse matrix of shape (2, 2) with 3 elements of float64>
+        >>> a @ np.array([1.0, 10.0]), a.T @ np.array([1.0, 10.0])
+        (array([ 1., 32.]), array([21., 30.]))
     """
 
     __array_ufunc__ = None  # NumPy's arrays leave their operators to it
@@ -176,7 +185,14 @@ def csr_array(arg1: Any, shape: tuple[int, int] | None = None, dtype: Any = None
 
 
 def csc_array(arg1: Any, shape: tuple[int, int] | None = None, dtype: Any = None) -> SparseArray:
-    """As `csr_array`, by columns: the row of each element, and where each column begins."""
+    """As `csr_array`, by columns: the row of each element, and where each column begins.
+
+    Example:
+        >>> from functrace.scipy import sparse
+        >>> sparse.csc_array(([1.0, 2.0, 3.0], [0, 1, 1], [0, 2, 3]), shape=(2, 2)).toarray()
+        array([[1., 0.],
+               [2., 3.]])
+    """
     found = _by_rows(arg1, shape, dtype, "csc_array")
     if isinstance(found, SparseArray):
         return found
@@ -191,6 +207,12 @@ def coo_array(arg1: Any, shape: tuple[int, int] | None = None, dtype: Any = None
             known; or a matrix of values, sparse or dense.
         shape: The rows and the columns; None for as many as the places need.
         dtype: That of the elements.
+
+    Example:
+        >>> from functrace.scipy import sparse
+        >>> sparse.coo_array(([1.0, 2.0, 3.0], ([0, 1, 1], [1, 0, 0])), shape=(2, 2)).toarray()
+        array([[0., 1.],
+               [5., 0.]])
     """
     if not (isinstance(arg1, tuple) and len(arg1) == 2 and isinstance(arg1[1], tuple | list)):
         return csr_array(arg1, shape, dtype)

@@ -77,7 +77,16 @@ def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True) ->
 
 
 def factorized(A: Any) -> Callable[[Any], Any]:  # noqa: N803  (SciPy's name)
-    """The function of ``b`` that solves ``A x = b``, by `spsolve`: the factors are kept."""
+    """The function of ``b`` that solves ``A x = b``, by `spsolve`: the factors are kept.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import sparse
+        >>> from functrace.scipy.sparse.linalg import factorized
+        >>> solve = factorized(sparse.csc_array(np.array([[2.0, 0.0], [0.0, 4.0]])))
+        >>> solve(np.array([2.0, 4.0])), solve(np.array([4.0, 4.0]))
+        (array([1., 1.]), array([2., 1.]))
+    """
     return lambda b: spsolve(A, b)
 
 
@@ -339,7 +348,15 @@ def bicgstab(
     callback: Any = None,
     tol: float | None = None,
 ) -> tuple[Any, Any]:
-    """Solve ``A x = b`` by stabilized biconjugate gradients; as `cg`, for any regular A."""
+    """Solve ``A x = b`` by stabilized biconjugate gradients; as `cg`, for any regular A.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.sparse.linalg import bicgstab
+        >>> x, info = bicgstab(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([4.0, 8.0]))
+        >>> x.round(3), info
+        (array([1., 2.]), array(0))
+    """
     rtol = rtol if tol is None else tol
     return _solved(_bicgstab, A, b, x0, rtol, atol, maxiter, M, callback)
 
@@ -374,6 +391,13 @@ def gmres(
         callback_type: Taken, and without effect; as is ``solve_method``, which JAX has.
         tol: Another name of ``rtol``.
         solve_method: See there.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy.sparse.linalg import gmres
+        >>> x, info = gmres(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([4.0, 8.0]))
+        >>> x.round(3), info
+        (array([1., 2.]), array(0))
     """
     rtol = rtol if tol is None else tol
     return _solved(_gmres(restart or 20), A, b, x0, rtol, atol, maxiter, M, callback)
