@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
+
 import numpy as np
 import pytest
 import scipy.special
@@ -249,6 +252,25 @@ def test_names_are_those_of_scipy():
     assert special.gammainc.__name__ == "gammainc"
     with pytest.raises(AttributeError, match="has no attribute 'gammaink'"):
         special.gammaink  # noqa: B018
+
+
+DOCUMENTED = [
+    name
+    for name in dir(special)
+    if name in scipy.special.__all__ and getattr(special, name) is not getattr(scipy.special, name)
+]
+
+
+@pytest.mark.parametrize("module", ["functrace.scipy.special", "scipy.special"])
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_example_of_a_function_holds_of_it_and_of_scipys_own(name, module):
+    text = inspect.getdoc(getattr(special, name)) or ""
+    text = text.replace("from functrace.scipy.special", f"from {module}")
+    example = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+    assert len(example.examples) >= 2, "give it an example, or a call in the table"
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=report.append)
+    assert not report, "".join(report)
 
 
 @pytest.mark.skipif(
