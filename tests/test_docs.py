@@ -143,6 +143,19 @@ def test_the_reference_has_every_public_name():
     assert set(pages["public"]()) <= found
 
 
+def test_every_public_name_is_shown_by_an_example():
+    pytest.importorskip("scipy")
+    pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))
+    ours = [
+        (f"{module.__name__}.{name}", value)
+        for module in pages["modules"]()
+        for name in pages["names"](module)
+        if callable(value := getattr(module, name)) and pages["is_ours"](value, module)
+    ]
+    assert len(ours) > 1_200
+    assert [name for name, value in ours if ">>> " not in (value.__doc__ or "")] == []
+
+
 def test_the_site_has_the_page_of_a_neuron():
     pages = runpy.run_path(str(ROOT / "docs" / "pages.py"))
     source = [(ROOT / "docs" / "seeing.md").read_text(encoding="utf-8")]
