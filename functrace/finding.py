@@ -85,6 +85,9 @@ class _Watch:
         self.first: Finding | None = None
         self.is_over = False
 
+    def __bool__(self) -> bool:
+        return not self.is_over
+
     def look(
         self,
         primitive: Primitive,
@@ -290,7 +293,7 @@ def _end() -> None:
         _watchers -= 1
         if _watchers:
             return
-        for owner, name, rule in _own:
+        for owner, name, rule in reversed(_own):  # a primitive may have two names
             if rule is None:
                 delattr(owner, name)
                 owner.name = owner.name  # what was kept of its rules is looked up anew
@@ -306,15 +309,16 @@ def _nothing(*args: Any) -> None:
 @contextmanager
 def _watching(watch: _Watch) -> Generator[None, None, None]:
     _begin()
-    before, how = _watch.set(watch), evaluating.set(True)
+    before, how = _watch.set(watch), evaluating.set(watch)
     try:
         # To call nothing is as silent as to ignore, and can be told from what rules do.
         with without_guards(), np.errstate(all="call", call=_nothing):
             yield
     finally:
-        watch.is_over = True  # generators may leave contexts in another order than they entered
-        _watch.reset(before)
-        evaluating.reset(how)
+        watch.is_over = True
+        if _watch.get() is watch:  # generators may leave contexts in another order than they enter
+            _watch.reset(before)
+            evaluating.reset(how)
         _end()
 
 

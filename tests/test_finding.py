@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.backends.compiling import evaluating
 from functrace.errors import NotFiniteError
 from functrace.extend import PRIMITIVES
 
@@ -232,7 +233,10 @@ def test_contexts_that_are_left_in_another_order():
         next(first)
         next(second)
         first.close()
+        with pytest.raises(NotFiniteError):
+            ft.grad(root)(np.array([0.0]))
         second.close()
+        assert not evaluating.get()
         assert np.isinf(ft.grad(root)(np.array([0.0]))).all()
         with pytest.raises(NotFiniteError), ft.find_nan():
             ft.grad(root)(np.array([0.0]))
@@ -311,6 +315,17 @@ def test_everything_is_as_before_afterwards():
     assert kept(state()) == before
     with np.errstate(all="ignore"):
         assert ft.grad(root)(0.0) == np.inf
+
+
+def test_a_primitive_of_two_names_is_as_before_afterwards():
+    primitive = PRIMITIVES["another_name_of_sin"] = PRIMITIVES["sin"]
+    try:
+        before = kept({"sin": primitive.__dict__})
+        with ft.find_nan():
+            ft.grad(np.sin)(0.0)
+        assert kept({"sin": primitive.__dict__}) == before
+    finally:
+        del PRIMITIVES["another_name_of_sin"]
 
 
 def test_other_threads_are_not_stopped():

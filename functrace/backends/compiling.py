@@ -145,7 +145,7 @@ def arrays_in(program: Program) -> list[np.ndarray]:
     return arrays
 
 
-evaluating: ContextVar[bool] = ContextVar("evaluating", default=False)
+evaluating: ContextVar[object] = ContextVar("evaluating", default=False)
 """Whether Programs are run equation by equation, however often: somebody looks at each of them."""
 
 

@@ -260,7 +260,7 @@ def make_interp_spline(
         >>> from functrace.scipy.interpolate import make_interp_spline
         >>> x = np.arange(5.0)
         >>> ft.grad(lambda y: make_interp_spline(x, y)(1.5))(x**2).round(4)
-        array([-0.0625,  0.5625,  0.5625, -0.0625, -0.    ])
+        array([-0.0469,  0.5   ,  0.6562, -0.125 ,  0.0156])
     """
     x, y, axis = samples(x, y, axis, least=max(1, k))
     if isinstance(bc_type, str) and bc_type == "periodic":

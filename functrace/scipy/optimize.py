@@ -1282,7 +1282,10 @@ quadratic_assignment = _refused(
     "quadratic_assignment",
     "its result are indices.",
     _STOP,
-    "print(optimize.quadratic_assignment([[0, 3], [1, 0]], [[0, 3], [1, 0]]).col_ind)",
+    "import numpy as np\n"
+    '        >>> options = {"rng": np.random.default_rng(0)}\n'
+    "        >>> flow = distance = [[0, 3], [1, 0]]\n"
+    "        >>> print(optimize.quadratic_assignment(flow, distance, options=options).col_ind)",
     "[1 0]",
 )
 
