@@ -10,7 +10,6 @@ import inspect
 import linecache
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from os.path import basename
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from functrace.backends.backend import NATIVE, backend_named
 from functrace.control.loops import unrolled
 from functrace.errors import ArgumentError, FunctraceError, UnknownValueError
-from functrace.ir.program import DIVISION, Program, Source, equation_texts
+from functrace.ir.program import DIVISION, Program, Source, equation_texts, short_place
 from functrace.jitting.jit import jit
 from functrace.jitting.recordings import Reason
 from functrace.jitting.stages import Lowered
@@ -54,7 +53,7 @@ class LineStory(NamedTuple):
     @property
     def place(self) -> str:
         """The file's name and the line."""
-        return f"{basename(self.file)}:{self.line}"  # noqa: PTH119
+        return short_place(self.file, self.line)
 
 
 class Unrolled(NamedTuple):
@@ -339,7 +338,7 @@ def _python_loops(program: Program, simplified: Program, names: _Names) -> list[
                 again |= {loop} if source in within else set()
     return [
         Unrolled(
-            f"{basename(file)}:{loop.lineno}",  # noqa: PTH119
+            short_place(file, loop.lineno),
             linecache.getline(file, loop.lineno).strip(),
             count,
             _who_decided(loop, names) + "; compiled, it is a loop again" * (loop in again),

@@ -8,12 +8,11 @@ from __future__ import annotations
 import linecache
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from os.path import basename
 from typing import Any, NamedTuple
 
 from functrace.holding import Held, Holding, Made
 from functrace.ir.primitive import Primitive
-from functrace.ir.program import Equation, Program, Source, Variable
+from functrace.ir.program import Equation, Program, Source, Variable, short_place
 from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.transforms.arguments import Argnums
@@ -65,7 +64,7 @@ class Line(NamedTuple):
     @property
     def place(self) -> str:
         """The file's name and the line."""
-        return f"{basename(self.file)}:{self.line}" if self.file else ""  # noqa: PTH119
+        return short_place(self.file, self.line) if self.file else ""
 
 
 class Candidate(NamedTuple):
@@ -296,7 +295,7 @@ def _named(key: Key) -> tuple[str, str]:
         return str(which), ""
     if kind == "line":
         file, number = which  # pyright: ignore[reportGeneralTypeIssues]
-        return linecache.getline(file, number).strip(), f"{basename(file)}:{number}"  # noqa: PTH119
+        return linecache.getline(file, number).strip(), short_place(file, number)
     code: Any = which
     return code.co_name, Source(code, -1).short
 

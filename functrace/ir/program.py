@@ -75,16 +75,21 @@ class Source(NamedTuple):
     @property
     def short(self) -> str:
         """The file's name and the line, and the scope, as they stand beside an equation."""
-        name = _cell(self.file) or self.file.replace(chr(92), "/").rpartition("/")[2]
-        # It ends a line of text, and must not begin another one.
-        shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-        return f"{shown}:{self.line}" + (f" in {self.scope}" if self.scope else "")
+        return short_place(self.file, self.line) + (f" in {self.scope}" if self.scope else "")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.code.co_name}"
 
     def __repr__(self) -> str:
         return f"<source {self.short}>"
+
+
+def short_place(file: str, line: int) -> str:
+    """The name of a file, or the cell of a notebook, and the line."""
+    name = _cell(file) or file.replace(chr(92), "/").rpartition("/")[2]
+    # It ends a line of text, and must not begin another one.
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return f"{shown}:{line}"
 
 
 def _cell(file: str) -> str | None:

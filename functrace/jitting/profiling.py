@@ -15,13 +15,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
-from os.path import basename
 from time import perf_counter
 from types import FrameType
 from typing import NamedTuple
 
 from functrace.backends.compiling import simplified
-from functrace.ir.program import Program
+from functrace.ir.program import Program, short_place
 from functrace.jitting.recordings import Entry, Recordings
 from functrace.texts import html_text
 from functrace.tracing.places import is_library, source_in
@@ -94,7 +93,7 @@ class Report:
         rows = [f"{self.seconds:.3f} seconds, by line ({self.samples:,} looks):"]
         whole = max(self.seconds, 1e-9)
         for line in self.lines[:MOST_LINES]:
-            where = f"{basename(line.file)}:{line.line}  " if line.file else ""  # noqa: PTH119
+            where = f"{short_place(line.file, line.line)}  " if line.file else ""
             rows.append(f"{line.seconds:9.3f}  {line.seconds / whole:4.0%}  {where}{line.text}")
             parts = self._parts.get((line.file, line.line, line.text), [])
             rows += [f"{'':17}{part}" for part in parts]

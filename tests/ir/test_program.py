@@ -184,6 +184,8 @@ def test_a_cell_of_a_notebook_is_called_as_the_notebook_calls_it(monkeypatch):
     program = ft.make_ir(namespace["f"])(X)
     assert program.equations[0].source.short == "In[3]:2"
     assert ft.parse(str(program)).equations[0].source.short == "In[3]:2"
+    memory = ft.tape_memory(lambda x: np.sum(namespace["f"](x)))(np.ones(3))
+    assert "In[3]:2" in str(memory)
     assert ft.make_ir(np.sin)(X).equations[0].source.short.startswith("test_program.py:")
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
     assert program.equations[0].source.short == "2.py:2"
