@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from functrace.ir.program import Atom, Equation, Program
+import numpy as np
+
+from functrace.ir.program import Atom, Constant, Equation, Program
 from functrace.ir.structure import structure_of
 from functrace.primitives.indexing import gather
 
@@ -24,7 +26,9 @@ def classes_of_outputs(program: Program) -> dict[int, bool]:
 
 def _classes(program: Program) -> dict[int, bool]:
     wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
-    found: dict[Atom, bool] = {}
+    found: dict[Atom, bool] = {
+        atom: isinstance(atom.value, np.ndarray) for atom in wanted if isinstance(atom, Constant)
+    }
     for equation in reversed(_that_tell(program.equations, wanted)):
         if equation.primitive.holds_programs:
             found.update(_classes_by_bodies(equation))
@@ -67,4 +71,6 @@ def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
     if primitive.multiple_outputs or not (primitive.makes_views or primitive.keeps_arrays):
         return None
     given = equation.inputs[0]
+    if isinstance(given, Constant) and not given.type.weak:
+        return isinstance(given.value, np.ndarray)
     return True if given.type.shape else found.get(given)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.backends.classes import classes_of_outputs
 from functrace.backends.compiling import interpreter, runner
 from functrace.backends.runtime import stacked
 from functrace.control.branching import choose_each
@@ -34,10 +35,10 @@ from functrace.ir.primitive import Primitive, Values
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
 from functrace.ir.structure import Loop, T
 from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
-from functrace.primitives.linear import in_each, zeros_of_type
+from functrace.primitives.linear import as_array, in_each, zeros_of_type
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import running_recording
-from functrace.tracing.traced_array import TracedArray
+from functrace.tracing.traced_array import TracedArray, innermost_value
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
 from functrace.transforms.masks import (
@@ -131,6 +132,21 @@ def masks(loop: Loop[Any], mask: Sequence[bool]) -> tuple[Mask, Mask, Mask]:
     """What is said of a loop's inputs, of its constants, carries and rows."""
     parts = loop.split(mask)
     return tuple(parts.constants), tuple(parts.carries), tuple(parts.rows)
+
+
+def after_no_trip(carry: Sequence[Any], body: Program) -> list[Any]:
+    """The carry of a loop without trips: arrays and scalars where a trip would return those."""
+    classes = classes_of_outputs(body)
+    return [_of_class(x, classes.get(number)) for number, x in enumerate(carry)]
+
+
+def _of_class(x: Any, is_array: bool | None) -> Any:
+    value = innermost_value(x)
+    if is_array is None or not isinstance(value, np.ndarray | np.generic) or value.shape:
+        return x
+    if isinstance(value, np.ndarray) is is_array:
+        return x
+    return as_array(x) if is_array else x[()]
 
 
 class Looping(Primitive):
@@ -255,7 +271,7 @@ class Scan(Looping):
         _, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
         length = len(rows[0]) if length is None else length
         count = len(carry)
-        carry = list(carry)
+        carry = list(carry) if length else after_no_trip(carry, body)
         types = output_types(body)[count:]
         stacks: list[Any] = [
             [None] * length
@@ -284,6 +300,7 @@ class Scan(Looping):
         body, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
         length = len(rows[0]) if length is None else length
         count = len(carry)
+        carry = carry if length else after_no_trip(carry, body)
         run = interpreter(body, length, inputs)
         is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
         rows = [
@@ -449,11 +466,13 @@ class While(Looping):
         constants, carry = inputs[:first], list(inputs[first:])
         count = len(carry)
         found: list[list[Any]] = [[] for _ in body.outputs[count:]]
+        ran = False
         while interpreter(condition, 1, carry)(*constants, *carry)[0]:
             results = interpreter(body, 1, [*constants, *carry])(*constants, *carry)
-            carry = results[:count]
+            carry, ran = results[:count], True
             for column, result in zip(found, results[count:], strict=True):
                 column.append(result)
+        carry = carry if ran else after_no_trip(carry, body)
         return (*apart(carry, inputs), *map(stacked, found, output_types(body)[count:]))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:

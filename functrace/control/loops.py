@@ -20,7 +20,7 @@ import numpy as np
 from functrace import tree
 from functrace.backends.compiling import evaluating
 from functrace.control.checkpoint import checkpoint as remat
-from functrace.control.looping import known_body, scan_primitive, while_primitive
+from functrace.control.looping import after_no_trip, known_body, scan_primitive, while_primitive
 from functrace.errors import (
     ArgumentError,
     ArrayConversionError,
@@ -572,16 +572,16 @@ def _while_values(
 
 
 def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> Any:
-    """The first carry of a loop without trips, with the types that a trip would give it."""
+    """The first carry of a loop without trips, in the types and classes that a trip would give."""
     carry, structure = tree.flatten(value)
     try:
         with unheeded_draws():
-            carry, _, _ = _recorded_body(body_fun, carry, structure, None, name)
+            carry, recorded, _ = _recorded_body(body_fun, carry, structure, None, name)
     except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it cannot be recorded, and will not be called)
         return tree.map(owned, value)
-    return structure.unflatten(map(owned, carry))
+    return structure.unflatten(map(owned, after_no_trip(carry, recorded.program)))
 
 
 def _while_recorded(

@@ -49,3 +49,15 @@ def test_choices_say_it_where_their_branches_agree():
     assert of(array, array) == {0: True}
     assert of(scalar, scalar) == {0: False}
     assert of(array, scalar) == {}
+
+
+def test_constants_say_it_of_themselves_and_through_choices():
+    known = np.array(0.7), np.float64(0.7)
+
+    def f(x):
+        chosen = ft.checkpoint(lambda x: ft.switch(0, [lambda x: known, lambda x: known], x))(x)
+        return (*known, *chosen, np.transpose(known[0]), np.sum(x))
+
+    expected = {n: isinstance(y, np.ndarray) for n, y in enumerate(f(X))}
+    assert classes_of_outputs(ft.make_ir(f)(X)) == expected
+    assert list(map(type, ft.jit(f)(X))) == list(map(type, f(X)))

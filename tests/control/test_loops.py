@@ -439,6 +439,75 @@ def test_a_counter_means_the_same_in_every_mode(name, carry, bounds):
             np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
+class Plain(np.ndarray):
+    """A subclass that adds nothing."""
+
+
+def swapped(x):
+    return x.astype(x.dtype.newbyteorder())
+
+
+BEGINNINGS = [
+    *[2, 0.5, True, np.float64(0.5), np.float32(0.5), np.int8(3), np.array(0.5), np.array(2)],
+    *[np.array(0.5, np.float32), swapped(np.array(0.5)), swapped(np.arange(3.0)), np.arange(3)],
+    *[np.asfortranarray(np.ones((2, 3))), np.arange(4.0).view(Plain), np.array(0.5).view(Plain)],
+    *[np.arange(6.0)[::2], np.zeros((0, 2)), swapped(np.array(2, np.int16))],
+]
+BODIES = {
+    "as it is": lambda c: c,
+    "half": lambda c: c * 0.5,
+    "one more": lambda c: c + 1,
+    "tanh": lambda c: np.tanh(c),
+    "negative": lambda c: -c,
+    "copy": lambda c: ft.numpy.array(c),
+    "sum": lambda c: np.sum(c) + 0.0 * c,
+}
+WITHOUT_TRIPS = {
+    "scan": lambda body, c: ft.scan(lambda c, _: (body(c), None), c, None, 0)[0],
+    "scan rows": lambda body, c: ft.scan(lambda c, x: (body(c), x), c, np.ones((0, 2)))[0],
+    "fori": lambda body, c: ft.fori_loop(3, 3, lambda i, c: body(c), c),
+    "while": lambda body, c: ft.while_loop(
+        lambda p: p[1] < 0, lambda p: (body(p[0]), p[1]), (c, 1)
+    )[0],
+    "segments": lambda body, c: ft.while_loop(
+        lambda p: p[1] < 0, lambda p: (body(p[0]), p[1]), (c, 1), checkpoint=2
+    )[0],
+}
+AROUND = {
+    "a recording": lambda f, c: recorded(f, c),
+    "jit": lambda f, c: ft.jit(f)(c),
+    "a constant of jit": lambda f, c: ft.jit(lambda x: (x, f(c)))(1.0)[1],
+    "grad": lambda f, c: ft.value_and_grad(lambda x: (x, f(c)), has_aux=True)(1.0)[0][1],
+    "grad through it": lambda f, c: ft.value_and_grad(
+        lambda x: (np.sum(x) * 1.0, f(x)), has_aux=True, allow_int=True
+    )(c)[0][1],
+}
+
+
+def kind_of(x):
+    """What a value is, beside its numbers."""
+    return type(x), np.shape(x), np.asarray(x).dtype.str
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(BEGINNINGS),
+    st.sampled_from(sorted(BODIES)),
+    st.sampled_from(sorted(WITHOUT_TRIPS)),
+    st.sampled_from(sorted(AROUND)),
+)
+def test_without_trips_the_carry_is_what_a_trip_would_make_of_it(begin, body, loop, around):
+    f = lambda c: WITHOUT_TRIPS[loop](BODIES[body], c)
+    expected = outcome(f, begin)
+    found = outcome(lambda c: AROUND[around](f, c), begin)
+    if isinstance(expected, type):
+        assert found is expected
+    else:
+        assert kind_of(found) == kind_of(expected)
+        once = outcome(lambda c: ft.fori_loop(0, 1, lambda i, c: BODIES[body](c), c), begin)
+        assert kind_of(once) == kind_of(found)
+
+
 @pytest.mark.thinned
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(), (2,)])

@@ -210,6 +210,26 @@ TEMPLATES = [
 ASSIGNMENTS = _templates(IN_PLACE)
 
 
+class Size(NamedTuple):
+    """How long functions are.
+
+    Attributes:
+        least: How many statements they have at least.
+        most: How many they have at most.
+        within: How many a function within a function has at most.
+        structures: How often a statement is a loop, a choice or a call.
+    """
+
+    least: int
+    most: int
+    within: int
+    structures: float
+
+
+USUAL = Size(6, 15, 6, 0.12)
+SHORT = Size(1, 5, 3, 0.2)
+
+
 class _Scope:
     """A function as it is drawn: the values it has, on an example, and its lines."""
 
@@ -228,8 +248,9 @@ def of_numpy(scope: _Scope) -> list[str]:
 class _Drawing:
     """What draws one function."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, size: Size) -> None:
         self.seed = seed
+        self.size = size
         self.rng = np.random.default_rng(seed)
         self.count = 0
         self.scope = _Scope(dict(NAMESPACE))
@@ -355,16 +376,16 @@ class _Drawing:
         """Draw one that can be run."""
         for _ in range(30):
             chance = self.rng.random()
-            if chance < 0.12 and self.scope.depth < 2:
+            if chance < self.size.structures and self.scope.depth < 2:
                 if self.pick(STRUCTURES)(self):
                     return
                 continue
-            if chance < 0.2 and self.value("w"):
+            if chance < self.size.structures + 0.08 and self.value("w"):
                 text = self.filled(self.pick(ASSIGNMENTS))
                 if text is not None and self.add(text):
                     return
                 continue
-            if chance < 0.24:
+            if chance < self.size.structures + 0.12:
                 text = self.filled("fnp.array({f})")
                 if text is not None and self.add(f"{self.new('w')} = {text}"):
                     return
@@ -378,7 +399,7 @@ class _Drawing:
     def inner(self, parameters: Sequence[str], examples: Sequence[Any], most: int) -> _Scope:
         """Draw the lines of a function within this one."""
         outer = self.scope
-        length = int(self.rng.integers(1, most + 1))
+        length = int(self.rng.integers(1, min(most, self.size.within) + 1))
         scope = _Scope({**outer.names, **dict(zip(parameters, examples, strict=True))}, outer)
         # What is assigned in place must be its own.
         around = [name for name in outer.own if not name.startswith("w")]
@@ -553,14 +574,14 @@ STRUCTURES = (_fori, _while, _scan, _scan, _choice, _wrapped)
 """What draws a function within a function, and its call."""
 
 
-def draw(seed: int) -> Drawn:
+def draw(seed: int, size: Size = USUAL) -> Drawn:
     """Draw a function."""
-    drawing = _Drawing(seed)
+    drawing = _Drawing(seed, size)
     args = drawing.arguments()
     for number, x in enumerate(args):
         drawing.scope.names[f"x{number}"] = x
         drawing.scope.own.append(f"x{number}")
-    for _ in range(int(drawing.rng.integers(6, 16))):
+    for _ in range(int(drawing.rng.integers(size.least, size.most + 1))):
         drawing.statement()
     scope = drawing.scope
     candidates = of_numpy(scope)

@@ -1,7 +1,8 @@
 """Random programs through machine code, NumPy's source and plain evaluation, which must agree.
 
 ``python -m tests.backends.native.fuzz N`` runs N of them; `--seed` says where to begin. What fails
-is made shorter and printed, so that it can be run by itself.
+is made shorter and printed, so that it can be run by itself. With `--short` programs have few
+lines, and LLVM optimizes one of 128: that takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
+import llvmlite.binding as llvm
 import numpy as np
 
 import functrace as ft
-from functrace.backends.native import elements, lowering, memory, tables, tiles
-from tests.backends.native.drawing import Drawn, draw, shrunk
+from functrace.backends.native import elements, lowering, machine, memory, tables, tiles
+from functrace.backends.settings import settings
+from tests.backends.native.drawing import SHORT, USUAL, Drawn, draw, shrunk
 
 
 class DifferenceError(AssertionError):
@@ -54,6 +57,22 @@ def _small_memory() -> Generator[None]:
         yield
 
 
+@contextmanager
+def hardly_optimized() -> Generator[None]:
+    """LLVM does not optimize, and nothing is kept on disk."""
+
+    def as_written(text: str, target: Any) -> Any:
+        return machine._parsed(text, target, llvm.create_context())
+
+    kept = settings.cache
+    settings.cache = False
+    try:
+        with mock.patch.multiple(machine, SPEED=0, _optimized=as_written):
+            yield
+    finally:
+        settings.cache = kept
+
+
 def result(f: Callable[..., Any], args: Sequence[Any]) -> Any:
     """What a function returns or raises; warnings are not of interest."""
     with warnings.catch_warnings():
@@ -64,20 +83,40 @@ def result(f: Callable[..., Any], args: Sequence[Any]) -> Any:
             return error
 
 
-def copies(args: Sequence[Any]) -> tuple[Any, ...]:
-    """Arguments of their own."""
-    return tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in args)
+def copies(args: Sequence[Any], layout: int = 0) -> tuple[Any, ...]:
+    """Arguments of their own, which lie in memory in one of some ways."""
+    return tuple(
+        _laid(x, (layout + n) % 7 if layout else 0) if isinstance(x, np.ndarray) else x
+        for n, x in enumerate(args)
+    )
+
+
+def _laid(x: np.ndarray, layout: int) -> np.ndarray:
+    """A copy of an array: in rows, in columns, with gaps, backwards, unaligned or read-only."""
+    if layout == 1:
+        return np.array(x, order="F")
+    if layout == 2:
+        return np.repeat(x[..., None], 2, -1)[..., 1]
+    if layout == 3 and x.ndim:
+        return np.array(x[::-1])[::-1]
+    if layout == 4:
+        place = np.zeros(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
+        place[...] = x
+        return place
+    made = np.array(x)
+    made.flags.writeable = layout != 5
+    return made
 
 
 def loss(f: Callable[..., Any], real: Sequence[int]) -> Callable[..., Any]:
-    """A number that depends on all real outputs."""
+    """A number that depends on all real outputs, beside them, and its gradient."""
 
     def total(*args: Any) -> Any:
         outputs = [np.asarray(y) if not hasattr(y, "dtype") else y for y in f(*args)]
         found = [np.sum(np.sin(y * 0.7)) for y in outputs if y.dtype.kind == "f"]
-        return sum(found) + sum(0.01 * np.sum(args[n]) for n in real)
+        return sum(found) + sum(0.01 * np.sum(args[n]) for n in real), outputs
 
-    return ft.value_and_grad(total, argnums=tuple(real))
+    return ft.value_and_grad(total, argnums=tuple(real), has_aux=True)
 
 
 # How values are compared
@@ -170,21 +209,24 @@ def type_as(x: Any, example: Any) -> Any:
     return np.asarray(x) if isinstance(example, np.ndarray) else np.asarray(x)[()]
 
 
-def check(f: Callable[..., Any], args: Sequence[Any], unit: float = 0.0) -> None:
-    """Compare machine code, NumPy's source and plain evaluation of a function.
+def check(f: Callable[..., Any], args: Sequence[Any], unit: float = 0.0, layout: int = 0) -> None:
+    """Compare machine code, NumPy's source and plain evaluation, where that raises nothing.
 
     Args:
         f: The function.
         args: Its arguments.
         unit: The largest relative error of a rounding within it.
+        layout: How arguments lie in memory.
 
     Raises:
         DifferenceError: They differ, or outputs share memory.
     """
-    plain = result(f, copies(args))
-    by_numpy = result(ft.jit(f, backend="numpy"), copies(args))
+    plain = result(f, copies(args, layout))
+    if isinstance(plain, Exception):
+        return
+    by_numpy = result(ft.jit(f, backend="numpy"), copies(args, layout))
     native = ft.jit(f, backend="native")
-    given = copies(args)
+    given = copies(args, layout)
     found = result(native, given)
     if isinstance(by_numpy, Exception) and not isinstance(found, Exception):
         raise DifferenceError(f"{found!r} though NumPy raises {by_numpy!r}")
@@ -201,8 +243,7 @@ def check(f: Callable[..., Any], args: Sequence[Any], unit: float = 0.0) -> None
     except DifferenceError:
         spread = [result(f, near) for near in nearby(args, unit)]
         compare(found, by_numpy, unit, spread)
-        if not isinstance(plain, Exception):
-            compare(found, plain, unit, spread, classes=False)
+        compare(found, plain, unit, spread, classes=False)
     outputs = [x for x in ft.tree.leaves(found) if isinstance(x, np.ndarray)]
     for number, x in enumerate(outputs):
         if any(np.shares_memory(x, y) for y in [*outputs[:number], *given]):
@@ -214,8 +255,12 @@ def check(f: Callable[..., Any], args: Sequence[Any], unit: float = 0.0) -> None
         raise DifferenceError("the second call gives something else")
 
 
-def check_drawn(drawn: Drawn) -> None:
+def check_drawn(drawn: Drawn, *, is_short: bool = False) -> None:
     """Compare a function, and its gradient.
+
+    Args:
+        drawn: The function.
+        is_short: Whether to compare but one of the two.
 
     Raises:
         DifferenceError: What was compiled differs.
@@ -223,18 +268,19 @@ def check_drawn(drawn: Drawn) -> None:
     f = drawn.function()
     is_single = "float32" in str(drawn)
     unit = float(np.finfo(np.float32).eps) if is_single else 0.0
+    layout = drawn.seed % 7 if is_short else 0
     with small_limits(drawn.seed):
-        check(f, drawn.args, unit)
-        real = [n for n, x in enumerate(drawn.args) if np.asarray(x).dtype.kind == "f"]
-        gradient = loss(f, real)
-        if not isinstance(result(gradient, copies(drawn.args)), Exception):
-            check(gradient, drawn.args, unit)
+        if not is_short or drawn.seed // 12 % 2:
+            check(f, drawn.args, unit, layout)
+        if not is_short or not drawn.seed // 12 % 2:
+            real = [n for n, x in enumerate(drawn.args) if np.asarray(x).dtype.kind == "f"]
+            check(loss(f, real), drawn.args, unit, layout)
 
 
-def fault(drawn: Drawn) -> Exception | None:
+def fault(drawn: Drawn, *, is_short: bool = False) -> Exception | None:
     """What is wrong with machine code of a function, if anything."""
     try:
-        check_drawn(drawn)
+        check_drawn(drawn, is_short=is_short)
     except Exception as error:  # noqa: BLE001  (it is the result)
         return error
     return None
@@ -245,20 +291,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--short", action="store_true", help="short ones, hardly optimized")
     parser.add_argument("--as-drawn", action="store_true", help="do not make it shorter")
     options = parser.parse_args(arguments)
     failed, begin = 0, time.perf_counter()
     for seed in range(options.seed, options.seed + options.count):
         sys.stderr.write(f"{seed} ")
-        drawn = draw(seed)
-        error = fault(drawn)
-        if error is None:
-            continue
-        failed += 1
-        if not options.as_drawn:
-            kind = type(error)
-            drawn = shrunk(drawn, lambda shorter: type(fault(shorter)) is kind)
-            error = fault(drawn) or error
+        with hardly_optimized() if options.short and seed % 128 else nullcontext():
+            drawn = draw(seed, SHORT if options.short else USUAL)
+            error = fault(drawn, is_short=options.short)
+            if error is None:
+                continue
+            failed += 1
+            if not options.as_drawn:
+                kind = type(error)
+
+                def fails(shorter: Drawn, kind: type = kind) -> bool:
+                    return type(fault(shorter, is_short=options.short)) is kind
+
+                drawn = shrunk(drawn, fails)
+                error = fault(drawn, is_short=options.short) or error
         sys.stdout.write(f"\n{drawn}\n{type(error).__name__}: {error}\n")
         sys.stdout.flush()
     seconds = time.perf_counter() - begin

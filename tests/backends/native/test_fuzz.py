@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from tests.backends.native import fuzz
-from tests.backends.native.drawing import Drawn, Statement, draw, shrunk
+from tests.backends.native.drawing import SHORT, Drawn, Statement, draw, shrunk
 
 
 @pytest.mark.thinned
@@ -17,23 +17,16 @@ def test_machine_code_is_numpys(seed):
     fuzz.check_drawn(draw(seed))
 
 
-OPEN = {
-    102: "a loop hands a number on that was an array without axes, and is a scalar in NumPy",
-}
-"""What is not yet as it should be, by the seed that shows it."""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [n for n in range(16, 216) if n not in OPEN])
+@pytest.mark.parametrize("seed", range(16, 216))
 def test_more_of_it(seed):
     fuzz.check_drawn(draw(seed))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", OPEN)
-def test_what_is_open(seed, request):
-    request.applymarker(pytest.mark.xfail(raises=fuzz.DifferenceError, reason=OPEN[seed]))
-    fuzz.check_drawn(draw(seed))
+@pytest.mark.parametrize("seed", range(40))
+def test_short_programs_that_llvm_hardly_optimizes(seed):
+    with fuzz.hardly_optimized():
+        fuzz.check_drawn(draw(seed, SHORT), is_short=True)
 
 
 def test_what_is_drawn_is_given_by_the_seed():
