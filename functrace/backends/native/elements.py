@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.backends.native.elementwise import Expressions
-from functrace.backends.native.memory import Cell, View, load, store
+from functrace.backends.native.memory import Cell, Places, View, load, store
 from functrace.backends.native.writing import Writer, literal, register_type
 from functrace.ir.types import Shape
 
@@ -24,6 +24,16 @@ WRITTEN_OUT = 8
 
 MANY = 4096
 """Of more numbers in a row the sums of so many are added up by themselves."""
+
+
+FEWEST = 16
+"""A shorter axis is not divided among threads: their parts would differ too much."""
+
+BLOCKS = 64
+"""Into so many parts an axis is divided at most, whose sums are added up in the end."""
+
+BESIDE = 16
+"""There are so many times as many elements as there are such sums."""
 
 
 class Fold(NamedTuple):
@@ -86,7 +96,8 @@ class Elements:
         body: Body,
         places: Sequence[View] = (),
         *,
-        is_free: bool = False,
+        cost: float = 0,
+        memory: Places | None = None,
     ) -> None:
         """Write them.
 
@@ -98,18 +109,22 @@ class Elements:
             folds: What is combined over all.
             body: What is done at each.
             places: Arrays that the body reads itself: it is told where.
-            is_free: Whether what is done at one element needs nothing that is done at others, but
-                for the folds.
+            cost: How many instructions an element takes.
+            memory: Where arrays may be. None if what is done at an element needs what is done at
+                others, beside the folds: then threads cannot share the loops.
         """
         self._write = write
-        self._is_free = is_free
+        self._memory = memory
+        self._cost = cost
+        self._bounds: dict[int, tuple[str, str]] = {}
         self._body = body
         self._folds = folds
         views = [*reads, *writes, *places, *(fold.target for fold in folds)]
-        self._lengths, strides, axes = collapsed(
+        self._lengths, strides, self._reduced = collapsed(
             domain, [view.strides for view in views], [fold.axes for fold in folds]
         )
         views = [v._replace(strides=s) for v, s in zip(views, strides, strict=True)]
+        self._count = len(views)
         first, second, third = (
             len(reads), len(reads) + len(writes), len(reads) + len(writes) + len(places),
         )  # fmt: skip
@@ -117,28 +132,89 @@ class Elements:
         self._places, self._targets = views[second:third], views[third:]
         rank = len(self._lengths)
         # From this loop inwards all axes are reduced, so that a register can hold the sum.
-        self._from = [first_of_all(reduced, rank) for reduced in axes]
+        self._from = [first_of_all(reduced, rank) for reduced in self._reduced]
         self._outside = [
             any(axis < start for axis in reduced)
-            for reduced, start in zip(axes, self._from, strict=True)
+            for reduced, start in zip(self._reduced, self._from, strict=True)
         ]
         self._cells: list[Cell | None] = [None] * len(folds)
         self.results: list[str | None] = [None] * len(folds)
         with write.apart(math.prod(domain)):
-            self._write_all(domain, folds)
+            self._write_all(domain)
         for number, result in enumerate(self.results):
             if result is not None:
                 self.results[number] = load(write, self._targets[number])
 
-    def _write_all(self, domain: Shape, folds: Sequence[Fold]) -> None:
-        for number, fold in enumerate(folds):
-            if self._outside[number] or (self._from[number] == len(self._lengths) > 0):
-                self._fill(fold, domain, literal(neutral(fold.name, fold.dtype), fold.dtype))
-        if 0 not in domain:
-            count = len(self._reads) + len(self._writes) + len(self._places) + len(folds)
-            self._loops(0, ["0"] * count)
-        else:
+    def _write_all(self, domain: Shape) -> None:
+        for number in range(len(self._folds)):
+            self._clear(number, domain)
+        if 0 in domain:
             self._nothing(domain)
+            return
+        memory, axis = self._memory, self._axis_of_threads()
+        if memory is None or axis is None:
+            self._loops(0, ["0"] * self._count)
+        elif any(axis in reduced for reduced in self._reduced):
+            self._in_blocks(axis, domain, memory)
+        else:
+            with self._write.task() as task:
+                self._bounds[axis] = task.first, task.last
+                self._loops(0, ["0"] * self._count)
+            self._write.divide(task, self._lengths[axis])
+
+    # Threads
+
+    def _axis_of_threads(self) -> int | None:
+        """The axis that is divided among threads; None if there is none that is worth it."""
+        lengths = self._lengths
+        if not lengths or not self._write.is_worth_threads(self._cost * math.prod(lengths)):
+            return None
+        is_kept = not any(0 in reduced for reduced in self._reduced)
+        axis = 0 if is_kept and lengths[0] >= FEWEST else lengths.index(max(lengths))
+        is_short = lengths[axis] < FEWEST
+        if not is_short and any(axis in reduced for reduced in self._reduced):
+            is_short = lengths[axis] <= self._size_of_blocks(axis)
+        return None if is_short else axis
+
+    def _size_of_blocks(self, axis: int) -> int:
+        """How long the parts of a reduced axis are; they are few where there are large results."""
+        length = self._lengths[axis]
+        unit = MANY if axis == len(self._lengths) - 1 and length > 2 * MANY else 1
+        targets = zip(self._folds, self._reduced, strict=True)
+        most = max(math.prod(f.target.shape) for f, reduced in targets if axis in reduced)
+        count = min(BLOCKS, max(math.prod(self._lengths) // (BESIDE * most), 1))
+        return -(-length // (unit * count)) * unit
+
+    def _in_blocks(self, axis: int, domain: Shape, memory: Places) -> None:
+        """Threads have parts of an axis, whose folds are combined in the end.
+
+        The parts are the same by any number of threads.
+        """
+        write, length, size = self._write, self._lengths[axis], self._size_of_blocks(axis)
+        count = -(-length // size)
+        numbers = [n for n, reduced in enumerate(self._reduced) if axis in reduced]
+        views = {n: self._folds[n].target for n in numbers}
+        parts = {n: memory.take((count, *view.shape), view.dtype) for n, view in views.items()}
+        targets = list(self._targets)
+        with write.task() as task, write.loop(task.last, task.first) as block:
+            first = write.times(block, size)
+            end = write.add(first, str(size))
+            last = write.call("llvm.smin.i64", "i64", ("i64", end), ("i64", str(length)))
+            self._bounds[axis] = first, last
+            for n, part in parts.items():
+                place = write.times(block, part.strides[0])
+                pointer = write.address(part.dtype, part.pointer, place)
+                self._targets[n] = targets[n]._replace(pointer=pointer, tag=part.tag)
+                self._clear(n, domain)
+            self._loops(0, ["0"] * self._count)
+        write.divide(task, count)
+        self._targets = targets
+        for n, part in parts.items():
+            fold, view = self._folds[n], views[n]
+            whole = view._replace(shape=(1, *view.shape), strides=(0, *view.strides))
+            total = Fold(fold.name, fold.dtype, whole, frozenset({0}))
+            Elements(write, part.shape, [part], [], [total], lambda x, _: ((), x))
+            memory.give_back(part.slot)
 
     def _nothing(self, domain: Shape) -> None:
         """What is the result where there are no elements."""
@@ -146,14 +222,22 @@ class Elements:
             none = 0 if fold.name == "sum" else neutral(fold.name, fold.dtype)
             value = literal(none, fold.dtype)
             self.results[number] = value
-            self._fill(fold, domain, value)
+            self._fill(number, domain, value)
 
-    def _fill(self, fold: Fold, domain: Shape, value: str) -> None:
+    def _clear(self, number: int, domain: Shape) -> None:
+        """Set results to what changes nothing, where memory holds what was combined so far."""
+        if self._outside[number] or (self._from[number] == len(self._lengths) > 0):
+            fold = self._folds[number]
+            self._fill(number, domain, literal(neutral(fold.name, fold.dtype), fold.dtype))
+
+    def _fill(self, number: int, domain: Shape, value: str) -> None:
         """Set all results of a fold to a number."""
+        fold, (pointer, tag, *_) = self._folds[number], self._targets[number]
         kept = [axis for axis in range(len(domain)) if axis not in fold.axes]
         shape = tuple(domain[axis] for axis in kept)
         strides = tuple(fold.target.strides[axis] for axis in kept)
-        fill(self._write, fold.target._replace(shape=shape, strides=strides), value)
+        target = fold.target._replace(pointer=pointer, tag=tag, shape=shape, strides=strides)
+        fill(self._write, target, value)
 
     def _loops(self, depth: int, offsets: list[str]) -> None:
         """Write the loops from this one inwards; the offsets are those of all views so far."""
@@ -169,17 +253,12 @@ class Elements:
             inner = depth == rank - 1 and begun and length > 2 * MANY
             if inner:
                 self._in_parts(depth, offsets, begun)
-            elif math.prod(self._lengths[depth:]) <= WRITTEN_OUT:
+            elif depth not in self._bounds and math.prod(self._lengths[depth:]) <= WRITTEN_OUT:
                 for number in range(length):
                     self._loops(depth + 1, self._moved(depth, offsets, str(number)))
-            elif depth == 0 and self._is_free and not begun and not any(self._outside):
-                with (
-                    write.divided(length, math.prod(self._lengths)) as (first, last),
-                    write.loop(last, first) as index,
-                ):
-                    self._loops(depth + 1, self._moved(depth, offsets, index))
             else:
-                with write.loop(str(length)) as index:
+                first, last = self._bounds.get(depth, ("0", str(length)))
+                with write.loop(last, first) as index:
                     self._loops(depth + 1, self._moved(depth, offsets, index))
         for number in begun:
             self._end(number, offsets)
@@ -189,7 +268,12 @@ class Elements:
         write = self._write
         length = self._lengths[depth]
         whole = list(self._cells)
-        with write.loop(str(-(-length // MANY))) as part:
+        start, stop = "0", str(-(-length // MANY))
+        if depth in self._bounds:
+            first, last = self._bounds[depth]
+            start = write.let(f"sdiv i64 {first}, {MANY}")
+            stop = write.let(f"sdiv i64 {write.add(last, str(MANY - 1))}, {MANY}")
+        with write.loop(stop, start) as part:
             first = write.times(part, MANY)
             end = write.add(first, str(MANY))
             last = write.call("llvm.smin.i64", "i64", ("i64", end), ("i64", str(length)))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functrace.backends.native.mathematics import FUNCTIONS
+from functrace.backends.native.mathematics import FUNCTIONS, length
 from functrace.backends.native.writing import REGISTERS, Writer, literal, register_type
 from functrace.ir.program import Atom, Constant, Equation
 from functrace.ir.types import ArrayType
@@ -162,6 +162,13 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     if not output.shape and wanted[0].kind in "iu" and "over=ignore" not in equation.handling:
         table = {**table, **OF_SCALARS}
     return table[primitive.name](write, wanted[0], given)
+
+
+def instructions_of(equation: Equation) -> int:
+    """How many instructions an elementwise operation has, before vectors are made of them."""
+    trial = Writer("")
+    compute(trial, equation, [f"%x{number}" for number in range(len(equation.inputs))])
+    return trial.length + sum(length(name, kind) for name, kind in trial.functions)
 
 
 DIVISIONS = ("divide", "floor_divide", "remainder")

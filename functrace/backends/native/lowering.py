@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.native.elements import Elements, Fold, copy, fill
-from functrace.backends.native.elementwise import compute, converted
+from functrace.backends.native.elementwise import compute, converted, instructions_of
 from functrace.backends.native.entry import INTERRUPTED, POLL
 from functrace.backends.native.halves import Known, known
 from functrace.backends.native.joining import around, joins, parts_of
@@ -42,6 +42,12 @@ PATIENCE = 1 << 22
 
 LONG, VERY_LONG = 48, 300
 """Of Programs of so many operations loops over elements are functions of their own."""
+
+FEW = 1000
+"""So many elements are no matter for several threads."""
+
+MOVED = 3
+"""To read or write a number takes as long as so many instructions."""
 
 EMBEDDED = 1 << 12
 """Constant arrays of up to so many bytes stand in the text."""
@@ -76,11 +82,9 @@ class Kernel:
             "ptr noalias align 64 %memory)"
         )
         self.write = Writer(head, _apart_from(_count(program)))
-        self.write.refuse = self.fail
         self.places = Places(self.write, "%memory")
         self.globals: list[str] = []
         self.name = name
-        self._failed: str | None = None
         self.constants: dict[str, np.ndarray] = {}
         self.polls = False
         self._program(program)
@@ -109,10 +113,10 @@ class Kernel:
     def end(self) -> None:
         """End the function."""
         write = self.write
-        if self._failed is None:
+        if write.failed is None:
             write.line("ret i32 0")
         else:
-            failed = write.let(f"load i32, ptr {self._failed}")
+            failed = write.let(f"load i32, ptr {write.failed}")
             write.line(f"ret i32 {failed}")
 
     @contextmanager
@@ -122,12 +126,11 @@ class Kernel:
         Args:
             head: Its first line, without the brace; ``%memory`` is what it is lent.
         """
-        outer = self.write, self.places, self._failed
+        outer = self.write, self.places
         self.write = outer[0].another(head)
-        self.write.refuse = self.fail
-        self.places, self._failed = Places(self.write, "%memory"), None
+        self.places = Places(self.write, "%memory")
         yield self.write
-        self.write, self.places, self._failed = outer
+        self.write, self.places = outer
 
     def pointer(self, array: str, number: int) -> str:
         """One of the addresses that the function is given."""
@@ -142,19 +145,13 @@ class Kernel:
 
     def fail(self, condition: str) -> None:
         """Note that something was true that NumPy does not take."""
-        write = self.write
-        if self._failed is None:
-            self._failed = write.above_stack("i32", "0")
-        before = write.let(f"load i32, ptr {self._failed}")
-        new = write.let(f"zext i1 {condition} to i32")
-        after = write.let(f"or i32 {before}, {new}")
-        write.line(f"store i32 {after}, ptr {self._failed}")
+        self.write.refuse(condition)
 
     def leave_if_failed(self) -> None:
         """Leave if something was true until now that NumPy does not take."""
         write = self.write
-        if self._failed is not None:
-            failed = write.let(f"load i32, ptr {self._failed}")
+        if write.failed is not None:
+            failed = write.let(f"load i32, ptr {write.failed}")
             with write.when(write.let(f"icmp ne i32 {failed}, 0")):
                 write.line(f"ret i32 {failed}")
                 write.begin(write.label())
@@ -447,7 +444,10 @@ class Emission:
             return [known[variable] for variable in stored], folded
 
         given = [*reads.values()]
-        results = Elements(self.write, domain, given, writes, folds, body, is_free=True).results
+        cost = _cost(nest, len(given) + len(writes))
+        results = Elements(
+            self.write, domain, given, writes, folds, body, cost=cost, memory=self.take
+        ).results
         for equation, result in zip(reductions, results, strict=True):
             (variable,) = equation.outputs
             if not variable.type.shape:
@@ -758,6 +758,22 @@ def _apart_from(operations: int) -> float:
     if operations <= LONG:
         return math.inf
     return 64 if operations <= VERY_LONG else 9
+
+
+def _cost(nest: Nest, moved: int) -> float:
+    """How many instructions an element of a nest takes, on numbers of 8 bytes.
+
+    Args:
+        nest: The nest.
+        moved: How many numbers are read and written at each element.
+    """
+    if math.prod(nest.domain) < FEW:
+        return 0
+    operations = sum(
+        1 if is_reduction(equation) else instructions_of(equation) for equation in nest.equations
+    )
+    itemsize = max(v.type.dtype.itemsize for e in nest.equations for v in e.outputs)
+    return (operations + MOVED * moved) * itemsize / 8
 
 
 def _count(program: Program) -> int:

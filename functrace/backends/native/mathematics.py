@@ -76,6 +76,11 @@ def definitions(names: Iterable[tuple[str, str]]) -> str:
     return "\n".join(_definition(name, type) for name, type in sorted(set(names)))
 
 
+def length(name: str, type: str) -> int:
+    """How many instructions a function has, about."""
+    return _definition(name, type).count("\n")
+
+
 @cache
 def _definition(name: str, type: str) -> str:
     body = Body()

@@ -2,17 +2,18 @@
 
 What is done for some of the elements is a function of its own::
 
-    void task(ptr context, i64 first, i64 last)
+    i32 task(ptr context, ptr memory, i64 first, i64 last)
 
-It is handed to threads in pieces, which are taken by whoever is free. The threads are made for one
-loop, and end with it: that takes some twenty microseconds, where a loop that is divided takes
-hundreds. So there is no thread that waits for work, none that a fork could lose, and none to be
-stopped in the end.
+It returns 0, or another number where NumPy is to do what it is part of. It is handed to threads in
+pieces, which are taken by whoever is free. The threads are made for one loop, and end with it: that
+takes some twenty microseconds, where a loop that is divided takes hundreds. So there is no thread
+that waits for work, none that a fork could lose, and none to be stopped in the end.
 
 A core may be busy with something else, and a thread come late: nobody waits for one that has taken
 no piece. It finds none any more and ends. What it looks at then, and the code that it runs, is not
-of the caller, who may be gone. What a piece computes is the same in any thread, so that results do
-not depend on who computed what.
+of the caller, who may be gone. Where one has taken a piece and cannot go on, the next loops are not
+divided. What a piece computes is the same in any thread, so that results do not depend on who
+computed what.
 """
 
 from __future__ import annotations
@@ -26,18 +27,26 @@ from functrace.backends.native.machine import Module
 from functrace.backends.settings import settings
 
 PARALLEL = "parallel"
-"""The function that divides a loop: ``i32 parallel(ptr task, ptr context, i64 length)``.
+"""The function that divides a loop.
 
-It returns the floating point flags that other threads have raised.
+``i32 parallel(ptr task, ptr context, i64 length, ptr memory, i64 size)`` returns 0, or another
+number where a task did, or where floating point flags were raised. The memory is the caller's;
+other threads make their own, of this size.
 """
 
 MOST = 64
 """So many threads there are at most."""
 
+REST = 32
+"""So many loops are not divided after one in which another thread took longer than all the rest."""
+
 PIECES = 4
 """So many pieces there are for each thread."""
 
-_OUTSIDE = ("pthread_create", "pthread_detach", "sched_yield", "malloc", "free")
+LINE = 64
+"""The bytes of a line of the cache, at whose begin memory begins."""
+
+_OUTSIDE = ("pthread_create", "pthread_detach", "sched_yield", "gettimeofday", "malloc", "free")
 
 
 @cache
@@ -77,14 +86,30 @@ def text() -> str:
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(i64)
 declare i32 @sched_yield()
+declare i32 @gettimeofday(ptr, ptr)
 declare ptr @malloc(i64)
 declare void @free(ptr)
 {status_text()}
-; the task, its context, its length, the length of a piece; the next one, how much is done, who may
-; still look here, and flags
-%team = type {{ ptr, ptr, i64, i64, i64, i64, i64, i32 }}
+@rest = internal global i64 0
 
-define internal void @share(ptr %team) noinline {{
+; the time in microseconds
+define internal i64 @now() noinline {{
+  %time = alloca [2 x i64]
+  %code = call i32 @gettimeofday(ptr %time, ptr null)
+  %seconds = load i64, ptr %time
+  %more.at = getelementptr i64, ptr %time, i64 1
+  %more = load i32, ptr %more.at
+  %more.wide = zext i32 %more to i64
+  %whole = mul i64 %seconds, 1000000
+  %sum = add i64 %whole, %more.wide
+  ret i64 %sum
+}}
+
+; the task, its context, its length, the length of a piece; the next one, how much is done, who may
+; still look here, flags, and the bytes of a thread's memory
+%team = type {{ ptr, ptr, i64, i64, i64, i64, i64, i32, i64 }}
+
+define internal void @share(ptr %team, ptr %memory) noinline {{
 start:
   %length.at = getelementptr %team, ptr %team, i64 0, i32 2
   %length = load i64, ptr %length.at
@@ -105,9 +130,10 @@ run:
   %task = load ptr, ptr %team
   %context.at = getelementptr %team, ptr %team, i64 0, i32 1
   %context = load ptr, ptr %context.at
-  call void %task(ptr %context, i64 %first, i64 %last)
+  %code = call i32 %task(ptr %context, ptr %memory, i64 %first, i64 %last)
   %raised = call i32 @raised()
-  %flags = atomicrmw or ptr %flags.at, i32 %raised monotonic
+  %found = or i32 %code, %raised
+  %flags = atomicrmw or ptr %flags.at, i32 %found monotonic
   %count = sub i64 %last, %first
   %before = atomicrmw add ptr %done.at, i64 %count release
   br label %take
@@ -129,24 +155,52 @@ end:
 
 define internal ptr @member(ptr %team) noinline {{
   call void @clear()
-  call void @share(ptr %team)
+  %size.at = getelementptr %team, ptr %team, i64 0, i32 8
+  %size = load i64, ptr %size.at
+  %needs.none = icmp eq i64 %size, 0
+  br i1 %needs.none, label %help, label %allocate
+allocate:
+  %more = add i64 %size, {LINE - 1}
+  %memory = call ptr @malloc(i64 %more)
+  %is.memory = icmp ne ptr %memory, null
+  br i1 %is.memory, label %align, label %end
+align:
+  %begin = ptrtoint ptr %memory to i64
+  %up = add i64 %begin, {LINE - 1}
+  %down = and i64 %up, {-LINE}
+  %aligned = inttoptr i64 %down to ptr
+  call void @share(ptr %team, ptr %aligned)
+  call void @free(ptr %memory)
+  br label %end
+help:
+  call void @share(ptr %team, ptr null)
+  br label %end
+end:
   call void @leave(ptr %team)
   ret ptr null
 }}
 
-define i32 @{PARALLEL}(ptr %task, ptr %context, i64 %length) noinline {{
+define i32 @{PARALLEL}(
+    ptr %task, ptr %context, i64 %length, ptr %memory, i64 %size) noinline {{
 start:
   %member = alloca i64
   %wanted = load i64, ptr @threads
   %is_most = icmp sgt i64 %wanted, {MOST}
   %count = select i1 %is_most, i64 {MOST}, i64 %wanted
   %is_several = icmp sgt i64 %count, 1
-  br i1 %is_several, label %several, label %alone
+  br i1 %is_several, label %look, label %alone
+look:
+  %rest = load atomic i64, ptr @rest monotonic, align 8
+  %is_rested = icmp sle i64 %rest, 0
+  br i1 %is_rested, label %several, label %not.yet
+not.yet:
+  %rest.before = atomicrmw sub ptr @rest, i64 1 monotonic
+  br label %alone
 alone:
-  call void %task(ptr %context, i64 0, i64 %length)
-  ret i32 0
+  %alone.code = call i32 %task(ptr %context, ptr %memory, i64 0, i64 %length)
+  ret i32 %alone.code
 several:
-  %team = call ptr @malloc(i64 64)
+  %team = call ptr @malloc(i64 128)
   %is_team = icmp ne ptr %team, null
   br i1 %is_team, label %divide, label %alone
 divide:
@@ -169,6 +223,8 @@ divide:
   store i64 1, ptr %holders.at
   %flags.at = getelementptr %team, ptr %team, i64 0, i32 7
   store i32 0, ptr %flags.at
+  %size.at = getelementptr %team, ptr %team, i64 0, i32 8
+  store i64 %size, ptr %size.at
   br label %make
 make:
   %made = phi i64 [ 1, %divide ], [ %made.next, %release ]
@@ -186,15 +242,26 @@ none:
   %fewer = atomicrmw sub ptr %holders.at, i64 1 monotonic
   br label %help
 help:
-  call void @share(ptr %team)
+  %begun = call i64 @now()
+  call void @share(ptr %team, ptr %memory)
+  %helped = call i64 @now()
   br label %wait
 wait:
   %done = load atomic i64, ptr %done.at acquire, align 8
   %is_done = icmp sge i64 %done, %length
-  br i1 %is_done, label %end, label %yield
+  br i1 %is_done, label %judge, label %yield
 yield:
   %yielded = call i32 @sched_yield()
   br label %wait
+judge:
+  %ended = call i64 @now()
+  %waited = sub i64 %ended, %helped
+  %worked = sub i64 %helped, %begun
+  %is_late = icmp sgt i64 %waited, %worked
+  br i1 %is_late, label %busy, label %end
+busy:
+  store atomic i64 {REST}, ptr @rest monotonic, align 8
+  br label %end
 end:
   %raised = load i32, ptr %flags.at
   call void @leave(ptr %team)

@@ -7,7 +7,7 @@ were recorded one by one, they are the same loops over elements, of other arrays
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 _NAME = re.compile(r"%v\d+")
 _TAG = re.compile(r"!tbaa !(\d+)")
@@ -53,9 +53,7 @@ class Shared:
         body = "\n".join(
             ["entry:", *allocations, "  br label %start", "start:", *lines, "  ret void"]
         )
-        names: dict[str, str] = {}
-        for name in _NAME.findall(body):
-            names.setdefault(name, f"%v{len(names)}")
+        names = _numbered(body)
         given = names_given(allocations, lines)
         labels: dict[str, str] = {}
         tags: dict[str, int] = {}
@@ -75,6 +73,55 @@ class Shared:
             )
         arguments = ", ".join(f"{kind} {name}" for kind, name in zip(kinds, given, strict=True))
         return f"call void {self._known[key]}({arguments})"
+
+    def task(
+        self, call: str, own: Sequence[str], given: Sequence[str], types: Callable[[str], str]
+    ) -> str:
+        """What `functrace.backends.native.parallel.PARALLEL` calls for a piece.
+
+        Args:
+            call: What does it.
+            own: The names of the first number and that after the last one, of the memory, and of
+                where it is noted that NumPy is to be asked.
+            given: What else it is given, out of the context.
+            types: Tells the type of a register that was written before.
+
+        Returns:
+            The name of the function.
+        """
+        first, last, memory, failed = own
+        whole = context_type(map(types, given))
+        lines = [
+            f"(ptr %context, ptr {memory}, i64 {first}, i64 {last}) noinline {{",
+            f"  {failed} = alloca i32",
+            f"  store i32 0, ptr {failed}",
+        ]
+        for number, name in enumerate(given):
+            lines.append(
+                f"  %at{number} = getelementptr {whole}, ptr %context, i64 0, i32 {number}"
+            )
+            lines.append(f"  {name} = load {types(name)}, ptr %at{number}")
+        lines += [f"  {call}", f"  %failed = load i32, ptr {failed}", "  ret i32 %failed", "}"]
+        text = "\n".join(lines)
+        names = _numbered(text)
+        text = _NAME.sub(lambda found: names[found[0]], text)
+        if text not in self._known:
+            self._known[text] = f"@{self._name}.{len(self._known)}"
+            self.functions.append(f"define internal i32 {self._known[text]}{text}")
+        return self._known[text]
+
+
+def _numbered(text: str) -> dict[str, str]:
+    """Names for registers in the order of their use, in which loops that are alike agree."""
+    names: dict[str, str] = {}
+    for name in _NAME.findall(text):
+        names.setdefault(name, f"%v{len(names)}")
+    return names
+
+
+def context_type(kinds: Iterable[str]) -> str:
+    """The type of what a task is given."""
+    return f"{{ {', '.join(kinds)} }}"
 
 
 def names_given(allocations: Sequence[str], lines: Sequence[str]) -> list[str]:

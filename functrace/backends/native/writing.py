@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 
 from functrace.backends.native.folding import Folding
 from functrace.backends.native.parallel import PARALLEL, is_there
-from functrace.backends.native.sharing import Shared, names_given, type_of_value
+from functrace.backends.native.sharing import Shared, context_type, names_given, type_of_value
 
 REGISTERS = {
     "float64": "double", "float32": "float", "bool": "i1",
@@ -50,18 +50,9 @@ def literal(value: Any, dtype: np.dtype[Any]) -> str:
     return str(int(np.asarray(value).astype(dtype)))
 
 
-FEWEST = 50_000
-"""Loops over fewer elements are never divided among threads."""
-
-FEWEST_TRIPS = 16
-"""Nor those of fewer trips: the pieces would differ too much."""
-
-WORTH = 20_000_000
-"""So many instructions, before vectors are made of them, take half a millisecond and more, which is
-twenty times what a thread costs."""
-
-LINES = 20
-"""So many instructions a mathematical function has."""
+WORTH = 8_000_000
+"""So many instructions on numbers of 8 bytes, before vectors are made of them, take some 200
+microseconds, which is ten times what a thread costs."""
 
 
 class Memory(NamedTuple):
@@ -76,8 +67,23 @@ class Memory(NamedTuple):
     tag: int
 
 
-def _nothing(condition: str) -> None:
-    """Refuse nothing."""
+class Task:
+    """What may be done by several threads, piece by piece.
+
+    Attributes:
+        first: The first number of a piece.
+        last: The one after its last number.
+        memory: The memory that each thread has to itself.
+        function: What does a piece, once it is written.
+        given: The values from outside that it reads.
+    """
+
+    def __init__(self, first: str, last: str, memory: str) -> None:
+        self.first = first
+        self.last = last
+        self.memory = memory
+        self.function = ""
+        self.given: Sequence[str] = ()
 
 
 class Writer:
@@ -88,7 +94,7 @@ class Writer:
     Attributes:
         block: The block that is being written.
         declarations: What is declared of LLVM's own functions.
-        refuse: Writes that NumPy is to be asked where a condition holds.
+        failed: Where a function notes that NumPy is to be asked; None if it never does.
         needs: Which functions of ours that are no operations are called.
         functions: Which mathematical functions are called, each with the type of its numbers.
         folding: What LLVM may know of the registers.
@@ -110,16 +116,16 @@ class Writer:
         self._loops: dict[int, str] = {}
         self._others: list[Writer] = []
         self._types: dict[str, str] = {}
-        self._outer: list[str] | None = None
-        self._tasks: list[str] = []
-        self._is_divided = is_there()
+        self._whole = self._allocations
+        self._is_apart = self._is_task = False
+        self._has_threads = is_there()
         self._name = head.partition("@")[2].partition("(")[0]
         self._shared = Shared(self._name, self._note)
         self._hidden: dict[tuple[str, str], str] = {}
         self.folding = Folding(self.hidden)
         self.block = "start"
         self.declarations: set[str] = set()
-        self.refuse: Callable[[str], None] = _nothing
+        self.failed: str | None = None
         self.functions: set[tuple[str, str]] = set()
         self.needs: set[str] = set()
         self.libraries: set[str] = set()
@@ -127,7 +133,7 @@ class Writer:
     def another(self, head: str) -> Writer:
         """Begin another function of the same module."""
         other = Writer(head)
-        other._loops, other._is_divided = self._loops, False
+        other._loops, other._has_threads = self._loops, False
         other.declarations, other.functions = self.declarations, self.functions
         other.libraries, other.needs = self.libraries, self.needs
         self._others.append(other)
@@ -136,8 +142,7 @@ class Writer:
     def text(self) -> str:
         """The function."""
         body = ["entry:", *self._allocations, "  br label %start", "start:", *self._lines]
-        others = [*self._shared.functions, *self._tasks]
-        return "\n".join([*others, f"{self._head} {{", *body, "}"])
+        return "\n".join([*self._shared.functions, f"{self._head} {{", *body, "}"])
 
     def metadata(self) -> str:
         """What the function refers to: memory with different tags never overlaps."""
@@ -147,6 +152,11 @@ class Writer:
             lines.append(f'!{2 * tag} = !{{!"m{tag}", !0, i64 0}}')
             lines.append(f"!{2 * tag + 1} = !{{!{2 * tag}, !{2 * tag}, i64 0}}")
         return "\n".join(lines)
+
+    @property
+    def length(self) -> int:
+        """How many lines there are."""
+        return len(self._lines)
 
     # Names
 
@@ -188,7 +198,7 @@ class Writer:
         """A constant of which LLVM does not know that it is one."""
         if (kind, value) not in self._hidden:
             place = self.above(f"alloca {kind}")
-            self._whole().append(f"  store volatile {kind} {value}, ptr {place}")
+            self._whole.append(f"  store volatile {kind} {value}, ptr {place}")
             self._hidden[kind, value] = self.above(f"load volatile {kind}, ptr {place}")
         return self._hidden[kind, value]
 
@@ -211,18 +221,22 @@ class Writer:
         """A value that is there from the beginning of the function."""
         name = self.name()
         self._types[name] = text
-        self._whole().append(f"  {name} = {text}")
+        self._whole.append(f"  {name} = {text}")
         return name
 
     def above_stack(self, type: str, value: str) -> str:
         """Memory for a number, wherever it is asked for, that is set before all else."""
         name = self.above(f"alloca {type}")
-        self._whole().append(f"  store {type} {value}, ptr {name}")
+        self._whole.append(f"  store {type} {value}, ptr {name}")
         return name
 
-    def _whole(self) -> list[str]:
-        """What stands at the beginning of the whole function."""
-        return self._allocations if self._outer is None else self._outer
+    def refuse(self, condition: str) -> None:
+        """Note that something was true that NumPy does not take."""
+        if self.failed is None:
+            self.failed = self.above_stack("i32", "0")
+        before = self.let(f"load i32, ptr {self.failed}")
+        new = self.let(f"zext i1 {condition} to i32")
+        self.line(f"store i32 {self.let(f'or i32 {before}, {new}')}, ptr {self.failed}")
 
     def load(self, dtype: np.dtype[Any], pointer: str, tag: int) -> str:
         """A number out of memory."""
@@ -313,70 +327,70 @@ class Writer:
         Args:
             elements: How many elements it is done for.
         """
-        if elements < self._apart_from or self._outer is not None:
+        if elements < self._apart_from or self._is_apart:
             yield
             return
-        lines, allocations, block = self._lines, self._allocations, self.block
-        self._lines, self._allocations, self._outer = [], [], allocations
-        self.block = "start"
-        yield
-        inner, own = self._lines, self._allocations
-        self._lines, self._allocations, self._outer, self.block = lines, allocations, None, block
-        self.line(self._shared.call(own, inner, lambda name: type_of_value(self._types[name])))
+        with self._function() as (allocations, lines):
+            self._is_apart = True
+            yield
+        self.line(self._shared.call(allocations, lines, self._type))
 
     @contextmanager
-    def divided(self, length: int, elements: int) -> Generator[tuple[str, str]]:
-        """What may be done by several threads, each from a first number to one before a last.
+    def _function(self) -> Generator[tuple[list[str], list[str]]]:
+        """What is written for another function: what it allocates, and its lines."""
+        before = self._allocations, self._lines, self.block, self._is_apart
+        self._allocations, self._lines, self.block = [], [], "start"
+        yield self._allocations, self._lines
+        self._allocations, self._lines, self.block, self._is_apart = before
+
+    def _type(self, name: str) -> str:
+        return type_of_value(self._types[name])
+
+    def is_worth_threads(self, instructions: float) -> bool:
+        """Whether `task` is for something that takes so many instructions."""
+        return self._has_threads and not self._is_task and instructions >= WORTH
+
+    @contextmanager
+    def task(self) -> Generator[Task]:
+        """What is done by several threads, each for some of the numbers from 0 on.
 
         No value of it is used outside, and what is done for one number needs nothing that is done
-        for another.
+        for another. It is to be `divide`d.
+        """
+        first, last, memory, failed = (self.name() for _ in range(4))
+        self._types |= {first: "phi i64", last: "phi i64", memory: "alloca", failed: "alloca"}
+        task = Task(first, last, memory)
+        outside = self._whole, self._hidden, self.failed
+        with self._function() as (allocations, lines):
+            self._whole, self._hidden, self.failed = allocations, {**self._hidden}, failed
+            self._is_apart, self._is_task = False, True
+            yield task
+        self._whole, self._hidden, self.failed = outside
+        self._is_task = False
+        call = self._shared.call(allocations, lines, self._type)
+        own = (first, last, memory, failed)
+        task.given = [name for name in names_given(allocations, lines) if name not in own]
+        task.function = self._shared.task(call, own, task.given, self._type)
+
+    def divide(self, task: Task, length: int, memory: str = "null", size: int = 0) -> None:
+        """Have a task done by threads, all of it.
 
         Args:
-            length: How many numbers there are in all.
-            elements: How many elements they are of.
+            task: The task.
+            length: How many numbers there are.
+            memory: Where one thread has memory of its own; the others make theirs.
+            size: The bytes of it.
         """
-        is_long = elements >= FEWEST and length >= FEWEST_TRIPS
-        if not is_long or self._outer is not None or not self._is_divided:
-            yield "0", str(length)
-            return
-        lines, allocations, block, refuse = (
-            self._lines, self._allocations, self.block, self.refuse,
-        )  # fmt: skip
-        refused: list[str] = []
-        self._lines, self._allocations, self._outer = [], [], allocations
-        self.block, self.refuse = "start", lambda x: (refused.append(x), refuse(x))[1]
-        yield "%first", "%last"
-        inner, own = self._lines, self._allocations
-        self._lines, self._allocations, self._outer = lines, allocations, None
-        self.block, self.refuse = block, refuse
-        task, context = self._task(own, inner)
-        called = sum("call" in line for line in inner)
-        if refused or elements * (len(inner) + LINES * called) < WORTH:
-            self.line(f"call void {task}(ptr {context}, i64 0, i64 {length})")
-            return
-        self.needs.add(PARALLEL)
-        self.declarations.add(f"declare i32 @{PARALLEL}(ptr, ptr, i64)")
-        raised = self.let(f"call i32 @{PARALLEL}(ptr {task}, ptr {context}, i64 {length})")
-        self.refuse(self.let(f"icmp ne i32 {raised}, 0"))
-
-    def _task(self, allocations: Sequence[str], lines: Sequence[str]) -> tuple[str, str]:
-        """Lines as a function of a context, a first and a last number; and the context."""
-        given = [
-            (name, type_of_value(self._types[name])) for name in names_given(allocations, lines)
-        ]
-        whole = f"{{ {', '.join([kind for _, kind in given])} }}"
+        whole = context_type(map(self._type, task.given))
         context = self.stack(whole)
-        loads: list[str] = []
-        for number, (name, kind) in enumerate(given):
+        for number, name in enumerate(task.given):
             place = self.let(f"getelementptr {whole}, ptr {context}, i64 0, i32 {number}")
-            self.line(f"store {kind} {name}, ptr {place}")
-            where = f"getelementptr {whole}, ptr %context, i64 0, i32 {number}"
-            loads += [f"  %at{number} = {where}", f"  {name} = load {kind}, ptr %at{number}"]
-        task = f"@{self._name}.task.{len(self._tasks)}"
-        head = f"define internal void {task}(ptr %context, i64 %first, i64 %last) noinline {{"
-        body = ["entry:", *allocations, *loads, "  br label %start", "start:", *lines]
-        self._tasks.append("\n".join([head, *body, "  ret void", "}"]))
-        return task, context
+            self.line(f"store {self._type(name)} {name}, ptr {place}")
+        self.needs.add(PARALLEL)
+        self.declarations.add(f"declare i32 @{PARALLEL}(ptr, ptr, i64, ptr, i64)")
+        given = f"ptr {task.function}, ptr {context}, i64 {length}, ptr {memory}, i64 {size}"
+        raised = self.let(f"call i32 @{PARALLEL}({given})")
+        self.refuse(self.let(f"icmp ne i32 {raised}, 0"))
 
     @contextmanager
     def when(self, condition: str) -> Generator[None]:

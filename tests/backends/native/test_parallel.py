@@ -14,7 +14,7 @@ import functrace as ft
 
 pytest.importorskip("llvmlite")
 
-from functrace.backends.native import parallel, writing
+from functrace.backends.native import elements, lowering, parallel, writing
 
 pytestmark = pytest.mark.skipif(not parallel.is_there(), reason="there are no threads to be had")
 
@@ -29,8 +29,8 @@ def restored():
 @pytest.fixture
 def always(monkeypatch):
     """Every loop is divided that can be."""
-    monkeypatch.setattr(writing, "FEWEST", 2)
-    monkeypatch.setattr(writing, "FEWEST_TRIPS", 2)
+    monkeypatch.setattr(elements, "FEWEST", 2)
+    monkeypatch.setattr(lowering, "FEW", 2)
     monkeypatch.setattr(writing, "WORTH", 0)
     ft.config.threads = 3
 
@@ -38,6 +38,18 @@ def always(monkeypatch):
 def softmax(x):
     powers = np.exp(x - np.max(x, axis=-1, keepdims=True))
     return powers / np.sum(powers, axis=-1, keepdims=True)
+
+
+def chain(x):
+    """So many operations that loops are functions of their own."""
+    for _ in range(4):
+        x = np.tanh(x) * np.exp(-x * x) + np.sin(x)
+    return np.sum(x)
+
+
+def of_three_axes(x):
+    cube = np.stack([x, np.sin(x), -x], axis=1)
+    return np.sum(cube, axis=(0, 2)), np.max(cube, axis=(1, 2)), np.sum(cube * 2.0, axis=(0, 1))
 
 
 FUNCTIONS = {
@@ -50,28 +62,49 @@ FUNCTIONS = {
     "single": lambda x: np.tanh(x.astype(np.float32)),
     "in a loop": lambda x: ft.fori_loop(0, 3, lambda _, y: np.cos(y) * x, x),
     "gradient": ft.grad(lambda x: np.sum(np.tanh(x) * x)),
+    "long gradient": ft.value_and_grad(chain),
+    "everything": lambda x: (np.sum(np.sin(x)), np.max(np.sin(x)), np.sin(x), np.any(x > 2.0)),
+    "three axes": of_three_axes,
+    "integers": lambda x: np.sum((x * 10.0).astype(np.int32), axis=0),
 }
 
 
 @pytest.mark.thinned
-@pytest.mark.parametrize("shape", [(2, 1), (3, 7), (64, 33), (1, 1000), (2000, 3)])
+@pytest.mark.parametrize("shape", [(2, 1), (3, 7), (64, 33), (1, 20_000), (2000, 3)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_results_are_those_of_one_thread(always, name, shape):
     f = FUNCTIONS[name]
     x = np.random.default_rng(0).normal(size=shape)
     fast = ft.jit(f, backend="native")
     results = []
-    for ft.config.threads in (1, 2, 3, 8, 1000):
-        results += [fast(x) for _ in range(3)]
+    for ft.config.threads in (1, 2, 3, 7, 1000):
+        results += [ft.tree.leaves(fast(x)) for _ in range(3)]
     for result in results:
-        np.testing.assert_array_equal(result, results[0])
-    np.testing.assert_allclose(results[0], f(x), rtol=1e-6, atol=1e-12)
+        assert all(map(np.array_equal, result, results[0]))
+    for found, expected in zip(results[0], ft.tree.leaves(f(x)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
 
 
 def test_only_what_takes_long_is_divided():
-    fast = ft.jit(FUNCTIONS["elements"], backend="native")
-    assert "@parallel" not in fast.llvm(np.ones(10_000))
-    assert "@parallel" in fast.llvm(np.ones(1_000_000))
+    for name, few, many in (("elements", 10_000, 1_000_000), ("long gradient", 3000, 100_000)):
+        fast = ft.jit(FUNCTIONS[name], backend="native")
+        assert "@parallel" not in fast.llvm(np.ones(few))
+        assert "@parallel" in fast.llvm(np.ones(many))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.sin(x)),
+        lambda x: np.sum(np.sin(x), axis=0),
+        lambda x: np.sum(np.sin(x), axis=1),
+        lambda x: np.sum(np.sin(x.reshape(4, -1)), axis=1),
+        lambda x: np.sum(np.sin(x.reshape(4, -1)), axis=0),
+        ft.grad(chain),
+    ],
+)
+def test_loops_of_every_kind_are_divided(f):
+    assert ft.jit(f, backend="native").llvm(np.ones((3000, 200))).count("call i32 @parallel") == 1
 
 
 def test_what_other_threads_find_is_told(always):
@@ -87,11 +120,17 @@ def test_what_other_threads_find_is_told(always):
     np.testing.assert_array_equal(fast(x), x)
 
 
-def test_what_refuses_elements_is_not_divided(always):
+def test_what_a_thread_refuses_is_done_by_numpy(always):
     fast = ft.jit(lambda x: x.astype(np.int32) + 1, backend="native")
     x = np.arange(1000.0)
-    np.testing.assert_array_equal(fast(x), np.arange(1, 1001))
-    assert "call i32 @parallel" not in fast.llvm(x)
+    assert "@parallel" in fast.llvm(x)
+    for ft.config.threads in (1, 3):
+        np.testing.assert_array_equal(fast(x), np.arange(1, 1001))
+        for place in (0, 500, 999):
+            large = x.copy()
+            large[place] = 1e10
+            with pytest.warns(RuntimeWarning, match="invalid value"):
+                fast(large)
 
 
 def tasks() -> int:
