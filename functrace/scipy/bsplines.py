@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from functrace.errors import ArgumentError
 from functrace.matrices.banded import banded_solve
 from functrace.numpy.taking import take
 from functrace.primitives.linear import dtype_of, in_dtype, known_value, shape_of
@@ -19,7 +18,6 @@ from functrace.solvers.functions import is_traced
 from functrace.tracing.entrances import enter_by_methods, entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.optional import scipy_module
-from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tracer import bind
 
 
@@ -123,6 +121,9 @@ class BSpline:
         required(shape_of(self.c)[0] >= n, "Knots, coefficients and degree are inconsistent.")
         self._n = n
 
+    def __repr__(self) -> str:
+        return f"<BSpline of degree {self.k} with {self._n} coefficients>"
+
     def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         """The values, or derivatives of an order, at some points.
 
@@ -190,20 +191,22 @@ class BSpline:
         return spline
 
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
-        """The integral from one number to another; of no periodic spline."""
+        """The integral from one number to another."""
         how = self.extrapolate if extrapolate is None else extrapolate
-        if how == "periodic":
-            raise ArgumentError(
-                "The integral of a periodic B-spline is not computed here.",
-                source_of(user_place(1)),
-                "Use CubicSpline with extrapolate='periodic'.",
-            )
         whole = self.antiderivative()
         begin, end = self.t[self.k], self.t[self._n]
         a, b = floating(a), floating(b)
         if how is False:  # outside it is zero
             a, b = np.clip(a, begin, end), np.clip(b, begin, end)
-        return whole(b, extrapolate=True) - whole(a, extrapolate=True)
+
+        def up_to(x: Any) -> Any:
+            if how != "periodic":
+                return whole(x, extrapolate=True)
+            turns = np.floor(known_value(x - begin) / known_value(end - begin))
+            ends = whole(end, extrapolate=True) - whole(begin, extrapolate=True)
+            return turns * ends + whole(x - turns * (end - begin), extrapolate=True)
+
+        return up_to(b) - up_to(a)
 
 
 def _knots(x: Any, k: int) -> Any:
@@ -246,12 +249,11 @@ def make_interp_spline(
         k: The degree.
         t: The knots; by default those of "not a knot", or the nodes where there are conditions.
         bc_type: The conditions at the ends: "not-a-knot", "natural", "clamped"; or a pair of them,
-            or of lists of pairs ``(order, value)`` of derivatives. "periodic" is not taken.
+            or of lists of pairs ``(order, value)`` of derivatives; or "periodic".
         axis: That axis.
         check_finite: Taken, and without effect.
 
     Raises:
-        ArgumentError: Under "periodic".
         ValueError: Something does not fit.
 
     Example:
@@ -262,13 +264,15 @@ def make_interp_spline(
         >>> ft.grad(lambda y: make_interp_spline(x, y)(1.5))(x**2).round(4)
         array([-0.0469,  0.5   ,  0.6562, -0.125 ,  0.0156])
     """
-    x, y, axis = samples(x, y, axis, least=max(1, k))
-    if isinstance(bc_type, str) and bc_type == "periodic":
-        raise ArgumentError(
-            "make_interp_spline has no periodic curves here.",
-            source_of(user_place(1)),
-            "Use CubicSpline(x, y, bc_type='periodic').",
-        )
+    is_periodic = isinstance(bc_type, str) and bc_type == "periodic"
+    x, y, axis = samples(x, y, axis, least=2 if is_periodic else max(1, k))
+    if is_periodic:
+        known = known_value(y)
+        fits = is_traced(known) or np.allclose(known[0], known[-1], atol=1e-15)
+        required(fits, "First and last points does not match while periodic case expected")
+        if k > 1:
+            return _periodic(x, y, k, t, axis)
+        bc_type = None
     pair = (bc_type, bc_type) if bc_type is None or isinstance(bc_type, str) else bc_type
     left, right = (_at_end(condition, y) for condition in pair)
     if k == 0:
@@ -297,6 +301,24 @@ def make_interp_spline(
     first = np.concatenate([np.zeros(len(left), int), place - k, np.full(len(right), last)])
     c = _solved(rows, first, np.reshape(y, (n, -1)))
     return BSpline(t, np.moveaxis(np.reshape(c, (n, *shape)), 0, axis), k, axis=axis)
+
+
+def _periodic(x: Any, y: Any, k: int, t: Any, axis: int) -> BSpline:
+    """The curve of which knots and coefficients repeat after as many as there are pieces."""
+    if t is not None:
+        raise NotImplementedError("For a periodic curve the knots t cannot be given.")
+    count, shape = shape_of(x)[0] - 1, shape_of(y)[1:]
+    inner = x if k % 2 else np.concatenate([x[:1], (x[1:-1] + x[:-2]) / 2, x[-1:]])
+    turns, number = np.divmod(np.arange(-k, count + k + 1), count)
+    t = take(inner, number) + turns * (x[-1] - x[0])
+    place = _places(t, k, count + k, x[:-1])
+    matrix: Any = 0.0
+    for number, b in enumerate(_basis(t, x[:-1], place, k)):
+        column = np.equal((place - k + number)[:, None] % count, np.arange(count))
+        matrix = matrix + np.where(column, b[:, None], 0.0)
+    c = np.linalg.solve(matrix, np.reshape(y[:-1], (count, -1)))
+    c = np.reshape(take(c, np.arange(count + k) % count, axis=0), (count + k, *shape))
+    return BSpline(t, np.moveaxis(c, 0, axis), k, "periodic", axis)
 
 
 def _solved(rows: Any, first: Any, b: Any) -> Any:

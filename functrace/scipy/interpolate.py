@@ -489,7 +489,7 @@ class interp1d:  # noqa: N801  (SciPy's name)
             ArgumentError: There is no such kind.
         """
         if isinstance(kind, int):
-            kind, degree = "spline", kind
+            kind, degree = f"of degree {kind}", kind
         else:
             degree = {"quadratic": 2, "cubic": 3}.get(kind)
         if degree is None and kind not in KINDS:
@@ -526,6 +526,9 @@ class interp1d:  # noqa: N801  (SciPy's name)
             raise ValueError("Cannot extrapolate and raise at the same time.")
         self.fill = fill_value if isinstance(fill_value, tuple) else (fill_value, fill_value)
         self.spline = None if degree is None else make_interp_spline(x, y, degree)
+
+    def __repr__(self) -> str:
+        return f"<interp1d of {shape_of(self.x)[0]} samples, {self.kind}>"
 
     @property
     def y(self) -> Any:
@@ -646,6 +649,10 @@ class RegularGridInterpolator:
                 f"The points in dimension {axis} must be strictly ascending or descending",
             )
         self.grid = tuple(grid)
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(str(shape_of(nodes)[0]) for nodes in self.grid)
+        return f"<RegularGridInterpolator of {sizes} nodes, {self.method}>"
 
     def __call__(self, xi: Any, method: str | None = None) -> Any:
         """The values at some points.

@@ -218,13 +218,18 @@ def _is_sparse(x: Any) -> bool:
     return type(x).__module__.startswith("scipy.sparse.")
 
 
-def _leaves_to_others(caller: FrameType, x: Any) -> bool:
+def leaves_to_others(caller: FrameType | None, x: Any) -> bool:
     """Whether SciPy asks for an array to find out if an operand of a sparse matrix can be one.
 
-    What comes out as an object without axes it leaves to the operators of the other side.
+    What comes out as an object without axes it leaves to the operators of the other side. A method
+    that a user calls, as ``A.multiply(t)``, has no other side.
     """
-    module = caller.f_globals.get("__name__", "")
-    return module.startswith("scipy.sparse._") and caller.f_locals.get("other") is x
+    if caller is None or caller.f_locals.get("other") is not x:
+        return False
+    name = ""
+    while caller and caller.f_globals.get("__name__", "").startswith("scipy.sparse._"):
+        name, caller = caller.f_code.co_name, caller.f_back
+    return name.startswith("__") or name == "dot"
 
 
 def _holds_arrays(x: Any) -> bool:
@@ -468,10 +473,12 @@ class Tracer(TracedArray):
             raise
         if self.recording.is_plain:
             return self.recording.as_array(self, dtype, copy)
-        if _leaves_to_others(sys._getframe(1), self):  # pyright: ignore[reportPrivateUsage]
+        if leaves_to_others(sys._getframe(1), self):  # pyright: ignore[reportPrivateUsage]
             held = np.empty(1, object)
             held[0] = self
-            return held.reshape(())
+            # That of coo_array goes on with what it was given if this has an axis.
+            asked = sys._getframe(1).f_code.co_name  # pyright: ignore[reportPrivateUsage]
+            return held if asked == "dot" else held.reshape(())
         if stores_an_item(place) or writes_by_method(place):
             raise self._refused(written_into_an_array(self.type, place), place)
         caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 import functrace as ft
-from functrace.errors import OperandError, ShapeMismatchError
+from functrace.errors import OperandError, ShapeMismatchError, UnsupportedFunctionError
 from functrace.matrices import sparse as operations
 from functrace.testing import check_grads
 
@@ -53,6 +53,10 @@ def test_other_operators():
         (lambda t: 2 * t[0] * matrix, DENSE * 2 * X[0, 0]),
     ):
         np.testing.assert_allclose(ft.vjp(f, X[:, 0])[0], expected)
+    coordinates = scipy.sparse.coo_array(DENSE)
+    np.testing.assert_allclose(ft.vjp(coordinates.dot, X)[0], DENSE @ X)
+    with pytest.raises(UnsupportedFunctionError, match=r"csr_array\.multiply"):
+        ft.vjp(array.multiply, DENSE)
     for f in (lambda t: array + t, lambda t: t - array):
         with pytest.raises(OperandError, match="toarray"):
             ft.vjp(f, DENSE)

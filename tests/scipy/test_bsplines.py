@@ -7,7 +7,6 @@ import pytest
 import scipy.interpolate
 
 import functrace as ft
-from functrace.errors import ArgumentError
 from functrace.scipy.interpolate import BSpline, make_interp_spline
 from functrace.testing import check_grads
 
@@ -79,7 +78,25 @@ def test_what_does_not_fit():
                 call(make)
     with pytest.raises(ValueError, match="at least 8 knots"):
         BSpline(X[:5], Y, 3)
-    with pytest.raises(ArgumentError, match=r"CubicSpline"):
+    with pytest.raises(ValueError, match="First and last points does not match"):
         make_interp_spline(X, Y, bc_type="periodic")
-    with pytest.raises(ArgumentError, match="periodic"):
-        make_interp_spline(X, Y).integrate(0.0, 1.0, extrapolate="periodic")
+    with pytest.raises(NotImplementedError, match="knots t cannot be given"):
+        make_interp_spline(X, np.sin(X) * 0, t=X, bc_type="periodic")
+
+
+@pytest.mark.parametrize(("k", "count"), [(1, 9), (2, 9), (3, 9), (5, 9), (4, 4)])
+def test_periodic_curves(k, count):
+    x, y = X[:count], np.append(Y[: count - 1], Y[0])[:, None] * [1.0, -2.0]
+    theirs = THEIRS(x, y, k, bc_type="periodic")
+    f = lambda y, p: make_interp_spline(x, y, k, bc_type="periodic")(p)
+    for found in (f(y, POINTS), ft.jit(f)(y, POINTS)):
+        np.testing.assert_allclose(found, theirs(POINTS), rtol=1e-9, atol=1e-9)
+    closed = lambda y, p: f(np.concatenate([y, y[:1]]), p)
+    check_grads(closed, (y[:-1], POINTS + 0.01), order=2, modes=("fwd", "rev"))
+    if k > 1:
+        ours = make_interp_spline(x, y, k, bc_type="periodic")
+        expected = theirs.integrate(-7.0, 13.0)
+        np.testing.assert_allclose(ours.integrate(-7.0, 13.0), expected, rtol=1e-9)
+        check_grads(ours.integrate, (-7.0, 13.0), order=1)
+        cyclic = lambda x, p: make_interp_spline(x, y, k, bc_type="periodic")(p)
+        check_grads(cyclic, (x, POINTS + 0.01), order=1)

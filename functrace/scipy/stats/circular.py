@@ -65,6 +65,30 @@ class WrappedCauchy(Continuous):
     def _skew(self, c: Any) -> Any:
         return 0.0
 
+    def _kurtosis(self, c: Any) -> Any:
+        """By that series: ``pi**4 / 5 + sum(c**k * (8 * pi**2 / k**2 - 48 / k**4))``."""
+        fourth = math.pi**4 / 5 + 8 * math.pi**2 * special.spence(1.0 - c) - 48.0 * _polylog_4(c)
+        return fourth / self._var(c) ** 2 - 3.0
+
+
+_NUMBERS = np.arange(1.0, 41.0)
+_ZETAS = {
+    0: math.pi**4 / 90, 1: 1.2020569031595942, 2: math.pi**2 / 6, 4: -1 / 2, 5: -1 / 12,
+    7: 1 / 120, 9: -1 / 252, 11: 1 / 240, 13: -1 / 132, 15: 691 / 32760,
+}  # fmt: skip
+"""Riemann's zeta function of ``4 - k``, where it is not zero."""
+
+
+def _polylog_4(c: Any) -> Any:
+    """``sum(c**k / k**4)``; from one half on by powers of the logarithm (DLMF 25.12.12)."""
+    is_small = np.less(c, 0.5)
+    terms = np.power(np.where(is_small, c, 0.0)[..., None], _NUMBERS) / _NUMBERS**4
+    log = np.log(np.where(is_small, 0.5, c))
+    powers: Any = log**3 / 6 * (11 / 6 - np.log(-log))
+    for k, zeta in _ZETAS.items():
+        powers = powers + zeta / math.factorial(k) * log**k
+    return np.where(is_small, np.sum(terms, axis=-1), powers)
+
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 
