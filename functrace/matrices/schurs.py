@@ -1,10 +1,13 @@
-"""Schur's decomposition, ``a = z t z^H`` with a unitary ``z`` and an upper triangular ``t``.
+"""Unitary similarities ``a = z t z^H``: Schur's, with a triangular ``t``, and Hessenberg's.
 
 With ``dz = z w``, w skew-Hermitian, ``dt = z^H da z + t w - w t`` must stay triangular. That
 determines the part of w below the diagonal, by a linear system that is triangular itself
 (`Commutator`), if the eigenvalues differ. The diagonal of w, which turns the phases of the columns
 of z, is held at zero. Of real matrices with complex eigenvalues, whose ``t`` has blocks of two
 rows, there is no derivative here.
+
+Where ``t`` has a diagonal below the main one, Hessenberg's form, the first column of z is fixed,
+and w follows from it column by column (Golub and Van Loan, Matrix Computations, theorem 7.4.2).
 
 Source: Konstantinov, Petkov and Christov, Nonlocal perturbation analysis of the Schur system of a
 matrix (SIAM J. Matrix Anal. Appl. 15, 1994).
@@ -22,6 +25,7 @@ from functrace.matrices.equations import OfSeveral
 from functrace.matrices.stacks import (
     OfMatrices,
     adjoint,
+    conjugate,
     counted,
     factor_dtype,
     require_square,
@@ -144,5 +148,61 @@ class Schur(OfMatrices):
         return np.where(none, missing, by_t), np.where(none, missing, z @ turn)
 
 
+class Hessenberg(OfMatrices):
+    """The factor that is zero below its lower diagonal, and the unitary one that begins with 1."""
+
+    multiple_outputs = True
+
+    def run(self, a: Any) -> Any:
+        """Factor by LAPACK, one matrix after the other."""
+        factor = scipy_module("linalg", "functrace.scipy.linalg.hessenberg").hessenberg
+        t, z = (np.empty(a.shape, factor_dtype(ArrayType(a.shape, a.dtype))) for _ in range(2))
+        if a.size:
+            for index in np.ndindex(a.shape[:-2]):
+                t[index], z[index] = factor(a[index], calc_q=True, check_finite=False)
+        return t, z
+
+    def infer(self, a: ArrayType) -> tuple[ArrayType, ArrayType]:
+        """Two matrices of the same shape."""
+        require_square(a)
+        type = ArrayType(a.shape, factor_dtype(a))
+        return type, type
+
+    def operations(
+        self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
+    ) -> int:
+        """Golub and Van Loan, section 7.4.3."""
+        return counted(inputs, lambda m, n: 5 * n**3)
+
+    def jvp(
+        self, inputs: Sequence[Any], tangents: Sequence[Any], output: Any, **params: Any
+    ) -> Any:
+        """See the head of this file; the lower diagonal stays real."""
+        if tangents[0] is None:
+            return None, None
+        tangent, (t, z) = tangents[0], output
+        size, dtype = shape_of(t)[-1], dtype_of(t)
+        is_complex = dtype.kind == "c"
+        lower = np.diagonal(stop_gradient(t), -1, -2, -1)[..., : None if is_complex else -1]
+        none = np.any(np.equal(lower, 0), axis=-1)[..., None, None]
+        safe = np.where(none, np.ones_like(t), t)
+        seen = adjoint(z) @ tangent @ z
+        turn = np.zeros_like(seen[..., :1])
+        for j in range(size - 1):
+            moved = (
+                seen[..., j]
+                + (safe @ turn[..., j, None] - turn @ safe[..., : j + 1, j, None])[..., 0]
+            )
+            column = moved[..., j + 1 :] / safe[..., j + 1, j, None]
+            phase = 1j * np.imag(column[..., :1]) if is_complex else 0 * column[..., :1]
+            above = -conjugate(turn[..., j + 1, :])
+            column = np.concatenate([above, phase.astype(dtype), column[..., 1:]], axis=-1)
+            turn = np.concatenate([turn, column[..., None]], axis=-1)
+        by_t = np.triu(seen + safe @ turn - turn @ safe, -1)
+        missing = undefined(tangent)
+        return np.where(none, missing, by_t), np.where(none, missing, z @ turn)
+
+
 commutator = Commutator("commutator")
 schur = Schur("schur")
+hessenberg = Hessenberg("hessenberg")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from functrace.scipy import (
+        cluster,
         fft,
         integrate,
         interpolate,
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
         optimize,
         signal,
         sparse,
+        spatial,
         special,
         stats,
     )
 
 __all__ = [
+    "cluster",
     "fft",
     "integrate",
     "interpolate",
@@ -26,6 +29,7 @@ __all__ = [
     "optimize",
     "signal",
     "sparse",
+    "spatial",
     "special",
     "stats",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.matrices.schurs import commutator, schur
+from functrace.matrices.schurs import commutator, hessenberg, schur
 from functrace.tracing.tracer import bind
 
 rng = np.random.default_rng(13)
@@ -38,3 +38,21 @@ def test_there_is_none_where_eigenvalues_are_equal_or_in_pairs():
         for part in (0, 1):
             found = ft.jvp(lambda a, part=part: bind(schur, a)[part], (a,), (np.ones((2, 2)),))[1]
             assert np.all(np.isnan(found))
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_tangents_keep_the_form_of_hessenberg(is_complex):
+    a = T + rng.normal(size=(5, 5)) + is_complex * 0.3j
+    da = rng.normal(size=(5, 5)) + is_complex * 1j * rng.normal(size=(5, 5))
+    (h, q), (dh, dq) = ft.jvp(lambda a: bind(hessenberg, a), (a,), (da,))
+    qh = np.conj(q.T)
+    np.testing.assert_allclose(dq @ h @ qh + q @ dh @ qh + q @ h @ np.conj(dq.T), da, atol=1e-10)
+    np.testing.assert_allclose(qh @ dq + np.conj(dq.T) @ q, 0, atol=1e-12)
+    np.testing.assert_allclose(dq[:, 0], 0, atol=1e-13)
+    np.testing.assert_allclose(np.tril(dh, -2), 0, atol=1e-12)
+    np.testing.assert_allclose(np.imag(np.diag(dh, -1)), 0, atol=1e-12)
+
+
+def test_it_has_no_derivative_where_it_falls_apart():
+    found = ft.jvp(lambda a: bind(hessenberg, a)[0], (T,), (E,))[1]
+    assert np.all(np.isnan(found))

@@ -295,6 +295,49 @@ def qr(
     return *bind(factoring.qr, a, full=mode != "economic"), *order
 
 
+def qr_multiply(
+    a: Any,
+    c: Any,
+    mode: str = "right",
+    pivoting: bool = False,
+    conjugate: bool = False,
+    overwrite_a: bool = False,
+    overwrite_c: bool = False,
+) -> tuple[Any, ...]:
+    """The product of Q of a `qr` with another matrix, and R.
+
+    Args:
+        a: Shape (..., m, n).
+        c: A matrix with m columns, or with min(m, n) rows under "left"; or such a vector.
+        mode: "right" for ``c @ Q``, "left" for ``Q @ c``.
+        pivoting: As in `qr`.
+        conjugate: Whether the conjugate of Q is taken.
+        overwrite_a: Taken, and without effect; as is ``overwrite_c``.
+        overwrite_c: See there.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> product, r = linalg.qr_multiply(np.array([[3.0], [4.0]]), np.array([[1.0, 0.0]]))
+        >>> np.abs(product * r).round(3)
+        array([[3.]])
+    """
+    if mode not in ("left", "right"):
+        raise ValueError(f"Mode argument can only be 'left' or 'right' but not '{mode}'")
+    a, c = operands(a, c)
+    q, *rest = qr(a, mode="economic", pivoting=pivoting)
+    q = np.conj(q) if conjugate else q
+    if mode == "left" and shape_of(q)[-1] != shape_of(c)[0 if is_vector(c) else -2]:
+        raise ValueError(
+            f"Array shapes are not compatible for Q @ c operation: {shape_of(a)} vs {shape_of(c)}"
+        )
+    if mode == "right" and shape_of(c)[-1] != shape_of(q)[-2]:
+        raise ValueError(
+            f"Array shapes are not compatible for c @ Q operation: {shape_of(c)} vs {shape_of(a)}"
+        )
+    return (q @ c if mode == "left" else c @ q), *rest
+
+
 def rq(
     a: Any,
     overwrite_a: bool = False,
@@ -805,6 +848,90 @@ def schur(
     if output[0] == "c":
         a = in_dtype(a, np.result_type(dtype_of(a), np.complex64))
     return tuple(bind(schurs.schur, a))
+
+
+def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:  # noqa: N803
+    """The complex triangular factors of Schur's decomposition from the real ones.
+
+    Args:
+        T: Shape (..., n, n): the real factor of `schur`, with blocks of two rows.
+        Z: The same shape: the orthogonal one.
+        check_finite: Whether to look for infinities and nans among known values.
+
+    Returns:
+        The factors, which are complex, by one rotation for each block.
+
+    Source: Golub and Van Loan, Matrix Computations, section 7.4.1.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> t, z = linalg.schur([[1.0, 2.0], [-2.0, 1.0]])
+        >>> np.diag(linalg.rsf2csf(t, z)[0]).round(3)
+        array([1.+2.j, 1.-2.j])
+    """
+    t, z = operands(T, Z, check_finite=check_finite)
+    for name, x in (("Z", z), ("T", t)):
+        square(x, name)
+    if shape_of(t) != shape_of(z):
+        raise ValueError(f"Input array shapes must match: Z: {shape_of(z)} vs. T: {shape_of(t)}")
+    t, z = (in_dtype(x, np.result_type(dtype_of(x), np.complex64)) for x in (t, z))
+    t, z = together(t, z)
+    size, eps = shape_of(t)[-1], np.finfo(dtype_of(t)).eps
+    for m in range(size - 1, 0, -1):
+        (a, b), (c, d) = ([t[..., i, j] for j in (m - 1, m)] for i in (m - 1, m))
+        is_block = np.greater(np.abs(c), eps * (np.abs(a) + np.abs(d)))
+        b, c = np.where(is_block, b, 1.0), np.where(is_block, c, 1.0)
+        half = (a - d) / 2
+        shift = half + np.sqrt(half * half + b * c)  # an eigenvalue less d
+        length = np.sqrt(np.abs(shift) ** 2 + np.abs(c) ** 2)
+        cosine = np.where(is_block, shift / length, 1.0)
+        sine = np.where(is_block, c / length, 0.0)
+        rotation = np.stack(
+            [np.stack([np.conj(cosine), sine], -1), np.stack([-sine, cosine], -1)], -2
+        )
+        turned = np.concatenate(
+            [t[..., : m - 1, :], rotation @ t[..., m - 1 : m + 1, :], t[..., m + 1 :, :]], axis=-2
+        )
+        t, z = (
+            np.concatenate(
+                [x[..., : m - 1], x[..., m - 1 : m + 1] @ adjoint(rotation), x[..., m + 1 :]], -1
+            )
+            for x in (turned, z)
+        )
+    return np.triu(t), z
+
+
+def hessenberg(
+    a: Any, calc_q: bool = False, overwrite_a: bool = False, check_finite: bool = True
+) -> Any:
+    """Hessenberg's form ``a = Q @ H @ Q^H``, with zeros below the diagonal below the main one.
+
+    Args:
+        a: Shape (..., n, n).
+        calc_q: Whether the unitary factor is wanted.
+        overwrite_a: Taken, and without effect.
+        check_finite: Whether to look for infinities and nans among known values.
+
+    Returns:
+        H, or H and Q. Where the lower diagonal of H holds a zero before its end, the factors jump,
+        and the derivative is nan.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.scipy import linalg
+        >>> a = np.array([[2.0, 5.0, 8.0], [3.0, 2.0, 2.0], [4.0, 2.0, 1.0]])
+        >>> linalg.hessenberg(a).round(2)
+        array([[ 2.  , -9.4 ,  0.8 ],
+               [-5.  ,  3.28,  1.04],
+               [ 0.  ,  1.04, -0.28]])
+    """
+    a = square(operands(a, check_finite=check_finite, dtype=_of_schur))
+    if shape_of(a)[-1] > 2:
+        h, q = bind(schurs.hessenberg, a)
+    else:
+        h, q = a, np.broadcast_to(np.eye(shape_of(a)[-1], dtype=dtype_of(a)), shape_of(a))
+    return (h, q) if calc_q else h
 
 
 def _of_schur(a: Any) -> np.dtype[Any]:

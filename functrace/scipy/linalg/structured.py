@@ -170,6 +170,45 @@ def companion(a: Any) -> Any:
     return np.concatenate([row, below], axis=-2)
 
 
+def fiedler_companion(a: Any) -> Any:
+    """Fiedler's companion matrices of polynomials, which have five diagonals.
+
+    Args:
+        a: Shape (..., n): the coefficients, from that of the highest power, which is not zero.
+
+    Returns:
+        Shape (..., n - 1, n - 1); of one coefficient an empty array.
+
+    Raises:
+        ValueError: A first coefficient is zero.
+
+    Source: Fiedler, A note on companion matrices (Linear Algebra and its Applications 372, 2003).
+
+    Example:
+        >>> from functrace.scipy import linalg
+        >>> linalg.fiedler_companion([1.0, -16.0, 86.0, -176.0, 105.0])
+        array([[  16.,  -86.,    1.,    0.],
+               [   1.,    0.,    0.,    0.],
+               [   0.,  176.,    0., -105.],
+               [   0.,    1.,    0.,    0.]])
+    """
+    a = np.atleast_1d(as_operand(a))
+    size = shape_of(a)[-1] - 1
+    if size < 1:
+        return np.zeros((0,), dtype_of(a))
+    first = require(a[..., :1], np.not_equal(a[..., :1], 0), "Leading coefficient is zero.")
+    a = a / (1.0 * first)
+    ones, places = np.zeros((size, size), dtype_of(a)), np.zeros((size, size), int)
+    places[0, 0] = 1
+    for k in range(2, size + 1):  # the coefficient of number k beside the diagonal
+        places[(k - 1, k - 2) if k % 2 else (k - 2, k - 1)] = k
+    ones[range(0, size - 2, 2), range(2, size, 2)] = 1
+    ones[range(3, size, 2), range(1, size - 2, 2)] = 1
+    if size > 1:
+        ones[1, 0] = 1
+    return np.where(places > 0, -a[..., places], ones)
+
+
 def leslie(f: Any, s: Any) -> Any:
     """The matrices of Leslie's model of a population.
 

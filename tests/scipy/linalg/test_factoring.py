@@ -52,6 +52,11 @@ ROWS = {
     "qr": (lambda m, a: m.qr(a), (A,)),
     "qr, economic": (lambda m, a: m.qr(a, mode="economic"), (TALL,)),
     "qr, r": (lambda m, a: m.qr(a, mode="r"), (TALL,)),
+    "qr_multiply": (lambda m, a, c: m.qr_multiply(a, c), (A, B.T.copy())),
+    "qr_multiply, left": (lambda m, a, c: m.qr_multiply(a, c, "left"), (TALL, B)),
+    "hessenberg": (lambda m, a: m.hessenberg(a), (A,)),
+    "hessenberg, both": (lambda m, a: m.hessenberg(a, calc_q=True), (Z,)),
+    "hessenberg, small": (lambda m, a: m.hessenberg(a, calc_q=True), (Z[:2, :2],)),
     "svdvals": (lambda m, a: m.svdvals(a), (TALL,)),
     "diagsvd": (lambda m, s: m.diagsvd(s, 3, 4), (V,)),
     "polar": (lambda m, a: m.polar(a), (A,)),
@@ -155,6 +160,32 @@ def test_schur():
     assert np.all(np.isnan(found[0]))
     assert np.all(np.isfinite(found[1]))
     assert np.all(np.isnan(ft.grad(lambda a: np.sum(linalg.schur(a)[1]))(np.eye(3))))
+
+
+def test_rotations_make_real_blocks_complex():
+    turning = np.array([[1.0, 2, 0.5, -1], [-1.5, 1, 2, 0.3], [0, 0, -1, 1], [0, 0, 0, 3]])
+    t, z = scipy.linalg.schur(turning)
+    keep = t != 0
+    check_grads(lambda t, z: linalg.rsf2csf(np.where(keep, t, 0.0), z), (t, z), order=2)
+    for f in (linalg.rsf2csf, ft.jit(linalg.rsf2csf)):
+        for found, expected in zip(f(t, z), scipy.linalg.rsf2csf(t, z), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-13)
+    stack = linalg.rsf2csf(np.stack([t, t]), np.stack([z, 2 * z]))
+    np.testing.assert_allclose(stack[1][1], 2 * scipy.linalg.rsf2csf(t, z)[1], atol=1e-13)
+    for wrong in ((t, z[:3, :3]), (t[:2], z)):
+        with pytest.raises(ValueError, match=r"match|square"):
+            linalg.rsf2csf(*wrong)
+
+
+def test_products_with_orthonormal_factors():
+    for conjugate in (False, True):
+        found = linalg.qr_multiply(Z, V, "left", pivoting=True, conjugate=conjugate)
+        expected = scipy.linalg.qr_multiply(Z, V, "left", pivoting=True, conjugate=conjugate)
+        for x, y in zip(found, expected, strict=True):
+            np.testing.assert_allclose(x, y, atol=1e-12)
+    for wrong in ((A, B), (A, B, "up"), (TALL, V[:2], "left")):
+        with pytest.raises(ValueError, match=r"Array shapes|can only be"):
+            linalg.qr_multiply(*wrong)
 
 
 def test_what_is_refused_says_why():

@@ -21,6 +21,7 @@ ROWS = {
     "hankel, row": (lambda m, c, r: m.hankel(c, r), (V, W)),
     "block_diag": (lambda m, a, b: m.block_diag(a, 2.0, b), (A, W)),
     "companion": (lambda m, a: m.companion(a), (V,)),
+    "fiedler_companion": (lambda m, a: m.fiedler_companion(a), (V,)),
     "leslie": (lambda m, f, s: m.leslie(f, s), (V, W)),
     "fiedler": (lambda m, a: m.fiedler(a), (V,)),
     "convolution": (lambda m, a: m.convolution_matrix(a, 3), (V,)),
