@@ -1545,3 +1545,12 @@ case(
     skip=_BY_JVP,
     **_WHOLE_PROGRAMS,
 )
+case(
+    "hessenberg",
+    variant(Input((4, 4), REALS)),
+    variant(_SINGLE),
+    variant(_EMPTY),
+    dtypes=("float64",),
+    skip=_BY_JVP,
+    **_WHOLE_PROGRAMS,
+)

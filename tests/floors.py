@@ -194,16 +194,6 @@ FLOORS: list[list[Room]] = [
             "arrays linalg",
         ),
         room(
-            "scipy.spatial",
-            "the names of scipy.spatial, composed of NumPy's functions",
-            "distance",
-        ),
-        room(
-            "scipy.cluster",
-            "the names of scipy.cluster, composed of NumPy's functions",
-            "vq",
-        ),
-        room(
             "lax",
             "the names of jax.lax, composed of NumPy's functions and of control",
             "elementwise shaping slicing products reductions windows convolutions gathering"
@@ -227,6 +217,16 @@ FLOORS: list[list[Room]] = [
             "one distribution is one class of formulas; what they share is stated once",
             "families computed elementary circular normals gamma_like discrete multivariate"
             " samples",
+        ),
+        room(
+            "scipy.spatial",
+            "the names of scipy.spatial, composed of NumPy's functions",
+            "distance",
+        ),
+        room(
+            "scipy.cluster",
+            "the names of scipy.cluster, composed of NumPy's functions",
+            "vq",
         ),
         room(
             "nn",

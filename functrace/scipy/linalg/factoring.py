@@ -930,7 +930,7 @@ def hessenberg(
     if shape_of(a)[-1] > 2:
         h, q = bind(schurs.hessenberg, a)
     else:
-        h, q = a, np.broadcast_to(np.eye(shape_of(a)[-1], dtype=dtype_of(a)), shape_of(a))
+        h, q = a, np.broadcast_to(np.eye(shape_of(a)[-1]), shape_of(a))
     return (h, q) if calc_q else h
 
 

@@ -305,7 +305,7 @@ def _between(
         u, v = np.broadcast_arrays(u, v)
         *stack, width = shape_of(u)
         pairs = zip(np.reshape(u, (-1, width)), np.reshape(v, (-1, width)), strict=True)
-        found = [metric(*pair, **options) for pair in pairs]
+        found: list[Any] = [metric(*pair, **options) for pair in pairs]
         return np.reshape(np.stack(found), stack) if found else np.zeros(stack)
     name = str(metric).lower()
     if name not in METRICS:
