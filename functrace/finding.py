@@ -9,7 +9,7 @@ Internal: users find what they need in `functrace` itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ import numpy as np
 from functrace.backends.compiling import evaluating
 from functrace.errors import NotFiniteError
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import DIVISION, Equation, Variable
+from functrace.ir.program import DIVISION, Derivative, Equation, Variable
 from functrace.jitting.recordings import without_guards
 from functrace.matrices import spectral
 from functrace.tracebacks import boundary
 from functrace.tracing.expressions import line_at, operation_at
-from functrace.tracing.places import running_here, source_here
+from functrace.tracing.places import running_here, source_here, users_name
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.limits import LimitRecording
 from functrace.transforms.programs import Pullback
@@ -40,6 +40,10 @@ _WHAT = {
     "forward": "{}",
     "backward": "The derivative of {}, on the way back,",
     "tangent": "The derivative of {}, in forward mode,",
+}
+_WITHIN = {
+    "backward": "{}, in the derivative of {} on the way back,",
+    "tangent": "{}, in the derivative of {} in forward mode,",
 }
 
 
@@ -55,6 +59,8 @@ class Finding:
         operands: What it was given, in words.
         place: The user's file and line, and the function; empty where it is not known.
         line: That line of code.
+        within: Where that is a line of a derivative rule of the user's: what has this rule.
+        forward: The file and line, and the function, where that was applied.
     """
 
     operation: str
@@ -63,13 +69,17 @@ class Finding:
     operands: str
     place: str
     line: str
+    within: str = ""
+    forward: str = ""
 
     @property
     def what(self) -> str:
         """What happened, in a sentence."""
-        what = _WHAT[self.direction].format(self.operation)
+        what = (_WITHIN if self.within else _WHAT)[self.direction]
         made = "a nan" if self.found == "nan" else "an infinite number"
-        return f"{what} made {made} out of finite numbers: {self.operands}."
+        told = what.format(self.operation, self.within)
+        applied = f" {self.within} was applied at {self.forward}." if self.forward else ""
+        return f"{told} made {made} out of finite numbers: {self.operands}.{applied}"
 
     def __str__(self) -> str:
         parts = [self.what, f"  at {self.place}" if self.place else "", f"    {self.line}"]
@@ -112,10 +122,18 @@ class _Watch:
         if any(_worst(x, True) is not None for x in given):
             return
         source = source_here(2)
-        place = None if source is None else (source.code, source.instruction)
+        place = None if source is None else source[:2]
         name = primitive.name if name is None else name
-        if is_of_rule or primitive is spectral.limit or primitive.name.endswith("_or_zero"):
-            # Which was recorded, or has no name of the user's.
+        within = forward = ""
+        derivative = (source and source.derivative) or _users_rule.get()
+        if derivative is not None:  # a rule's work that was recorded, or one of the user's
+            direction = derivative.direction
+            if derivative.place is None or derivative.place[:2] == place:
+                name = derivative.operation
+            else:  # the line is one of the user's rule
+                name = operation_at(place) or name
+                within, forward = derivative.operation, str(derivative.source)
+        elif is_of_rule or primitive is spectral.limit or primitive.name.endswith("_or_zero"):
             name, direction = operation_at(place) or name, "backward"
         finding = Finding(
             name,
@@ -124,6 +142,8 @@ class _Watch:
             ", ".join(_in_words(x) for x in given if x is not None),
             "" if source is None else str(source),
             line_at(place),
+            within,
+            forward,
         )
         if self.raises:
             raise NotFiniteError(finding.what, finding.place or None)
@@ -190,20 +210,31 @@ def _checked(primitive: Primitive, direction: str, rule: Callable[..., Any]) -> 
                 args = (args[0], *args[1], args[2])
             elif direction == "tangent":  # the inputs, and their tangents
                 args = (*args[0], *args[1])
-            watch.look(primitive, direction, args, found, _users_name(params))
+            watch.look(primitive, direction, args, found, users_name(params))
         return found
 
     return checked
 
 
-def _users_name(params: Mapping[str, Any]) -> str | None:
-    """The name of the user's function that an operation calls, if it does."""
-    function = params.get("function", params.get("callback"))
-    return getattr(function, "name", None)
-
-
 # Functions of the user's are looked at as a whole besides: with their rules they compute by NumPy,
 # where nobody sees it.
+
+
+_users_rule: ContextVar[Derivative | None] = ContextVar("users_rule", default=None)
+"""What a rule of the user's, in which we are, is asked for."""
+
+
+@contextmanager
+def _within_rule(name: str | None, direction: str) -> Generator[None, None, None]:
+    """Know that what is found is in the rule of a function of the user's, if it is one."""
+    if name is None:
+        yield
+        return
+    begun = _users_rule.set(Derivative(name, direction, source_here(3)))
+    try:
+        yield
+    finally:
+        _users_rule.reset(begun)
 
 
 def _checked_residuals(primitive: Primitive, rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -211,7 +242,7 @@ def _checked_residuals(primitive: Primitive, rule: Callable[..., Any]) -> Callab
         found = rule(inputs, needed, params)
         watch = _watch.get()
         if watch is not None:
-            watch.look(primitive, "forward", inputs, found[0], _users_name(params))
+            watch.look(primitive, "forward", inputs, found[0], users_name(params))
         return found
 
     return checked
@@ -219,10 +250,11 @@ def _checked_residuals(primitive: Primitive, rule: Callable[..., Any]) -> Callab
 
 def _checked_push(primitive: Primitive, rule: Callable[..., Any]) -> Callable[..., Any]:
     def checked(inputs: Any, tangents: Any, params: dict[str, Any]) -> Any:
-        outputs, pushed = rule(inputs, tangents, params)
+        name = users_name(params)
+        with _within_rule(name, "tangent"):
+            outputs, pushed = rule(inputs, tangents, params)
         watch = _watch.get()
         if watch is not None:
-            name = _users_name(params)
             watch.look(primitive, "forward", inputs, outputs, name)
             watch.look(primitive, "tangent", (*inputs, *tangents), pushed, name)
         return outputs, pushed
@@ -234,8 +266,9 @@ def _pulled_back(
     self: Pullback, cotangent: Any, inputs: Any, output: Any, needed: Any, **params: Any
 ) -> Any:
     """`Pullback.vjp`, looked at."""
-    found = self.pull_back(cotangent)
-    watch, name = _watch.get(), _users_name(params)
+    watch, name = _watch.get(), users_name(params)
+    with _within_rule(name, "backward"):
+        found = self.pull_back(cotangent)
     if watch is not None and name is not None:
         watch.look(self, "backward", (*cotangent, *inputs, *output), found, name)
     return found

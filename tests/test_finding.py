@@ -123,6 +123,32 @@ def test_derivatives_are_told_as_such(name, mode):
         assert finding.direction == "backward"
 
 
+FORWARD = {
+    "jvp": MODES["jvp"],
+    "jit of jvp": lambda f: ft.jit(MODES["jvp"](f)),
+    "jvp of jit": lambda f: MODES["jvp"](ft.jit(f)),
+    "linearize": lambda f: lambda x: ft.linearize(f, x)[1](np.ones_like(x)),
+    "jit of linearize": lambda f: ft.jit(FORWARD["linearize"](f)),
+    "jacfwd": ft.jacfwd,
+    "jit of jacfwd": lambda f: ft.jit(ft.jacfwd(f)),
+}
+
+
+@pytest.mark.parametrize("mode", FORWARD)
+@pytest.mark.parametrize("name", BACKWARD)
+def test_forward_mode_is_told_as_such(name, mode):
+    f, operation, comment = BACKWARD[name]
+    finding, _ = ft.checked(FORWARD[mode](f))(np.array([1.0, 0.0]))
+    assert (finding.operation, finding.direction) == (operation, "tangent")
+    assert comment in finding.line
+    assert str(finding).startswith(f"The derivative of {operation}, in forward mode, made a")
+
+
+def test_single_numbers_in_forward_mode():
+    finding, _ = ft.checked(lambda x: ft.linearize(lambda x: x**0.5, x)[1](1.0))(0.0)
+    assert (finding.operation, finding.direction) == ("power", "tangent")
+
+
 def test_the_users_own_silence_is_no_rule():
     def f(x):
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -155,16 +181,25 @@ def pulled_rule(x, cotangent):
 pulled.defvjp(lambda x: (np.sqrt(x), x), pulled_rule)
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "jit"])
+@pytest.mark.parametrize("mode", [mode for mode in {**MODES, **FORWARD} if mode != "jit"])
 @pytest.mark.parametrize("f", [pushed, pulled], ids=["jvp", "vjp"])
 def test_rules_of_the_users(f, mode):
     def loss(x):
         return np.sum(f(x))  # calls it
 
-    finding, result = ft.checked(MODES[mode](loss))(np.array([1.0, 0.0]))
+    finding, result = ft.checked({**MODES, **FORWARD}[mode](loss))(np.array([1.0, 0.0]))
     assert any(not np.isfinite(x).all() for x in ft.tree.leaves(result))
-    assert "# calls it" in finding.line or "# the rule of" in finding.line
-    assert finding.found == "infinite"
+    assert finding.found == "infinite" or "jacfwd" in mode
+    if mode != "second derivative":  # where either may be first
+        assert finding.direction == ("tangent" if mode in FORWARD else "backward")
+    if finding.within:  # the line is one of the rule, and the forward line is told besides
+        assert (finding.operation, finding.within) == ("divide", f.__name__)
+        assert "# the rule of" in finding.line
+        line = loss.__code__.co_firstlineno + 1
+        assert f"{f.__name__} was applied at {__file__}:{line} in loss." in str(finding)
+    else:
+        assert finding.operation == f.__name__ or mode == "second derivative"
+        assert "# calls it" in finding.line
 
 
 def test_functions_of_the_users():
@@ -201,6 +236,9 @@ LOOPS = {
     "map": lambda: ft.lax.map(lambda x: np.log(x), np.array([1.0, 0.0])),
     "fori_loop": lambda: ft.fori_loop(0, 3, lambda i, x: np.log(x - 1), 2.0),
     "while_loop": lambda: ft.while_loop(lambda x: x >= 0, lambda x: np.log(x - 1), 2.0),
+    "cond": lambda: ft.cond(True, lambda x: np.log(x), lambda x: x, 0.0),
+    "switch": lambda: ft.switch(1, [lambda x: x, lambda x: np.log(x)], 0.0),
+    "associative_scan": lambda: ft.associative_scan(lambda x, y: np.log(x * y), np.zeros(4)),
 }
 
 
@@ -221,6 +259,8 @@ def test_loops_that_cannot_be_recorded_are_as_before():
         return ft.fori_loop(0, 3, lambda i, x: x + 1 if float(x) > 1 else np.log(x), 2.0)
 
     assert ft.checked(f)(2.0) == (None, 5.0)
+    choice = lambda x: ft.cond(True, lambda x: x + 1 if float(x) > 1 else np.log(x), np.sin, x)
+    assert ft.checked(choice)(2.0) == (None, 3.0)
 
 
 def test_contexts_that_are_left_in_another_order():

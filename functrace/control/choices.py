@@ -8,6 +8,7 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from functrace import depth, tree
+from functrace.backends.compiling import evaluating
 from functrace.control.branching import switch_primitive
 from functrace.errors import ArgumentError, BranchOutputError
 from functrace.ir.program import output_types
@@ -15,14 +16,15 @@ from functrace.ir.structure import nearest
 from functrace.ir.types import UNKNOWN, ArrayType, common_type, type_of
 from functrace.primitives.linear import brought_to
 from functrace.tracebacks import boundary
+from functrace.tracing.entrances import is_recording
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import named_scope, source_of, user_place
 from functrace.tracing.recording import running_recording
 from functrace.tracing.traced_array import innermost_value
-from functrace.tracing.tracer import bind
-from functrace.transforms.calling import call_apart, owned
+from functrace.tracing.tracer import Tracer, bind
+from functrace.transforms.calling import apart, call_apart, owned
 from functrace.transforms.comparing import TYPE_ERRORS, Types, is_comparing, types_of_branches
-from functrace.transforms.evaluate import Recorded, record_program
+from functrace.transforms.evaluate import Recorded, record_program, run_program
 from functrace.transforms.programs import closed_together, with_output_types
 from functrace.transforms.scratch import Written, end, recorded_without_writes
 from functrace.transforms.transformed import require_callable
@@ -112,7 +114,7 @@ def _choose(
     index: Any, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
     if len(branches) == 1:
-        return tree.map(owned, call_apart(branches[0], operands))
+        return tree.map(owned, call_in_sight(branches[0], operands))
     known = innermost_value(index)
     if known is not UNKNOWN:
         chosen = nearest(known, len(branches))
@@ -149,13 +151,31 @@ def _within(branch: Callable[..., Any]) -> Callable[..., Any]:
     return update_wrapper(within, branch)
 
 
+def call_in_sight(f: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """Call a function; as a Program where somebody looks at each operation.
+
+    What NumPy computes of plain numbers would be seen by nobody.
+    """
+    if not evaluating.get() or is_recording():
+        return call_apart(f, args)
+    leaves, structure = tree.flatten(tuple(args))
+    leaves = [as_operand(leaf) for leaf in leaves]
+    if any(type(leaf) is Tracer for leaf in leaves):
+        return call_apart(f, args)
+    try:
+        found = record_program(f, structure, [*map(type_of, leaves)], like=leaves)
+    except Exception:  # noqa: BLE001  (it asks for values; if it does not, it fails again)
+        return call_apart(f, args)
+    return found.structure.unflatten(apart(run_program(found.program, leaves), leaves))
+
+
 def _call_chosen(
     chosen: int, branches: Sequence[Callable[..., Any]], operands: Sequence[Any], name: str
 ) -> Any:
     """Call one branch, and give its output the type that all branches have together."""
     depth.enter()
     try:
-        result = tree.map(owned, call_apart(branches[chosen], operands))
+        result = tree.map(owned, call_in_sight(branches[chosen], operands))
     finally:
         depth.leave()
     if is_comparing.get():

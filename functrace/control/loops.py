@@ -20,6 +20,7 @@ import numpy as np
 from functrace import tree
 from functrace.backends.compiling import evaluating
 from functrace.control.checkpoint import checkpoint as remat
+from functrace.control.choices import call_in_sight
 from functrace.control.looping import after_no_trip, known_body, scan_primitive, while_primitive
 from functrace.errors import (
     ArgumentError,
@@ -846,7 +847,7 @@ def associative_scan(
 
     def combine(a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
         moved = [structure.unflatten([np.moveaxis(x, 0, axis) for x in part]) for part in (a, b)]
-        return [np.moveaxis(x, axis, 0) for x in tree.leaves(fn(*moved))]
+        return [np.moveaxis(x, axis, 0) for x in tree.leaves(call_in_sight(fn, moved))]
 
     def partial_results(parts: list[Any]) -> list[Any]:
         count = parts[0].shape[0]

@@ -48,6 +48,8 @@ class Source(NamedTuple):
     instruction: int
     scope: str = ""
     """The names of the scopes around it (see `functrace.named_scope`), with / between them."""
+    derivative: Derivative | None = None
+    """What a rule was asked for when the equation was recorded, of equations that a rule made."""
 
     @classmethod
     def of_line(cls, file: str, line: int, function: str, scope: str = "") -> Source:
@@ -82,6 +84,21 @@ class Source(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<source {self.short}>"
+
+
+class Derivative(NamedTuple):
+    """Of what, and in which direction, a rule was asked for the derivative."""
+
+    operation: str
+    direction: str
+    """"backward" or "tangent"."""
+    place: tuple[Any, ...] | None
+    """Where the operation stands: a Source, or the first parts of one."""
+
+    @property
+    def source(self) -> Source | None:
+        """Where the operation stands."""
+        return None if self.place is None else Source(*self.place)
 
 
 def short_place(file: str, line: int) -> str:

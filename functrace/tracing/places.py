@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from types import FrameType
@@ -19,7 +19,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from functrace.errors import ArgumentError
-from functrace.ir.program import Source
+from functrace.ir.primitive import Primitive
+from functrace.ir.program import Derivative, Source
 from functrace.tracebacks import boundary
 
 Place = tuple[Any, ...]
@@ -208,6 +209,41 @@ begin_rule, end_rule = _of_rule.set, _of_rule.reset
 """Around a rule of functrace's own: the place of the operation whose rule it is, or None around one
 of the user's, whose lines are places themselves. It is found sooner than a frame of the stack."""
 
+_derivative: ContextVar[Derivative | None] = ContextVar("derivative", default=None)
+derivative_here, end_derivative = _derivative.get, _derivative.reset
+
+
+def begin_derivative(
+    primitive: Primitive,
+    params: Mapping[str, Any],
+    direction: str,
+    place: Place | None,
+    around: Derivative | None,
+) -> Token[Derivative | None]:
+    """Say what a rule whose work may be recorded is asked for, until `end_derivative`.
+
+    Loops and the like are no rules: what their bodies do is not part of their derivative alone.
+    """
+    name = users_name(params)
+    if name is None and primitive.holds_programs:
+        return _derivative.set(around)
+    return _derivative.set(Derivative(name or primitive.name, direction, place))
+
+
+def users_name(params: Mapping[str, Any]) -> str | None:
+    """The name of the user's function that an operation calls, if it does."""
+    function = params.get("function", params.get("callback")) if params else None
+    return getattr(function, "name", None)
+
+
+def recorded_source(place: Place | None) -> Source | None:
+    """As `source_of`; of what a rule does it knows of which operation the derivative is."""
+    source = source_of(place)
+    derivative = _derivative.get()
+    if derivative is None or source is None or source.derivative is not None:
+        return source
+    return Source(*source[:3], derivative)
+
 
 def recorded_place(depth: int) -> Place | None:
     """As `user_place`; of an equation, or a row of a tape, that is being run, it is the place.
@@ -231,8 +267,9 @@ def recorded_place(depth: int) -> Place | None:
         if library is _RUNS_EQUATIONS and id(code) in _source_names:
             source = source_in(frame)
             if source is not None:
-                place = source.code, source.instruction
-                return (*place, scope_here(depth + 1)) if _uses_scopes else place
+                if _uses_scopes:
+                    return source._replace(scope=scope_here(depth + 1))
+                return source if source.derivative else source[:2]
         elif library is not True and callable(library):
             library(frame)
         frame = frame.f_back

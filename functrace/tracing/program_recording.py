@@ -21,8 +21,8 @@ from functrace.tracing.places import (
     is_library,
     is_users_error,
     recorded_place,
+    recorded_source,
     source_here,
-    source_of,
 )
 from functrace.tracing.recording import Recording, ValueRecording, require_usable
 from functrace.tracing.sharing import new_memory, share_memory, share_parts
@@ -128,7 +128,7 @@ class ProgramRecording(Recording):
                 handling = DIVISION  # itself, which tells a rule from a block of the user's
         else:
             handling = NOTHING
-        source = source_of(place)
+        source = recorded_source(place)
         if primitive.multiple_outputs:
             variables = [Variable(type) for type in inferred]
             self.equations.append(Equation(primitive, atoms, params, variables, source, handling))

@@ -28,7 +28,10 @@ from functrace.tracing.layouts import copied_close
 from functrace.tracing.numpy_warnings import in_force, placed_again
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import (
+    begin_derivative,
     begin_rule,
+    derivative_here,
+    end_derivative,
     end_rule,
     is_users_error,
     recorded_place,
@@ -116,7 +119,7 @@ class TangentRecording(ValueRecording):
             tangents = [self.keeping.mark(t) if may_hold_zeros(t) else t for t in tangents]
         if not is_simple:
             return self._record_of_many(primitive, inputs, values, tangents, params)
-        place = begun = None
+        place = begun = derivative = None
         try:
             if is_traced:
                 output = bind(primitive, *values, **params)
@@ -127,8 +130,10 @@ class TangentRecording(ValueRecording):
                 except (ValueError, TypeError, IndexError) as error:
                     raise_explained(error, primitive, values, params)
             place = place or recorded_place(3)
-            if is_nested and has_plain_rules:
-                begun = begin_rule(place)
+            if is_nested:
+                around = derivative_here()
+                derivative = begin_derivative(primitive, params, "tangent", place, around)
+                begun = begin_rule(place) if has_plain_rules else None
             try:
                 tangent = jvp(values, tangents, output, **params)
             except MissingRuleError as error:
@@ -141,6 +146,8 @@ class TangentRecording(ValueRecording):
         finally:
             if begun is not None:
                 end_rule(begun)
+            if derivative is not None:
+                end_derivative(derivative)
         if makes_zeros or (self.has_zeros and not is_linear):
             tangent = self._with_zeros(
                 primitive, values, tangents, output, tangent, params, makes_zeros
@@ -216,6 +223,9 @@ class TangentRecording(ValueRecording):
         if primitive.is_transparent:
             return tuple(inputs) if primitive.multiple_outputs else inputs[0]
         makes_zeros = primitive.makes_zero_tangents
+        place = recorded_place(4)
+        around = derivative_here()
+        derivative = begin_derivative(primitive, params, "tangent", place, around)
         try:
             if primitive.holds_programs:
                 output, tangent = _pushed(primitive, values, tangents, params)
@@ -232,13 +242,14 @@ class TangentRecording(ValueRecording):
                     self.tells_apart = True
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
-            error.at(source_of(user_place(4)))
+            error.at(source_of(place))
             raise
+        finally:
+            end_derivative(derivative)
         if makes_zeros or self.has_zeros:
             tangent = self._with_zeros(
                 primitive, values, tangents, output, tangent, params, makes_zeros
             )
-        place = user_place(4)
         outputs = tuple(
             value if part is None else new_tracer(self, value, part, place)
             for value, part in zip(output, tangent, strict=True)

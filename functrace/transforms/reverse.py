@@ -41,7 +41,10 @@ from functrace.tracing.numpy_warnings import in_force, placed_again
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import (
     Place,
+    begin_derivative,
     begin_rule,
+    derivative_here,
+    end_derivative,
     end_rule,
     frame_above,
     is_users_error,
@@ -568,6 +571,7 @@ def backward(
     # what the forward pass computed has given its warnings already.
     begun = numpy_warnings.begin_silence()
     rule = begin_rule(None) if is_recorded else None
+    derivative, around = None, derivative_here() if is_recorded else None
     try:
         for primitive, inputs, variables, params, output, variable, place in rows:
             if type(variable) is int:
@@ -597,6 +601,8 @@ def backward(
                             continue
                 if is_recorded:
                     begin_rule(place if has_plain_rules else None)
+                    begun_before = begin_derivative(primitive, params, "backward", place, around)
+                    derivative = derivative or begun_before
                 try:
                     if params:
                         if writes_over:
@@ -655,6 +661,8 @@ def backward(
     finally:
         if rule is not None:
             end_rule(rule)
+        if derivative is not None:
+            end_derivative(derivative)
         numpy_warnings.end(begun)
 
 
