@@ -15,7 +15,8 @@ from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.tracing.expressions import line_at
-from functrace.tracing.places import source_of
+from functrace.tracing.places import recorded_place, source_of
+from functrace.tracing.tracer import Tracer
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.reverse import Row as Recorded
 from functrace.transforms.reverse import Tape, backward, value_and_grad
@@ -211,7 +212,7 @@ def gradient_report(
             _row(f"{name}{tree.keystr(path)}", leaf, g, mean, largest, rate)
             for (path, leaf), g, mean in zip(leaves, found, means, strict=True)
         ]
-        with_zeros = {number: row.name for number, row in enumerate(rows) if row.zeros}
+        with_zeros = {number: row for number, row in enumerate(rows) if row.zeros}
         stops = _stops(loss, argnums, args, options, with_zeros) if with_zeros else []
         return GradientReport(value, rows, rate, stops)
 
@@ -248,13 +249,23 @@ def _verdict(
 
 
 class _FlatTape(Tape):
-    """A tape of the operations within loops and jitted functions, each with its line."""
+    """A tape of the operations within loops and jitted functions, each with its line.
+
+    It has rows of what is constant locally as well, which nothing is to walk back through.
+    """
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Run what holds Programs equation by equation, and keep a row of all else."""
         if primitive.holds_programs and not primitive.calls_python:
             return primitive.interpret(inputs, params)
-        return super().record(primitive, inputs, params)
+        output = super().record(primitive, inputs, params)
+        if primitive.locally_constant:
+            own = (type(x) is Tracer and x.recording is self for x in inputs)
+            variables = tuple(
+                x.known_as if is_own else None for x, is_own in zip(inputs, own, strict=True)
+            )
+            self.rows.append((primitive, (), variables, params, output, -1, recorded_place(3)))
+        return output
 
 
 def _stops(
@@ -262,9 +273,9 @@ def _stops(
     argnums: int,
     args: Sequence[Any],
     options: Mapping[str, Any],
-    names: Mapping[int, str],
+    with_zeros: Mapping[int, Row],
 ) -> list[Stop]:
-    """The operations with a derivative of zero, after the parameters that have these names."""
+    """The operations with a derivative of zero, after the parameters that are told of."""
     leaves, structure = tree.flatten(args[argnums])
     position = range(len(args))[argnums]
     with _FlatTape(outlives=True) as tape:
@@ -275,7 +286,12 @@ def _stops(
     for row in tape.rows:
         used = [x for x in row[2] if x is not None and x < len(leaves)]
         last = used[-1] if used else last
-        if last is None or last not in names or (counts := _without_derivative(row)) is None:
+        about = None if last is None else with_zeros.get(last)
+        # Rounding or a comparison beside other ways does no harm.
+        if about is None or (row[0].locally_constant and about.gradient):
+            continue
+        counts = _without_derivative(row)
+        if counts is None:
             continue
         source = source_of(row[6])
         key = row[0].name, source, last, counts
@@ -284,7 +300,7 @@ def _stops(
             PRIMITIVES.get(row[0].name, row[0]).name,
             "" if source is None else str(source),
             "" if source is None else line_at((source.code, source.instruction)).strip(),
-            names[last], *counts, times,
+            about.name, *counts, times,
         )  # fmt: skip
     return [*found.values()]
 
@@ -295,6 +311,8 @@ def _without_derivative(row: Recorded) -> tuple[int, int] | None:
     is_single = isinstance(number, int)
     outputs = (output,) if is_single else output
     seeds = [_seed(x) for x in outputs]
+    if primitive.locally_constant:
+        return (0, 0) if any(map(np.size, outputs)) else None
     if all(seed is None for seed in seeds):
         return None
     count = len(values)

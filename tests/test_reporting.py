@@ -154,6 +154,31 @@ def test_rules_of_the_users_can_be_dead():
         assert "activation(X @ p)" in stop.line
 
 
+CONSTANT = {
+    "round": lambda p: np.sum(np.round(X @ p)),
+    "stop_gradient": lambda p: np.sum(np.tanh(X @ ft.stop_gradient(p))),
+    "floor": lambda p: np.sum(np.floor(p) * p[0] * 0.0),
+    "sign": lambda p: ft.fori_loop(0, 2, lambda i, s: s + np.sum(np.sign(p)), 0.0),
+    "ceil": ft.jit(lambda p: np.sum(np.ceil(p))),
+    "greater": lambda p: np.sum(np.where(p > 0.1, 1.0, 2.0)),
+    "astype": lambda p: np.sum(p.astype(int).astype(float)),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_what_is_constant_stops_gradients(name):
+    stops = ft.gradient_report(CONSTANT[name])(np.full(5, 0.3)).stops
+    assert any(f'"{name}": ' in stop.line and stop.of == 0 for stop in stops)
+
+
+def test_what_is_constant_beside_other_ways_stops_nothing():
+    def loss(p):
+        z = X @ p - ft.stop_gradient(np.max(p))
+        return np.sum(np.where(np.round(z) > 0, z, 0.5 * z)) + 0.0 * np.sum(p)
+
+    assert not ft.gradient_report(loss)(np.array([1.0, 0.0, 0.0, 0.0, 0.0])).stops
+
+
 def test_zeros_alone_stop_nothing():
     loss = lambda p: np.sum((X @ p["W"] + p["b"] - 1.0) ** 2) + np.sum(p["b"] ** 2)
     assert not ft.gradient_report(loss)({"W": np.ones((5, 3)), "b": np.zeros(3)}).stops
