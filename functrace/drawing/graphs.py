@@ -18,6 +18,7 @@ from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Program, Variable, name_variables, programs_in
 from functrace.ir.structure import Choice, Loop, Run, nearest
 from functrace.ir.types import ArrayType, type_of
+from functrace.primitives.linear import cast
 from functrace.tracing.expressions import assigned_at, expression_at, line_at
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of
@@ -144,6 +145,13 @@ class _Step:
         pairs = zip(self.keys, self.values, strict=True)
         return [k.type if isinstance(k, Variable) else type_of(value) for k, value in pairs]
 
+    @property
+    def only_promotes(self) -> bool:
+        """Whether it makes NumPy's number of Python's, which no user would call an operation."""
+        if self.primitive is not cast or self.keys[0] is None:
+            return False
+        return self.input_types[0] == ArrayType((), self.types[0].dtype, weak=True)
+
 
 def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Graph:
     """What a function computes for these arguments, forward and backward.
@@ -252,6 +260,10 @@ def _graph(
         boxes[key] = add(Box(names.new(name), "input", "", [type], value=value))
         called[key] = boxes[key].name
     for step in steps:
+        if step.only_promotes:
+            of, key = step.keys[0], step.outputs[0]
+            boxes[key], called[key] = boxes[of], called[of]
+            continue
         words: list[str] = []
         starts: list[Box | None] = []
         for key, value in zip(step.keys, step.values, strict=True):
@@ -411,7 +423,7 @@ def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, va
         boxes[variable].gradient = found[variable]
     for row in tape.rows:
         numbers = _variables(row)
-        if len(numbers) == 1:
+        if len(numbers) == 1 and boxes[numbers[0]] not in [boxes.get(n) for n in row[2]]:
             box = boxes[numbers[0]]
             box.gradient = found[numbers[0]]
             for i, partial in _partials(row):

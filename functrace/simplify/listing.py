@@ -152,7 +152,7 @@ class _Places:
         """What tells a place from others."""
         if source is None:
             return None
-        code, instruction, scope = source
+        code, instruction, scope, _ = source
         place = self._places.get((id(code), instruction))
         if place is None:
             place = self._places[id(code), instruction] = self._found(code, instruction)

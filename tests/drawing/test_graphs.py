@@ -30,6 +30,23 @@ def test_the_chain_rule_of_the_course():
     assert graph.results == [graph.boxes[-1]]
 
 
+def test_what_makes_numpys_number_of_pythons_is_no_box():
+    def f(x):
+        y = ft.cond(x > 0, lambda x: x * 2, lambda x: np.float64(1.0), x)
+        return y * 3 + x
+
+    graph, _ = found(f, 2.0)
+    assert [box.formula for box in graph.boxes] == ["", "x * 2", "f1 * 3", "f2 + x"]
+    assert [float(box.gradient) for box in graph.boxes] == [7, 3, 1, 1]
+    assert [arrow.partial for arrow in graph.arrows] == [2, 3, 1, 1]
+
+    graph, _ = found(lambda x: ft.cond(x > 0, lambda x: x, lambda x: 0, x), 2.0)
+    assert graph.results == graph.boxes
+    assert float(graph.boxes[0].gradient) == 1
+    graph, _ = found(lambda x: x.astype(np.float32) * 2, np.float64(2.0))
+    assert graph.boxes[1].formula == "cast(x)"
+
+
 @pytest.mark.parametrize(
     "shapes", [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4))]
 )
@@ -151,7 +168,8 @@ def test_loops_choices_and_functions_are_within_boxes():
     assert [box.name for box in body.boxes] == ["carry", "row", "f1"]
     assert body.boxes[-1].value is None
     ((_, inner),) = boxes["z"].inside
-    assert [box.formula for box in inner.boxes[1:]] == [f"sin({inner.boxes[0].name})", "f1 * 2"]
+    first, second, _ = [box.name for box in inner.boxes]
+    assert [box.formula for box in inner.boxes[1:]] == [f"sin({first})", f"{second} * 2"]
     np.testing.assert_allclose(inner.boxes[-1].value, np.sin(3.0) * 2)
     np.testing.assert_allclose(boxes["x"].gradient, ft.grad(f)(0.5))
 
