@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from functrace.backends.backend import backend_named, chosen
-from functrace.backends.settings import settings
+from functrace.backends.settings import LANGUAGES, settings
 from functrace.errors import ArgumentError
 from functrace.jitting.recordings import choose_backend, use_backend
 from functrace.tracebacks import boundary
@@ -75,6 +75,19 @@ class Config:
         boundary(_set_threads)(count)
 
     @property
+    def language(self) -> str:
+        """The language of the words in drawings: "en", with which a process begins, or "es".
+
+        Raises:
+            ArgumentError: There are no words in it.
+        """
+        return settings.language
+
+    @language.setter
+    def language(self, code: str) -> None:
+        boundary(_set_language)(code)
+
+    @property
     def key_reuse(self) -> str:
         """What is done where a key of `functrace.random` is used twice: "allow" it, or "error".
 
@@ -114,7 +127,7 @@ class Config:
         return _all_of(chosen_here)
 
     def __repr__(self) -> str:
-        names = ("backend", "cache", "threads", "key_reuse")
+        names = ("backend", "cache", "threads", "key_reuse", "language")
         shown = ", ".join([f"{name}={getattr(self, name)!r}" for name in names])
         return f"<functrace.config: {shown}>"
 
@@ -134,6 +147,15 @@ def _set_threads(count: Any) -> None:
             advice="Write functrace.config.threads = 1 for loops that are not divided.",
         )
     settings.threads = count
+
+
+def _set_language(code: Any) -> None:
+    if code not in LANGUAGES:
+        raise ArgumentError(
+            f"Drawings have no words in {code!r}.",
+            advice=f"Write functrace.config.language = {' or '.join(map(repr, LANGUAGES))}.",
+        )
+    settings.language = code
 
 
 config = Config()

@@ -239,7 +239,7 @@ FLOORS: list[list[Room]] = [
         room(
             "drawing",
             "pictures are made of what tapes and Programs hold",
-            "layout dot graphs frames svg pictures",
+            "words layout dot graphs frames svg pictures",
         ),
     ],
     [

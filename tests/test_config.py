@@ -200,6 +200,7 @@ def test_there_is_no_other_setting():
     with pytest.raises(TypeError, match="unexpected keyword argument 'device'"):
         ft.config.using(device="cpu")
     shown = f"backend='numpy', cache=False, threads={ft.config.threads}, key_reuse='allow'"
+    shown += ", language='en'"
     assert repr(ft.config) == f"<functrace.config: {shown}>"
 
 

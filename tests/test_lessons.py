@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import functrace
+from functrace.backends.settings import settings
 
 LESSONS = Path(functrace.__file__).parent.parent / "docs" / "lessons"
 ENGLISH = sorted((LESSONS / "en").glob("[0-9]*.md"))
@@ -96,6 +97,7 @@ def namespace(monkeypatch):
     matplotlib.use("agg")
     module = ModuleType("lesson")
     monkeypatch.setitem(sys.modules, "lesson", module)
+    monkeypatch.setattr(settings, "language", "en")  # which pages set
     return vars(module)
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import ctypes
 import os
 
+LANGUAGES = ("en", "es")
+"""Of the words in drawings."""
+
 
 class Settings:
     """The settings, as they are now.
 
     Attributes:
         cache: Whether machine code is kept on disk; ``FUNCTRACE_CACHE=0`` begins without.
+        language: The language of the words in drawings: "en" or "es".
         address_of_threads: Where machine code finds how many threads it may use.
     """
 
     def __init__(self) -> None:
         self.cache = os.environ.get("FUNCTRACE_CACHE", "1") != "0"
+        self.language = "en"
         self._threads = ctypes.c_int64(_number(os.environ.get("FUNCTRACE_THREADS")) or _cores())
         self.address_of_threads = ctypes.addressof(self._threads)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.control.choices import names_choices
+from functrace.drawing.words import said
 from functrace.errors import NonScalarOutputError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Program, Variable, name_variables, programs_in
@@ -274,7 +275,7 @@ def _graph(
                 word = _number(value)
             else:
                 if id(value) not in constants:
-                    name = names.new("constant")
+                    name = names.new(said("constant"))
                     constants[id(value)] = add(
                         Box(name, "constant", "", [type_of(value)], value=value)
                     )
@@ -389,9 +390,11 @@ def _inside(step: _Step, words: Sequence[str]) -> Iterator[tuple[str, Graph]]:
     structure = step.primitive.structure(inputs, dict(step.params))
     number_of = {variable: number for number, variable in enumerate(inputs)}
     if isinstance(structure, Loop):
-        trips = "as long as it goes on" if structure.length is None else f"{structure.length} trips"
-        names = ["constant"] * len(structure.constants) + ["carry"] * len(structure.carries)
-        names += ["row"] * (len(structure.body.inputs) - len(names))
+        count = structure.length
+        trips = said("as long as it goes on") if count is None else said("{} trips", count)
+        names = [said("constant")] * len(structure.constants)
+        names += [said("carry")] * len(structure.carries)
+        names += [said("row")] * (len(structure.body.inputs) - len(names))
         yield trips, graph_of_program(structure.body, names=names)
     elif isinstance(structure, Run):
         yield "", _run_on(structure.program, [number_of[v] for v in structure.inputs], step, words)
@@ -403,7 +406,7 @@ def _inside(step: _Step, words: Sequence[str]) -> Iterator[tuple[str, Graph]]:
         operands = [number_of[v] for v in structure.operands]
         for number, branch in branches:
             graph = _run_on(branch, operands, step, words)
-            yield f"branch {number}" + ", which is taken" * is_known, graph
+            yield said("branch {}" + ", which is taken" * is_known, number), graph
     else:
         for program in programs_in(dict(step.params)):
             yield "", graph_of_program(program)
@@ -513,9 +516,9 @@ def folded(graph: Graph, most: int) -> Graph:
             box = run[0]
         else:
             last = run[-1]
-            title = _title(run)
+            title, formula = _title(run), said("{} operations", len(run))
             box = Box(
-                title, "operation", f"{len(run)} operations", last.types, last.code, last.line,
+                title, "operation", formula, last.types, last.code, last.line,
                 last.place, last.scope, last.value, last.gradient, members=len(run),
             )  # fmt: skip
             box.inside = [("", _part(graph, run))]
@@ -525,7 +528,7 @@ def folded(graph: Graph, most: int) -> Graph:
     if len(others) > most - len(made):
         kept = others[: max(most - len(made) - 1, 0)]
         rest = others[len(kept) :]
-        box = Box("others", "input", f"{len(rest)} arrays", [], members=len(rest))
+        box = Box(said("others"), "input", said("{} arrays", len(rest)), [], members=len(rest))
         boxes.update((id(old), box) for old in rest)
         others = [*kept, box]
     arrows: dict[tuple[int, int], Arrow] = {}
@@ -580,16 +583,17 @@ def summary(value: Any) -> list[str]:
     """An array in words: its norm and its range."""
     array = np.asarray(value)
     if not array.size:
-        return ["empty"]
+        return [said("empty")]
     if array.dtype.kind == "b":
-        return [f"{int(array.sum())} of {array.size} true"]
+        return [said("{} of {} true", int(array.sum()), array.size)]
     if array.dtype.kind == "c":
-        return [f"norm {np.linalg.norm(array):.4g}"]
+        return [said("norm {}", f"{np.linalg.norm(array):.4g}")]
     numbers = array.astype(float)
     if not np.isfinite(numbers).all():
         bad = int(np.size(numbers) - np.isfinite(numbers).sum())
-        return [f"{bad} of {numbers.size} not finite"]
-    return [f"norm {np.linalg.norm(numbers):.4g}", f"{numbers.min():.3g} … {numbers.max():.3g}"]
+        return [said("{} of {} not finite", bad, numbers.size)]
+    size = said("norm {}", f"{np.linalg.norm(numbers):.4g}")
+    return [size, f"{numbers.min():.3g} … {numbers.max():.3g}"]
 
 
 def shown_number(value: Any) -> str:

@@ -13,6 +13,7 @@ from functrace.drawing.dot import Arrange, arrangement
 from functrace.drawing.frames import Frame, framed
 from functrace.drawing.graphs import Arrow, Box, Graph, shown_number, summary
 from functrace.drawing.layout import Layout, Point
+from functrace.drawing.words import said
 
 LETTER = 7.25
 """The width of a letter of 12 pixels in a font of even widths."""
@@ -79,10 +80,10 @@ def svg(graph: Graph, *, title: str = "", dark: bool | None = None, layout: str 
     has_values = any(box.value is not None for box in graph.boxes)
     has_gradients = any(box.gradient is not None for box in graph.boxes)
     legend = [
-        entry
-        for entry in LEGEND
-        if (has_values if entry[0] == "forward" else has_gradients)
-        and (entry[0] != "partial" or any(arrow.partial is not None for arrow in graph.arrows))
+        (look, said(words))
+        for look, words in LEGEND
+        if (has_values if look == "forward" else has_gradients)
+        and (look != "partial" or any(arrow.partial is not None for arrow in graph.arrows))
     ]
     longest = max((LETTER * len(words) for _, words in legend), default=0.0)
     width = max(drawn.where.width, longest) + 2 * MARGIN
