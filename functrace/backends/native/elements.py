@@ -210,10 +210,7 @@ class Elements:
         write.divide(task, count)
         self._targets = targets
         for n, part in parts.items():
-            fold, view = self._folds[n], views[n]
-            whole = view._replace(shape=(1, *view.shape), strides=(0, *view.strides))
-            total = Fold(fold.name, fold.dtype, whole, frozenset({0}))
-            Elements(write, part.shape, [part], [], [total], lambda x, _: ((), x))
+            combine(write, self._folds[n].name, part, views[n])
             memory.give_back(part.slot)
 
     def _nothing(self, domain: Shape) -> None:
@@ -346,6 +343,13 @@ class Elements:
                 before = load(write, target, place)
                 total = combined(write, fold.name, fold.dtype, before, value)
                 store(write, target, total, place)
+
+
+def combine(write: Writer, name: str, parts: View, target: View) -> None:
+    """Combine what was made of parts, which lies along a first axis."""
+    whole = target._replace(shape=(1, *target.shape), strides=(0, *target.strides))
+    fold = Fold(name, target.dtype, whole, frozenset({0}))
+    Elements(write, parts.shape, [parts], [], [fold], lambda x, _: ((), x))
 
 
 def first_of_all(reduced: frozenset[int], rank: int) -> int:

@@ -132,6 +132,14 @@ class Kernel:
         yield self.write
         self.write, self.places = outer
 
+    @contextmanager
+    def memory(self, pointer: str) -> Generator[Places]:
+        """What is written meanwhile has its arrays there."""
+        outer = self.places
+        self.places = Places(self.write, pointer)
+        yield self.places
+        self.places = outer
+
     def pointer(self, array: str, number: int) -> str:
         """One of the addresses that the function is given."""
         write = self.write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.native import axes, blocked, halves, matrices
-from functrace.backends.native.elements import Elements, Fold, combined, copy, fill, neutral
+from functrace.backends.native.elements import (
+    BLOCKS,
+    Elements,
+    Fold,
+    combine,
+    combined,
+    copy,
+    fill,
+    neutral,
+)
 from functrace.backends.native.elementwise import PARTS, Expressions, converted, loop_dtypes
 from functrace.backends.native.joining import parts_of
 from functrace.backends.native.lowering import Alones, Emission, Limits, Value, sliced, windowed
@@ -22,6 +32,13 @@ from functrace.ir.types import ArrayType, Shape
 from functrace.primitives.contracting import Plan, plan_of
 from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import layout
+
+TOTALS = 1 << 22
+"""So many bytes are taken for totals of tiles at most, which are combined in the end."""
+
+
+LINES = 20
+"""To find an element or to compute two numbers of one takes so many instructions, about."""
 
 
 def _part(emission: Emission, view: View, starts: Sequence[int], shape: Shape) -> View:
@@ -204,7 +221,9 @@ def _gather(emission: Emission, equation: Equation) -> None:
         place = emission.picked(source, found, x, places[0])
         return [load(kernel.write, at, place)], ()
 
-    Elements(kernel.write, shape, indices, [target], [], body, [at])
+    Elements(
+        kernel.write, shape, indices, [target], [], body, [at], cost=LINES, memory=emission.take
+    )
 
 
 def _contract(emission: Emission, equation: Equation) -> None:
@@ -457,7 +476,7 @@ def _in_parts(emission: Emission, equation: Equation) -> None:
         ]
         return PARTS[primitive.name](Expressions(write, wanted[0]))(*given), ()
 
-    Elements(write, shape, inputs, outputs, [], body)
+    Elements(write, shape, inputs, outputs, [], body, cost=LINES, memory=emission.take)
     if not shape:
         for variable, view in zip(equation.outputs, outputs, strict=True):
             emission.values[variable] = load(write, view)
@@ -476,47 +495,112 @@ def _why_not_parts(equation: Equation) -> str | None:
 
 def _tiles(emission: Emission, equation: Equation) -> None:
     """A Program for one tile of rows after the other."""
-    params, write = equation.params, emission.write
-    length, size = params["length"], params["size"]
-    count = -(-length // size)
-    given = [emission.value(atom) for atom in equation.inputs]
+    params, write, take = equation.params, emission.write, emission.take
+    totals = params["totals"]
+    work = _Tiles(emission, equation)
     targets = [emission.place(v) if v.type.shape else emission.cell(v) for v in equation.outputs]
-    for target, total in zip(targets, params["totals"], strict=True):
-        if total is not None:
-            fill(write, target, literal(neutral(total, target.dtype), target.dtype))
-    mask = emission.take.take((size,), np.dtype(bool)) if params["is_masked"] else None
-    if mask is not None:
-        fill(write, mask, "true")
-
-    def rows(view: View, start: str) -> View:
-        moved = emission.shifted(view, write.times(start, view.strides[0]))
-        return moved._replace(shape=(size, *view.shape[1:]))
-
-    with write.loop(str(count)) as number:
-        start = write.times(number, size)
-        start = write.call("llvm.smin.i64", "i64", ("i64", start), ("i64", str(length - size)))
-        if mask is not None:
-            with write.when(write.let(f"icmp eq i64 {number}, {count - 1}")):
-                fill(write, mask._replace(shape=(count * size - length,)), "false")
-        inputs = [
-            rows(value, start) if is_row and isinstance(value, View) else value
-            for value, is_row in zip(given, params["rows"], strict=True)
+    if not write.is_worth_threads(math.inf):
+        work.clear(targets)
+        work.run("0", str(work.count), targets)
+    else:
+        sizes = [
+            math.prod(view.shape) * view.dtype.itemsize
+            for view, total in zip(targets, totals, strict=True)
+            if total is not None
         ]
-        aims = [
-            rows(target, start) if total is None else None
-            for target, total in zip(targets, params["totals"], strict=True)
-        ]
-        if mask is not None:
-            inputs.append(mask)
-        found = emission.kernel.block(params["program"], inputs, aims)
-        for value, target, total in zip(found, targets, params["totals"], strict=True):
-            if total is not None:
-                _combine(emission, value, target, total)
+        most = min(BLOCKS, max(TOTALS // sum(sizes), 1)) if sizes else work.count
+        each = -(-work.count // most)
+        count = -(-work.count // each)
+        parts = {
+            n: take.take((count, *targets[n].shape), targets[n].dtype)
+            for n, total in enumerate(totals)
+            if total is not None
+        }
+        with (
+            write.task() as task,
+            emission.kernel.memory(task.memory) as places,
+            write.loop(task.last, task.first) as block,
+        ):
+            first = write.times(block, each)
+            end = write.add(first, str(each))
+            last = write.call("llvm.smin.i64", "i64", ("i64", end), ("i64", str(work.count)))
+            aims = [
+                emission.part(parts[n], block) if n in parts else target
+                for n, target in enumerate(targets)
+            ]
+            work.clear(aims)
+            work.run(first, last, aims)
+        memory = take.take((places.size,), np.dtype(np.uint8))
+        write.divide(task, count, memory.pointer, places.size)
+        take.give_back(memory.slot)
+        for n, part in parts.items():
+            combine(write, totals[n], part, targets[n])
+            take.give_back(part.slot)
     for variable, target in zip(equation.outputs, targets, strict=True):
         if not variable.type.shape:
             emission.values[variable] = load(write, target)
-    if mask is not None:
-        emission.take.give_back(mask.slot)
+
+
+class _Tiles:
+    """Tiles as they are written, one after the other.
+
+    Attributes:
+        count: How many there are. The last one may have rows that the one before has as well;
+            both are counted as one.
+    """
+
+    def __init__(self, emission: Emission, equation: Equation) -> None:
+        self._emission = emission
+        self._params = equation.params
+        self._given = [emission.value(atom) for atom in equation.inputs]
+        self._length, self._size = equation.params["length"], equation.params["size"]
+        self.count = self._length // self._size
+
+    def clear(self, targets: Sequence[View]) -> None:
+        """Set totals to what changes nothing."""
+        for target, total in zip(targets, self._params["totals"], strict=True):
+            if total is not None:
+                number = literal(neutral(total, target.dtype), target.dtype)
+                fill(self._emission.write, target, number)
+
+    def run(self, first: str, last: str, targets: Sequence[View]) -> None:
+        """Run the Program for tiles from a first one to that before a last one."""
+        emission, params, count, size = self._emission, self._params, self.count, self._size
+        write, places = emission.write, emission.kernel.places
+        if self._length % size:
+            is_last = write.let(f"icmp eq i64 {last}, {count}")
+            last = write.let(f"select i1 {is_last}, i64 {count + 1}, i64 {last}")
+        mask = places.take((size,), np.dtype(bool)) if params["is_masked"] else None
+        if mask is not None:
+            fill(write, mask, "true")
+        with write.loop(last, first) as number:
+            start = write.times(number, size)
+            most = str(self._length - size)
+            start = write.call("llvm.smin.i64", "i64", ("i64", start), ("i64", most))
+            if mask is not None:
+                with write.when(write.let(f"icmp eq i64 {number}, {count}")):
+                    old = (count + 1) * size - self._length
+                    fill(write, mask._replace(shape=(old,)), "false")
+            inputs = [
+                self._rows(value, start) if is_row and isinstance(value, View) else value
+                for value, is_row in zip(self._given, params["rows"], strict=True)
+            ]
+            aims = [
+                self._rows(target, start) if total is None else None
+                for target, total in zip(targets, params["totals"], strict=True)
+            ]
+            if mask is not None:
+                inputs.append(mask)
+            found = emission.kernel.block(params["program"], inputs, aims)
+            for value, target, total in zip(found, targets, params["totals"], strict=True):
+                if total is not None:
+                    _combine(emission, value, target, total)
+        if mask is not None:
+            places.give_back(mask.slot)
+
+    def _rows(self, view: View, start: str) -> View:
+        moved = self._emission.shifted(view, self._emission.write.times(start, view.strides[0]))
+        return moved._replace(shape=(self._size, *view.shape[1:]))
 
 
 def _combine(emission: Emission, value: Value, target: View, total: str) -> None:

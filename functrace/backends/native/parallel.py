@@ -29,9 +29,9 @@ from functrace.backends.settings import settings
 PARALLEL = "parallel"
 """The function that divides a loop.
 
-``i32 parallel(ptr task, ptr context, i64 length, ptr memory, i64 size)`` returns 0, or another
-number where a task did, or where floating point flags were raised. The memory is the caller's;
-other threads make their own, of this size.
+``i32 parallel(ptr task, ptr context, i64 length, i64 piece, ptr memory, i64 size)`` returns 0, or
+another number where a task did, or where floating point flags were raised. The memory is the
+caller's; other threads make their own, of this size.
 """
 
 MOST = 64
@@ -40,8 +40,12 @@ MOST = 64
 REST = 32
 """So many loops are not divided after one in which another thread took longer than all the rest."""
 
-PIECES = 4
-"""So many pieces there are for each thread."""
+PIECES = 64
+"""So many pieces there are at most. They are the same by any number of threads: how an element is
+rounded may depend on its place in a piece, as LLVM computes the last ones in another way."""
+
+WHOLE = 16
+"""Pieces of long loops are a multiple of so many numbers, which vectors are made of."""
 
 LINE = 64
 """The bytes of a line of the cache, at whose begin memory begins."""
@@ -72,6 +76,12 @@ def is_there() -> bool:
 def _module() -> Module:
     """It lives as long as the process: a thread that comes late runs it."""
     return Module(text(), _addresses())
+
+
+def piece_of(length: int) -> int:
+    """How long the pieces of a loop are."""
+    piece = -(-length // PIECES)
+    return piece if piece < WHOLE else -(-piece // WHOLE) * WHOLE
 
 
 def address() -> int:
@@ -181,7 +191,7 @@ end:
 }}
 
 define i32 @{PARALLEL}(
-    ptr %task, ptr %context, i64 %length, ptr %memory, i64 %size) noinline {{
+    ptr %task, ptr %context, i64 %length, i64 %piece, ptr %memory, i64 %size) noinline {{
 start:
   %member = alloca i64
   %wanted = load i64, ptr @threads
@@ -197,17 +207,23 @@ not.yet:
   %rest.before = atomicrmw sub ptr @rest, i64 1 monotonic
   br label %alone
 alone:
-  %alone.code = call i32 %task(ptr %context, ptr %memory, i64 0, i64 %length)
-  ret i32 %alone.code
+  br label %one
+one:
+  %first = phi i64 [ 0, %alone ], [ %last, %one ]
+  %found = phi i32 [ 0, %alone ], [ %found.next, %one ]
+  %whole = add i64 %first, %piece
+  %is_whole = icmp slt i64 %whole, %length
+  %last = select i1 %is_whole, i64 %whole, i64 %length
+  %code = call i32 %task(ptr %context, ptr %memory, i64 %first, i64 %last)
+  %found.next = or i32 %found, %code
+  br i1 %is_whole, label %one, label %returned
+returned:
+  ret i32 %found.next
 several:
   %team = call ptr @malloc(i64 128)
   %is_team = icmp ne ptr %team, null
   br i1 %is_team, label %divide, label %alone
 divide:
-  %pieces = mul i64 %count, {PIECES}
-  %rounded = add i64 %length, %pieces
-  %rounded.down = sub i64 %rounded, 1
-  %piece = sdiv i64 %rounded.down, %pieces
   store ptr %task, ptr %team
   %context.at = getelementptr %team, ptr %team, i64 0, i32 1
   store ptr %context, ptr %context.at
@@ -229,8 +245,8 @@ divide:
 make:
   %made = phi i64 [ 1, %divide ], [ %made.next, %release ]
   %more = atomicrmw add ptr %holders.at, i64 1 monotonic
-  %code = call i32 @pthread_create(ptr %member, ptr null, ptr @member, ptr %team)
-  %is_made = icmp eq i32 %code, 0
+  %outcome = call i32 @pthread_create(ptr %member, ptr null, ptr @member, ptr %team)
+  %is_made = icmp eq i32 %outcome, 0
   br i1 %is_made, label %release, label %none
 release:
   %id = load i64, ptr %member

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.backends.native.folding import Folding
-from functrace.backends.native.parallel import PARALLEL, is_there
+from functrace.backends.native.parallel import PARALLEL, is_there, piece_of
 from functrace.backends.native.sharing import Shared, context_type, names_given, type_of_value
 
 REGISTERS = {
@@ -387,8 +387,9 @@ class Writer:
             place = self.let(f"getelementptr {whole}, ptr {context}, i64 0, i32 {number}")
             self.line(f"store {self._type(name)} {name}, ptr {place}")
         self.needs.add(PARALLEL)
-        self.declarations.add(f"declare i32 @{PARALLEL}(ptr, ptr, i64, ptr, i64)")
-        given = f"ptr {task.function}, ptr {context}, i64 {length}, ptr {memory}, i64 {size}"
+        self.declarations.add(f"declare i32 @{PARALLEL}(ptr, ptr, i64, i64, ptr, i64)")
+        given = f"ptr {task.function}, ptr {context}, i64 {length}, i64 {piece_of(length)}, "
+        given += f"ptr {memory}, i64 {size}"
         raised = self.let(f"call i32 @{PARALLEL}({given})")
         self.refuse(self.let(f"icmp ne i32 {raised}, 0"))
 

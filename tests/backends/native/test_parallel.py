@@ -59,7 +59,9 @@ FUNCTIONS = {
     "columns": lambda x: np.sum(x, axis=0),
     "transposed": lambda x: x.T * 2.0 + 1.0,
     "booleans": lambda x: np.where(x > 0.1, x, -x) > 0.2,
-    "single": lambda x: np.tanh(x.astype(np.float32)),
+    "single": lambda x: np.tanh(x.astype(np.float32) - np.mean(x.astype(np.float32))),
+    "places": lambda x: x[np.arange(5 * len(x)) % len(x)],
+    "two results": lambda x: np.divmod(x, 0.3),
     "in a loop": lambda x: ft.fori_loop(0, 3, lambda _, y: np.cos(y) * x, x),
     "gradient": ft.grad(lambda x: np.sum(np.tanh(x) * x)),
     "long gradient": ft.value_and_grad(chain),
@@ -70,7 +72,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.thinned
-@pytest.mark.parametrize("shape", [(2, 1), (3, 7), (64, 33), (1, 20_000), (2000, 3)])
+@pytest.mark.parametrize("shape", [(2, 1), (3, 7), (64, 33), (1, 20_000), (900, 3)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_results_are_those_of_one_thread(always, name, shape):
     f = FUNCTIONS[name]
@@ -82,7 +84,7 @@ def test_results_are_those_of_one_thread(always, name, shape):
     for result in results:
         assert all(map(np.array_equal, result, results[0]))
     for found, expected in zip(results[0], ft.tree.leaves(f(x)), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_only_what_takes_long_is_divided():

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import functrace as ft
-from functrace.backends.native import tiles
+from functrace.backends.native import parallel, tiles
 from functrace.backends.native.decomposing import decompose
 from tests.backends.native.comparing import as_numpy
 
@@ -86,6 +86,20 @@ def test_values_and_gradients(name, rows):
     for function in functions:
         for found, expected in as_numpy(function, x, whole=False):
             np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.skipif(not parallel.is_there(), reason="there are no threads to be had")
+@pytest.mark.parametrize("name", ["softmax", "written", "sums over all rows"])
+def test_threads_share_tiles(name):
+    x = np.random.default_rng(0).normal(size=(ROWS, 3))
+    fast = ft.jit(ft.value_and_grad(lambda x: np.sum(FUNCTIONS[name](x)[0])), backend="native")
+    assert "@parallel" in fast.llvm(x)
+    before, results = ft.config.threads, []
+    for ft.config.threads in (1, 2, 3, 7, 1000):
+        results += [ft.tree.leaves(fast(x)) for _ in range(5)]
+    ft.config.threads = before
+    for result in results:
+        assert all(map(np.array_equal, result, results[0]))
 
 
 def test_many_examples_and_their_weights():
