@@ -28,7 +28,7 @@ from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import differentiated_arguments
 from functrace.transforms.programs import Kept, Pullback, residual_form
-from functrace.transforms.reverse import Row, Tape
+from functrace.transforms.tape import Row, Tape
 
 Call = tuple[CodeType, int]
 """A function of the user's, and a number for this call of it."""

@@ -18,8 +18,10 @@ from functrace.tracing.expressions import line_at
 from functrace.tracing.places import recorded_place, source_of
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.arguments import parameter_name
-from functrace.transforms.reverse import Row as Recorded
-from functrace.transforms.reverse import Tape, backward, value_and_grad
+from functrace.transforms.backward import backward
+from functrace.transforms.reverse import value_and_grad
+from functrace.transforms.tape import Row as Recorded
+from functrace.transforms.tape import Tape
 from functrace.transforms.transformed import require_callable, transformed
 from functrace.tree.showing import norm
 

@@ -25,8 +25,9 @@ from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
+from functrace.transforms.backward import backward
 from functrace.transforms.evaluate import make_ir
-from functrace.transforms.reverse import Row, Tape, backward
+from functrace.transforms.tape import Row, Tape
 from functrace.transforms.transformed import require_callable
 from functrace.transforms.zeros import ZeroKeeping
 

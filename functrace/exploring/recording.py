@@ -22,7 +22,7 @@ from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.evaluate import record_program, run_program, without_effects
-from functrace.transforms.reverse import Tape
+from functrace.transforms.tape import Tape
 
 Path = tuple[int, ...]
 """Which equation of a Program: its number, after those of the calls that it is in."""

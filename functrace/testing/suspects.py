@@ -19,7 +19,8 @@ from functrace.tracing.places import Place, source_of
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
 from functrace.transforms.forward import jvp
-from functrace.transforms.reverse import Tape, vjp
+from functrace.transforms.reverse import vjp
+from functrace.transforms.tape import Tape
 
 Operation = tuple[Primitive, Sequence[Any], Sequence["int | None"], dict[str, Any], "Place | None"]
 """A primitive, its inputs, which of them are variables, its parameters, and the user's place."""

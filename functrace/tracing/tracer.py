@@ -7,7 +7,7 @@ once on NumPy. Recordings are ordered by their birth: there is no global stack, 
 generators cannot confuse them. A tracer of an older recording that is met inside a younger one is
 a constant there, which is what keeps the derivatives of nested transformations apart.
 
-A recording either follows values (``functrace.transforms.reverse.Tape``: each output is computed
+A recording either follows values (``functrace.transforms.tape.Tape``: each output is computed
 by binding one recording further out, so ``if x > 0:`` works) or keeps types only
 (`ProgramRecording`: what it records is a Program).
 """

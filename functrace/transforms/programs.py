@@ -17,11 +17,12 @@ from functrace.primitives.linear import cast, cast_to, cast_to_whole, in_each, z
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import identity_of
 from functrace.tracing.tracer import Tracer, bind, new_tracer
+from functrace.transforms.backward import pull_back_with_zeros
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.masks import Mask
-from functrace.transforms.reverse import Tape, pull_back_with_zeros
+from functrace.transforms.tape import Tape
 from functrace.transforms.transpose import transpose_program
 from functrace.transforms.zeros import ZeroKeeping
 

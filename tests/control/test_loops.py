@@ -11,7 +11,7 @@ import functrace as ft
 from functrace import errors
 from functrace.control.loops import map_rows
 from functrace.testing import check_grads
-from functrace.transforms.reverse import Tape
+from functrace.transforms.tape import Tape
 from tests.agreement import recorded
 
 ROWS = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]])

@@ -7,7 +7,7 @@ import pytest
 
 import functrace as ft
 from functrace import errors
-from functrace.transforms.reverse import Tape
+from functrace.transforms.tape import Tape
 from tests.tracing.ways import THREE
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import functrace as ft
 from functrace.transforms.evaluate import evaluate
-from functrace.transforms.reverse import Tape
+from functrace.transforms.tape import Tape
 
 THREE = np.array([1.0, 2.0, 3.0])
 MATRIX = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
