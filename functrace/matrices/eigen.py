@@ -72,7 +72,7 @@ class Eig(OfMatrices):
             seen = parts.inverse @ (tangent @ vectors)
             moved = vectors @ np.where(parts.skipped, 0, seen / parts.gaps)
             moved = moved - vectors * _scale(vectors, moved)
-        missing = undefined(tangent) * dtype_of(vectors).type(1 + 1j)
+        missing = undefined(tangent, inputs[0]) * dtype_of(vectors).type(1 + 1j)
         return (
             np.where(parts.is_simple, diagonal(seen), missing[..., 0]),
             np.where(parts.is_simple[..., None, :], moved, missing),
@@ -92,12 +92,14 @@ class Eig(OfMatrices):
         parts = _separated(inputs[0], output)
         middle = missing = None
         if by_values is not None:
-            missing = undefined(np.where(parts.is_simple, 0, by_values)[..., None, :])
+            others = np.where(parts.is_simple, 0, by_values)[..., None, :]
+            missing = undefined(others, inputs[0])
             simple = np.where(parts.is_simple, by_values, 0)
             middle = simple[..., None, :] * like(np.eye(shape_of(simple)[-1]), simple)
         if by_vectors is not None:
             is_simple = parts.is_simple[..., None, :]
-            missing = add_tangents(missing, undefined(np.where(is_simple, 0, by_vectors)))
+            others = np.where(is_simple, 0, by_vectors)
+            missing = add_tangents(missing, undefined(others, inputs[0]))
             by_moved = _scale_transposed(vectors, np.where(is_simple, by_vectors, 0))
             seen = adjoint(vectors) @ by_moved / np.conj(parts.gaps)
             middle = add_tangents(middle, np.where(parts.skipped, 0, seen))

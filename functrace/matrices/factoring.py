@@ -127,7 +127,8 @@ class Qr(OfMatrices):
             rest = rest + adjoint(q) @ tangent[..., count:]
             r_tangent = np.concatenate([r_tangent, rest], axis=-1)
         if has_rest:
-            missing = np.broadcast_to(undefined(tangent), (*shape_of(q)[:-1], rows - columns))
+            missing = undefined(tangent, inputs[0])
+            missing = np.broadcast_to(missing, (*shape_of(q)[:-1], rows - columns))
             q_tangent = np.concatenate([q_tangent, missing], axis=-1)
             below = np.zeros((*shape_of(r)[:-2], rows - columns, columns), dtype_of(r_tangent))
             r_tangent = np.concatenate([r_tangent, below], axis=-2)
@@ -149,7 +150,7 @@ class Qr(OfMatrices):
         by_missing = None
         if full and rows > columns:
             if by_q is not None:
-                by_missing = undefined_cotangent(by_q[..., count:], _THIN)
+                by_missing = undefined_cotangent(by_q[..., count:], inputs[0], _THIN)
                 by_q = by_q[..., :count]
             q, r = q[..., :count], r[..., :count, :]
             by_r = None if by_r is None else by_r[..., :count, :]

@@ -144,7 +144,7 @@ class Schur(OfMatrices):
         below = bind(commutator, safe, np.tril(seen, -1), transposed=False)
         turn = below - adjoint(below)
         by_t = np.triu(seen + safe @ turn - turn @ safe)
-        missing = undefined(tangent)
+        missing = undefined(tangent, inputs[0])
         return np.where(none, missing, by_t), np.where(none, missing, z @ turn)
 
 
@@ -199,7 +199,7 @@ class Hessenberg(OfMatrices):
             column = np.concatenate([above, phase.astype(dtype), column[..., 1:]], axis=-1)
             turn = np.concatenate([turn, column[..., None]], axis=-1)
         by_t = np.triu(seen + safe @ turn - turn @ safe, -1)
-        missing = undefined(tangent)
+        missing = undefined(tangent, inputs[0])
         return np.where(none, missing, by_t), np.where(none, missing, z @ turn)
 
 

@@ -406,7 +406,7 @@ class Svd(Spectral):
             return None, None, None
         if full:
             thin = self.jvp(inputs, tangents, _thin(output), full=False)
-            return _completed(thin, output, tangents[0])
+            return _completed(thin, output, undefined(tangents[0], inputs[0]))
         tangent, (u, s, vh) = _in_the_limit(tangents[0]), output
         rows, columns = shape_of(tangent)[-2:]
         v = adjoint(vh)
@@ -440,7 +440,8 @@ class Svd(Spectral):
             (found,) = self.vjp(cotangent, inputs, _thin(output), needed, full=False)
             for rest in (rest_u, rest_v):
                 if rest is not None:
-                    found = add_tangents(found, conform(undefined_cotangent(rest, _ONLY_THIN), a))
+                    missing = undefined_cotangent(rest, a, _ONLY_THIN)
+                    found = add_tangents(found, conform(missing, a))
             return (found,)
         v = adjoint(vh)
         by_u = None if by_u is None else conjugate(by_u)
@@ -498,10 +499,10 @@ def _thin(output: Sequence[Any]) -> Sequence[Any]:
     return u[..., :count], s, vh[..., :count, :]
 
 
-def _completed(thin: Sequence[Any], output: Sequence[Any], tangent: Any) -> Sequence[Any]:
+def _completed(thin: Sequence[Any], output: Sequence[Any], missing: Any) -> Sequence[Any]:
     """The tangents of the full matrices."""
     u, s, vh = output
-    count, missing = shape_of(s)[-1], undefined(tangent)
+    count = shape_of(s)[-1]
     u_tangent, s_tangent, v_tangent = thin
     if shape_of(u)[-1] > count:
         shape = (*shape_of(u)[:-1], shape_of(u)[-1] - count)

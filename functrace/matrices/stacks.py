@@ -135,24 +135,27 @@ def operations_of_eigh(m: int, n: int) -> float:
     return 9 * n**3
 
 
-def undefined(tangent: Any) -> Any:
+def undefined(tangent: Any, a: Any) -> Any:
     """The tangent of outputs that have no derivative: zero where the input's is zero, else nan.
 
     Args:
         tangent: That of the input, of shape (..., m, n).
+        a: The input, of shape (..., k, l), by which the result has no derivative either.
 
     Returns:
         A number for each matrix, of shape (..., 1, 1).
     """
     nan = dtype_of(tangent).type(np.nan)
+    nan = nan + np.sum(product_or_zero(a, nan), axis=(-2, -1), keepdims=True)
     return np.sum(product_or_zero(tangent, nan), axis=(-2, -1), keepdims=True)
 
 
-def undefined_cotangent(cotangent: Any, message: str) -> Any:
+def undefined_cotangent(cotangent: Any, a: Any, message: str) -> Any:
     """The transpose of `undefined`: the cotangent of an input.
 
     Args:
         cotangent: That of the outputs that have none, of shape (..., m, n).
+        a: The input.
         message: What is said where some are known not to be zero.
 
     Returns:
@@ -164,7 +167,7 @@ def undefined_cotangent(cotangent: Any, message: str) -> Any:
     known = known_value(cotangent)
     if isinstance(known, np.ndarray) and known.any():
         raise MissingRuleError(message)
-    return undefined(cotangent)
+    return undefined(cotangent, a)
 
 
 class OfMatrices(Primitive):

@@ -132,13 +132,13 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 
 
 @implements(np.allclose)
-def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
+def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """As `numpy.allclose`."""
-    return bool(np.all(np.isclose(a, b, rtol, atol, equal_nan)))
+    return _answer(np.isclose(a, b, rtol, atol, equal_nan))
 
 
 @implements(np.array_equal)
-def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     """As `numpy.array_equal`."""
     a1, a2 = (known_value(as_operand(x)) for x in (a1, a2))
     if shape_of(a1) != shape_of(a2):
@@ -146,15 +146,21 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
     equal = np.equal(a1, a2)
     if equal_nan:
         equal = equal | (np.isnan(a1) & np.isnan(a2))
-    return bool(np.all(equal))
+    return _answer(equal)
 
 
 @implements(np.array_equiv)
-def array_equiv(a1: Any, a2: Any) -> bool:
+def array_equiv(a1: Any, a2: Any) -> Any:
     """As `numpy.array_equiv`."""
     a1, a2 = (known_value(as_operand(x)) for x in (a1, a2))
     try:
         np.broadcast_shapes(shape_of(a1), shape_of(a2))
     except ValueError:
         return False
-    return bool(np.all(np.equal(a1, a2)))
+    return _answer(np.equal(a1, a2))
+
+
+def _answer(elementwise: Any) -> Any:
+    """Whether all are true: Python's own boolean, as NumPy's answer is, where values are known."""
+    result: Any = np.all(elementwise)
+    return result if isinstance(result, Tracer) else bool(result)

@@ -4,6 +4,7 @@ Small arrays are copied. To copy large ones at each call would take longer than 
 hardly one writes into them: they are handed over as views that cannot be written. A function that
 tries to is called again, on copies. One that writes a traced value into an argument that is not
 traced is called again with all its arrays traced. Both are remembered, so that it happens once.
+`np.add.at` and its like do not ask whether they may write: who names them is given copies.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from functrace.errors import ArrayWriteError, FunctraceError
 from functrace.tracing.layouts import copied
 from functrace.tracing.operands import as_operand
 from functrace.tracing.reaching import reached
+from functrace.tracing.refusals import place_raised
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.keeping import COPIED_BYTES, owner_of
 from functrace.transforms.transformed import Transformed, leaves_arguments_alone
@@ -114,7 +116,10 @@ def call_apart(
     key = id(code), made
     known = _levels.get(key)
     state = _State(f) if known is None else None
-    level = AS_THEY_ARE if known is None else known[1]
+    if state is not None:
+        level = COPIED if state.writes_unseen else AS_THEY_ARE
+    else:
+        level = AS_THEY_ARE if known is None else known[1]
     while True:
         try:
             if level == AS_THEY_ARE:
@@ -123,7 +128,7 @@ def call_apart(
                 given = _copied if level == COPIED or not tracers else _traced
                 result = f(*given(own, tracers), **given(named, tracers))
         except (ValueError, TypeError) as error:
-            if level < TRACED and tracers and _is_write_of_traced(error):
+            if level < TRACED and tracers and _is_write_of_traced(error, tracers):
                 level = TRACED
             elif level < COPIED and "read-only" in str(error) and _has_view(arrays):
                 level = COPIED
@@ -172,12 +177,19 @@ def _can_have_changed(x: Any) -> bool:
 
 
 class _State:
-    """What a function can change besides its arguments, as it was before a call."""
+    """What a function can change besides its arguments, as it was before a call.
+
+    Attributes:
+        writes_unseen: It may write into arrays as `np.add.at` does, which asks for no permission.
+    """
 
     def __init__(self, f: Callable[..., Any]) -> None:
         self._undoing: list[Callable[[], None]] = []
         self._is_complete = True
+        self.writes_unseen = False
         for x in reached(f):
+            if isinstance(x, FunctionType):
+                self.writes_unseen |= "at" in _names_in(x.__code__)
             if isinstance(x, np.ndarray | Tracer) and x.nbytes > RESTORED_BYTES:
                 self._is_complete &= isinstance(x, np.ndarray) and not x.flags.writeable
             elif (undo := _undoing(x)) is not None:
@@ -189,6 +201,12 @@ class _State:
             for undo in self._undoing:
                 undo()
         return self._is_complete
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The attributes and globals that a function's code names, and those of functions in it."""
+    within = (x for x in code.co_consts if isinstance(x, CodeType))
+    return set(code.co_names).union(*map(_names_in, within))
 
 
 def _undoing(x: Any) -> Callable[[], None] | None:
@@ -291,10 +309,15 @@ def _can_be_traced(x: Any) -> bool:
     return not isinstance(x, np.ma.MaskedArray | np.matrix)
 
 
-def _is_write_of_traced(error: BaseException | None) -> bool:
+def _is_write_of_traced(error: BaseException, tracers: Sequence[Tracer]) -> bool:
     """Whether a traced value could not be written into an array."""
-    while error is not None:
-        if isinstance(error, ArrayWriteError):
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ArrayWriteError):
             return True
-        error = error.__cause__ or error.__context__
-    return False
+        link = link.__cause__ or link.__context__
+    # An iterator, as `x.flat`, lets NumPy hide the error.
+    hidden = {id(x.recording): x.recording.refusal for x in tracers}.values()
+    written = [x.place for x in hidden if x is not None and isinstance(x.error, ArrayWriteError)]
+    raised, _, _ = place_raised(error.__traceback__)
+    return any(place is not None and place[:2] == raised for place in written)

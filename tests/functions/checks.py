@@ -199,6 +199,8 @@ def compare(found: Any, expected: Any, what: str, rtol: float | None = None) -> 
         for number, pair in enumerate(zip(found, expected, strict=True)):
             compare(*pair, f"{what}, output {number}", rtol)
         return
+    if isinstance(expected, bool) and isinstance(found, np.bool_):
+        found = bool(found)  # what comes out of a Program is NumPy's
     if not isinstance(expected, np.ndarray | np.generic):
         if isinstance(found, np.ndarray | np.generic) or found != expected:
             raise CheckError(f"{what}: found {found!r}; NumPy gives {expected!r}")

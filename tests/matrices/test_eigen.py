@@ -66,6 +66,8 @@ def test_equal_eigenvalues_have_no_derivative(a):
             g = lambda a, f=f: np.real(f(a))
             assert np.all(np.isnan(ft.jvp(g, (matrix,), (turn,))[1]))
             assert np.all(np.isnan(ft.jit(ft.jacrev(g))(matrix)))
+            bent = ft.grad(lambda a, g=g: np.sum(ft.grad(lambda a: np.sum(g(a) * turn[0]))(a)))
+            assert np.all(np.isnan(bent(matrix)))
 
 
 def test_what_is_simple_beside_equal_ones_has_a_derivative():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import functrace as ft
 from functrace.errors import MissingRuleError
 from functrace.matrices.stacks import (
     adjoint,
@@ -41,8 +42,10 @@ def test_triangles_have_the_precision_of_what_they_multiply():
 
 
 def test_what_has_no_derivative_is_zero_or_nan():
-    stack = np.stack([np.zeros((2, 2)), np.eye(2)])
-    np.testing.assert_array_equal(undefined(stack).ravel(), [0, np.nan])
-    np.testing.assert_array_equal(undefined_cotangent(0 * stack, "none").ravel(), [0, 0])
+    stack, a = np.stack([np.zeros((2, 2)), np.eye(2)]), np.eye(2)
+    np.testing.assert_array_equal(undefined(stack, a).ravel(), [0, np.nan])
+    np.testing.assert_array_equal(undefined_cotangent(0 * stack, a, "none").ravel(), [0, 0])
     with pytest.raises(MissingRuleError, match="none"):
-        undefined_cotangent(stack, "none")
+        undefined_cotangent(stack, a, "none")
+    slopes = ft.jacrev(lambda a: undefined(stack, a).ravel())(a)
+    np.testing.assert_array_equal(slopes, [np.zeros((2, 2)), np.full((2, 2), np.nan)])

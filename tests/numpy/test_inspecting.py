@@ -66,6 +66,19 @@ def test_comparisons_of_whole_arrays():
     np.testing.assert_array_equal(close, np.isclose(other, [0.3, 1, 2, 0.7, np.inf, 0]))
 
 
+@pytest.mark.parametrize("f", [np.allclose, np.array_equal, np.array_equiv])
+def test_an_answer_about_whole_arrays_can_be_recorded(f):
+    x = np.array([[1.0, 2.0], [1.0, 3.0]])
+    assert ft.jit(f)(x, x)
+    assert not ft.jit(f)(x, x[::-1])
+    np.testing.assert_array_equal(ft.vmap(f, in_axes=(0, None))(x, x[0]), [True, False])
+    chosen = ft.jit(lambda x: ft.cond(f(x[0], x[1]), lambda: x, lambda: -x))
+    np.testing.assert_array_equal(chosen(x), -x)
+    assert f(*ft.vjp(lambda x: (x, x), x)[0]) is True
+    with pytest.raises(ft.errors.UnknownValueError, match="if f"):
+        ft.jit(lambda x: x if f(x, x) else -x)(x)
+
+
 def test_isclose_of_integers_does_not_overflow():
     x = np.array([0, 3, np.iinfo(np.int64).min, np.iinfo(np.int64).max])
     for y in (0, 3):

@@ -48,9 +48,22 @@ def through_a_view(a, c):
     return np.sum(a * c)
 
 
+def through_the_iterator(a, c):
+    c.flat[2] = a[0]
+    return np.sum(a * c)
+
+
+def unseen(a, c):
+    def inner(c):
+        np.add.at(c, 1, 5.0)
+
+    inner(c)
+    return np.sum(a * c)
+
+
 WRITERS = [
     doubles, sets_an_element, multiplies_by_traced, sets_a_traced_element, writes_both,
-    out_of_a_function, through_a_view,
+    out_of_a_function, through_a_view, through_the_iterator, unseen,
 ]  # fmt: skip
 
 MODES = {
