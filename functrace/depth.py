@@ -24,10 +24,19 @@ AT_ONCE = 8
 """For so many levels there is more room at once."""
 
 DEEPEST = 1500
-"""With so many levels there is no more room; they take a few megabytes of memory."""
+"""So many levels there may be; they take a few megabytes of memory, of stack too."""
 
 DEEPEST_RECORDED = 500
 """So many functions may be recorded within each other."""
+
+DEEPEST_FOLLOWED = 500
+"""So many transformations may run within each other where values are known."""
+
+UNENDING = (
+    "A function that calls itself in a transformed function, or needs its own derivative, does "
+    "not end by itself: let Python's if, or a number of levels, end it."
+)
+"""The advice where values are known, on which a condition may depend."""
 
 
 class _Here(threading.local):
@@ -43,9 +52,15 @@ def enter() -> None:
 
     The limit is the whole interpreter's. It is moved, not set: what other threads and the user do
     with it stays.
+
+    Raises:
+        NestingError: There are too many of them; with many more the process would end.
     """
-    levels = _here.levels = _here.levels + 1
-    if not levels % AT_ONCE and levels <= DEEPEST:
+    levels = _here.levels + 1
+    if levels > DEEPEST:
+        raise NestingError(f"Functions call each other {DEEPEST} levels deep.", advice=UNENDING)
+    _here.levels = levels
+    if not levels % AT_ONCE:
         sys.setrecursionlimit(sys.getrecursionlimit() + AT_ONCE * FRAMES)
 
 
@@ -53,8 +68,26 @@ def leave() -> None:
     """End a level."""
     levels = _here.levels
     _here.levels = levels - 1
-    if not levels % AT_ONCE and levels <= DEEPEST:
+    if not levels % AT_ONCE:
         sys.setrecursionlimit(sys.getrecursionlimit() - AT_ONCE * FRAMES)
+
+
+def require_end(level: int, where: Callable[[], object]) -> None:
+    """Check that transformations which run on values within each other are not too many.
+
+    Args:
+        level: How many of them are around this one.
+        where: Tells the user's line.
+
+    Raises:
+        NestingError: They are.
+    """
+    if level >= DEEPEST_FOLLOWED:
+        raise NestingError(
+            f"A function is transformed within {DEEPEST_FOLLOWED} others, each within the next.",
+            where(),
+            UNENDING,
+        )
 
 
 class RecordedLevel:

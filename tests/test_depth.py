@@ -139,6 +139,27 @@ def test_a_function_that_calls_itself_in_a_branch_without_an_end():
     assert sys.getrecursionlimit() == limit
 
 
+def endless(wrap):
+    """A function that calls itself in one that is made of it."""
+
+    def f(x):
+        return wrap(f)(x)
+
+    return f
+
+
+@pytest.mark.parametrize(
+    "wrap", [ft.grad, in_vjp, in_jit, in_custom_jvp, lambda f: lambda x: ft.cond(x > 0, f, f, x)]
+)
+@pytest.mark.usefixtures("unchecked")
+def test_a_function_that_calls_itself_without_an_end(wrap):
+    limit = sys.getrecursionlimit()
+    with pytest.raises(errors.NestingError, match=r"test_depth\.py:") as raised:
+        endless(wrap)(1.0)
+    assert "end" in str(raised.value)
+    assert sys.getrecursionlimit() == limit
+
+
 @pytest.mark.parametrize("wrap", [in_scan, in_while_loop])
 @pytest.mark.usefixtures("unchecked")
 def test_more_loops_within_loops_than_arrays_have_axes(wrap):

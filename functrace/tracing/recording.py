@@ -59,6 +59,7 @@ class Recording:
         follows_values: Whether what is recorded is computed at once, so that NumPy may warn.
         begun: What `numpy_warnings.end` takes, where that is so.
         setting: How NumPy handled errors when it last computed something.
+        level: How many recordings that follow values it runs in.
     """
 
     # No operation waits for what it looks up: Python finds what an object alone has, and its class
@@ -69,6 +70,7 @@ class Recording:
     around: Recording | None
     refusal: Refusal | None
     follows_values: ClassVar[bool] = False
+    level: int = 0
     begun: Any
     setting: Any
 
@@ -80,9 +82,11 @@ class Recording:
 
     def __enter__(self) -> Self:
         self.around = around = running.get()
-        running.set(self)
         if around is not None:
+            self.level = around.level + self.follows_values
+            depth.require_end(self.level, lambda: source_of(user_place(3)))
             depth.enter()
+        running.set(self)
         if self.follows_values:  # and so does NumPy's work, which may warn
             self.begun = numpy_warnings.begin()
             self.setting = numpy_warnings.in_force()
