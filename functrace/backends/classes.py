@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from functrace.ir.program import Atom, Constant, Equation, Program
-from functrace.ir.structure import structure_of
+from functrace.ir.program import Atom, Constant, Equation, Program, Variable
+from functrace.ir.structure import Choice, Loop, Structure, structure_of
 from functrace.primitives.indexing import gather
+
+Origin = bool | Variable
+"""Whether a value is an array, or the input of whose class it is."""
 
 
 def classes_of_outputs(program: Program) -> dict[int, bool]:
@@ -21,21 +24,37 @@ def classes_of_outputs(program: Program) -> dict[int, bool]:
         Whether it is an array, by the number of the output; nothing for those that are of the
         class of an input.
     """
-    return program.derive("classes of outputs", lambda: _classes(program))
+    origins = _origins(program)
+    return {number: found for number, found in origins.items() if isinstance(found, bool)}
 
 
-def _classes(program: Program) -> dict[int, bool]:
+def _origins(program: Program) -> dict[int, Origin]:
+    """The origins of outputs without axes, as far as they are known."""
+    return program.derive("origins of outputs", lambda: _found_origins(program))
+
+
+def _found_origins(program: Program) -> dict[int, Origin]:
     wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
-    found: dict[Atom, bool] = {
-        atom: isinstance(atom.value, np.ndarray) for atom in wanted if isinstance(atom, Constant)
-    }
+    found: dict[Atom, Origin] = {x: x for x in program.inputs if not x.type.shape}
     for equation in reversed(_that_tell(program.equations, wanted)):
         if equation.primitive.holds_programs:
-            found.update(_classes_by_bodies(equation))
-        elif (is_array := _makes_arrays(equation, found)) is not None:
-            found.update(dict.fromkeys(equation.outputs, is_array))
+            found.update(_of_bodies(equation, found))
+        elif (origin := _of_equation(equation, found)) is not None:
+            found.update(dict.fromkeys(equation.outputs, origin))
     found.update({atom: False for atom in wanted if getattr(atom, "is_scalar", False)})
-    return {n: found[atom] for n, atom in enumerate(program.outputs) if atom in found}
+    origins = {
+        number: _origin(atom, found)
+        for number, atom in enumerate(program.outputs)
+        if atom in wanted
+    }
+    return {number: origin for number, origin in origins.items() if origin is not None}
+
+
+def _origin(atom: Atom, found: Mapping[Atom, Origin]) -> Origin | None:
+    """The origin of a value; nothing is said of Python's numbers."""
+    if isinstance(atom, Constant):
+        return None if atom.type.weak else isinstance(atom.value, np.ndarray)
+    return found.get(atom)
 
 
 def _that_tell(equations: Sequence[Equation], wanted: Iterable[Atom]) -> list[Equation]:
@@ -45,22 +64,44 @@ def _that_tell(equations: Sequence[Equation], wanted: Iterable[Atom]) -> list[Eq
     for equation in reversed(equations) if asked else ():
         if not asked.isdisjoint(equation.outputs):
             telling.append(equation)
-            asked.update(equation.inputs[:1])
+            asked.update(equation.inputs[: None if equation.primitive.holds_programs else 1])
     return telling
 
 
-def _classes_by_bodies(equation: Equation) -> dict[Atom, bool]:
-    """The classes of outputs that are those of Programs within: where all of these agree."""
+def _of_bodies(equation: Equation, found: Mapping[Atom, Origin]) -> dict[Atom, Origin]:
+    """The origins of outputs that are those of Programs within: where all of these agree."""
     structure = structure_of(equation)
     if structure is None:
         return {}
-    classes = [set(classes_of_outputs(body).items()) for body in structure.results]
-    agreed = set.intersection(*classes)
-    return {equation.outputs[number]: is_array for number, is_array in agreed}
+    agreed = set.intersection(
+        *(set(_of_body(structure, body, found).items()) for body in structure.results)
+    )
+    return {equation.outputs[number]: origin for number, origin in agreed}
 
 
-def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
-    """Whether NumPy makes arrays of outputs without axes; None where nothing tells."""
+def _of_body(
+    structure: Structure[Atom], body: Program, found: Mapping[Atom, Origin]
+) -> dict[int, Origin]:
+    if isinstance(structure, Loop):  # what is not of its own class may come from the trip before
+        carries = enumerate(zip(structure.inside.carries, structure.carries, strict=True))
+        given = {(number, inner): atom for number, (inner, atom) in carries}
+    else:
+        taken = structure.operands if isinstance(structure, Choice) else structure.inputs
+        inputs = [*zip(body.inputs, taken, strict=True)]
+        given = {(n, inner): atom for n in range(len(body.outputs)) for inner, atom in inputs}
+    origins: dict[int, Origin] = {}
+    for number, origin in _origins(body).items():
+        if isinstance(origin, bool):
+            origins[number] = origin
+        elif (atom := given.get((number, origin))) is not None:
+            known = _origin(atom, found)
+            if known is not None:
+                origins[number] = known
+    return origins
+
+
+def _of_equation(equation: Equation, found: Mapping[Atom, Origin]) -> Origin | None:
+    """Of what class NumPy makes outputs without axes; None where nothing tells."""
     primitive = equation.primitive
     if primitive.makes_arrays:
         return True
@@ -71,6 +112,4 @@ def _makes_arrays(equation: Equation, found: dict[Atom, bool]) -> bool | None:
     if primitive.multiple_outputs or not (primitive.makes_views or primitive.keeps_arrays):
         return None
     given = equation.inputs[0]
-    if isinstance(given, Constant) and not given.type.weak:
-        return isinstance(given.value, np.ndarray)
-    return True if given.type.shape else found.get(given)
+    return True if given.type.shape else _origin(given, found)

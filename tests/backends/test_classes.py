@@ -61,3 +61,19 @@ def test_constants_say_it_of_themselves_and_through_choices():
     expected = {n: isinstance(y, np.ndarray) for n, y in enumerate(f(X))}
     assert classes_of_outputs(ft.make_ir(f)(X)) == expected
     assert list(map(type, ft.jit(f)(X))) == list(map(type, f(X)))
+
+
+@pytest.mark.parametrize(
+    "way", [ft.checkpoint, ft.jit, lambda f: lambda *x: ft.cond(True, f, f, *x)]
+)
+def test_what_is_handed_through_is_of_the_class_of_what_is_given(way):
+    def f(x, y):
+        number, array = np.sum(x), x[..., 0, 0]
+        through = way(lambda a, b, c: (c, b, a))(number, array, y)
+        swapped = ft.fori_loop(0, 3, lambda _, c: (c[0], c[2], c[1]), (number, number, array))
+        return (*through, *swapped[:1])
+
+    program = ft.make_ir(f)(X, np.array(2.0))
+    assert classes_of_outputs(program) == {1: True, 2: False, 3: False}
+    for y in (np.array(2.0), np.float64(2.0)):
+        assert list(map(type, ft.jit(f)(X, y))) == list(map(type, f(X, y)))
