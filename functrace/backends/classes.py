@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,25 @@ from functrace.primitives.indexing import gather
 
 Origin = bool | Variable
 """Whether a value is an array, or the input of whose class it is."""
+
+
+class Given(NamedTuple):
+    """Of the class of an input, by its number."""
+
+    number: int
+
+
+Classes = Mapping[int, bool | Given]
+"""Which outputs without axes are arrays, by number; nothing for those of which it is not known."""
+
+
+def origins_of_outputs(program: Program) -> dict[int, bool | Given]:
+    """As `classes_of_outputs`, and which outputs are of the class of which input."""
+    numbers = {variable: number for number, variable in enumerate(program.inputs)}
+    return {
+        number: found if isinstance(found, bool) else Given(numbers[found])
+        for number, found in _origins(program).items()
+    }
 
 
 def classes_of_outputs(program: Program) -> dict[int, bool]:
@@ -35,7 +55,7 @@ def _origins(program: Program) -> dict[int, Origin]:
 
 def _found_origins(program: Program) -> dict[int, Origin]:
     wanted = {atom for atom in program.outputs if not atom.type.shape and not atom.type.weak}
-    found: dict[Atom, Origin] = {x: x for x in program.inputs if not x.type.shape}
+    found: dict[Atom, Origin] = {x: x for x in program.inputs if not (x.type.shape or x.type.weak)}
     for equation in reversed(_that_tell(program.equations, wanted)):
         if equation.primitive.holds_programs:
             found.update(_of_bodies(equation, found))
@@ -82,13 +102,14 @@ def _of_bodies(equation: Equation, found: Mapping[Atom, Origin]) -> dict[Atom, O
 def _of_body(
     structure: Structure[Atom], body: Program, found: Mapping[Atom, Origin]
 ) -> dict[int, Origin]:
-    if isinstance(structure, Loop):  # what is not of its own class may come from the trip before
-        carries = enumerate(zip(structure.inside.carries, structure.carries, strict=True))
-        given = {(number, inner): atom for number, (inner, atom) in carries}
-    else:
-        taken = structure.operands if isinstance(structure, Choice) else structure.inputs
-        inputs = [*zip(body.inputs, taken, strict=True)]
-        given = {(n, inner): atom for n in range(len(body.outputs)) for inner, atom in inputs}
+    taken = structure.operands if isinstance(structure, Choice) else structure.inputs
+    inputs = [*zip(body.inputs, taken, strict=True)]
+    carries: Sequence[tuple[Variable, Atom]] = ()
+    if isinstance(structure, Loop):  # another carry's class may be another one after each trip
+        first, last = len(structure.constants), len(structure.constants) + len(structure.carries)
+        inputs, carries = inputs[:first], inputs[first:last]
+    given = {(n, inner): atom for n in range(len(body.outputs)) for inner, atom in inputs}
+    given.update({(number, inner): atom for number, (inner, atom) in enumerate(carries)})
     origins: dict[int, Origin] = {}
     for number, origin in _origins(body).items():
         if isinstance(origin, bool):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from functrace.backends.assuming import (
@@ -12,7 +12,7 @@ from functrace.backends.assuming import (
     keeping_by_masks,
 )
 from functrace.backends.backend import AUTO, Backend, Executable
-from functrace.backends.classes import classes_of_outputs
+from functrace.backends.classes import Classes, origins_of_outputs
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
 from functrace.ir.program import Program
@@ -28,7 +28,7 @@ class NumPyBackend(Backend):
 
     def compile(self, program: Program, donated: frozenset[int], name: str) -> Executable:
         """Write the source; where that is faster, for the case that all is finite."""
-        classes = classes_of_outputs(program)
+        classes = origins_of_outputs(program)
         assuming = None if donated else assuming_finite(program)
         if assuming is not None:
             return _assuming(program, assuming, name, classes)
@@ -46,9 +46,7 @@ class AutoBackend(NumPyBackend):
 _TEXTS = {"explanation": lambda: "NumPy runs all of it, one operation after the other.\n"}
 
 
-def _assuming(
-    program: Program, assuming: Program, name: str, classes: Mapping[int, bool]
-) -> Executable:
+def _assuming(program: Program, assuming: Program, name: str, classes: Classes) -> Executable:
     """A function that assumes that all is finite, until it finds that something is not.
 
     Args:

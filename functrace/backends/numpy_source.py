@@ -13,7 +13,7 @@ import itertools
 import linecache
 import math
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from keyword import iskeyword
 from types import CodeType, MappingProxyType
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from functrace.backends.blocks import plan_block
+from functrace.backends.classes import Classes, Given
 from functrace.backends.lines import line_of, placed
 from functrace.backends.memory import Form, Storage, Value, Workspace, is_double, size_of
 from functrace.backends.names import RESERVED
@@ -54,7 +55,7 @@ class Written:
         program: Program,
         donated: frozenset[int],
         name: str,
-        classes: Mapping[int, bool] = MappingProxyType({}),
+        classes: Classes = MappingProxyType({}),
     ) -> None:
         """Write the function.
 
@@ -62,7 +63,8 @@ class Written:
             program: The Program.
             donated: The numbers of the inputs whose memory may be overwritten and returned.
             name: The name of the function, if it can be one.
-            classes: Which outputs without axes are arrays nonetheless, and which are scalars.
+            classes: Which outputs without axes are arrays nonetheless, which are scalars, and which
+                are of the class of an input.
         """
         if not name.isidentifier() or iskeyword(name) or name in RESERVED:
             name = "program"
@@ -113,7 +115,7 @@ def locate(code: CodeType, places: Sequence[Source | None], error: Exception) ->
 def plan_function(
     program: Program,
     donated: frozenset[int] = frozenset(),
-    classes: Mapping[int, bool] = MappingProxyType({}),
+    classes: Classes = MappingProxyType({}),
 ) -> Plan:
     """The plan of a function that runs a Program; the arguments are those of `Written`."""
     planner = Planner(prefers_python=count_of_numbers(program) >= SEVERAL)
@@ -135,7 +137,7 @@ def _returned(
     program: Program,
     outputs: Sequence[Value],
     given: Sequence[Value],
-    classes: Mapping[int, bool],
+    classes: Classes,
 ) -> list[Read]:
     """How the outputs are read; those without axes as scalars or as arrays, as the classes say."""
     reads = planner.separate(outputs)
@@ -153,15 +155,17 @@ def _returned(
         if atom.type.shape or atom.type.weak:
             continue
         is_array = classes.get(number)
-        value, ways = reads[number]
+        value, ways, _ = reads[number]
         is_constant = isinstance(atom, Constant) and output.form is Form.NUMPY
         if is_array is False and atom in arrays and output.form is Form.NUMPY:
             reads[number] = Read(value, (*ways, As.SCALAR))
-        elif is_array:
+        elif is_array is True:
             reads[number] = Read(value, (*ways, As.ARRAY))
         elif atom in inputs or is_constant:  # what is left of x * 1, say
-            way = As.FRESH if is_array is None else As.SCALAR
+            way = As.SCALAR if is_array is False else As.FRESH
             reads[number] = Read(inputs.get(atom, output), (way,))
+        elif isinstance(is_array, Given):
+            reads[number] = Read(value, ways, given[is_array.number])
     return reads
 
 

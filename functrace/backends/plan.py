@@ -50,10 +50,11 @@ class As(Enum):
 
 
 class Read(NamedTuple):
-    """A value, and what is made of it, one after another."""
+    """A value, what is made of it, one after another, and of whose class it is to be at last."""
 
     value: Value
     ways: tuple[As, ...] = ()
+    like: Value | None = None
 
 
 class Compute(NamedTuple):
@@ -340,7 +341,8 @@ class _Text:
 
     def _read(self, read: Read) -> str:
         text = self._name(read.value)
-        return "".join(f"{way.value} of " for way in reversed(read.ways)) + text
+        text = "".join(f"{way.value} of " for way in reversed(read.ways)) + text
+        return text if read.like is None else f"{text} in the class of {self._name(read.like)}"
 
     def _reads(self, reads: Sequence[Read]) -> str:
         return ", ".join(map(self._read, reads))

@@ -32,6 +32,11 @@ def fresh_copy(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
+def in_class_of(x: Any, other: Any) -> Any:
+    """A number as an array without axes if another one is an array, else as a scalar."""
+    return np.asarray(x) if isinstance(other, np.ndarray) else x[()]
+
+
 def stacked(values: Sequence[Any], type: ArrayType) -> Any:
     """Stack values of a type.
 

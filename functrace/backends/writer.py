@@ -31,7 +31,14 @@ from functrace.backends.plan import (
     StackKind,
     Test,
 )
-from functrace.backends.runtime import as_array, fresh_copy, from_array, new_doubles, stacked
+from functrace.backends.runtime import (
+    as_array,
+    fresh_copy,
+    from_array,
+    in_class_of,
+    new_doubles,
+    stacked,
+)
 from functrace.ir.program import DIVISION, Source, variable_names
 from functrace.ir.types import UNKNOWN, ArrayType
 from functrace.tracing.numpy_warnings import begin_silence, end_silence
@@ -166,6 +173,8 @@ class Writer:
         text = self._text(read.value)
         for way in read.ways:
             text = self._as(way, text)
+        if read.like is not None:
+            return f"{self._called(in_class_of)}({text}, {self._text(read.like)})"
         return text
 
     def _as(self, way: As, text: str) -> str:

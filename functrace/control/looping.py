@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.backends.classes import classes_of_outputs
+from functrace.backends.classes import origins_of_outputs
 from functrace.backends.compiling import interpreter, runner
 from functrace.backends.runtime import stacked
 from functrace.control.branching import choose_each
@@ -134,9 +134,14 @@ def masks(loop: Loop[Any], mask: Sequence[bool]) -> tuple[Mask, Mask, Mask]:
     return tuple(parts.constants), tuple(parts.carries), tuple(parts.rows)
 
 
-def after_no_trip(carry: Sequence[Any], body: Program) -> list[Any]:
+def after_no_trip(body: Program, constants: Sequence[Any], carry: Sequence[Any]) -> list[Any]:
     """The carry of a loop without trips: arrays and scalars where a trip would return those."""
-    classes = classes_of_outputs(body)
+    classes: dict[int, bool] = {}
+    for number, found in origins_of_outputs(body).items():
+        if isinstance(found, bool):
+            classes[number] = found
+        elif found.number < len(constants):
+            classes[number] = isinstance(innermost_value(constants[found.number]), np.ndarray)
     return [_of_class(x, classes.get(number)) for number, x in enumerate(carry)]
 
 
@@ -271,7 +276,7 @@ class Scan(Looping):
         _, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
         length = len(rows[0]) if length is None else length
         count = len(carry)
-        carry = list(carry) if length else after_no_trip(carry, body)
+        carry = list(carry) if length else after_no_trip(body, constants, carry)
         types = output_types(body)[count:]
         stacks: list[Any] = [
             [None] * length
@@ -300,7 +305,7 @@ class Scan(Looping):
         body, constants, carry, rows, _, length, reverse = self.structure(inputs, params)
         length = len(rows[0]) if length is None else length
         count = len(carry)
-        carry = carry if length else after_no_trip(carry, body)
+        carry = carry if length else after_no_trip(body, constants, carry)
         run = interpreter(body, length, inputs)
         is_number = [variable.type.weak for variable in body.inputs[len(inputs) - len(rows) :]]
         rows = [
@@ -472,7 +477,7 @@ class While(Looping):
             carry, ran = results[:count], True
             for column, result in zip(found, results[count:], strict=True):
                 column.append(result)
-        carry = carry if ran else after_no_trip(carry, body)
+        carry = carry if ran else after_no_trip(body, constants, carry)
         return (*apart(carry, inputs), *map(stacked, found, output_types(body)[count:]))
 
     def infer(self, *types: ArrayType, **params: Any) -> Any:

@@ -578,11 +578,13 @@ def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> A
     try:
         with unheeded_draws():
             carry, recorded, _ = _recorded_body(body_fun, carry, structure, None, name)
+            (program,), captured = closed_together([recorded.program])
+            program = _constants_first(program, len(captured))
     except TYPE_ERRORS:
         raise
     except Exception:  # noqa: BLE001  (it cannot be recorded, and will not be called)
         return tree.map(owned, value)
-    return structure.unflatten(map(owned, after_no_trip(carry, recorded.program)))
+    return structure.unflatten(map(owned, after_no_trip(program, captured, carry)))
 
 
 def _while_recorded(

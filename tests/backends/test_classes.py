@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functrace as ft
-from functrace.backends.classes import classes_of_outputs
+from functrace.backends.classes import Given, classes_of_outputs, origins_of_outputs
 
 X = np.linspace(0.5, 2.0, 6).reshape(2, 3)
 
@@ -75,5 +75,22 @@ def test_what_is_handed_through_is_of_the_class_of_what_is_given(way):
 
     program = ft.make_ir(f)(X, np.array(2.0))
     assert classes_of_outputs(program) == {1: True, 2: False, 3: False}
+    assert origins_of_outputs(program) == {0: Given(1), 1: True, 2: False, 3: False}
     for y in (np.array(2.0), np.float64(2.0)):
         assert list(map(type, ft.jit(f)(X, y))) == list(map(type, f(X, y)))
+
+
+@pytest.mark.parametrize("x", [np.array(0.3), np.float64(0.3)], ids=["array", "scalar"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda x: ft.checkpoint(lambda y, z: (z, y))(x, x)[0],
+        lambda x: ft.cond(x > 0, lambda c: c, lambda c: c, x),
+        lambda x: ft.fori_loop(0, 0, lambda _, c: x, np.sum(x)),
+        lambda x: ft.fori_loop(0, 2, lambda _, c: x, np.sum(x)),
+        lambda x: ft.fori_loop(0, 0, lambda _, c: np.sin(x), x),
+    ],
+)
+def test_numbers_of_python_become_what_was_given(way, x):
+    f = lambda x: (way(x), np.sin(np.sin(x)) * 2.0 + np.cos(x))
+    assert list(map(type, ft.jit(f)(x))) == list(map(type, f(x)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from functrace.backends.backend import Backend, Executable, register
-from functrace.backends.classes import classes_of_outputs
+from functrace.backends.classes import Classes, classes_of_outputs, origins_of_outputs
 from functrace.backends.native.clusters import Cluster, clusters
 from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.kernels import (
@@ -62,8 +62,9 @@ class NativeBackend(Backend):
             if key:
                 save(key, made.module.key, made.needs)
             return whole
-        parted = in_parts(simple, classes)
-        written = Written(simplify(parted), donated, name, classes)
+        origins = origins_of_outputs(program)
+        parted = in_parts(simple, origins)
+        written = Written(simplify(parted), donated, name, origins)
         kernels = [e.params["kernel"] for e in parted.equations if e.primitive is native]
         others = [(e, _why(e)) for e in parted.equations if e.primitive is not native]
 
@@ -85,13 +86,13 @@ class NativeBackend(Backend):
         return program.derive("simple", lambda: decompose(self.simplified(program)))
 
 
-def in_parts(program: Program, classes: Mapping[int, bool]) -> Program:
+def in_parts(program: Program, classes: Classes) -> Program:
     """A Program in which parts are operations that machine code does.
 
     Args:
         program: The Program.
         classes: Which outputs without axes are arrays, and which are not. Others are left to NumPy,
-            which makes them of the class of an input.
+            which makes of them what it will.
     """
     unsure = {
         atom
