@@ -120,8 +120,8 @@ FLOORS: list[list[Room]] = [
         room(
             "backends",
             "from a Program to what runs it; what holds Programs is known by its structure only",
-            "settings memory classes names plan planner structures blocks runtime writer lines threads"
-            " numpy_source backend numpy_passes assuming numpy_backend compiling",
+            "settings memory classes names plan planner structures blocks runtime writer lines"
+            " threads numpy_source backend numpy_passes assuming numpy_backend compiling",
         )
     ],
     [
