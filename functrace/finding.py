@@ -26,7 +26,7 @@ from functrace.jitting.recordings import without_guards
 from functrace.matrices import spectral
 from functrace.tracebacks import boundary
 from functrace.tracing.expressions import line_at, operation_at
-from functrace.tracing.places import running_here, source_here, users_name
+from functrace.tracing.places import derivative_here, running_here, source_here, users_name
 from functrace.tracing.tracer import Tracer
 from functrace.transforms.limits import LimitRecording
 from functrace.transforms.programs import Pullback
@@ -125,7 +125,7 @@ class _Watch:
         place = None if source is None else source[:2]
         name = primitive.name if name is None else name
         within = forward = ""
-        derivative = (source and source.derivative) or _users_rule.get()
+        derivative = (source and source.derivative) or _users_rule.get() or derivative_here()
         if derivative is not None:  # a rule's work that was recorded, or one of the user's
             direction = derivative.direction
             if derivative.place is None or derivative.place[:2] == place:

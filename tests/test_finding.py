@@ -119,8 +119,7 @@ def test_derivatives_are_told_as_such(name, mode):
     finding, _ = ft.checked(MODES[mode](f))(np.array([1.0, 0.0]))
     assert (finding.operation, finding.found) == (operation, "infinite")
     assert comment in finding.line
-    if mode != "second derivative":
-        assert finding.direction == "backward"
+    assert finding.direction == "backward"
 
 
 FORWARD = {
@@ -190,15 +189,14 @@ def test_rules_of_the_users(f, mode):
     finding, result = ft.checked({**MODES, **FORWARD}[mode](loss))(np.array([1.0, 0.0]))
     assert any(not np.isfinite(x).all() for x in ft.tree.leaves(result))
     assert finding.found == "infinite" or "jacfwd" in mode
-    if mode != "second derivative":  # where either may be first
-        assert finding.direction == ("tangent" if mode in FORWARD else "backward")
+    assert finding.direction == ("tangent" if mode in FORWARD else "backward")
     if finding.within:  # the line is one of the rule, and the forward line is told besides
         assert (finding.operation, finding.within) == ("divide", f.__name__)
         assert "# the rule of" in finding.line
         line = loss.__code__.co_firstlineno + 1
         assert f"{f.__name__} was applied at {__file__}:{line} in loss." in str(finding)
     else:
-        assert finding.operation == f.__name__ or mode == "second derivative"
+        assert finding.operation == f.__name__
         assert "# calls it" in finding.line
 
 

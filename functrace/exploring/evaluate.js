@@ -160,6 +160,7 @@ const evaluator = (() => {
     square: (x) => x * x,
     reciprocal: (x) => 1 / x,
     sqrt: Math.sqrt,
+    root: Math.sqrt,
     cbrt: Math.cbrt,
     absolute: Math.abs,
     fabs: Math.abs,
@@ -301,6 +302,28 @@ const evaluator = (() => {
 
   // nan comes last, as in NumPy.
   const inOrder = (x, y) => (Number.isNaN(x) ? (Number.isNaN(y) ? 0 : 1) : x < y ? -1 : x > y ? 1 : Number.isNaN(y) ? -1 : 0);
+
+  // x[n] = factors[n] * x[n - 1] + terms[n], or what that is transposed.
+  function recurrence([factors, terms], { axis, reverse }) {
+    const { starts, within } = groups(terms, [axis]);
+    const order = reverse ? [...within].reverse() : within;
+    const data = [...terms.data];
+    for (const start of starts)
+      order.slice(1).forEach((at, i) => {
+        const before = start + order[i];
+        data[start + at] += factors.data[reverse ? before : start + at] * data[before];
+      });
+    return make(terms.shape, data);
+  }
+
+  function correlate([x, kernel], { mode }) {
+    const beyond = kernel.data.length - 1;
+    const half = Math.floor(beyond / 2);
+    const [before, after] = { valid: [0, 0], same: [beyond - half, half], full: [beyond, beyond] }[mode];
+    const length = x.data.length + before + after - beyond;
+    const window = (k) => sum(kernel.data.map((weight, i) => weight * (x.data[k + i - before] ?? 0)));
+    return make([length], range(length).map(window));
+  }
 
   // Products
 
@@ -530,7 +553,15 @@ const evaluator = (() => {
     accumulate_multiply: accumulate(times),
     accumulate_maximum: accumulate(Math.max),
     accumulate_minimum: accumulate(Math.min),
+    recurrence,
+    correlate,
+    searchsorted: ([x, values], { side }) => {
+      const most = side === "left" ? -1 : 0;
+      const place = (value) => x.data.filter((own) => inOrder(own, value) <= most).length;
+      return make(values.shape, values.data.map(place));
+    },
     argsort: alongAxis((xs) => range(xs.length).sort((i, j) => inOrder(xs[i], xs[j]) || i - j)),
+    argpartition: alongAxis((xs) => range(xs.length).sort((i, j) => inOrder(xs[i], xs[j]) || i - j)),
     contract: (inputs, params) => contract(inputs, params),
     contract_or_zero: contractOrZero(orZero(times)),
     zero_contract: contractOrZero(OF_NUMBERS.zero_product),

@@ -114,7 +114,8 @@ def test_every_primitive_that_the_page_knows_computes_as_numpy_does(dtype):
     assert {"add", "contract", "sum", "reshape", "gather", "select", "windows"} <= known
     rng = np.random.default_rng(0)
     runs = []
-    for name in sorted(known & CASES.keys()):
+    # Of several orders that are partitions NumPy's own is another one than the page's.
+    for name in sorted((known & CASES.keys()) - {"argpartition"}):
         for variant in CASES[name].variants:
             inputs = [*drawn_inputs(CASES[name], variant, rng, dtype)]
             program = recorded(name, variant, inputs)
@@ -167,6 +168,21 @@ def test_numbers_at_the_edges_of_functions():
     more = np.array([-2, 2, 3], np.int32)[:, None]
     for f in (np.floor_divide, np.remainder, np.multiply, np.bitwise_and, np.bitwise_xor, np.gcd):
         runs.append((ft.make_ir(f)(whole * 3**15, more), [whole * 3**15, more]))
+    for found, (program, inputs) in zip(by_javascript(runs), runs, strict=True):
+        assert_agrees(found, program, inputs)
+
+
+def test_statistics_convolution_and_interpolation():
+    x, y = np.array([0.5, -1.0, 2.5, 0.25]), np.array([1.0, -2.0, 0.5])
+    functions = (
+        np.median, np.std, lambda x: np.quantile(x, 0.3), lambda x: np.partition(x, 2)[2],
+        lambda x: np.linalg.norm(x - 1), lambda x: np.interp(x, np.arange(-1.0, 3), x**2),
+        *(lambda x, mode=mode: np.convolve(x, y, mode) for mode in ("full", "same", "valid")),
+        lambda x: np.convolve(x, y[:2], "same"), lambda x: np.convolve(y, x, "same"),
+        lambda x: np.searchsorted(np.sort(x), y, "right") * x[:3],
+    )  # fmt: skip
+    runs = [(ft.make_ir(f)(x), [x]) for f in functions]
+    runs += [(ft.make_ir(ft.grad(lambda x, f=f: np.sum(f(x) ** 2)))(x), [x]) for f in functions]
     for found, (program, inputs) in zip(by_javascript(runs), runs, strict=True):
         assert_agrees(found, program, inputs)
 
