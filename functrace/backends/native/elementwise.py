@@ -11,7 +11,7 @@ import numpy as np
 
 from functrace.backends.native.mathematics import FUNCTIONS, length
 from functrace.backends.native.writing import REGISTERS, Writer, literal, register_type
-from functrace.ir.program import Atom, Constant, Equation
+from functrace.ir.program import DIVISION, Atom, Constant, Equation, Handling
 from functrace.ir.types import ArrayType
 from functrace.primitives.elementwise import Elementwise, input_dtypes
 
@@ -161,6 +161,9 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
         write.refuse(write.let(f"fcmp oeq {register_type(wanted[1])} {given[1]}, 0.0"))
     if not output.shape and wanted[0].kind in "iu" and "over=ignore" not in equation.handling:
         table = {**table, **OF_SCALARS}
+    ignored = equation.handling & DIVISION
+    if ignored and primitive.name in QUIET and wanted[0].kind == "f":
+        return QUIET[primitive.name](Expressions(write, wanted[0]), ignored, *given)
     return table[primitive.name](write, wanted[0], given)
 
 
@@ -397,6 +400,13 @@ class Expressions:
         kind = self.kind
         return self.write.let(f"select i1 {condition}, {kind} {x}, {kind} {y}")
 
+    def hidden(self, x: str) -> str:
+        """A number of which LLVM does not know that it is chosen.
+
+        It would compute with both, where one would raise a flag, and choose then.
+        """
+        return self.write.hidden(self.kind, x)
+
     def both(self, x: str, y: str) -> str:
         """Whether both are true."""
         return self.write.let(f"and i1 {x}, {y}")
@@ -430,11 +440,62 @@ def _or_zero(word: str) -> Callable[[Expressions], Callable[..., str]]:
                 else e.write.let(f"fcmp oeq {e.kind} {y}, {zero}"),
             )
             # What would be nan is not computed, so that the machine notes nothing.
-            return e(word, x, e.either(e.both(is_zero, wild), one, y))
+            safe = e.either(e.both(is_zero, wild), one, y)
+            return e(word, x, e.hidden(safe) if word == "fdiv" else safe)
 
         return numbers
 
     return make
+
+
+# What raises no flag where the user, or the rule of a derivative, told NumPy to ignore that
+
+
+def _quiet_quotient(e: Expressions, ignored: Handling, x: str, y: str) -> str:
+    zero = e.number(0)
+    bad = e("fcmp oeq", y, zero)
+    if ignored != DIVISION:  # zero by zero is invalid, all else is divided by zero
+        bad = e.both(bad, e("fcmp une" if "divide=ignore" in ignored else "fcmp ueq", x, zero))
+    one = e.intrinsic("copysign", e.number(1), y)
+    quotient = e("fdiv", x, e.hidden(e.either(bad, one, y)))
+    infinite = e.intrinsic("copysign", e.number(np.inf), quotient)
+    wild = e.either(e("fcmp ueq", quotient, zero), e.number(np.nan), infinite)
+    return e.either(bad, wild, quotient)
+
+
+def _quiet_reciprocal(e: Expressions, ignored: Handling, x: str) -> str:
+    return _quiet_quotient(e, ignored, e.number(1), x)
+
+
+def _quiet_below(name: str, edge: float) -> Callable[..., str]:
+    """A function that is infinite at an edge, if it is a logarithm, and undefined below."""
+
+    def numbers(e: Expressions, ignored: Handling, x: str) -> str:
+        least, outside = e.number(edge), e.number(np.nan)
+        word = "fcmp ult"
+        if name != "sqrt" and "divide=ignore" in ignored:
+            word = "fcmp ule" if ignored == DIVISION else "fcmp oeq"
+            is_edge = e("fcmp oeq", x, least)
+            outside = e.either(is_edge, e.number(-np.inf), outside)
+        elif "invalid=ignore" not in ignored:
+            return e.of(name, x)
+        bad = e(word, x, least)
+        return e.either(bad, outside, e.of(name, e.hidden(e.either(bad, e.number(edge + 1), x))))
+
+    return numbers
+
+
+QUIET: dict[str, Callable[..., str]] = {
+    "divide": _quiet_quotient,
+    "reciprocal": _quiet_reciprocal,
+    "sqrt": _quiet_below("sqrt", 0.0),
+    "root": _quiet_below("sqrt", 0.0),
+    "log": _quiet_below("log", 0.0),
+    "log2": _quiet_below("log2", 0.0),
+    "log10": _quiet_below("log10", 0.0),
+    "log1p": _quiet_below("log1p", -1.0),
+}
+"""Functions without the flags of what is ignored: they are not computed where these would rise."""
 
 
 def _zero_product(e: Expressions) -> Callable[..., str]:

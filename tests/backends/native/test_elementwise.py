@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import functrace as ft
+from functrace.backends.native import kernels
 from functrace.backends.native.decomposing import decompose
 from functrace.backends.native.elementwise import BOOLEANS, REAL, WHOLE
 from functrace.backends.native.kernels import why_not
@@ -284,3 +285,81 @@ def test_scalars_that_overflow_are_warned_of_and_arrays_are_not(dtype):
             return x + y
 
     assert not told(quiet, greatest, one)
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """The calls that machine code leaves to NumPy."""
+    calls = []
+    by_numpy = kernels._ByNumPy.__call__
+    monkeypatch.setattr(
+        kernels._ByNumPy,
+        "__call__",
+        lambda self, *args: (calls.append(args), by_numpy(self, *args))[1],
+    )
+    return calls
+
+
+IGNORED = [{"divide": "ignore"}, {"invalid": "ignore"}, {"divide": "ignore", "invalid": "ignore"}]
+
+QUIET_ONES = {
+    "divide": lambda x, y: x / y,
+    "reciprocal": lambda x, y: 1.0 / np.abs(y),
+    "sqrt": lambda x, y: np.sqrt(x),
+    "log": lambda x, y: np.log(x),
+    "log2": lambda x, y: np.log2(x),
+    "log10": lambda x, y: np.log10(x),
+    "log1p": lambda x, y: np.log1p(x),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("ignored", IGNORED, ids=" ".join)
+@pytest.mark.parametrize("name", QUIET_ONES)
+def test_what_is_ignored_is_done_by_machine_code(refused, name, ignored, dtype):
+    x, y = (np.ravel(a).astype(dtype) for a in np.meshgrid(SPECIAL, SPECIAL))
+
+    def f(x, y):
+        with np.errstate(**ignored):
+            return QUIET_ONES[name](x, y)
+
+    fast = ft.jit(f, backend="native")
+    said = []
+    for number in range(len(x)):
+        one = x[number : number + 1].repeat(9), y[number : number + 1].repeat(9)
+        refused.clear()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = fast(*one)
+        with warnings.catch_warnings(record=True) as expected_caught:
+            warnings.simplefilter("always")
+            expected = f(*one)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        is_number = ~np.isnan(expected)
+        signs = np.signbit(found[is_number]), np.signbit(expected[is_number])
+        np.testing.assert_array_equal(*signs)
+        assert {str(w.message) for w in caught} == {str(w.message) for w in expected_caught}
+        is_known = not np.isnan(one).any()  # comparisons with nan raise a flag
+        said.append(bool(refused) and not caught and is_known)
+    # Infinity by infinity, and little else, is left to NumPy though nobody wants to hear of it.
+    assert sum(said) <= (4 if name == "divide" else 0)
+
+
+MASKED = {
+    "quotient": lambda x: np.where(x != 0, np.sin(x) / x, 1.0),
+    "logarithm": lambda x: np.where(x > 0, np.log(x), 0.0),
+    "root": lambda x: np.where(x > 0, np.sqrt(x), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_what_is_masked_is_done_by_machine_code(refused, name):
+    def total(x):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = MASKED[name](x)
+        return np.sum(np.cos(part) * 2.0 + part)
+
+    x = np.linspace(-1.0, 1.0, 101)
+    for f in (total, ft.grad(total)):
+        np.testing.assert_allclose(ft.jit(f, backend="native")(x), f(x), rtol=1e-12, atol=1e-14)
+    assert not refused
