@@ -25,7 +25,7 @@ from functrace.errors import (
 )
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.types import ArrayType, Shape, type_of
-from functrace.numpy.choosing import Chosen, chosen_by, unknown_mask, written_where
+from functrace.numpy.choosing import Chosen, chosen_by, is_unknown_mask, unknown_mask, within
 from functrace.numpy.making import array
 from functrace.primitives.indexing import (
     INDICES,
@@ -112,11 +112,10 @@ def getitem(x: Any, index: Any) -> Any:
 @entrance
 def _read_by_arrays(x: Any, index: Any, items: Index) -> Any:
     """As `getitem`, for an index that holds something else than numbers and slices."""
-    if len(items) == 1 and _is_mask(items[0]):
-        if np.ndim(items[0]) == 0:
-            return x[None][: int(bool(items[0]))].copy()
-        if is_unknown_mask(index, x.shape):
-            return chosen_by(x, known_value(items[0]))
+    if len(items) == 1 and _is_mask(items[0]) and np.ndim(items[0]) == 0:
+        return x[None][: int(bool(items[0]))].copy()
+    if (chosen := within(index, x.shape)) is not None:
+        return chosen_by(x, chosen)
     copies = any(_is_array_of_one(item) for item in items)
     items, arrays, unique = canonical(items, x.shape)
     if arrays and x.recording.is_plain:
@@ -174,12 +173,10 @@ def _read_at(x: Tracer, items: Index, numbers: Sequence[Any]) -> Any:
 setattr(Tracer, "__getitem__", named(getitem, "getitem"))  # noqa: B010
 
 
-def is_unknown_mask(index: Any, shape: Shape) -> bool:
+def is_whole_mask(index: Any, shape: Shape) -> bool:
     """Whether an index is a mask of unknown values, of the shape of an array's first axes."""
-    x = index[0] if type(index) is tuple and len(index) == 1 else index
-    if not isinstance(x, Tracer) or x.dtype.kind != "b" or not x.ndim:
-        return False
-    return isinstance(known_value(x), Tracer) and x.shape == shape[: x.ndim]
+    x: Any = index[0] if type(index) is tuple and len(index) == 1 else index
+    return is_unknown_mask(x) and x.shape == shape[: x.ndim]
 
 
 def _is_array_of_one(x: Any) -> bool:
@@ -328,10 +325,8 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     if isinstance(value, list | tuple):
         value = array(value)
     if isinstance(value, Chosen):
-        if not is_unknown_mask(index, x.shape):
+        if not _write_within(x, index, value):
             raise unknown_mask(value.mask)
-        mask = index[0] if type(index) is tuple else index
-        write(x, written_where(x, known_value(mask), value))
         return
     if index is Ellipsis and type(value) is Tracer and value.type == x.type:
         if value is not x:
@@ -345,12 +340,11 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     if not _is_basic(items):
         if len(items) == 1 and _is_mask(items[0]):
             mask = known_value(items[0])
-            of_each = shape == () or (
-                is_unknown_mask(mask, x.shape) and len(shape) <= x.ndim - mask.ndim
-            )
-            if of_each:
+            if shape == ():
                 write(x, _written_where(x, mask, value))
                 return
+        if _write_within(x, index, value):
+            return
         items, arrays, unique = canonical(items, x.shape)
     if shape and shape[0] == 1:
         value = _without_leading_ones(value, shape, x, items, arrays)
@@ -362,6 +356,19 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         write(x, x.recording.record_over(index_update, (x, value, *arrays), params))
         return
     write(x, bind_over(index_update, x, value, *arrays, index=items, **marked(arrays, unique)))
+
+
+def _write_within(x: Any, index: Any, value: Any) -> bool:
+    """Write what is chosen by a mask of unknown values, or one value for each; whether that was."""
+    chosen = within(index, x.shape)
+    written = None if chosen is None else chosen.written(x, value)
+    if chosen is None or written is None:
+        return False
+    if chosen.is_whole:
+        write(x, written)
+    else:
+        x[chosen.others] = written
+    return True
 
 
 def _is_whole(index: Any) -> bool:

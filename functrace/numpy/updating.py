@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.ir.types import result_dtype, type_of
-from functrace.numpy.indexing import canonical, is_unknown_mask, value_for
+from functrace.numpy.indexing import canonical, is_whole_mask, value_for
 from functrace.numpy.ufunc_methods import written_one_by_one
 from functrace.primitives.indexing import INDICES, Index, layout, read
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
@@ -132,7 +132,7 @@ class AtIndex:
         """
 
         def write(x: Any, index: Any, _: Any) -> None:
-            if is_unknown_mask(index, x.shape):
+            if is_whole_mask(index, x.shape):
                 x[index] = func(x[index])
                 return
             items, arrays, _ = canonical(index, x.shape)
@@ -155,7 +155,7 @@ class AtIndex:
     ) -> Any:
         x, values = self.array, as_operand(values)
         mode = index_mode(mode, "drop")
-        if is_unknown_mask(self.index, x.shape):
+        if is_whole_mask(self.index, x.shape):
             place = _Place((self.index,), [], (), None, 0)
         else:
             place = _place(x, self.index, mode, wrap_negative_indices)

@@ -2,11 +2,79 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 
 import functrace as ft
+from functrace.errors import UnknownValueError
 from functrace.testing import check_grads
+from tests.agreement import agrees
+
+
+def written(index, f):
+    """A function that writes into what a mask chooses, among other items of an index."""
+
+    def written(x):
+        y = x * 1.0
+        items = tuple(item(y) if callable(item) else item for item in index)
+        y[items] = f(y[items], y)
+        return y
+
+    return written
+
+
+ROWS, COLUMNS = lambda y: y[:, 0] > 0, lambda y: y[0] > 0
+WRITTEN = {
+    "a column of rows": written((ROWS, 1), lambda v, y: np.sin(v)),
+    "one number": written((ROWS, 0), lambda v, y: 7.0),
+    "columns": written((slice(None), COLUMNS), lambda v, y: v * y[:, :1]),
+    "a row of columns": written((1, COLUMNS), lambda v, y: v * y[2, COLUMNS(y)] + 1),
+    "the last": written((Ellipsis, COLUMNS), lambda v, y: v - np.mean(v)),
+    "some of rows": written((ROWS, slice(None, 2)), lambda v, y: v + y[3, :2]),
+    "backwards": written((slice(None, None, -1), COLUMNS), lambda v, y: np.exp(v)),
+    "a new axis": written((None, slice(1, None), COLUMNS), lambda v, y: v**2),
+    "elements": written((lambda y: y > 0.3,), lambda v, y: v / np.sum(v)),
+    "rows": written((ROWS,), lambda v, y: v / np.sum(v, axis=1, keepdims=True)),
+    "all axes of a view": written((None, lambda y: y > 0, None), lambda v, y: np.clip(v, 0, 1)),
+}
+REDUCED = {
+    "sum": lambda x: np.sum(x[x > 0.1]),
+    "of nothing": lambda x: np.sum(x[x > 100], axis=0),
+    "mean": lambda x: x[x > 0.1].mean(),
+    "by size": lambda x: x[x < 1].sum() / x[x < 1].size,
+    "prod": lambda x: np.prod(x[ROWS(x)], axis=0),
+    "std": lambda x: x[:, COLUMNS(x)].std(ddof=1),
+    "var": lambda x: np.var(x[1, COLUMNS(x)]) * x[0],
+    "of each": lambda x: np.max(np.sum(x[ROWS(x)] ** 2, axis=1)),
+    "max": lambda x: np.max(x[x < 1]),
+    "min": lambda x: np.sin(x[ROWS(x), 1]).min(),
+    "integers": lambda x: np.amin(np.round(3 * x).astype(int)[x > 0]) * x,
+    "any": lambda x: np.any(x[x > 0] > 1) * x,
+}
+
+
+@pytest.mark.parametrize("f", [*WRITTEN.values(), *REDUCED.values()], ids=[*WRITTEN, *REDUCED])
+def test_what_an_unknown_mask_chooses_is_written_and_reduced_as_numpy_does(f):
+    x = np.random.default_rng(3).normal(size=(4, 3)) + 0.1
+    agrees(f, x)
+    np.testing.assert_allclose(ft.jit(f)(x[::-1]), f(x[::-1]), rtol=1e-13)  # another mask
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.max(x[x > 100]), lambda x: x[ROWS(x)] * x[0][COLUMNS(x)],
+    lambda x: operator.setitem(x, ROWS(x), np.ones((2, 3))),
+    lambda x: operator.setitem(x, (slice(None), COLUMNS(x)), np.ones((4, 2))),
+    lambda x: operator.setitem(x, (ROWS(x), 0), x[ROWS(x)]),
+    lambda x: operator.setitem(x, (slice(None), COLUMNS(x)), np.ones((5, 1))),
+    lambda x: x[COLUMNS(x)], lambda x: len(x[ROWS(x)]), lambda x: np.sort(x[ROWS(x)]),
+    lambda x: x[ROWS(x)] @ np.eye(3), lambda x: np.add.reduce(x[ROWS(x)]),
+    lambda x: operator.iadd(x[ROWS(x), :1], np.ones(2)),
+])  # fmt: skip
+def test_what_needs_the_shape_of_what_a_mask_chooses_is_refused(f):
+    with pytest.raises((ValueError, UnknownValueError)):
+        ft.jit(f)(np.ones((4, 3)))
 
 
 def scaled(v, a, b=1.0):
