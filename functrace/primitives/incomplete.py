@@ -136,9 +136,10 @@ def integral(integrand: Callable[[Any], Any], scale: Any) -> Any:
 def _log1p_minus(v: Any) -> Any:
     """``log1p(v) - v``, also near zero."""
     r = v / (2 + v)
-    square = np.minimum(r * r, 0.04)
+    is_near = np.abs(r) < 0.2
+    square = np.where(is_near, r * r, 0.0)
     near = np.polyval([2 / k for k in range(25, 1, -2)], square) * square * r - v * r
-    return np.where(np.abs(v) < 0.35, near, np.log1p(v) - v)
+    return np.where(is_near, near, np.log1p(v) - v)
 
 
 def _expm1_minus(s: Any) -> Any:

@@ -56,8 +56,8 @@ def constant(t: Any, *_: Any) -> Any:
 
 
 def implicit(by_output: Any, by_input: Any) -> Any:
-    """The derivative of a solution of ``g(output, input) = constant``."""
-    return -(by_input / by_output)
+    """The derivative of a solution of ``g(output, input) = constant``: 0 where g holds still."""
+    return -quotient_or_zero(by_input, by_output)
 
 
 def _is_complex(x: Any) -> bool:
@@ -312,7 +312,7 @@ rule(
 )
 rule("pdtr", constant, lambda t, out, k, m: t * -f.gamma_density(np.floor(k) + 1, m))
 rule("pdtrc", constant, lambda t, out, k, m: t * f.gamma_density(np.floor(k) + 1, m))
-rule("pdtri", constant, lambda t, out, k, y: t / -f.gamma_density(np.floor(k) + 1, out))
+rule("pdtri", constant, lambda t, out, k, y: t / -f.gamma_density(np.trunc(k) + 1, out))
 rule(
     "pdtrik",
     lambda t, out, p, m: t / -_by_a(out + 1, m),
@@ -322,9 +322,15 @@ rule(
 
 def _noncentral_density(x: Any, df: Any, nc: Any) -> Any:
     """The density of the noncentral chi-squared distribution."""
-    root = np.sqrt(nc * x)
+    # Bessel's function underflows where its order is large; there the series is short.
+    is_short = np.less(nc * x, df)
+    root = np.sqrt(np.where(is_short, 1.0, nc * x))
     gap = np.sqrt(nc) - np.sqrt(x)
-    return 0.5 * np.exp(gap * gap / -2) * np.power(x / nc, df / 4 - 0.5) * f.ive(df / 2 - 1, root)
+    ratio = np.where(is_short, 1.0, x) / np.where(is_short, 1.0, nc)
+    long = np.exp(gap * gap / -2) * np.power(ratio, df / 4 - 0.5) * f.ive(df / 2 - 1, root)
+    grown = f.hyp0f1(df / 2, np.where(is_short, nc * x / 4, 0.0))
+    short = f.gamma_density(df / 2, x / 2) * np.exp(nc / -2) * grown
+    return 0.5 * np.where(is_short, short, long)
 
 
 def _by_noncentrality(out: Any, x: Any, df: Any, nc: Any) -> Any:
@@ -360,19 +366,19 @@ rule(
     "bdtr",
     constant,
     whole("n"),
-    lambda t, out, k, n, p: t * -f.beta_density(np.floor(k) + 1, n - np.floor(k), p),
+    lambda t, out, k, n, p: t * -f.beta_density(np.floor(k) + 1, np.trunc(n) - np.floor(k), p),
 )
 rule(
     "bdtrc",
     constant,
     whole("n"),
-    lambda t, out, k, n, p: t * f.beta_density(np.floor(k) + 1, n - np.floor(k), p),
+    lambda t, out, k, n, p: t * f.beta_density(np.floor(k) + 1, np.trunc(n) - np.floor(k), p),
 )
 rule(
     "bdtri",
     constant,
     whole("n"),
-    lambda t, out, k, n, y: t / -f.beta_density(np.floor(k) + 1, n - np.floor(k), out),
+    lambda t, out, k, n, y: t / -f.beta_density(np.floor(k) + 1, np.trunc(n) - np.floor(k), out),
 )
 
 
@@ -411,19 +417,19 @@ rule(
     "nbdtr",
     constant,
     whole("n"),
-    lambda t, out, k, n, p: t * f.beta_density(n, np.floor(k) + 1, p),
+    lambda t, out, k, n, p: t * f.beta_density(np.trunc(n), np.trunc(k) + 1, p),
 )
 rule(
     "nbdtrc",
     constant,
     whole("n"),
-    lambda t, out, k, n, p: t * -f.beta_density(n, np.floor(k) + 1, p),
+    lambda t, out, k, n, p: t * -f.beta_density(np.trunc(n), np.trunc(k) + 1, p),
 )
 rule(
     "nbdtri",
     constant,
     whole("n"),
-    lambda t, out, k, n, y: t / f.beta_density(n, np.floor(k) + 1, out),
+    lambda t, out, k, n, y: t / f.beta_density(np.trunc(n), np.trunc(k) + 1, out),
 )
 
 
@@ -593,7 +599,7 @@ rules("modfresnelm", _modified_fresnel(-1))
 
 rule("exp1", lambda t, out, z: t * -(np.exp(-z) / z))
 rule("expi", lambda t, out, z: t * (np.exp(z) / z))
-rule("expn", order("n"), lambda t, out, n, x: t * -_lower_expn(out, n, x))
+rule("expn", order("n"), lambda t, out, n, x: t * -_lower_expn(out, np.trunc(n), x))
 rules("sici", lambda out, z: (_sine_over(z, -1), np.cos(z) / z))
 rules("shichi", lambda out, z: (_sine_over(z, 1), np.cosh(z) / z))
 rule("spence", lambda t, out, z: t * _spence_slope(z))
@@ -667,8 +673,13 @@ for _name in ("jv", "yv", "hankel1", "hankel2"):
     )
 rule("iv", order("v"), lambda t, out, v, z: t * ((f.iv(v - 1, z) + f.iv(v + 1, z)) / 2))
 rule("kv", order("v"), lambda t, out, v, z: t * ((f.kv(v - 1, z) + f.kv(v + 1, z)) / -2))
-rule("kn", order("n"), lambda t, out, n, x: t * ((f.kv(n - 1, x) + f.kv(n + 1, x)) / -2))
-rule("yn", order("n"), lambda t, out, n, x: t * ((f.yv(n - 1, x) - f.yv(n + 1, x)) / 2))
+rule("kn", order("n"), lambda t, out, n, x: t * _second_kind_slope(f.kv, np.trunc(n), x, -1))
+rule("yn", order("n"), lambda t, out, n, x: t * _second_kind_slope(f.yv, np.trunc(n), x, 1))
+
+
+def _second_kind_slope(g: Any, n: Any, x: Any, sign: int) -> Any:
+    return sign * (g(n - 1, x) - sign * g(n + 1, x)) / 2
+
 
 # Those that are scaled by exponentials; of real numbers where these have an absolute value
 

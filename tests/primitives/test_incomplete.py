@@ -100,6 +100,20 @@ def test_densities_of_large_parameters_keep_their_digits():
         assert ft.grad(special.betainc, 2)(a, b, x) == pytest.approx(expected, rel=1e-11)
 
 
+def test_densities_have_no_seams():
+    v = np.linspace(-0.6, 0.9, 101)  # the distance from the mean, by the mean
+    for a in (12.0, 300.0):
+        with mpmath.workdps(30):
+            log = lambda x, a=a: a * mpmath.log(x) - x - mpmath.loggamma(a)
+            expected = [float(mpmath.exp(log(x)) / x) for x in a * (1 + v)]
+        np.testing.assert_allclose(f.gamma_density(a, a * (1 + v)), expected, rtol=3e-12)
+        x = np.float64(1 + v[:-1]) / 2
+        with mpmath.workdps(30):
+            log = lambda x, a=a: (a - 1) * mpmath.log(x * (1 - mpmath.mpf(x)))
+            expected = [float(mpmath.exp(log(x)) / mpmath.beta(a, a)) for x in x]
+        np.testing.assert_allclose(f.beta_density(a, a, x), expected, rtol=3e-12)
+
+
 def test_ends_of_the_domain():
     by_x = ft.grad(special.gammainc, 1)
     assert (by_x(0.5, 0.0), by_x(1.0, 0.0), by_x(2.0, 0.0)) == (np.inf, 1.0, 0.0)

@@ -165,3 +165,39 @@ def test_airy_functions_satisfy_their_equation():
     first = lambda x: ft.jvp(lambda x: special.airy(x)[0], (x,), (np.ones(7),))[1]
     second = ft.jvp(first, (x,), (np.ones(7),))[1]
     np.testing.assert_allclose(second, x * special.airy(x)[0], rtol=1e-13)
+
+
+TRUNCATED = {
+    "bdtr": (2, (1.0, 6.0, 0.4)), "bdtrc": (2, (1.0, 6.0, 0.4)), "bdtri": (2, (1.0, 6.0, 0.4)),
+    "nbdtr": (2, (2.0, 5.0, 0.4)), "nbdtrc": (2, (2.0, 5.0, 0.4)), "nbdtri": (2, (2.0, 5.0, 0.4)),
+    "pdtri": (1, (2.0, 0.4)), "expn": (1, (2.0, 0.7)), "kn": (1, (2.0, 0.7)), "yn": (1, (2.0, 0.7)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*truncated:RuntimeWarning", "ignore:non-integer arg n")
+@pytest.mark.parametrize("name", TRUNCATED)
+def test_whole_numbers_are_truncated_where_scipy_does_so(name):
+    place, whole = TRUNCATED[name]
+    # bdtr and its kin round k down; all else is cut off by SciPy.
+    more = [x + 0.9 if n < place else x for n, x in enumerate(whole)]
+    f = getattr(special, name)
+    assert f(*more) == f(*whole)
+    assert ft.grad(f, place)(*more) == ft.grad(f, place)(*whole) != 0
+
+
+def test_inverses_hold_still_at_the_ends():
+    for y in (0.0, 1.0):
+        assert ft.grad(special.betaincinv, 0)(2.5, 1.5, y) == 0
+        assert ft.grad(special.betaincinv, 1)(2.5, 1.5, y) == 0
+    assert ft.grad(special.gammaincinv)(2.5, 0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "df", "nc"),
+    [(370.0, 369.0, 1e-3), (2.0, 3.0, 0.0), (130.0, 190.0, 3.0), (9.0, 2.0, 50.0)],
+)
+def test_the_density_of_the_noncentral_distribution(x, df, nc):
+    half, mid = mpmath.mpf(df) / 2, mpmath.mpf(x) / 2
+    expected = mid ** (half - 1) * mpmath.exp(-mid - nc / 2) / mpmath.gamma(half)
+    expected *= mpmath.hyp0f1(half, mid * nc / 2) / 2
+    np.testing.assert_allclose(ft.grad(special.chndtr)(x, df, nc), float(expected), rtol=1e-9)

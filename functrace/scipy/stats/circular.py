@@ -114,19 +114,28 @@ class VonMises(Computed):
         return kappa * below_one - math.log(2 * math.pi) - np.log(special.i0e(kappa))
 
     def _slope(self, x: Any, kappa: Any) -> Any:
-        """The integral of the density's derivative, from 0 in the period of ``x``."""
+        """The integral of the density's derivative, from the nearer of 0 and the tail's end.
+
+        From 0 to half the period it is zero.
+        """
         x = x - 2 * math.pi * np.round(x / (2 * math.pi))
         ratio = special.i1e(kappa) / special.i0e(kappa)
 
         def slope(t: Any) -> Any:
             return self._pdf(t, kappa[..., None]) * (np.cos(t) - ratio[..., None])
 
-        return np.sign(x) * self._integral(slope, np.abs(x), kappa)
+        size, width = np.abs(x), 1.0 / np.sqrt(kappa + 1e-3)
+        is_tail = np.greater(size, width)
+        falls = 40.0 / (kappa * np.abs(np.sin(size)) + 1e-3)  # where it is below 1e-17 of its size
+        end = np.minimum(size + np.minimum(7.0 * width, falls), math.pi)
+        tail = self._integral(slope, np.where(is_tail, size, 0.0), end)
+        return np.sign(x) * np.where(is_tail, -tail, self._integral(slope, 0.0 * size, size))
 
-    def _integral(self, f: Any, x: Any, kappa: Any) -> Any:
-        """An integral from 0 to ``x``, of what goes as the density."""
-        end = np.minimum(x, 14.0 / np.sqrt(kappa + 1e-3))[..., None]
-        return np.sum(f(0.5 * end * (_NODES + 1.0)) * _WEIGHTS, axis=-1) * 0.5 * end[..., 0]
+    def _integral(self, f: Any, begin: Any, end: Any) -> Any:
+        """An integral of what goes as the density."""
+        half = 0.5 * (end - begin)
+        x = begin[..., None] + half[..., None] * (_NODES + 1.0)
+        return np.sum(f(x) * _WEIGHTS, axis=-1) * half
 
     def _entropy(self, kappa: Any) -> Any:
         scaled = special.i0e(kappa)
@@ -148,7 +157,8 @@ class VonMises(Computed):
         def power(x: Any) -> Any:
             return 2.0 * x**order * self._pdf(x, kappa[..., None])
 
-        return self._integral(power, math.pi + 0.0 * kappa, kappa)
+        end = np.minimum(math.pi, 14.0 / np.sqrt(kappa + 1e-3))
+        return self._integral(power, 0.0 * kappa, end)
 
 
 wrapcauchy = WrappedCauchy("wrapcauchy")

@@ -32,6 +32,17 @@ def test_concentrations(kappa):
     np.testing.assert_allclose(tangent, np.trapezoid(terms, t, axis=0), rtol=1e-6, atol=1e-12)
 
 
+def test_tails_by_the_concentration():
+    # The derivative of the logarithm of a tail is moderate, as the tail is about a density.
+    for x in (-1.0, -2.5):
+        found = ft.grad(stats.vonmises.cdf, 1)(x, 40.0) / stats.vonmises.pdf(x, 40.0)
+        t = np.linspace(-np.pi, x, 20001)
+        ratio = scipy.special.i1e(40.0) / scipy.special.i0e(40.0)
+        terms = stats.vonmises.pdf(t, 40.0) * (np.cos(t) - ratio)
+        expected = np.trapezoid(terms, t) / stats.vonmises.pdf(x, 40.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_the_density_is_periodic():
     period = 2 * np.pi
     np.testing.assert_allclose(stats.vonmises.pdf(1.0 + period, 2.0), stats.vonmises.pdf(1.0, 2.0))
