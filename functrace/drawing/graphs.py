@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, groupby, zip_longest
 from typing import Any
@@ -22,8 +23,8 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import cast
 from functrace.tracing.expressions import assigned_at, expression_at, line_at
 from functrace.tracing.operands import as_operand
-from functrace.tracing.places import Place, source_of
-from functrace.tracing.tracer import bind
+from functrace.tracing.places import Place, recorded_place, source_of
+from functrace.tracing.tracer import Tracer, bind, new_tracer
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.backward import backward
 from functrace.transforms.evaluate import make_ir
@@ -43,6 +44,8 @@ PRODUCTS = {
     "a,ba->b": "{1} @ {0}", "a,b->ab": "outer({0}, {1})",
 }  # fmt: skip
 """Other products that have a sign of their own, by their subscripts with labels in order."""
+WRITTEN = {"select": "where"}
+"""What users call primitives of another name."""
 INDEXING = ("getitem", "element", "gather")
 CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 LONGEST_FORMULA = 44
@@ -155,6 +158,50 @@ class _Step:
         return self.input_types[0] == ArrayType((), self.types[0].dtype, weak=True)
 
 
+class _DrawnTape(Tape):
+    """A tape that has rows, too, of what has no derivative: comparisons, rounding, places."""
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """As any tape; of what is constant locally it gives a tracer as well."""
+        output = super().record(primitive, inputs, params)
+        is_drawn = primitive.locally_constant and not primitive.multiple_outputs
+        if not is_drawn or type(output) is Tracer:
+            return output
+        values, variables = self._known(inputs, False)
+        number, place = self.variables, recorded_place(3)
+        self.variables += 1
+        self.rows.append((primitive, values, variables, params, output, number, place))
+        return new_tracer(self, output, number, place)
+
+
+def _recorded(
+    f: Callable[..., Any], leaves: Sequence[Any], structure: tree.Structure
+) -> tuple[Tape, Sequence[bool], list[tuple[Any, int | None]]]:
+    """The tape of a call, which of the leaves are its inputs, and the outputs.
+
+    Arrays of whole numbers are inputs as well; but where a function takes them, or what it has
+    compared, for plain NumPy's, as one may where there is no derivative, they are constants.
+    """
+    is_inexact = [type_of(x).dtype.kind in "fc" for x in leaves]
+    is_array = [type_of(x).dtype.kind in "biu" and np.ndim(x) > 0 for x in leaves]
+    is_drawn = [is_on or is_one for is_on, is_one in zip(is_inexact, is_array, strict=True)]
+
+    def on(tape: Tape, is_active: Sequence[bool]) -> Any:
+        before = names_choices.set(True)
+        try:
+            with tape:
+                args, options = structure.unflatten(tape.lifted(leaves, is_active))
+                outputs = [tape.output(x) for x in tree.leaves(f(*args, **options))]
+        finally:
+            names_choices.reset(before)
+        return tape, is_active, outputs
+
+    if any(is_inexact):
+        with suppress(Exception):
+            return on(_DrawnTape(outlives=True), is_drawn)
+    return on(Tape(outlives=True), is_inexact)
+
+
 def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Graph:
     """What a function computes for these arguments, forward and backward.
 
@@ -167,14 +214,7 @@ def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[s
     leaves, structure = tree.flatten((tuple(args), dict(options)))
     names = leaf_names(f, structure)
     leaves = [*map(as_operand, leaves)]
-    is_active = [type_of(x).dtype.kind in "fc" for x in leaves]
-    with Tape(outlives=True) as tape:
-        traced_args, traced_options = structure.unflatten(tape.lifted(leaves, is_active))
-        before = names_choices.set(True)
-        try:
-            outputs = [tape.output(x) for x in tree.leaves(f(*traced_args, **traced_options))]
-        finally:
-            names_choices.reset(before)
+    tape, is_active, outputs = _recorded(f, leaves, structure)
     steps: list[_Step] = []
     for row in tape.rows:
         primitive, values, variables, params, output, number, place = row
@@ -190,6 +230,13 @@ def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[s
         if is_on
     ]
     returned = [variable for _, variable in outputs if variable is not None]
+    used = set(returned)
+    for step in reversed(steps):  # what Python has compared on its way is no part of the result
+        is_whole = not any(type.is_inexact for type in step.types)
+        if (is_whole or step.primitive.locally_constant) and used.isdisjoint(step.outputs):
+            steps.remove(step)
+        else:
+            used.update(step.keys)
     if not returned:
         program = make_ir(f)(*args, **options)
         if not any(isinstance(atom, Variable) for atom in program.outputs):
@@ -258,17 +305,21 @@ def _graph(
         graph.boxes.append(box)
         return box
 
+    whole: list[tuple[Any, Any]] = []
     for key, name, value, type in inputs:
+        if type.dtype.kind in "iu" and type.shape and value is not None:
+            whole.append((key, value))
         boxes[key] = add(Box(names.new(name), "input", "", [type], value=value))
         called[key] = boxes[key].name
-    for step in steps:
+    for step, is_last in zip(steps, _are_last(steps), strict=True):
         if step.only_promotes:
             of, key = step.keys[0], step.outputs[0]
             boxes[key], called[key] = boxes[of], called[of]
             continue
         words: list[str] = []
         starts: list[Box | None] = []
-        for key, value in zip(step.keys, step.values, strict=True):
+        keys = _with_indices(step, whole) if step.primitive.name == "gather" else step.keys
+        for key, value in zip(keys, step.values, strict=True):
             start = None
             if key is not None and key in boxes:
                 start, word = boxes[key], called[key]
@@ -289,7 +340,9 @@ def _graph(
         written = expression_at(place)
         code = "" if written is None else ast.unparse(written)
         box = Box(
-            names.new(assigned_at(place) or f"f{names.operations + 1}", counted=True),
+            names.new(
+                (assigned_at(place) if is_last else "") or f"f{names.operations + 1}", counted=True
+            ),
             "operation",
             _formula(step, words),
             step.types,
@@ -311,6 +364,32 @@ def _graph(
     used = {id(arrow.start) for arrow in graph.arrows} | {id(box) for box in graph.results}
     graph.boxes = [b for b in graph.boxes if b.kind != "constant" or id(b) in used]
     return graph, boxes
+
+
+def _with_indices(step: _Step, whole: Sequence[tuple[Any, Any]]) -> list[Any]:
+    """The keys of what is read; an index that has an argument's numbers, and no other, is that."""
+    keys = [*step.keys]
+    for argument, numbers in whole:
+        is_same = [
+            key is None and np.array_equal(x, numbers)
+            for key, x in zip(step.keys, step.values, strict=True)
+        ]
+        if sum(is_same) == 1:
+            keys[is_same.index(True)] = argument
+    return keys
+
+
+def _are_last(steps: Sequence[_Step]) -> list[bool]:
+    """Of which steps the result is that of the user's expression, of which others are only parts.
+
+    One that Python goes over again and again is the same operation each time.
+    """
+    found: list[bool] = []
+    for _, run in groupby(steps, lambda step: step.place):
+        parts = [step.primitive for step in run]
+        is_loop = len({*parts}) == 1
+        found += [is_loop or number == len(parts) - 1 for number in range(len(parts))]
+    return found
 
 
 class _Names:
@@ -339,7 +418,7 @@ def _number(value: Any) -> str:
 
 
 def _formula(step: _Step, words: Sequence[str]) -> str:
-    name = step.primitive.name
+    name = WRITTEN.get(step.primitive.name, step.primitive.name)
     if name in OPERATORS and len(words) == 2:
         return f"{words[0]} {OPERATORS[name]} {words[1]}"
     if name == "negative":
@@ -423,13 +502,26 @@ def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, va
     """Give each box its backward value, and each arrow between numbers its partial derivative."""
     found = all_cotangents(tape, {last: np.ones((), type_of(value).dtype)[()]})
     arrows = {(id(arrow.end), arrow.number): arrow for arrow in graph.arrows}
+
+    def gradient_by(numbers: Sequence[int], types: Sequence[ArrayType]) -> Any:
+        """Zero where the result does not depend on it."""
+        pairs = zip(numbers, types, strict=True)
+        return _single(
+            [
+                np.zeros(t.shape, t.dtype)[()] if found[n] is None and t.is_inexact else found[n]
+                for n, t in pairs
+            ]
+        )
+
     for variable in range(tape.inputs):
-        boxes[variable].gradient = found[variable]
+        boxes[variable].gradient = gradient_by([variable], boxes[variable].types)
     for row in tape.rows:
         numbers = _variables(row)
-        if len(numbers) == 1 and boxes[numbers[0]] not in [boxes.get(n) for n in row[2]]:
-            box = boxes[numbers[0]]
-            box.gradient = found[numbers[0]]
+        box = boxes.get(numbers[0])
+        if box is None or box in [boxes.get(n) for n in row[2]]:
+            continue
+        box.gradient = gradient_by(numbers, box.types)
+        if len(numbers) == 1:
             for i, partial in _partials(row):
                 arrows[id(box), i].partial = partial
 
@@ -451,7 +543,8 @@ def all_cotangents(tape: Tape, seeds: Mapping[int, Any]) -> list[Any]:
         for row in reversed(tape.rows):
             for number in _variables(row):
                 found[number] = cotangents[number]  # complete, as all uses have been walked through
-            yield row
+            if not row[0].locally_constant:
+                yield row[0], row[1], _inexact(row), *row[3:]
 
     with ZeroKeeping() as keeping:
         backward(looked_at(), cotangents, True, keeping)
@@ -465,18 +558,25 @@ def _variables(row: Row) -> tuple[int, ...]:
     return (row[5],) if type(row[5]) is int else row[5]
 
 
+def _inexact(row: Row) -> tuple[int | None, ...]:
+    """The variables of its inputs, of those that can have derivatives."""
+    pairs = zip(row[1], row[2], strict=True)
+    return tuple(n if n is not None and type_of(x).is_inexact else None for x, n in pairs)
+
+
 def _partials(row: Row) -> Iterator[tuple[int, float]]:
     """The partial derivatives of a real number by the real numbers among its inputs."""
-    primitive, values, variables, params, output, number, place = row
+    primitive, values, _, params, output, number, place = row
     is_single = isinstance(number, int)
     type = type_of(output if is_single else output[0])
     if type.shape or type.dtype.kind != "f":
         return
     count = len(values)
-    own = tuple(None if variable is None else i for i, variable in enumerate(variables))
+    own = tuple(None if variable is None else i for i, variable in enumerate(_inexact(row)))
     cotangents: list[Any] = [None] * count + [np.ones((), type.dtype)[()]]
     alone: Row = (primitive, values, own, params, output, count if is_single else (count,), place)
-    backward([alone], cotangents, is_recorded=False)
+    if not primitive.locally_constant:
+        backward([alone], cotangents, is_recorded=False)
     for i, partial in enumerate(cotangents[:count]):
         if own[i] is not None and not np.ndim(values[i]) and not np.iscomplexobj(values[i]):
             yield i, 0.0 if partial is None else float(partial)
@@ -594,7 +694,7 @@ def summary(value: Any) -> list[str]:
         bad = int(np.size(numbers) - np.isfinite(numbers).sum())
         return [said("{} of {} not finite", bad, numbers.size)]
     size = said("norm {}", f"{np.linalg.norm(numbers):.4g}")
-    return [size, f"{numbers.min():.3g} … {numbers.max():.3g}"]
+    return [size, f"{numbers.min() + 0:.3g} … {numbers.max() + 0:.3g}"]  # no negative zero
 
 
 def shown_number(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -158,18 +158,23 @@ def _texts(box: Box) -> list[_Text]:
         is_number = len(box.types) == 1 and not box.types[0].shape
         if shown and not (is_number and box.value is not None):
             lines.append(_Text(shown, "faint"))
-    values: list[tuple[str, str, Any]] = [("f", "forward", box.value)]
-    if isinstance(box.value, tuple):
-        pairs = enumerate(box.value[:MOST_VALUES])
-        values = [(f"f[{number}]", "forward", value) for number, value in pairs]
-    for letter, look, value in [*values, ("g", "backward", box.gradient)]:
-        if value is None or isinstance(value, tuple):
-            continue
+    for letter, look, value in _values(box):
         if np.ndim(value):
             lines += [_Text(f"{letter}: {words}", look) for words in summary(value)]
         else:
             lines.append(_Text(f"{letter} = {shown_number(value)}", look))
     return lines
+
+
+def _values(box: Box) -> Iterator[tuple[str, str, Any]]:
+    """The forward and backward values that are known, with their letters and looks."""
+    for letter, look, value in (("f", "forward", box.value), ("g", "backward", box.gradient)):
+        if isinstance(value, tuple):
+            for number, one in enumerate(value[:MOST_VALUES]):
+                if one is not None:
+                    yield f"{letter}[{number}]", look, one
+        elif value is not None:
+            yield letter, look, value
 
 
 def _maps(box: Box) -> list[tuple[str, np.ndarray]]:

@@ -145,6 +145,65 @@ def test_choices_of_python_are_followed():
     assert graph.boxes[-1].formula == "sin(x)"
 
 
+def test_what_has_no_derivative_is_drawn_where_the_result_is_computed_of_it():
+    def loss(x, labels):
+        u = np.maximum(x, 0) * 3  # of no use
+        if u[0] > 5 or np.argmax(x) == 7:  # Python asks for it
+            return x[0]
+        y = np.where(x > 0, np.round(x), x)
+        return np.sum(ft.stop_gradient(y)[labels] * x[labels])
+
+    x, labels = np.array([1.4, -2.0]), np.array([0, 0, 1])
+    graph, boxes = found(loss, x, labels)
+    assert [box.formula for box in graph.boxes] == [
+        "", "", "maximum(x, 0)", "f1 * 3", "u[0]", "x > 0", "round(x)", "where(f4, f5, x)",
+        "stop_gradient(y)", "f7[labels]", "x[labels]", "f8 * f9", "sum(f10)",
+    ]  # fmt: skip
+    assert boxes["labels"].gradient is None
+    assert boxes["f4"].gradient is None
+    np.testing.assert_allclose(boxes["x"].gradient, ft.grad(loss)(x, labels))
+    np.testing.assert_array_equal(boxes["u"].gradient, [0, 0])
+    np.testing.assert_array_equal(boxes["y"].gradient, [0, 0])
+    np.testing.assert_allclose(boxes["f7"].gradient, [2.8, -2.0])
+
+    graph, boxes = found(lambda x, y: np.floor(x) * y, 2.5, 3.0)
+    assert [arrow.partial for arrow in graph.arrows] == [0, 3, 2]
+    assert [float(box.gradient) for box in graph.boxes] == [0, 2, 3, 1]
+
+
+def test_a_function_that_takes_whole_numbers_for_plain_ones_is_drawn_all_the_same():
+    table = {0: 2.0, 1: 3.0}
+
+    def loss(x, labels):
+        return sum(table[int(n)] * x[i] for i, n in enumerate(labels)) + {True: 1}[x[0] > 0] * x[0]
+
+    _, boxes = found(loss, np.ones(2), np.array([1, 0]))
+    np.testing.assert_array_equal(boxes["x"].gradient, [4, 2])
+
+
+def test_what_a_function_does_in_several_steps_has_its_name_at_the_last():
+    def f(x):
+        y = ft.nn.softplus(x)
+        for _ in range(2):
+            y = np.sin(y)
+        return np.polyval([1.0, 2.0, 3.0], y)
+
+    graph, _ = found(f, 1.0)
+    assert [box.name for box in graph.boxes][:6] == ["x", "f1", "f2", "y", "y#2", "y#3"]
+    assert float(graph.boxes[3].value) == float(ft.nn.softplus(1.0))
+
+
+def test_each_of_several_results_has_a_backward_value():
+    def f(x):
+        q, r = np.linalg.qr(x)
+        return np.sum(q * 2) + r[0, 1]
+
+    graph, _ = found(f, np.array([[2.0, 1.0], [0.0, 3.0]]))
+    of_q, of_r = graph.boxes[1].gradient
+    np.testing.assert_array_equal(of_q, np.full((2, 2), 2.0))
+    np.testing.assert_array_equal(of_r, [[0, 1], [0, 0]])
+
+
 def test_names_in_loops_are_told_apart():
     def f(x):
         for _ in range(3):
