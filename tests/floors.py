@@ -85,7 +85,8 @@ FLOORS: list[list[Room]] = [
         room(
             "primitives",
             "operations on arrays have all their rules with them; rules bind operations",
-            "linear requiring choosing shaping viewing windowing elementwise parts special reducing"
+            "linear requiring choosing shaping viewing windowing broadcasting"
+            " zero_products elementwise parts special reducing"
             " contracting indexing cumulating fourier cosines signals filtering ordering"
             " scipy_ufuncs incomplete carlson series scipy_rules",
         )

@@ -28,7 +28,7 @@ from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.structure import Loop, structure_of
 from functrace.ir.types import ArrayType
 from functrace.primitives import elementwise
-from functrace.primitives.elementwise import SERIAL, all_finite
+from functrace.primitives.zero_products import SERIAL, all_finite
 from functrace.simplify.rewriting import Scope, inferred_type, is_known
 from functrace.tracing.numpy_warnings import begin_calling
 

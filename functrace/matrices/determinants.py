@@ -26,8 +26,8 @@ from functrace.matrices.stacks import (
     require_square,
 )
 from functrace.matrices.systems import Inverse
-from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import add_tangents, conform, dtype_of
+from functrace.primitives.zero_products import product_or_zero
 from functrace.tracing.tracer import bind
 
 

@@ -29,8 +29,8 @@ from functrace.matrices.stacks import (
     undefined_cotangent,
 )
 from functrace.matrices.systems import inverse_of_triangle
-from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import LocallyConstant, add_tangents, conform, dtype_of, shape_of
+from functrace.primitives.zero_products import product_or_zero
 from functrace.tracing.tracer import bind
 
 

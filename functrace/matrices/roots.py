@@ -16,8 +16,8 @@ import numpy as np
 
 from functrace.ir.types import ArrayType
 from functrace.matrices.stacks import OfMatrices, factor_dtype
-from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import dtype_of, stop_gradient
+from functrace.primitives.zero_products import product_or_zero
 
 
 class Roots(OfMatrices):

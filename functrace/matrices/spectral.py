@@ -46,7 +46,7 @@ from functrace.matrices.stacks import (
     undefined,
     undefined_cotangent,
 )
-from functrace.primitives.elementwise import Elementwise
+from functrace.primitives.broadcasting import Elementwise
 from functrace.primitives.linear import (
     Copy,
     LocallyConstant,

@@ -22,8 +22,8 @@ import numpy as np
 from functrace.errors import MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import ArrayType, Shape, promotion_operand
-from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import dtype_of, in_front, known_value, shape_of
+from functrace.primitives.zero_products import product_or_zero
 from functrace.tracing.tracer import bind
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from functrace.ir.types import result_dtype, type_of
+from functrace.primitives.broadcasting import ufunc_dtype
 from functrace.primitives.elementwise import (
     angle_primitive,
     complex_of,
@@ -17,7 +18,6 @@ from functrace.primitives.elementwise import (
     round_primitive,
     select,
     sign_primitive,
-    ufunc_dtype,
 )
 from functrace.primitives.linear import (
     as_array,

@@ -24,8 +24,8 @@ from functrace.numpy.reducing import (
     product_of,
     sum_of,
 )
+from functrace.primitives.broadcasting import ufunc_dtype
 from functrace.primitives.cumulating import ACCUMULATIONS, along, sum_at
-from functrace.primitives.elementwise import ufunc_dtype
 from functrace.primitives.indexing import index_update, indexed_type, marked, read, scatter_add
 from functrace.primitives.linear import cast_to, dtype_of, known_choice, known_value, shape_of
 from functrace.primitives.reducing import logsumexp_primitive, normal_axes, reduced_shape

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives.elementwise import PartialMap
+from functrace.primitives.broadcasting import PartialMap
 from functrace.primitives.incomplete import of_orders
 from functrace.primitives.scipy_ufuncs import rule
 from functrace.primitives.special import f

@@ -23,8 +23,8 @@ import numpy as np
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, result_dtype
-from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import add_tangents, conform, shape_of, widen
+from functrace.primitives.zero_products import all_finite
 from functrace.tracing.tracer import Tracer, bind
 
 LABELS = string.ascii_letters

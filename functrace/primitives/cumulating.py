@@ -19,7 +19,8 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from functrace.ir.primitive import Primitive, Values
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import Elementwise, all_finite, product_or_zero
+from functrace.primitives.broadcasting import Elementwise
+from functrace.primitives.elementwise import MEANINGS
 from functrace.primitives.indexing import INDICES, scatter_add
 from functrace.primitives.linear import (
     Linear,
@@ -28,8 +29,8 @@ from functrace.primitives.linear import (
     in_each,
     in_front,
 )
+from functrace.primitives.zero_products import all_finite, product_or_zero
 from functrace.tracing import numpy_warnings
-from functrace.tracing.tables import UFUNCS
 from functrace.tracing.tracer import bind
 
 # Neighbours along an axis
@@ -675,9 +676,7 @@ _KINDS: dict[np.ufunc, type[Accumulation]] = {
 
 ACCUMULATIONS = {
     ufunc: _KINDS.get(ufunc, Accumulation)(ufunc, meaning)
-    for ufunc, meaning in UFUNCS.items()
-    if isinstance(meaning, Elementwise)
-    and ufunc.signature is None
-    and any(re.fullmatch(r"(.)\1->\1", loop) for loop in ufunc.types)
+    for ufunc, meaning in MEANINGS.items()
+    if ufunc.signature is None and any(re.fullmatch(r"(.)\1->\1", loop) for loop in ufunc.types)
 }
 """What ``accumulate`` of a ufunc means, for arrays of the dtype that it makes of them."""

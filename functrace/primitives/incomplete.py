@@ -24,10 +24,11 @@ import numpy as np
 
 from functrace.ir.primitive import Values
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import PartialMap, product_or_zero
+from functrace.primitives.broadcasting import PartialMap
 from functrace.primitives.linear import conform, widen
 from functrace.primitives.scipy_ufuncs import NoDerivative, OfScipy, rule
 from functrace.primitives.special import Loops, f, run_digamma, run_gammaln, run_hurwitz_zeta
+from functrace.primitives.zero_products import product_or_zero
 
 Cumulants = Callable[[int, int], Any]
 """The mixed derivative of the logarithm of a density, of order m in one parameter, n in another."""

@@ -14,7 +14,7 @@ import numpy as np
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import Types, Values
 from functrace.ir.types import ArrayType, broadcast_shapes
-from functrace.primitives.elementwise import Elementwise, PartialMap, resolved_dtypes
+from functrace.primitives.broadcasting import Elementwise, PartialMap, resolved_dtypes
 from functrace.primitives.linear import conform, widen
 from functrace.tracing.tables import UFUNCS
 

@@ -19,7 +19,7 @@ from functrace.errors import AxisRangeError
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import Primitive, Types, Values
 from functrace.ir.types import ANY_LENGTH, ArrayType, Shape, native, type_of
-from functrace.primitives.elementwise import Elementwise, all_finite
+from functrace.primitives.broadcasting import Elementwise
 from functrace.primitives.linear import (
     LONGEST_BY_BLAS,
     THREADED,
@@ -32,6 +32,7 @@ from functrace.primitives.linear import (
     shape_of,
 )
 from functrace.primitives.shaping import LARGE
+from functrace.primitives.zero_products import all_finite
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.tracer import Tracer, bind
 

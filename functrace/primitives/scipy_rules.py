@@ -19,7 +19,7 @@ from functrace.primitives import (
     series,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     special,
 )
-from functrace.primitives.elementwise import PartialMap, product_or_zero, quotient_or_zero
+from functrace.primitives.broadcasting import PartialMap
 from functrace.primitives.linear import dtype_of
 from functrace.primitives.scipy_ufuncs import (
     NoDerivative,
@@ -30,6 +30,7 @@ from functrace.primitives.scipy_ufuncs import (
     rules,
 )
 from functrace.primitives.special import f
+from functrace.primitives.zero_products import product_or_zero, quotient_or_zero
 from functrace.tracing.tables import NAMED_UFUNCS
 
 _ROOT_PI, _ROOT_TAU, _DEGREE = math.sqrt(math.pi), math.sqrt(2 * math.pi), math.pi / 180

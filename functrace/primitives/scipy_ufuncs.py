@@ -17,12 +17,7 @@ from functrace.errors import MissingRuleError, UnsupportedFunctionError
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import PRIMITIVES, Types, Values
 from functrace.ir.types import ArrayType, broadcast_shapes, type_of
-from functrace.primitives.elementwise import (
-    Elementwise,
-    PartialMap,
-    input_dtypes,
-    resolved_dtypes,
-)
+from functrace.primitives.broadcasting import Elementwise, PartialMap, input_dtypes, resolved_dtypes
 from functrace.primitives.linear import cast_to, conform, dtype_of, widen
 from functrace.primitives.special import Loops, f
 from functrace.tracing import numpy_warnings

@@ -19,7 +19,7 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive, Values
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import Elementwise
+from functrace.primitives.broadcasting import Elementwise
 from functrace.primitives.linear import add_tangents, conform, in_front, shape_of
 from functrace.primitives.special import Loops
 from functrace.tracing.tracer import bind

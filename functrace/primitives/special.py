@@ -25,14 +25,9 @@ import numpy as np
 from functrace.errors import MissingPackageError
 from functrace.ir.primitive import all_primitives
 from functrace.ir.types import WEAK_DTYPES
-from functrace.primitives.elementwise import (
-    Elementwise,
-    PartialMap,
-    over_both,
-    product_or_zero,
-    quotient_or_zero,
-    sigmoid,
-)
+from functrace.primitives.broadcasting import Elementwise, PartialMap
+from functrace.primitives.elementwise import over_both, sigmoid
+from functrace.primitives.zero_products import product_or_zero, quotient_or_zero
 from functrace.tracing.optional import scipy_module
 from functrace.tracing.tables import NAMED_UFUNCS
 from functrace.tracing.tracer import bind

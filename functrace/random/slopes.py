@@ -18,7 +18,7 @@ import numpy as np
 
 from functrace.errors import MissingRuleError
 from functrace.primitives import special
-from functrace.primitives.elementwise import Elementwise
+from functrace.primitives.broadcasting import Elementwise
 from functrace.tracing.tracer import bind
 
 _NODES, _LEFT_END, _DEEP = 72, -3.4, 37.0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functrace.primitives import special
-from functrace.primitives.elementwise import Elementwise
+from functrace.primitives.broadcasting import Elementwise
 from functrace.random.drawing import Draw
 from functrace.random.slopes import THREE, in_double, slope
 from functrace.random.streams import Stream

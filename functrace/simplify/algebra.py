@@ -23,7 +23,15 @@ import numpy as np
 
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program
-from functrace.primitives import contracting, elementwise, indexing, linear, reducing, shaping
+from functrace.primitives import (
+    contracting,
+    elementwise,
+    indexing,
+    linear,
+    reducing,
+    shaping,
+    zero_products,
+)
 from functrace.simplify.constants import (
     FULL,
     MODERATE,
@@ -639,10 +647,10 @@ RULES: dict[Primitive, tuple[Rule, ...]] = {
     elementwise.negative: (_double_negative, _negative_of_product, _negative_of_double),
     elementwise.power: (_to_the_one, _as_products),
     elementwise.square: (_square,),
-    elementwise.product_or_zero_primitive: (_times_one, _plain_product, _product_of_choice),
-    elementwise.quotient_or_zero_primitive: (_over_one, _plain_quotient),
-    elementwise.kept_product: (_times_one, _plain_product, _product_of_choice),
-    elementwise.kept_quotient: (_over_one, _plain_quotient),
+    zero_products.product_or_zero_primitive: (_times_one, _plain_product, _product_of_choice),
+    zero_products.quotient_or_zero_primitive: (_over_one, _plain_quotient),
+    zero_products.kept_product: (_times_one, _plain_product, _product_of_choice),
+    zero_products.kept_quotient: (_over_one, _plain_quotient),
     elementwise.select: (_known_choice, _same_choice, _opposite_choice),
     linear.cast: (_same_shape, _cast_back),
     linear.cast_to_whole: (_same_shape,),

@@ -6,7 +6,7 @@ Of ``(a @ b)[:, rows]`` only the columns ``b[:, rows]`` are needed.
 from __future__ import annotations
 
 from functrace.ir.program import Atom, Equation
-from functrace.primitives import contracting, elementwise, reducing, shaping
+from functrace.primitives import contracting, elementwise, reducing, shaping, zero_products
 from functrace.primitives.indexing import INDICES, gather
 from functrace.simplify.rewriting import Scope, has_unknown_length
 
@@ -17,7 +17,7 @@ _PRODUCTS = (contracting.contract, contracting.contract_or_zero)
 
 _TERMS = (
     elementwise.add, elementwise.subtract, elementwise.multiply, elementwise.negative,
-    elementwise.kept_product,
+    zero_products.kept_product,
 )  # fmt: skip
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy import ndarray
 
 from functrace.errors import FunctraceError, MissingRuleError
-from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
+from functrace.primitives.zero_products import all_finite
 from functrace.tracing import numpy_warnings
 from functrace.tracing.places import (
     begin_derivative,

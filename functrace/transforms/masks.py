@@ -7,8 +7,8 @@ from itertools import repeat
 from typing import Any
 
 from functrace.ir.types import ANY_LENGTH, type_of
-from functrace.primitives.elementwise import product_or_zero
 from functrace.primitives.linear import zeros_of_type
+from functrace.primitives.zero_products import product_or_zero
 from functrace.transforms.zeros import marked_alike
 
 Mask = tuple[bool, ...]

@@ -23,8 +23,8 @@ import numpy as np
 from functrace import tree
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
-from functrace.primitives.elementwise import all_finite
 from functrace.primitives.linear import known_value
+from functrace.primitives.zero_products import all_finite
 from functrace.tracing.places import user_place
 from functrace.tracing.recording import Recording, leaked
 from functrace.tracing.sharing import ALONE, owns_its_memory

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 import functrace as ft
 from functrace.extend import PRIMITIVES, bind
-from functrace.primitives.elementwise import (
-    PYTHON,
-    PYTHON_WITHIN,
+from functrace.primitives.broadcasting import PYTHON, PYTHON_WITHIN
+from functrace.primitives.zero_products import (
     product_or_zero,
     product_or_zero_primitive,
     quotient_or_zero,

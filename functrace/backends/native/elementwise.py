@@ -13,7 +13,7 @@ from functrace.backends.native.mathematics import FUNCTIONS, length
 from functrace.backends.native.writing import REGISTERS, Writer, literal, register_type
 from functrace.ir.program import DIVISION, Atom, Constant, Equation, Handling
 from functrace.ir.types import ArrayType
-from functrace.primitives.elementwise import Elementwise, input_dtypes
+from functrace.primitives.broadcasting import Elementwise, input_dtypes
 
 DType = np.dtype[Any]
 

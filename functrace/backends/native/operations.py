@@ -29,8 +29,8 @@ from functrace.backends.native.products import Product
 from functrace.backends.native.writing import literal
 from functrace.ir.program import Atom, Equation, Variable
 from functrace.ir.types import ArrayType, Shape
+from functrace.primitives.broadcasting import Elementwise
 from functrace.primitives.contracting import Plan, plan_of
-from functrace.primitives.elementwise import Elementwise
 from functrace.primitives.indexing import layout
 
 TOTALS = 1 << 22

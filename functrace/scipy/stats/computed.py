@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from functrace.primitives.elementwise import Elementwise, PartialMap
+from functrace.primitives.broadcasting import Elementwise, PartialMap
 from functrace.primitives.linear import shape_of
 from functrace.primitives.special import Loops
 from functrace.scipy.stats.families import Continuous
