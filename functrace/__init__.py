@@ -27,7 +27,8 @@ from functrace import (
 from functrace.config import config
 from functrace.control.checkpoint import checkpoint, checkpoint_name, checkpoint_policies
 from functrace.control.choices import cond, switch
-from functrace.control.loops import associative_scan, fori_loop, scan, while_loop
+from functrace.control.loops import fori_loop, scan, while_loop
+from functrace.control.mapping import associative_scan
 from functrace.ir.checking import check
 from functrace.ir.parsing import parse
 from functrace.ir.program import Program, to_text

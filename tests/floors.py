@@ -139,7 +139,7 @@ FLOORS: list[list[Room]] = [
         room(
             "control",
             "operations that hold Programs; they run these by the seam of the backends",
-            "call collectives branching choices reversing looping checkpoint loops",
+            "call collectives branching choices reversing looping checkpoint bodies loops mapping",
         )
     ],
     [

@@ -1,4 +1,4 @@
-"""Loops under JAX's names: scan, while_loop, fori_loop, associative_scan, and map (map_rows here).
+"""Loops under JAX's names: scan, while_loop and fori_loop.
 
 Outside every transformation they are Python loops. Inside, anything may be traced: the init, the
 rows, and whatever the functions close over. So the functions are recorded, once, and the loop is
@@ -19,8 +19,8 @@ import numpy as np
 
 from functrace import tree
 from functrace.backends.compiling import evaluating
+from functrace.control.bodies import next_carry, recorded_body, require_same
 from functrace.control.checkpoint import checkpoint as remat
-from functrace.control.choices import call_in_sight
 from functrace.control.looping import after_no_trip, known_body, scan_primitive, while_primitive
 from functrace.errors import (
     ArgumentError,
@@ -30,21 +30,20 @@ from functrace.errors import (
     ShapeMismatchError,
 )
 from functrace.ir.program import Program, output_types
-from functrace.ir.types import UNKNOWN, ArrayType, common_type, result_dtype, row_type, type_of
+from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, row_type, type_of
 from functrace.primitives.linear import brought_to, cast_to
 from functrace.tracebacks import boundary
-from functrace.tracing.draws import unheeded_draws, watching_draws
+from functrace.tracing.draws import unheeded_draws
 from functrace.tracing.entrances import is_recording
-from functrace.tracing.layouts import copied, layout_of, lie_alike
+from functrace.tracing.layouts import copied
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of, user_place
 from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import Tracer, bind
-from functrace.tracing.views import layouts_of
 from functrace.transforms.calling import owned
 from functrace.transforms.comparing import TYPE_ERRORS
 from functrace.transforms.evaluate import Recorded, record_program
-from functrace.transforms.programs import closed_together, with_output_types
+from functrace.transforms.programs import closed_together
 from functrace.transforms.scratch import recorded_with_writes
 from functrace.transforms.transformed import require_callable
 
@@ -170,7 +169,7 @@ def _scan_recorded(
     rows, row_structure = tree.flatten(xs)
     carry, carry_structure = tree.flatten(init)
     row_types = row_types or [row_type(type_of(x)) for x in rows]
-    carry, recorded, pair = _recorded_body(
+    carry, recorded, pair = recorded_body(
         lambda carry, row: _pair(f(carry, row)),
         carry,
         carry_structure,
@@ -306,13 +305,13 @@ def _scan_values(
     for trip in order:
         after, results[trip] = call(carry, trip)
         if trip == order[0]:
-            types = _require_same(carry, after, "scan")
+            types = require_same(carry, after, "scan")
             leaves, carry_structure = tree.flatten(carry)
             if any(x.dtype != type_of(y).dtype for x, y in zip(types, leaves, strict=True)):
                 # Python numbers have the dtype that they take on from the first trip on.
                 carry = carry_structure.unflatten(brought_to(types, leaves))
                 after, results[trip] = call(carry, trip)
-        carry = _next_carry(carry, after, "scan")
+        carry = next_carry(carry, after, "scan")
     return carry, tree.map(_stacked_rows, *results)
 
 
@@ -344,160 +343,6 @@ def _stacked_rows(*rows: Any) -> Any:
             f"The rows that scan is to stack differ in shape: {found}.", source_of(user_place(2))
         )
     return np.stack(operands)
-
-
-def _require_same(before: Any, after: Any, name: str) -> list[ArrayType]:
-    """The types of a carry; raises where a body returned one unlike that which it was given."""
-    leaves, structure = tree.flatten(before)
-    others, other_structure = tree.flatten(after)
-    if structure != other_structure:
-        raise _carry_structure_error(structure, after, name)
-    return [
-        _common_carry_type(type_of(as_operand(old)), type_of(as_operand(new)), path, name)
-        for old, new, path in zip(leaves, others, structure.paths(), strict=True)
-    ]
-
-
-def _next_carry(before: Any, after: Any, name: str) -> Any:
-    """The carry that a body returned, in the types that it has in each trip.
-
-    Raises:
-        CarryError: It is unlike the one that the body was given.
-    """
-    leaves, structure = tree.flatten(before)
-    others, other_structure = tree.flatten(after)
-    if structure == other_structure and all(map(_is_alike, leaves, others)):
-        return after
-    types = _require_same(before, after, name)
-    return structure.unflatten(brought_to(types, [*map(as_operand, others)]))
-
-
-def _is_alike(old: Any, new: Any) -> bool:
-    """Whether two values are of one type, as far as a look tells."""
-    if type(old) is not type(new) or type(new) is Tracer:
-        return False
-    return type(new) is not np.ndarray or (new.dtype == old.dtype and new.shape == old.shape)
-
-
-def _carry_structure_error(structure: tree.Structure, after: Any, name: str) -> CarryError:
-    return CarryError(
-        f"The carry of {name} changes its structure. {tree.first_difference(structure, after)}",
-        source_of(user_place(3)),
-    )
-
-
-def _common_carry_type(
-    before: ArrayType, after: ArrayType, path: tree.KeyPath, name: str
-) -> ArrayType:
-    """The type that a carry has in each trip: booleans and numbers have none together."""
-    common = common_type((before, after))
-    if common is None or (before.dtype.kind == "b") != (after.dtype.kind == "b"):
-        raise CarryError(
-            f"The carry{tree.keystr(path)} of {name} has the type {before} before a trip and "
-            f"{after} after it.",
-            source_of(user_place(4)),
-        )
-    return common
-
-
-def _recorded_body(
-    f: Callable[..., Any],
-    carry: list[Any],
-    structure: tree.Structure,
-    rows: tuple[tree.Structure, Sequence[ArrayType], Sequence[Any]] | None,
-    name: str,
-) -> tuple[list[Any], Recorded, list[tree.Structure]]:
-    """As `_recorded_once`; arrays from around it that the body writes are looked after."""
-
-    def record(call: Callable[..., Any]) -> tuple[Any, Program]:
-        result = _recorded_once(f, call, carry, structure, rows, name)
-        return result, result[1].program
-
-    return recorded_with_writes(f, record)
-
-
-def _recorded_once(
-    f: Callable[..., Any],
-    call: Callable[..., Any],
-    carry: list[Any],
-    structure: tree.Structure,
-    rows: tuple[tree.Structure, Sequence[ArrayType], Sequence[Any]] | None,
-    name: str,
-) -> tuple[list[Any], Recorded, list[tree.Structure]]:
-    """Record a body by what calls it, with the types that its carry has from the first trip on.
-
-    Returns:
-        The first carry, cast to these types; the recorded body; and the structures of what it
-        returns, the carry's first.
-    """
-    row_structure, row_types, stacks = rows or (tree.structure(()), [], [])
-
-    def flat(*leaves: Any) -> Any:
-        count = structure.num_leaves
-        given = [structure.unflatten(leaves[:count])]
-        if rows:
-            given.append(row_structure.unflatten(leaves[count:]))
-        return call(*given)
-
-    flat.__name__ = f"The function under {name}"  # for the message where it returns no arrays
-    types = [type_of(x) for x in carry]
-    inputs = tree.structure(tuple(range(len(types) + len(row_types))))
-    while True:
-        with watching_draws(f):
-            recorded = record_program(flat, inputs, [*types, *row_types])
-        returned = recorded.structure.children() if rows else [recorded.structure]
-        if returned[0] != structure:
-            example = returned[0].unflatten([0] * returned[0].num_leaves)
-            raise _carry_structure_error(structure, example, name)
-        after = output_types(recorded.program)[: len(types)]
-        common = [
-            _common_carry_type(a, b, path, name)
-            for a, b, path in zip(types, after, structure.paths(), strict=True)
-        ]
-        if common == types:
-            break
-        types = common
-        carry = brought_to(types, carry)
-    if recorded.row_major:
-        recorded = _as_they_lie(recorded, flat, inputs, [*types, *row_types], carry, stacks)
-    results = [*types, *output_types(recorded.program)[len(types) :]]
-    program = with_output_types(recorded.program, results)
-    return carry, Recorded(program, recorded.structure), returned
-
-
-def _as_they_lie(
-    recorded: Recorded,
-    flat: Callable[..., Any],
-    inputs: tree.Structure,
-    types: Sequence[ArrayType],
-    carry: Sequence[Any],
-    stacks: Sequence[Any],
-) -> Recorded:
-    """A body that depends on how its inputs lie in memory, recorded for how they do.
-
-    Of a carry that lies in another way after a trip nothing is known: the body is refused if it
-    depends on that.
-    """
-    count = len(carry)
-    layouts = layouts_of(carry)
-    for x, lying in zip(stacks, layouts_of(stacks), strict=True):
-        if not isinstance(lying, np.ndarray):
-            layouts.append(lying)
-        else:  # the rows of what has one axis are scalars
-            has_axes = type_of(x).shape[0] and lying.ndim > 1
-            layouts.append(layout_of(lying[0]) if has_axes else None)
-    while True:
-        if any(layout is not None for layout in layouts):
-            recorded = record_program(flat, inputs, types, layouts)
-        moved = [
-            number
-            for number, after in enumerate(recorded.layouts[:count])
-            if (before := layouts[number]) is not UNKNOWN and not lie_alike(before, after)
-        ]
-        if not moved:
-            return recorded
-        for number in moved:
-            layouts[number] = UNKNOWN
 
 
 def _constants_first(program: Any, captured: int) -> Any:
@@ -565,7 +410,7 @@ def _while_values(
     if not goes_on:
         return _as_after_a_trip(body_fun, value, "while_loop")
     while goes_on:
-        value = _next_carry(value, _called_apart(body_fun, value), "while_loop")
+        value = next_carry(value, _called_apart(body_fun, value), "while_loop")
         goes_on = cond_fun(value)
         if not isinstance(goes_on, bool):
             _require_condition(goes_on)
@@ -577,7 +422,7 @@ def _as_after_a_trip(body_fun: Callable[[Any], Any], value: Any, name: str) -> A
     carry, structure = tree.flatten(value)
     try:
         with unheeded_draws():
-            carry, recorded, _ = _recorded_body(body_fun, carry, structure, None, name)
+            carry, recorded, _ = recorded_body(body_fun, carry, structure, None, name)
             (program,), captured = closed_together([recorded.program])
             program = _constants_first(program, len(captured))
     except TYPE_ERRORS:
@@ -593,7 +438,7 @@ def _while_recorded(
     """Loop as one operation: what applies it to the recorded functions."""
     structure = tree.structure(value)
     carry = [as_operand(x) for x in tree.leaves(value)]
-    carry, body, _ = _recorded_body(body_fun, carry, structure, None, "while_loop")
+    carry, body, _ = recorded_body(body_fun, carry, structure, None, "while_loop")
     arguments = tree.structure((0,)).compose(structure)
 
     def record(call: Callable[[Any], Any]) -> tuple[Recorded, Program]:
@@ -777,101 +622,7 @@ def _fori_known(
             return _as_after_a_trip(lambda carry: body_fun(first, carry), carry, "fori_loop")
         for i in trips if counter.weak else map(number, trips):
             after = _called_apart(lambda carry: body_fun(i, carry), carry)  # noqa: B023
-            carry = _next_carry(carry, after, "fori_loop")
+            carry = next_carry(carry, after, "fori_loop")
         return carry
 
     return _either(record, call, carry)
-
-
-@boundary
-def map_rows(f: Callable[[Any], Any], xs: Any) -> Any:
-    """Apply a function to one row after another; `vmap` does all rows at once.
-
-    Args:
-        f: A function of one row.
-        xs: A tree of arrays of which the first axes have the same length.
-
-    Returns:
-        The stacked results.
-
-    Example:
-        >>> import numpy as np
-        >>> import functrace as ft
-        >>> map_rows(lambda x: x * x, np.arange(3.0))
-        array([0., 1., 4.])
-    """
-    require_callable(f, "map", "f")
-    return scan(lambda _, x: ((), f(x)), (), xs)[1]
-
-
-@boundary
-def associative_scan(
-    fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
-) -> Any:
-    """All partial results of an associative operation, in a logarithmic number of steps.
-
-    Args:
-        fn: An associative operation on trees of arrays, elementwise along ``axis``.
-        elems: A tree of arrays of one length along ``axis``.
-        reverse: Whether to begin at the end.
-        axis: Along which axis.
-
-    Returns:
-        A tree like ``elems``: entry k is the result over the entries up to k.
-
-    Raises:
-        ArgumentError: An array does not have the axis, or the lengths differ.
-
-    Source: Blelloch, Prefix sums and their applications, CMU-CS-90-190 (1990).
-
-    Example:
-        >>> import numpy as np
-        >>> import functrace as ft
-        >>> ft.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
-        array([ 1.,  2.,  6., 24.])
-    """
-    require_callable(fn, "associative_scan", "fn")
-    leaves, structure = tree.flatten(elems)
-    leaves = [as_operand(x) for x in leaves]
-    for x, path in zip(leaves, structure.paths(), strict=True):
-        rank = type_of(x).ndim
-        if not -rank <= axis < rank:
-            raise ArgumentError(
-                f"associative_scan was asked for axis {axis} of elems{tree.keystr(path)}, "
-                f"which has {rank} axes."
-            )
-    leaves = [np.moveaxis(x, axis, 0) for x in leaves]
-    if reverse:
-        leaves = [np.flip(x, 0) for x in leaves]
-    lengths = {x.shape[0] for x in leaves}
-    if len(lengths) > 1:
-        raise ArgumentError(f"The lengths of associative_scan differ: {sorted(lengths)}.")
-
-    def combine(a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
-        moved = [structure.unflatten([np.moveaxis(x, 0, axis) for x in part]) for part in (a, b)]
-        return [np.moveaxis(x, axis, 0) for x in tree.leaves(call_in_sight(fn, moved))]
-
-    def partial_results(parts: list[Any]) -> list[Any]:
-        count = parts[0].shape[0]
-        if count < 2:
-            return parts
-        pairs = combine([x[:-1:2] for x in parts], [x[1::2] for x in parts])
-        odd = partial_results(pairs)
-        even = [x[:1] for x in parts]
-        if count > 2:
-            before = [x[: (count - 1) // 2] for x in odd]
-            rest = combine(before, [x[2::2] for x in parts])
-            even = [np.concatenate([a, b]) for a, b in zip(even, rest, strict=True)]
-        return [_interleaved(a, b) for a, b in zip(even, odd, strict=True)]
-
-    found = partial_results(leaves) if leaves else leaves
-    if reverse:
-        found = [np.flip(x, 0) for x in found]
-    return structure.unflatten([np.moveaxis(x, 0, axis) for x in found])
-
-
-def _interleaved(even: Any, odd: Any) -> Any:
-    """The rows of two arrays in turn; the first may have one more."""
-    count = odd.shape[0]
-    both = np.reshape(np.stack([even[:count], odd], axis=1), (2 * count, *odd.shape[1:]))
-    return np.concatenate([both, even[count:]]) if even.shape[0] > count else both

@@ -22,7 +22,8 @@ from functrace.control.collectives import (
     psum,
     psum_scatter,
 )
-from functrace.control.loops import associative_scan, fori_loop, scan, while_loop
+from functrace.control.loops import fori_loop, scan, while_loop
+from functrace.control.mapping import associative_scan
 from functrace.lax import linalg as linalg
 from functrace.lax.control import cond, map, optimization_barrier, pswapaxes, switch
 from functrace.lax.convolutions import (

@@ -13,7 +13,7 @@ from functrace.control.choices import switch as _switch
 from functrace.control.collectives import (
     all_to_all,
 )
-from functrace.control.loops import map_rows
+from functrace.control.mapping import map_rows
 from functrace.errors import ArgumentError
 from functrace.primitives.linear import shape_of
 from functrace.tracebacks import boundary

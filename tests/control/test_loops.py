@@ -9,63 +9,9 @@ from hypothesis import strategies as st
 
 import functrace as ft
 from functrace import errors
-from functrace.control.loops import map_rows
-from functrace.testing import check_grads
 from functrace.transforms.tape import Tape
 from tests.agreement import recorded
-
-ROWS = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]])
-X = np.array([0.7, -0.4])
-
-
-def scan_in_python(f, init, xs, reverse=False):
-    carry, ys = init, [None] * len(xs)
-    order = range(len(xs))
-    for i in reversed(order) if reverse else order:
-        carry, ys[i] = f(carry, xs[i])
-    return carry, np.stack(ys)
-
-
-def assert_same(found, expected, **tolerance):
-    """The same trees, dtypes included."""
-    assert ft.tree.structure(found) == ft.tree.structure(expected)
-    for a, b in zip(ft.tree.leaves(found), ft.tree.leaves(expected), strict=True):
-        assert np.shape(a) == np.shape(b)
-        assert np.asarray(a).dtype == np.asarray(b).dtype
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12, **tolerance)
-
-
-def assert_agrees(f, reference, *args, derivatives=True):
-    """A function of floating arguments against its reference, under every transformation."""
-    expected = reference(*args)
-    assert_same(f(*args), expected)
-    assert_same(ft.jit(f)(*args), expected)
-    stacked = [np.stack([np.asarray(x), np.asarray(x) * 0.5 + 0.1]) for x in args]
-    each = [reference(*(x[i] for x in stacked)) for i in range(2)]
-    batched = ft.tree.map(lambda *parts: np.stack(parts), *each)
-    assert_same(ft.vmap(f)(*stacked), batched)
-    assert_same(ft.jit(ft.vmap(f))(*stacked), batched)
-    if not derivatives:
-        return
-    check_grads(f, args)
-
-    def loss(g):
-        return lambda *args: sum(
-            np.sum(np.sin(leaf)) for leaf in ft.tree.leaves(g(*args)) if leaf.dtype.kind == "f"
-        )
-
-    argnums = tuple(range(len(args)))
-    wanted = ft.grad(loss(reference), argnums)(*args)
-    assert_same(ft.grad(loss(f), argnums)(*args), wanted)
-    assert_same(ft.jit(ft.grad(loss(f), argnums))(*args), wanted)
-    assert_same(ft.grad(ft.jit(loss(f)), argnums)(*args), wanted)
-    many = ft.vmap(ft.grad(loss(f), argnums))(*stacked)
-    one_by_one = [ft.grad(loss(reference), argnums)(*(x[i] for x in stacked)) for i in range(2)]
-    assert_same(many, ft.tree.map(lambda *parts: np.stack(parts), *one_by_one))
-    wanted = ft.jacrev(ft.grad(loss(reference)))(*args)
-    assert_same(ft.jacrev(ft.grad(ft.jit(loss(f))))(*args), wanted)
-    assert_same(ft.jacrev(ft.grad(loss(f)))(*args), wanted)
-
+from tests.control.agreeing import ROWS, X, assert_agrees, assert_same, scan_in_python
 
 # scan
 
@@ -269,14 +215,6 @@ def test_scan_over_trees_of_rows():
         c, y = run(step, 0.0, xs)
         assert c == 6.0
         assert_same(y, {"n": np.array([0, 2, 4]), "c": np.array([0.0, 0.0, 2.0])})
-
-
-def test_a_carry_that_becomes_complex_is_complex_from_the_beginning():
-    f = lambda z: ft.scan(lambda c, _: (c * z + 1, c), z, length=3)
-    z = np.complex128(0.3 + 0.4j)
-    assert_same(ft.jit(f)(z), scan_in_python(lambda c, _: (c * z + 1, c), z, [None] * 3))
-    g = lambda f: ft.grad(lambda z: np.real(f(z)[0] ** 2))
-    assert_same(g(ft.jit(f))(z), g(f)(z))
 
 
 def test_updates_in_place_inside_a_body():
@@ -633,66 +571,6 @@ def test_hessians_of_loops():
         assert_same(h(X), expected)
 
 
-# associative_scan and map
-
-
-@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 5, 7, 8, 9])
-@pytest.mark.parametrize("reverse", [False, True])
-def test_associative_scan(length, reverse):
-    x = np.cos(np.arange(2.0 * length)).reshape(length, 2) + 2
-    order = slice(None, None, -1) if reverse else slice(None)
-    f = lambda x: ft.associative_scan(np.add, x, reverse=reverse)
-    assert_same(f(x), np.cumsum(x[order], 0)[order])
-    assert_same(ft.jit(f)(x), np.cumsum(x[order], 0)[order])
-    g = ft.grad(lambda x: np.sum(np.sin(f(x))))(x)
-    h = ft.grad(lambda x: np.sum(np.sin(np.cumsum(x[order], 0))))(x)
-    assert_same(g, h)
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("length", [1, 4, 5])
-def test_associative_scan_of_matrix_products(length, reverse):
-    matrices = np.cos(np.arange(4.0 * length)).reshape(length, 2, 2)
-    expected = [matrices[-1 if reverse else 0]]
-    rest = matrices[-2::-1] if reverse else matrices[1:]
-    for m in rest:
-        expected.append(expected[-1] @ m)
-    expected = np.stack(expected[::-1] if reverse else expected)
-    f = lambda m: ft.associative_scan(np.matmul, m, reverse=reverse)
-    assert_same(f(matrices), expected)
-    assert_same(ft.vmap(f)(matrices[None])[0], expected)
-
-
-def test_associative_scan_along_another_axis():
-    x = np.cos(np.arange(24.0)).reshape(2, 4, 3)
-    for axis in (1, 2, -1):
-        found = ft.associative_scan(
-            lambda p, q: ft.tree.map(np.add, p, q), {"a": x, "b": x * 2}, axis=axis
-        )
-        assert_same(found, {"a": np.cumsum(x, axis), "b": np.cumsum(2 * x, axis)})
-
-
-def test_associative_scan_of_a_linear_recurrence():
-    a, b = np.array([0.5, 0.2, -0.3, 0.9]), np.array([1.0, 2.0, 3.0, 4.0])
-    combine = lambda p, q: (p[0] * q[0], p[1] * q[0] + q[1])
-    f = lambda a, b: ft.associative_scan(combine, (a, b))[1]
-    reference = lambda a, b: scan_in_python(
-        lambda c, i: (c * a[i] + b[i], c * a[i] + b[i]), 0.0, range(4)
-    )[1]
-    assert_agrees(f, reference, a, b)
-
-
-def test_map_of_rows():
-    assert_agrees(
-        lambda x: map_rows(lambda r: {"a": np.sin(r), "b": np.sum(r * x)}, ROWS * x),
-        lambda x: {
-            "a": np.sin(ROWS * x),
-            "b": np.stack([np.sum(r * x) for r in ROWS * x]),
-        },
-        X,
-    )
-
-
 # Whatever is traced in a loop, it is one operation
 
 LENGTH = 40
@@ -876,32 +754,6 @@ def test_errors_name_the_line_and_what_differs():
     assert ft.fori_loop(0.0, 2.5, lambda i, c: c + 1, 0.0) == 3.0
 
 
-@pytest.mark.parametrize("trips", [0, 1, 2, 3])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int32])
-def test_carries_have_one_type_with_and_without_jit(trips, dtype):
-    one = dtype(1)
-    swap = lambda c: (c[1], c[0])
-    cases = [
-        (swap, (0, one)),
-        (lambda c: (c[0], 0), (one, one)),
-        (lambda c: (c[0] + c[1], c[1]), (0, one)),
-        (lambda c: (c[0], c[1] * 1.5 if dtype is not np.int32 else c[1] * 2), (True, one)),
-    ]
-    for step, init in cases:
-        loops = [
-            lambda c, step=step: ft.fori_loop(0, trips, lambda i, c: step(c), c),
-            lambda c, step=step: ft.scan(lambda c, _: (step(c), None), c, None, trips)[0],
-            lambda c, step=step: ft.while_loop(
-                lambda n: n[0] < trips, lambda n: (n[0] + 1, step(n[1])), (0, c)
-            )[1],
-        ]
-        for loop in loops:
-            found, expected = loop(init), ft.jit(lambda loop=loop, init=init: loop(init))()
-            assert found == expected
-            for a, b in zip(found, expected, strict=True):
-                assert np.asarray(a).dtype == np.asarray(b).dtype
-
-
 @pytest.mark.parametrize("transform", [lambda f: f, ft.jit, ft.grad, ft.vmap])
 def test_arguments_that_make_no_sense_are_refused(transform):
     step = lambda c, _: (c, None)
@@ -962,11 +814,6 @@ def test_a_known_condition_that_is_no_boolean_is_refused(condition):
         ft.while_loop(condition, lambda c: c, 0.0)
 
 
-def test_a_number_that_becomes_a_boolean_is_refused():
-    with pytest.raises(errors.CarryError, match=r"\[1\].*float32 before.*bool after"):
-        ft.while_loop(lambda c: True, lambda c: (True, True), (True, np.float32(0)))
-
-
 def test_the_condition_of_a_recorded_loop_is_recorded_once():
     seen = []
 
@@ -988,13 +835,6 @@ def test_a_known_counter_beside_an_unknown_carry_is_one_operation():
     assert len(ft.make_ir(f)(2.0).equations) == 1
     assert ft.jit(f)(2.0) == f(2.0) == 16.0
     assert ft.jit(ft.grad(f))(2.0) == 32.0
-
-
-def test_associative_scan_of_arrays_without_the_axis():
-    with pytest.raises(errors.ArgumentError, match=r"axis 1 of elems\['a'\], which has 1 axes"):
-        ft.associative_scan(np.add, {"a": np.ones(3)}, axis=1)
-    with pytest.raises(errors.ArgumentError, match="axis 0 of elems, which has 0 axes"):
-        ft.associative_scan(np.add, 1.0)
 
 
 @pytest.mark.parametrize(("lower", "upper"), [
@@ -1033,65 +873,3 @@ def test_a_loop_may_count_further_than_there_is_memory_for(monkeypatch):
     found = jitted(2.0), ft.value_and_grad(count)(2.0, 9)
     assert found == expected
     assert type(found[0]) is type(expected[0])
-
-
-@pytest.mark.parametrize("way", [lambda f: f, ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]])
-def test_a_carry_that_takes_on_a_dtype_leaves_the_others_as_they_are(way):
-    def f(x):
-        step = lambda carry, row: ((np.tanh(row), carry[1] * 3 % 7), None)
-        return ft.scan(step, (0.5, 1), x)[0]
-
-    last, count = way(f)(np.ones(3, np.float32))
-    assert last.dtype == np.float32
-    assert type(count) is int
-    assert count == 6
-
-
-SWAPPED = {
-    "element": lambda x: x[1],
-    "row": lambda x: x[None][0],
-    "sum": np.sum,
-    "largest": lambda x: np.max(x[None], axis=0),
-    "product": np.prod,
-    "mean": np.mean,
-    "parts": lambda x: next(iter(x)),
-}
-
-
-@pytest.mark.parametrize("make", SWAPPED.values(), ids=SWAPPED)
-def test_numbers_of_arrays_in_the_other_byte_order_are_carries(make):
-    def f(x):
-        return ft.fori_loop(0, 2, lambda i, c: c * 2, make(x)), make(x)
-
-    x = np.arange(1.0, 4.0).astype(np.dtype(float).newbyteorder())
-    for found, expected in zip(ft.jit(f)(x), f(x), strict=True):
-        np.testing.assert_array_equal(found, expected)
-        assert found.dtype == expected.dtype
-    assert ft.make_ir(make)(x).outputs[0].type.dtype == make(x).dtype
-
-
-def test_rows_of_numbers_in_the_other_byte_order_are_stacked_in_the_machines():
-    x = np.arange(3.0).astype(np.dtype(float).newbyteorder())
-    f = lambda x: ft.scan(lambda c, row: (c + row, row), 0.0, x)
-    for way in (f, ft.jit(f), lambda x: ft.vjp(f, x)[0]):
-        total, rows = way(x)
-        assert total.dtype == rows.dtype == np.float64
-
-
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda x: ft.fori_loop(0, 2, lambda i, c: c * 2, x),
-        lambda x: ft.scan(lambda c, row: (c + row, None), x, x)[0],
-        lambda x: ft.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] * 2), (0, x))[1],
-        lambda x: ft.cond(np.sum(x) > 0, lambda: x * 2, lambda: x),
-        lambda x: ft.fori_loop(0, 2, lambda i, c: c * 2, x[..., 1]),
-    ],
-)
-def test_a_carry_in_the_other_byte_order_becomes_what_the_body_returns(f):
-    x = np.arange(1.0, 4.0)
-    swapped = x.astype(x.dtype.newbyteorder())
-    for way in (f, ft.jit(f), lambda x: ft.vjp(f, x)[0], lambda x: ft.jvp(f, (x,), (x,))[0]):
-        found = way(swapped)
-        np.testing.assert_array_equal(found, f(x))
-        assert found.dtype == np.float64
