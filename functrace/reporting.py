@@ -6,22 +6,28 @@ Internal: users find what they need in `functrace` itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from functrace import tree
 from functrace.ir.primitive import PRIMITIVES, Primitive
+from functrace.ir.types import type_of
 from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.tracing.expressions import line_at
-from functrace.tracing.places import recorded_place, source_of
-from functrace.tracing.tracer import Tracer
+from functrace.tracing.places import source_of
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.backward import backward
+from functrace.transforms.following import (
+    FollowingTape,
+    all_cotangents,
+    inexact_inputs,
+    outputs_of,
+)
 from functrace.transforms.reverse import value_and_grad
 from functrace.transforms.tape import Row as Recorded
-from functrace.transforms.tape import Tape
 from functrace.transforms.transformed import require_callable, transformed
 from functrace.tree.showing import norm
 
@@ -215,7 +221,10 @@ def gradient_report(
             for (path, leaf), g, mean in zip(leaves, found, means, strict=True)
         ]
         with_zeros = {number: row for number, row in enumerate(rows) if row.zeros}
-        stops = _stops(loss, argnums, args, options, with_zeros) if with_zeros else []
+        stops: list[Stop] = []
+        if with_zeros:
+            with suppress(Exception):  # what was compared may be taken for plain NumPy's
+                stops = _stops(loss, argnums, args, options, with_zeros)
         return GradientReport(value, rows, rate, stops)
 
     return report
@@ -250,24 +259,14 @@ def _verdict(
 # Where gradients stop
 
 
-class _FlatTape(Tape):
-    """A tape of the operations within loops and jitted functions, each with its line.
-
-    It has rows of what is constant locally as well, which nothing is to walk back through.
-    """
+class _FlatTape(FollowingTape):
+    """A tape of the operations within loops and jitted functions, each with its line."""
 
     def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Run what holds Programs equation by equation, and keep a row of all else."""
         if primitive.holds_programs and not primitive.calls_python:
             return primitive.interpret(inputs, params)
-        output = super().record(primitive, inputs, params)
-        if primitive.locally_constant:
-            own = (type(x) is Tracer and x.recording is self for x in inputs)
-            variables = tuple(
-                x.known_as if is_own else None for x, is_own in zip(inputs, own, strict=True)
-            )
-            self.rows.append((primitive, (), variables, params, output, -1, recorded_place(3)))
-        return output
+        return super().record(primitive, inputs, params)
 
 
 def _stops(
@@ -282,17 +281,24 @@ def _stops(
     position = range(len(args))[argnums]
     with _FlatTape(outlives=True) as tape:
         parameters = structure.unflatten(tape.lifted(leaves, [True] * len(leaves)))
-        loss(*args[:position], parameters, *args[position + 1 :], **options)
+        result = loss(*args[:position], parameters, *args[position + 1 :], **options)
+        value, variable = tape.output(tree.leaves(result)[0])
+    if variable is None:
+        return []  # the loss is a constant
+    read = _read_for(variable, tape.rows)
+    seeds = {variable: np.ones_like(value)[()]} if type_of(value).is_inexact else {}
+    cotangents = all_cotangents(tape, seeds)
     found: dict[tuple[Any, ...], Stop] = {}
     last: int | None = None
     for row in tape.rows:
         used = [x for x in row[2] if x is not None and x < len(leaves)]
         last = used[-1] if used else last
         about = None if last is None else with_zeros.get(last)
-        # Rounding or a comparison beside other ways does no harm.
-        if about is None or (row[0].locally_constant and about.gradient):
+        if about is None or read.isdisjoint(outputs_of(row)):
             continue
-        counts = _without_derivative(row)
+        if row[0].locally_constant and about.gradient:
+            continue  # rounding or a comparison beside other ways does no harm
+        counts = _without_derivative(row, [cotangents[n] for n in outputs_of(row)])
         if counts is None:
             continue
         source = source_of(row[6])
@@ -307,32 +313,57 @@ def _stops(
     return [*found.values()]
 
 
-def _without_derivative(row: Recorded) -> tuple[int, int] | None:
-    """How many units of an operation have a derivative of zero, of how many; None if none has."""
-    primitive, values, variables, params, output, number, place = row
-    is_single = isinstance(number, int)
-    outputs = (output,) if is_single else output
-    seeds = [_seed(x) for x in outputs]
-    if primitive.locally_constant:
+def _read_for(variable: int, rows: Sequence[Recorded]) -> set[int]:
+    """The variables of whose numbers one is computed, those left out that only choose numbers."""
+    found = {variable}
+    for row in reversed(rows):
+        if not found.isdisjoint(outputs_of(row)):
+            variables, numbers = row[2], inexact_inputs(row)
+            if (row[0].name == "select" or "index" in row[3]) and any(
+                n is not None for n in numbers
+            ):
+                variables = numbers
+            found.update(n for n in variables if n is not None)
+    return found
+
+
+def _without_derivative(row: Recorded, cotangents: Sequence[Any]) -> tuple[int, int] | None:
+    """How many units of an operation have a derivative of zero, of how many; None if none has.
+
+    Some have one for the cotangents alone that come back to them.
+    """
+    outputs = (row[4],) if isinstance(row[5], int) else row[4]
+    if row[0].locally_constant:
         return (0, 0) if any(map(np.size, outputs)) else None
+    seeds = [_seed(x) for x in outputs]
     if all(seed is None for seed in seeds):
         return None
-    count = len(values)
-    own = tuple(None if variable is None else i for i, variable in enumerate(variables))
-    cotangents: list[Any] = [None] * count + seeds
-    after = count if is_single else tuple(range(count, len(cotangents)))
-    alone: Recorded = (primitive, values, own, params, output, after, place)
-    backward([alone], cotangents, is_recorded=False)
-    active = [cotangents[i] for i in own if i is not None]
-    if not any(np.any(x) for x in active if x is not None):
+    active = _pulled_back(row, seeds)
+    if not _any(active) or (_any(cotangents) and not _any(_pulled_back(row, cotangents))):
         return 0, 0
     shape: tuple[int, ...] = np.shape(outputs[0])
-    is_by_units = len(shape) > 1 and shape[0] > 1 and primitive.is_elementwise
+    is_by_units = len(shape) > 1 and shape[0] > 1 and row[0].is_elementwise
     if not is_by_units or any(np.shape(x) != shape for x in active):
         return None
     axes = tuple(range(len(shape) - 1))
     dead = int(np.sum(np.all([np.all(np.equal(x, 0), axis=axes) for x in active], axis=0)))
     return (dead, np.size(outputs[0], -1)) if dead else None
+
+
+def _pulled_back(row: Recorded, seeds: Sequence[Any]) -> list[Any]:
+    """The cotangents of an operation's inputs, for these of its outputs."""
+    primitive, values, _, params, output, number, place = row
+    count = len(values)
+    own = tuple(None if n is None else i for i, n in enumerate(inexact_inputs(row)))
+    cotangents: list[Any] = [None] * count + list(seeds)
+    after = count if isinstance(number, int) else tuple(range(count, len(cotangents)))
+    backward([(primitive, values, own, params, output, after, place)], cotangents, False)
+    return [cotangents[i] for i in own if i is not None]
+
+
+def _any(values: Sequence[Any]) -> bool:
+    """Whether there is a number that is not zero."""
+    return any(np.any(x) for x in values if x is not None)
 
 
 def _seed(output: Any) -> Any:

@@ -179,6 +179,38 @@ def test_what_is_constant_beside_other_ways_stops_nothing():
     assert not ft.gradient_report(loss)(np.array([1.0, 0.0, 0.0, 0.0, 0.0])).stops
 
 
+def test_a_comparison_stops_nothing_where_numbers_are_chosen_by_it():
+    def loss(params, x):
+        for layer in params:
+            x = ft.nn.relu(x @ layer["W"] + layer["b"])  # the rectifier
+        return np.sum(x**2)
+
+    (stop,) = ft.gradient_report(loss)(layers(0, -1e3, 0), np.abs(X)).stops
+    assert (stop.operation, stop.parameter) == ("select", "params[1]['b']")
+    assert "rectifier" in stop.line
+
+
+def test_two_operations_that_stop_a_gradient_together():
+    loss = lambda p: np.sum(np.clip(X @ p, -1e-3, 1e-3) ** 2)  # too narrow
+    (stop,) = ft.gradient_report(loss)(np.full(5, 1e3)).stops
+    assert stop.operation in ("maximum", "minimum")
+    assert "too narrow" in stop.line
+
+
+def test_what_the_loss_is_not_computed_of_is_not_told():
+    def loss(params):
+        np.round(X @ params["W"])
+        return np.sum(params["b"] ** 2)
+
+    report = ft.gradient_report(loss)({"W": np.ones((5, 3)), "b": np.ones(3)})
+    assert list(report.faults) == ["params['W']"]
+    assert not report.stops
+    table = {True: 1.0, False: 0.0}
+    report = ft.gradient_report(lambda p: table[p[0] > 2] * p[0] + 0.0 * p[1])(np.ones(2))
+    assert report.rows[0].zeros == 1
+    assert not ft.gradient_report(lambda p: 3.0)(np.ones(2)).stops
+
+
 def test_zeros_alone_stop_nothing():
     loss = lambda p: np.sum((X @ p["W"] + p["b"] - 1.0) ** 2) + np.sum(p["b"] ** 2)
     assert not ft.gradient_report(loss)({"W": np.ones((5, 3)), "b": np.zeros(3)}).stops

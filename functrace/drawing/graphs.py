@@ -23,14 +23,19 @@ from functrace.ir.types import ArrayType, type_of
 from functrace.primitives.linear import cast
 from functrace.tracing.expressions import assigned_at, expression_at, line_at
 from functrace.tracing.operands import as_operand
-from functrace.tracing.places import Place, recorded_place, source_of
-from functrace.tracing.tracer import Tracer, bind, new_tracer
+from functrace.tracing.places import Place, source_of
+from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.backward import backward
 from functrace.transforms.evaluate import make_ir
+from functrace.transforms.following import (
+    FollowingTape,
+    all_cotangents,
+    inexact_inputs,
+    outputs_of,
+)
 from functrace.transforms.tape import Row, Tape
 from functrace.transforms.transformed import require_callable
-from functrace.transforms.zeros import ZeroKeeping
 
 OPERATORS = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**", "matmul": "@",
@@ -158,22 +163,6 @@ class _Step:
         return self.input_types[0] == ArrayType((), self.types[0].dtype, weak=True)
 
 
-class _DrawnTape(Tape):
-    """A tape that has rows, too, of what has no derivative: comparisons, rounding, places."""
-
-    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
-        """As any tape; of what is constant locally it gives a tracer as well."""
-        output = super().record(primitive, inputs, params)
-        is_drawn = primitive.locally_constant and not primitive.multiple_outputs
-        if not is_drawn or type(output) is Tracer:
-            return output
-        values, variables = self._known(inputs, False)
-        number, place = self.variables, recorded_place(3)
-        self.variables += 1
-        self.rows.append((primitive, values, variables, params, output, number, place))
-        return new_tracer(self, output, number, place)
-
-
 def _recorded(
     f: Callable[..., Any], leaves: Sequence[Any], structure: tree.Structure
 ) -> tuple[Tape, Sequence[bool], list[tuple[Any, int | None]]]:
@@ -198,7 +187,7 @@ def _recorded(
 
     if any(is_inexact):
         with suppress(Exception):
-            return on(_DrawnTape(outlives=True), is_drawn)
+            return on(FollowingTape(outlives=True), is_drawn)
     return on(Tape(outlives=True), is_inexact)
 
 
@@ -516,7 +505,7 @@ def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, va
     for variable in range(tape.inputs):
         boxes[variable].gradient = gradient_by([variable], boxes[variable].types)
     for row in tape.rows:
-        numbers = _variables(row)
+        numbers = outputs_of(row)
         box = boxes.get(numbers[0])
         if box is None or box in [boxes.get(n) for n in row[2]]:
             continue
@@ -524,44 +513,6 @@ def _walk_back(tape: Tape, boxes: Mapping[Any, Box], graph: Graph, last: int, va
         if len(numbers) == 1:
             for i, partial in _partials(row):
                 arrows[id(box), i].partial = partial
-
-
-def all_cotangents(tape: Tape, seeds: Mapping[int, Any]) -> list[Any]:
-    """Walk back over a tape, and keep what each variable's cotangent is.
-
-    Args:
-        tape: The tape.
-        seeds: The cotangents of the results, by their variables.
-
-    Returns:
-        For each variable its cotangent; None where the results do not depend on it.
-    """
-    cotangents: list[Any] = [seeds.get(variable) for variable in range(tape.variables)]
-    found: list[Any] = [None] * tape.variables
-
-    def looked_at() -> Iterator[Row]:
-        for row in reversed(tape.rows):
-            for number in _variables(row):
-                found[number] = cotangents[number]  # complete, as all uses have been walked through
-            if not row[0].locally_constant:
-                yield row[0], row[1], _inexact(row), *row[3:]
-
-    with ZeroKeeping() as keeping:
-        backward(looked_at(), cotangents, True, keeping)
-        tape.settle_inputs(cotangents)
-        found[: tape.inputs] = cotangents[: tape.inputs]
-        return [*map(keeping.value_of, found)]
-
-
-def _variables(row: Row) -> tuple[int, ...]:
-    """The variables of its outputs."""
-    return (row[5],) if type(row[5]) is int else row[5]
-
-
-def _inexact(row: Row) -> tuple[int | None, ...]:
-    """The variables of its inputs, of those that can have derivatives."""
-    pairs = zip(row[1], row[2], strict=True)
-    return tuple(n if n is not None and type_of(x).is_inexact else None for x, n in pairs)
 
 
 def _partials(row: Row) -> Iterator[tuple[int, float]]:
@@ -572,7 +523,7 @@ def _partials(row: Row) -> Iterator[tuple[int, float]]:
     if type.shape or type.dtype.kind != "f":
         return
     count = len(values)
-    own = tuple(None if variable is None else i for i, variable in enumerate(_inexact(row)))
+    own = tuple(None if variable is None else i for i, variable in enumerate(inexact_inputs(row)))
     cotangents: list[Any] = [None] * count + [np.ones((), type.dtype)[()]]
     alone: Row = (primitive, values, own, params, output, count if is_single else (count,), place)
     if not primitive.locally_constant:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
-from functrace.drawing.graphs import all_cotangents
 from functrace.drawing.pictures import name_of
 from functrace.errors import ArgumentError, FunctraceError
 from functrace.ir.primitive import PRIMITIVES
@@ -22,6 +21,7 @@ from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.evaluate import record_program, run_program, without_effects
+from functrace.transforms.following import all_cotangents
 from functrace.transforms.tape import Tape
 
 Path = tuple[int, ...]
