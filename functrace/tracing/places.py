@@ -238,11 +238,13 @@ def users_name(params: Mapping[str, Any]) -> str | None:
 
 def recorded_source(place: Place | None) -> Source | None:
     """As `source_of`; of what a rule does it knows of which operation the derivative is."""
-    source = source_of(place)
     derivative = _derivative.get()
-    if derivative is None or source is None or source.derivative is not None:
-        return source
-    return Source(*source[:3], derivative)
+    if derivative is None or place is None:
+        return source_of(place)
+    if type(place) is Source:
+        return place if place.derivative else place._replace(derivative=derivative)
+    code, instruction, *scope = place
+    return Source(code, instruction, scope[0] if scope else "", derivative)
 
 
 def recorded_place(depth: int) -> Place | None:

@@ -12,7 +12,16 @@ from functrace import tree
 from functrace.errors import FunctraceError, PrimitiveError
 from functrace.ir.immutable import ImmutableArrays
 from functrace.ir.primitive import PRIMITIVES, Primitive
-from functrace.ir.program import DIVISION, NOTHING, Atom, Constant, Equation, Program, Variable
+from functrace.ir.program import (
+    DIVISION,
+    NOTHING,
+    Atom,
+    Constant,
+    Equation,
+    Handling,
+    Program,
+    Variable,
+)
 from functrace.ir.types import UNKNOWN, ArrayType
 from functrace.tracing import numpy_warnings
 from functrace.tracing.draws import watch_that_runs
@@ -64,6 +73,7 @@ class ProgramRecording(Recording):
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by the copy that they hold
         self._handling_outside = numpy_warnings.handling()
+        self._setting, self._handling = numpy_warnings.in_force(), NOTHING
 
     def input(self, type: ArrayType, layout: Any = None) -> Tracer:
         """A tracer for a new input of the Program.
@@ -121,13 +131,10 @@ class ProgramRecording(Recording):
             return again(primitive, inputs, params)
         if not primitive.has_plain_rules:
             _require_types(primitive, inferred)
-        handling = numpy_warnings.handling()
-        if handling is not self._handling_outside:
-            handling -= self._handling_outside
-            if handling == DIVISION and numpy_warnings.is_in_rule():
-                handling = DIVISION  # itself, which tells a rule from a block of the user's
-        else:
-            handling = NOTHING
+        setting = numpy_warnings.in_force()
+        if setting is not self._setting:
+            self._setting, self._handling = setting, self._handled()
+        handling = self._handling
         source = recorded_source(place)
         if primitive.multiple_outputs:
             variables = [Variable(type) for type in inferred]
@@ -142,6 +149,13 @@ class ProgramRecording(Recording):
         if primitive.makes_views:
             share_memory(inputs[0], output, primitive, params)
         return output
+
+    def _handled(self) -> Handling:
+        """How errors are handled here, as far as that is not said outside of the function."""
+        handling = numpy_warnings.handling() - self._handling_outside
+        if handling == DIVISION and numpy_warnings.is_in_rule():
+            return DIVISION  # itself, which tells a rule from a block of the user's
+        return handling
 
     def equations_by_output(self) -> dict[Any, Equation]:
         """What has made each variable."""

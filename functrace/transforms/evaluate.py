@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, ParamSpec
 import numpy as np
 
 from functrace import depth, tree
+from functrace.collecting import collecting_less_often
 from functrace.depth import RecordedLevel
 from functrace.errors import (
     ArgumentError,
@@ -77,7 +78,7 @@ def make_ir(f: Callable[P, Any]) -> Callable[P, Program]:
         leaves, structure = tree.flatten((args, kwargs))
         advice = "Give arrays and numbers, and let the function take anything else from around it."
         given = operands(f, leaves, structure, "make_ir", advice)
-        with ProgramRecording() as recording:
+        with collecting_less_often, ProgramRecording() as recording:
             tracers = [recording.input(type_of(x), _layout(x)) for x in given]
             traced_args, traced_kwargs = structure.unflatten(tracers)
             with watching_draws(f):
