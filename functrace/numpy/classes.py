@@ -12,6 +12,7 @@ import numpy as np
 
 from functrace.numpy.making import array, holds_tracer
 from functrace.primitives.linear import as_scalar
+from functrace.tracing.buffers import buffer_where_traced
 from functrace.tracing.tracer import Tracer
 
 
@@ -25,7 +26,8 @@ class _OfArrays(type):
         return super().__new__(cls, name, bases, space)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return np.ndarray(*args, **kwargs)
+        result = np.ndarray(*args, **kwargs)
+        return buffer_where_traced(result, result.base is not None)
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, np.ndarray | Tracer)

@@ -9,6 +9,7 @@ import pytest
 
 import functrace as ft
 import functrace.numpy as fnp
+from functrace.errors import ArrayWriteError
 from functrace.tracing.tracer import Tracer
 
 SCALARS = [
@@ -72,6 +73,15 @@ def test_traced_values_are_arrays():
     assert not issubclass(list, fnp.ndarray)
     assert type(fnp.ndarray((2, 3), np.float32)) is np.ndarray
     assert fnp.ndarray.sum is np.ndarray.sum
+
+    def filled(x):
+        made = fnp.ndarray(2, dtype=np.float32)
+        made[:] = x
+        return made
+
+    np.testing.assert_array_equal(ft.jit(filled)(2.0), np.full(2, 2.0, np.float32))
+    with pytest.raises(ArrayWriteError):
+        ft.jit(lambda x: fnp.ndarray(2, buffer=np.ones(2)).fill(x))(2.0)
 
     class Own(fnp.ndarray):
         pass
