@@ -14,13 +14,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from functrace.backends.native.elements import Elements, Fold, copy, fill
-from functrace.backends.native.elementwise import compute, converted, instructions_of
+from functrace.backends.native.elementwise import Expressions, compute, converted, instructions_of
 from functrace.backends.native.entry import INTERRUPTED, POLL
 from functrace.backends.native.halves import Known, known
 from functrace.backends.native.joining import around, joins, parts_of
@@ -29,6 +30,7 @@ from functrace.backends.native.nests import Alone, Block, Nest, blocks, is_reduc
 from functrace.backends.native.parallel import PARALLEL
 from functrace.backends.native.tiles import tiled
 from functrace.backends.native.writing import Writer, literal, memory_type, strides_of
+from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.structure import Choice, Loop, Run, structure_of
 from functrace.ir.types import ArrayType, Shape
@@ -42,6 +44,9 @@ PATIENCE = 1 << 22
 
 LONG, VERY_LONG = 48, 300
 """Of Programs of so many operations loops over elements are functions of their own."""
+
+STRETCHED = 64
+"""A factor with so many times fewer elements is looked at before it is multiplied with others."""
 
 FEW = 1000
 """So many elements are no matter for several threads."""
@@ -264,6 +269,7 @@ class Emission:
         self._aim_back()
         self._joins = joins(program.equations, program.outputs)
         self.placed: set[Atom] = set()
+        self._finite: set[Atom] = set()
         self.held: dict[Variable, Slot] = {}
         self.now = 0
         for self.now, step in enumerate(block.steps):
@@ -426,10 +432,11 @@ class Emission:
                     numbers[atom] = value
                 else:
                     reads[atom] = value.stretched(domain)
-        reductions = [equation for equation in nest.equations if is_reduction(equation)]
+        equations = [self._plain(equation, nest, made) for equation in nest.equations]
+        reductions = [equation for equation in equations if is_reduction(equation)]
         stored = [
             variable
-            for equation in nest.equations
+            for equation in equations
             for variable in equation.outputs
             if variable in nest.stored and not is_reduction(equation)
         ]
@@ -445,7 +452,7 @@ class Emission:
         def body(loaded: list[str], places: list[str]) -> tuple[Sequence[str], Sequence[str]]:
             known: dict[Atom, str] = {**numbers, **dict(zip(reads, loaded, strict=True))}
             folded: list[str] = []
-            for equation in nest.equations:
+            for equation in equations:
                 self._compute(equation, known)
                 if is_reduction(equation):
                     folded.append(known[equation.outputs[0]])
@@ -461,6 +468,42 @@ class Emission:
             if not variable.type.shape:
                 assert result is not None
                 self.values[variable] = result
+
+    def is_finite(self, x: Atom) -> bool:
+        """Whether a value is known to be finite, or left to NumPy."""
+        return x in self._finite or (isinstance(x, Constant) and bool(np.all(np.isfinite(x.value))))
+
+    def require_finite(self, x: Atom) -> None:
+        """Leave it to NumPy where a value is not finite."""
+        if self.is_finite(x):
+            return
+        self._finite.add(x)
+        view, write = self.view(x), self.write
+        e = Expressions(write, view.dtype)
+
+        def wild(numbers: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+            size = e.intrinsic("fabs", numbers[0])
+            return [], [write.let(f"fcmp uge {e.kind} {size}, {e.number(np.inf)}")]
+
+        truth = self.kernel.array(write.stack("i8"), ArrayType((), np.dtype(bool)))
+        rank = len(view.shape)
+        target = truth._replace(shape=(1,) * rank, strides=(0,) * rank)
+        fold = Fold("any", target.dtype, target, frozenset(range(rank)))
+        (found,) = Elements(write, view.shape, [view], [], [fold], wild).results
+        if found is not None:
+            self.kernel.fail(found)
+
+    def _plain(self, equation: Equation, nest: Nest, made: AbstractSet[Atom]) -> Equation:
+        """A product that keeps zeros as a plain one, where the other factor is small and finite."""
+        if equation.primitive.name not in ("kept_product", "product_or_zero"):
+            return equation
+        factor = equation.inputs[1]
+        if factor in made or factor.type.dtype.kind != "f":
+            return equation
+        if STRETCHED * factor.type.size > math.prod(nest.domain):
+            return equation
+        self.require_finite(factor)
+        return equation.replaced(primitive=PRIMITIVES["multiply"])
 
     def _compute(self, equation: Equation, known: dict[Atom, str]) -> None:
         (output,) = equation.outputs

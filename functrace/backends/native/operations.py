@@ -27,8 +27,8 @@ from functrace.backends.native.machine import vector_bytes
 from functrace.backends.native.memory import Cell, View, load, store
 from functrace.backends.native.products import Product
 from functrace.backends.native.writing import literal
-from functrace.ir.program import Atom, Equation, Variable
-from functrace.ir.types import ArrayType, Shape
+from functrace.ir.program import Atom, Equation
+from functrace.ir.types import Shape
 from functrace.primitives.broadcasting import Elementwise
 from functrace.primitives.contracting import Plan, plan_of
 from functrace.primitives.indexing import layout
@@ -304,32 +304,23 @@ def _is_of_halves(
     if not blocked.product(emission.write, views, labels, found):
         return False
     if equation.primitive.name == "contract":  # where zeros are multiplied with what is not finite
-        _leave_wild(emission, output)
+        emission.require_finite(output)
     return True
 
 
 def _contract_or_zero(emission: Emission, equation: Equation) -> None:
-    """As a contraction: where infinities and nan leave a trace in it, NumPy takes care of zeros."""
+    """As a contraction: where there are infinities and nan, NumPy takes care of zeros.
+
+    They leave a trace in the result: so what is looked at is what is smaller. (What overflows is
+    left to NumPy in any case.)
+    """
     _contract(emission, equation)
-    _leave_wild(emission, equation.outputs[0])
-
-
-def _leave_wild(emission: Emission, output: Variable) -> None:
-    """Let NumPy compute what is not finite."""
-    view, write = emission.view(output), emission.write
-    e = Expressions(write, view.dtype)
-
-    def wild(x: list[str], _: list[str]) -> tuple[Sequence[str], Sequence[str]]:
-        size = e.intrinsic("fabs", x[0])
-        return [], [write.let(f"fcmp uge {e.kind} {size}, {e.number(np.inf)}")]
-
-    truth = emission.kernel.array(write.stack("i8"), ArrayType((), np.dtype(bool)))
-    shape = view.shape
-    target = truth._replace(shape=(1,) * len(shape), strides=(0,) * len(shape))
-    fold = Fold("any", target.dtype, target, frozenset(range(len(shape))))
-    (found,) = Elements(write, shape, [view], [], [fold], wild).results
-    if found is not None:
-        emission.kernel.fail(found)
+    output = equation.outputs[0]
+    inputs = [x for x in equation.inputs if not emission.is_finite(x)]
+    if sum(x.type.size for x in inputs) >= output.type.size:
+        inputs = [output]
+    for x in inputs:
+        emission.require_finite(x)
 
 
 def _from_diagonal(emission: Emission, equation: Equation) -> None:

@@ -9,6 +9,7 @@ pytest.importorskip("llvmlite")
 
 import functrace as ft
 import functrace.numpy as fnp
+from tests.backends.native.comparing import as_numpy
 
 
 def assert_as_numpy(f, *args):
@@ -72,3 +73,19 @@ def test_what_is_written_in_a_loop_is_written_in_place():
         return (ft.fori_loop(1, 2000, body, x),)
 
     assert_as_numpy(f, np.random.default_rng(0).normal(size=2000))
+
+
+@pytest.mark.parametrize("value", [2.0, np.inf, -np.inf, np.nan])
+def test_zeros_stay_zeros_beside_factors_that_are_looked_at(value):
+    x, w, v = np.linspace(0.1, 1.0, 9), np.linspace(-1.0, 1.0, 12), np.ones((9, 40))
+    w[3] = value
+
+    def stretched(x, w):
+        return np.sum(np.sin(x)[:, None] * w * 2.0, axis=1)
+
+    def contracted(x, w):
+        return (np.sin(x)[:, None] * v).T @ np.cos(x) * np.sum(w)
+
+    for f in (stretched, contracted):
+        for found, expected in as_numpy(ft.jacfwd(f), x, w):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
