@@ -327,7 +327,7 @@ def _python_loops(program: Program, simplified: Program, names: _Names) -> list[
         counts: Counter[tuple[Source, str]] = Counter()
         first: dict[Source, str] = {}
         for equation in part.equations:
-            source = equation.source
+            source = equation.source and equation.source.bare
             if source is not None and equation.handling is not DIVISION:  # of no derivative rule
                 name = first.setdefault(source, equation.primitive.name)
                 counts[source, name] += equation.primitive.name == name
@@ -349,7 +349,8 @@ def _python_loops(program: Program, simplified: Program, names: _Names) -> list[
 
 def _places_within(program: Program) -> set[Source | None]:
     """The places of what is done in loops, choices and calls."""
-    return {equation.source for inner in program.nested() for equation in inner.equations}
+    equations = (equation for inner in program.nested() for equation in inner.equations)
+    return {equation.source and equation.source.bare for equation in equations}
 
 
 def _who_decided(loop: LoopNode, names: _Names) -> str:

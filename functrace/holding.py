@@ -266,7 +266,7 @@ class _Residual:
             size = made.variable.type.size * made.variable.type.dtype.itemsize
             held.inside = made._replace(trips=held.nbytes / size if size > 0 else 1.0)
         reading = list(readers(kept.backward, kept.backward.inputs[kept.first + self.number]))
-        held.readers = {source for source in reading if source is not None}
+        held.readers = {source.bare for source in reading if source is not None}
         held.needed |= {_operation_at(kept.forward, source) for source in held.readers}
 
 
@@ -315,7 +315,7 @@ def _operation_at(program: Program, source: Source) -> str:
     for equation in program.equations:
         inside = [_operation_at(inner, source) for inner in equation.programs]
         found = next(filter(None, inside), "")
-        if found or equation.source == source:
+        if found or (equation.source and equation.source.bare) == source:
             return found or equation.primitive.name
     return ""
 

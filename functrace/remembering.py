@@ -378,7 +378,7 @@ class _Passes:
         begins: dict[Source, Primitive] = {}
         first = before = None
         for equation in program.equations:
-            source = equation.source
+            source = equation.source and equation.source.bare
             if source is None or key not in _keys_within(source):
                 continue
             read = [x for x in equation.inputs if isinstance(x, Variable)]

@@ -185,7 +185,7 @@ def test_a_comparison_stops_nothing_where_numbers_are_chosen_by_it():
             x = ft.nn.relu(x @ layer["W"] + layer["b"])  # the rectifier
         return np.sum(x**2)
 
-    (stop,) = ft.gradient_report(loss)(layers(0, -1e3, 0), np.abs(X)).stops
+    (stop,) = ft.gradient_report(loss)(layers(0, -1e3, 0.5), np.abs(X)).stops
     assert (stop.operation, stop.parameter) == ("select", "params[1]['b']")
     assert "rectifier" in stop.line
 

@@ -75,6 +75,11 @@ class Source(NamedTuple):
         return self.code.co_firstlineno
 
     @property
+    def bare(self) -> Source:
+        """The place alone, by which a rule's equations stand with the operation's own."""
+        return self if self.derivative is None else self._replace(derivative=None)
+
+    @property
     def short(self) -> str:
         """The file's name and the line, and the scope, as they stand beside an equation."""
         return short_place(self.file, self.line) + (f" in {self.scope}" if self.scope else "")

@@ -19,6 +19,7 @@ from functrace.tracebacks import boundary
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.reverse import grad
 from functrace.transforms.transformed import require_callable
+from functrace.tree.showing import norm
 
 IN_DOUBLE = 1e-7
 """Below this relative difference a gradient in double precision is right."""
@@ -267,7 +268,7 @@ def gradient_check(
             is_double = np.finfo(type.dtype).bits >= 64
             limit = IN_DOUBLE if is_double else tolerances([type], None, None)[0]
         difference = _relative_difference(a, n)
-        size = sum(np.linalg.norm(x[np.isfinite(x)]) for x in (a, n))
+        size = sum(norm(x[np.isfinite(x)]) for x in (a, n))
         allowed = max(limit * size / max(np.sqrt(a.size), 1), 8 * rounding)
         is_wrong = ~(np.abs(a - n) <= allowed)
         is_right = difference < limit or not is_wrong.any()
@@ -291,8 +292,8 @@ def gradient_check(
 
 
 def _relative_difference(a: np.ndarray, n: np.ndarray) -> float:
-    size = np.linalg.norm(a) + np.linalg.norm(n)
-    return float(np.linalg.norm(a - n) / size) if size else 0.0
+    size = norm(a) + norm(n)
+    return norm(a - n) / size if size else 0.0
 
 
 def _number(y: Any) -> float:

@@ -118,3 +118,12 @@ def test_bad_arguments():
         quiet(lambda x: x, np.ones(2), gradient=np.ones(2))
     with pytest.raises(TypeError, match="gradient_check"):
         quiet(3, np.ones(2))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_large_and_small_gradients(scale):
+    f = lambda x: np.sum(np.sin(x)) * scale
+    x = np.array([0.5, 1.0])
+    assert gradient_check(f, x, show=False).difference < 1e-9
+    wrong = gradient_check(f, x, gradient=ft.grad(f)(x) * 1.5, show=False)
+    np.testing.assert_allclose(wrong.difference, 0.2, rtol=1e-6)
