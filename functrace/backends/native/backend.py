@@ -20,7 +20,7 @@ from functrace.backends.native.kernels import (
 )
 from functrace.backends.native.objects import is_supported
 from functrace.backends.native.operations import ALONE
-from functrace.backends.native.stored import key_of, load, save
+from functrace.backends.native.stored import key_of, load
 from functrace.backends.native.tables import is_long
 from functrace.backends.numpy_passes import simplify
 from functrace.backends.numpy_source import Written
@@ -57,11 +57,10 @@ class NativeBackend(Backend):
             return executable(made, name)
         simple = self._simple(program)
         if why_not(simple) is None and is_whole(simple, classes):
-            made = Compiled(lambda: simple, same, name, classes)
-            whole = executable(made, name)
-            if key:
-                save(key, made.module.key, made.needs)
-            return whole
+            if key is None:  # it may hold what is known by its identity, a rule of the user's
+                key = key_of(simple, classes)
+                found = load(key) if key else None
+            return executable(Compiled(lambda: simple, same, name, classes, found, key), name)
         origins = origins_of_outputs(program)
         parted = in_parts(simple, origins)
         written = Written(simplify(parted), donated, name, origins)
@@ -139,7 +138,9 @@ def _saved(equation: Equation) -> float:
 def _call(part: Cluster) -> Equation:
     """The operation that computes a part."""
     program = part.program()
-    params = {"kernel": Compiled(lambda: program, program, "kernel", {})}
+    key = key_of(program, {})
+    found = load(key) if key else None
+    params = {"kernel": Compiled(lambda: program, program, "kernel", {}, found, key)}
     source = part.equations[0].source
     return Equation(native, part.inputs, params, part.outputs, source)
 

@@ -20,7 +20,7 @@ from functrace.backends.native.nests import blocks, is_reduction, is_view
 from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
 from functrace.backends.native.parallel import PARALLEL
-from functrace.backends.native.stored import Needs
+from functrace.backends.native.stored import Needs, save
 from functrace.backends.native.tables import LongKernel, is_long
 from functrace.backends.native.tiles import tiled
 from functrace.backends.numpy_passes import simplify
@@ -135,6 +135,7 @@ class Compiled:
         name: str,
         classes: Mapping[int, bool],
         found: tuple[bytes, Needs] | None = None,
+        key: str | None = None,
     ) -> None:
         """Take all together; it is written and compiled when it is first needed.
 
@@ -144,11 +145,13 @@ class Compiled:
             name: The name of the function.
             classes: Which outputs without axes are arrays.
             found: The object file and what it needs, if they are there already.
+            key: What they are to be kept under otherwise, if they are.
         """
         self._make = program
         self._name = name
         self._classes = classes
         self._found = found
+        self._key = key
         self.types = input_types(like), output_types(like)
         self.refusing: list[Callable[[], None]] = []
 
@@ -205,6 +208,8 @@ class Compiled:
         """The machine function."""
         found, needs, types = self._found, self.needs, self.types
         loaded = self.module if found is None else Loaded(found[0], self._addresses)
+        if found is None and self._key is not None:
+            save(self._key, self.module.key, needs)
         outputs = [
             Output(type, self._classes.get(number, False)) for number, type in enumerate(types[1])
         ]

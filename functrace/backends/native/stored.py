@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -25,14 +27,19 @@ from functrace.backends.settings import settings
 from functrace.ir.program import Atom, Program, Variable
 from functrace.ir.types import ArrayType
 
-MOST_CONSTANTS = 1 << 20
+MOST_CONSTANTS = 1 << 23
 """Programs whose constants take more bytes are not kept: to read them takes time as well."""
 
-MOST_EQUATIONS = 5000
-"""Longer Programs are not looked for: most are Python's loops, which are found sooner than all of
-their trips are read."""
+MOST_PACKED = 1 << 20
+"""Nor are those of which they take more on disk."""
 
-_PLAIN = (bool, int, float, complex, str, type(None), type(Ellipsis), type)
+MOST_EQUATIONS = 200_000
+"""Longer Programs are not looked for: to read them takes about as long as to record them."""
+
+_PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None), type(Ellipsis)])
+
+_WITHOUT_REFERENCES = 2
+"""A version of marshal's format in which what is equal is written alike, whoever refers to it."""
 
 
 class Needs(NamedTuple):
@@ -86,12 +93,14 @@ def load(key: str) -> tuple[bytes, Needs] | None:
     code = disk.load(told["code"])
     if code is None:
         return None
-    constants: dict[str, np.ndarray] = {}
-    for name, dtype, shape in told["constants"]:
+    packed, begin = zlib.decompress(rest), 0
+    arrays: list[np.ndarray] = []
+    for dtype, shape in told["arrays"]:
         array = np.empty(shape, dtype)
-        array.ravel()[...] = np.frombuffer(rest, dtype, array.size)
-        rest = rest[array.nbytes :]
-        constants[name] = array
+        array.ravel()[...] = np.frombuffer(packed, dtype, array.size, begin)
+        begin += array.nbytes
+        arrays.append(array)
+    constants = {name: arrays[number] for name, number in told["constants"]}
     libraries = frozenset(told["libraries"])
     return code, Needs(*told["needs"], libraries=libraries, constants=constants)
 
@@ -104,17 +113,25 @@ def save(key: str, code: str, needs: Needs) -> None:
         code: What the object file is kept under.
         needs: What must be known of it.
     """
-    arrays = needs.constants
-    if sum(array.nbytes for array in arrays.values()) > MOST_CONSTANTS:
+    constants = needs.constants
+    if sum(array.nbytes for array in constants.values()) > MOST_CONSTANTS:
+        return
+    numbers: dict[Any, int] = {}  # of those that differ
+    named = [
+        (name, numbers.setdefault((x.dtype.str, x.shape, x.tobytes()), len(numbers)))
+        for name, x in constants.items()
+    ]
+    packed = zlib.compress(b"".join(content for _, _, content in numbers), 1)
+    if len(packed) > MOST_PACKED:
         return
     told = {
         "code": code,
         "needs": needs[:4],
         "libraries": sorted(needs.libraries),
-        "constants": [(name, x.dtype.str, x.shape) for name, x in arrays.items()],
+        "arrays": [(dtype, shape) for dtype, shape, _ in numbers],
+        "constants": named,
     }
-    body = [json.dumps(told).encode(), b"\n", *(x.tobytes() for x in arrays.values())]
-    disk.save(key, b"".join(body))
+    disk.save(key, json.dumps(told).encode() + b"\n" + packed)
 
 
 @cache
@@ -140,47 +157,69 @@ def _feed(digest: Any, program: Program) -> None:
     """Add all that a Program does to a digest, but names and lines."""
     numbers: dict[Variable, int] = {}
     parts: list[Any] = []
+    append = parts.append
+    types: dict[int, tuple[Any, ...]] = {}  # by identity: most values have one of a few
+    handlings: dict[Any, list[str]] = {}
+    hashes: dict[int, bytes] = {}
 
     def of_type(type: ArrayType) -> tuple[Any, ...]:
-        return type.shape, type.dtype.str, type.weak
+        found = types.get(id(type))
+        if found is None:
+            found = types[id(type)] = type.shape, type.dtype.str, type.weak
+        return found
 
     def made(variable: Variable) -> None:
         numbers[variable] = len(numbers)
-        parts.append((of_type(variable.type), getattr(variable, "is_scalar", False)))
+        append(of_type(variable.type))
+        append(getattr(variable, "is_scalar", False))
 
-    def of_atom(atom: Atom) -> Any:
-        return (
-            numbers[atom] if isinstance(atom, Variable) else (of_type(atom.type), known(atom.value))
-        )
+    def given(atom: Atom) -> None:
+        if isinstance(atom, Variable):
+            append(numbers[atom])
+        else:
+            append((of_type(atom.type), known(atom.value)))
 
     def known(value: Any) -> Any:
         kind = type(value)
-        if kind in _PLAIN or isinstance(value, type):
-            return kind.__name__, repr(value)
+        if kind in _PLAIN:
+            return value
         if kind is slice:
-            return "slice", repr(value)
+            return "slice", known(value.start), known(value.stop), known(value.step)
         if kind is tuple or kind is list:
             return kind.__name__, [*map(known, value)]
         if kind is np.ndarray and not value.dtype.hasobject:
-            data = hashlib.sha256(value.tobytes()).hexdigest()
+            data = hashes.get(id(value))
+            if data is None:
+                data = hashes[id(value)] = hashlib.sha256(value.tobytes()).digest()
             return value.dtype.str, value.shape, value.flags.f_contiguous, data
-        if isinstance(value, np.generic | np.dtype):
+        if isinstance(value, np.generic):
+            return value.dtype.str, value.tobytes()
+        if isinstance(value, type | np.dtype):
             return kind.__name__, repr(value)
         if kind is Program:
             inner = hashlib.sha256()
             _feed(inner, value)
-            return inner.hexdigest()
+            return "program", inner.digest()
         raise _UnknownError
 
     for variable in program.inputs:
         made(variable)
     for equation in program.equations:
-        if not equation.primitive.is_own or equation.has_effect:
+        primitive, handling = equation.primitive, equation.handling
+        if not primitive.is_own or equation.has_effect:
             raise _UnknownError
-        params = [(name, known(x)) for name, x in sorted(equation.params.items())]
-        inputs = [*map(of_atom, equation.inputs)]
-        parts.append((equation.primitive.name, sorted(equation.handling), params, inputs))
+        append(primitive.name)
+        if handling:
+            if handling not in handlings:
+                handlings[handling] = sorted(handling)
+            append(handlings[handling])
+        if equation.params:
+            append([(name, known(x)) for name, x in sorted(equation.params.items())])
+        for atom in equation.inputs:
+            given(atom)
         for variable in equation.outputs:
             made(variable)
-    parts.append([*map(of_atom, program.outputs)])
-    digest.update(repr(parts).encode())
+    append("returns")
+    for atom in program.outputs:
+        given(atom)
+    digest.update(marshal.dumps(parts, _WITHOUT_REFERENCES))

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import functrace as ft
-from functrace.backends.native import disk, stored
+from functrace.backends.native import disk, kernels, stored
 from functrace.backends.native.backend import NativeBackend
 from functrace.backends.native.stored import key_of
 
@@ -153,3 +153,47 @@ def test_other_code_has_other_keys(monkeypatch):
     before = key(np.sin, np.ones(3))
     monkeypatch.setattr(stored, "_surroundings", lambda: ("others",))
     assert key(np.sin, np.ones(3)) != before
+
+
+@pytest.fixture
+def lowered(monkeypatch):
+    """The Programs that were written in LLVM's language."""
+    found = []
+    kernel = kernels.Kernel
+    monkeypatch.setattr(kernels, "Kernel", lambda x, *rest: (found.append(x), kernel(x, *rest))[1])
+    return found
+
+
+@ft.custom_jvp
+def ruled(x):
+    return np.sin(x) * x
+
+
+ruled.defjvp(lambda primals, tangents: (ruled(*primals), tangents[0] * 3.0))
+
+
+@pytest.mark.parametrize(
+    ("f", "count"),
+    [
+        (lambda x: np.sort(np.sin(np.fft.fft(x).real) * 2.0 + np.cos(x)) * np.exp(x) + x, 1),
+        (lambda x: np.cos(ruled(np.exp(x))) + x * 2.0, 1),
+    ],
+    ids=["parts", "rules of the user"],
+)
+def test_parts_and_what_is_left_of_rules_are_found(lowered, f, count):
+    x, results = np.linspace(0.1, 1.0, 64), []
+    for _ in range(2):
+        results.append(ft.jit(f, backend="native")(x))
+        assert len(lowered) == count
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_allclose(results[0], f(x))
+
+
+def test_constants_that_are_equal_are_kept_once(folder, lowered):
+    tables = [np.tile(np.eye(200), (1, 1)) for _ in range(3)]
+    f = lambda x: np.sum((x * tables[0] + np.sin(x)) * tables[1]) + np.sum(tables[2] * x)
+    x = np.linspace(0.0, 1.0, 40000).reshape(200, 200)
+    results = [ft.jit(f, backend="native")(x) for _ in range(2)]
+    assert results[0] == results[1]
+    assert len(lowered) == 1
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 100_000
