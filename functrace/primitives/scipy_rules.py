@@ -10,6 +10,7 @@ An inverse function has the derivative ``1 / f'``, and by parameters that of an 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,13 @@ def parameter(argument: str) -> NoDerivative:
 def whole(argument: str) -> NoDerivative:
     """Of a function in what can only be a whole number."""
     return NoDerivative(argument, "it is a whole number")
+
+
+def of_real(name: str, argument: str, z: Any, slope: Callable[[], Any]) -> Any:
+    """A derivative in a parameter that is there for real numbers ``z`` only."""
+    if _is_complex(z):
+        NoDerivative(argument, "of complex numbers no closed form is known").of(name)()
+    return slope()
 
 
 def constant(t: Any, *_: Any) -> Any:
@@ -672,10 +680,31 @@ for _name in ("jv", "yv", "hankel1", "hankel2"):
         order("v"),
         lambda t, out, v, z, g=_name: t * ((getattr(f, g)(v - 1, z) - getattr(f, g)(v + 1, z)) / 2),
     )
-rule("iv", order("v"), lambda t, out, v, z: t * ((f.iv(v - 1, z) + f.iv(v + 1, z)) / 2))
-rule("kv", order("v"), lambda t, out, v, z: t * ((f.kv(v - 1, z) + f.kv(v + 1, z)) / -2))
+rule(
+    "iv",
+    lambda t, out, v, z: t * of_real("iv", "v", z, lambda: _first_kind_by_order(out, v, z, 1.0)),
+    lambda t, out, v, z: t * ((f.iv(v - 1, z) + f.iv(v + 1, z)) / 2),
+)
+rule(
+    "kv",
+    lambda t, out, v, z: (
+        t * of_real("kv", "v", z, lambda: np.exp(-z) * _second_kind_by_order(v, z))
+    ),
+    lambda t, out, v, z: t * ((f.kv(v - 1, z) + f.kv(v + 1, z)) / -2),
+)
 rule("kn", order("n"), lambda t, out, n, x: t * _second_kind_slope(f.kv, np.trunc(n), x, -1))
 rule("yn", order("n"), lambda t, out, n, x: t * _second_kind_slope(f.yv, np.trunc(n), x, 1))
+
+
+def _first_kind_by_order(out: Any, v: Any, z: Any, scale: Any) -> Any:
+    """Of ``scale * iv(v, z)``, by its power series (DLMF 10.38.1): see series.py."""
+    by_power = product_or_zero(out, np.log(z / 2) - f.digamma(v + 1))
+    grown = f.hyp0f1_by_parameter(v + 1, z * z / 4, orders=(1, 0))
+    return by_power + scale * np.power(z / 2, v) * f.rgamma(v + 1) * grown
+
+
+def _second_kind_by_order(v: Any, z: Any) -> Any:
+    return f.kve_by_order(v, z, orders=(1, 0))
 
 
 def _second_kind_slope(g: Any, n: Any, x: Any, sign: int) -> Any:
@@ -702,14 +731,16 @@ for _name, _turn in (("hankel1e", -1j), ("hankel2e", 1j)):
     )
 rule(
     "ive",
-    order("v"),
+    lambda t, out, v, z: (
+        t * of_real("ive", "v", z, lambda: _first_kind_by_order(out, v, z, np.exp(-np.abs(z))))
+    ),
     lambda t, out, v, z: (
         t * _of_real(z, "ive", lambda: (f.ive(v - 1, z) + f.ive(v + 1, z)) / 2 - np.sign(z) * out)
     ),
 )
 rule(
     "kve",
-    order("v"),
+    lambda t, out, v, z: t * of_real("kve", "v", z, lambda: _second_kind_by_order(v, z)),
     lambda t, out, v, z: t * (out - (f.kve(v - 1, z) + f.kve(v + 1, z)) / 2),
 )
 rule("i0e", lambda t, out, x: t * _scaled_slope(0, -1, x, f.i1e(x) - np.sign(x) * out))
@@ -896,29 +927,38 @@ rules("pbwa", parameter("a"), lambda out, a, x: (out[1], (a - x * x / 4) * out[0
 
 # Hypergeometric functions (DLMF 13.3, 15.5, 16.3), and Wright's
 
-rule("hyp0f1", parameter("v"), lambda t, out, v, z: t * (f.hyp0f1(v + 1, z) / v))
+rule(
+    "hyp0f1",
+    lambda t, out, v, z: (
+        t * of_real("hyp0f1", "v", z, lambda: f.hyp0f1_by_parameter(v, z, orders=(1, 0)))
+    ),
+    lambda t, out, v, z: t * (f.hyp0f1(v + 1, z) / v),
+)
 rule(
     "hyp1f1",
-    lambda t, out, a, b, z: t * _kummer_slope(a, b, z, (1, 0, 0)),
-    lambda t, out, a, b, z: t * _kummer_slope(a, b, z, (0, 1, 0)),
+    lambda t, out, a, b, z: t * _kummer_slope("a", a, b, z, (1, 0, 0)),
+    lambda t, out, a, b, z: t * _kummer_slope("b", a, b, z, (0, 1, 0)),
     lambda t, out, a, b, z: t * (f.hyp1f1(a + 1, b + 1, z) * (a / b)),
 )
-
-
-def _kummer_slope(a: Any, b: Any, z: Any, orders: tuple[int, ...]) -> Any:
-    """In a parameter: see series.py."""
-    if _is_complex(z):
-        parameter("a" if orders[0] else "b").of("hyp1f1")()
-    return f.hyp1f1_by_parameters(a, b, z, orders=orders)
-
-
 rule(
     "hyp2f1",
-    parameter("a"),
-    parameter("b"),
-    parameter("c"),
+    lambda t, out, a, b, c, z: t * _gauss_slope("a", a, b, c, z, (1, 0, 0)),
+    lambda t, out, a, b, c, z: t * _gauss_slope("b", a, b, c, z, (0, 1, 0)),
+    lambda t, out, a, b, c, z: t * _gauss_slope("c", a, b, c, z, (0, 0, 1)),
     lambda t, out, a, b, c, z: t * (f.hyp2f1(a + 1, b + 1, c + 1, z) * (a * b / c)),
 )
+
+
+def _kummer_slope(name: str, a: Any, b: Any, z: Any, orders: tuple[int, ...]) -> Any:
+    """In a parameter: see series.py."""
+    return of_real("hyp1f1", name, z, lambda: f.hyp1f1_by_parameters(a, b, z, orders=orders))
+
+
+def _gauss_slope(name: str, a: Any, b: Any, c: Any, z: Any, orders: tuple[int, ...]) -> Any:
+    """In a parameter: see series.py."""
+    return of_real("hyp2f1", name, z, lambda: f.hyp2f1_by_parameters(a, b, c, z, orders=orders))
+
+
 rule(
     "hyperu",
     parameter("a"),
