@@ -938,14 +938,14 @@ of_scipy("jv", POSITIVE, POSITIVE, held=(0,))
 of_scipy("yv", POSITIVE, POSITIVE, held=(0,))
 of_scipy("hankel1", POSITIVE, POSITIVE, held=(0,))
 of_scipy("hankel2", POSITIVE, POSITIVE, held=(0,))
-of_scipy("iv", POSITIVE, POSITIVE, held=(0,))
-of_scipy("kv", POSITIVE, POSITIVE, held=(0,))
+of_scipy("iv", POSITIVE, POSITIVE)
+of_scipy("kv", POSITIVE, POSITIVE)
 of_scipy("jve", POSITIVE, POSITIVE, held=(0,))
 of_scipy("yve", POSITIVE, POSITIVE, held=(0,))
 of_scipy("hankel1e", POSITIVE, POSITIVE, held=(0,))
 of_scipy("hankel2e", POSITIVE, POSITIVE, held=(0,))
-of_scipy("ive", POSITIVE, POSITIVE, held=(0,))
-of_scipy("kve", POSITIVE, POSITIVE, held=(0,))
+of_scipy("ive", POSITIVE, POSITIVE)
+of_scipy("kve", POSITIVE, POSITIVE)
 of_scipy("struve", POSITIVE, POSITIVE, held=(0,))
 of_scipy("modstruve", POSITIVE, POSITIVE, held=(0,))
 of_scipy("kn", whole(0, 4), POSITIVE)
@@ -977,7 +977,7 @@ of_scipy("besselpoly", POSITIVE, POSITIVE, POSITIVE, held=(1, 2))
 of_scipy("pbdv", POSITIVE, between(-2, 2), held=(0,))
 of_scipy("pbvv", POSITIVE, between(-2, 2), held=(0,))
 of_scipy("pbwa", POSITIVE, between(-2, 2), held=(0,))
-of_scipy("hyp0f1", POSITIVE, between(-2, 2), held=(0,))
+of_scipy("hyp0f1", POSITIVE, between(-2, 2))
 of_scipy("hyp1f1", POSITIVE, POSITIVE, between(-2, 2))
 of_scipy(
     "hyp1f1_by_parameters",
@@ -987,9 +987,26 @@ of_scipy(
     params={"orders": (1, 0, 0)},
     is_slow=True,
 )
+of_scipy(
+    "hyp2f1_by_parameters",
+    POSITIVE,
+    POSITIVE,
+    POSITIVE,
+    between(-0.8, 0.8),
+    params={"orders": (1, 0, 0)},
+    is_slow=True,
+)
+of_scipy(
+    "hyp0f1_by_parameter",
+    POSITIVE,
+    between(-2, 2),
+    params={"orders": (1, 0)},
+    is_slow=True,
+)
+of_scipy("kve_by_order", POSITIVE, POSITIVE, params={"orders": (1, 0)}, is_slow=True)
 of_scipy("zeta_by_order", between(1.5, 4), POSITIVE, params={"orders": (1,)})
 of_scipy("digamma_difference", POSITIVE, POSITIVE)
-of_scipy("hyp2f1", POSITIVE, POSITIVE, POSITIVE, between(-0.8, 0.8), held=(0, 1, 2))
+of_scipy("hyp2f1", POSITIVE, POSITIVE, POSITIVE, between(-0.8, 0.8))
 of_scipy("hyperu", POSITIVE, POSITIVE, POSITIVE, held=(0, 1))
 of_scipy("wright_bessel", POSITIVE, POSITIVE, POSITIVE, held=(0, 1), is_slow=True)
 of_scipy("log_wright_bessel", POSITIVE, POSITIVE, POSITIVE, held=(0, 1), is_slow=True)
