@@ -12,7 +12,7 @@ from functrace.errors import (
     CarryError,
 )
 from functrace.ir.program import Program, output_types
-from functrace.ir.types import UNKNOWN, ArrayType, common_type, type_of
+from functrace.ir.types import UNKNOWN, ArrayType, common_type, native, type_of
 from functrace.primitives.linear import brought_to
 from functrace.tracing.draws import watching_draws
 from functrace.tracing.layouts import layout_of, lie_alike
@@ -139,8 +139,11 @@ def _recorded_once(
         carry = brought_to(types, carry)
     if recorded.row_major:
         recorded = _as_they_lie(recorded, flat, inputs, [*types, *row_types], carry, stacks)
-    results = [*types, *output_types(recorded.program)[len(types) :]]
-    program = with_output_types(recorded.program, results)
+    stacked = [
+        ArrayType(type.shape, native(type.dtype), type.weak)  # as `np.stack` has it
+        for type in output_types(recorded.program)[len(types) :]
+    ]
+    program = with_output_types(recorded.program, [*types, *stacked])
     return carry, Recorded(program, recorded.structure), returned
 
 

@@ -446,6 +446,23 @@ def test_without_trips_the_carry_is_what_a_trip_would_make_of_it(begin, body, lo
         assert kind_of(once) == kind_of(found)
 
 
+@pytest.mark.parametrize("around", sorted(AROUND))
+@pytest.mark.parametrize(
+    "loop",
+    [
+        lambda x: ft.scan(lambda c, _: (c, x), 0.0, None, 2)[1],
+        lambda x: ft.scan(lambda c, _: (c, (c, c * 1)), x, None, 2)[1][0],
+        lambda x: ft.scan(lambda c, row: (c, row), 0.0, x[None])[1],
+        lambda x: ft.map(lambda row: row, np.stack([x, x]).astype(x.dtype)),
+    ],
+)
+def test_what_is_stacked_has_the_byte_order_of_stacks(loop, around):
+    x = swapped(np.arange(3.0))
+    found = AROUND[around](loop, x)
+    assert kind_of(found) == kind_of(np.stack(loop(x)))
+    np.testing.assert_array_equal(found, loop(x))
+
+
 @pytest.mark.thinned
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(), (2,)])

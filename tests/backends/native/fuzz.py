@@ -92,7 +92,7 @@ def copies(args: Sequence[Any], layout: int = 0) -> tuple[Any, ...]:
 
 
 def _laid(x: np.ndarray, layout: int) -> np.ndarray:
-    """A copy of an array: in rows, in columns, with gaps, backwards, unaligned or read-only."""
+    """A copy of an array: in rows, columns, with gaps, backwards, unaligned, read-only, swapped."""
     if layout == 1:
         return np.array(x, order="F")
     if layout == 2:
@@ -103,6 +103,8 @@ def _laid(x: np.ndarray, layout: int) -> np.ndarray:
         place = np.zeros(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
         place[...] = x
         return place
+    if layout == 6:
+        return x.astype(x.dtype.newbyteorder())
     made = np.array(x)
     made.flags.writeable = layout != 5
     return made
