@@ -20,6 +20,7 @@ import numpy as np
 
 from functrace.backends.compiling import evaluating
 from functrace.errors import NotFiniteError
+from functrace.factories import context
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import DIVISION, Derivative, Equation, Variable
 from functrace.jitting.recordings import without_guards
@@ -355,7 +356,7 @@ def _watching(watch: _Watch) -> Generator[None, None, None]:
         _end()
 
 
-@contextmanager
+@context
 def find_nan(*, infinite: bool = True) -> Generator[None, None, None]:
     """Stop, within this context, at the operation that makes a nan out of finite numbers.
 

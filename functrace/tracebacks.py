@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper
 from types import FrameType, TracebackType
@@ -21,6 +20,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from functrace.errors import FunctraceError
+from functrace.factories import context
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,7 +39,7 @@ _LIBRARIES = (
 _is_full: ContextVar[bool] = ContextVar("is_full", default=os.environ.get(VARIABLE, "0") != "0")
 
 
-@contextmanager
+@context
 def full_tracebacks(full: bool = True) -> Generator[None]:
     """Within this context, and in this thread, tracebacks show functrace's own frames too.
 

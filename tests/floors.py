@@ -54,7 +54,7 @@ FLOORS: list[list[Room]] = [
         files(
             "foundations",
             "everything may raise an error",
-            "errors depth collecting tracebacks archives texts",
+            "errors depth collecting factories tracebacks archives texts",
         )
     ],
     [

@@ -31,7 +31,7 @@ from functrace.exploring.values import (
 )
 from functrace.tracebacks import boundary
 from functrace.tracing.places import user_place
-from functrace.transforms.transformed import require_callable
+from functrace.transforms.transformed import require_callable, transformed
 
 P = ParamSpec("P")
 
@@ -121,6 +121,7 @@ def explore(f: Callable[P, Any]) -> Callable[P, Page]:
     """
     require_callable(f, "explore")
 
+    @transformed(f, explore)
     @boundary
     def page(*args: P.args, **options: P.kwargs) -> Page:
         place = user_place(1)

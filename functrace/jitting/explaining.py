@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from functrace import tree
+from functrace.factories import context
 from functrace.ir.types import ArrayType
 from functrace.tracing.places import Place, source_of
 from functrace.transforms.arguments import leaf_names, parameter_name
@@ -56,7 +56,7 @@ class CallKey(Protocol):
         ...
 
 
-@contextmanager
+@context
 def explain_cache_misses(explain: bool = True) -> Generator[None, None, None]:
     """Within this context, and in this thread, say why jitted functions are recorded.
 

@@ -14,12 +14,12 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Generator
-from contextlib import contextmanager
 from time import perf_counter
 from types import FrameType
 from typing import NamedTuple
 
 from functrace.backends.compiling import simplified
+from functrace.factories import context
 from functrace.ir.program import Program, short_place
 from functrace.jitting.recordings import Entry, Recordings
 from functrace.texts import html_text
@@ -100,7 +100,7 @@ class Report:
         return "\n".join(rows) + "\n"
 
 
-@contextmanager
+@context
 def profile(*, show: bool = True) -> Generator[Report]:
     """Tell where the time of a block of code goes, by lines of its author's.
 

@@ -33,6 +33,7 @@ from functrace.collecting import collecting_less_often
 from functrace.control.call import call
 from functrace.control.looping import forget_bodies
 from functrace.errors import ScalarWriteError
+from functrace.factories import context
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
 from functrace.jitting.donating import fit_for_donation
@@ -592,7 +593,7 @@ def choose_backend(name: str) -> None:
             recordings.forget_guards()
 
 
-@contextmanager
+@context
 def use_backend(name: str) -> Generator[None]:
     """As `choose_backend`, within this context and in this thread.
 
@@ -613,7 +614,7 @@ def without_guards() -> Generator[None]:
         no_shortcuts.pop()
 
 
-@contextmanager
+@context
 def disable_jit(disable: bool = True) -> Generator[None, None, None]:
     """Within this context, and in this thread, jitted functions run as plain Python.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from functrace import random
 from functrace.errors import ArgumentError
+from functrace.factories import says_how_made
 from functrace.primitives.linear import writable
 
 Shape: TypeAlias = Sequence[int]
@@ -53,6 +54,7 @@ def ones(key: Any, shape: Shape, dtype: Any = np.float64) -> Any:
     return np.ones(tuple(shape), dtype)
 
 
+@says_how_made
 def constant(value: Any, dtype: Any = np.float64) -> Initializer:
     """An array of one value.
 
@@ -69,6 +71,7 @@ def constant(value: Any, dtype: Any = np.float64) -> Initializer:
     return init
 
 
+@says_how_made
 def uniform(scale: float = 1e-2, dtype: Any = np.float64) -> Initializer:
     """Numbers between 0 and ``scale``, all alike.
 
@@ -110,6 +113,7 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return found.astype(dtype)
 
 
+@says_how_made
 def normal(stddev: float = 1e-2, dtype: Any = np.float64) -> Initializer:
     """Normal numbers of mean 0 and this standard deviation.
 
@@ -126,6 +130,7 @@ def normal(stddev: float = 1e-2, dtype: Any = np.float64) -> Initializer:
     return init
 
 
+@says_how_made
 def truncated_normal(
     stddev: float = 1e-2, dtype: Any = np.float64, lower: float = -2.0, upper: float = 2.0
 ) -> Initializer:
@@ -177,6 +182,7 @@ def _fans(shape: Shape, in_axis: Any, out_axis: Any, batch_axis: Any) -> tuple[f
     return along(in_axis) * field, along(out_axis) * field
 
 
+@says_how_made
 def variance_scaling(
     scale: float,
     mode: Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"],
@@ -277,6 +283,7 @@ xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
 kaiming_uniform, kaiming_normal = he_uniform, he_normal
 
 
+@says_how_made
 def orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float64) -> Initializer:
     """A matrix with orthonormal rows or columns, whichever are fewer (Saxe et al., 2014).
 
@@ -311,6 +318,7 @@ def orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float6
     return init
 
 
+@says_how_made
 def delta_orthogonal(
     scale: float = 1.0, column_axis: int = -1, dtype: Any = np.float64
 ) -> Initializer:

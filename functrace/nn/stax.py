@@ -23,6 +23,7 @@ import numpy as np
 
 from functrace import lax, random, tree
 from functrace.errors import ArgumentError
+from functrace.factories import how_made, says_how_made
 from functrace.nn import activations, normalizing
 from functrace.nn.initializers import Initializer, glorot_normal, normal, ones, zeros
 from functrace.nn.normalizing import standardize
@@ -57,6 +58,9 @@ class Layer(NamedTuple):
     init_fun: Callable[[Any, Shape], tuple[Shape, Any]]
     apply_fun: Callable[..., Any]
 
+    def __repr__(self) -> str:
+        return f"<layer {how_made(self.apply_fun) or 'of two functions'}>"
+
 
 def _layer(draw: Callable[[Any, Any], Any], apply: Callable[..., Any]) -> Layer:
     """A layer whose output's shape is what applying it gives."""
@@ -89,6 +93,7 @@ def _nothing(rng: Any, input_shape: Shape) -> Any:
     return ()
 
 
+@says_how_made
 def Dense(  # noqa: N802  (stax's names are those of classes)
     out_dim: int,
     W_init: Initializer | None = None,  # noqa: N803
@@ -143,6 +148,7 @@ def _convolution(
     return _layer(draw, apply)
 
 
+@says_how_made
 def GeneralConv(  # noqa: N802
     dimension_numbers: tuple[str, str, str],
     out_chan: int,
@@ -166,6 +172,7 @@ def GeneralConv(  # noqa: N802
     return _convolution(lax.conv_general_dilated, *given)
 
 
+@says_how_made
 def GeneralConvTranspose(  # noqa: N802
     dimension_numbers: tuple[str, str, str],
     out_chan: int,
@@ -194,6 +201,7 @@ Conv1DTranspose = partial(GeneralConvTranspose, ("NHC", "HIO", "NHC"))
 ConvTranspose = partial(GeneralConvTranspose, ("NHWC", "HWIO", "NHWC"))
 
 
+@says_how_made
 def BatchNorm(  # noqa: N802
     axis: int | Sequence[int] = (0, 1, 2),
     epsilon: float = 1e-5,
@@ -232,6 +240,7 @@ def BatchNorm(  # noqa: N802
     return _layer(draw, apply)
 
 
+@says_how_made
 def elementwise(fun: Callable[..., Any], **fun_kwargs: Any) -> Layer:
     """A function without parameters, as a layer.
 
@@ -258,6 +267,7 @@ Selu = elementwise(activations.selu)
 Gelu = elementwise(activations.gelu)
 
 
+@says_how_made
 def _pool(
     combine: Any, first: float, is_mean: bool, window_shape: Sequence[int],
     strides: Sequence[int] | None = None, padding: Any = "VALID", spec: str | None = None,
@@ -291,6 +301,7 @@ Identity = _layer(_nothing, lambda params, inputs, **_: inputs)
 FanInSum = _layer(_nothing, lambda params, inputs, **_: sum(inputs[1:], inputs[0]))
 
 
+@says_how_made
 def FanOut(num: int) -> Layer:  # noqa: N802
     """The input, as many times.
 
@@ -304,6 +315,7 @@ def FanOut(num: int) -> Layer:  # noqa: N802
     return _layer(_nothing, lambda params, inputs, **_: [inputs] * num)
 
 
+@says_how_made
 def FanInConcat(axis: int = -1) -> Layer:  # noqa: N802
     """Several inputs, one behind the other along an axis.
 
@@ -317,6 +329,7 @@ def FanInConcat(axis: int = -1) -> Layer:  # noqa: N802
     return _layer(_nothing, lambda params, inputs, **_: np.concatenate(inputs, axis))
 
 
+@says_how_made
 def Dropout(rate: float, mode: str = "train") -> Layer:  # noqa: N802
     """What is kept with the probability ``rate``, and scaled up for what is not.
 
@@ -349,6 +362,7 @@ def _keys(rng: Any, count: int) -> Sequence[Any]:
     return [None] * count if rng is None else list(random.split(rng, count))
 
 
+@says_how_made
 def serial(*layers: Any) -> Layer:
     """Layers one after the other.
 
@@ -377,6 +391,7 @@ def serial(*layers: Any) -> Layer:
     return Layer(init_fun, apply_fun)
 
 
+@says_how_made
 def parallel(*layers: Any) -> Layer:
     """Layers side by side, each of which takes one of several inputs.
 
@@ -405,6 +420,7 @@ def parallel(*layers: Any) -> Layer:
     return Layer(init_fun, apply_fun)
 
 
+@says_how_made
 def shape_dependent(make_layer: Callable[[Shape], Any]) -> Layer:
     """A layer that is made for the shape of its input.
 

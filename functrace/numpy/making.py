@@ -235,6 +235,9 @@ class Joiner:
         self._original = original
         self._as_columns = as_columns
 
+    def __repr__(self) -> str:
+        return f"<{'c_' if self._as_columns else 'r_'}, which joins what it is indexed by>"
+
     @entrance
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from functrace.errors import ArgumentError
+from functrace.factories import how_made
 from functrace.primitives.linear import cast_to, dtype_of
 from functrace.tracing.operands import as_operand, is_weak
 from functrace.tracing.places import source_of, user_place
@@ -46,9 +47,7 @@ class GradientTransformation(NamedTuple):
     update: Callable[..., tuple[Any, Any]]
 
     def __repr__(self) -> str:
-        # By the function that made it, in which its own two are defined.
-        maker = getattr(self.update, "__qualname__", "").partition(".")[0]
-        return f"<gradient transformation made by {maker or 'a function'}>"
+        return f"<gradient transformation {how_made(self.update) or 'of two functions'}>"
 
 
 class GradientTransformationExtraArgs(GradientTransformation):

@@ -11,6 +11,7 @@ import numpy as np
 
 from functrace.control.choices import cond
 from functrace.errors import ArgumentError
+from functrace.factories import says_how_made
 from functrace.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -28,6 +29,7 @@ from functrace.tree.mapping import map as map_leaves
 from functrace.tree.traversing import leaves
 
 
+@says_how_made
 def chain(*args: GradientTransformation) -> GradientTransformationExtraArgs:
     """One transformation after the other; the state is the tuple of theirs.
 
@@ -59,6 +61,7 @@ def chain(*args: GradientTransformation) -> GradientTransformationExtraArgs:
     return GradientTransformationExtraArgs(init, update)
 
 
+@says_how_made
 def named_chain(*args: tuple[str, GradientTransformation]) -> GradientTransformationExtraArgs:
     """As `chain`, with a dict of states by names.
 
@@ -114,6 +117,7 @@ class MaskedState(NamedTuple):
     inner_state: Any
 
 
+@says_how_made
 def masked(inner: GradientTransformation, mask: Any) -> GradientTransformationExtraArgs:
     """A transformation of some leaves; the updates of the others stay as they are.
 
@@ -148,6 +152,7 @@ def masked(inner: GradientTransformation, mask: Any) -> GradientTransformationEx
     return GradientTransformationExtraArgs(init, update)
 
 
+@says_how_made
 def where_masked(tx: GradientTransformation, mask: Any) -> GradientTransformation:
     """The transformation for what a mask tells; None and True are for all."""
     return tx if mask is None or mask is True else masked(tx, mask)
@@ -166,6 +171,7 @@ class PartitionState(NamedTuple):
     inner_states: Mapping[Hashable, Any]
 
 
+@says_how_made
 def partition(
     transforms: Mapping[Any, GradientTransformation], param_labels: Any
 ) -> GradientTransformationExtraArgs:
@@ -219,6 +225,7 @@ multi_transform = partition
 """As `partition`."""
 
 
+@says_how_made
 def freeze(mask: Any) -> GradientTransformation:
     """Zeros in place of the updates where a mask is true.
 
@@ -245,6 +252,7 @@ class WeightDecaySchedule(NamedTuple):
     count: Any
 
 
+@says_how_made
 def add_decayed_weights(weight_decay: Any = 0.0, mask: Any = None) -> GradientTransformation:
     """``g + weight_decay * p``: what pulls parameters p to 0 (Krogh and Hertz, 1991).
 
@@ -298,6 +306,7 @@ class ApplyIfFiniteState(NamedTuple):
     inner_state: Any
 
 
+@says_how_made
 def apply_if_finite(
     inner: GradientTransformation, max_consecutive_errors: int
 ) -> GradientTransformationExtraArgs:
@@ -356,6 +365,7 @@ class ApplyEvery(NamedTuple):
     grad_acc: Any
 
 
+@says_how_made
 def apply_every(k: int = 1) -> GradientTransformation:
     """The sum of k updates at each k-th step, and zeros at the others.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from functrace.factories import says_how_made
 from functrace.optim.base import GradientTransformation, Schedule, identity
 from functrace.optim.combining import add_decayed_weights, chain, where_masked
 from functrace.optim.transformations import (
@@ -42,6 +43,7 @@ from functrace.optim.transformations import (
 )
 
 
+@says_how_made
 def sgd(
     learning_rate: Any,
     momentum: Any = None,
@@ -66,6 +68,7 @@ def sgd(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def adam(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -95,6 +98,7 @@ def adam(
 nadam = partial(adam, nesterov=True)
 
 
+@says_how_made
 def adamw(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -128,6 +132,7 @@ def adamw(
 nadamw = partial(adamw, nesterov=True)
 
 
+@says_how_made
 def amsgrad(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -155,6 +160,7 @@ def amsgrad(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def adamax(
     learning_rate: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8
 ) -> GradientTransformation:
@@ -172,6 +178,7 @@ def adamax(
     return chain(scale_by_adamax(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def adamaxw(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -198,6 +205,7 @@ def adamaxw(
     )
 
 
+@says_how_made
 def adabelief(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -222,6 +230,7 @@ def adabelief(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def yogi(
     learning_rate: Any, b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-3
 ) -> GradientTransformation:
@@ -239,6 +248,7 @@ def yogi(
     return chain(scale_by_yogi(b1, b2, eps), scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def radam(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -264,6 +274,7 @@ def radam(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def adan(
     learning_rate: Any,
     b1: Any = 0.98,
@@ -292,6 +303,7 @@ def adan(
     )
 
 
+@says_how_made
 def lion(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -318,6 +330,7 @@ def lion(
     )
 
 
+@says_how_made
 def rmsprop(
     learning_rate: Any,
     decay: Any = 0.9,
@@ -348,6 +361,7 @@ def rmsprop(
     )
 
 
+@says_how_made
 def adagrad(
     learning_rate: Any, initial_accumulator_value: Any = 0.1, eps: Any = 1e-7
 ) -> GradientTransformation:
@@ -366,6 +380,7 @@ def adagrad(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def adadelta(
     learning_rate: Any = None,
     rho: Any = 0.9,
@@ -397,6 +412,7 @@ def _decay_if_any(weight_decay: Any, mask: Any) -> GradientTransformation:
     return identity() if is_none else add_decayed_weights(weight_decay, mask)
 
 
+@says_how_made
 def adafactor(
     learning_rate: Any = None,
     min_dim_size_to_factor: int = 128,
@@ -436,6 +452,7 @@ def adafactor(
     return chain(*parts, scale(-1))
 
 
+@says_how_made
 def lamb(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -464,6 +481,7 @@ def lamb(
     )
 
 
+@says_how_made
 def lars(
     learning_rate: Any,
     weight_decay: Any = 0.0,
@@ -494,6 +512,7 @@ def lars(
     )
 
 
+@says_how_made
 def novograd(
     learning_rate: Any,
     b1: Any = 0.9,
@@ -517,6 +536,7 @@ def novograd(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def fromage(learning_rate: Any, min_norm: Any = 1e-6) -> GradientTransformation:
     """``p = (p - rate * g * norm(p) / norm(g)) / sqrt(1 + rate**2)`` (Bernstein et al., 2020).
 
@@ -544,6 +564,7 @@ def fromage(learning_rate: Any, min_norm: Any = 1e-6) -> GradientTransformation:
     )
 
 
+@says_how_made
 def noisy_sgd(
     learning_rate: Any, eta: Any = 0.01, gamma: Any = 0.55, key: Any = 0
 ) -> GradientTransformation:
@@ -561,6 +582,7 @@ def noisy_sgd(
     return chain(add_noise(eta, gamma, key), scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def sign_sgd(learning_rate: Any) -> GradientTransformation:
     """Steps of one length by the signs of gradients: see `scale_by_sign`.
 
@@ -575,6 +597,7 @@ def sign_sgd(learning_rate: Any) -> GradientTransformation:
     return chain(scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def signum(
     learning_rate: Any, beta: Any = 0.9, accumulator_dtype: Any = None
 ) -> GradientTransformation:
@@ -594,6 +617,7 @@ def signum(
     return chain(average, scale_by_sign(), scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def rprop(
     learning_rate: Any,
     eta_minus: Any = 0.5,
@@ -617,6 +641,7 @@ def rprop(
     return chain(first, scale(-1.0))
 
 
+@says_how_made
 def sm3(learning_rate: Any, momentum: Any = 0.9) -> GradientTransformation:
     """SM3: see `scale_by_sm3`.
 
@@ -633,6 +658,7 @@ def sm3(learning_rate: Any, momentum: Any = 0.9) -> GradientTransformation:
     return chain(scale_by_sm3(momentum), scale(-learning_rate))
 
 
+@says_how_made
 def optimistic_gradient_descent(
     learning_rate: Any, alpha: Any = 1.0, beta: Any = 1.0
 ) -> GradientTransformation:
@@ -652,6 +678,7 @@ def optimistic_gradient_descent(
     return chain(first, scale_by_learning_rate(learning_rate))
 
 
+@says_how_made
 def optimistic_adam_v2(
     learning_rate: Any,
     *,
@@ -682,6 +709,7 @@ def optimistic_adam_v2(
     )
 
 
+@says_how_made
 def polyak_sgd(
     max_learning_rate: Any = 1.0,
     scaling: Any = 1.0,

@@ -9,9 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from functrace.errors import ArgumentError
+from functrace.factories import says_how_made
 from functrace.optim.base import Schedule
 
 
+@says_how_made
 def constant_schedule(value: Any) -> Schedule:
     """The same number at each step.
 
@@ -24,6 +26,7 @@ def constant_schedule(value: Any) -> Schedule:
     return lambda count: value
 
 
+@says_how_made
 def polynomial_schedule(
     init_value: Any, end_value: Any, power: Any, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
@@ -51,6 +54,7 @@ def polynomial_schedule(
     return schedule
 
 
+@says_how_made
 def linear_schedule(
     init_value: Any, end_value: Any, transition_steps: int, transition_begin: int = 0
 ) -> Schedule:
@@ -65,6 +69,7 @@ def linear_schedule(
     return polynomial_schedule(init_value, end_value, 1, transition_steps, transition_begin)
 
 
+@says_how_made
 def warmup_constant_schedule(init_value: Any, peak_value: Any, warmup_steps: int) -> Schedule:
     """Along a line to a number that stays.
 
@@ -77,6 +82,7 @@ def warmup_constant_schedule(init_value: Any, peak_value: Any, warmup_steps: int
     return linear_schedule(init_value, peak_value, warmup_steps)
 
 
+@says_how_made
 def exponential_decay(
     init_value: Any,
     transition_steps: int,
@@ -118,6 +124,7 @@ def exponential_decay(
     return schedule
 
 
+@says_how_made
 def cosine_decay_schedule(
     init_value: Any, decay_steps: int, alpha: Any = 0.0, exponent: Any = 1.0
 ) -> Schedule:
@@ -151,6 +158,7 @@ def cosine_decay_schedule(
     return schedule
 
 
+@says_how_made
 def piecewise_constant_schedule(
     init_value: Any, boundaries_and_scales: Mapping[int, Any] | None = None
 ) -> Schedule:
@@ -180,6 +188,7 @@ def _positive(boundaries_and_scales: Mapping[int, Any] | None) -> list[tuple[int
     return steps
 
 
+@says_how_made
 def piecewise_interpolate_schedule(
     interpolate_type: Literal["linear", "cosine"],
     init_value: Any,
@@ -215,6 +224,7 @@ def piecewise_interpolate_schedule(
     return schedule
 
 
+@says_how_made
 def linear_onecycle_schedule(
     transition_steps: int,
     peak_value: Any,
@@ -244,6 +254,7 @@ def linear_onecycle_schedule(
     return piecewise_interpolate_schedule("linear", peak_value / div_factor, scales)
 
 
+@says_how_made
 def cosine_onecycle_schedule(
     transition_steps: int,
     peak_value: Any,
@@ -271,6 +282,7 @@ def cosine_onecycle_schedule(
     return piecewise_interpolate_schedule("cosine", peak_value / div_factor, scales)
 
 
+@says_how_made
 def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Schedule:
     """One schedule after the other, each of which counts its own steps.
 
@@ -295,6 +307,7 @@ def join_schedules(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> 
     return joined
 
 
+@says_how_made
 def warmup_cosine_decay_schedule(
     init_value: Any,
     peak_value: Any,
@@ -326,6 +339,7 @@ def warmup_cosine_decay_schedule(
     )
 
 
+@says_how_made
 def warmup_exponential_decay_schedule(
     init_value: Any,
     peak_value: Any,
@@ -352,6 +366,7 @@ def warmup_exponential_decay_schedule(
     )
 
 
+@says_how_made
 def sgdr_schedule(cosine_kwargs: Iterable[Mapping[str, Any]]) -> Schedule:
     """Schedules of `warmup_cosine_decay_schedule` one after the other, by their keywords.
 

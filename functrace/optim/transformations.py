@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from functrace.errors import ArgumentError
+from functrace.factories import says_how_made
 from functrace.optim.base import (
     GradientTransformation,
     GradientTransformationExtraArgs,
@@ -44,6 +45,7 @@ from functrace.tree.traversing import flatten, leaves, unflatten
 # By numbers
 
 
+@says_how_made
 def scale(step_size: Any) -> GradientTransformation:
     """``step_size * g``.
 
@@ -69,6 +71,7 @@ class ScaleByScheduleState(NamedTuple):
     count: Any
 
 
+@says_how_made
 def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
     """``step_size_fn(t) * g``, where t counts from 0.
 
@@ -91,6 +94,7 @@ def scale_by_schedule(step_size_fn: Schedule) -> GradientTransformation:
     return GradientTransformation(lambda params: ScaleByScheduleState(no_steps()), update)
 
 
+@says_how_made
 def scale_by_learning_rate(
     learning_rate: Any = None, *, flip_sign: bool = True
 ) -> GradientTransformation:
@@ -112,6 +116,7 @@ def scale_by_learning_rate(
     return scale(sign * learning_rate)
 
 
+@says_how_made
 def scale_by_sign() -> GradientTransformation:
     """``sign(g)`` (Bernstein et al., signSGD, ICML 2018).
 
@@ -141,6 +146,7 @@ class TraceState(NamedTuple):
     trace: Any
 
 
+@says_how_made
 def trace(
     decay: Any, nesterov: bool = False, accumulator_dtype: Any = None
 ) -> GradientTransformation:
@@ -189,6 +195,7 @@ class EmaState(NamedTuple):
     ema: Any
 
 
+@says_how_made
 def ema(decay: Any, debias: bool = True, accumulator_dtype: Any = None) -> GradientTransformation:
     """``m = decay * m + (1 - decay) * g``, divided by ``1 - decay**t`` if ``debias``.
 
@@ -228,6 +235,7 @@ class ScaleByRssState(NamedTuple):
     sum_of_squares: Any
 
 
+@says_how_made
 def scale_by_rss(initial_accumulator_value: Any = 0.1, eps: Any = 1e-7) -> GradientTransformation:
     """``g / sqrt(v + eps)``, where v is the sum of all squares (Duchi et al., JMLR 12, 2011).
 
@@ -286,6 +294,7 @@ def _over_root(g: Any, v: Any, eps: Any, eps_in_sqrt: bool) -> Any:
     return g / np.sqrt(v + eps) if eps_in_sqrt else g / (np.sqrt(v) + eps)
 
 
+@says_how_made
 def scale_by_rms(
     decay: Any = 0.9,
     eps: Any = 1e-8,
@@ -357,6 +366,7 @@ class ScaleByRStdDevWithCountState(NamedTuple):
     nu: Any
 
 
+@says_how_made
 def scale_by_stddev(
     decay: Any = 0.9,
     eps: Any = 1e-8,
@@ -436,6 +446,7 @@ def _adam_init(params: Any, mu_dtype: Any = None) -> ScaleByAdamState:
     return ScaleByAdamState(no_steps(), zeros_like(params, mu_dtype), zeros_like(params))
 
 
+@says_how_made
 def scale_by_adam(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -496,6 +507,7 @@ class ScaleByAmsgradState(NamedTuple):
     nu_max: Any
 
 
+@says_how_made
 def scale_by_amsgrad(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -532,6 +544,7 @@ def scale_by_amsgrad(
     return GradientTransformation(init, update)
 
 
+@says_how_made
 def scale_by_adamax(b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> GradientTransformation:
     """``(m / (1 - b1**t)) / v`` with ``v = max(b2 * v, abs(g) + eps)`` (Kingma and Ba, 2015).
 
@@ -558,6 +571,7 @@ def scale_by_adamax(b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Gradient
     return GradientTransformation(_adam_init, update)
 
 
+@says_how_made
 def scale_by_belief(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -592,6 +606,7 @@ def scale_by_belief(
     return GradientTransformation(_adam_init, update)
 
 
+@says_how_made
 def scale_by_yogi(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -627,6 +642,7 @@ def scale_by_yogi(
     return GradientTransformation(init, update)
 
 
+@says_how_made
 def scale_by_radam(
     b1: Any = 0.9,
     b2: Any = 0.999,
@@ -689,6 +705,7 @@ class ScaleByAdanState(NamedTuple):
     t: Any
 
 
+@says_how_made
 def scale_by_adan(
     b1: Any = 0.98, b2: Any = 0.92, b3: Any = 0.99, eps: Any = 1e-8, eps_root: Any = 0.0
 ) -> GradientTransformation:
@@ -738,6 +755,7 @@ class ScaleByLionState(NamedTuple):
     mu: Any
 
 
+@says_how_made
 def scale_by_lion(
     b1: Any = 0.9,
     b2: Any = 0.99,
@@ -799,6 +817,7 @@ class ScaleByAdaDeltaState(NamedTuple):
     e_x: Any
 
 
+@says_how_made
 def scale_by_adadelta(rho: Any = 0.9, eps: Any = 1e-6) -> GradientTransformation:
     """``g * sqrt(x + eps) / sqrt(v + eps)``, averages of squares of updates and gradients.
 
@@ -841,6 +860,7 @@ class ScaleByNovogradState(NamedTuple):
     nu: Any
 
 
+@says_how_made
 def scale_by_novograd(
     b1: Any = 0.9,
     b2: Any = 0.25,
@@ -899,6 +919,7 @@ class ScaleByRpropState(NamedTuple):
     prev_updates: Any
 
 
+@says_how_made
 def scale_by_rprop(
     learning_rate: Any,
     eta_minus: Any = 0.5,
@@ -955,6 +976,7 @@ class ScaleBySM3State(NamedTuple):
     nu: Any
 
 
+@says_how_made
 def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTransformation:
     """Anil et al., Memory-efficient adaptive optimization, NeurIPS 2019.
 
@@ -1019,6 +1041,7 @@ class ScaleByOptimisticGradientState(NamedTuple):
     previous_gradient: Any
 
 
+@says_how_made
 def scale_by_optimistic_gradient(alpha: Any = 1.0, beta: Any = 1.0) -> GradientTransformation:
     """``(alpha + beta) * g - beta * last`` (Mokhtari et al., AISTATS 2020).
 
@@ -1063,6 +1086,7 @@ class FactoredState(NamedTuple):
     v: Any
 
 
+@says_how_made
 def scale_by_factored_rms(
     factored: bool = True,
     decay_rate: Any = 0.8,
@@ -1161,6 +1185,7 @@ def _safe_rms(x: Any, least: Any) -> Any:
     return np.where(is_small, number_for(least, x), np.sqrt(np.where(is_small, 1, square)))[()]
 
 
+@says_how_made
 def scale_by_trust_ratio(
     min_norm: Any = 0.0, trust_coefficient: Any = 1.0, eps: Any = 0.0
 ) -> GradientTransformation:
@@ -1187,6 +1212,7 @@ def scale_by_trust_ratio(
     return stateless(lambda updates, params: map_leaves(step, updates, needed(params)))
 
 
+@says_how_made
 def scale_by_param_block_norm(min_scale: Any = 1e-3) -> GradientTransformation:
     """``g * norm(p)`` for each leaf p, where the norm is no less than ``min_scale``.
 
@@ -1205,6 +1231,7 @@ def scale_by_param_block_norm(min_scale: Any = 1e-3) -> GradientTransformation:
     )
 
 
+@says_how_made
 def scale_by_param_block_rms(min_scale: Any = 1e-3) -> GradientTransformation:
     """``g * sqrt(mean(p**2))`` for each leaf p, where the root is no less than ``min_scale``.
 
@@ -1223,6 +1250,7 @@ def scale_by_param_block_rms(min_scale: Any = 1e-3) -> GradientTransformation:
     )
 
 
+@says_how_made
 def normalize_by_update_norm(scale_factor: Any = 1.0, eps: Any = 1e-6) -> GradientTransformation:
     """All updates divided by ``(norm of all + eps) / scale_factor``.
 
@@ -1241,6 +1269,7 @@ def normalize_by_update_norm(scale_factor: Any = 1.0, eps: Any = 1e-6) -> Gradie
     return stateless(change)
 
 
+@says_how_made
 def centralize() -> GradientTransformation:
     """Without the mean of all axes but the first (Yong et al., Gradient centralization, 2020).
 
@@ -1263,6 +1292,7 @@ def centralize() -> GradientTransformation:
 # Within limits
 
 
+@says_how_made
 def clip(max_delta: Any) -> GradientTransformation:
     """Each element of g within ``-max_delta`` and ``max_delta``.
 
@@ -1276,6 +1306,7 @@ def clip(max_delta: Any) -> GradientTransformation:
     return of_each(lambda g: np.clip(g, -number_for(max_delta, g), number_for(max_delta, g)))
 
 
+@says_how_made
 def clip_by_block_rms(threshold: Any) -> GradientTransformation:
     """Each leaf divided by ``max(1, sqrt(mean(g**2)) / threshold)``.
 
@@ -1294,6 +1325,7 @@ def clip_by_block_rms(threshold: Any) -> GradientTransformation:
     return of_each(change)
 
 
+@says_how_made
 def clip_by_global_norm(max_norm: Any) -> GradientTransformation:
     """All leaves times ``max_norm / norm of all`` where that is less than 1.
 
@@ -1333,6 +1365,7 @@ def unitwise_norm(x: Any) -> Any:
     return np.broadcast_to(root, shape_of(x))
 
 
+@says_how_made
 def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation:
     """Of each unit g no longer than ``clipping`` times its weights p, or than ``eps``.
 
@@ -1356,6 +1389,7 @@ def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation
     return stateless(lambda updates, params: map_leaves(change, updates, needed(params)))
 
 
+@says_how_made
 def zero_nans() -> GradientTransformation:
     """Zeros where g is nan.
 
@@ -1369,6 +1403,7 @@ def zero_nans() -> GradientTransformation:
     return of_each(lambda g: np.where(np.isnan(g), 0 * np.nan_to_num(g), g)[()])
 
 
+@says_how_made
 def keep_params_nonnegative() -> GradientTransformation:
     """Updates after which no parameter is negative.
 
@@ -1405,6 +1440,7 @@ class AddNoiseState(NamedTuple):
     rng_key: Any
 
 
+@says_how_made
 def add_noise(eta: Any, gamma: Any, key: Any) -> GradientTransformation:
     """``g + sqrt(eta / t**gamma) * noise`` (Neelakantan et al., Adding gradient noise, 2014).
 
@@ -1438,6 +1474,7 @@ def add_noise(eta: Any, gamma: Any, key: Any) -> GradientTransformation:
     return GradientTransformation(lambda params: AddNoiseState(no_steps(), first), update)
 
 
+@says_how_made
 def scale_by_polyak(
     f_min: Any = 0.0, max_learning_rate: Any = 1.0, eps: Any = 0.0, variant: str = "sps"
 ) -> GradientTransformationExtraArgs:

@@ -18,7 +18,7 @@ from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.reverse import grad
-from functrace.transforms.transformed import require_callable
+from functrace.transforms.transformed import require_callable, transformed
 from functrace.tree.showing import norm
 
 IN_DOUBLE = 1e-7
@@ -224,10 +224,11 @@ def gradient_check(
     """
     require_callable(f, "gradient_check", "f")
     if not args:
-        return partial(
-            gradient_check, f, argnums=argnums, gradient=gradient, eps=eps, tolerance=tolerance,
-            show=show,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "argnums": argnums, "gradient": gradient, "eps": eps, "tolerance": tolerance,
+            "show": show,
+        }  # fmt: skip
+        return transformed(f, gradient_check, **options)(partial(gradient_check, f, **options))
     position = range(len(args))[argnums]
     parameter = args[position]
     checked = gradient

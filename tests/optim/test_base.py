@@ -66,7 +66,13 @@ def test_it_is_found_where_it_is_asked_for():
 
 
 def test_reprs_say_what_made_it():
-    assert repr(ft.optim.scale(2.0)) == "<gradient transformation made by stateless>" or (
-        repr(ft.optim.scale(2.0)) == "<gradient transformation made by scale>"
+    rate = optim.linear_schedule(0.1, 0.0, transition_steps=10)
+    assert repr(rate) == "<linear_schedule(0.1, 0.0, transition_steps=10)>"
+    assert repr(optim.scale(2.0)) == "<gradient transformation scale(2.0)>"
+    adam = "adam(linear_schedule(0.1, 0.0, transition_steps=10), b1=0.8)"
+    assert repr(optim.chain(optim.clip(1.0), optim.adam(rate, b1=0.8))) == (
+        f"<gradient transformation chain(clip(1.0), {adam})>"
     )
-    assert repr(ft.optim.adam(0.1)) == "<gradient transformation made by chain>"
+    assert repr(optim.sgd(0.1).update) == "<update of sgd(0.1)>"
+    own = optim.GradientTransformation(lambda p: (), lambda g, s, p=None: (g, s))
+    assert repr(own) == "<gradient transformation of two functions>"
