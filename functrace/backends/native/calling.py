@@ -176,6 +176,7 @@ class MachineFunction:
         outputs: Sequence[Output],
         by_numpy: Callable[..., Any],
         *,
+        is_silent: Callable[[int], bool] = lambda _: False,
         memory: int = 0,
         is_long: bool = False,
         keep: Sequence[Any] = (),
@@ -189,6 +190,8 @@ class MachineFunction:
                 `functrace.backends.native.objects.DTYPES`.
             outputs: The outputs.
             by_numpy: Takes the same arguments and returns the tuple of outputs, by NumPy.
+            is_silent: Whether the results are right, and nobody is to hear of it, where the machine
+                function raised some of the processor's flags.
             memory: How many bytes of working memory the machine function asks for. They are aligned
                 to 64 bytes, and may hold anything.
             is_long: Whether the machine function runs for so long that other threads should have
@@ -199,6 +202,7 @@ class MachineFunction:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self._by_numpy = by_numpy
+        self._is_silent = is_silent
         self._label = ctypes.create_string_buffer(name.encode())
         self._memory = _memory(memory)
         self._options = IS_LONG * is_long
@@ -217,11 +221,13 @@ class MachineFunction:
             TypeError: When it is called with another number of arguments.
         """
         table = self._table([_given(type) for type in self.inputs], self._options)
-        return self._builtin("call", table, partial(prepared, self.inputs), self._by_numpy)
+        return self._builtin(
+            "call", table, partial(prepared, self.inputs), self._by_numpy, self._is_silent
+        )
 
     def checked(self, classes: Sequence[type], miss: object) -> Callable[..., Any]:
         """A builtin as `functrace.backends.backend.Checking` has it."""
-        return self._builtin("call", *self._strict(classes, miss), self._by_numpy)
+        return self._builtin("call", *self._strict(classes, miss), self._by_numpy, self._is_silent)
 
     def guard(
         self, classes: Sequence[type], miss: object, unless: list[Any], is_single: bool
@@ -229,7 +235,7 @@ class MachineFunction:
         """A builtin as `functrace.backends.backend.Checking` has it."""
         by_numpy = partial(_only, self._by_numpy) if is_single else self._by_numpy
         strict = self._strict(classes, miss, IS_SINGLE * is_single)
-        return self._builtin("guard", *strict, by_numpy, unless, miss)
+        return self._builtin("guard", *strict, by_numpy, self._is_silent, unless, miss)
 
     def _strict(
         self, classes: Sequence[type], miss: object, options: int = 0

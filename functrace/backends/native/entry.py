@@ -92,6 +92,16 @@ define internal i32 @raised() alwaysinline {
   ret i32 %raised
 }
 
+define internal void @raise(i32 %flags) alwaysinline {
+  %place = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %place)
+  %all = load i32, ptr %place
+  %more = or i32 %all, %flags
+  store i32 %more, ptr %place
+  call void @llvm.x86.sse.ldmxcsr(ptr %place)
+  ret void
+}
+
 define internal void @clear() alwaysinline {
   %place = alloca i32
   call void @llvm.x86.sse.stmxcsr(ptr %place)
@@ -118,6 +128,14 @@ define internal i32 @raised() alwaysinline {
   %low = trunc i64 %all to i32
   %raised = and i32 %low, 7
   ret i32 %raised
+}
+
+define internal void @raise(i32 %flags) alwaysinline {
+  %all = call i64 @llvm.aarch64.get.fpsr()
+  %wide = zext i32 %flags to i64
+  %more = or i64 %all, %wide
+  call void @llvm.aarch64.set.fpsr(i64 %more)
+  ret void
 }
 
 define internal void @clear() alwaysinline {
@@ -421,12 +439,40 @@ judge:
 look:
   %outcome = or i32 %code, %raised
   %is_good = icmp eq i32 %outcome, 0
-  br i1 %is_good, label %box, label %refused
+  br i1 %is_good, label %box, label %doubt
+
+; Flags alone may be what nobody wants to hear of.
+
+doubt:
+  call void @clear()
+  %is_flagged = icmp eq i32 %code, 0
+  br i1 %is_flagged, label %ask, label %refused
+
+ask:
+  %silent.at = getelementptr i8, ptr %self, i64 {ITEMS + 24}
+  %silent = load ptr, ptr %silent.at
+  %noted = zext i32 %raised to i64
+  %noted.object = call ptr $PyLong_FromLongLong(i64 %noted)
+  %noted.slot = alloca ptr
+  store ptr %noted.object, ptr %noted.slot
+  %is_noted = icmp ne ptr %noted.object, null
+  br i1 %is_noted, label %ask_python, label %failed
+
+ask_python:
+  %answer = call ptr $PyObject_Vectorcall(ptr %silent, ptr %noted.slot, i64 1, ptr null)
+  call void $Py_DecRef(ptr %noted.object)
+  %is_answer = icmp ne ptr %answer, null
+  br i1 %is_answer, label %answered, label %failed
+
+answered:
+  call void $Py_DecRef(ptr %answer)
+  %is_silent = icmp eq ptr %answer, $True
+  br i1 %is_silent, label %box, label %refused
 
 ; The objects of numbers.
 
 box:
-  %b = phi i64 [ 0, %look ], [ %b.next, %boxed ]
+  %b = phi i64 [ 0, %look ], [ 0, %answered ], [ %b.next, %boxed ]
   %b.is_last = icmp eq i64 %b, %outputs.count
   br i1 %b.is_last, label %finish, label %see_number
 
@@ -552,6 +598,7 @@ filled:
 failed:
   %failed.count = phi i64 [ %o, %make_array ], [ %outputs.count, %forgetful ],
                           [ %outputs.count, %interrupted ],
+                          [ %outputs.count, %ask ], [ %outputs.count, %ask_python ],
                           [ %outputs.count, %make_scalar ], [ %outputs.count, %is_number_there ],
                           [ %outputs.count, %make_tuple ]
   call void @release(ptr %runtime, ptr %made, i64 %failed.count)
@@ -561,7 +608,6 @@ interrupted:
   br label %failed
 
 refused:
-  call void @clear()
   call void @release(ptr %runtime, ptr %made, i64 %outputs.count)
   %numpys = call ptr @fall_back(ptr %runtime, ptr %self, ptr %args, i64 %count)
   ret ptr %numpys
@@ -591,7 +637,7 @@ define ptr @guard(ptr %self, ptr %both, i64 %given) noinline optnone {{
   %runtime = load ptr, ptr %table
   %inputs.at = getelementptr %table, ptr %table, i64 0, i32 2
   %inputs.count = load i64, ptr %inputs.at
-  %list.at = getelementptr i8, ptr %self, i64 {ITEMS + 24}
+  %list.at = getelementptr i8, ptr %self, i64 {ITEMS + 32}
   %list = load ptr, ptr %list.at
   %list.count.at = getelementptr i8, ptr %list, i64 {HEADER}
   %list.count = load i64, ptr %list.count.at
@@ -612,7 +658,7 @@ known:
   %result = call ptr @call(ptr %self, ptr %items, i64 %count)
   ret ptr %result
 unknown:
-  %none.at = getelementptr i8, ptr %self, i64 {ITEMS + 32}
+  %none.at = getelementptr i8, ptr %self, i64 {ITEMS + 40}
   %none = load ptr, ptr %none.at
   call void $Py_IncRef(ptr %none)
   ret ptr %none
@@ -697,8 +743,20 @@ def text() -> str:
 
 
 def status_text() -> str:
-    """The text of ``i32 raised()`` and ``void clear()``, of the flags that NumPy warns of."""
+    """The text of ``i32 raised()``, ``void raise(i32)`` and ``void clear()``, of NumPy's flags."""
     return _STATUS[MACHINES[platform.machine().lower()]]
+
+
+def kinds_of(flags: int) -> list[str]:
+    """What `numpy.errstate` calls what some of the processor's flags are of."""
+    bits = _BITS[MACHINES[platform.machine().lower()]]
+    return [kind for kind, bit in bits.items() if flags & bit]
+
+
+_BITS: Final = {
+    "x86": {"invalid": 1, "divide": 4, "over": 8},
+    "arm": {"invalid": 1, "divide": 2, "over": 4},
+}
 
 
 POLL: Final = "poll"

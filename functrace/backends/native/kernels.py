@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from functrace.backends.backend import Executable, Source
 from functrace.backends.native import parallel
 from functrace.backends.native.calling import MachineFunction, Output
 from functrace.backends.native.elementwise import computes, is_known
-from functrace.backends.native.entry import poll_text
+from functrace.backends.native.entry import kinds_of, poll_text
 from functrace.backends.native.libraries import routines
 from functrace.backends.native.lowering import Kernel
 from functrace.backends.native.machine import Loaded, Module
 from functrace.backends.native.mathematics import definitions
-from functrace.backends.native.nests import blocks, is_reduction, is_view
+from functrace.backends.native.nests import REDUCTIONS, blocks, is_reduction, is_view
 from functrace.backends.native.objects import runtime
 from functrace.backends.native.operations import ALONE, LIMITS
 from functrace.backends.native.parallel import PARALLEL
@@ -117,6 +119,49 @@ def _of_type(atom: Atom) -> str | None:
     return None if is_known(type.dtype) else f"there are numbers of type {type.dtype}"
 
 
+# Which results hold though flags were raised
+
+EXACTLY, SILENTLY = 2, 1
+"""What `holds` says."""
+
+_ARITHMETIC = frozenset({
+    "add", "subtract", "multiply", "divide", "reciprocal", "negative", "positive", "absolute",
+    "square", "sqrt", "root", "select", "maximum", "minimum", "clip", "greater", "greater_equal",
+    "less", "less_equal", "equal", "not_equal", "isnan", "isfinite", "isinf", "signbit",
+    "logical_and", "logical_or", "logical_not", "cast", "copysign", "floor", "ceil", "trunc",
+    "rint", "kept_product", "product_or_zero", "kept_quotient", "quotient_or_zero",
+    "zero_product", "contract", "contract_or_zero", "stack", "concatenate", "pad", "gather",
+    "index_update", "index_add", "scatter_add", *REDUCTIONS,
+})  # fmt: skip
+"""What raises the processor's flags as NumPy's loops do, and computes on."""
+
+_FUNCTIONS = frozenset({
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "arctan", "arcsin", "arccos",
+    "arctanh", "cbrt", "hypot", "erf", "erfc", "ndtr", "entr", "expit", "sigmoid", "log_expit",
+    "logit", "xlogy", "xlog1py", "sign", "heaviside", "fmax", "fmin", "deg2rad", "rad2deg",
+})  # fmt: skip
+"""Functions whose results are right wherever they raise a flag."""
+
+
+def holds(program: Program) -> int:
+    """Whether results are right though flags were raised.
+
+    Returns:
+        `EXACTLY` if the flags are those that NumPy would find, `SILENTLY` if some are of another
+        kind, 0 if results may be wrong then.
+    """
+    found = EXACTLY
+    for equation in program.equations:
+        name = equation.primitive.name
+        if equation.programs:
+            found = min(found, *map(holds, equation.programs))
+        elif name in _FUNCTIONS:
+            found = min(found, SILENTLY)
+        elif not is_view(equation) and name not in _ARITHMETIC:
+            return 0
+    return found
+
+
 # What runs them
 
 
@@ -181,6 +226,7 @@ class Compiled:
             is_long,
             kernel.is_divided,
             kernel.polls,
+            holds(self.program),
             frozenset(kernel.libraries),
             kernel.constants,
         )
@@ -219,10 +265,23 @@ class Compiled:
             types[0],
             outputs,
             _ByNumPy(self._make, self._name, outputs, self.refusing),
+            is_silent=self.is_silent,
             memory=needs.size,
             is_long=needs.is_long,
             keep=(loaded, needs.constants),
         )
+
+    def is_silent(self, flags: int) -> bool:
+        """Whether results are right with these flags raised, and the user ignores what they tell.
+
+        Functions of ours raise flags of other kinds than NumPy's. So all must be ignored there.
+        """
+        holds = self.needs.holds
+        if not holds:
+            return False
+        modes = np.geterr()
+        kinds = kinds_of(flags) if holds == EXACTLY else ("divide", "over", "invalid")
+        return all(modes[kind] == "ignore" for kind in kinds)
 
     @cached_property
     def run(self) -> Callable[..., tuple[Any, ...]]:

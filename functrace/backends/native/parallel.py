@@ -30,8 +30,8 @@ PARALLEL = "parallel"
 """The function that divides a loop.
 
 ``i32 parallel(ptr task, ptr context, i64 length, i64 piece, ptr memory, i64 size)`` returns 0, or
-another number where a task did, or where floating point flags were raised. The memory is the
-caller's; other threads make their own, of this size.
+another number where a task did. Floating point flags that other threads have raised are raised. The
+memory is the caller's; other threads make their own, of this size.
 """
 
 MOST = 64
@@ -46,6 +46,9 @@ rounded may depend on its place in a piece, as LLVM computes the last ones in an
 
 WHOLE = 16
 """Pieces of long loops are a multiple of so many numbers, which vectors are made of."""
+
+CODES = 8
+"""So many bits has what a task returns."""
 
 LINE = 64
 """The bytes of a line of the cache, at whose begin memory begins."""
@@ -142,7 +145,8 @@ run:
   %context = load ptr, ptr %context.at
   %code = call i32 %task(ptr %context, ptr %memory, i64 %first, i64 %last)
   %raised = call i32 @raised()
-  %found = or i32 %code, %raised
+  %raised.high = shl i32 %raised, {CODES}
+  %found = or i32 %code, %raised.high
   %flags = atomicrmw or ptr %flags.at, i32 %found monotonic
   %count = sub i64 %last, %first
   %before = atomicrmw add ptr %done.at, i64 %count release
@@ -279,8 +283,11 @@ busy:
   store atomic i64 {REST}, ptr @rest monotonic, align 8
   br label %end
 end:
-  %raised = load i32, ptr %flags.at
+  %found.all = load i32, ptr %flags.at
   call void @leave(ptr %team)
-  ret i32 %raised
+  %raised = lshr i32 %found.all, {CODES}
+  call void @raise(i32 %raised)
+  %found.codes = and i32 %found.all, {(1 << CODES) - 1}
+  ret i32 %found.codes
 }}
 """

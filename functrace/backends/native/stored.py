@@ -50,6 +50,7 @@ class Needs(NamedTuple):
         is_long: Whether other threads should run meanwhile.
         is_divided: Whether it calls what divides loops among threads.
         polls: Whether it calls what lets Python handle signals.
+        holds: Whether results are right though flags were raised.
         libraries: The routines of linear algebra that it calls, by their names.
         constants: The arrays that it reads, by the names of their addresses.
     """
@@ -58,6 +59,7 @@ class Needs(NamedTuple):
     is_long: bool
     is_divided: bool
     polls: bool
+    holds: int
     libraries: frozenset[str]
     constants: Mapping[str, np.ndarray]
 
@@ -126,7 +128,7 @@ def save(key: str, code: str, needs: Needs) -> None:
         return
     told = {
         "code": code,
-        "needs": needs[:4],
+        "needs": needs[:5],
         "libraries": sorted(needs.libraries),
         "arrays": [(dtype, shape) for dtype, shape, _ in numbers],
         "constants": named,

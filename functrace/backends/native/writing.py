@@ -390,8 +390,8 @@ class Writer:
         self.declarations.add(f"declare i32 @{PARALLEL}(ptr, ptr, i64, i64, ptr, i64)")
         given = f"ptr {task.function}, ptr {context}, i64 {length}, i64 {piece_of(length)}, "
         given += f"ptr {memory}, i64 {size}"
-        raised = self.let(f"call i32 @{PARALLEL}({given})")
-        self.refuse(self.let(f"icmp ne i32 {raised}, 0"))
+        code = self.let(f"call i32 @{PARALLEL}({given})")
+        self.refuse(self.let(f"icmp ne i32 {code}, 0"))
 
     @contextmanager
     def when(self, condition: str) -> Generator[None]:

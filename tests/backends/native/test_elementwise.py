@@ -56,8 +56,7 @@ def assert_as_numpy(name, args):
 def test_real_numbers(name, dtype):
     x, y = (np.ravel(a).astype(dtype) for a in np.meshgrid(SPECIAL, SPECIAL))
     count = PRIMITIVES[name].ufunc.nin
-    with np.errstate(all="ignore"):
-        assert_as_numpy(name, (x, y)[:count])
+    assert_as_numpy(name, (x, y)[:count])
 
 
 @settings(max_examples=40, deadline=None)
@@ -363,3 +362,54 @@ def test_what_is_masked_is_done_by_machine_code(refused, name):
     for f in (total, ft.grad(total)):
         np.testing.assert_allclose(ft.jit(f, backend="native")(x), f(x), rtol=1e-12, atol=1e-14)
     assert not refused
+
+
+HOLDING = sorted(kernels._FUNCTIONS | (kernels._ARITHMETIC & REAL.keys()))
+
+
+@pytest.mark.thinned
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", HOLDING)
+def test_results_hold_though_flags_were_raised(refused, name, dtype):
+    primitive = PRIMITIVES[name]
+    rng = np.random.default_rng(0)
+    itemsize = np.dtype(dtype).itemsize
+    drawn = np.frombuffer(rng.bytes(itemsize * 3000), dtype)  # any bits, and so any sizes
+    usual = (rng.normal(size=3000) * 10.0 ** rng.integers(-3, 4, 3000)).astype(dtype)
+    ends = np.array([*SPECIAL, 709.5, 710.5, -745.0, 88.6, 89.0, 1e30, -1e30, 1e-40], dtype)
+    x = np.concatenate([drawn, usual, np.repeat(ends, len(ends))])
+    y = np.concatenate([rng.permutation(drawn), drawn, np.tile(ends, len(ends))])
+    args = (x, y)[: primitive.ufunc.nin]
+    fast = ft.jit(lambda *args: bind(primitive, *args), backend="native")
+    with np.errstate(all="ignore"):
+        found, expected = fast(*args), bind(primitive, *args)
+    assert not refused
+    limits = np.finfo(dtype)
+    rtol, atol = float(4 * limits.eps), float(2 * limits.smallest_subnormal)
+    np.testing.assert_allclose(found, expected, rtol, atol)
+
+
+def test_what_a_call_ignores_is_done_by_machine_code(refused):
+    x = np.linspace(-1.0, 1.0, 101)
+    x[50] = 0.0
+    quotient = ft.jit(lambda x: 1.0 / x, backend="native")
+    logarithm = ft.jit(lambda x: np.log(x) * 0.5, backend="native")
+    sine = ft.jit(lambda x: np.sin(1.0 / x), backend="native")
+    for f in (quotient, logarithm, sine):
+        with pytest.warns(RuntimeWarning):
+            f(x)
+    assert len(refused) == 3
+    with np.errstate(divide="ignore"):
+        assert np.isinf(quotient(x)[50])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        np.testing.assert_array_equal(np.isnan(logarithm(x)), x < 0)
+    assert len(refused) == 3
+    with np.errstate(divide="ignore"), pytest.warns(RuntimeWarning, match="invalid"):
+        logarithm(x)
+    with np.errstate(invalid="ignore"), pytest.warns(RuntimeWarning, match="divide"):
+        logarithm(x)
+    with np.errstate(all="ignore"):  # flags of a sine say that it must be computed by NumPy
+        assert np.isnan(sine(x)[50])
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        quotient(x)
+    assert len(refused) == 7
