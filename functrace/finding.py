@@ -140,7 +140,7 @@ class _Watch:
             name,
             direction,
             bad,
-            ", ".join(_in_words(x) for x in given if x is not None),
+            ", ".join(map(_in_words, [*filter(_is_known, given)] or filter(None, given))),
             "" if source is None else str(source),
             line_at(place),
             within,
@@ -170,6 +170,11 @@ def _worst(x: Any, infinite: bool) -> str | None:
     if array.dtype.kind not in "fc" or np.isfinite(array).all():
         return None
     return "nan" if np.isnan(array).any() else "infinite" if infinite else None
+
+
+def _is_known(x: Any) -> bool:
+    """Whether it has numbers, or parts that may have them: a tape may keep a type alone."""
+    return isinstance(x, bool | int | float | complex | np.generic | np.ndarray | tuple | list)
 
 
 def _in_words(x: Any) -> str:

@@ -200,6 +200,11 @@ def test_rules_of_the_users(f, mode):
         assert "# calls it" in finding.line
 
 
+def test_operands_of_which_the_type_alone_is_kept_are_not_told():
+    finding, _ = ft.checked(ft.grad(lambda x: np.sum(pushed(x))))(np.zeros(2))
+    assert finding.operands == "float64[2] from 1 to 1, float64[2] from 0 to 0"
+
+
 def test_functions_of_the_users():
     @ft.custom_vjp
     def logarithm(x):

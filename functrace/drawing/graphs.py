@@ -300,7 +300,8 @@ def _graph(
             whole.append((key, value))
         boxes[key] = add(Box(names.new(name), "input", "", [type], value=value))
         called[key] = boxes[key].name
-    for step, is_last in zip(steps, _are_last(steps), strict=True):
+    lasts = are_last((step.place, step.primitive) for step in steps)
+    for step, is_last in zip(steps, lasts, strict=True):
         if step.only_promotes:
             of, key = step.keys[0], step.outputs[0]
             boxes[key], called[key] = boxes[of], called[of]
@@ -368,14 +369,17 @@ def _with_indices(step: _Step, whole: Sequence[tuple[Any, Any]]) -> list[Any]:
     return keys
 
 
-def _are_last(steps: Sequence[_Step]) -> list[bool]:
-    """Of which steps the result is that of the user's expression, of which others are only parts.
+def are_last(operations: Iterable[tuple[Any, Primitive]]) -> list[bool]:
+    """Of which operations the result is that of the user's expression, of which some are parts.
 
-    One that Python goes over again and again is the same operation each time.
+    An expression that Python goes over again and again is the same operation each time.
+
+    Args:
+        operations: The place of each, and its primitive.
     """
     found: list[bool] = []
-    for _, run in groupby(steps, lambda step: step.place):
-        parts = [step.primitive for step in run]
+    for _, run in groupby(operations, lambda one: one[0]):
+        parts = [primitive for _, primitive in run]
         is_loop = len({*parts}) == 1
         found += [is_loop or number == len(parts) - 1 for number in range(len(parts))]
     return found

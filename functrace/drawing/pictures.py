@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cached_property
 from html import escape
@@ -18,6 +19,8 @@ from functrace.tracebacks import boundary
 from functrace.transforms.transformed import require_callable, transformed
 
 MOST_BOXES = 60
+SMALLEST = 0.75
+"""To which part of its size a picture shrinks on a page that is narrower."""
 
 
 class Drawing:
@@ -52,7 +55,7 @@ class Drawing:
 
     def _html(self, graph: Graph) -> str:
         shown = folded(graph, self.most)
-        parts = [svg(shown, title=self.title, layout=self.layout)]
+        parts = [_scrolling(svg(shown, title=self.title, layout=self.layout))]
         for box in shown.boxes:
             if box.members and box.inside:
                 summary = escape(f"{box.name}: {box.formula}, {box.place}".rstrip(", "))
@@ -115,6 +118,14 @@ class Drawing:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html, "image/svg+xml": self.svg, "text/plain": repr(self)}
+
+
+def _scrolling(picture: str) -> str:
+    """A picture on a page; a narrow page scrolls it, as small letters cannot be read."""
+    found = re.search(r' width="(\d+)"', picture)
+    assert found is not None
+    inner = f'<div style="min-width:{SMALLEST * int(found[1]):.0f}px">\n{picture}</div>'
+    return f'<div style="overflow-x:auto">{inner}</div>\n'
 
 
 def _quoted(text: str) -> str:

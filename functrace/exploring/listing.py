@@ -12,6 +12,7 @@ from itertools import islice
 from types import CodeType
 from typing import Any
 
+from functrace.drawing.graphs import are_last
 from functrace.exploring.recording import Path, is_call
 from functrace.exploring.values import Data
 from functrace.ir.program import Equation, Printer, Program, Source, held_programs, titled_programs
@@ -89,7 +90,8 @@ def program_lines(program: Program, places: Places) -> list[Data]:
         inputs = ", ".join(f"{printer.name(v)}: {v.type}" for v in program.inputs)
         yield {"text": f"{indent}def {title}({inputs}):"}
         inner = indent + "    "
-        for number, equation in enumerate(program.equations):
+        lasts = are_last((places.number(e.source), e.primitive) for e in program.equations)
+        for number, (equation, is_last) in enumerate(zip(program.equations, lasts, strict=True)):
             here = None if path is None else (*path, number)
             for atom in equation.inputs:
                 printer.atom(atom)  # named before what is in the Programs
@@ -102,6 +104,8 @@ def program_lines(program: Program, places: Places) -> list[Data]:
             if here is not None and equation.outputs:
                 line["path"] = ".".join(map(str, here))
                 line["names"] = [printer.name(v) for v in equation.outputs]
+                if not is_last:  # the name of the place is not its own
+                    line["isPart"] = True
             if equation.source is not None and equation.source.scope:
                 line["scope"] = equation.source.scope
             yield line

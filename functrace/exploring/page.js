@@ -262,9 +262,10 @@
     const line = programLines[data.steps[step].line];
     const place = data.places[line.place];
     const isForward = position <= count;
-    const name = place?.name || line.names.join(", ");
+    const own = line.isPart ? "" : place?.name;
+    const name = own || line.names.join(", ");
     const parts = [];
-    if (place?.code) parts.push(codeFor(`${place.name ? `${place.name} = ` : ""}${place.code}`));
+    if (place?.code) parts.push(codeFor(`${own ? `${own} = ` : ""}${place.code}`));
     parts.push(codeFor(line.text));
     const { values: fs, gradients: gs } = values.steps[step];
     const written = (data.steps[step].written ?? []).filter(Boolean);
@@ -466,7 +467,7 @@
         line.values = element("span", { look: "values" });
         line.node.append(line.values);
         const name = data.places[line.place]?.name; // what the user calls what the last step there gives
-        if (name && line.path) line.code.append(element("span", { look: "hint", textContent: `  # ${name}` }));
+        if (name && line.path && !line.isPart) line.code.append(element("span", { look: "hint", textContent: `  # ${name}` }));
       }
       programLines.push(...own);
     }

@@ -70,9 +70,11 @@ def test_what_is_folded_can_be_opened():
     drawing = ft.draw(many)(1.0)
     parser = Balanced()
     parser.feed(drawing.html)
+    width = drawing.svg.partition(' width="')[2].partition('"')[0]
     assert parser.opened > 1
     assert parser.depth == 0
     assert len(drawing.svg) < len(drawing.html)
+    assert f'<div style="min-width:{0.75 * int(width):.0f}px">' in drawing.html
     for number in range(2, 200):
         assert f"x#{number} = " in drawing.html
 

@@ -53,6 +53,18 @@ def test_lines_are_those_of_the_printed_program():
     assert "\n".join(line["text"] for line in lines) == ft.to_text(program, sources=False)
 
 
+def test_the_name_is_that_of_the_last_of_several_steps():
+    def f(x):
+        y = ft.nn.softmax(x)
+        for _ in range(2):
+            y = np.sin(y)
+        return y
+
+    lines, _ = listed(f, np.ones(2))
+    steps = [line.get("isPart", False) for line in lines if "path" in line]
+    assert steps == [True] * 5 + [False] * 3
+
+
 def test_equations_have_paths_and_places():
     lines, places = listed(loss, np.ones(2))
     steps = [(line["path"], places.data[line["place"]]) for line in lines if "path" in line]
