@@ -25,7 +25,7 @@ from functrace.errors import (
 )
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.types import ArrayType, Shape, type_of
-from functrace.numpy.choosing import Chosen, chosen_by, is_unknown_mask, unknown_mask, within
+from functrace.numpy.choosing import Chosen, chosen_by, unknown_mask, within
 from functrace.numpy.making import array
 from functrace.primitives.indexing import (
     INDICES,
@@ -171,12 +171,6 @@ def _read_at(x: Tracer, items: Index, numbers: Sequence[Any]) -> Any:
 # Brackets come here at once, as to look into the table would take a fifth of the time. The class
 # has a method with this name, for type checkers.
 setattr(Tracer, "__getitem__", named(getitem, "getitem"))  # noqa: B010
-
-
-def is_whole_mask(index: Any, shape: Shape) -> bool:
-    """Whether an index is a mask of unknown values, of the shape of an array's first axes."""
-    x: Any = index[0] if type(index) is tuple and len(index) == 1 else index
-    return is_unknown_mask(x) and x.shape == shape[: x.ndim]
 
 
 def _is_array_of_one(x: Any) -> bool:

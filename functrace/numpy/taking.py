@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from functrace.ir.types import Shape
+from functrace.numpy.choosing import chosen_by, within
 from functrace.numpy.elementwise import require_castable
 from functrace.numpy.making import array, asarray, holds_tracer
 from functrace.primitives.indexing import INDICES, Index, gather, read, scatter_add
@@ -122,19 +123,28 @@ def take_along(arr: Any, indices: Any, axis: int | None, unique: bool = False) -
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Any:
-    """As `numpy.compress`; the condition must be known."""
+    """As `numpy.compress`; of an unknown condition the result is as `x[mask]` is."""
     reject_out(out)
+    a = np.ravel(as_operand(a)) if axis is None else np.atleast_1d(as_operand(a))
+    axis = 0 if axis is None else normalize_axis_index(axis, np.ndim(a))
+    chosen = within((slice(None),) * axis + (condition,), shape_of(a))
+    if chosen is not None:
+        return chosen_by(a, chosen)
     condition = known_choice(condition, "The condition of compress")
     if np.ndim(condition) != 1:
         raise ValueError("condition must be a 1-d array")
-    return np.take(np.atleast_1d(a), np.flatnonzero(condition), axis)
+    return np.take(a, np.flatnonzero(condition), axis)
 
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
-    """As `numpy.extract`; the condition must be known."""
+    """As `numpy.extract`; of an unknown condition the result is as `x[mask]` is."""
+    arr = np.ravel(as_operand(arr))
+    chosen = within(np.ravel(condition), shape_of(arr))
+    if chosen is not None:
+        return chosen_by(arr, chosen)
     condition = known_choice(condition, "The condition of extract")
-    return np.take(np.ravel(as_operand(arr)), np.flatnonzero(condition))
+    return np.take(arr, np.flatnonzero(condition))
 
 
 @implements(np.select)

@@ -13,7 +13,8 @@ from functrace.control.loops import scan
 from functrace.errors import OperandError
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.types import promotion_operand, result_dtype, type_of
-from functrace.numpy.indexing import canonical, is_whole_mask, value_for
+from functrace.numpy.choosing import within
+from functrace.numpy.indexing import canonical, value_for
 from functrace.numpy.reducing import (
     ABSENT,
     all_of,
@@ -212,7 +213,7 @@ def at(ufunc: np.ufunc, x: Any, index: Any, *operands: Any) -> None:
     if len(operands) != ufunc.nin - 1:
         ufunc.at(np.ones(1), 0, *(1.0 for _ in operands))  # NumPy's own error
     operands = tuple(as_operand(operand) for operand in operands)
-    if is_whole_mask(index, x.shape):
+    if within(index, x.shape) is not None:
         x[index] = ufunc(x[index], *operands)  # a mask meets no element twice
         return
     if (ufunc is np.add or ufunc is np.subtract) and _is_castable(

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functrace.ir.types import result_dtype, type_of
-from functrace.numpy.indexing import canonical, is_whole_mask, value_for
+from functrace.numpy.choosing import within
+from functrace.numpy.indexing import canonical, value_for
 from functrace.numpy.ufunc_methods import written_one_by_one
 from functrace.primitives.indexing import INDICES, Index, layout, read
 from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
@@ -66,6 +67,8 @@ class AtIndex:
     ) -> Any:  # fmt: skip
         """The elements."""
         x = self.array
+        if within(self.index, x.shape) is not None:
+            return x[self.index]
         default = "clip" if fill_value is None else "fill"
         place = _place(x, self.index, index_mode(mode, default), wrap_negative_indices)
         if place.valid is None:
@@ -132,7 +135,7 @@ class AtIndex:
         """
 
         def write(x: Any, index: Any, _: Any) -> None:
-            if is_whole_mask(index, x.shape):
+            if within(index, x.shape) is not None:
                 x[index] = func(x[index])
                 return
             items, arrays, _ = canonical(index, x.shape)
@@ -155,8 +158,9 @@ class AtIndex:
     ) -> Any:
         x, values = self.array, as_operand(values)
         mode = index_mode(mode, "drop")
-        if is_whole_mask(self.index, x.shape):
-            place = _Place((self.index,), [], (), None, 0)
+        if within(self.index, x.shape) is not None:
+            items = self.index if type(self.index) is tuple else (self.index,)
+            place = _Place(items, [], (), None, 0)
         else:
             place = _place(x, self.index, mode, wrap_negative_indices)
         own = x.dtype

@@ -52,7 +52,36 @@ REDUCED = {
     "min": lambda x: np.sin(x[ROWS(x), 1]).min(),
     "integers": lambda x: np.amin(np.round(3 * x).astype(int)[x > 0]) * x,
     "any": lambda x: np.any(x[x > 0] > 1) * x,
+    "extract": lambda x: np.mean(np.extract(x > 0.1, x)),
+    "compress": lambda x: np.sum(np.compress(COLUMNS(x), x, axis=-1), axis=-1),
+    "compress all": lambda x: np.max(np.compress(np.ravel(x) > 0, x)),
 }
+
+
+def each_at(x):
+    y = x * 1.0
+    np.add.at(y, (ROWS(x), 0), 2.0)
+    np.multiply.at(y, (slice(None), COLUMNS(x)), x[:, :1])
+    np.negative.at(y, x > 0.3)
+    return y
+
+
+AT = {
+    "ufuncs": each_at,
+    "set": lambda x: np.sin(x).at[ROWS(x), 1].set(x[0, 0]),
+    "add": lambda x: x.at[:, COLUMNS(x)].add(7.0),
+    "max": lambda x: x.at[x < 0].max(-0.1),
+    "apply": lambda x: x.at[0, COLUMNS(x)].apply(np.exp),
+    "get": lambda x: np.sum(x.at[x > 0].get()),
+}
+
+
+@pytest.mark.parametrize("name", AT)
+def test_a_mask_is_an_index_of_updates(name):
+    x = np.random.default_rng(4).normal(size=(4, 3))
+    expected = ft.vjp(AT[name], x)[0]
+    np.testing.assert_allclose(ft.jit(AT[name])(x), expected, rtol=1e-13)
+    np.testing.assert_allclose(ft.vmap(AT[name])(x[None])[0], expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("f", [*WRITTEN.values(), *REDUCED.values()], ids=[*WRITTEN, *REDUCED])
