@@ -546,3 +546,104 @@ def inject_hyperparams(
         return GradientTransformationExtraArgs(init, update)
 
     return made
+
+
+class LookaheadState(NamedTuple):
+    """The state of the fast optimizer, and how many steps it made since both were the same.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.lookahead(optim.sgd(0.5), 5, 0.5)
+        >>> optimizer.init(optim.LookaheadParams.init_synced(1.0)).steps_since_sync
+        array(0, dtype=int32)
+    """
+
+    fast_state: Any
+    steps_since_sync: Any
+
+
+class LookaheadParams(NamedTuple):
+    """Two parameters: gradients are taken at the fast ones, the slow ones are used.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.LookaheadParams.init_synced(1.0)
+        LookaheadParams(fast=1.0, slow=1.0)
+    """
+
+    fast: Any
+    slow: Any
+
+    @classmethod
+    def init_synced(cls, params: Any) -> LookaheadParams:
+        """Both the same."""
+        return cls(params, params)
+
+
+@says_how_made
+def lookahead(
+    fast_optimizer: GradientTransformation,
+    sync_period: int,
+    slow_step_size: Any,
+    reset_state: bool = False,
+) -> GradientTransformation:
+    """Some steps forward, and a part of the way back (Zhang et al., NeurIPS 2019).
+
+    Args:
+        fast_optimizer: Makes the steps.
+        sync_period: After how many of them the slow parameters go a part of the way to the fast
+            ones, and these to where the slow ones are.
+        slow_step_size: Which part of the way.
+        reset_state: Whether the fast optimizer then begins anew.
+
+    Returns:
+        A transformation of gradients at the fast parameters; parameters and updates are
+        `LookaheadParams`.
+
+    Raises:
+        ArgumentError: ``sync_period`` is below 1, or the parameters are not `LookaheadParams`.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.lookahead(optim.sgd(1.0), sync_period=2, slow_step_size=0.5)
+        >>> params = optim.LookaheadParams.init_synced(8.0)
+        >>> state, found = optimizer.init(params), []
+        >>> for gradient in (1.0, 3.0):
+        ...     updates, state = optimizer.update(gradient, state, params)
+        ...     params = optim.apply_updates(params, updates)
+        ...     found.append((float(params.fast), float(params.slow)))
+        >>> found
+        [(7.0, 8.0), (6.0, 6.0)]
+    """
+    if sync_period < 1:
+        raise ArgumentError(f"sync_period={sync_period!r} is below 1.")
+
+    def both(params: Any) -> LookaheadParams:
+        if not isinstance(needed(params), LookaheadParams):
+            raise ArgumentError(
+                "The parameters of lookahead are no LookaheadParams.",
+                source_of(user_place(0)),
+                "Make them by LookaheadParams.init_synced(params).",
+            )
+        return params
+
+    def init(params: Any) -> LookaheadState:
+        return LookaheadState(fast_optimizer.init(both(params).fast), no_steps())
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, LookaheadState]:
+        fast, slow = both(params)
+        updates, after = fast_optimizer.update(updates, state.fast_state, fast)
+        is_due = np.equal(state.steps_since_sync, sync_period - 1)
+
+        def chosen(new: Any, old: Any) -> Any:
+            return np.where(is_due, new, old)[()]
+
+        ahead = map_leaves(lambda p, u, s: p + u - s, fast, updates, slow)
+        way = map_leaves(lambda d: chosen(number_for(slow_step_size, d) * d, 0 * d), ahead)
+        back = map_leaves(lambda u, d, w: u + chosen(w - d, 0 * d), updates, ahead, way)
+        if reset_state:
+            after = map_leaves(chosen, fast_optimizer.init(fast), after)
+        number = chosen(np.int32(0), safe_increment(state.steps_since_sync))
+        return LookaheadParams(back, way), LookaheadState(after, number)
+
+    return GradientTransformation(init, update)

@@ -10,8 +10,14 @@ from functools import partial
 from typing import Any
 
 from functrace.factories import says_how_made
-from functrace.optim.base import GradientTransformation, Schedule, identity
+from functrace.optim.base import (
+    GradientTransformation,
+    GradientTransformationExtraArgs,
+    Schedule,
+    identity,
+)
 from functrace.optim.combining import add_decayed_weights, chain, where_masked
+from functrace.optim.searching import scale_by_lbfgs, scale_by_zoom_linesearch
 from functrace.optim.transformations import (
     add_noise,
     clip_by_block_rms,
@@ -41,6 +47,8 @@ from functrace.optim.transformations import (
     scale_by_yogi,
     trace,
 )
+
+DEFAULT_SEARCH = scale_by_zoom_linesearch(max_linesearch_steps=20, initial_guess_strategy="one")
 
 
 @says_how_made
@@ -728,3 +736,41 @@ def polyak_sgd(
         2.0
     """
     return chain(sgd(scaling), scale_by_polyak(f_min, max_learning_rate, eps, variant))
+
+
+@says_how_made
+def lbfgs(
+    learning_rate: Any = None,
+    memory_size: int = 10,
+    scale_init_precond: bool = True,
+    linesearch: GradientTransformation | None = DEFAULT_SEARCH,
+) -> GradientTransformationExtraArgs:
+    """L-BFGS with a search along each step: see `scale_by_lbfgs`, `scale_by_zoom_linesearch`.
+
+    Args:
+        learning_rate: A number or a schedule; None for 1.
+        memory_size: How many steps before are remembered.
+        scale_init_precond: See `scale_by_lbfgs`.
+        linesearch: The search; None for none.
+
+    Example:
+        >>> import functrace as ft
+        >>> f = lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+        >>> optimizer = ft.optim.lbfgs()
+        >>> def step(carry, _):
+        ...     x, state = carry
+        ...     value, grad = ft.optim.value_and_grad_from_state(f)(x, state=state)
+        ...     updates, state = optimizer.update(
+        ...         grad, state, x, value=value, grad=grad, value_fn=f
+        ...     )
+        ...     return (ft.optim.apply_updates(x, updates), state), value
+        >>> x = ft.numpy.array([-1.0, 1.0])
+        >>> (x, _), values = ft.scan(step, (x, optimizer.init(x)), None, length=40)
+        >>> x.round(4)
+        array([1., 1.])
+    """
+    return chain(
+        scale_by_lbfgs(memory_size, scale_init_precond),
+        scale_by_learning_rate(1.0 if learning_rate is None else learning_rate),
+        identity() if linesearch is None else linesearch,
+    )

@@ -8,9 +8,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from typing import Any
+from typing import cast as cast_type
 
 import numpy as np
 
+from functrace.errors import ArgumentError
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.tracing.operands import as_operand, is_weak
 from functrace.tree.mapping import map as map_leaves
@@ -251,3 +253,30 @@ def bias_correction(moment: Any, decay: Any, count: Any) -> Any:
     """
     weight = 1 - decay**count
     return map_leaves(lambda t: t / number_for(weight, t), moment)
+
+
+def get(tree: Any, key: str, default: Any = None) -> Any:
+    """What stands under a name in the dicts and named tuples of a tree, a state for example.
+
+    Raises:
+        ArgumentError: It stands there more than once.
+
+    Example:
+        >>> from functrace import optim
+        >>> int(optim.tree.get(optim.adam(0.1).init(1.0), "count"))
+        0
+    """
+    found = _under(tree, key)
+    if len(found) > 1:
+        raise ArgumentError(f"There are {len(found)} parts that are named {key!r}.")
+    return found[0] if found else default
+
+
+def _under(tree: Any, key: str) -> list[Any]:
+    parts: dict[Any, Any] = {}
+    if isinstance(tree, dict):
+        parts = dict(cast_type("dict[Any, Any]", tree))
+    elif isinstance(tree, tuple | list):
+        parts = dict(zip(getattr(tree, "_fields", range(len(tree))), tree, strict=True))
+    own = [parts[key]] if key in parts else []
+    return own + [x for part in parts.values() for x in _under(part, key)]

@@ -116,3 +116,33 @@ def test_numbers_in_the_state():
     result, state = update(single, state, single)
     np.testing.assert_allclose(result, -0.25 * 1.1, rtol=1e-6)
     assert state.count == 2
+
+
+def test_lookahead_is_its_formula():
+    fast = slow = start = np.array([1.0, -2.0])
+    optimizer = optim.lookahead(optim.sgd(0.1, momentum=0.9), 3, 0.4)
+    params = optim.LookaheadParams.init_synced(start)
+    state, momentum = optimizer.init(params), 0.0
+    for t in range(1, 8):
+        gradient = np.cos(params.fast * t)
+        updates, state = ft.jit(optimizer.update)(gradient, state, params)
+        params = optim.apply_updates(params, updates)
+        momentum = 0.9 * momentum + gradient
+        fast = fast - 0.1 * momentum
+        if t % 3 == 0:
+            slow = fast = slow + 0.4 * (fast - slow)
+        np.testing.assert_allclose(params.fast, fast)
+        np.testing.assert_allclose(params.slow, slow)
+
+
+def test_lookahead_begins_anew_where_it_is_told():
+    optimizer = optim.lookahead(optim.adam(0.1), 2, 0.5, reset_state=True)
+    params = optim.LookaheadParams.init_synced(np.ones(2, np.float32))
+    state = optimizer.init(params)
+    for count in (1, 0, 1):
+        _, state = optimizer.update(np.ones(2, np.float32), state, params)
+        assert optim.tree.get(state, "count") == count
+    with pytest.raises(ArgumentError, match=r"no LookaheadParams"):
+        optimizer.init(np.ones(2))
+    with pytest.raises(ArgumentError, match="sync_period=0 is below 1"):
+        optim.lookahead(optim.sgd(0.1), 0, 0.5)
