@@ -80,8 +80,10 @@ def lstm_step(params: Parameters, state: tuple[Any, Any], x: Any) -> tuple[tuple
     """
     output, cell = state
     summed = x @ params["input"] + output @ params["state"] + params["bias"]
-    enter, keep, new, leave = np.split(summed, 4, axis=-1)
-    cell = sigmoid(keep) * cell + sigmoid(enter) * np.tanh(new)
+    size = shape_of(summed)[-1] // 4
+    gates, new, leave = np.split(summed, [2 * size, 3 * size], axis=-1)
+    enter, keep = np.split(sigmoid(gates), 2, axis=-1)
+    cell = keep * cell + enter * np.tanh(new)
     output = sigmoid(leave) * np.tanh(cell)
     return (output, cell), output
 

@@ -427,7 +427,9 @@ ScaleByBeliefState = ScaleByAdamState
 
 
 def _ratio(m: Any, v: Any, eps: Any, eps_root: Any) -> Any:
-    return m / (np.sqrt(v + number_for(eps_root, v)) + number_for(eps, v))
+    if not (isinstance(eps_root, int | float) and eps_root == 0):
+        v = v + number_for(eps_root, v)
+    return m / (np.sqrt(v) + number_for(eps, v))
 
 
 def _ratios(mu: Any, nu: Any, eps: Any, eps_root: Any) -> Any:

