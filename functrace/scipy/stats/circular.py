@@ -35,10 +35,10 @@ class WrappedCauchy(Continuous):
         return np.log(self._pdf(x, c))
 
     def _cdf(self, x: Any, c: Any) -> Any:
-        is_left = np.less(x, math.pi)
-        angle = np.where(is_left, x, 2 * math.pi - x)
-        tail = np.arctan((1.0 + c) / (1.0 - c) * np.tan(angle / 2)) / math.pi
-        return np.where(is_left, tail, 1.0 - tail)
+        # arctan(k * tan(x / 2)) less x / 2, which has no pole at pi
+        k, square = (1.0 + c) / (1.0 - c), 2.0 * np.sin(0.5 * x) ** 2
+        more = np.arctan2((k - 1.0) * np.sin(x), (2.0 - square) + k * square)
+        return (0.5 * x + more) / math.pi
 
     def _sf(self, x: Any, c: Any) -> Any:
         return self._cdf(2 * math.pi - x, c)

@@ -34,12 +34,14 @@ class Laplace(Symmetric):
         return -np.abs(x) - math.log(2)
 
     def _cdf(self, x: Any) -> Any:
-        tail = 0.5 * np.exp(-np.abs(x))
-        return np.where(np.greater(x, 0), 1.0 - tail, tail)
+        is_right = np.greater(x, 0)  # and no absolute value, which has a corner at the center
+        tail = 0.5 * np.exp(np.where(is_right, -x, x))
+        return np.where(is_right, 1.0 - tail, tail)
 
     def _logcdf(self, x: Any) -> Any:
-        far = -np.abs(x) - math.log(2)
-        return np.where(np.greater(x, 0), np.log1p(-np.exp(far)), far)
+        is_right = np.greater(x, 0)
+        far = np.where(is_right, -x, x) - math.log(2)
+        return np.where(is_right, np.log1p(-np.exp(far)), far)
 
     def _ppf(self, q: Any) -> Any:
         is_right = np.greater(q, 0.5)
@@ -328,6 +330,19 @@ class Weibull(Continuous):
         return [np.exp(special.gammaln(1.0 + n / c)) for n in range(1, count + 1)]
 
 
+def _log_of_tail(x: Any) -> Any:
+    """``log(1 - exp(-exp(-x)))``, also where an exponential underflows."""
+    is_left, is_far = np.less(x, 0), np.greater(x, 36.0)
+    inner = np.exp(-np.clip(x, 0.0, 36.0))
+    left = np.log1p(-np.exp(-_exp(-np.where(is_left, x, 0.0))))
+    return np.where(is_far, -x, np.where(is_left, left, np.log(-np.expm1(-inner))))
+
+
+def _exp(x: Any) -> Any:
+    """The exponential, finite: ``exp(-exp(x))`` and its derivative are zero where it is cut."""
+    return np.exp(np.minimum(x, 700.0))
+
+
 class GumbelRight(Continuous):
     """The Gumbel distribution of maxima.
 
@@ -343,13 +358,16 @@ class GumbelRight(Continuous):
         return -x - np.exp(-x)
 
     def _cdf(self, x: Any) -> Any:
-        return np.exp(-np.exp(-x))
+        return np.exp(-_exp(-x))
 
     def _logcdf(self, x: Any) -> Any:
         return -np.exp(-x)
 
     def _sf(self, x: Any) -> Any:
-        return -np.expm1(-np.exp(-x))
+        return -np.expm1(-_exp(-x))
+
+    def _logsf(self, x: Any) -> Any:
+        return _log_of_tail(x)
 
     def _ppf(self, q: Any) -> Any:
         return -np.log(-np.log(q))
@@ -388,10 +406,13 @@ class GumbelLeft(Continuous):
         return x - np.exp(x)
 
     def _cdf(self, x: Any) -> Any:
-        return -np.expm1(-np.exp(x))
+        return -np.expm1(-_exp(x))
+
+    def _logcdf(self, x: Any) -> Any:
+        return _log_of_tail(-x)
 
     def _sf(self, x: Any) -> Any:
-        return np.exp(-np.exp(x))
+        return np.exp(-_exp(x))
 
     def _logsf(self, x: Any) -> Any:
         return -np.exp(x)

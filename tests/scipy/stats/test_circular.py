@@ -56,3 +56,8 @@ def test_the_variance_is_an_integral():
     for kappa in (0.0, 2.0, 100.0):
         expected = np.trapezoid(x * x * stats.vonmises.pdf(x, kappa), x)
         np.testing.assert_allclose(stats.vonmises.var(kappa), expected, rtol=1e-8)
+
+
+def test_a_distribution_around_the_circle_is_smooth_at_its_far_side():
+    second = ft.grad(ft.grad(stats.wrapcauchy.cdf))(np.pi, 0.5)
+    np.testing.assert_allclose(second, ft.grad(stats.wrapcauchy.pdf)(np.pi, 0.5), atol=1e-15)

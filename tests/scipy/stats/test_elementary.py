@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.stats
 
 import functrace as ft
 from functrace.scipy import stats
@@ -36,3 +37,17 @@ def test_means_that_do_not_exist():
     assert np.isinf(stats.pareto.mean(1.0))
     assert ft.grad(stats.pareto.mean)(0.5) == 0.0
     assert np.isnan(stats.cauchy.mean())
+
+
+def test_derivatives_at_the_center_of_laplaces_distribution():
+    for name, expected in (("cdf", 0.5), ("sf", -0.5), ("logcdf", 1.0), ("logsf", -1.0)):
+        assert ft.grad(getattr(stats.laplace, name))(0.0) == expected
+
+
+def test_tails_of_gumbels_distributions():
+    assert stats.gumbel_r.logsf(1000.0) == stats.gumbel_l.logcdf(-1000.0) == -1000.0
+    assert ft.grad(stats.gumbel_r.logsf)(1000.0) == -1.0
+    x = np.array([-3.0, 0.0, 5.0, 35.9])
+    np.testing.assert_allclose(stats.gumbel_r.logsf(x), scipy.stats.gumbel_r.logsf(x), rtol=1e-13)
+    for f, x in ((stats.gumbel_l.cdf, 1000.0), (stats.gumbel_r.sf, -1000.0)):
+        assert ft.jvp(f, (x,), (1.0,)) == (1.0, 0.0)

@@ -79,3 +79,22 @@ def test_programs_are_ported_by_their_imports():
 
     gradient = ft.jit(ft.grad(loss))(np.array([np.mean(x), np.log(np.std(x))]))
     np.testing.assert_allclose(gradient, 0, atol=1e-14)
+
+
+@pytest.mark.parametrize("ends", [(-1.0, 1.0), (0.0, 2.0), (-np.inf, 0.0), (4.0, 4.0 + 1e-9)])
+def test_truncated_distributions_at_their_ends(ends):
+    for x in filter(np.isfinite, ends):
+        density = stats.truncnorm.pdf(x, *ends)
+        for f, sign in ((stats.truncnorm.cdf, 1), (stats.truncnorm.sf, -1)):
+            by_x = ft.jvp(lambda x, f=f: f(x, *ends), (x,), (1.0,))[1]
+            np.testing.assert_allclose([by_x, ft.grad(f)(x, *ends)], sign * density, rtol=1e-12)
+    if np.isfinite(ends[0]):
+        found = ft.grad(stats.truncnorm.cdf, 1)(ends[0], *ends)
+        np.testing.assert_allclose(found, -stats.truncnorm.pdf(ends[0], *ends))
+
+
+def test_narrow_intervals_keep_their_digits():
+    middle = stats.truncnorm.cdf(3.0 + 4e-13, 3.0, 3.0 + 1e-12)
+    np.testing.assert_allclose(middle, 0.4, rtol=1e-3)  # to the rounding of the ends
+    np.testing.assert_allclose(stats.truncnorm.cdf(1e-20, 0.0, 2.0), 8.359191004702692e-21)
+    np.testing.assert_allclose(ft.grad(stats.truncnorm.cdf)(1e-20, 0.0, 2.0), 0.8359191004702692)
