@@ -168,7 +168,7 @@ def _plainly_indexed(shape: Shape, index: Index) -> Shape | None:
     if len(index) > len(shape):
         return None
     left: list[int] = []
-    for length, item in zip(shape, index, strict=False):
+    for length, item in zip(shape, index):  # noqa: B905  (as many as the index has, or it costs)
         if length < 0:
             return None
         if type(item) is slice:

@@ -98,7 +98,14 @@ def user_place(depth: int) -> Place | None:
 
 def source_of(place: Place | None) -> Source | None:
     """The place with its file and line."""
-    return place if place is None or type(place) is Source else Source(*place)
+    if place is None or type(place) is Source:
+        return place
+    code, instruction = place[:2]
+    return _new(Source, (code, instruction, place[2] if len(place) > 2 else "", None))
+
+
+_new = tuple.__new__
+"""Of named tuples, sooner than by their classes: each operation that is recorded makes one."""
 
 
 # Scopes
@@ -227,7 +234,7 @@ def begin_derivative(
     name = users_name(params)
     if name is None and primitive.holds_programs:
         return _derivative.set(around)
-    return _derivative.set(Derivative(name or primitive.name, direction, place))
+    return _derivative.set(_new(Derivative, (name or primitive.name, direction, place)))
 
 
 def users_name(params: Mapping[str, Any]) -> str | None:
@@ -243,8 +250,8 @@ def recorded_source(place: Place | None) -> Source | None:
         return source_of(place)
     if type(place) is Source:
         return place if place.derivative else place._replace(derivative=derivative)
-    code, instruction, *scope = place
-    return Source(code, instruction, scope[0] if scope else "", derivative)
+    code, instruction = place[:2]
+    return _new(Source, (code, instruction, place[2] if len(place) > 2 else "", derivative))
 
 
 def recorded_place(depth: int) -> Place | None:

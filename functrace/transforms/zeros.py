@@ -78,8 +78,12 @@ class ZeroKeeping(Recording):
         """Apply an operation, and mark what it makes."""
         if not self.is_open:
             raise leaked(inputs)
-        marked = [self.marks(x) for x in inputs]
-        values = [self.value_of(x) for x in inputs]
+        marked: list[bool] = []
+        values: list[Any] = []
+        for x in inputs:  # `marks` and `value_of`, written out: walks back come here
+            on = type(x) is Tracer and x.recording is self
+            marked.append(on)
+            values.append(x.value if on else x)
         found = primitive.keep_zeros(values, marked, params)
         if found is None:
             output = bind(primitive, *values, **params)
