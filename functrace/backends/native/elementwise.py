@@ -162,7 +162,9 @@ def compute(write: Writer, equation: Equation, operands: Sequence[str]) -> str:
     if not output.shape and wanted[0].kind in "iu" and "over=ignore" not in equation.handling:
         table = {**table, **OF_SCALARS}
     ignored = equation.handling & DIVISION
-    if ignored and primitive.name in QUIET and wanted[0].kind == "f":
+    # Rules of derivatives ignore it everywhere, and hardly ever divide by zero.
+    is_rule = equation.handling is DIVISION
+    if ignored and not is_rule and primitive.name in QUIET and wanted[0].kind == "f":
         return QUIET[primitive.name](Expressions(write, wanted[0]), ignored, *given)
     return table[primitive.name](write, wanted[0], given)
 
@@ -448,7 +450,7 @@ def _or_zero(word: str) -> Callable[[Expressions], Callable[..., str]]:
     return make
 
 
-# What raises no flag where the user, or the rule of a derivative, told NumPy to ignore that
+# What raises no flag where the user told NumPy to ignore that
 
 
 def _quiet_quotient(e: Expressions, ignored: Handling, x: str, y: str) -> str:

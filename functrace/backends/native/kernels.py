@@ -162,6 +162,25 @@ def holds(program: Program) -> int:
     return found
 
 
+KINDS = ("divide", "over", "invalid")
+"""What flags tell, as `numpy.errstate` calls it."""
+
+_DIVISIONS = frozenset({"divide", "reciprocal", "kept_quotient", "quotient_or_zero"})
+
+
+def heard(program: Program) -> set[str]:
+    """The kinds of flags that an operation may raise without being told to ignore them."""
+    found: set[str] = set()
+    for equation in program.equations:
+        if equation.programs:
+            found.update(*map(heard, equation.programs))
+        elif not is_view(equation):
+            divides = equation.primitive.name not in _ARITHMETIC - _DIVISIONS
+            may = KINDS if divides else KINDS[1:]
+            found.update(kind for kind in may if f"{kind}=ignore" not in equation.handling)
+    return found
+
+
 # What runs them
 
 
@@ -227,6 +246,7 @@ class Compiled:
             kernel.is_divided,
             kernel.polls,
             holds(self.program),
+            sorted(heard(self.program)),
             frozenset(kernel.libraries),
             kernel.constants,
         )
@@ -276,12 +296,12 @@ class Compiled:
 
         Functions of ours raise flags of other kinds than NumPy's. So all must be ignored there.
         """
-        holds = self.needs.holds
+        holds, heard = self.needs.holds, self.needs.heard
         if not holds:
             return False
         modes = np.geterr()
-        kinds = kinds_of(flags) if holds == EXACTLY else ("divide", "over", "invalid")
-        return all(modes[kind] == "ignore" for kind in kinds)
+        kinds = kinds_of(flags) if holds == EXACTLY else KINDS
+        return all(kind not in heard or modes[kind] == "ignore" for kind in kinds)
 
     @cached_property
     def run(self) -> Callable[..., tuple[Any, ...]]:

@@ -51,6 +51,7 @@ class Needs(NamedTuple):
         is_divided: Whether it calls what divides loops among threads.
         polls: Whether it calls what lets Python handle signals.
         holds: Whether results are right though flags were raised.
+        heard: Which kinds of flags the function does not ignore.
         libraries: The routines of linear algebra that it calls, by their names.
         constants: The arrays that it reads, by the names of their addresses.
     """
@@ -60,6 +61,7 @@ class Needs(NamedTuple):
     is_divided: bool
     polls: bool
     holds: int
+    heard: Sequence[str]
     libraries: frozenset[str]
     constants: Mapping[str, np.ndarray]
 
@@ -128,7 +130,7 @@ def save(key: str, code: str, needs: Needs) -> None:
         return
     told = {
         "code": code,
-        "needs": needs[:5],
+        "needs": needs[:6],
         "libraries": sorted(needs.libraries),
         "arrays": [(dtype, shape) for dtype, shape, _ in numbers],
         "constants": named,

@@ -413,3 +413,23 @@ def test_what_a_call_ignores_is_done_by_machine_code(refused):
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         quotient(x)
     assert len(refused) == 7
+
+
+def test_what_a_whole_function_ignores_is_done_by_machine_code(refused):
+    def quiet(x):
+        with np.errstate(all="ignore"):
+            return np.where(x < 0.5, np.exp(x * 1000.0) * 0.0, np.log(x) / (x - x))
+
+    def partly(x):
+        with np.errstate(divide="ignore"):
+            part = 1.0 / x
+        return np.sum(np.minimum(part, 2.0) * x[::-1])
+
+    x = np.linspace(-1.0, 1.0, 101)
+    x[50] = 0.0
+    for f in (quiet, partly):
+        np.testing.assert_allclose(ft.jit(f, backend="native")(x), f(x), rtol=1e-12)
+    assert not refused
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        ft.jit(lambda x: np.where(x > 2.0, quiet(x), 1e308) * (x + 10.0), backend="native")(x)
+    assert refused
