@@ -186,7 +186,7 @@ def _call_chosen(
         outputs = types_of_branches(others, operands)
         leaves = [as_operand(x) for x in leaves]
         own = structure, tuple(map(type_of, leaves))
-        if all(other == own or _gives_way(other, own) for other in outputs):
+        if all(_gives_way(other, own) for other in outputs):
             return result
         outputs = types_of_branches(others, operands, anew=True)
     except TYPE_ERRORS:
@@ -202,9 +202,16 @@ def _call_chosen(
 
 def _gives_way(other: Types, own: Types) -> bool:
     """Whether the types of one branch leave those of the other as they are."""
-    return other[0] == own[0] and all(
+    if not _are_same(other[0], own[0]):
+        return False
+    return other[1] == own[1] or all(
         common_type((b, a)) == b for a, b in zip(other[1], own[1], strict=True)
     )
+
+
+def _are_same(structure: tree.Structure, other: tree.Structure) -> bool:
+    """Whether structures are equal, and their static fields are the same: 1 and True are not."""
+    return structure is other or structure.identity == other.identity
 
 
 def _common_types(
@@ -213,7 +220,7 @@ def _common_types(
     """The types that the outputs of all branches have together."""
     first = outputs[0][0]
     for number, (structure, _) in enumerate(outputs):
-        if structure != first:
+        if not _are_same(structure, first):
             raise BranchOutputError(
                 f"The outputs of {name} differ in structure: branch {number} returns "
                 f"{structure}, branch 0 returns {first}.",

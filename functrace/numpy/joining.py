@@ -282,7 +282,7 @@ def repeat(
 
     What is too long is cut off then; what is too short is filled with the last element.
     """
-    a = as_operand(a)
+    a = np.atleast_1d(as_operand(a))
     if total_repeat_length is not None:
         return _repeat_to_length(a, repeats, axis, operator.index(total_repeat_length))
     if axis is None:

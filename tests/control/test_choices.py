@@ -116,6 +116,17 @@ def test_python_scalars_take_the_dtype_of_the_other_branch():
     assert (g(True), g(False)) == (1.0, 2.5)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("one", "other"), [(1, True), (2, 2.0), (0.0, -0.0)])
+def test_branches_whose_keys_are_equal_and_not_the_same_are_refused(mode, one, other):
+    f = lambda x: ft.cond(x > 0, lambda: {one: x}, lambda: {other: x})
+    with pytest.raises(errors.BranchOutputError, match="structure"):
+        MODES[mode](f)(np.float64(1.0))
+    nan = float("nan")
+    same = lambda x: sum(ft.cond(x > 0, lambda: {nan: x}, lambda: {nan: 2 * x}).values())
+    assert MODES[mode](same)(np.float64(1.0)) == 1.0
+
+
 def test_branches_that_differ_are_refused():
     run = lambda a, b: ft.jit(lambda x: ft.cond(x > 0, a, b, x))(1.0)
     with pytest.raises(errors.BranchOutputError, match="structure") as caught:

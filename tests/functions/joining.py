@@ -25,7 +25,13 @@ row("np.vsplit", call((4, 2), 2))
 row("np.dsplit", call((2, 1, 4), 2))
 row("np.unstack", call((2, 3)), call((2, 3), axis=1))
 row("np.tile", call((2, 3), 2), call((3,), given((2, 1, 2))))
-row("np.repeat", call((2, 3), 2), call((2, 3), 2, axis=1), call((3,), [1, 0, 2]))
+row(
+    "np.repeat",
+    call((2, 3), 2),
+    call((2, 3), 2, axis=1),
+    call((3,), [1, 0, 2]),
+    call((), 3, axis=0),
+)
 row("np.resize", call((2, 3), given((3, 4))), call((4,), 3))
 row(
     "np.pad",
