@@ -41,6 +41,7 @@ toc_object_entries = False  # all pages would have all of them, which takes most
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / "notebooks" / pages.digest())
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600  # of a cell, on a machine that does other things too
 nb_merge_streams = True

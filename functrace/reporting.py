@@ -286,6 +286,9 @@ def _stops(
     if variable is None:
         return []  # the loss is a constant
     read = _read_for(variable, tape.rows)
+    rows = [row for row in tape.rows if not read.isdisjoint(outputs_of(row))]
+    passing = {n for row in rows if not row[0].locally_constant for n in inexact_inputs(row)}
+    passing.discard(None)
     seeds = {variable: np.ones_like(value)[()]} if type_of(value).is_inexact else {}
     cotangents = all_cotangents(tape, seeds)
     found: dict[tuple[Any, ...], Stop] = {}
@@ -296,7 +299,7 @@ def _stops(
         about = None if last is None else with_zeros.get(last)
         if about is None or read.isdisjoint(outputs_of(row)):
             continue
-        if row[0].locally_constant and about.gradient:
+        if row[0].locally_constant and (about.gradient or not passing.isdisjoint(row[2])):
             continue  # rounding or a comparison beside other ways does no harm
         counts = _without_derivative(row, [cotangents[n] for n in outputs_of(row)])
         if counts is None:

@@ -52,6 +52,7 @@ PRODUCTS = {
 WRITTEN = {"select": "where"}
 """What users call primitives of another name."""
 INDEXING = ("getitem", "element", "gather")
+WRITING = {"index_update": "=", "index_add": "+="}
 CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 LONGEST_FORMULA = 44
 
@@ -308,7 +309,7 @@ def _graph(
             continue
         words: list[str] = []
         starts: list[Box | None] = []
-        keys = _with_indices(step, whole) if step.primitive.name == "gather" else step.keys
+        keys = _with_indices(step, whole) if "index" in step.params else step.keys
         for key, value in zip(keys, step.values, strict=True):
             start = None
             if key is not None and key in boxes:
@@ -424,11 +425,13 @@ def _formula(step: _Step, words: Sequence[str]) -> str:
             return f"{words[0]} @ {words[1]}"
         if (product := PRODUCTS.get(_relabelled(subscripts))) is not None:
             return product.format(*words)
-    if name in INDEXING:
-        arrays = iter(words[1:])
+    if name in INDEXING or name in WRITING:
+        arrays = iter(words[2 if name in WRITING else 1 :])
         parts = [next(arrays) if x == "indices" else _index(x) for x in step.params["index"]]
         text = f"{words[0]}[{', '.join(parts)}]"
-        return text if len(text) <= LONGEST_FORMULA else f"{text[: LONGEST_FORMULA - 2]}…]"
+        end = f" {WRITING[name]} {words[1]}" if name in WRITING else ""
+        most = LONGEST_FORMULA - len(end)
+        return (text if len(text) <= most else f"{text[: most - 2]}…]") + end
     options = [
         f"{key}={value}"
         for key, value in step.params.items()

@@ -171,6 +171,21 @@ def test_what_has_no_derivative_is_drawn_where_the_result_is_computed_of_it():
     assert [float(box.gradient) for box in graph.boxes] == [0, 2, 3, 1]
 
 
+def test_what_is_written_in_place():
+    def f(x, labels):
+        y = x * 2
+        y[labels] = x[:1]
+        y[1:] += x[0]
+        return np.sum(y**2)
+
+    graph, boxes = found(f, np.array([1.0, 2.0, 3.0]), np.array([2, 0]))
+    formulas = [box.formula for box in graph.boxes]
+    assert any(formula.startswith("y[labels] = f") for formula in formulas)
+    np.testing.assert_allclose(
+        boxes["x"].gradient, ft.grad(f)(np.array([1.0, 2.0, 3.0]), np.array([2, 0]))
+    )
+
+
 def test_a_function_that_takes_whole_numbers_for_plain_ones_is_drawn_all_the_same():
     table = {0: 2.0, 1: 3.0}
 
