@@ -247,7 +247,7 @@ FLOORS: list[list[Room]] = [
         room(
             "optim",
             "the names of optax: optimizers, schedules, and the losses of the floor below",
-            "tree base schedules transformations combining searching optimizers triples",
+            "tree tree_utils base schedules transformations combining searching optimizers triples",
         ),
         room(
             "exploring",

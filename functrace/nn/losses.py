@@ -423,7 +423,8 @@ def kl_divergence(log_predictions: Any, targets: Any, axis: int = -1, where: Any
     """
     targets = floating(targets)
     logarithms = np.where(targets == 0, 0, floating(log_predictions))  # it may be infinite there
-    return _sum(special.xlogy(targets, targets) - targets * logarithms, axis, where)
+    entropy = cast_to(special.xlogy(targets, targets), dtype_of(targets))  # not of half precision
+    return _sum(entropy - targets * logarithms, axis, where)
 
 
 def kl_divergence_with_log_targets(

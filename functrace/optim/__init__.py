@@ -44,7 +44,7 @@ from functrace.nn.losses import (
     softmax_cross_entropy_with_integer_labels,
     squared_error,
 )
-from functrace.optim import schedules, tree, triples
+from functrace.optim import schedules, tree, tree_utils, triples
 from functrace.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -205,7 +205,12 @@ from functrace.optim.transformations import (
     trace,
     zero_nans,
 )
-from functrace.optim.tree import bias_correction, update_moment, update_moment_per_elem_norm
+from functrace.optim.tree import (
+    bias_correction,
+    update_infinity_moment,
+    update_moment,
+    update_moment_per_elem_norm,
+)
 from functrace.optim.tree import norm as global_norm
 
 __all__ = [
@@ -377,7 +382,9 @@ __all__ = [
     "stateless_with_tree_map",
     "trace",
     "tree",
+    "tree_utils",
     "triples",
+    "update_infinity_moment",
     "update_moment",
     "update_moment_per_elem_norm",
     "value_and_grad_from_state",

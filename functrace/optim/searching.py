@@ -29,7 +29,7 @@ from functrace.tree.traversing import leaves
 
 def _real_dtype(params: Any) -> np.dtype[Any]:
     """That of sizes and values: of the first leaf, or of its real part."""
-    first = dtype_of(as_operand(leaves(params)[0]))
+    first = next((dtype_of(as_operand(x)) for x in leaves(params)), np.dtype(np.float64))
     return np.finfo(first).dtype if first.kind in "fc" else np.dtype(np.float64)
 
 

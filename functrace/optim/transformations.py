@@ -6,6 +6,7 @@ the left. A transformation says what it does to one leaf.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ from functrace.optim.tree import (
     norm,
     number_for,
     squares,
+    update_infinity_moment,
     update_moment,
     update_moment_per_elem_norm,
     zeros_like,
@@ -562,11 +564,7 @@ def scale_by_adamax(b1: Any = 0.9, b2: Any = 0.999, eps: Any = 1e-8) -> Gradient
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count = safe_increment(state.count)
         mu = update_moment(updates, state.mu, b1, 1)
-        nu = map_leaves(
-            lambda g, v: np.maximum(np.abs(g) + number_for(eps, v), number_for(b2, v) * v),
-            updates,
-            state.nu,
-        )
+        nu = update_infinity_moment(updates, state.nu, b2, eps)
         result = map_leaves(lambda m, v: m / v, bias_correction(mu, b1, count), nu)
         return result, ScaleByAdamState(count, mu, nu)
 
@@ -1002,7 +1000,8 @@ def scale_by_sm3(b1: Any = 0.9, b2: Any = 1.0, eps: Any = 1e-8) -> GradientTrans
         rank = len(shape_of(x))
         if rank < 2:
             return [x] * rank
-        return [np.max(x, tuple(n for n in range(rank) if n != axis)) for axis in range(rank)]
+        others = [tuple(n for n in range(rank) if n != axis) for axis in range(rank)]
+        return [np.max(x, axes, initial=0) for axes in others]
 
     def total(g: Any, parts: list[Any]) -> Any:
         rank = len(shape_of(g))
@@ -1182,7 +1181,7 @@ def _safe_norm(x: Any, least: Any) -> Any:
 
 
 def _safe_rms(x: Any, least: Any) -> Any:
-    square = np.mean(squares(x))
+    square = (np.mean if math.prod(shape_of(x)) else np.sum)(squares(x))  # 0 of nothing
     is_small = np.less_equal(square, number_for(least * least, x))
     return np.where(is_small, number_for(least, x), np.sqrt(np.where(is_small, 1, square)))[()]
 

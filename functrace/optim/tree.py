@@ -5,8 +5,10 @@ The names are those of ``optax.tree``.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 from typing import cast as cast_type
 
@@ -204,7 +206,7 @@ def norm(tree: Any, squared: bool = False) -> Any:
 
 
 def _total(parts: list[Any]) -> Any:
-    return sum(parts[1:], parts[0]) if parts else 0.0
+    return reduce(operator.add, parts) if parts else 0.0
 
 
 def update_moment(updates: Any, moments: Any, decay: Any, order: int) -> Any:
@@ -280,3 +282,161 @@ def _under(tree: Any, key: str) -> list[Any]:
         parts = dict(zip(getattr(tree, "_fields", range(len(tree))), tree, strict=True))
     own = [parts[key]] if key in parts else []
     return own + [x for part in parts.values() for x in _under(part, key)]
+
+
+def set(tree: Any, **values: Any) -> Any:
+    """A tree with other values under some names of its dicts and named tuples.
+
+    Raises:
+        ArgumentError: There is no such name.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.inject_hyperparams(optim.sgd)(learning_rate=0.5)
+        >>> state = optim.tree.set(optimizer.init(1.0), learning_rate=0.25)
+        >>> float(optimizer.update(1.0, state)[0])
+        -0.25
+    """
+    missing = [name for name in values if not _under(tree, name)]
+    if missing:
+        raise ArgumentError(f"There are no parts that are named {missing}.")
+
+    def changed(part: Any) -> Any:
+        if isinstance(part, dict):
+            named = cast_type("dict[Any, Any]", part)
+            return {key: values[key] if key in values else changed(x) for key, x in named.items()}
+        if hasattr(part, "_fields"):
+            pairs = zip(part._fields, part, strict=True)
+            return type(part)(*(values[n] if n in values else changed(x) for n, x in pairs))
+        if isinstance(part, tuple | list):
+            return type(part)([changed(x) for x in cast_type("list[Any]", part)])
+        return part
+
+    return changed(tree)
+
+
+def sum(tree: Any) -> Any:
+    """The sum of all elements.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> float(tree.sum({"w": np.array([1.0, 2.0]), "b": 3.0}))
+        6.0
+    """
+    return _total([np.sum(as_operand(x)) for x in leaves(tree)])
+
+
+def max(tree: Any) -> Any:
+    """The largest of all elements; minus infinity of none.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> float(tree.max({"w": np.array([1.0, 2.0]), "b": 3.0}))
+        3.0
+    """
+    return reduce(np.maximum, [np.max(as_operand(x)) for x in leaves(tree)], -np.inf)
+
+
+def min(tree: Any) -> Any:
+    """The smallest of all elements; infinity of none.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> float(tree.min({"w": np.array([1.0, 2.0]), "b": 3.0}))
+        1.0
+    """
+    return reduce(np.minimum, [np.min(as_operand(x)) for x in leaves(tree)], np.inf)
+
+
+def size(tree: Any) -> int:
+    """The number of all elements.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.size({"w": np.ones((2, 3)), "b": 3.0})
+        7
+    """
+    return reduce(operator.add, [math.prod(shape_of(x)) for x in leaves(tree)], 0)
+
+
+def real(tree: Any) -> Any:
+    """The real parts of leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.real([np.array([1.0 + 2.0j])])
+        [array([1.])]
+    """
+    return map_leaves(np.real, tree)
+
+
+def conj(tree: Any) -> Any:
+    """The conjugate leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.conj([np.array([1.0 + 2.0j])])
+        [array([1.-2.j])]
+    """
+    return map_leaves(np.conj, tree)
+
+
+def clip(tree: Any, min_value: Any = None, max_value: Any = None) -> Any:
+    """The leaves within two numbers; None for no bound.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.clip([np.array([-2.0, 0.5, 3.0])], -1.0, 1.0)
+        [array([-1. ,  0.5,  1. ])]
+    """
+    return map_leaves(lambda x: np.clip(x, min_value, max_value), tree)
+
+
+def cast_like(tree: Any, other_tree: Any) -> Any:
+    """The leaves in the dtypes of those of another tree.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.cast_like([np.array([1.0, 2.0])], [np.float32(0)])
+        [array([1., 2.], dtype=float32)]
+    """
+    return map_leaves(lambda x, y: cast_to(as_operand(x), dtype_of(y)), tree, other_tree)
+
+
+def allclose(
+    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Whether all elements are close, as of `numpy.allclose`.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> bool(tree.allclose({"w": np.array([1.0])}, {"w": np.array([1.0 + 1e-9])}))
+        True
+    """
+    close = map_leaves(lambda x, y: np.allclose(x, y, rtol, atol, equal_nan), a, b)
+    return reduce(np.logical_and, leaves(close), np.True_)
+
+
+def update_infinity_moment(updates: Any, moments: Any, decay: Any, eps: Any) -> Any:
+    """``maximum(abs(update) + eps, decay * moment)``, leaf by leaf.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.update_infinity_moment(np.array([4.0, -1.0]), np.array([2.0, 8.0]), 0.5, 0.0)
+        array([4., 4.])
+    """
+    return map_leaves(
+        lambda g, v: np.maximum(np.abs(g) + number_for(eps, v), number_for(decay, v) * v),
+        updates,
+        moments,
+    )

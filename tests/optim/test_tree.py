@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import functrace as ft
+from functrace import optim
+from functrace.errors import ArgumentError
 from functrace.optim import tree
 
 X = {"a": np.array([1.0, 2.0]), "b": [np.array(3.0, np.float32), None]}
@@ -58,3 +61,35 @@ def test_moments():
     same(tree.update_moment_per_elem_norm(X, Y, 0.5, 3), [2.5, 3.5], 14.5)
     same(tree.bias_correction(X, 0.5, np.int32(1)), [2, 4], 6)
     assert tree.squares(np.array(3 + 4j)) == 25
+
+
+def test_parts_are_found_and_changed_by_their_names():
+    optimizer = optim.chain(optim.clip(1.0), optim.inject_hyperparams(optim.adam)(0.1))
+    state = optimizer.init({"a": np.ones(2)})
+    assert optim.tree.get(state, "learning_rate") == pytest.approx(0.1)
+    assert optim.tree.get(state, "nothing", 3) == 3
+    changed = optim.tree.set(state, learning_rate=np.array(0.5))
+    assert optim.tree.get(changed, "learning_rate") == 0.5
+    assert optim.tree.get(state, "learning_rate") == pytest.approx(0.1)
+    assert ft.tree.structure(changed) == ft.tree.structure(state)
+    with pytest.raises(ArgumentError, match=r"no parts that are named \['nothing'\]"):
+        optim.tree.set(state, nothing=1)
+
+
+def test_all_elements_together():
+    tree = {"w": np.array([[1.0, -4.0]]), "b": (2.0, None)}
+    both = optim.tree.sum(tree), optim.tree.size(tree), optim.tree.max(tree), optim.tree.min(tree)
+    assert both == (-1, 3, 2, -4)
+    assert optim.tree.sum({}) == optim.tree.size({}) == 0
+    assert optim.tree.allclose(tree, optim.tree.add(tree, optim.tree.scale(1e-12, tree)))
+    assert not optim.tree.allclose(tree, optim.tree.scale(2.0, tree))
+
+
+def test_trees_without_elements_have_steps():
+    params = {"w": np.zeros((0, 3)), "b": np.zeros(0)}
+    for optimizer in (optim.adafactor(0.1), optim.sm3(0.1), optim.lbfgs(memory_size=2)):
+        _, gradient = ft.value_and_grad(optim.tree.sum)(params)
+        given = {"value": 0.0, "grad": gradient, "value_fn": optim.tree.sum}
+        options = given if isinstance(optimizer, optim.GradientTransformationExtraArgs) else {}
+        updates, _ = optimizer.update(gradient, optimizer.init(params), params, **options)
+        assert updates["w"].shape == (0, 3)
