@@ -674,7 +674,7 @@ def simpson(y: Any, x: Any = None, *, dx: Any = 1.0, axis: int = -1) -> Any:
         total = np.sum(both / 6.0 * (sums + last * (2.0 - ratio)), axis)
     if count % 2:
         return total
-    h0, h1 = step(-2), step(-1)
+    h0, h1 = (np.float64(1.0) * step(number) for number in (-2, -1))
     alpha = (2 * h1**2 + 3 * h0 * h1) / (6 * (h1 + h0))
     beta = (h1**2 + 3 * h0 * h1) / (6 * h0)
     eta = h1**3 / (6 * h0 * (h0 + h1))
@@ -762,7 +762,7 @@ def romb(y: Any, dx: Any = 1.0, axis: int = -1) -> Any:
     def at(*slice_of: int) -> Any:
         return np.sum(_part(y, axis, *slice_of), axis)
 
-    width = intervals * dx
+    width = np.float64(intervals) * dx
     row = [width * (at(0, 1) + at(intervals, intervals + 1)) / 2.0]
     step = intervals
     while step > 1:

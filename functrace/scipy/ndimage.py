@@ -344,7 +344,11 @@ def uniform_filter1d(
     size = operator.index(size)
     if size < 1:
         raise RuntimeError("incorrect filter size")
-    return correlate1d(input, np.full(size, 1 / size), axis, output, mode, cval, origin)
+    x = as_operand(input)
+    kind = np.result_type(dtype_of(x), np.float64)
+    # The sum is divided: of whole numbers a whole mean stays one when it is cut off.
+    total = correlate1d(x, np.ones(size), axis, kind, mode, cval, origin)
+    return _output(total / size, dtype_of(x), output)
 
 
 def uniform_filter(

@@ -441,3 +441,11 @@ def test_integrals_of_integrals_in_every_mode():
         np.testing.assert_allclose(ft.grad(f)(2.0), slope, rtol=1e-6)
         np.testing.assert_allclose(ft.grad(ft.grad(f))(2.0), ft.jacfwd(ft.grad(f))(2.0), rtol=1e-8)
     np.testing.assert_allclose(ft.jacfwd(ft.vmap(volume))(np.array([2.0])), [[slope]], rtol=1e-6)
+
+
+def test_dtypes_of_rules_for_samples():
+    y = np.linspace(0, 1, 9, dtype=np.float32)
+    for name, count in (("simpson", 9), ("simpson", 8), ("romb", 9), ("trapezoid", 9)):
+        found, expected = (getattr(m, name)(y[:count]) for m in (integrate, scipy.integrate))
+        assert found.dtype == expected.dtype
+        assert ft.jit(getattr(integrate, name))(y[:count]).dtype == expected.dtype

@@ -145,3 +145,12 @@ def test_errors():
             module.correlate1d(IMAGE, WEIGHTS, origin=2)
     with pytest.raises(ArgumentError, match="output"):
         ndimage.correlate1d(IMAGE, WEIGHTS, output=np.empty_like(IMAGE))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_means_of_whole_numbers_are_cut_off_as_scipys(dtype):
+    image = np.random.default_rng(1).integers(0, 200, (9, 8)).astype(dtype)
+    for size in (2, 3, 5):
+        found = ndimage.uniform_filter(image, size)
+        np.testing.assert_array_equal(found, scipy.ndimage.uniform_filter(image, size))
+        assert found.dtype == dtype
