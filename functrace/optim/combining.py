@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -350,6 +350,106 @@ def apply_if_finite(
         return found, ApplyIfFiniteState(in_row, is_finite, total, after)
 
     return GradientTransformationExtraArgs(init, update)
+
+
+class ConditionallyTransformState(NamedTuple):
+    """The inner state, and how many steps there were.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.conditionally_transform(optim.sgd(0.5), lambda step: step > 2).init(1.0).step
+        array(0, dtype=int32)
+    """
+
+    inner_state: Any
+    step: Any
+
+
+class ConditionallyMaskState(NamedTuple):
+    """How many steps there were, and the inner state.
+
+    Example:
+        >>> from functrace import optim
+        >>> optim.conditionally_mask(optim.sgd(0.5), lambda step: step > 2).init(1.0).step
+        array(0, dtype=int32)
+    """
+
+    step: Any
+    inner_state: Any
+
+
+def _where_due(
+    inner: GradientTransformation,
+    is_due: Callable[..., Any],
+    forward_extra_args: bool,
+    otherwise: Callable[[Any], Any],
+    kind: Callable[..., Any],
+) -> GradientTransformationExtraArgs:
+    tx = with_extra_args_support(inner)
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        found, after = cond(
+            is_due(state.step, **(extra if forward_extra_args else {})),
+            lambda updates, before: tx.update(updates, before, params, **extra),
+            lambda updates, before: (otherwise(updates), before),
+            updates,
+            state.inner_state,
+        )
+        return found, kind(step=safe_increment(state.step), inner_state=after)
+
+    return GradientTransformationExtraArgs(
+        lambda params: kind(step=no_steps(), inner_state=tx.init(params)), update
+    )
+
+
+@says_how_made
+def conditionally_transform(
+    inner: GradientTransformation,
+    should_transform_fn: Callable[..., Any],
+    forward_extra_args: bool = False,
+) -> GradientTransformationExtraArgs:
+    """A transformation at some steps; at the others the updates stay as they are.
+
+    Args:
+        inner: The transformation.
+        should_transform_fn: Whether it is for the step of a number, from 0 on.
+        forward_extra_args: Whether the function takes the further keywords of ``update`` too.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.conditionally_transform(optim.scale(0.5), lambda step: step % 2 == 0)
+        >>> state, found = optimizer.init(0.0), []
+        >>> for _ in range(3):
+        ...     updates, state = optimizer.update(4.0, state)
+        ...     found.append(float(updates))
+        >>> found
+        [2.0, 4.0, 2.0]
+    """
+    kind = ConditionallyTransformState
+    return _where_due(inner, should_transform_fn, forward_extra_args, lambda u: u, kind)
+
+
+@says_how_made
+def conditionally_mask(
+    inner: GradientTransformation,
+    should_transform_fn: Callable[..., Any],
+    forward_extra_args: bool = False,
+) -> GradientTransformationExtraArgs:
+    """As `conditionally_transform`, with zeros at the other steps.
+
+    Example:
+        >>> from functrace import optim
+        >>> optimizer = optim.conditionally_mask(optim.scale(0.5), lambda step: step % 2 == 0)
+        >>> state, found = optimizer.init(0.0), []
+        >>> for _ in range(3):
+        ...     updates, state = optimizer.update(4.0, state)
+        ...     found.append(float(updates))
+        >>> found
+        [2.0, 0.0, 2.0]
+    """
+    kind = ConditionallyMaskState
+    zeros = partial(map_leaves, np.zeros_like)
+    return _where_due(inner, should_transform_fn, forward_extra_args, zeros, kind)
 
 
 class ApplyEvery(NamedTuple):

@@ -146,3 +146,17 @@ def test_lookahead_begins_anew_where_it_is_told():
         optimizer.init(np.ones(2))
     with pytest.raises(ArgumentError, match="sync_period=0 is below 1"):
         optim.lookahead(optim.sgd(0.1), 0, 0.5)
+
+
+def test_steps_under_a_condition():
+    def is_small(step, *, value):
+        return value < step
+
+    for make, otherwise in ((optim.conditionally_transform, 6.0), (optim.conditionally_mask, 0.0)):
+        optimizer = make(optim.trace(0.5), is_small, forward_extra_args=True)
+        state, found = optimizer.init(0.0), []
+        for value in (-1.0, 9.0, 1.0):
+            updates, state = ft.jit(optimizer.update)(6.0, state, value=value)
+            found.append(float(updates))
+        assert found == [6.0, otherwise, 9.0]  # the momentum waits
+        assert state.step == 3
