@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from functrace.holding import Held, Holding, Made
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Equation, Program, Source, Variable, short_place
-from functrace.texts import html_table, text_table
+from functrace.texts import escaped, html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.transforms.arguments import Argnums
 from functrace.transforms.transformed import require_callable, transformed
@@ -157,7 +157,7 @@ class TapeMemory:
         return f"<tape memory of {self.name}: {self.nbytes:,} bytes>"
 
     def _repr_html_(self) -> str:
-        text = f"<p>{self._title}</p>{html_table(self.HEADERS, self._rows())}"
+        text = f"<p>{escaped(self._title)}</p>{html_table(self.HEADERS, self._rows())}"
         if self.candidates:
             offers = html_table(self.OFFERS, self._offers())
             text += f"<p>what <code>functrace.checkpoint</code> would save:</p>{offers}"

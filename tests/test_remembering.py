@@ -171,3 +171,8 @@ def test_arguments_are_those_of_grad():
     assert ft.tape_memory(f, argnums=(0, 1))(X, p={"a": X, "n": 3}).nbytes >= 2 * BYTES
     with pytest.raises(TypeError, match="tape_memory"):
         ft.tape_memory(3)
+
+
+def test_a_notebook_shows_names_as_they_are():
+    memory = ft.tape_memory(lambda x: np.sum(np.sin(x)))(np.ones(9))
+    assert "<p>&lt;lambda&gt; keeps " in memory._repr_html_()

@@ -14,7 +14,7 @@ from functrace.errors import ArgumentError, NonScalarOutputError
 from functrace.ir.types import type_of
 from functrace.testing.comparing import tolerances, widened
 from functrace.testing.suspects import Suspect, suspect
-from functrace.texts import html_table, text_table
+from functrace.texts import escaped, html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.transforms.arguments import parameter_name
 from functrace.transforms.reverse import grad
@@ -141,7 +141,7 @@ class GradientCheck:
 
     def _repr_html_(self) -> str:
         remarks = html_table(("wrong",), [(text,) for text in self._remarks()])
-        return f"<p>{self._title}</p>{html_table(self.HEADERS, self._rows())}" + (
+        return f"<p>{escaped(self._title)}</p>{html_table(self.HEADERS, self._rows())}" + (
             remarks if self.wrong else ""
         )
 

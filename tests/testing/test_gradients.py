@@ -127,3 +127,10 @@ def test_large_and_small_gradients(scale):
     assert gradient_check(f, x, show=False).difference < 1e-9
     wrong = gradient_check(f, x, gradient=ft.grad(f)(x) * 1.5, show=False)
     np.testing.assert_allclose(wrong.difference, 0.2, rtol=1e-6)
+
+
+def test_a_notebook_shows_names_as_they_are():
+    f = lambda x: np.sum(x**2)
+    assert (
+        "<p>gradient of &lt;lambda&gt;: " in gradient_check(f, np.ones(2), show=False)._repr_html_()
+    )
