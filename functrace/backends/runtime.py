@@ -19,7 +19,7 @@ def new_doubles(length: int) -> array[float]:
 
 def from_array(x: Any) -> array[float]:
     """The numbers of an array, in memory from which they are read one by one."""
-    return array("d", x.tobytes())
+    return array("d", x.astype(np.float64, copy=False).tobytes())  # in the machine's byte order
 
 
 def as_array(numbers: array[float]) -> Any:

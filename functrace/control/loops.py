@@ -30,8 +30,8 @@ from functrace.errors import (
     ShapeMismatchError,
 )
 from functrace.ir.program import Program, output_types
-from functrace.ir.types import UNKNOWN, ArrayType, result_dtype, row_type, type_of
-from functrace.primitives.linear import brought_to, cast_to
+from functrace.ir.types import UNKNOWN, ArrayType, native, result_dtype, row_type, type_of
+from functrace.primitives.linear import brought_to, cast_to, in_dtype
 from functrace.tracebacks import boundary
 from functrace.tracing.draws import unheeded_draws
 from functrace.tracing.entrances import is_recording
@@ -167,6 +167,7 @@ def _scan_recorded(
     The types of the rows need be given only where the function takes them as Python numbers.
     """
     rows, row_structure = tree.flatten(xs)
+    rows = [in_dtype(x, native(x.dtype)) if x.ndim == 1 else x for x in rows]  # as scalars are
     carry, carry_structure = tree.flatten(init)
     row_types = row_types or [row_type(type_of(x)) for x in rows]
     carry, recorded, pair = recorded_body(

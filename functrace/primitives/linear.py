@@ -18,7 +18,7 @@ from functrace import tree
 from functrace.errors import MissingRuleError, UnknownValueError
 from functrace.ir.emission import Code, Namer, Operands
 from functrace.ir.primitive import Primitive, Types, Values
-from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, type_of
+from functrace.ir.types import UNKNOWN, WEAK_DTYPES, ArrayType, Shape, native, type_of
 from functrace.tracing.entrances import at_entrance
 from functrace.tracing.places import source_of, user_place
 from functrace.tracing.recording import require_usable
@@ -394,7 +394,7 @@ class Cast(Linear):
 
     def transpose(self, cotangent: Any, input: ArrayType, *, dtype: np.dtype[Any]) -> Any:
         """Cast back; integers take no cotangent."""
-        return bind(self, cotangent, dtype=input.dtype) if input.is_inexact else None
+        return bind(self, cotangent, dtype=native(input.dtype)) if input.is_inexact else None
 
     def batch(
         self, size: int, inputs: Values, axes: Sequence[int | None], *, dtype: np.dtype[Any]

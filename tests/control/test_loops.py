@@ -446,6 +446,22 @@ def test_without_trips_the_carry_is_what_a_trip_would_make_of_it(begin, body, lo
         assert kind_of(once) == kind_of(found)
 
 
+@pytest.mark.parametrize("f", [np.tanh, lambda x: x, lambda x: x * 0.5])
+@pytest.mark.parametrize("transform", [lambda g: g, ft.jit], ids=["plain", "jit"])
+def test_rows_in_another_byte_order(f, transform):
+    def total(c, x):
+        c, (a, b) = ft.scan(lambda c, row: (c * 0.9 + f(row), (row, c)), c, x)
+        return np.sum(np.sin(a)) + np.sum(b) + c, (a, b)
+
+    x = np.linspace(0.1, 1.3, 5)
+    gradient = transform(ft.value_and_grad(total, (0, 1), has_aux=True))
+    for found, expected in zip(
+        ft.tree.leaves(gradient(0.3, swapped(x))), ft.tree.leaves(gradient(0.3, x)), strict=True
+    ):
+        assert kind_of(found) == kind_of(expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
 @pytest.mark.parametrize("around", sorted(AROUND))
 @pytest.mark.parametrize(
     "loop",
