@@ -82,8 +82,10 @@ SIGNATURES = {
         squeeze(array, dimensions)
         switch(index, branches)
         tile(operand, reps)
+        stack(operands, axis)
         top_k(operand, k, *, axis)
         transpose(operand, permutation)
+        unstack(x, axis)
         while_loop(cond_fun, body_fun, init_val)
     """,
     tree_util: """

@@ -129,7 +129,7 @@ from functrace.lax.gathering import (
     scatter_mul,
     scatter_sub,
 )
-from functrace.lax.ordering import sort, sort_key_val, top_k
+from functrace.lax.ordering import approx_max_k, approx_min_k, sort, sort_key_val, top_k
 from functrace.lax.products import (
     DotDimensionNumbers,
     Precision,
@@ -175,8 +175,10 @@ from functrace.lax.shaping import (
     rev,
     split,
     squeeze,
+    stack,
     tile,
     transpose,
+    unstack,
 )
 from functrace.lax.slicing import (
     dynamic_index_in_dim,
@@ -208,6 +210,8 @@ __all__ = [
     "add",
     "all_gather",
     "all_to_all",
+    "approx_max_k",
+    "approx_min_k",
     "argmax",
     "argmin",
     "asin",
@@ -361,6 +365,7 @@ __all__ = [
     "sqrt",
     "square",
     "squeeze",
+    "stack",
     "stop_gradient",
     "sub",
     "switch",
@@ -369,6 +374,7 @@ __all__ = [
     "tile",
     "top_k",
     "transpose",
+    "unstack",
     "while_loop",
     "zeta",
 ]  # fmt: skip

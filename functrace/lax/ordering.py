@@ -65,4 +65,43 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
     return np.take_along_axis(operand, indices, axis=axis), indices
 
 
+def approx_max_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Any, Any]:
+    """As `top_k`, exactly, whatever the recall that is asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.approx_max_k(np.array([3.0, 1.0, 2.0]), 2)
+        (array([3., 2.]), array([0, 2]))
+    """
+    return top_k(operand, k, axis=reduction_dimension)
+
+
+def approx_min_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Any, Any]:
+    """The k smallest elements, exactly, from the smallest on, and their indices.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.approx_min_k(np.array([3.0, 1.0, 2.0]), 2)
+        (array([1., 2.]), array([1, 2]))
+    """
+    largest, indices = top_k(np.negative(as_operand(operand)), k, axis=reduction_dimension)
+    return np.negative(largest), indices
+
+
 globals().update(entrances(globals()))

@@ -100,6 +100,29 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     return np.concatenate([as_operand(x) for x in operands], axis=dimension)
 
 
+def stack(operands: Sequence[Any], axis: int = 0) -> Any:
+    """Join along a new axis.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.stack([1.0, 2.0])
+        array([1., 2.])
+    """
+    return np.stack([as_operand(x) for x in operands], axis)
+
+
+def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
+    """The parts of an array along an axis, which they have not.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.unstack(np.eye(2), axis=1)
+        (array([1., 0.]), array([0., 1.]))
+    """
+    return tuple(np.moveaxis(as_operand(x), axis, 0))
+
+
 def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """Divide an array along an axis into parts of these sizes.
 

@@ -26,6 +26,9 @@ def test_order():
     assert_works(lambda x: lax.top_k(x, 3), (descending, np.argsort(-X)[:, :3]), X)
     assert lax.top_k(np.array([1.0, np.nan, np.inf]), 2)[1].tolist() == [1, 2]
     assert lax.top_k(X, 0)[0].shape == (3, 0)
+    assert_same(lax.approx_max_k(X, 2), lax.top_k(X, 2))
+    smallest = np.sort(X)[:, :2], np.argsort(X)[:, :2]
+    assert_works(lambda x: lax.approx_min_k(x, 2), smallest, X)
     columns = (np.sort(X, 0)[::-1][:2], np.argsort(-X, 0)[:2])
     assert_works(lambda x: lax.top_k(x, 2, axis=0), columns, X)
     assert_same(lax.top_k(X, 2, axis=-2), columns)

@@ -30,6 +30,8 @@ def test_shapes():
     assert_works(lambda x: lax.broadcast_to_rank(x, 3), X[None], X)
     assert lax.broadcast_shapes((3, 1), [4]) == (3, 4)
     assert_works(lambda x: lax.concatenate([x, 2 * x], 1), np.concatenate([X, 2 * X], 1), X)
+    assert_works(lambda x: lax.stack([x, 2 * x], 1), np.stack([X, 2 * X], 1), X)
+    assert_works(lambda x: lax.unstack(x, 1), tuple(X.T), X)
     assert_works(lambda x: lax.reshape(x, (2, 6)), X.reshape(2, 6), X)
     assert_works(lambda x: lax.reshape(x, (2, 6), (1, 0)), X.T.reshape(2, 6), X)
     assert_works(lambda x: lax.transpose(x, [1, 0]), X.T, X)
