@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functrace.errors import LeakedTracerError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Program, Source
 from functrace.ir.structure import Choice, Loop, Run, nearest
@@ -69,7 +70,10 @@ def _suspects(
         # A row may hold the way back of one application in place of the primitive.
         primitive = PRIMITIVES.get(primitive.name, primitive)  # noqa: PLW2901
         operation = primitive, values, variables, params, place
-        wrong = _checked(operation, mode)
+        try:
+            wrong = _checked(operation, mode)
+        except LeakedTracerError:
+            continue  # it closes over values of the tape, and cannot be applied again
         if wrong is not None:
             inside = [*_inside(operation, mode)] if primitive.holds_programs else []
             yield from inside or [wrong]

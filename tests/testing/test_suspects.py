@@ -139,3 +139,15 @@ def test_right_rules_are_not_suspected():
 
     assert suspect(f, [X], "vjp") is None
     assert suspect(f, [X], "jvp") is None
+
+
+def test_a_solver_that_did_not_converge_is_told_as_other_differences():
+    optimize = pytest.importorskip("functrace.scipy.optimize")
+    pytest.importorskip("scipy")
+
+    def rough(b):
+        loss = lambda x, b: np.sum((x - b) ** 2) + np.sum(x**4)
+        return optimize.minimize(loss, np.ones(2), args=(b,), tol=0.3).x
+
+    with pytest.raises(AssertionError, match=r"The (jvp|vjp) by args\[0\]"):
+        check_grads(rough, (np.array([1.0, 2.0]),), order=1)
