@@ -912,6 +912,8 @@ def alarm():
 @pytest.mark.parametrize("f", [endless, long_scan, scan_of_endless])
 def test_loops_without_end_can_be_interrupted(f, alarm):
     fast, x = ft.jit(f, backend="native"), np.float64(0.0)
+    ft.jit(np.sin, backend="native")(x)
+    fast.llvm(x)  # compiled, so that the alarm finds it running
     number = np.dtype(float)
     before = sys.getrefcount(number)
     for _ in range(3):
