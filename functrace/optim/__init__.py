@@ -91,6 +91,8 @@ from functrace.optim.combining import (
     multi_transform,
     named_chain,
     partition,
+    skip_large_updates,
+    skip_not_finite,
 )
 from functrace.optim.optimizers import (
     adabelief,
@@ -381,6 +383,8 @@ __all__ = [
     "sigmoid_focal_loss",
     "sign_sgd",
     "signum",
+    "skip_large_updates",
+    "skip_not_finite",
     "sm3",
     "smooth_labels",
     "softmax_cross_entropy",

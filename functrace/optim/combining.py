@@ -23,7 +23,7 @@ from functrace.optim.base import (
     set_to_zero,
     with_extra_args_support,
 )
-from functrace.optim.tree import number_for, zeros_like
+from functrace.optim.tree import norm, number_for, zeros_like
 from functrace.tracing.places import source_of, user_place
 from functrace.tree.mapping import map as map_leaves
 from functrace.tree.traversing import leaves
@@ -492,7 +492,9 @@ def apply_every(k: int = 1) -> GradientTransformation:
 
 
 class MultiStepsState(NamedTuple):
-    """The step within a round, the number of rounds, the inner state, and the mean so far.
+    """The step within a round, the number of rounds, the inner state, the mean so far, and more.
+
+    The last is what the function says that tells which gradients are left out.
 
     Example:
         >>> from functrace import optim
@@ -505,6 +507,39 @@ class MultiStepsState(NamedTuple):
     gradient_step: Any
     inner_opt_state: Any
     acc_grads: Any
+    skip_state: Any = ()
+
+
+def skip_not_finite(updates: Any, gradient_step: Any, params: Any) -> tuple[Any, Any]:
+    """For `MultiSteps`: leave out gradients that are infinite or nan somewhere.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> is_left_out, state = optim.skip_not_finite(np.array([1.0, np.nan]), 0, None)
+        >>> bool(is_left_out), int(state["num_not_finite"])
+        (True, 1)
+    """
+    number = sum((np.sum(~np.isfinite(g)) for g in leaves(updates)), start=np.int64(0))
+    is_left_out = np.greater(number, 0)
+    return is_left_out, {"should_skip": is_left_out, "num_not_finite": number}
+
+
+def skip_large_updates(
+    updates: Any, gradient_step: Any, params: Any, max_squared_norm: float
+) -> tuple[Any, Any]:
+    """For `MultiSteps`, with `functools.partial`: leave out gradients that are long, or nan.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> is_left_out, state = optim.skip_large_updates(np.array([3.0, 4.0]), 0, None, 24.0)
+        >>> bool(is_left_out), float(state["norm_squared"])
+        (True, 25.0)
+    """
+    square = norm(updates, squared=True)
+    is_left_out = ~np.less(square, max_squared_norm)
+    return is_left_out, {"should_skip": is_left_out, "norm_squared": square}
 
 
 class MultiSteps:
@@ -514,6 +549,9 @@ class MultiSteps:
         opt: The optimizer.
         every_k_schedule: k, or a function that gives it for each round.
         use_grad_mean: Whether their mean is taken, or else their sum.
+        should_skip_update_fn: Takes a gradient, the number of rounds and the parameters; returns
+            whether the gradient is left out, as if it had not come, and what the state keeps of
+            it: `skip_not_finite`, for example.
 
     Example:
         >>> from functrace import optim
@@ -529,41 +567,57 @@ class MultiSteps:
     """
 
     def __init__(
-        self, opt: GradientTransformation, every_k_schedule: Any, use_grad_mean: bool = True
+        self,
+        opt: GradientTransformation,
+        every_k_schedule: Any,
+        use_grad_mean: bool = True,
+        should_skip_update_fn: Callable[..., tuple[Any, Any]] | None = None,
     ) -> None:
         self.inner_opt = with_extra_args_support(opt)
         self._every: Schedule = (
             every_k_schedule if callable(every_k_schedule) else lambda step: every_k_schedule
         )
         self._use_grad_mean = use_grad_mean
+        self._skips = should_skip_update_fn or (lambda updates, step, params: (np.False_, ()))
 
     def init(self, params: Any) -> MultiStepsState:
         """The first state."""
-        return MultiStepsState(
-            no_steps(), no_steps(), self.inner_opt.init(params), zeros_like(params)
-        )
+        zeros, rounds = zeros_like(params), no_steps()
+        _, skip_state = self._skips(zeros, rounds, params)
+        return MultiStepsState(no_steps(), rounds, self.inner_opt.init(params), zeros, skip_state)
 
     def update(
         self, updates: Any, state: Any, params: Any = None, **extra: Any
     ) -> tuple[Any, MultiStepsState]:
         """The updates after one more gradient, and the next state."""
         every, number = self._every(state.gradient_step), state.mini_step
+        is_left_out, skip_state = self._skips(updates, state.gradient_step, params)
+
+        def chosen(condition: Any, new: Any, old: Any) -> Any:
+            return np.where(condition, new, old)[()]
 
         def gathered(g: Any, old: Any) -> Any:
             return old + (g - old) / number_for(number + 1, g) if self._use_grad_mean else old + g
 
+        # What is left out is not computed with: it may be nan.
+        updates = map_leaves(lambda g: chosen(is_left_out, np.zeros_like(g), g), updates)
         total = map_leaves(gathered, updates, state.acc_grads)
         found, after = self.inner_opt.update(total, state.inner_opt_state, params, **extra)
         is_last = np.equal(number, np.asarray(every) - 1)
+        is_step = is_last & ~is_left_out
 
-        def chosen(new: Any, old: Any) -> Any:
-            return np.where(is_last, new, old)[()]
-
-        return map_leaves(lambda x: chosen(x, 0 * x), found), MultiStepsState(
-            chosen(np.int32(0), safe_increment(number)),
-            chosen(safe_increment(state.gradient_step), state.gradient_step),
-            map_leaves(chosen, after, state.inner_opt_state),
-            map_leaves(lambda x: chosen(0 * x, x), total),
+        after_mini = chosen(is_last, np.int32(0), safe_increment(number))
+        after_round = chosen(is_step, safe_increment(state.gradient_step), state.gradient_step)
+        return map_leaves(lambda x: chosen(is_step, x, np.zeros_like(x)), found), MultiStepsState(
+            chosen(is_left_out, number, after_mini),
+            after_round,
+            map_leaves(partial(chosen, is_step), after, state.inner_opt_state),
+            map_leaves(
+                lambda x, old: chosen(is_left_out, old, chosen(is_last, 0 * old, x)),
+                total,
+                state.acc_grads,
+            ),
+            skip_state,
         )
 
     def has_updated(self, state: MultiStepsState) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -160,3 +162,25 @@ def test_steps_under_a_condition():
             found.append(float(updates))
         assert found == [6.0, otherwise, 9.0]  # the momentum waits
         assert state.step == 3
+
+
+@pytest.mark.parametrize(
+    "skips", [optim.skip_not_finite, partial(optim.skip_large_updates, max_squared_norm=50.0)]
+)
+def test_gradients_that_are_left_out_change_nothing(skips):
+    plain = optim.MultiSteps(optim.adam(0.1), 2)
+    careful = optim.MultiSteps(optim.adam(0.1), 2, should_skip_update_fn=skips)
+    first, second = plain.init(np.ones(2)), careful.init(np.ones(2))
+    bad = np.array([np.inf, np.nan])
+    for g in ([1.0, 2.0], bad, [3.0, 0.5], [2.0, 2.0], bad, bad, [1.0, 1.0]):
+        updates, second = ft.jit(careful.update)(np.array(g), second)
+        if np.all(np.isfinite(g)):
+            expected, first = plain.update(np.array(g), first)
+            assert not second.skip_state["should_skip"]
+        else:
+            expected = np.zeros(2)
+            assert second.skip_state["should_skip"]
+        np.testing.assert_allclose(updates, expected)
+        same = zip(ft.tree.leaves(first), ft.tree.leaves(second[:4]), strict=True)
+        assert all(np.allclose(x, y) for x, y in same)
+    assert second.gradient_step == 2
