@@ -108,7 +108,7 @@ def conform(cotangent: Any, primal: Any) -> Any:
     shape = shape_of(primal)
     if cotangent.shape != shape:
         cotangent = sum_to_shape(cotangent, shape)
-    dtype = dtype_of(primal)
+    dtype = native(dtype_of(primal))
     return cotangent if cotangent.dtype == dtype else cast_to(cotangent, dtype)
 
 

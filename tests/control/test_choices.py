@@ -289,3 +289,16 @@ def test_values_that_are_known_outside_are_known_in_branches():
         return ft.jit(scaled)(1.0)
 
     assert ft.grad(f)(3.0) == 2.0
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("transform", [lambda g: g, ft.jit], ids=["plain", "jit"])
+def test_gradients_of_branches_in_another_byte_order(transform, sign):
+    def total(x):
+        y = ft.cond(sign * x[0] > 0, lambda x: np.tanh(x) * 0.9, lambda x: x, x)
+        return np.sum(np.sin(y)) + 0.01 * np.sum(x)
+
+    x = np.linspace(0.1, 1.3, 5)
+    found, expected = (transform(ft.grad(total))(x) for x in (x.astype(">f8"), x.astype("<f8")))
+    assert found.dtype.str == expected.dtype.str
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
