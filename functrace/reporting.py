@@ -31,6 +31,7 @@ from functrace.transforms.tape import Row as Recorded
 from functrace.transforms.transformed import require_callable, transformed
 from functrace.tree.showing import norm
 
+CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 VANISHING = 1e-5
 """A gradient is vanishing whose mean square is so small beside that of the largest one."""
 EXPLODING = 1.0
@@ -46,7 +47,8 @@ class Row(NamedTuple):
         value: The norm of the array.
         gradient: The norm of its gradient.
         zeros: The share of zeros in the gradient.
-        dead: How many units get no gradient at all: columns of a matrix, filters.
+        dead: How many units get no gradient at all: columns of a matrix by which examples are
+            multiplied, rows of one that multiplies them, filters.
         ratio: By how much of itself a step of the given rate changes the array.
         verdict: In words what is wrong; empty where nothing is.
     """
@@ -70,7 +72,7 @@ class Stop(NamedTuple):
         line: That line of code.
         parameter: The array of parameters that was used last before.
         units: How many units have a derivative of zero for all examples.
-        of: Of how many, the length of the last axis; 0 where all numbers have.
+        of: Of how many; 0 where all numbers have.
         times: How often the operation is done so.
     """
 
@@ -180,13 +182,13 @@ def gradient_report(
 
     Returns:
         A function of the arguments of ``loss`` that returns a `GradientReport`: for each array its
-        norm and that of its gradient, the share of zeros in the gradient, how many units (columns,
-        filters) get none at all, the ratio of an update of gradient descent to the array; and in
-        words what is wrong: a gradient that is not finite, that is zero, that is vanishing beside
-        the others, or that would change the parameters by all that they are. Where a gradient has
-        zeros, ``report.stops`` has the operations and lines that let none through: those of dead
-        units. Print it, or let a notebook show it; ``report.plot(axes)`` draws it,
-        ``report.faults`` has the words alone.
+        norm and that of its gradient, the share of zeros in the gradient, how many units (columns
+        of ``W`` in ``x @ W``, rows in ``W @ x``, filters) get none at all, the ratio of an update
+        of gradient descent to the array; and in words what is wrong: a gradient that is not finite,
+        that is zero, that is vanishing beside the others, or that would change the parameters by
+        all that they are. Where a gradient has zeros, ``report.stops`` has the operations and lines
+        that let none through: those of dead units. Print it, or let a notebook show it;
+        ``report.plot(axes)`` draws it, ``report.faults`` has the words alone.
 
     Example:
         >>> import numpy as np
@@ -216,34 +218,49 @@ def gradient_report(
         norms = [norm(g) for g in found]
         means = [x / max(np.size(g), 1) ** 0.5 for x, g in zip(norms, found, strict=True)]
         largest = max(filter(np.isfinite, means), default=0.0)
+        followed: _Followed | None = None
+        if any(np.any(np.equal(g, 0)) for g in found):
+            with suppress(Exception):  # what was compared may be taken for plain NumPy's
+                followed = _follow(loss, argnums, args, options)
+        units = {} if followed is None else followed.units()
         rows = [
-            _row(f"{name}{tree.keystr(path)}", leaf, g, mean, largest, rate)
-            for (path, leaf), g, mean in zip(leaves, found, means, strict=True)
+            _row(f"{name}{tree.keystr(path)}", leaf, g, mean, largest, rate, units.get(number, -1))
+            for number, ((path, leaf), g, mean) in enumerate(zip(leaves, found, means, strict=True))
         ]
         with_zeros = {number: row for number, row in enumerate(rows) if row.zeros}
-        stops: list[Stop] = []
-        if with_zeros:
-            with suppress(Exception):  # what was compared may be taken for plain NumPy's
-                stops = _stops(loss, argnums, args, options, with_zeros)
+        stops = [] if followed is None else _stops(followed, with_zeros)
         return GradientReport(value, rows, rate, stops)
 
     return report
 
 
-def _row(name: str, leaf: Any, gradient: Any, mean: float, largest: float, rate: float) -> Row:
+def _row(
+    name: str, leaf: Any, gradient: Any, mean: float, largest: float, rate: float, units: int
+) -> Row:
     value, size = norm(leaf), norm(gradient)
     is_zero = np.equal(gradient, 0)
-    axes = tuple(range(np.ndim(gradient) - 1))
+    axes = _other_axes(np.ndim(gradient), units)
     dead = int(np.sum(np.all(is_zero, axis=axes))) if axes and is_zero.size else 0
     ratio = rate * size / value if value else 0.0
     return Row(
         name, np.shape(leaf), value, size, float(np.mean(is_zero)) if is_zero.size else 0.0,
-        dead, ratio, _verdict(size, mean, largest, ratio, dead, np.shape(gradient)),
+        dead, ratio, _verdict(size, mean, largest, ratio, dead, np.shape(gradient), units),
     )  # fmt: skip
 
 
+def _other_axes(rank: int, units: int) -> tuple[int, ...]:
+    """All axes but that of the units."""
+    return tuple(axis for axis in range(rank) if axis != units % rank)
+
+
 def _verdict(
-    size: float, mean: float, largest: float, ratio: float, dead: int, shape: Sequence[int]
+    size: float,
+    mean: float,
+    largest: float,
+    ratio: float,
+    dead: int,
+    shape: Sequence[int],
+    units: int,
 ) -> str:
     if not np.isfinite(size):
         return "not finite: functrace.find_nan() says where it comes from"
@@ -253,7 +270,7 @@ def _verdict(
         return "vanishing beside the others"
     if ratio > EXPLODING:
         return "exploding: an update is larger than the parameters"
-    return f"{dead} of {shape[-1]} units get no gradient" if dead else ""
+    return f"{dead} of {shape[units]} units get no gradient" if dead else ""
 
 
 # Where gradients stop
@@ -269,22 +286,54 @@ class _FlatTape(FollowingTape):
         return super().record(primitive, inputs, params)
 
 
-def _stops(
-    loss: Callable[..., Any],
-    argnums: int,
-    args: Sequence[Any],
-    options: Mapping[str, Any],
-    with_zeros: Mapping[int, Row],
-) -> list[Stop]:
-    """The operations with a derivative of zero, after the parameters that are told of."""
+class _Followed(NamedTuple):
+    """A loss that was computed on a tape.
+
+    Attributes:
+        tape: The tape, of which the first variables are the arrays of parameters.
+        value: The loss.
+        variable: Its variable; None if it is a constant.
+    """
+
+    tape: _FlatTape
+    value: Any
+    variable: int | None
+
+    def units(self) -> dict[int, int]:
+        """The axis of the units in arrays of parameters: that of a product, where that has one."""
+        found = filter(None, (_product(row, self.tape.inputs) for row in self.tape.rows))
+        return {parameter: axis for parameter, axis, _ in found}
+
+
+def _product(row: Recorded, parameters: int) -> tuple[int, int, int] | None:
+    """The parameters in a product, the axis of the units in them, and that in the result."""
+    if row[0].name not in CONTRACTIONS:
+        return None
+    operands, _, output = row[3]["subscripts"].partition("->")
+    first, second = operands.split(",")
+    for number, own, other in zip(row[2], (first, second), (second, first), strict=True):
+        labels = [label for label in own if label in output and label not in other]
+        if number is not None and number < parameters and len(labels) == 1:
+            return number, own.index(labels[0]), output.index(labels[0])
+    return None
+
+
+def _follow(
+    loss: Callable[..., Any], argnums: int, args: Sequence[Any], options: Mapping[str, Any]
+) -> _Followed:
     leaves, structure = tree.flatten(args[argnums])
     position = range(len(args))[argnums]
     with _FlatTape(outlives=True) as tape:
         parameters = structure.unflatten(tape.lifted(leaves, [True] * len(leaves)))
         result = loss(*args[:position], parameters, *args[position + 1 :], **options)
-        value, variable = tape.output(tree.leaves(result)[0])
+        return _Followed(tape, *tape.output(tree.leaves(result)[0]))
+
+
+def _stops(followed: _Followed, with_zeros: Mapping[int, Row]) -> list[Stop]:
+    """The operations with a derivative of zero, after the parameters that are told of."""
+    tape, value, variable = followed
     if variable is None:
-        return []  # the loss is a constant
+        return []
     read = _read_for(variable, tape.rows)
     rows = [row for row in tape.rows if not read.isdisjoint(outputs_of(row))]
     passing = {n for row in rows if not row[0].locally_constant for n in inexact_inputs(row)}
@@ -293,15 +342,18 @@ def _stops(
     cotangents = all_cotangents(tape, seeds)
     found: dict[tuple[Any, ...], Stop] = {}
     last: int | None = None
+    units = -1
     for row in tape.rows:
-        used = [x for x in row[2] if x is not None and x < len(leaves)]
+        used = [x for x in row[2] if x is not None and x < tape.inputs]
         last = used[-1] if used else last
+        product = _product(row, tape.inputs)
+        units = units if product is None else product[2] - np.ndim(row[4])
         about = None if last is None else with_zeros.get(last)
         if about is None or read.isdisjoint(outputs_of(row)):
             continue
         if row[0].locally_constant and (about.gradient or not passing.isdisjoint(row[2])):
             continue  # rounding or a comparison beside other ways does no harm
-        counts = _without_derivative(row, [cotangents[n] for n in outputs_of(row)])
+        counts = _without_derivative(row, [cotangents[n] for n in outputs_of(row)], units)
         if counts is None:
             continue
         source = source_of(row[6])
@@ -330,7 +382,9 @@ def _read_for(variable: int, rows: Sequence[Recorded]) -> set[int]:
     return found
 
 
-def _without_derivative(row: Recorded, cotangents: Sequence[Any]) -> tuple[int, int] | None:
+def _without_derivative(
+    row: Recorded, cotangents: Sequence[Any], units: int
+) -> tuple[int, int] | None:
     """How many units of an operation have a derivative of zero, of how many; None if none has.
 
     Some have one for the cotangents alone that come back to them.
@@ -345,12 +399,12 @@ def _without_derivative(row: Recorded, cotangents: Sequence[Any]) -> tuple[int, 
     if not _any(active) or (_any(cotangents) and not _any(_pulled_back(row, cotangents))):
         return 0, 0
     shape: tuple[int, ...] = np.shape(outputs[0])
-    is_by_units = len(shape) > 1 and shape[0] > 1 and row[0].is_elementwise
-    if not is_by_units or any(np.shape(x) != shape for x in active):
+    axes = _other_axes(len(shape), units) if -units <= len(shape) else ()
+    are_several = any(shape[axis] > 1 for axis in axes)
+    if not (are_several and row[0].is_elementwise) or any(np.shape(x) != shape for x in active):
         return None
-    axes = tuple(range(len(shape) - 1))
     dead = int(np.sum(np.all([np.all(np.equal(x, 0), axis=axes) for x in active], axis=0)))
-    return (dead, np.size(outputs[0], -1)) if dead else None
+    return (dead, shape[units]) if dead else None
 
 
 def _pulled_back(row: Recorded, seeds: Sequence[Any]) -> list[Any]:

@@ -143,6 +143,24 @@ def test_dead_units_are_told_with_their_lines():
     assert text in report._repr_html_()
 
 
+@pytest.mark.parametrize("way", [lambda f: f, ft.jit], ids=["eager", "jit"])
+def test_units_of_matrices_that_multiply_examples_are_rows(way):
+    def loss(params, x):
+        for layer in params:
+            x = rectified(layer["W"] @ x + layer["b"][:, np.newaxis])
+        return np.sum(x**2)
+
+    params = layers(0, 0, 0)
+    params[1]["b"][[1, 3]] = -1e3
+    x = np.abs(X.T)
+    x[:, 2] = 0  # an example of zeros is no dead unit
+    report = ft.gradient_report(way(loss), rate=1e-9)(params, x)
+    assert [row.dead for row in report.rows] == [0, 0, 2, 0, 0, 0]
+    assert report.faults == {"params[1]['W']": "2 of 5 units get no gradient"}
+    assert ("params[1]['b']", 2, 5) in [(s.parameter, s.units, s.of) for s in report.stops]
+    assert all(stop.parameter == "params[1]['b']" for stop in report.stops)
+
+
 def test_rules_of_the_users_can_be_dead():
     @ft.custom_vjp
     def activation(x):
