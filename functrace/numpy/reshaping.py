@@ -151,11 +151,21 @@ def atleast_2d(*arys: Any) -> Any:
 
 
 def _is_asked_by_sparse(x: Any) -> bool:
-    """Whether a sparse matrix, as of SciPy 1.13, asks so what its other operand is."""
+    """Whether a sparse matrix, as of SciPy 1.13, asks so what its other operand is.
+
+    A method of it that a user called would go on, to a sparse matrix that holds traced values.
+
+    Raises:
+        UnsupportedFunctionError: It is such a method.
+    """
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while caller is not None and caller.f_globals.get("__name__", "").startswith("functrace."):
         caller = caller.f_back
-    return leaves_to_others(caller, x)
+    if leaves_to_others(caller, x):
+        return True
+    if caller is not None and caller.f_globals.get("__name__") == "scipy.sparse._compressed":
+        np.asarray(x)  # is refused by the name of the method
+    return False
 
 
 @implements(np.atleast_3d)
