@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from functrace.ir.types import ANY_LENGTH, type_of
+from functrace.ir.types import ANY_LENGTH, ArrayType, native, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.primitives.zero_products import product_or_zero
 from functrace.transforms.zeros import marked_alike
@@ -15,9 +15,11 @@ Mask = tuple[bool, ...]
 
 
 def zeros_as(x: Any) -> Any:
-    """Zeros of a value's type, even if its length is not known yet."""
-    type = type_of(x).strong
-    return product_or_zero(0.0, x) if ANY_LENGTH in type.shape else zeros_of_type(type)
+    """Zeros of a value's type, even if its length is not known yet; as cotangents lie."""
+    type = type_of(x)
+    if ANY_LENGTH in type.shape:
+        return product_or_zero(0.0, x)
+    return zeros_of_type(ArrayType(type.shape, native(type.dtype)))
 
 
 def instantiated(
