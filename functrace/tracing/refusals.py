@@ -109,7 +109,6 @@ class Refusal(NamedTuple):
 
 
 _OF_PYTHON = {"max": "maximum", "min": "minimum", "sorted": "sort", "any": "any", "all": "all"}
-_OF_NUMPY = {"allclose": "np.all(np.isclose({}))", "array_equal": "np.all(np.equal({}))"}
 ASSERTIONS = (
     "In place of `assert` check the values outside of the transformed function, or inside it by "
     "functrace.debug.callback(check, x), which calls a function of yours on them."
@@ -164,8 +163,6 @@ def _without_python(node: ast.AST) -> str | None:
         name = name if name in ("max", "min") else _OF_PYTHON[name]
         is_list = isinstance(node.args[0], ast.List | ast.Tuple)
         return f"np.{name}({f'np.stack({given[0]})' if is_list else given[0]})"
-    if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_NUMPY:
-        return _OF_NUMPY[node.func.attr].format(", ".join(given))
     return None
 
 

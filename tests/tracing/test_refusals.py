@@ -186,7 +186,6 @@ BRANCHES = {
     "not": (lambda x: not x[0], "np.logical_not(x[0])"),
     "between": (lambda x: 0 < x[0] < 1, "np.logical_and(0 < x[0], x[0] < 1)"),
     "in": (lambda x: 1.0 in x, "np.any(x == 1.0)"),
-    "allclose": (lambda x: np.allclose(x, 1.0), "np.all(np.isclose(x, 1.0))"),
     "assert": (asserts, "functrace.debug.callback"),
     "if": (branches, "np.logical_and(x[0] > 0, x[1] > 0)"),
 }
