@@ -19,15 +19,16 @@ from functrace.errors import NonScalarOutputError
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Program, Variable, name_variables, programs_in
 from functrace.ir.structure import Choice, Loop, Run, nearest
-from functrace.ir.types import ArrayType, type_of
+from functrace.ir.types import UNKNOWN, ArrayType, type_of
 from functrace.primitives.linear import cast
 from functrace.tracing.expressions import assigned_at, expression_at, line_at
 from functrace.tracing.operands import as_operand
-from functrace.tracing.places import Place, source_of
+from functrace.tracing.places import Place, named_scope, source_of
+from functrace.tracing.traced_array import innermost_value
 from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import leaf_names
 from functrace.transforms.backward import backward
-from functrace.transforms.evaluate import make_ir
+from functrace.transforms.evaluate import make_ir, run_program
 from functrace.transforms.following import (
     FollowingTape,
     all_cotangents,
@@ -164,6 +165,35 @@ class _Step:
         return self.input_types[0] == ArrayType((), self.types[0].dtype, weak=True)
 
 
+class _OpeningTape(Tape):
+    """A tape of what jitted functions compute, and known branches, each in a scope of its own."""
+
+    def record(self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Run what has no rules of its own equation by equation."""
+        if not primitive.holds_programs or primitive.calls_python:
+            return super().record(primitive, inputs, params)
+        keys = [*map(Variable, map(type_of, inputs))]
+        inner = primitive.structure(keys, params)
+        values = dict(zip(keys, inputs, strict=True))
+        if isinstance(inner, Run):
+            name, program, given = primitive.name, inner.program, inner.inputs
+        elif isinstance(inner, Choice) and inner.examples is None:
+            taken = innermost_value(values[inner.index])
+            if taken is UNKNOWN:
+                return super().record(primitive, inputs, params)
+            number = nearest(taken, len(inner.branches))
+            name = said("branch {}", number)
+            program, given = inner.branches[number], inner.operands
+        else:
+            return super().record(primitive, inputs, params)
+        with named_scope(name):
+            return tuple(run_program(program, [values[key] for key in given]))
+
+
+class _OpeningFollowingTape(_OpeningTape, FollowingTape):
+    """The same, that follows all operations."""
+
+
 def _recorded(
     f: Callable[..., Any], leaves: Sequence[Any], structure: tree.Structure
 ) -> tuple[Tape, Sequence[bool], list[tuple[Any, int | None]]]:
@@ -188,8 +218,8 @@ def _recorded(
 
     if any(is_inexact):
         with suppress(Exception):
-            return on(FollowingTape(outlives=True), is_drawn)
-    return on(Tape(outlives=True), is_inexact)
+            return on(_OpeningFollowingTape(outlives=True), is_drawn)
+    return on(_OpeningTape(outlives=True), is_inexact)
 
 
 def graph_of_call(f: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Graph:

@@ -158,8 +158,9 @@ def draw(f: Any, *, most: int = MOST_BOXES, layout: str = "auto") -> Any:
     There is one box for each operation, with its formula, the user's expression and line, its
     forward value f and its backward value g, the derivative of the result by it; for arrays shape,
     norm, range and a small picture of both. On the arrows between numbers are the partial
-    derivatives with which backward values are multiplied on their way back. Loops, choices and
-    jitted functions are boxes with graphs within them.
+    derivatives with which backward values are multiplied on their way back. Loops are boxes with
+    graphs within them; what a jitted function computes, a checkpoint, or the branch that is taken
+    has a frame.
 
     Args:
         f: A function of trees of arrays, as `grad` takes it; or a Program, of which the types are
