@@ -335,7 +335,7 @@ def test_what_a_mask_chooses_is_written_back(f):
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: np.sum(x[x > 0]),
+        lambda x: np.sort(x[x > 0]),
         lambda x: x[x > 0] + x,
         lambda x: x[x > 0] * x[x > 1],
         lambda x: len(x[x > 0]),
