@@ -14,6 +14,7 @@ import numpy as np
 from functrace import tree
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.types import type_of
+from functrace.primitives.contracting import CONTRACTIONS
 from functrace.texts import html_table, text_table
 from functrace.tracebacks import boundary
 from functrace.tracing.expressions import line_at
@@ -31,7 +32,6 @@ from functrace.transforms.tape import Row as Recorded
 from functrace.transforms.transformed import require_callable, transformed
 from functrace.tree.showing import norm
 
-CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 VANISHING = 1e-5
 """A gradient is vanishing whose mean square is so small beside that of the largest one."""
 EXPLODING = 1.0

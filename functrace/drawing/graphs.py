@@ -20,6 +20,7 @@ from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Constant, Program, Variable, name_variables, programs_in
 from functrace.ir.structure import Choice, Loop, Run, nearest
 from functrace.ir.types import UNKNOWN, ArrayType, type_of
+from functrace.primitives.contracting import CONTRACTIONS
 from functrace.primitives.linear import cast
 from functrace.tracing.expressions import assigned_at, expression_at, line_at
 from functrace.tracing.operands import as_operand
@@ -54,7 +55,6 @@ WRITTEN = {"select": "where"}
 """What users call primitives of another name."""
 INDEXING = ("getitem", "element", "gather")
 WRITING = {"index_update": "=", "index_add": "+="}
-CONTRACTIONS = ("contract", "contract_or_zero", "zero_contract")
 LONGEST_FORMULA = 44
 
 

@@ -100,18 +100,18 @@ class Commutator(OfSeveral):
         return by_t, None if needed[1] is None else conform(pulled, e)
 
 
-class Schur(OfMatrices):
-    """The triangular factor (of real matrices with blocks of two rows) and the unitary one."""
+class Similarity(OfMatrices):
+    """A factorization ``a = z t z^H`` by SciPy's function of the same name."""
 
     multiple_outputs = True
 
-    def run(self, a: Any) -> Any:
+    def run(self, a: Any, **options: Any) -> Any:
         """Factor by LAPACK, one matrix after the other."""
-        factor = scipy_module("linalg", "functrace.scipy.linalg.schur").schur
+        factor = getattr(scipy_module("linalg", f"functrace.scipy.linalg.{self.name}"), self.name)
         t, z = (np.empty(a.shape, factor_dtype(ArrayType(a.shape, a.dtype))) for _ in range(2))
         if a.size:
             for index in np.ndindex(a.shape[:-2]):
-                t[index], z[index] = factor(a[index], check_finite=False)
+                t[index], z[index] = factor(a[index], check_finite=False, **options)
         return t, z
 
     def infer(self, a: ArrayType) -> tuple[ArrayType, ArrayType]:
@@ -119,6 +119,10 @@ class Schur(OfMatrices):
         require_square(a)
         type = ArrayType(a.shape, factor_dtype(a))
         return type, type
+
+
+class Schur(Similarity):
+    """The triangular factor (of real matrices with blocks of two rows) and the unitary one."""
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any
@@ -148,25 +152,12 @@ class Schur(OfMatrices):
         return np.where(none, missing, by_t), np.where(none, missing, z @ turn)
 
 
-class Hessenberg(OfMatrices):
+class Hessenberg(Similarity):
     """The factor that is zero below its lower diagonal, and the unitary one that begins with 1."""
 
-    multiple_outputs = True
-
-    def run(self, a: Any) -> Any:
-        """Factor by LAPACK, one matrix after the other."""
-        factor = scipy_module("linalg", "functrace.scipy.linalg.hessenberg").hessenberg
-        t, z = (np.empty(a.shape, factor_dtype(ArrayType(a.shape, a.dtype))) for _ in range(2))
-        if a.size:
-            for index in np.ndindex(a.shape[:-2]):
-                t[index], z[index] = factor(a[index], calc_q=True, check_finite=False)
-        return t, z
-
-    def infer(self, a: ArrayType) -> tuple[ArrayType, ArrayType]:
-        """Two matrices of the same shape."""
-        require_square(a)
-        type = ArrayType(a.shape, factor_dtype(a))
-        return type, type
+    def run(self, a: Any, **options: Any) -> Any:
+        """As for each similarity; SciPy is asked for both factors."""
+        return super().run(a, calc_q=True, **options)
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

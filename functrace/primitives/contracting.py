@@ -515,6 +515,9 @@ def _with_zeros(
 contract_or_zero = ContractOrZero("contract_or_zero", both=False)
 zero_contract = ContractOrZero("zero_contract", both=True)
 
+CONTRACTIONS = frozenset(x.name for x in (contract, contract_or_zero, zero_contract))
+"""The names of all that have subscripts."""
+
 
 def _applied(x: Any, y: Any, subscripts: str) -> Any:
     """A contraction; of two plain arrays without the detour, as most of reverse mode is."""

@@ -245,13 +245,10 @@ def users_name(params: Mapping[str, Any]) -> str | None:
 
 def recorded_source(place: Place | None) -> Source | None:
     """As `source_of`; of what a rule does it knows of which operation the derivative is."""
-    derivative = _derivative.get()
-    if derivative is None or place is None:
-        return source_of(place)
-    if type(place) is Source:
-        return place if place.derivative else place._replace(derivative=derivative)
-    code, instruction = place[:2]
-    return _new(Source, (code, instruction, place[2] if len(place) > 2 else "", derivative))
+    source, derivative = source_of(place), _derivative.get()
+    if derivative is None or source is None or source.derivative is not None:
+        return source
+    return _new(Source, (*source[:3], derivative))
 
 
 def recorded_place(depth: int) -> Place | None:

@@ -223,29 +223,32 @@ class TangentRecording(ValueRecording):
         if primitive.is_transparent:
             return tuple(inputs) if primitive.multiple_outputs else inputs[0]
         makes_zeros = primitive.makes_zero_tangents
-        place = recorded_place(4)
-        around = derivative_here()
-        derivative = begin_derivative(primitive, params, "tangent", place, around)
+        place = derivative = None
         try:
-            if primitive.holds_programs:
+            holds = primitive.holds_programs
+            output: Any = None if holds else bind(primitive, *values, **params)
+            if primitive.locally_constant and not holds:
+                return output
+            place = recorded_place(4)
+            around = derivative_here()
+            derivative = begin_derivative(primitive, params, "tangent", place, around)
+            if holds:
                 output, tangent = _pushed(primitive, values, tangents, params)
                 require_further_out([*output, *tangent], self)
                 programs = programs_in(params)
                 makes_zeros = makes_zeros or any(program.makes_zeros for program in programs)
                 self.tells_apart = self.tells_apart or any(x.may_coincide for x in programs)
             else:
-                output = bind(primitive, *values, **params)
-                if primitive.locally_constant:
-                    return output
                 if primitive.may_coincide:
                     output = told_apart(primitive, output)
                     self.tells_apart = True
                 tangent = jvp_of(primitive, values, tangents, output, params)
         except FunctraceError as error:
-            error.at(source_of(place))
+            error.at(source_of(place or recorded_place(4)))
             raise
         finally:
-            end_derivative(derivative)
+            if derivative is not None:
+                end_derivative(derivative)
         if makes_zeros or self.has_zeros:
             tangent = self._with_zeros(
                 primitive, values, tangents, output, tangent, params, makes_zeros

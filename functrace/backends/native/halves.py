@@ -13,7 +13,7 @@ import numpy as np
 
 from functrace.backends.native.elementwise import computes
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
-from functrace.primitives.contracting import Plan, plan_of
+from functrace.primitives.contracting import CONTRACTIONS, Plan, plan_of
 
 Halves = frozenset[str]
 """In which triangles all lies that counts: ``"lower"``, ``"upper"``, or both of them."""
@@ -22,7 +22,6 @@ NONE: Halves = frozenset()
 BOTH: Halves = frozenset({"lower", "upper"})
 
 PRODUCTS = frozenset({"multiply", "kept_product", "product_or_zero", "zero_product"})
-CONTRACTIONS = frozenset({"contract", "contract_or_zero", "zero_contract"})
 LINES = frozenset({"add", "subtract", "negative"})
 """What is zero where all operands are."""
 

@@ -22,7 +22,7 @@ from functrace.backends.native.nests import Alone, Block, Nest, is_reduction
 from functrace.ir.primitive import PRIMITIVES, Primitive
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable
 from functrace.ir.types import ArrayType, Shape
-from functrace.primitives.contracting import plan_of
+from functrace.primitives.contracting import CONTRACTIONS, plan_of
 from functrace.primitives.indexing import layout
 
 LARGE = 1 << 22
@@ -166,7 +166,7 @@ def _use(equation: Equation, length: int) -> Use | None:
     if is_reduction(equation):
         return _use_of_reduction(equation, length)
     name = equation.primitive.name
-    if name in halves.CONTRACTIONS:
+    if name in CONTRACTIONS:
         return _use_of_product(equation, length)
     if not shape or any(v.type.shape[:1] != (length,) for v in equation.outputs):
         return None
