@@ -80,9 +80,12 @@ def _tells_apart(program: Program) -> bool:
     """Whether its source looks for equal values, in what is written in place, too."""
 
     def is_told(equation: Equation) -> bool:
+        primitive = equation.primitive
+        if not primitive.may_hold_programs:
+            return primitive.tells_apart
         structure = structure_of(equation)
         bodies = equation.programs if structure is None else structure.programs
-        return equation.primitive.tells_apart or any(map(_tells_apart, bodies))
+        return primitive.tells_apart or any(map(_tells_apart, bodies))
 
     return program.derive("source tells apart", lambda: any(map(is_told, program.equations)))
 

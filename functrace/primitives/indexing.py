@@ -167,15 +167,21 @@ def _plainly_indexed(shape: Shape, index: Index) -> Shape | None:
     """The shape of ``x[index]``, where the index has numbers in range and slices only."""
     if len(index) > len(shape):
         return None
-    left: list[int] = []
+    left: list[int] | None = None
     for length, item in zip(shape, index):  # noqa: B905  (as many as the index has, or it costs)
-        if length < 0:
+        if type(item) is int:
+            if not -length <= item < length:
+                return None
+        elif type(item) is slice and length >= 0:
+            length = len(range(length)[item])  # noqa: PLW2901
+            if left is None:
+                left = [length]
+            else:
+                left.append(length)
+        else:
             return None
-        if type(item) is slice:
-            left.append(len(range(length)[item]))
-        elif type(item) is not int or not -length <= item < length:
-            return None
-    return (*left, *shape[len(index) :])
+    rest = shape[len(index) :]
+    return rest if left is None else (*left, *rest)
 
 
 def _filled(index: Index, arrays: Sequence[Any]) -> Index:
@@ -649,7 +655,10 @@ def read(x: Any, index: Index, arrays: Sequence[Any], unique: bool = False) -> A
 
 def _basic_primitive(x: Any, index: Index) -> GetItem:
     """``element`` where NumPy gives a scalar, which is no view."""
-    if len(index) == np.ndim(x) and all(type(item) is int for item in index):
+    if len(index) == len(shape_of(x)):
+        for item in index:
+            if type(item) is not int:
+                return getitem_primitive
         return element
     return getitem_primitive
 

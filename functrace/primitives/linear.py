@@ -94,11 +94,17 @@ def conform(cotangent: Any, primal: Any) -> Any:
     elif kind is float64 and (type(primal) is float64 or type(primal) is float):
         return cotangent
     if kind is Tracer:
-        value, like = cotangent.value, primal
-        while type(value) is Tracer:  # `innermost_value`, written out: walks back come here
-            value = value.value
-        while type(like) is Tracer:
-            like = like.value
+        inner, like = cotangent, primal
+        while type(value := inner.value) is Tracer:  # `innermost`, written out: walks back come here
+            inner = value
+        if type(like) is Tracer:
+            while type(like_value := like.value) is Tracer:
+                like = like_value
+            if value is UNKNOWN is like_value:
+                own, wanted = inner.known_as.type, like.known_as.type
+                if own is wanted or (own.shape == wanted.shape and own.dtype is wanted.dtype):
+                    return cotangent
+            like = like_value
         if (
             type(value) is type(like) is np.ndarray
             and value.shape == like.shape

@@ -260,7 +260,7 @@ def _reader_of(generator: Any) -> Callable[[], Any]:
     if type(bits) is not np.random.MT19937:
         if is_legacy:
             return lambda: _comparable(generator.get_state(legacy=False))
-        return lambda: _comparable(bits.state)
+        return _words_of(bits) or (lambda: _comparable(bits.state))
     words = c_uint64.from_address(bits.ctypes.state_address + 4 * (_WORDS - 1))
     if not is_legacy:
         return lambda owner=bits: words.value
@@ -275,6 +275,24 @@ def _reader_of(generator: Any) -> Callable[[], Any]:
         return _without_spare[0]
 
     return read
+
+
+def _words_of(bits: Any) -> Callable[[], Any] | None:
+    """What reads the state of the default generator from its memory, in a tenth of the time.
+
+    There lie the address of the two words that each number changes, and what is spared: half a
+    word. None where they do not lie so.
+    """
+    if type(bits) not in (np.random.PCG64, np.random.PCG64DXSM):
+        return None
+    state = bits.state["state"]["state"]
+    here = bits.ctypes.state_address
+    words = (c_uint64 * 2).from_address(c_uint64.from_address(here).value)
+    low, high = words
+    if state not in (low | high << 64, high | low << 64):
+        return None
+    spared = c_uint64.from_address(here + 8)
+    return lambda owner=bits: (words[0], words[1], spared.value)
 
 
 def _comparable(state: Any) -> Any:

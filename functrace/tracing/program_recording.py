@@ -27,6 +27,7 @@ from functrace.tracing import numpy_warnings
 from functrace.tracing.draws import watch_that_runs
 from functrace.tracing.entrances import running
 from functrace.tracing.places import (
+    derivative_here,
     is_library,
     is_users_error,
     recorded_place,
@@ -71,9 +72,10 @@ class ProgramRecording(Recording):
         self.orders: dict[Any, tuple[int, ...] | None] = {}
         self.looked_at = 0
         self._captured = ImmutableArrays()
-        self._constants: dict[int, Constant] = {}  # by the copy that they hold
+        self._constants: dict[int, Constant] = {}  # by what they hold: a copy of an array
         self._handling_outside = numpy_warnings.handling()
         self._setting, self._handling = numpy_warnings.in_force(), NOTHING
+        self._place = self._derivative = self._source = None  # of the last equation
 
     def input(self, type: ArrayType, layout: Any = None) -> Tracer:
         """A tracer for a new input of the Program.
@@ -99,10 +101,16 @@ class ProgramRecording(Recording):
             if value.recording is self:
                 return value.known_as
             value = value.recording.as_constant(value)
+        constant = self._constants.get(id(value))
+        if constant is not None and constant.value is value:
+            return constant  # it was not drawn since, as it was there before
         if type(value) is not int and (watch := watch_that_runs()) is not None:
             watch.look()
         if not isinstance(value, np.ndarray):
-            return Constant(value)
+            constant = Constant(value)
+            if type(value) is not Tracer:  # which may stand for something else later
+                self._constants[id(value)] = constant
+            return constant
         kept = self._captured.of(value)  # as it is now: its owner may write it later
         constant = self._constants.get(id(kept))
         if constant is None:
@@ -136,7 +144,12 @@ class ProgramRecording(Recording):
         if setting is not self._setting:
             self._setting, self._handling = setting, self._handled()
         handling = self._handling
-        source = recorded_source(place)
+        derivative = derivative_here()
+        if place is not self._place or derivative is not self._derivative:
+            # What one rule records stands at one place.
+            self._place, self._derivative = place, derivative
+            self._source = recorded_source(place)
+        source = self._source
         if primitive.multiple_outputs:
             variables = [Variable(type) for type in inferred]
             self.equations.append(Equation(primitive, atoms, params, variables, source, handling))
@@ -161,7 +174,8 @@ class ProgramRecording(Recording):
     def equations_by_output(self) -> dict[Any, Equation]:
         """What has made each variable."""
         for equation in self.equations[self.looked_at :]:
-            self.made_by.update(dict.fromkeys(equation.outputs, equation))
+            for output in equation.outputs:
+                self.made_by[output] = equation
         self.looked_at = len(self.equations)
         return self.made_by
 

@@ -93,13 +93,16 @@ class TracedArray:
     @property
     def type(self) -> ArrayType:
         """Shape, dtype and weakness."""
-        return self.known_as.type if self.value is UNKNOWN else type_of(self.value)
+        tracer = self.innermost
+        return tracer.known_as.type if tracer.value is UNKNOWN else type_of(tracer.value)
 
     @property
     def shape(self) -> Shape:
         """The lengths of the axes; another shape may be assigned."""
-        value = self.value
-        return self.known_as.type.shape if value is UNKNOWN else getattr(value, "shape", ())
+        tracer = self
+        while isinstance(value := tracer.value, TracedArray):  # `innermost`: all that is done asks
+            tracer = value
+        return tracer.known_as.type.shape if value is UNKNOWN else getattr(value, "shape", ())
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -108,17 +111,20 @@ class TracedArray:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype that the value has in NumPy."""
-        value = self.value
+        tracer = self
+        while isinstance(value := tracer.value, TracedArray):  # as above
+            tracer = value
         if value is UNKNOWN:
-            return self.known_as.type.dtype
-        return value.dtype if hasattr(value, "dtype") else WEAK_DTYPES[type(value)]
+            return tracer.known_as.type.dtype
+        weak = WEAK_DTYPES.get(type(value))
+        return value.dtype if weak is None else weak
 
     @property
     def innermost(self) -> Any:
         """The tracer behind this one whose value is no tracer."""
         tracer = self
-        while isinstance(tracer.value, TracedArray):
-            tracer = tracer.value
+        while isinstance(value := tracer.value, TracedArray):
+            tracer = value
         return tracer
 
     @property

@@ -22,7 +22,7 @@ import numpy as np
 
 from functrace import tree
 from functrace.ir.primitive import Primitive
-from functrace.ir.types import type_of
+from functrace.ir.types import UNKNOWN, type_of
 from functrace.primitives.linear import known_value
 from functrace.primitives.zero_products import all_finite
 from functrace.tracing.places import user_place
@@ -60,9 +60,15 @@ class ZeroKeeping(Recording):
         self, primitive: Primitive, inputs: Sequence[Any], params: dict[str, Any]
     ) -> Any:
         """As `record`; in place where nobody else refers to the array that is written."""
-        tracer, *rest = inputs
-        if self.is_open and primitive.writes_over and self.marks(tracer):
-            array, rest = tracer.value, [self.value_of(x) for x in rest]
+        tracer = inputs[0]
+        if (
+            self.is_open
+            and primitive.writes_over
+            and type(tracer) is Tracer
+            and tracer.recording is self
+            and not (type(array := tracer.value) is Tracer and array.value is UNKNOWN)
+        ):
+            rest = [self.value_of(x) for x in inputs[1:]]
             if is_alone_further_out(array, ALONE + 2):
                 return self.mark(bind_over(primitive, array, *rest, **params))
             if (
@@ -94,8 +100,13 @@ class ZeroKeeping(Recording):
         else:
             output, are_marked = found
         if not primitive.multiple_outputs:
-            is_new = are_marked and not primitive.locally_constant
-            return self.mark(output) if is_new else output
+            if not are_marked or primitive.locally_constant:
+                return output
+            if type(output) is Tracer and output.recording.birth < self.birth:
+                if output.dtype.kind in "fc":  # `mark`, written out
+                    return new_tracer(self, output, None, output.place)
+                return output
+            return self.mark(output)
         if isinstance(are_marked, bool):
             are_marked = (are_marked,) * len(output)
         return tuple(

@@ -10,6 +10,7 @@ import pytest
 
 import functrace as ft
 from functrace.errors import FrozenDrawWarning, FunctraceWarning
+from functrace.tracing import draws
 
 GENERATOR = np.random.default_rng(0)
 LEGACY = np.random.RandomState(0)
@@ -273,3 +274,33 @@ def test_a_spare_normal_number_of_the_shared_generator_is_seen():
         np.random.randn()  # noqa: NPY002
     with pytest.warns(FrozenDrawWarning):
         ft.jit(f)(X)
+
+
+@pytest.mark.parametrize("of", [np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937])
+def test_each_number_drawn_changes_what_is_read_of_a_state(of):
+    generator = np.random.Generator(of(3))
+    read = draws._reader_of(generator)
+    states = [read()]
+    assert read() == states[0]
+    for draw in [
+        generator.random,
+        generator.standard_normal,
+        lambda: generator.integers(0, 10, dtype=np.int64),
+        lambda: generator.integers(0, 10, size=3),
+        lambda: generator.permutation(4),
+    ]:
+        draw()
+        states.append(read())
+        assert states[-1] != states[-2]
+
+
+@pytest.mark.parametrize("of", [np.random.PCG64, np.random.PCG64DXSM])
+def test_half_a_word_that_is_spared_is_read_as_well(of):
+    generator = np.random.Generator(of(3))
+    read = draws._reader_of(generator)
+    for _ in range(4):  # each second one takes what the first one has left
+        before = read()
+        generator.integers(0, 10, dtype=np.int32)
+        assert read() != before
+    generator.bit_generator.state = of(9).state
+    assert read() == draws._reader_of(np.random.Generator(of(9)))()

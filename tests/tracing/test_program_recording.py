@@ -37,6 +37,29 @@ def test_a_value_has_one_variable_and_an_array_one_constant():
         assert x.value is UNKNOWN
 
 
+def test_a_number_that_is_captured_again_is_the_same_constant():
+    half, other = 0.5, float("0.5")
+    with ProgramRecording() as recording:
+        assert recording.atom(half) is recording.atom(half)
+        assert recording.atom(half) is not recording.atom(other)
+        assert recording.atom(other).value is other
+
+
+def test_an_outer_value_that_is_written_between_is_captured_as_it_is_each_time():
+    def f(x):
+        x = x * 1.0
+
+        def inner(y):
+            before = x[0] * y
+            x[0] = 7.0
+            return before + x[0] * y
+
+        return ft.grad(inner)(2.0)
+
+    x = np.array([3.0, 1.0])
+    assert ft.jit(f)(x) == f(x) == 10.0
+
+
 def test_a_captured_array_is_kept_as_it_was():
     y = THREE.copy()
 

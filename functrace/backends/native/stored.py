@@ -159,29 +159,39 @@ def _files_in(folder: str) -> Iterator[tuple[str, int, int]]:
 
 def _feed(digest: Any, program: Program) -> None:
     """Add all that a Program does to a digest, but names and lines."""
-    numbers: dict[Variable, int] = {}
+    numbers: dict[Atom, int] = {}
     parts: list[Any] = []
     append = parts.append
-    types: dict[int, tuple[Any, ...]] = {}  # by identity: most values have one of a few
+    types: dict[int, int] = {}  # by identity: most values have one of a few
+    kinds: dict[ArrayType, int] = {}
+    constants: dict[Atom, tuple[int, Any]] = {}
     handlings: dict[Any, list[str]] = {}
     hashes: dict[int, bytes] = {}
 
-    def of_type(type: ArrayType) -> tuple[Any, ...]:
-        found = types.get(id(type))
-        if found is None:
-            found = types[id(type)] = type.shape, type.dtype.str, type.weak
-        return found
+    def of_type(type: ArrayType) -> int:
+        number = kinds.get(type)
+        if number is None:
+            append((type.shape, type.dtype.str, type.weak))  # its number is how many were before
+            number = kinds[type] = len(kinds)
+        types[id(type)] = number
+        return number
 
     def made(variable: Variable) -> None:
         numbers[variable] = len(numbers)
-        append(of_type(variable.type))
-        append(getattr(variable, "is_scalar", False))
+        type = variable.type
+        number = types.get(id(type))
+        append(of_type(type) if number is None else number)
+        if hasattr(variable, "is_scalar"):
+            append(variable.is_scalar)
 
     def given(atom: Atom) -> None:
         if isinstance(atom, Variable):
             append(numbers[atom])
-        else:
-            append((of_type(atom.type), known(atom.value)))
+            return
+        told = constants.get(atom)
+        if told is None:
+            told = constants[atom] = of_type(atom.type), known(atom.value)
+        append(told)
 
     def known(value: Any) -> Any:
         kind = type(value)
@@ -210,7 +220,9 @@ def _feed(digest: Any, program: Program) -> None:
         made(variable)
     for equation in program.equations:
         primitive, handling = equation.primitive, equation.handling
-        if not primitive.is_own or equation.has_effect:
+        if not primitive.is_own or (
+            equation.has_effect if primitive.may_hold_programs else primitive.has_effect
+        ):
             raise _UnknownError
         append(primitive.name)
         if handling:
@@ -220,7 +232,12 @@ def _feed(digest: Any, program: Program) -> None:
         if equation.params:
             append([(name, known(x)) for name, x in sorted(equation.params.items())])
         for atom in equation.inputs:
-            given(atom)
+            number = numbers.get(atom)
+            if number is None:
+                given(atom)
+            else:
+                append(number)  # `given`, written out: a Program may have a hundred thousand
+        append(None)  # so that inputs are told from outputs
         for variable in equation.outputs:
             made(variable)
     append("returns")
