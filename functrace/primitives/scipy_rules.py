@@ -297,7 +297,9 @@ rule(
 for _name, _sign in (("gdtr", 1), ("gdtrc", -1)):
     rule(
         _name,
-        lambda t, out, a, b, x, sign=_sign: t * (sign * x * f.gamma_density(b, a * x)),
+        lambda t, out, a, b, x, sign=_sign: (
+            t * product_or_zero(sign * x, f.gamma_density(b, a * x))
+        ),
         lambda t, out, a, b, x, sign=_sign: t * (sign * _by_a(b, a * x)),
         lambda t, out, a, b, x, sign=_sign: t * (sign * a * f.gamma_density(b, a * x)),
     )
@@ -461,7 +463,8 @@ def _f_slopes(m: Any, n: Any, x: Any) -> tuple[Any, Any, Any]:
     first, second = sign * _by_first(a, b, share), sign * _by_second(a, b, share)
     density = f.beta_density(a, b, share) / (total * total)
     by_m, by_n = np.where(is_left, first, second), np.where(is_left, second, first)
-    return by_m / 2 + density * (n * x), by_n / 2 - density * (m * x), density * (m * n)
+    by_both = product_or_zero(x, density)  # which is infinite at 0 for small m
+    return by_m / 2 + by_both * n, by_n / 2 - by_both * m, density * (m * n)
 
 
 def _f_row(number: int, sign: int) -> PartialMap:

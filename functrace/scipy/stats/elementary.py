@@ -292,8 +292,14 @@ class Weibull(Continuous):
     shapes = ("c",)
     low, inner = 0.0, 1.0
 
+    def _end_powers(self, c: Any) -> Any:
+        return c - 1.0, None
+
+    def _rest(self, x: Any, c: Any) -> Any:
+        return np.log(c) - x**c
+
     def _logpdf(self, x: Any, c: Any) -> Any:
-        return np.log(c) + special.xlogy(c - 1.0, x) - x**c
+        return special.xlogy(c - 1.0, x) + self._rest(x, c)
 
     def _cdf(self, x: Any, c: Any) -> Any:
         return -np.expm1(-(x**c))
@@ -448,10 +454,16 @@ class Rayleigh(Continuous):
         np.float64(0.135)
     """
 
-    low, inner, has_ends = 0.0, 1.0, False
+    low, inner = 0.0, 1.0
+
+    def _end_powers(self) -> Any:
+        return 1.0, None
+
+    def _rest(self, x: Any) -> Any:
+        return -0.5 * (x * x)
 
     def _logpdf(self, x: Any) -> Any:
-        return np.log(x) - 0.5 * (x * x)
+        return np.log(x) + self._rest(x)
 
     def _cdf(self, x: Any) -> Any:
         return -np.expm1(-0.5 * (x * x))
@@ -466,7 +478,7 @@ class Rayleigh(Continuous):
         return np.sqrt(-2.0 * np.log1p(-q))
 
     def _isf(self, q: Any) -> Any:
-        return np.sqrt(-2.0 * np.log(q))
+        return np.sqrt(0.0 - 2.0 * np.log(q))  # of no negative zero, whose root has another slope
 
     def _entropy(self) -> Any:
         return _EULER / 2 + 1.0 - 0.5 * math.log(2)

@@ -7,7 +7,10 @@ A family states formulas for its standard form. This file brings what users give
   that is not chosen. So nothing overflows there, warns, or makes a derivative that is not zero.
 - Where a parameter is not allowed, the result is nan.
 
-At the ends of the support the derivative is that from within; outside it is zero.
+At the ends of the support the derivative is that from within; outside it is zero. Where a density
+goes as a power of the distance from an end, the logarithm of it is infinite there and tells no
+slope, and so is that of a probability that begins there: at an end itself both are computed by the
+power. A quantile without any density around it has an infinite slope.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from functrace.errors import (
     UnsupportedFunctionError,
 )
 from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of, stop_gradient
+from functrace.primitives.zero_products import quotient_or_zero
+from functrace.scipy import special
 from functrace.scipy.integrate import quad
 from functrace.tracing.entrances import enter_by_methods
 from functrace.tracing.operands import as_operand, is_weak
@@ -57,6 +62,11 @@ def real(x: Any, what: str) -> Any:
 def holds(condition: Any) -> bool:
     """Whether it is known that a condition holds everywhere."""
     return condition is True or (not isinstance(condition, Tracer) and bool(np.all(condition)))
+
+
+def never_holds(condition: Any) -> bool:
+    """Whether it is known that a condition holds nowhere."""
+    return not isinstance(condition, Tracer) and not bool(np.any(condition))
 
 
 def choose(condition: Any, x: Any, otherwise: Any) -> Any:
@@ -175,7 +185,7 @@ class Family:
     def _standard(self, args: Any, kwds: Any) -> list[Any]:
         return self._parameters(args, kwds)
 
-    def _of_probability(self, formula: Any, q: Any, args: Any, kwds: Any) -> Any:
+    def _of_probability(self, name: str, q: Any, args: Any, kwds: Any) -> Any:
         """A quantile: a formula of a probability and the shapes, put to its place."""
         *shapes, loc, scale = self._standard(args, kwds)
         q = real(q, self.name)
@@ -183,17 +193,21 @@ class Family:
             valid = self._allowed(shapes, scale)
             shapes = [choose(valid, x, 1.0) for x in shapes]
             valid = all_of((valid, np.greater_equal(q, 0), np.less_equal(q, 1)))
-            y = formula(choose(valid, q, 0.5), *shapes)
+            y = self._standard_quantile(name, choose(valid, q, 0.5), shapes)
             result = choose(valid, _moved(y, loc, scale), np.nan)
         return fitted(result, q, *shapes, loc, scale)
 
+    def _standard_quantile(self, name: str, q: Any, shapes: Sequence[Any]) -> Any:
+        """The quantile of the standard form."""
+        return getattr(self, f"_{name}")(q, *shapes)
+
     def ppf(self, q: Any, *args: Any, **kwds: Any) -> Any:
         """The quantile: the number that a variable exceeds with probability ``1 - q``."""
-        return self._of_probability(self._ppf, q, args, kwds)
+        return self._of_probability("ppf", q, args, kwds)
 
     def isf(self, q: Any, *args: Any, **kwds: Any) -> Any:
         """The number that a variable exceeds with probability ``q``, the inverse of `sf`."""
-        return self._of_probability(self._isf, q, args, kwds)
+        return self._of_probability("isf", q, args, kwds)
 
     def mean(self, *args: Any, **kwds: Any) -> Any:
         """The mean; infinite or nan where there is none, as in SciPy."""
@@ -357,6 +371,14 @@ class Continuous(Family):
         """A number for which the formulas hold."""
         return self.inner
 
+    def _end_powers(self, *shapes: Any) -> tuple[Any, Any] | None:
+        """As which powers of the distances from its ends the density goes; None if it does not.
+
+        A family with such powers has a support from 0 to 1 or to infinity, and states ``_rest``,
+        the logarithm of the density without them.
+        """
+        return None
+
     def _of_x(self, name: str, x: Any, args: Any, kwds: Any) -> Any:
         """The function of this name at ``x``."""
         *shapes, loc, scale = self._parameters(args, kwds)
@@ -365,10 +387,12 @@ class Continuous(Family):
         with np.errstate(all="ignore"):
             valid = self._allowed(shapes, scale)
             shapes = [choose(valid, s, 1.0) for s in shapes]
-            y = x if _is_number(loc, 0) else x - loc
-            y = y if _is_number(scale, 1) else y / scale
+            distance = x if _is_number(loc, 0) else x - loc
+            y = self._standardized(name, distance, scale, shapes)
             inside, is_below = (True, True) if self.inner is None else self._inside(y, *shapes)
-            result = formula(choose(inside, y, self._within(*shapes)), *shapes)
+            begins = self._begins(name, y, shapes)
+            asked = inside if begins is False else all_of((inside, np.logical_not(begins)))
+            result = formula(choose(asked, y, self._within(*shapes)), *shapes)
             if not _is_number(scale, 1):
                 if name == "pdf":
                     result = result / scale
@@ -378,8 +402,43 @@ class Continuous(Family):
                 below, above = _OUTSIDE[name]
                 outside = np.where(is_below, below, above)
                 result = np.where(inside, result, np.where(np.isnan(y), np.nan, outside))
+            if not never_holds(begins):
+                result = np.where(begins, self._log_of_begun(name, y, begins, shapes), result)
             result = choose(valid, result, np.nan)
         return fitted(result, y, *shapes)
+
+    def _standardized(self, name: str, distance: Any, scale: Any, shapes: Sequence[Any]) -> Any:
+        """A number of the standard form; what is at zero is there for any scale."""
+        if _is_number(scale, 1):
+            return distance
+        powers = self._end_powers(*shapes)
+        if powers is not None and name in ("pdf", "logpdf"):
+            return quotient_or_zero(distance, scale)
+        y, at_zero = distance / scale, np.equal(distance, 0)
+        is_steep = powers is not None or self._begins(name, y, shapes) is not False
+        if not is_steep or never_holds(at_zero):
+            return y
+        return np.where(at_zero, distance / stop_gradient(scale), y)
+
+    def _begins(self, name: str, y: Any, shapes: Sequence[Any]) -> Any:
+        """Where the logarithm of a probability is asked for at the end at which that begins."""
+        if name not in ("logcdf", "logsf") or self.inner is None or not self.has_ends:
+            return False
+        end = self._support(*shapes)[name == "logsf"]
+        if _is_number(np.abs(end), INFINITY):
+            return False
+        return np.logical_and(np.equal(y, end), np.isfinite(end))
+
+    def _log_of_begun(self, name: str, y: Any, at_end: Any, shapes: Sequence[Any]) -> Any:
+        """That logarithm, minus infinity, by the power as which the probability grows."""
+        number = int(name == "logsf")
+        ends = self._support(*shapes)
+        y, end = (choose(at_end, x, self._within(*shapes)) for x in (y, ends[number]))
+        powers = self._end_powers(*shapes)
+        grown = 1.0 if powers is None else powers[number] + 1.0
+        density = self._logpdf(end, *shapes) if powers is None else self._rest(end, *shapes)
+        apart = choose(at_end, end - y if number else y - end, 1.0)
+        return grown * np.log(apart) + density - np.log(grown)
 
     def logpdf(self, x: Any, *args: Any, **kwds: Any) -> Any:
         """The logarithm of the density; minus infinity outside of the support."""
@@ -420,10 +479,47 @@ class Continuous(Family):
     def _chance(self, low: Any, high: Any, given: Any) -> Any:
         return 1.0 - self.cdf(low, *given) - self.sf(high, *given)
 
+    def _standard_quantile(self, name: str, q: Any, shapes: Sequence[Any]) -> Any:
+        """The quantile of the standard form; where it has no density around it, by a logarithm."""
+        inner, values = q, []
+        for is_high, end in enumerate(self._support(*shapes)):
+            number = is_high if name == "ppf" else 1 - is_high
+            at_end = np.equal(q, number)
+            if self.has_ends:
+                at_end = np.logical_and(at_end, np.isinf(end))
+            if never_holds(at_end):
+                continue
+            chance = choose(at_end, 1.0 - q if number else q, 1.0)
+            inner = choose(np.logical_not(at_end), inner, 0.5)
+            log = -np.log(chance) if is_high else np.log(chance)
+            values.append((at_end, np.where(np.isinf(end), log, np.sqrt(chance))))
+        found = super()._standard_quantile(name, inner, shapes)
+        for at_end, value in values:
+            found = np.where(at_end, value, found)
+        return found
+
     # What follows from a family's other formulas
 
     def _pdf(self, x: Any, *shapes: Any) -> Any:
-        return np.exp(self._logpdf(x, *shapes))
+        powers = self._end_powers(*shapes)
+        if powers is None:
+            return np.exp(self._logpdf(x, *shapes))
+        log, begun = self._rest(x, *shapes), []
+        for number, power in enumerate(powers):
+            if power is None:
+                continue
+            at_end = np.equal(x, number)
+            inner = choose(np.logical_not(at_end), x, 0.5)
+            logs = special.xlog1py(power, -inner) if number else special.xlogy(power, inner)
+            log = log + choose(np.logical_not(at_end), logs, 0.0)
+            if not never_holds(at_end):
+                apart = np.where(at_end, 1.0 - x if number else x, 1.0)
+                begun.append((apart**power, np.logical_and(at_end, np.less(power, 0))))
+        density = np.exp(log)
+        for value, is_infinite in begun:
+            # What is infinite stays so whatever it is multiplied with, and has no slope by that.
+            density = value * np.where(is_infinite, 1.0, density)
+        return density
 
     def _logcdf(self, x: Any, *shapes: Any) -> Any:
         return log_of_smaller(self._cdf(x, *shapes), self._sf(x, *shapes))

@@ -78,8 +78,14 @@ class Gamma(Continuous):
     shapes = ("a",)
     low, inner = 0.0, 1.0
 
+    def _end_powers(self, a: Any) -> Any:
+        return a - 1.0, None
+
+    def _rest(self, x: Any, a: Any) -> Any:
+        return -x - special.gammaln(a)
+
     def _logpdf(self, x: Any, a: Any) -> Any:
-        return special.xlogy(a - 1.0, x) - x - special.gammaln(a)
+        return special.xlogy(a - 1.0, x) + self._rest(x, a)
 
     def _cdf(self, x: Any, a: Any) -> Any:
         return special.gammainc(a, x)
@@ -121,9 +127,15 @@ class ChiSquared(Continuous):
     shapes = ("df",)
     low, inner = 0.0, 1.0
 
-    def _logpdf(self, x: Any, df: Any) -> Any:
+    def _end_powers(self, df: Any) -> Any:
+        return 0.5 * df - 1.0, None
+
+    def _rest(self, x: Any, df: Any) -> Any:
         half = 0.5 * df
-        return special.xlogy(half - 1.0, x) - 0.5 * x - special.gammaln(half) - half * math.log(2)
+        return -0.5 * x - special.gammaln(half) - half * math.log(2)
+
+    def _logpdf(self, x: Any, df: Any) -> Any:
+        return special.xlogy(0.5 * df - 1.0, x) + self._rest(x, df)
 
     def _cdf(self, x: Any, df: Any) -> Any:
         return special.gammainc(0.5 * df, 0.5 * x)
@@ -227,9 +239,15 @@ class Beta(Continuous):
     shapes = ("a", "b")
     low, high, inner = 0.0, 1.0, 0.5
 
+    def _end_powers(self, a: Any, b: Any) -> Any:
+        return a - 1.0, b - 1.0
+
+    def _rest(self, x: Any, a: Any, b: Any) -> Any:
+        return -special.betaln(a, b)
+
     def _logpdf(self, x: Any, a: Any, b: Any) -> Any:
         powers = special.xlogy(a - 1.0, x) + special.xlog1py(b - 1.0, -x)
-        return powers - special.betaln(a, b)
+        return powers + self._rest(x, a, b)
 
     def _cdf(self, x: Any, a: Any, b: Any) -> Any:
         return special.betainc(a, b, x)
@@ -276,10 +294,16 @@ class FisherF(Continuous):
     shapes = ("dfn", "dfd")
     low, inner = 0.0, 1.0
 
-    def _logpdf(self, x: Any, dfn: Any, dfd: Any) -> Any:
+    def _end_powers(self, dfn: Any, dfd: Any) -> Any:
+        return 0.5 * dfn - 1.0, None
+
+    def _rest(self, x: Any, dfn: Any, dfd: Any) -> Any:
         n, m, ratio = 0.5 * dfn, 0.5 * dfd, dfn / dfd
-        power = n * np.log(ratio) + special.xlogy(n - 1.0, x)
-        return power - (n + m) * np.log1p(ratio * x) - special.betaln(n, m)
+        power = n * np.log(ratio) - (n + m) * np.log1p(ratio * x)
+        return power - special.betaln(n, m)
+
+    def _logpdf(self, x: Any, dfn: Any, dfd: Any) -> Any:
+        return special.xlogy(0.5 * dfn - 1.0, x) + self._rest(x, dfn, dfd)
 
     def _cdf(self, x: Any, dfn: Any, dfd: Any) -> Any:
         return special.fdtr(dfn, dfd, x)
@@ -299,7 +323,8 @@ class FisherF(Continuous):
         rest = special.betaincinv(0.5 * dfd, 0.5 * dfn, above)
         is_small = np.less(part, 0.5)
         above_rest = (1.0 - choose(is_small, 0.5, rest)) / np.where(is_small, 0.5, rest)
-        odds = np.where(is_small, part / (1.0 - np.where(is_small, part, 0.5)), above_rest)
+        below = np.expm1(-np.log1p(-np.where(is_small, part, 0.5)))  # at 0 with an infinite slope
+        odds = np.where(is_small, below, above_rest)
         return odds * (dfd / dfn)
 
     def _entropy(self, dfn: Any, dfd: Any) -> Any:

@@ -178,11 +178,21 @@ def _log_mass(a: Any, b: Any) -> Any:
 
 
 def _log_narrow_mass(low: Any, high: Any) -> Any:
-    """The same of a narrow interval, by the density's derivatives in its middle."""
+    """The same of a narrow interval."""
+    return np.log(high - low) + _log_narrow_density(low, high)
+
+
+def _log_narrow_density(low: Any, high: Any) -> Any:
+    """That of the probability by the width, by the density's derivatives in the middle."""
     square, width = (0.5 * (low + high)) ** 2, high - low
     second, fourth = square - 1.0, square * (square - 6.0) + 3.0
     more = width**2 / 24 * (second + width**2 / 80 * fourth)
-    return np.log(width) - 0.5 * square - _HALF_LOG_2PI + np.log1p(more)
+    return -0.5 * square - _HALF_LOG_2PI + np.log1p(more)
+
+
+def _with_slope_of(x: Any, value: Any) -> Any:
+    """The value of one, with the derivatives of the other."""
+    return stop_gradient(value) + (x - stop_gradient(x))
 
 
 class TruncatedNormal(Continuous):
@@ -215,31 +225,39 @@ class TruncatedNormal(Continuous):
         return -0.5 * (x * x) - _HALF_LOG_2PI - _log_mass(a, b)
 
     def _logcdf(self, x: Any, a: Any, b: Any) -> Any:
-        return self._log_parts(x, a, b)[0]
+        at_end, _, above = self._begun(x, a, b)
+        parts = self._log_parts(np.where(at_end, self._within(a, b), x), a, b)
+        return np.where(at_end, np.log1p(-above), parts[0])
 
     def _logsf(self, x: Any, a: Any, b: Any) -> Any:
-        return self._log_parts(x, a, b)[1]
+        at_end, below, _ = self._begun(x, a, b)
+        parts = self._log_parts(np.where(at_end, self._within(a, b), x), a, b)
+        return np.where(at_end, np.log1p(-below), parts[1])
 
     def _cdf(self, x: Any, a: Any, b: Any) -> Any:
-        return self._parts(x, a, b)[0]
+        at_end, below, above = self._begun(x, a, b)
+        parts = self._log_parts(np.where(at_end, self._within(a, b), x), a, b)
+        begun = np.where(np.equal(x, a), below, 1.0 - above)
+        return np.where(at_end, begun, np.exp(parts[0]))
 
     def _sf(self, x: Any, a: Any, b: Any) -> Any:
-        return self._parts(x, a, b)[1]
+        at_end, below, above = self._begun(x, a, b)
+        parts = self._log_parts(np.where(at_end, self._within(a, b), x), a, b)
+        begun = np.where(np.equal(x, b), above, 1.0 - below)
+        return np.where(at_end, begun, np.exp(parts[1]))
 
-    def _parts(self, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
-        """The probabilities below and above; at an end, where one is zero, by the density."""
-        at_a, at_b = np.equal(x, a), np.equal(x, b)
-        inner = np.where(np.logical_or(at_a, at_b), self._within(a, b), x)
-        below, above = map(np.exp, self._log_parts(inner, a, b))
-        density = self._pdf(x, a, b)
-        from_a, to_b = (
-            density * (np.where(at_end, x, 0.0) - np.where(at_end, end, 0.0)) * sign
-            for at_end, end, sign in ((at_a, a, 1.0), (at_b, b, -1.0))
-        )
-        return (
-            np.where(at_a, from_a, np.where(at_b, 1.0 - to_b, below)),
-            np.where(at_b, to_b, np.where(at_a, 1.0 - from_a, above)),
-        )
+    def _begun(self, x: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+        """Where ``x`` is an end, and the probabilities below and above, which are zero there.
+
+        A logarithm would tell nothing of their slopes.
+        """
+        at_ends = np.equal(x, a), np.equal(x, b)
+        whole = _log_mass(a, b)
+        found: list[Any] = []
+        for at_end, low, high in ((at_ends[0], a, x), (at_ends[1], x, b)):
+            near = [np.where(at_end, end, 0.0) for end in (low, high)]
+            found.append((near[1] - near[0]) * np.exp(_log_narrow_density(*near) - whole))
+        return np.logical_or(*at_ends), found[0], found[1]
 
     def _log_parts(self, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
         """The logarithms of the probabilities below and above, the larger one by the smaller."""
@@ -252,14 +270,18 @@ class TruncatedNormal(Continuous):
 
     def _ppf(self, q: Any, a: Any, b: Any) -> Any:
         x = np.where(np.less(a, 0), self._from_left(q, a, b), -self._from_left(1.0 - q, -b, -a))
-        return np.where(np.equal(q, 0), a, np.where(np.equal(q, 1), b, x))
+        at_end, end = np.equal(q, 0) | np.equal(q, 1), np.where(np.equal(q, 0), a, b)
+        return np.where(at_end, _with_slope_of(x, end), x)
 
     def _isf(self, q: Any, a: Any, b: Any) -> Any:
         return -self._ppf(q, -b, -a)
 
     def _from_left(self, q: Any, a: Any, b: Any) -> Any:
-        below = np.logaddexp(_log_below(a), np.log(q) + _log_mass(a, b))
-        return special.ndtri_exp(below)
+        begin, mass, at_begin = _log_below(a), _log_mass(a, b), np.equal(q, 0)
+        far = np.logaddexp(begin, np.log(np.where(at_begin, 0.5, q)) + mass)
+        ratio = np.exp(np.minimum(mass - begin, 709.0))
+        near = begin + np.log1p(np.where(at_begin, q, 0.0) * ratio)  # the logarithm has no slope
+        return special.ndtri_exp(np.where(at_begin, near, far))
 
     def _ends(self, a: Any, b: Any) -> tuple[Any, Any, Any, Any, Any]:
         """The ends, the densities there, and the logarithm of the probability between them."""

@@ -269,3 +269,128 @@ def test_distributions_are_arguments_and_results():
     again = ft.jit(lambda d: d)(normal)
     assert again.kwds == normal.kwds
     np.testing.assert_allclose(again.logpdf(x), normal.logpdf(x))
+
+
+ENDS = [
+    ("gamma", (0.5,)),
+    ("gamma", (1.0,)),
+    ("gamma", (1.5,)),
+    ("gamma", (3.0,)),
+    ("chi2", (1.0,)),
+    ("chi2", (4.0,)),
+    ("f", (1.0, 3.0)),
+    ("f", (4.0, 3.0)),
+    ("beta", (0.5, 0.5)),
+    ("beta", (1.0, 2.0)),
+    ("beta", (2.0, 0.5)),
+    ("weibull_min", (0.5,)),
+    ("weibull_min", (2.0,)),
+    ("pareto", (2.0,)),
+    ("expon", ()),
+    ("uniform", ()),
+    ("halfnorm", ()),
+    ("rayleigh", ()),
+    ("lognorm", (0.5,)),
+    ("invgamma", (2.0,)),
+    ("truncnorm", (-1.0, 2.0)),
+    ("truncnorm", (0.0, np.inf)),
+    ("truncnorm", (3.0, 9.0)),
+    ("wrapcauchy", (0.3,)),
+    ("norm", ()),
+    ("t", (3.0,)),
+    ("gumbel_r", ()),
+    ("gumbel_l", ()),
+]
+
+
+def in_both_modes(f, x):
+    """The derivative, in which both modes agree."""
+    pushed, pulled = ft.jvp(f, (x,), (1.0,))[1], ft.grad(f)(x)
+    np.testing.assert_allclose(pushed, pulled, rtol=1e-9)
+    return pulled
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("name", "shapes"), ENDS)
+def test_slopes_at_the_ends_are_those_from_within(name, shapes, compiled):
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    for number, end in enumerate(map(float, theirs.support(*shapes))):
+        with np.errstate(all="ignore"):
+            density = theirs.pdf(end, *shapes) if np.isfinite(end) else np.float64(0.0)
+            quantile = 1.0 / density
+        expected = {"ppf": quantile, "isf": -quantile}
+        if np.isfinite(end):
+            begun, ended = ("logsf", "logcdf") if number else ("logcdf", "logsf")
+            sign = -1.0 if number else 1.0
+            expected |= {"cdf": density, "sf": -density}
+            expected |= {begun: sign * np.inf, ended: -sign * density}
+            if not ours.has_ends:  # there it is minus infinity, as outside
+                expected[begun] = 0.0
+        for method, slope in expected.items():
+            formula = getattr(ours, method)
+            f = lambda x, formula=formula: formula(x, *shapes)
+            if compiled:
+                f = ft.jit(f)
+            x = end
+            if method in ("ppf", "isf"):
+                x = float(number if method == "ppf" else 1 - number)
+            np.testing.assert_allclose(in_both_modes(f, x), slope, rtol=1e-9, err_msg=method)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "slope"),
+    [
+        ("gamma", (0.5,), -np.inf),
+        ("gamma", (1.0,), -1.0),
+        ("gamma", (1.5,), np.inf),
+        ("gamma", (2.0,), 1.0),
+        ("gamma", (3.0,), 0.0),
+        ("chi2", (4.0,), 0.25),
+        ("weibull_min", (2.0,), 2.0),
+        ("beta", (0.5, 0.5), -np.inf),
+        ("beta", (2.0, 2.0), 6.0),
+        ("f", (4.0, 3.0), 20 / 3),
+        ("rayleigh", (), 1.0),
+        ("lognorm", (0.5,), 0.0),
+    ],
+)
+def test_slopes_of_densities_at_zero(name, shapes, slope):
+    family = getattr(stats, name)
+    np.testing.assert_allclose(in_both_modes(lambda x: family.pdf(x, *shapes), 0.0), slope)
+    log = in_both_modes(lambda x: family.logpdf(x, *shapes), 0.0)
+    with np.errstate(all="ignore"):
+        density = getattr(scipy.stats, name).pdf(0.0, *shapes)
+    if not family.has_ends:
+        assert log == 0
+    elif density in (0.0, np.inf):
+        assert log == (np.inf if density == 0 else -np.inf)
+    else:
+        np.testing.assert_allclose(log, slope / density)
+
+
+@pytest.mark.parametrize("method", ["pdf", "logpdf", "cdf", "logcdf", "sf", "logsf"])
+@pytest.mark.parametrize(("name", "shapes"), ENDS[:16])
+def test_slopes_by_parameters_at_the_ends(name, shapes, method):
+    formula = getattr(getattr(stats, name), method)
+    for end in map(float, getattr(scipy.stats, name).support(*shapes)):
+        if not np.isfinite(end):
+            continue
+        for place, value in enumerate((*shapes, 0.0, 1.0)):
+            given = (*shapes, 0.0, 1.0)
+            slope = in_both_modes(
+                lambda p, place=place, end=end, given=given: formula(
+                    end, *given[:place], p, *given[place + 1 :]
+                ),
+                value,
+            )
+            assert not np.isnan(slope)
+            if end == 0 and method in ("cdf", "sf", "logsf") and place != len(shapes):
+                assert slope == 0  # zero is the lower end whatever the shapes and the scale are
+
+
+def test_second_derivatives_at_the_ends():
+    twice = ft.grad(ft.grad(stats.truncnorm.cdf))
+    density = stats.truncnorm.pdf(-1.0, -1.0, 2.0)
+    np.testing.assert_allclose(twice(-1.0, -1.0, 2.0), density, rtol=1e-12)
+    np.testing.assert_allclose(ft.grad(ft.grad(stats.gamma.cdf))(0.0, 1.0), -1.0)
+    np.testing.assert_allclose(ft.grad(ft.grad(stats.gamma.pdf))(0.0, 2.0), -2.0)
