@@ -249,6 +249,7 @@ def constant(primitive: str, *alternatives: tuple[Domain, ...], **options: Any) 
 # linear.py
 
 elementwise("copy", REALS, dtypes=COMPLEX)
+elementwise("row_major", REALS, dtypes=COMPLEX)
 elementwise("as_array", REALS, dtypes=COMPLEX)
 case(
     "cast",

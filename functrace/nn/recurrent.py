@@ -78,13 +78,36 @@ def lstm_step(params: Parameters, state: tuple[Any, Any], x: Any) -> tuple[tuple
         >>> output.shape, cell.shape, output is same
         ((2,), (2,), True)
     """
+    halved = _halved(params)
+    return _lstm_step(halved["state"], state, x @ halved["input"] + halved["bias"])
+
+
+def _halved(params: Parameters) -> Parameters:
+    """Parameters of which one hyperbolic tangent makes all gates.
+
+    A sigmoid is ``(1 + tanh(x / 2)) / 2``, so what the three gates are given is halved here, where
+    it costs nothing in each step. Halves are exact. That a gate near 0 keeps the tangent's absolute
+    accuracy, not its relative one, is lost in what it is added to.
+    """
+    return {name: value * _gates(value, 1.0) for name, value in params.items()}
+
+
+def _gates(x: Any, of_cell: float) -> Any:
+    """A half for each gate and a number for the new values of the cell, as wide as ``x``."""
+    size = shape_of(x)[-1] // 4
+    factors = np.full(4 * size, 0.5, dtype_of(x))
+    factors[2 * size : 3 * size] = of_cell
+    return factors
+
+
+def _lstm_step(weight: Any, state: tuple[Any, Any], seen: Any) -> tuple[tuple[Any, Any], Any]:
+    """One step, from the halved weight of the state and what the gates are given of the input."""
     output, cell = state
-    summed = x @ params["input"] + output @ params["state"] + params["bias"]
-    size = shape_of(summed)[-1] // 4
-    gates, new, leave = np.split(summed, [2 * size, 3 * size], axis=-1)
-    enter, keep = np.split(sigmoid(gates), 2, axis=-1)
-    cell = keep * cell + enter * np.tanh(new)
-    output = sigmoid(leave) * np.tanh(cell)
+    bent = np.tanh(seen + output @ weight)
+    gates = bent * _gates(bent, 1.0) + _gates(bent, 0.0)
+    enter, keep, new, leave = np.split(gates, 4, axis=-1)
+    cell = keep * cell + enter * new
+    output = leave * np.tanh(cell)
     return (output, cell), output
 
 
@@ -113,7 +136,13 @@ def lstm(
     """
     xs = floating(xs)
     first = (_zeros(params, xs),) * 2 if state is None else state
-    last, outputs = scan(lambda state, x: lstm_step(params, state, x), first, xs, reverse=reverse)
+    halved = _halved(params)
+    # What is seen of the inputs does not wait for the state: one product for all steps.
+    seen = xs @ halved["input"] + halved["bias"]
+    weight = halved["state"]
+    last, outputs = scan(
+        lambda state, x: _lstm_step(weight, state, x), first, seen, reverse=reverse
+    )
     return outputs, last
 
 

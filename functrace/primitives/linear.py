@@ -330,6 +330,15 @@ class Copy(Linear):
 copy = Copy("copy")
 
 
+class RowMajor(Copy):
+    """A copy for those who read it again and again: what it is a copy of is no substitute."""
+
+    keeps_values = False
+
+
+row_major = RowMajor("row_major")
+
+
 class AsArray(Copy):
     """The same values as an array of its own, also where it has no axes."""
 

@@ -81,3 +81,20 @@ def test_one_sequence_alone():
     params = nn.init_gru(KEY, 2, 3)
     alone, _ = nn.gru(params, XS[:, 0])
     np.testing.assert_allclose(alone, nn.gru(params, XS)[0][:, 0])
+
+
+def test_steps_one_by_one_are_the_sequence_and_far_gates_are_open_or_shut():
+    params = perturbed(nn.init_lstm(KEY, 2, 3))
+    state = np.zeros((4, 3)), np.ones((4, 3))
+    xs = np.random.default_rng(1).normal(size=(5, 4, 2))
+    outputs, last = nn.lstm(params, xs, state)
+    for x, output in zip(xs, outputs, strict=True):
+        state, found = nn.lstm_step(params, state, x)
+        np.testing.assert_allclose(found, output, rtol=1e-12)
+    for found, expected in zip(state, last, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    # The input gate is shut and the forget gate open, whatever is seen: the cell stays.
+    far = {**params, "bias": np.repeat([-800.0, 800.0, 0.0, 800.0], 3)}
+    _, (output, cell) = nn.lstm(far, xs, state)
+    np.testing.assert_allclose(cell, state[1], rtol=1e-15)
+    np.testing.assert_allclose(output, np.tanh(cell), rtol=1e-15)

@@ -17,6 +17,8 @@ from functrace.tracing.tracer import bind
 from tests.primitives.linear_laws import check_linear, whole
 from tests.strategies import seeds
 
+RNG = np.random.default_rng(0)
+
 SHAPE = (2, 3, 4)
 ITEMS = (None, Ellipsis, slice(None), slice(0, 5, 2), -1, INDICES)
 
@@ -148,6 +150,37 @@ def test_adding_at_indices_is_numpys(where, is_turned, seed):
     if arrays:
         indexing.add_at(total, at, values)
         np.testing.assert_array_equal(total, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("rest", [(4,), (8, 2), (64,)])
+@pytest.mark.parametrize("shape", [(700,), (20, 30)])
+@pytest.mark.parametrize("first", [0, -7])
+def test_rows_that_are_often_met_are_added_one_after_the_other(dtype, rest, shape, first):
+    numbers = RNG.integers(first, 7, shape, np.int32)
+    values = RNG.normal(size=(*shape, *rest)).astype(dtype)
+    expected = RNG.normal(size=(9, *rest)).astype(dtype)
+    total = expected.copy()
+    np.add.at(expected, numbers, values)
+    indexing.add_at(total, (numbers,), values)
+    np.testing.assert_allclose(total, expected, atol=1e4 * np.finfo(dtype).eps)
+
+
+def test_a_row_that_is_not_there_is_refused_when_many_are_added():
+    numbers = RNG.integers(0, 9, 1000)
+    numbers[500] = 9
+    total = np.zeros((9, 4))
+    with pytest.raises(IndexError, match="index 9 is out of bounds"):
+        indexing.add_at(total, (numbers,), np.ones((1000, 4)))
+
+
+def test_nan_and_infinity_stay_in_the_rows_that_they_are_added_to():
+    numbers = np.arange(1000) % 5
+    values = np.ones((1000, 4))
+    values[11], values[12] = np.nan, np.inf
+    total = np.zeros((9, 4))
+    indexing.add_at(total, (numbers,), values)
+    np.testing.assert_array_equal(total[:, 0], [200, np.nan, np.inf, 200, 200, 0, 0, 0, 0])
 
 
 @drawn

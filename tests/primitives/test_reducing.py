@@ -8,6 +8,8 @@ import pytest
 import functrace as ft
 from tests.agreement import assert_like_numpy
 
+RNG = np.random.default_rng(0)
+
 # Kinks and zeros
 
 
@@ -67,3 +69,24 @@ def test_argmax_is_a_constant():
 )
 def test_logsumexp_is_safe(x, gradient):
     np.testing.assert_allclose(ft.grad(np.logaddexp.reduce)(np.array(x)), gradient)
+
+
+@pytest.mark.parametrize("shape", [(40, 3), (40, 1), (5, 8, 30), (31, 9), (2, 200, 60)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_short_rows_are_reduced_as_others_are(shape, dtype, keepdims):
+    x = RNG.normal(size=shape).astype(dtype)
+    x.flat[3], x.flat[-1] = -np.inf, np.inf
+    x[1] = -np.inf
+    axes = {"axis": -1, "keepdims": keepdims}
+    for f in (np.max, np.min, ft.scipy.special.logsumexp):
+        eager = f(x, **axes)
+        expected = np.logaddexp.reduce(x, **axes) if f not in (np.max, np.min) else eager
+        found = ft.jit(lambda x, f=f: f(x, **axes), backend="numpy")(x)
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, eager)
+        np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps)
+    x[-1, -1] = np.nan
+    found = ft.jit(lambda x: np.max(x, **axes), backend="numpy")(x)
+    np.testing.assert_array_equal(found, np.max(x, **axes))

@@ -164,6 +164,38 @@ length=500, reverse=False)
     )
 
 
+def test_views_are_made_of_the_stack_of_what_they_show():
+    check_pass(
+        improved,
+        """
+        def program(a: float64[2, 6], b: float64[2, 3]):
+            def body(c: float64[2, 6], d: float64[2, 3]):
+                e: float64[2, 3]; f: float64[2, 3]; (e, f) = split(c, boundaries=(3,), axis=1)
+                g: float64[2, 6] = concatenate(d, d, axis=1)
+                h: float64[2, 3]; i: float64[2, 3]; (h, i) = split(g, boundaries=(3,), axis=1)
+                j: float64[2, 3] = multiply(h, i)
+                k: float64[2, 3] = tanh(j)
+                return (k, h, i)
+            c: float64[2, 3]; d: float64[5, 2, 3]; e: float64[5, 2, 3]; (c, d, e) = scan(a, b, \
+body=body, constants=1, carries=1, length=5, reverse=False)
+            return (c, d, e)
+        """,
+        """
+        def program(a: float64[2, 6], b: float64[2, 3]):
+            def body(c: float64[2, 3]):
+                d: float64[2, 6] = concatenate(c, c, axis=1)
+                e: float64[2, 3]; f: float64[2, 3]; (e, f) = split(d, boundaries=(3,), axis=1)
+                g: float64[2, 3] = multiply(e, f)
+                h: float64[2, 3] = tanh(g)
+                return (h, d)
+            i: float64[2, 3]; j: float64[5, 2, 6]; (i, j) = scan(b, body=body, constants=0, \
+carries=1, length=5, reverse=False)
+            k: float64[5, 2, 3]; l: float64[5, 2, 3]; (k, l) = split(j, boundaries=(3,), axis=2)
+            return (i, k, l)
+        """,
+    )
+
+
 # What depends on rows only
 
 
@@ -438,3 +470,89 @@ def test_what_depends_on_a_counter_is_computed_for_all_trips_if_its_dtype_stays(
 def test_counters_beyond_64_bits_stay_python_s():
     f = lambda c: ft.fori_loop(0, 6, lambda i, c: c + (2**62 * (i + 1) // 2**62) * np.ones(3), c)
     np.testing.assert_array_equal(ft.jit(f)(np.zeros(3)), f(np.zeros(3)))
+
+
+# What each trip reads again
+
+
+def test_what_is_repeated_in_each_trip_is_repeated_once_before_the_loop():
+    check_pass(
+        improved,
+        """
+        def program(a: float64[3], b: float64[4, 3], c: float64[3]):
+            def body(d: float64[3], e: float64[4, 3]):
+                f: float64[4, 3] = add(d, e)
+                g: float64[4, 3] = multiply(f, array((1.0, 2.0, 3.0), float64[3]))
+                h: float64[4, 3] = tanh(g)
+                return (h,)
+            d: float64[4, 3] = scan(a, b, body=body, constants=1, carries=1, length=6, \
+reverse=False)
+            return (d,)
+        """,
+        """
+        def program(a: float64[3], b: float64[4, 3], c: float64[3]):
+            d: float64[4, 3] = broadcast_to(a, shape=(4, 3))
+            def body(e: float64[4, 3], f: float64[4, 3]):
+                g: float64[4, 3] = add(e, f)
+                h: float64[4, 3] = multiply(g, array(((1.0, 2.0, 3.0), (1.0, 2.0, 3.0), \
+(1.0, 2.0, 3.0), (1.0, 2.0, 3.0)), float64[4, 3]))
+                i: float64[4, 3] = tanh(h)
+                return i
+            j: float64[4, 3]; (j,) = scan(d, b, body=body, constants=1, carries=1, length=6, \
+reverse=False)
+            return j
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "operand"),
+    [((3, 8), (8,)), ((3, 8), (1, 8)), ((), ()), ((8,), ()), ((70, 70), (70,)), ((8, 3), (8, 3))],
+    ids=str,
+)
+def test_a_few_rows_and_large_ones_are_added_to_as_they_are(shape, operand):
+    b = RNG.normal(size=operand)
+    f = lambda x, b: ft.fori_loop(0, 9, lambda _, c: np.sin(c + b), x)
+    program = check_values(f, RNG.normal(size=shape), b)
+    assert "broadcast_to" not in str(program)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_matrices_that_stay_are_read_along_their_rows(dtype):
+    def f(w, x):
+        return ft.scan(lambda h, _: (np.tanh(h @ w.T), None), x, None, length=50)[0]
+
+    w, x = (RNG.normal(size=shape).astype(dtype) for shape in ((5, 5), (3, 5)))
+    program = check_values(f, w, x)
+    text = str(program)
+    assert "row_major" in text
+    assert "'ij,jk->ik'" in text
+    fast = ft.jit(f, backend="numpy")
+    np.testing.assert_allclose(fast(w, x), f(w, x), rtol=1e-4 if dtype == np.float32 else 1e-12)
+    # Too large for so few trips.
+    large, x = RNG.normal(size=(90, 90)), RNG.normal(size=(3, 90))
+    program = check_values(
+        lambda w, x: ft.scan(lambda h, _: (h @ w.T / 9, None), x, None, length=5)[0], large, x
+    )
+    assert "row_major" not in str(program)
+
+
+def test_the_left_matrix_of_a_product_is_laid_anew_too():
+    def f(w, x):
+        return ft.scan(lambda h, _: (np.tanh(w.T @ h), None), x, None, length=50)[0]
+
+    text = str(check_values(f, RNG.normal(size=(5, 5)), RNG.normal(size=(5, 3))))
+    assert "row_major" in text
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
+def test_second_derivatives_of_laid_operands(rows):
+    def loss(w, b, x):
+        step = lambda h, _: (np.tanh(h @ w + b), None)
+        return np.sum(ft.scan(step, x, None, length=6)[0] ** 2)
+
+    w, b, x = RNG.normal(size=(3, 3)), RNG.normal(size=3), RNG.normal(size=(rows, 3))
+    ft.testing.check_grads(ft.jit(loss, backend="numpy"), (w, b, x), order=2)
+    eager = ft.hessian(loss, argnums=1)(w, b, x)
+    fast = ft.jit(ft.hessian(loss, argnums=1), backend="numpy")(w, b, x)
+    np.testing.assert_allclose(fast, eager, rtol=1e-10)

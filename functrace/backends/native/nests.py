@@ -32,7 +32,7 @@ REDUCTIONS = frozenset({"sum", "max", "min", "prod", "all", "any"})
 
 VIEWS = frozenset({
     "getitem", "element", "transpose", "broadcast_to", "flip", "reshape", "diagonal",
-    "as_array", "stop_gradient", "copy", "checkpoint_name", "unstack", "split",
+    "as_array", "stop_gradient", "copy", "row_major", "checkpoint_name", "unstack", "split",
     "windows",
 })  # fmt: skip
 """What counts the elements of some memory in another way."""

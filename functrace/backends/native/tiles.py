@@ -278,7 +278,7 @@ def _use_of_written(equation: Equation, length: int) -> Use | None:
 
 
 _WAYS: dict[str, Callable[[Equation, int], Use | None]] = {
-    **dict.fromkeys(("reshape", "as_array", "stop_gradient", "copy"), _first_is_row),
+    **dict.fromkeys(("reshape", "as_array", "stop_gradient", "copy", "row_major"), _first_is_row),
     "transpose": _use_of_transpose,
     "broadcast_to": _use_of_stretched,
     "flip": _unless("reverse"),
