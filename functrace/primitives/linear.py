@@ -95,7 +95,7 @@ def conform(cotangent: Any, primal: Any) -> Any:
         return cotangent
     if kind is Tracer:
         inner, like = cotangent, primal
-        while type(value := inner.value) is Tracer:  # `innermost`, written out: walks back come here
+        while type(value := inner.value) is Tracer:  # as `innermost` does, without a call
             inner = value
         if type(like) is Tracer:
             while type(like_value := like.value) is Tracer:
