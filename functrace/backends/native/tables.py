@@ -259,7 +259,8 @@ class Table:
         name, params = equation.primitive.name, equation.params
         (output, *_), inputs = equation.outputs, equation.inputs
         dtype = output.type.dtype
-        if dtype.kind == "b" or any(atom.type.dtype != dtype for atom in inputs):
+        is_indexed = any(isinstance(item, str) for item in params.get("index", ()))
+        if is_indexed or dtype.kind == "b" or any(atom.type.dtype != dtype for atom in inputs):
             self.whole(equation)
         elif name in ("index_update", "index_add"):
             adds = name == "index_add"

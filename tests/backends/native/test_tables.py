@@ -127,6 +127,33 @@ def test_inputs_constants_and_the_same_value_twice_as_results():
     both(f, np.ones(3), np.float64(2.0))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_indices_of_any_dtype_say_where_is_written(dtype):
+    def f(x, where, values):
+        y, z = np.copy(x), np.copy(x)
+        y[where] = values
+        z[where] += values
+        np.add.at(z, where, values)
+        return y, z, y[where] == values
+
+    both(f, np.arange(5).astype(dtype), np.array([[2], [0], [4]]), np.arange(3, dtype=dtype)[:, None])
+
+    def scattered(x, where):
+        return ft.grad(lambda x: np.sum(x[where] * x[where[::-1]]))(x)
+
+    both(scattered, np.arange(5.0), np.array([2, 0, 2, 1]))
+
+
+def test_derivatives_of_what_is_written_at_repeated_indices():
+    def f(x, where, values):
+        y = np.copy(x)
+        y[where] = values
+        return np.sum(y * y)
+
+    args = np.arange(5.0), np.array([[2], [0], [0], [1], [1]]), np.arange(1.0, 6.0)[:, None]
+    both(ft.grad(f, argnums=(0, 2)), *args)
+
+
 def test_loops_and_choices_within():
     def f(x):
         y = ft.fori_loop(0, 3, lambda i, c: c * 0.5 + x[i], x)
