@@ -345,9 +345,9 @@ class Switch(Primitive):
         is_active = tuple(tangent is not None for tangent in tangents[1:])
         forms = [linear_form(branch, is_active) for branch in branches]
         mask = _union([form.has_tangent for form in forms])
-        types = [v.type.strong for v, on in zip(branches[0].inputs, is_active, strict=True) if on]
+        types = [v.type.tangent for v, on in zip(branches[0].inputs, is_active, strict=True) if on]
         out_types = [
-            type.strong for type, on in zip(joint_types(branches), mask, strict=True) if on
+            type.tangent for type, on in zip(joint_types(branches), mask, strict=True) if on
         ]
         apart = not sees_all(params)
         halves = in_halves(
@@ -399,9 +399,9 @@ class Switch(Primitive):
         takes = _union([form.takes_cotangent for form in forms])
         gives = _union([form.gives_cotangent for form in forms])
         given_types = [
-            type.strong for type, on in zip(joint_types(branches), takes, strict=True) if on
+            type.tangent for type, on in zip(joint_types(branches), takes, strict=True) if on
         ]
-        found_types = [v.type.strong for v, on in zip(branches[0].inputs, gives, strict=True) if on]
+        found_types = [v.type.tangent for v, on in zip(branches[0].inputs, gives, strict=True) if on]
         apart = not sees_all(params)
         halves = in_halves(
             branches,
@@ -458,7 +458,7 @@ class Switch(Primitive):
         masks = [transposed(branch, is_linear)[1] for branch in branches]
         mask = _union(masks)
         linear_types = [x.type for x in inputs[1:] if isinstance(x, LinearValue)]
-        types = [type.strong for type, on in zip(linear_types, mask, strict=True) if on]
+        types = [type.tangent for type, on in zip(linear_types, mask, strict=True) if on]
         adapted: list[Program] = []
         for branch, own in zip(branches, masks, strict=True):
             program = transposed(branch, is_linear)[0]

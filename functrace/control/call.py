@@ -155,7 +155,7 @@ class Call(Primitive):
         is_linear = tuple(isinstance(x, LinearValue) for x in inputs)
         body, mask = transposed(program, is_linear)
         given = [
-            zeros_of_type(atom.type) if part is None else part
+            zeros_of_type(atom.type.tangent) if part is None else part
             for part, atom in zip(cotangent, program.outputs, strict=True)
         ]
         known = [x for x, linear in zip(inputs, is_linear, strict=True) if not linear]

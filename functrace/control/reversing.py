@@ -251,18 +251,18 @@ class ReversePlan:
             fixed = [recording.input(inputs[p].type) for p in self.residuals.fixed]
             out_types = output_types(body)
             carry_cotangents = [
-                recording.input(type.strong)
+                recording.input(type.tangent)
                 for type in selected(out_types[: len(carries)], self.carry_mask)
             ]
             sums = [
-                recording.input(v.type.strong) for v in selected(body.inputs[:first], constants)
+                recording.input(v.type.tangent) for v in selected(body.inputs[:first], constants)
             ]
             own_rows = [recording.input(inputs[p].type) for p in self.residuals.from_rows]
             self.first_stacked = len(fixed) + len(carry_cotangents) + len(sums) + len(own_rows)
             stacked = [recording.input(r.type) for r in self.residuals.stacked]
             marker = recording.input(ArrayType((), np.dtype(np.float64))) if counts_trips else None
             stack_cotangents = [
-                recording.input(type.strong)
+                recording.input(type.tangent)
                 for type in selected(out_types[len(carries) :], self.stack_mask)
             ]
             ordered = self.residuals.in_order([*fixed, *own_rows, *stacked])
@@ -408,16 +408,16 @@ def transposed_body(
 
             known = fresh(body.inputs[:first], constant_mask)
             carry = [
-                recording.input(type.strong)
+                recording.input(type.tangent)
                 for type in selected(out_types[: len(carry_mask)], carry_mask)
             ]
             sums = [
-                recording.input(v.type.strong) for v in selected(body.inputs[:first], constant_mask)
+                recording.input(v.type.tangent) for v in selected(body.inputs[:first], constant_mask)
             ]
             known |= fresh(body.inputs[last:], row_mask)
             known |= fresh(body.inputs[first:last], carry_mask)
             stacks = [
-                recording.input(type.strong)
+                recording.input(type.tangent)
                 for type in selected(out_types[len(carry_mask) :], stack_mask)
             ]
             cotangents = [*scattered(carry, carry_mask), *scattered(stacks, stack_mask)]

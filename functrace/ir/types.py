@@ -78,6 +78,11 @@ class ArrayType(NamedTuple):
         """The same type for a value that did not come from a Python scalar."""
         return ArrayType(self.shape, self.dtype) if self.weak else self
 
+    @property
+    def tangent(self) -> ArrayType:
+        """The type of tangents and cotangents: no Python scalar, in the machine's byte order."""
+        return self.strong if self.dtype.isnative else ArrayType(self.shape, native(self.dtype))
+
     def __str__(self) -> str:
         name = ("weak_" if self.weak else "") + self.dtype.name
         lengths = ["any" if length == ANY_LENGTH else str(length) for length in self.shape]

@@ -200,8 +200,8 @@ def zeros_of_type(type: ArrayType) -> Any:
 
 
 def zeros_for(x: Any) -> Any:
-    """A zero tangent or cotangent for a value."""
-    return zeros_of_type(type_of(x))
+    """A zero tangent or cotangent for a value, in the byte order of the machine."""
+    return zeros_of_type(type_of(x).tangent)
 
 
 def add_tangents(x: Any, y: Any) -> Any:

@@ -440,7 +440,7 @@ def pull_back_by(body: Program, present: Sequence[bool], types: Sequence[ArrayTy
 
     def pull_back(traced: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         given = [
-            zeros_of_type(type) if cotangent is None else cotangent
+            zeros_of_type(type.tangent) if cotangent is None else cotangent
             for cotangent, type in zip(cotangents, types, strict=True)
             if type.is_inexact
         ]

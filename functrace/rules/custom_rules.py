@@ -190,7 +190,7 @@ class Call:
                 inputs = [recording.input(type) for type in types]
                 tangents: list[Any] = [None] * len(types)
                 for number in active:
-                    tangents[number] = recording.input(types[number].strong)
+                    tangents[number] = recording.input(types[number].tangent)
                 outputs, pushed = self.jvp(inputs, tangents)
                 present = [part is not None for part in pushed]
                 program = recording.program([*outputs, *(x for x in pushed if x is not None)])
@@ -337,7 +337,7 @@ class Call:
         structure, output_types, input_types = known
         traced, numbers = hidden
         full = [
-            zeros_of_type(type.strong)
+            zeros_of_type(type.tangent)
             if cotangent is None and type.is_inexact and not self.custom._symbolic_cotangents
             else cotangent
             for cotangent, type in zip(cotangents, output_types, strict=True)
@@ -529,7 +529,7 @@ class _RecordedJvp(NamedTuple):
         """Run the Program, once it is closed, as a rule in terms of leaves."""
         count = len(self.types)
         given = [
-            zeros_of_type(self.types[n].strong) if tangents[n] is None else tangents[n]
+            zeros_of_type(self.types[n].tangent) if tangents[n] is None else tangents[n]
             for n in self.active
         ]
         captured = inputs[count : len(program.inputs) - len(given)]

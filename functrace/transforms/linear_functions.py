@@ -87,7 +87,7 @@ class Form:
         """Apply the linear function that has these residuals."""
         structure, types, check, _ = self.domain
         given = [
-            zeros_of_type(type.strong) if x is None else x
+            zeros_of_type(type.tangent) if x is None else x
             for x, type in zip(check(argument, structure, types), types, strict=True)
             if type.is_inexact
         ]
@@ -148,7 +148,7 @@ class LinearFunction:
         structure, types, _, is_tuple = self._domain
         with ProgramRecording(holds_effects=False) as recording:
             argument = structure.unflatten(
-                [recording.input(type.strong) if type.is_inexact else None for type in types]
+                [recording.input(type.tangent) if type.is_inexact else None for type in types]
             )
             result = self._function(*argument) if is_tuple else self._function(argument)
             leaves, gives = tree.flatten(result, is_leaf=_is_none)

@@ -64,7 +64,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     leaves, structure = tree.flatten(primals)
     types = [type_of(x) for x in leaves]
     with ProgramRecording(holds_effects=False) as recording:
-        tangents = [recording.input(type.strong) if type.is_inexact else None for type in types]
+        tangents = [recording.input(type.tangent) if type.is_inexact else None for type in types]
         output, pushed, *aux = jvp(fun, primals, structure.unflatten(tangents), has_aux=has_aux)
         out_structure = tree.structure(output)
         parts = out_structure.flatten_up_to(pushed)
@@ -76,7 +76,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     def pushforward(*tangents: Any) -> Any:
         given = checked_tangents(tuple(tangents), structure, types, fun)
         full = [
-            zeros_of_type(type) if x is None else x
+            zeros_of_type(type.tangent) if x is None else x
             for x, type in zip(given, types, strict=True)
             if type.is_inexact
         ]
@@ -153,7 +153,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
                 "functrace.vjp(f, x), whose pullback is the transpose of its linearization.",
             ) from None
         full = [
-            zeros_of_type(type) if part is None else part
+            zeros_of_type(type.tangent) if part is None else part
             for part, type in zip(parts, types, strict=True)
         ]
         return structure.unflatten(apart(full, given))

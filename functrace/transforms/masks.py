@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from functrace.ir.types import ANY_LENGTH, ArrayType, native, type_of
+from functrace.ir.types import ANY_LENGTH, type_of
 from functrace.primitives.linear import zeros_of_type
 from functrace.primitives.zero_products import product_or_zero
 from functrace.transforms.zeros import marked_alike
@@ -19,7 +19,7 @@ def zeros_as(x: Any) -> Any:
     type = type_of(x)
     if ANY_LENGTH in type.shape:
         return product_or_zero(0.0, x)
-    return zeros_of_type(ArrayType(type.shape, native(type.dtype)))
+    return zeros_of_type(type.tangent)
 
 
 def instantiated(

@@ -221,7 +221,7 @@ def pushed_forward(program: Program, is_active: Mask, wanted: Mask | None = None
         with ProgramRecording() as outer:
             primals = [outer.input(v.type) for v in program.inputs]
             tangents = [
-                outer.input(v.type.strong) if active else None
+                outer.input(v.type.tangent) if active else None
                 for v, active in zip(program.inputs, is_active, strict=True)
             ]
             found = _pushed(program, primals, tangents, wanted)
@@ -259,7 +259,7 @@ def linear_form(program: Program, is_active: Mask, wanted: Mask | None = None) -
             primals = [forward.input(v.type) for v in program.inputs]
             with ProgramRecording(holds_effects=False) as later:
                 tangents = [
-                    later.input(v.type.strong) if active else None
+                    later.input(v.type.tangent) if active else None
                     for v, active in zip(program.inputs, is_active, strict=True)
                 ]
                 found = _pushed(program, primals, tangents, wanted)
@@ -318,7 +318,7 @@ def residual_form(program: Program, is_active: Mask, receives: Mask | None = Non
                 cotangents: list[Any] = [None] * tape.variables
                 for atom, variable in zip(program.outputs, variables, strict=True):
                     if variable is not None:
-                        given = reverse.input(atom.type.strong)
+                        given = reverse.input(atom.type.tangent)
                         so_far = cotangents[variable]
                         cotangents[variable] = given if so_far is None else so_far + given
                 marks = pull_back_with_zeros(tape, cotangents, once=True)
@@ -432,7 +432,7 @@ def transposed(program: Program, is_linear: Mask) -> tuple[Program, Mask]:
                 for variable, linear in zip(program.inputs, is_linear, strict=True)
                 if not linear
             }
-            cotangents = [recording.input(atom.type.strong) for atom in program.outputs]
+            cotangents = [recording.input(atom.type.tangent) for atom in program.outputs]
             parts = transpose_program(program, cotangents, known)
             present = [part for part in parts if part is not None]
             mask = tuple(part is not None for part in parts)

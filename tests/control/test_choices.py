@@ -302,3 +302,16 @@ def test_gradients_of_branches_in_another_byte_order(transform, sign):
     found, expected = (transform(ft.grad(total))(x) for x in (x.astype(">f8"), x.astype("<f8")))
     assert found.dtype.str == expected.dtype.str
     np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("transform", [lambda g: g, ft.jit], ids=["plain", "jit"])
+def test_gradients_of_what_one_branch_reads_in_another_byte_order(transform, sign):
+    def total(x):
+        y = ft.cond(sign * x[0] > 0, lambda y: np.tanh(x) * 0.9, lambda y: y, x * 2.0)
+        return np.sum(ft.cond(sign * x[0] > 0, np.ones_like, np.sin, x)) + np.sum(y)
+
+    x = np.linspace(0.1, 1.3, 5)
+    found, expected = (transform(ft.grad(total))(x) for x in (x.astype(">f8"), x.astype("<f8")))
+    assert found.dtype.str == expected.dtype.str
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
