@@ -401,7 +401,9 @@ class Switch(Primitive):
         given_types = [
             type.tangent for type, on in zip(joint_types(branches), takes, strict=True) if on
         ]
-        found_types = [v.type.tangent for v, on in zip(branches[0].inputs, gives, strict=True) if on]
+        found_types = [
+            v.type.tangent for v, on in zip(branches[0].inputs, gives, strict=True) if on
+        ]
         apart = not sees_all(params)
         halves = in_halves(
             branches,

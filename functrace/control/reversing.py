@@ -412,7 +412,8 @@ def transposed_body(
                 for type in selected(out_types[: len(carry_mask)], carry_mask)
             ]
             sums = [
-                recording.input(v.type.tangent) for v in selected(body.inputs[:first], constant_mask)
+                recording.input(v.type.tangent)
+                for v in selected(body.inputs[:first], constant_mask)
             ]
             known |= fresh(body.inputs[last:], row_mask)
             known |= fresh(body.inputs[first:last], carry_mask)

@@ -18,7 +18,7 @@ import numpy as np
 from functrace.errors import UnknownValueError
 from functrace.ir.types import Shape, type_of
 from functrace.primitives.indexing import Index
-from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.linear import cast_to, dtype_of, in_dtype, known_value, shape_of
 from functrace.primitives.requiring import require
 from functrace.tracing.buffers import buffer
 from functrace.tracing.implementing import implements
@@ -104,7 +104,8 @@ class Within(NamedTuple):
             np.broadcast_to(full, shape_of(view))  # which raises an error
         behind = len(shape_of(view)) - self.place - self.mask.ndim
         wide = np.reshape(self.mask, self.mask.shape + (1,) * behind)
-        return np.where(wide, cast_to(full, dtype_of(x)), view)
+        dtype = dtype_of(x)
+        return in_dtype(np.where(wide, cast_to(full, dtype), view), dtype)
 
 
 def within(index: Any, shape: Shape) -> Within | None:

@@ -38,7 +38,14 @@ from functrace.primitives.indexing import (
     marked,
     read,
 )
-from functrace.primitives.linear import as_array, cast_to, dtype_of, known_value, shape_of
+from functrace.primitives.linear import (
+    as_array,
+    cast_to,
+    dtype_of,
+    in_dtype,
+    known_value,
+    shape_of,
+)
 from functrace.tracing.buffers import require_own, write_plainly
 from functrace.tracing.entrances import at_entrance, entrance
 from functrace.tracing.implementing import implements
@@ -452,8 +459,14 @@ implements(np.flatiter)(Flat)
 def _without_leading_ones(
     value: Any, shape: Shape, x: Any, index: Index, arrays: Sequence[Any]
 ) -> Any:
-    """A value without the leading axes of length 1 that what it is written into does not have."""
+    """A value without the leading axes of length 1 that what it is written into does not have.
+
+    Raises:
+        ValueError: NumPy takes no array with axes for one element.
+    """
     target = indexed_type(x.type, index, [type_of(array) for array in arrays]).ndim
+    if not target and Ellipsis not in index:
+        np.zeros(1, x.dtype)[0] = np.zeros(shape, dtype_of(value))  # NumPy's versions differ
     extra = len(shape) - target
     if extra <= 0 or any(length != 1 for length in shape[:extra]):
         return value
@@ -466,7 +479,7 @@ def _written_where(x: Any, mask: Any, value: Any) -> Any:
     if shape != x.shape[: len(shape)]:
         _chosen(np.zeros(shape, bool), x.shape[: len(shape)], 0)
     mask = np.reshape(mask, shape + (1,) * (x.ndim - len(shape)))
-    return bind(PRIMITIVES["select"], mask, value, x)
+    return in_dtype(bind(PRIMITIVES["select"], mask, value, x), x.dtype)
 
 
 def _unknown_bound(type: ArrayType, place: Place | None) -> UnknownValueError:

@@ -654,7 +654,7 @@ class LogSumExp(WeightedReduction):
 
     def infer(self, x: ArrayType, *, axes: Axes, keepdims: bool) -> ArrayType:
         """The shape without the axes."""
-        return ArrayType(reduced_shape(x.shape, axes, keepdims), x.dtype)
+        return ArrayType(reduced_shape(x.shape, axes, keepdims), native(x.dtype))
 
     def operations(
         self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], **params: Any

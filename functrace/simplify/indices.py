@@ -26,7 +26,10 @@ def full_index(shape: Sequence[int], index: Sequence[Any]) -> list[Any] | None:
 def merged_index(
     shape: Sequence[int], first: Sequence[Any], second: Sequence[Any]
 ) -> tuple[Any, ...] | None:
-    """The index that does what one does, and then another; None where it cannot be written."""
+    """The index that does what one does, and then another; None where it cannot be written.
+
+    Of an element it has an ellipsis where the other one has, which reads an array without axes.
+    """
     outer = full_index(shape, first)
     if outer is None:
         return None
@@ -46,7 +49,7 @@ def merged_index(
             merged.append(slice(None))
         else:
             merged.append(slice(both.start, both.stop, None if both.step == 1 else both.step))
-    return tuple(merged)
+    return (*merged, ...) if _is_array(merged, second) else tuple(merged)
 
 
 def relative_index(
@@ -75,7 +78,12 @@ def relative_index(
             index.append(slice(start, stop, wanted.step // there.step))
         else:
             return None
-    return tuple(index)
+    return (*index, ...) if _is_array(index, inner) else tuple(index)
+
+
+def _is_array(index: Sequence[Any], written: Sequence[Any]) -> bool:
+    """Whether an element is read as an array without axes, as an index with an ellipsis does."""
+    return Ellipsis in written and all(isinstance(item, int) for item in index)
 
 
 def has_same_index(written: Equation, read: Equation) -> bool:

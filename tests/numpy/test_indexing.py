@@ -518,3 +518,46 @@ def test_at_an_array_without_axes_is_a_copy(way, k):
     row, last = way(f)(M, k)
     np.testing.assert_array_equal(row, M[1] if type(k) is np.ndarray else np.zeros(4))
     assert type(last) is type(f(M, k)[1])
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]])
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("index", [np.int64(-2), (1,), np.array(1), (..., 1), [1], slice(1, 2)])
+def test_an_element_takes_an_array_with_axes_where_numpys_does(transform, shape, index):
+    def f(x):
+        y = x * 1.0
+        y[index] = np.ones(shape) * np.sum(x)
+        return y
+
+    try:
+        expected = f(np.arange(3.0))
+    except ValueError as error:
+        with pytest.raises(ValueError, match=str(error)):
+            transform(f)(np.arange(3.0))
+    else:
+        np.testing.assert_array_equal(transform(f)(np.arange(3.0)), expected)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x[0][..., -1],
+        lambda x: _written(x, np.bool_(True)),
+        lambda x: _written(x, x[:, 0] > 1),
+        lambda x: _written(x[:1, 0] + 0 * x[:1, 0], -1),
+        lambda x: np.broadcast_to(ft.scipy.special.logsumexp(x), (3,)),
+    ],
+)
+def test_byte_orders_of_results(f):
+    x = np.arange(6.0).reshape(2, 3).astype(">f8")
+    expected = f(x)
+    for way in (ft.jit(f), lambda x: ft.vjp(f, x)[0]):
+        found = way(x.copy())
+        assert found.dtype.str == expected.dtype.str
+        np.testing.assert_array_equal(found, expected)
+
+
+def _written(x, index):
+    y = np.copy(x)
+    y[index] = 0.3
+    return y

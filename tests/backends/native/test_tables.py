@@ -136,7 +136,9 @@ def test_indices_of_any_dtype_say_where_is_written(dtype):
         np.add.at(z, where, values)
         return y, z, y[where] == values
 
-    both(f, np.arange(5).astype(dtype), np.array([[2], [0], [4]]), np.arange(3, dtype=dtype)[:, None])
+    both(
+        f, np.arange(5).astype(dtype), np.array([[2], [0], [4]]), np.arange(3, dtype=dtype)[:, None]
+    )
 
     def scattered(x, where):
         return ft.grad(lambda x: np.sum(x[where] * x[where[::-1]]))(x)
