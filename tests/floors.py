@@ -247,7 +247,8 @@ FLOORS: list[list[Room]] = [
         room(
             "optim",
             "the names of optax: optimizers, schedules, and the losses of the floor below",
-            "tree tree_utils base schedules transformations combining searching optimizers triples",
+            "tree tree_utils base schedules transformations combining searching optimizers contrib "
+            "triples",
         ),
         room(
             "exploring",

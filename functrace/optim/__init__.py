@@ -44,7 +44,7 @@ from functrace.nn.losses import (
     softmax_cross_entropy_with_integer_labels,
     squared_error,
 )
-from functrace.optim import schedules, tree, tree_utils, triples
+from functrace.optim import contrib, schedules, tree, tree_utils, triples
 from functrace.optim.base import (
     EmptyState,
     GradientTransformation,
@@ -183,6 +183,8 @@ from functrace.optim.transformations import (
     ema,
     keep_params_nonnegative,
     normalize_by_update_norm,
+    per_example_global_norm_clip,
+    per_example_layer_norm_clip,
     scale,
     scale_by_adadelta,
     scale_by_adam,
@@ -292,6 +294,7 @@ __all__ = [
     "conditionally_mask",
     "conditionally_transform",
     "constant_schedule",
+    "contrib",
     "cosine_decay_schedule",
     "cosine_distance",
     "cosine_onecycle_schedule",
@@ -335,6 +338,8 @@ __all__ = [
     "optimistic_adam_v2",
     "optimistic_gradient_descent",
     "partition",
+    "per_example_global_norm_clip",
+    "per_example_layer_norm_clip",
     "perceptron_loss",
     "periodic_update",
     "piecewise_constant_schedule",

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from functrace.errors import ArgumentError
+from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.factories import says_how_made
 from functrace.optim.base import (
     GradientTransformation,
@@ -1353,24 +1353,96 @@ def clip_by_global_norm(max_norm: Any) -> GradientTransformation:
     return stateless(change)
 
 
-def unitwise_norm(x: Any) -> Any:
+def per_example_global_norm_clip(grads: Any, l2_norm_clip: Any) -> tuple[Any, Any]:
+    """The sum of gradients of examples, each of them no longer than a limit (Abadi et al., 2016).
+
+    Args:
+        grads: A tree of arrays whose first axis is that of the examples, as `functrace.vmap` of a
+            gradient returns it.
+        l2_norm_clip: The greatest length of the gradient of an example, all leaves together.
+
+    Returns:
+        The sums, without the axis of examples, and how many gradients were longer.
+
+    Raises:
+        ShapeMismatchError: The leaves have not one number of examples.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.per_example_global_norm_clip([np.array([[3.0, 4.0], [0.5, 0.0]])], 1.0)
+        ([array([1.1, 0.8])], np.int64(1))
+    """
+    shapes = [shape_of(g) for g in leaves(grads)]
+    if () in shapes or len({shape[0] for shape in shapes}) > 1:
+        raise ShapeMismatchError(
+            f"Gradients of examples have an axis of examples first; these are of shapes {shapes}.",
+            advice="They are those of functrace.vmap(functrace.grad(loss), (None, 0)).",
+        )
+    rows = [np.reshape(squares(g), (shape_of(g)[0], -1)) for g in leaves(grads)]
+    lengths = np.sqrt(sum(np.sum(row, axis=1) for row in rows))
+    is_long = np.greater(lengths, l2_norm_clip)
+    factors = np.where(is_long, l2_norm_clip / np.where(is_long, lengths, 1), 1)
+    sums = map_leaves(lambda g: np.tensordot(number_for(factors, g), g, axes=1), grads)
+    return sums, np.sum(is_long)
+
+
+def per_example_layer_norm_clip(
+    grads: Any, global_l2_norm_clip: Any, uniform: bool = True
+) -> tuple[Any, Any]:
+    """As `per_example_global_norm_clip`, for each leaf by itself (McMahan et al., 2018).
+
+    Args:
+        grads: A tree of arrays whose first axis is that of the examples.
+        global_l2_norm_clip: The greatest length of the gradient of an example. Its square is shared
+            out among the leaves,
+        uniform: evenly, or else by their sizes.
+
+    Returns:
+        The sums, and a tree of how many gradients were longer.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import optim
+        >>> optim.per_example_layer_norm_clip([np.array([[3.0, 4.0], [0.5, 0.0]])], 1.0)
+        ([array([1.1, 0.8])], [np.int64(1)])
+    """
+    found, structure = flatten(grads)
+    sizes = [1 if uniform else math.prod(shape_of(g)[1:]) for g in found]
+    limits = [global_l2_norm_clip * (size / sum(sizes)) ** 0.5 for size in sizes]
+    pairs = [per_example_global_norm_clip(g, n) for g, n in zip(found, limits, strict=True)]
+    sums, counts = zip(*pairs, strict=True)
+    return unflatten(structure, list(sums)), unflatten(structure, list(counts))
+
+
+def unitwise_norm(x: Any, axis: Any = None) -> Any:
     """The norms of the weights of each unit: of vectors their own, of matrices the columns'."""
     rank = len(shape_of(x))
-    if rank > 5:
-        raise ArgumentError(f"An array of {rank} axes has no units.")
-    small = sum(length != 1 for length in shape_of(x)) <= 1
-    axes = None if small else {2: 0, 3: 0, 4: (0, 1, 2), 5: (0, 1, 2, 3)}[rank]
-    square = np.sum(squares(x), axis=axes, keepdims=True)
+    if axis is None and rank > 5:
+        raise ArgumentError(f"An array of {rank} axes has no units.", advice="Say the axis.")
+    is_small = sum(length != 1 for length in shape_of(x)) <= 1
+    if axis is None and not is_small:
+        axis = {2: 0, 3: 0, 4: (0, 1, 2), 5: (0, 1, 2, 3)}[rank]
+    square = np.sum(squares(x), axis=axis, keepdims=True)
     is_zero = np.equal(square, 0)
     root = np.where(is_zero, 0, np.sqrt(np.where(is_zero, 1, square)))
     return np.broadcast_to(root, shape_of(x))
 
 
 @says_how_made
-def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation:
+def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3, axis: Any = None) -> GradientTransformation:
     """Of each unit g no longer than ``clipping`` times its weights p, or than ``eps``.
 
     Brock et al., High-performance large-scale image recognition without normalization, 2021.
+
+    Args:
+        clipping: How long g is at most, in lengths of p.
+        eps: The least length that p is taken to have.
+        axis: Over which axes the weights of a unit are; None for all of a vector, the first one of
+            two or three axes, and all but the last one of four or five.
+
+    Raises:
+        ArgumentError: There are more axes, and it is not said which.
 
     Example:
         >>> import numpy as np
@@ -1382,8 +1454,8 @@ def adaptive_grad_clip(clipping: Any, eps: Any = 1e-3) -> GradientTransformation
     """
 
     def change(g: Any, p: Any) -> Any:
-        length = unitwise_norm(g)
-        longest = number_for(clipping, g) * np.maximum(unitwise_norm(p), number_for(eps, g))
+        length, weight = unitwise_norm(g, axis), unitwise_norm(p, axis)
+        longest = number_for(clipping, g) * np.maximum(weight, number_for(eps, g))
         below = np.maximum(length, number_for(1e-6, g))
         return np.where(np.less(length, longest), g, g * (longest / below))[()]
 

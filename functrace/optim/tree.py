@@ -16,9 +16,11 @@ import numpy as np
 
 from functrace.errors import ArgumentError
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
+from functrace.random.continuous import normal
+from functrace.random.keys import split
 from functrace.tracing.operands import as_operand, is_weak
 from functrace.tree.mapping import map as map_leaves
-from functrace.tree.traversing import leaves
+from functrace.tree.traversing import flatten, leaves, unflatten
 
 
 def number_for(x: Any, leaf: Any) -> Any:
@@ -47,7 +49,7 @@ def squares(x: Any) -> Any:
     return np.square(np.real(x)) + np.square(np.imag(x)) if dtype_of(x).kind == "c" else x * x
 
 
-def full_like(tree: Any, value: Any, dtype: Any = None) -> Any:
+def full_like(tree: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Arrays of one value, of the shapes and dtypes of the leaves.
 
     Example:
@@ -56,7 +58,7 @@ def full_like(tree: Any, value: Any, dtype: Any = None) -> Any:
         >>> tree.full_like({"w": np.zeros(2), "b": np.float32(0)}, 7)
         {'b': array(7., dtype=float32), 'w': array([7., 7.])}
     """
-    return map_leaves(lambda x: np.full(shape_of(x), value, dtype or dtype_of(x)), tree)
+    return map_leaves(lambda x: np.full(shape_of(x), fill_value, dtype or dtype_of(x)), tree)
 
 
 def zeros_like(tree: Any, dtype: Any = None) -> Any:
@@ -83,8 +85,8 @@ def ones_like(tree: Any, dtype: Any = None) -> Any:
     return full_like(tree, 1, dtype)
 
 
-def add(tree_x: Any, tree_y: Any) -> Any:
-    """The sums of leaves.
+def add(tree_x: Any, tree_y: Any, *other_trees: Any) -> Any:
+    """The sums of leaves, of two trees or more.
 
     Example:
         >>> import numpy as np
@@ -92,7 +94,7 @@ def add(tree_x: Any, tree_y: Any) -> Any:
         >>> tree.add({"w": np.array([1.0, 2.0]), "b": 3.0}, {"w": np.array([4.0, 5.0]), "b": 6.0})
         {'b': 9.0, 'w': array([5., 7.])}
     """
-    return map_leaves(operator.add, tree_x, tree_y)
+    return map_leaves(lambda *xs: reduce(operator.add, xs), tree_x, tree_y, *other_trees)
 
 
 def sub(tree_x: Any, tree_y: Any) -> Any:
@@ -192,17 +194,36 @@ def vdot(tree_x: Any, tree_y: Any) -> Any:
     return _total(leaves(products))
 
 
-def norm(tree: Any, squared: bool = False) -> Any:
-    """The Euclidean length of all elements together, or its square.
+def norm(tree: Any, ord: Any = None, squared: bool = False) -> Any:
+    """The Euclidean length of all elements together, or another norm of them.
+
+    Args:
+        tree: A tree of arrays.
+        ord: None or 2 for the Euclidean length, 1 for the sum of absolute values, infinity (or
+            "inf") for the greatest of them.
+        squared: Whether to return the square of it.
+
+    Raises:
+        ArgumentError: There is no such norm.
 
     Example:
         >>> import numpy as np
         >>> from functrace.optim import tree
-        >>> float(tree.norm({"w": np.array([3.0, 0.0]), "b": 4.0}))
-        5.0
+        >>> x = {"w": np.array([3.0, 0.0]), "b": -4.0}
+        >>> float(tree.norm(x)), float(tree.norm(x, 1)), float(tree.norm(x, np.inf))
+        (5.0, 7.0, 4.0)
     """
-    total = _total([np.sum(squares(as_operand(x))) for x in leaves(tree)])
-    return total if squared else np.sqrt(total)
+    if ord is None or ord == 2:
+        total = _total([np.sum(squares(as_operand(x))) for x in leaves(tree)])
+        return total if squared else np.sqrt(total)
+    sizes = map_leaves(np.abs, tree)
+    if ord == 1:
+        size = sum(sizes)
+    elif ord in (np.inf, "inf", "infinity"):
+        size = reduce(np.maximum, [np.max(as_operand(x)) for x in leaves(sizes)], 0.0)
+    else:
+        raise ArgumentError(f"ord={ord!r} is none of None, 1, 2 and infinity.")
+    return size * size if squared else size
 
 
 def _total(parts: list[Any]) -> Any:
@@ -439,4 +460,97 @@ def update_infinity_moment(updates: Any, moments: Any, decay: Any, eps: Any) -> 
         lambda g, v: np.maximum(np.abs(g) + number_for(eps, v), number_for(decay, v) * v),
         updates,
         moments,
+    )
+
+
+def dtype(tree: Any, mixed_dtype_handler: str | None = None) -> Any:
+    """The dtype of the leaves.
+
+    Args:
+        tree: A tree of arrays.
+        mixed_dtype_handler: What is done where they differ: "promote" for NumPy's common one,
+            "highest" or "lowest" for one of theirs to which, or from which, all others are
+            promoted; None for an error.
+
+    Returns:
+        A dtype; that of Python's numbers where there is no leaf.
+
+    Raises:
+        ArgumentError: The leaves differ, and none of them is the one that is asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.dtype([np.ones(2, np.float32), np.float64(1)], "lowest")
+        dtype('float32')
+    """
+    found = list(dict.fromkeys(dtype_of(x) for x in leaves(tree)))
+    if not found:
+        return np.dtype(float)
+    if len(found) == 1:
+        return found[0]
+    if mixed_dtype_handler == "promote":
+        return np.result_type(*found)
+    fits: dict[str | None, Callable[[Any, Any], bool]] = {
+        "highest": lambda own, other: np.promote_types(own, other) == own,
+        "lowest": lambda own, other: np.promote_types(own, other) == other,
+    }
+    if mixed_dtype_handler in fits:
+        fit = fits[mixed_dtype_handler]
+        chosen = [own for own in found if all(fit(own, other) for other in found)]
+        if chosen:
+            return chosen[0]
+    raise ArgumentError(
+        f"The leaves have the dtypes {', '.join(map(str, found))}.",
+        advice='mixed_dtype_handler is "promote", "highest" or "lowest".',
+    )
+
+
+def batch_shape(tree: Any, shape: tuple[int, ...] = ()) -> Any:
+    """The leaves, repeated along new first axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.optim import tree
+        >>> tree.batch_shape({"w": np.array([1.0, 2.0])}, (2,))
+        {'w': array([[1., 2.],
+               [1., 2.]])}
+    """
+    return map_leaves(lambda x: np.broadcast_to(x, (*shape, *shape_of(x))), tree)
+
+
+def split_key_like(rng_key: Any, target_tree: Any) -> Any:
+    """A key for each leaf.
+
+    Example:
+        >>> import functrace as ft
+        >>> keys = ft.optim.tree.split_key_like(ft.random.key(0), {"w": 1.0, "b": 2.0})
+        >>> {name: key.shape for name, key in keys.items()}
+        {'b': (2,), 'w': (2,)}
+    """
+    found, structure = flatten(target_tree)
+    return unflatten(structure, list(split(rng_key, len(found))))
+
+
+def random_like(
+    rng_key: Any, target_tree: Any, sampler: Callable[..., Any] = normal, dtype: Any = None
+) -> Any:
+    """Random numbers of the shapes and dtypes of the leaves.
+
+    Args:
+        rng_key: A key of `functrace.random`.
+        target_tree: A tree of arrays.
+        sampler: Takes a key, a shape and a dtype.
+        dtype: None for those of the leaves.
+
+    Example:
+        >>> import numpy as np
+        >>> import functrace as ft
+        >>> noise = ft.optim.tree.random_like(ft.random.key(0), {"w": np.ones((2, 3), np.float32)})
+        >>> noise["w"].shape, noise["w"].dtype
+        ((2, 3), dtype('float32'))
+    """
+    keys = split_key_like(rng_key, target_tree)
+    return map_leaves(
+        lambda x, key: sampler(key, shape_of(x), dtype or dtype_of(x)), target_tree, keys
     )

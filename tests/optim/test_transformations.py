@@ -7,7 +7,7 @@ import pytest
 
 import functrace as ft
 from functrace import optim
-from functrace.errors import ArgumentError
+from functrace.errors import ArgumentError, ShapeMismatchError
 from functrace.testing import check_grads
 
 G = {"w": np.array([[3.0, 0.0], [-4.0, 0.0]]), "b": np.array([0.0, 12.0])}
@@ -124,3 +124,30 @@ def test_large_matrices_are_factored():
     assert [np.shape(x) for x in (state.v_row, state.v_col, state.v)] == [(2,), (3,), (1,)]
     update, _ = tx.update(g, state, g)
     np.testing.assert_allclose(update, 1.0)  # of squares of rank one nothing is lost
+
+
+def test_gradients_of_examples_are_clipped():
+    grads = {"w": np.array([[[3.0, 0.0]], [[0.0, 0.0]], [[0.6, 0.0]]]), "b": np.zeros((3, 1))}
+    grads["b"][0] = 4.0
+    sums, count = optim.per_example_global_norm_clip(grads, 1.0)
+    np.testing.assert_allclose(sums["w"], [[1.2, 0.0]])
+    np.testing.assert_allclose(sums["b"], [0.8])
+    assert count == 1
+    sums, counts = optim.per_example_layer_norm_clip(grads, 1.0, uniform=False)
+    np.testing.assert_allclose(sums["w"], [[(2 / 3) ** 0.5 + 0.6, 0.0]])
+    np.testing.assert_allclose(sums["b"], [(1 / 3) ** 0.5])
+    assert counts == {"w": 1, "b": 1}
+    none, count = optim.per_example_global_norm_clip(grads, 0.0)
+    assert (count, np.sum(none["w"])) == (2, 0)
+    with pytest.raises(ShapeMismatchError, match="examples first"):
+        optim.per_example_global_norm_clip({"w": np.ones((2, 3)), "b": np.ones(3)}, 1.0)
+
+
+def test_units_along_axes_that_are_said():
+    g, p = np.arange(24.0).reshape(2, 3, 4), np.ones((2, 3, 4))
+    tx = optim.adaptive_grad_clip(0.5, axis=(1, 2))
+    found, _ = tx.update(g, tx.init(p), p)
+    np.testing.assert_allclose(np.linalg.norm(found.reshape(2, 12), axis=1), 0.5 * 12**0.5)
+    six = np.ones((2,) * 6)
+    tx = optim.adaptive_grad_clip(0.5, axis=(0, 1, 2, 3, 4))
+    np.testing.assert_allclose(tx.update(six, tx.init(six), six)[0], 0.5)

@@ -93,3 +93,39 @@ def test_trees_without_elements_have_steps():
         options = given if isinstance(optimizer, optim.GradientTransformationExtraArgs) else {}
         updates, _ = optimizer.update(gradient, optimizer.init(params), params, **options)
         assert updates["w"].shape == (0, 3)
+
+
+def test_other_norms_than_the_euclidean_one():
+    tree = {"w": np.array([[1.0, -4.0]]), "b": (2.0, None)}
+    found = [float(optim.tree.norm(tree, order)) for order in (None, 2, 1, np.inf, "inf")]
+    assert found == pytest.approx([21**0.5, 21**0.5, 7, 4, 4])
+    squares = [float(optim.tree.norm(tree, order, squared=True)) for order in (2, 1, np.inf)]
+    assert squares == pytest.approx([21, 49, 16])
+    with pytest.raises(ArgumentError, match="ord=3"):
+        optim.tree.norm(tree, 3)
+
+
+def test_one_dtype_of_many():
+    mixed = [np.ones(2, np.float32), np.float64(1), np.ones(1, np.float16)]
+    assert optim.tree.dtype(mixed, "lowest") == np.float16
+    assert optim.tree.dtype(mixed, "highest") == optim.tree.dtype(mixed, "promote") == np.float64
+    assert optim.tree.dtype(mixed[:1]) == np.float32
+    assert optim.tree.dtype({}) == np.float64
+    between = [np.ones(2, np.int32), np.ones(2, np.float32)]
+    assert optim.tree.dtype(between, "promote") == np.float64
+    for how in (None, "highest", "first"):
+        with pytest.raises(ArgumentError, match="int32, float32"):
+            optim.tree.dtype(between, how)
+
+
+def test_random_numbers_and_axes_for_each_leaf():
+    tree = {"w": np.ones((2, 3), np.float32), "b": [np.ones(3)]}
+    drawn = optim.tree.random_like(ft.random.key(0), tree)
+    assert ft.tree.map(np.shape, drawn) == ft.tree.map(np.shape, tree)
+    assert drawn["w"].dtype == np.float32
+    assert not np.any(drawn["w"][0] == drawn["b"][0])
+    signs = optim.tree.random_like(ft.random.key(0), tree, ft.random.rademacher, np.int8)
+    assert signs["w"].dtype == np.int8
+    np.testing.assert_array_equal(abs(signs["b"][0]), np.ones(3))
+    assert optim.tree.batch_shape(tree, (4, 5))["w"].shape == (4, 5, 2, 3)
+    assert optim.tree.add(tree, tree, tree)["b"][0][0] == 3
