@@ -113,8 +113,8 @@ FLOORS: list[list[Room]] = [
             "simplify",
             "passes rewrite Programs that are going to run, whatever will run them",
             "dead_code rewriting folding inlining subexpressions constants sums indices"
-            " writes elements parts gathers algebra stacked loops trips nested repeats listing"
-            " recognizing rerolling",
+            " writes elements parts gathers algebra stacked loops steps adding stacking preparing"
+            " trips nested repeats listing recognizing rerolling",
         )
     ],
     [

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 import functrace as ft
+from functrace.backends.numpy_passes import simplify, structures_for_numpy
 from functrace.ir.program import Program
 from functrace.ir.types import ArrayType, type_of
+from functrace.simplify import remove_dead_code
 
 
 def check_pass(apply: Callable[[Program], Program], before: str, after: str) -> None:
@@ -76,3 +78,21 @@ def check_special_values(apply: Callable[[Program], Program], text: str, seeds: 
         with np.errstate(all="ignore"):
             expected = ft.evaluate(program, *inputs)
             assert_same_bits(ft.evaluate(simplified, *inputs), expected)
+
+
+def improved(program: Program) -> Program:
+    """A Program whose structures the passes for NumPy have improved as far as they can."""
+    while True:
+        before = program
+        program = remove_dead_code(structures_for_numpy(remove_dead_code(program)))
+        if program is before:
+            return program
+
+
+def check_values(f: Callable[..., Any], *args: Any) -> Program:
+    """Check that what is simplified for NumPy has the same values; return it."""
+    program = ft.make_ir(f)(*args)
+    found = ft.check(simplify(program))
+    leaves = ft.tree.leaves(args)
+    assert_close(ft.evaluate(found, *leaves), ft.evaluate(program, *leaves))
+    return found
