@@ -89,14 +89,22 @@ def _that_tell(equations: Sequence[Equation], wanted: Iterable[Atom]) -> list[Eq
 
 
 def _of_bodies(equation: Equation, found: Mapping[Atom, Origin]) -> dict[Atom, Origin]:
-    """The origins of outputs that are those of Programs within: where all of these agree."""
+    """The origins of outputs that are those of Programs within.
+
+    Where these differ, and one of them makes a scalar, it is one whichever of them is run.
+    """
     structure = structure_of(equation)
     if structure is None:
         return {}
-    agreed = set.intersection(
-        *(set(_of_body(structure, body, found).items()) for body in structure.results)
-    )
-    return {equation.outputs[number]: origin for number, origin in agreed}
+    bodies = [_of_body(structure, body, found) for body in structure.results]
+    origins: dict[Atom, Origin] = {}
+    for number, output in enumerate(equation.outputs):
+        given = [body.get(number) for body in bodies]
+        if given[0] is not None and all(origin is given[0] for origin in given):
+            origins[output] = given[0]
+        elif any(origin is False for origin in given):
+            origins[output] = False
+    return origins
 
 
 def _of_body(

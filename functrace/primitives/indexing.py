@@ -25,6 +25,7 @@ from functrace.primitives.linear import (
     Linear,
     conform,
     dtype_of,
+    in_dtype,
     in_each,
     in_front,
     move_batch_axis,
@@ -337,6 +338,19 @@ class GetItem(Linear):
         unique: bool = False,
     ) -> Any:
         """Index all examples: the batch axis is one more axis in front."""
+        out, axis = self._batched(size, inputs, axes, index, unique)
+        if not self.makes_views and np.ndim(out) == 1:  # what each example has as a scalar
+            out = in_dtype(out, native(dtype_of(out)))
+        return out, axis
+
+    def _batched(
+        self,
+        size: int,
+        inputs: Values,
+        axes: Sequence[int | None],
+        index: Index,
+        unique: bool,
+    ) -> tuple[Any, int]:
         x, *arrays = inputs
         x_axis, *array_axes = axes
         rank = np.ndim(x) - (x_axis is not None)

@@ -40,7 +40,7 @@ def test_nothing_is_said_of_what_is_of_the_class_of_an_input(x):
         assert type(y) is type(expected)
 
 
-def test_choices_say_it_where_their_branches_agree():
+def test_choices_say_it_as_their_branches_do():
     array, scalar = (lambda x: x[..., 0, 0]), (lambda x: x[0, 0])
 
     def of(*branches):
@@ -48,7 +48,16 @@ def test_choices_say_it_where_their_branches_agree():
 
     assert of(array, array) == {0: True}
     assert of(scalar, scalar) == {0: False}
-    assert of(array, scalar) == {}
+    assert of(array, scalar) == of(scalar, array) == {0: False}
+
+    def handed(array, x):
+        first = ft.cond(x[0] > 1, lambda x: np.tanh(x) * 0.9, lambda x: x, array)
+        return first, np.linalg.eigvalsh(np.outer(x, x))
+
+    for sign in (1.0, -1.0):
+        for backend in ("numpy", None):
+            first, _ = ft.jit(handed, backend=backend)(np.array(0.5), sign * X[0])
+            assert type(first) is np.float64
 
 
 def test_constants_say_it_of_themselves_and_through_choices():

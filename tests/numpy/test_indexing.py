@@ -546,6 +546,7 @@ def test_an_element_takes_an_array_with_axes_where_numpys_does(transform, shape,
         lambda x: _written(x, x[:, 0] > 1),
         lambda x: _written(x[:1, 0] + 0 * x[:1, 0], -1),
         lambda x: np.broadcast_to(ft.scipy.special.logsumexp(x), (3,)),
+        lambda x: ft.scan(lambda c, row: (c, row[0]), 0.0, x)[1],
     ],
 )
 def test_byte_orders_of_results(f):
