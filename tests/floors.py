@@ -216,7 +216,7 @@ FLOORS: list[list[Room]] = [
         room(
             "scipy.stats",
             "one distribution is one class of formulas; what they share is stated once",
-            "families computed elementary circular normals gamma_like discrete multivariate"
+            "tails families computed elementary circular normals gamma_like discrete multivariate"
             " samples",
         ),
         room(

@@ -122,12 +122,12 @@ def bell(m: int, n: int, cumulant: Cumulants) -> Any:
 
 # Numerical integration
 
-_STEPS = np.arange(-4.6, 4.3, 0.1)
+STEPS = np.arange(-4.6, 4.3, 0.1)
 
 
 def integral(integrand: Callable[[Any], Any], scale: Any) -> Any:
     """Integrals from 0 to infinity of functions that fall exponentially, by their scales."""
-    u = _STEPS[:, np.newaxis]
+    u = STEPS[:, np.newaxis]
     inner = np.exp(-u)
     s = scale * np.exp(u - inner)
     terms = integrand(s) * (s * (1 + inner))

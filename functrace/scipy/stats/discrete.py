@@ -12,6 +12,7 @@ import numpy as np
 
 from functrace.primitives.linear import known_choice, stop_gradient
 from functrace.scipy import special
+from functrace.scipy.stats import gamma_like
 from functrace.scipy.stats.computed import value_of
 from functrace.scipy.stats.families import Discrete, all_of, fitted, real
 from functrace.tracing.tracer import bind
@@ -159,6 +160,14 @@ class Binomial(Spread):
     def _sf(self, k: Any, n: Any, p: Any) -> Any:
         return special.betainc(k + 1.0, n - k, p)
 
+    def _logcdf(self, k: Any, n: Any, p: Any) -> Any:
+        parts = self._cdf(k, n, p), self._sf(k, n, p)
+        return gamma_like.beta._log_of(*parts, 1.0 - p, (n - k, k + 1.0), False)
+
+    def _logsf(self, k: Any, n: Any, p: Any) -> Any:
+        parts = self._sf(k, n, p), self._cdf(k, n, p)
+        return gamma_like.beta._log_of(*parts, p, (k + 1.0, n - k), False)
+
     def _mean(self, n: Any, p: Any) -> Any:
         return n * p
 
@@ -197,6 +206,14 @@ class Poisson(Spread):
 
     def _sf(self, k: Any, mu: Any) -> Any:
         return special.gammainc(k + 1.0, mu)
+
+    def _logcdf(self, k: Any, mu: Any) -> Any:
+        parts = self._cdf(k, mu), self._sf(k, mu)
+        return gamma_like.gamma._log_of(*parts, mu, (k + 1.0,), True)
+
+    def _logsf(self, k: Any, mu: Any) -> Any:
+        parts = self._sf(k, mu), self._cdf(k, mu)
+        return gamma_like.gamma._log_of(*parts, mu, (k + 1.0,), False)
 
     def _mean(self, mu: Any) -> Any:
         return mu
@@ -251,6 +268,14 @@ class NegativeBinomial(Spread):
 
     def _sf(self, k: Any, n: Any, p: Any) -> Any:
         return special.betainc(k + 1.0, n, 1.0 - p)
+
+    def _logcdf(self, k: Any, n: Any, p: Any) -> Any:
+        parts = self._cdf(k, n, p), self._sf(k, n, p)
+        return gamma_like.beta._log_of(*parts, p, (n, k + 1.0), False)
+
+    def _logsf(self, k: Any, n: Any, p: Any) -> Any:
+        parts = self._sf(k, n, p), self._cdf(k, n, p)
+        return gamma_like.beta._log_of(*parts, 1.0 - p, (k + 1.0, n), False)
 
     def _mean(self, n: Any, p: Any) -> Any:
         return n * (1.0 - p) / p

@@ -16,6 +16,7 @@ from functrace.scipy.stats.families import (
     piecewise,
     skewness,
 )
+from functrace.scipy.stats.tails import SMALLEST
 
 _EULER = float(np.euler_gamma)
 _GUMBEL_SKEW = 12 * math.sqrt(6) * 1.2020569031595942 / math.pi**3  # that is zeta(3)
@@ -290,7 +291,7 @@ class Weibull(Continuous):
     """
 
     shapes = ("c",)
-    low, inner = 0.0, 1.0
+    low, inner, far_below = 0.0, 1.0, SMALLEST
 
     def _end_powers(self, c: Any) -> Any:
         return c - 1.0, None
@@ -454,7 +455,7 @@ class Rayleigh(Continuous):
         np.float64(0.135)
     """
 
-    low, inner = 0.0, 1.0
+    low, inner, far_below = 0.0, 1.0, SMALLEST
 
     def _end_powers(self) -> Any:
         return 1.0, None

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 
 from functrace import tree
+from functrace.control.checkpoint import checkpoint
+from functrace.control.choices import cond
 from functrace.errors import (
     ArgumentError,
     OperandError,
@@ -33,6 +35,7 @@ from functrace.primitives.linear import cast_to, dtype_of, known_value, shape_of
 from functrace.primitives.zero_products import quotient_or_zero
 from functrace.scipy import special
 from functrace.scipy.integrate import quad
+from functrace.scipy.stats.tails import log_of_tail
 from functrace.tracing.entrances import enter_by_methods
 from functrace.tracing.operands import as_operand, is_weak
 from functrace.tracing.optional import scipy_module
@@ -353,10 +356,13 @@ class Continuous(Family):
         inner: A number for which the formulas hold, which they get in place of what is outside of
             the support; None if they hold everywhere, and for infinite numbers.
         has_ends: Whether the ends of the support, where they are finite, are part of it.
+        far_below: The probability below which its digits are lost, and its logarithm is computed
+            by an integral of the density; zero where there is a formula, or none so small.
     """
 
     inner: float | None = None
     has_ends = True
+    far_below: float = 0.0
 
     def _inside(self, y: Any, *shapes: Any) -> tuple[Any, Any]:
         """Whether the formulas are asked, and whether ``y`` is below the support where not."""
@@ -522,10 +528,29 @@ class Continuous(Family):
         return density
 
     def _logcdf(self, x: Any, *shapes: Any) -> Any:
-        return log_of_smaller(self._cdf(x, *shapes), self._sf(x, *shapes))
+        return self._log_of(self._cdf(x, *shapes), self._sf(x, *shapes), x, shapes, False)
 
     def _logsf(self, x: Any, *shapes: Any) -> Any:
-        return log_of_smaller(self._sf(x, *shapes), self._cdf(x, *shapes))
+        return self._log_of(self._sf(x, *shapes), self._cdf(x, *shapes), x, shapes, True)
+
+    def _log_of(self, p: Any, rest: Any, x: Any, shapes: Sequence[Any], above: bool) -> Any:
+        """The logarithm of the probability below or above ``x``, by it or by its complement."""
+        if not self.far_below:
+            return log_of_smaller(p, rest)
+        is_far = all_of((np.less(p, self.far_below), np.isfinite(x), np.not_equal(x, 0)))
+        if never_holds(is_far):
+            return log_of_smaller(p, rest)
+        near = log_of_smaller(np.where(is_far, 0.5, p), rest)
+        inward = not above and self.low == 0
+        outside = -1.0 if not above and self.low < 0 else self.inner or 1.0
+
+        def far(x: Any, *shapes: Any) -> Any:
+            return log_of_tail(lambda x: self._logpdf(x, *shapes), x, inward)
+
+        # Few ask for it, and the integral takes a hundred times as long, and as much memory.
+        given = np.where(is_far, x, outside), *shapes
+        log = cond(np.any(is_far), checkpoint(far), lambda x, *shapes: near, *given)
+        return np.where(is_far, log, near)
 
 
 class Discrete(Family):

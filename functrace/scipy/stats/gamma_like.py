@@ -21,6 +21,7 @@ from functrace.scipy.stats.families import (
     holds,
     piecewise,
 )
+from functrace.scipy.stats.tails import SMALLEST
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -76,7 +77,7 @@ class Gamma(Continuous):
     """
 
     shapes = ("a",)
-    low, inner = 0.0, 1.0
+    low, inner, far_below = 0.0, 1.0, SMALLEST
 
     def _end_powers(self, a: Any) -> Any:
         return a - 1.0, None
@@ -125,7 +126,7 @@ class ChiSquared(Continuous):
     """
 
     shapes = ("df",)
-    low, inner = 0.0, 1.0
+    low, inner, far_below = 0.0, 1.0, SMALLEST
 
     def _end_powers(self, df: Any) -> Any:
         return 0.5 * df - 1.0, None
@@ -175,7 +176,7 @@ class InverseGamma(Continuous):
     """
 
     shapes = ("a",)
-    low, inner, has_ends = 0.0, 1.0, False
+    low, inner, has_ends, far_below = 0.0, 1.0, False, SMALLEST
 
     def _logpdf(self, x: Any, a: Any) -> Any:
         return -(a + 1.0) * np.log(x) - special.gammaln(a) - 1.0 / x
@@ -237,7 +238,7 @@ class Beta(Continuous):
     """
 
     shapes = ("a", "b")
-    low, high, inner = 0.0, 1.0, 0.5
+    low, high, inner, far_below = 0.0, 1.0, 0.5, SMALLEST
 
     def _end_powers(self, a: Any, b: Any) -> Any:
         return a - 1.0, b - 1.0
@@ -254,6 +255,9 @@ class Beta(Continuous):
 
     def _sf(self, x: Any, a: Any, b: Any) -> Any:
         return special.betaincc(a, b, x)
+
+    def _logsf(self, x: Any, a: Any, b: Any) -> Any:
+        return self._logcdf(1.0 - x, b, a)
 
     def _ppf(self, q: Any, a: Any, b: Any) -> Any:
         return special.betaincinv(a, b, q)
@@ -292,7 +296,7 @@ class FisherF(Continuous):
     """
 
     shapes = ("dfn", "dfd")
-    low, inner = 0.0, 1.0
+    low, inner, far_below = 0.0, 1.0, SMALLEST
 
     def _end_powers(self, dfn: Any, dfd: Any) -> Any:
         return 0.5 * dfn - 1.0, None
@@ -365,7 +369,7 @@ class StudentT(Symmetric):
     """
 
     shapes = ("df",)
-    inner = 0.0
+    inner, far_below = 0.0, SMALLEST
 
     def _logpdf(self, x: Any, df: Any) -> Any:
         def heavy(x: Any, df: Any) -> Any:
@@ -422,7 +426,7 @@ class GeneralizedNormal(Computed):
     """
 
     shapes = ("beta",)
-    inner = 0.0
+    inner, far_below = 0.0, SMALLEST
 
     def _logpdf(self, x: Any, beta: Any) -> Any:
         return np.log(0.5 * beta) - special.gammaln(1.0 / beta) - np.abs(x) ** beta
@@ -431,7 +435,8 @@ class GeneralizedNormal(Computed):
         def tail(size: Any, beta: Any) -> Any:
             return 0.5 * special.gammaincc(1.0 / beta, size**beta)
 
-        slope = piecewise(np.not_equal(x, 0), slope_of(tail), 0.0, np.abs(x), beta)
+        is_apart = np.greater(np.abs(x) ** beta, 0)
+        slope = piecewise(is_apart, slope_of(tail), 0.0, np.abs(x), beta)
         return -np.sign(x) * slope
 
     def _entropy(self, beta: Any) -> Any:

@@ -331,6 +331,7 @@ class SkewNormal(Computed):
     """
 
     shapes = ("a",)
+    far_below = 1e-10  # SciPy computes a difference of probabilities
 
     def _valid(self, a: Any) -> Any:
         return np.isfinite(a)
