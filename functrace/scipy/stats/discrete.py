@@ -162,11 +162,11 @@ class Binomial(Spread):
 
     def _logcdf(self, k: Any, n: Any, p: Any) -> Any:
         parts = self._cdf(k, n, p), self._sf(k, n, p)
-        return gamma_like.beta._log_of(*parts, 1.0 - p, (n - k, k + 1.0), False)
+        return gamma_like.beta.log_of(*parts, 1.0 - p, (n - k, k + 1.0), False)
 
     def _logsf(self, k: Any, n: Any, p: Any) -> Any:
         parts = self._sf(k, n, p), self._cdf(k, n, p)
-        return gamma_like.beta._log_of(*parts, p, (k + 1.0, n - k), False)
+        return gamma_like.beta.log_of(*parts, p, (k + 1.0, n - k), False)
 
     def _mean(self, n: Any, p: Any) -> Any:
         return n * p
@@ -209,11 +209,11 @@ class Poisson(Spread):
 
     def _logcdf(self, k: Any, mu: Any) -> Any:
         parts = self._cdf(k, mu), self._sf(k, mu)
-        return gamma_like.gamma._log_of(*parts, mu, (k + 1.0,), True)
+        return gamma_like.gamma.log_of(*parts, mu, (k + 1.0,), True)
 
     def _logsf(self, k: Any, mu: Any) -> Any:
         parts = self._sf(k, mu), self._cdf(k, mu)
-        return gamma_like.gamma._log_of(*parts, mu, (k + 1.0,), False)
+        return gamma_like.gamma.log_of(*parts, mu, (k + 1.0,), False)
 
     def _mean(self, mu: Any) -> Any:
         return mu
@@ -271,11 +271,11 @@ class NegativeBinomial(Spread):
 
     def _logcdf(self, k: Any, n: Any, p: Any) -> Any:
         parts = self._cdf(k, n, p), self._sf(k, n, p)
-        return gamma_like.beta._log_of(*parts, p, (n, k + 1.0), False)
+        return gamma_like.beta.log_of(*parts, p, (n, k + 1.0), False)
 
     def _logsf(self, k: Any, n: Any, p: Any) -> Any:
         parts = self._sf(k, n, p), self._cdf(k, n, p)
-        return gamma_like.beta._log_of(*parts, 1.0 - p, (k + 1.0, n), False)
+        return gamma_like.beta.log_of(*parts, 1.0 - p, (k + 1.0, n), False)
 
     def _mean(self, n: Any, p: Any) -> Any:
         return n * (1.0 - p) / p

@@ -528,12 +528,12 @@ class Continuous(Family):
         return density
 
     def _logcdf(self, x: Any, *shapes: Any) -> Any:
-        return self._log_of(self._cdf(x, *shapes), self._sf(x, *shapes), x, shapes, False)
+        return self.log_of(self._cdf(x, *shapes), self._sf(x, *shapes), x, shapes, False)
 
     def _logsf(self, x: Any, *shapes: Any) -> Any:
-        return self._log_of(self._sf(x, *shapes), self._cdf(x, *shapes), x, shapes, True)
+        return self.log_of(self._sf(x, *shapes), self._cdf(x, *shapes), x, shapes, True)
 
-    def _log_of(self, p: Any, rest: Any, x: Any, shapes: Sequence[Any], above: bool) -> Any:
+    def log_of(self, p: Any, rest: Any, x: Any, shapes: Sequence[Any], above: bool) -> Any:
         """The logarithm of the probability below or above ``x``, by it or by its complement."""
         if not self.far_below:
             return log_of_smaller(p, rest)
