@@ -120,7 +120,7 @@ class _WatchedTape(Tape):
     """A tape that knows for each row by which calls of the user's functions it was made."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(lets_go=True)
         self.frames: dict[FrameType, int] = {}
         self.calls: list[list[Call]] = []
 

@@ -35,8 +35,9 @@ AtRecord = tuple[Callable[..., Any], bool | tuple[bool, ...], bool, tuple[bool, 
 """Of a primitive, what it is named after: `run`, `reads_constants` and `is_simple`. Where somebody
 has to know that it was applied also `makes_zeros`, `reads_part` and `makes_views`, else None."""
 
-AtWalkBack = tuple[Callable[..., Any], bool, bool, bool, bool]
-"""The same: `vjp`, `accumulates`, `writes_over`, `makes_zeros` and `has_plain_rules`."""
+AtWalkBack = tuple[Callable[..., Any], bool, bool, bool, bool, bool]
+"""The same: `vjp`, `accumulates`, `writes_over`, `may_write_over`, `makes_zeros` and
+`has_plain_rules`."""
 
 AtPush = tuple[Callable[..., Any], Callable[..., Any], bool, bool, bool, bool, bool]
 """The same: `run`, `jvp`, `is_simple`, `is_linear`, `makes_zero_tangents`, `makes_views` and
@@ -90,6 +91,8 @@ class Primitive:
         writes_over: Whether it puts its second input into the first one at some places, so that
             `run_over` and `vjp_over` can do it in place: tangents are put into tangents so, and its
             other rules ask for types of these two only.
+        may_write_over: Whether `vjp_over` can write over large cotangents that nobody else has, of
+            a primitive without parameters.
         accumulates: Whether `accumulate` can add the first input's cotangent to a sum, in place.
         warns: Whether NumPy may warn of divisions by zero and invalid values where it runs,
             although all inputs are finite.
@@ -156,6 +159,7 @@ class Primitive:
     reads_constants: bool | tuple[bool, ...] = True
     reads_part: ClassVar[bool] = False
     writes_over: ClassVar[bool] = False
+    may_write_over: bool = False
     accumulates: ClassVar[bool] = False
     warns: bool = True
     takes_infinity: bool = False
@@ -233,7 +237,14 @@ class Primitive:
 
     def at_walk_back(self) -> AtWalkBack:
         """What `backward` asks of it at each row; kept as ``walked_back``, as the above is."""
-        found = self.vjp, self.accumulates, self.writes_over, self.makes_zeros, self.has_plain_rules
+        found = (
+            self.vjp,
+            self.accumulates,
+            self.writes_over,
+            self.may_write_over,
+            self.makes_zeros,
+            self.has_plain_rules,
+        )
         super().__setattr__("walked_back", found)
         return found
 
@@ -269,6 +280,16 @@ class Primitive:
             params: The primitive's parameters.
         """
         return self.is_total
+
+    def read_back(self, needed: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
+        """Of which inputs `vjp` reads elements, and whether of the output: of others types only.
+
+        A tape lets go of large arrays that are not read.
+
+        Args:
+            needed: For each input whether it has a cotangent.
+        """
+        return (True,) * len(needed), True
 
     def linear_inputs(self, count: int) -> Sequence[int]:
         """The numbers of the inputs in which it is linear together, of so many."""

@@ -400,6 +400,11 @@ class Contract(Primitive):
             total = add_tangents(total, widen(term, output))
         return total
 
+    def read_back(self, needed: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
+        """For each operand the other one."""
+        first, second = needed
+        return (second, first), False
+
     def vjp(
         self, cotangent: Any, inputs: Values, output: Any, needed: Values, *, subscripts: str
     ) -> Values:

@@ -75,6 +75,7 @@ subtract = of_ufunc(
     lambda t, out, x, y: t,
     lambda t, out, x, y: -t,
     run=operator.sub,
+    over=(None, lambda t, out, x, y: np.negative(t, t)),
     linear_in=(0, 1),
     reads_constants=False,
 )
@@ -83,6 +84,10 @@ multiply = of_ufunc(
     lambda t, out, x, y: t * y,
     lambda t, out, x, y: t * x,
     run=operator.mul,
+    over=(
+        lambda t, out, x, y: np.multiply(t, y, t),
+        lambda t, out, x, y: np.multiply(t, x, t),
+    ),
     keep=_keep_in_product,
     commutes=True,
     is_bilinear=True,
@@ -115,7 +120,13 @@ fmod = of_ufunc(
     warns=True,
 )
 ldexp = of_ufunc(np.ldexp, lambda t, out, x, i: np.ldexp(t, i), lambda t, out, x, i: None)
-negative = of_ufunc(np.negative, lambda t, out, x: -t, run=operator.neg, linear_in=(0,))
+negative = of_ufunc(
+    np.negative,
+    lambda t, out, x: -t,
+    run=operator.neg,
+    over=(lambda t, out, x: np.negative(t, t),),
+    linear_in=(0,),
+)
 positive = of_ufunc(
     np.positive, lambda t, out, x: t, run=operator.pos, linear_in=(0,), keeps_values=True
 )
@@ -132,6 +143,17 @@ def _power_by_base(t: Any, out: Any, x: Any, y: Any) -> Any:
         return product_or_zero(t, y * np.power(x, y - 1.0))
     # x**0 is 1 for every x, with derivative 0.
     return product_or_zero(t, product_or_zero(y, bind(power_in_rule, x, y - 1)))
+
+
+def _power_by_base_over(t: Any, out: Any, x: Any, y: Any) -> Any:
+    if (type(y) is int or type(y) is float) and y == 2:
+        return _square_over(t, out, x)
+    return _power_by_base(t, out, x, y)
+
+
+def _square_over(t: Any, out: Any, x: Any) -> Any:
+    np.multiply(t, x, t)
+    return np.add(t, t, t)  # as exact as to double x: it can overflow where the result does only
 
 
 def _power_by_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
@@ -182,7 +204,13 @@ class Power(Elementwise):
 
 
 power = Power(
-    "power", np.power, _power_by_base, _power_by_exponent, run=operator.pow, keeps_weak=True
+    "power",
+    np.power,
+    _power_by_base,
+    _power_by_exponent,
+    run=operator.pow,
+    over=(_power_by_base_over, None),
+    keeps_weak=True,
 )
 UFUNCS[np.power] = power
 power_in_rule = Power(
@@ -190,7 +218,7 @@ power_in_rule = Power(
 )
 
 
-square = of_ufunc(np.square, lambda t, out, x: t * (x + x))
+square = of_ufunc(np.square, lambda t, out, x: t * (x + x), over=(_square_over,))
 reciprocal = of_ufunc(
     np.reciprocal, lambda t, out, x: -product_or_zero(quotient_or_zero(t, x), out), warns=True
 )
@@ -275,7 +303,12 @@ heaviside = of_ufunc(
 
 # Exponentials and logarithms
 
-exp = of_ufunc(np.exp, lambda t, out, x: t * out, takes_infinity=True)
+exp = of_ufunc(
+    np.exp,
+    lambda t, out, x: t * out,
+    over=(lambda t, out, x: np.multiply(t, out, t),),
+    takes_infinity=True,
+)
 exp2 = of_ufunc(np.exp2, lambda t, out, x: t * (out * math.log(2)), takes_infinity=True)
 expm1 = of_ufunc(np.expm1, lambda t, out, x: t * (out + 1), takes_infinity=True)
 log = of_ufunc(np.log, lambda t, out, x: quotient_or_zero(t, x), warns=True)
@@ -395,7 +428,15 @@ arctan2 = of_ufunc(
 )
 sinh = of_ufunc(np.sinh, lambda t, out, x: t * np.cosh(x))
 cosh = of_ufunc(np.cosh, lambda t, out, x: t * np.sinh(x))
-tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out), is_bounded=True)
+
+
+def _tanh_over(t: Any, out: Any, x: Any) -> Any:
+    slope = out * out
+    np.subtract(1, slope, slope)
+    return np.multiply(t, slope, t)
+
+
+tanh = of_ufunc(np.tanh, lambda t, out, x: t * (1 - out * out), over=(_tanh_over,), is_bounded=True)
 arcsinh = of_ufunc(np.arcsinh, _arcsinh_map)
 arccosh = of_ufunc(
     np.arccosh,

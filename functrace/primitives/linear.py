@@ -253,6 +253,12 @@ class Linear(Primitive):
     keeps_nan = True
     batches_at_once = True
 
+    def read_back(self, needed: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
+        """The transpose is given the first input's type, and the others."""
+        if not self.is_own and type(self).vjp is not Linear.vjp:
+            return super().read_back(needed)
+        return (False, *(True,) * (len(needed) - 1)), False
+
     def transpose(self, cotangent: Any, input: ArrayType, *rest: Any, **params: Any) -> Any:
         """The adjoint of the primitive, applied to a cotangent.
 

@@ -319,6 +319,10 @@ class Joining(Primitive):
         """All of them."""
         return range(count)
 
+    def read_back(self, needed: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
+        """Nothing: only how long the inputs are."""
+        return (False,) * len(needed), False
+
     def indices(self, inputs: Sequence[Any], axis: int) -> list[Any]:
         """For each input, where it stands in the output."""
         raise NotImplementedError

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from functrace.errors import MissingRuleError
 from functrace.ir.primitive import Primitive
 from functrace.ir.types import type_of
 from functrace.testing.comparing import fail, nearly_identical, shown, tolerances
@@ -51,6 +52,9 @@ def check_traits(primitive: Primitive, inputs: Sequence[Any], params: Mapping[st
     if not primitive.multiple_outputs:
         checker.trait = "order_of_axes"
         checker.check_order()
+    if primitive.is_simple:
+        checker.trait = "read_back"
+        checker.check_read_back()
 
 
 class _TraitChecker:
@@ -276,6 +280,55 @@ class _TraitChecker:
             is_array = isinstance(output, np.ndarray) and not output.shape
             self.require(not is_array, "an array without axes is made")
 
+    # On the way back
+
+    def pulled_back(
+        self, numbers: Sequence[int], inputs: Sequence[Any], output: Any, *, over: bool = False
+    ) -> list[Any]:
+        """The cotangents of inputs of these numbers; none where the rule is made of another one."""
+        needed = [n if n in numbers else None for n in range(len(inputs))]
+        given = np.full(np.shape(output), 1.5, type_of(output).dtype)
+        apply = self.primitive.vjp_over if over else self.primitive.vjp
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                parts = apply(given if given.shape else given[()], inputs, output, needed,
+                              **self.params)  # fmt: skip
+            except (MissingRuleError, AttributeError):  # an order, say, has no derivative
+                return []
+        return [parts[number] for number in numbers if parts[number] is not None]
+
+    def needed_together(self) -> Iterator[list[int]]:
+        """The inputs that have derivatives: each alone, and all."""
+        active = [number for number, type in enumerate(self.types) if type.is_inexact]
+        yield from ([number] for number in active)
+        if len(active) > 1:
+            yield active
+
+    def check_read_back(self) -> None:
+        """Put nan in place of what is said not to be read."""
+        (output,) = self.outputs
+        if not type_of(output).is_inexact:
+            return
+        for numbers in self.needed_together():
+            needed = tuple(number in numbers for number in range(len(self.inputs)))
+            reads, reads_output = self.primitive.read_back(needed)
+            expected = self.pulled_back(numbers, self.inputs, output)
+            inputs = [x if on else _unread(x) for x, on in zip(self.inputs, reads, strict=True)]
+            found = self.pulled_back(numbers, inputs, output if reads_output else _unread(output))
+            what = f"the vjp rule for inputs {numbers} reads more than {(reads, reads_output)}"
+            self.require(len(found) == len(expected), what)
+            self.require_near(found, expected, what)
+
+    def check_over(self) -> None:
+        (output,) = self.outputs
+        if self.params or not isinstance(output, np.ndarray) or not type_of(output).is_inexact:
+            return
+        for numbers in self.needed_together():
+            expected = self.pulled_back(numbers, self.inputs, output)
+            found = self.pulled_back(numbers, self.inputs, output, over=True)
+            self.require_near(found, expected, f"for inputs {numbers} it gives something else")
+
     # Batches
 
     def check_at_once(self) -> None:
@@ -310,8 +363,15 @@ _CHECKS: dict[str, Callable[[_TraitChecker], None]] = {
     "makes_views": _TraitChecker.check_views,
     "makes_arrays": _TraitChecker.check_arrays,
     "makes_scalars": _TraitChecker.check_scalars,
+    "may_write_over": _TraitChecker.check_over,
     "batches_at_once": _TraitChecker.check_at_once,
 }
+
+
+def _unread(x: Any) -> Any:
+    """An array of the same type whose elements are nan; numbers and integers as they are."""
+    is_array = isinstance(x, np.ndarray) and x.dtype.kind in "fc"
+    return np.full_like(x, np.nan) if is_array else x
 
 
 def _same_bits(x: Any, y: Any) -> bool:

@@ -40,7 +40,7 @@ from functrace.tracing.tracer import (
 )
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES
-from functrace.transforms.tape import Row, Tape
+from functrace.transforms.tape import LET_GO_BYTES, Row, Tape
 from functrace.transforms.transpose import vjp_from_jvp
 from functrace.transforms.zeros import ZeroKeeping
 
@@ -160,6 +160,8 @@ def backward(
     begun = numpy_warnings.begin_silence()
     rule = begin_rule(None) if is_recorded else None
     derivative, around = None, derivative_here() if is_recorded else None
+    # Who follows values does not note what a derivative is of, but what it runs may be recorded.
+    is_noted = is_recorded and not _only_tangents_around()
     try:
         for primitive, inputs, variables, params, output, variable, place in rows:
             if type(variable) is int:
@@ -173,7 +175,7 @@ def backward(
                     cotangents[number] = None
                 if all(part is None for part in cotangent):
                     continue
-            apply, accumulates, writes_over, makes_zeros, has_plain_rules = (
+            apply, accumulates, writes_over, may_write_over, makes_zeros, has_plain_rules = (
                 primitive.walked_back or primitive.at_walk_back()
             )
             try:
@@ -189,8 +191,9 @@ def backward(
                             continue
                 if is_recorded:
                     begin_rule(place if has_plain_rules else None)
-                    begun_before = begin_derivative(primitive, params, "backward", place, around)
-                    derivative = derivative or begun_before
+                    if is_noted or not has_plain_rules:
+                        before = begin_derivative(primitive, params, "backward", place, around)
+                        derivative = derivative or before
                 try:
                     if params:
                         if writes_over:
@@ -206,6 +209,15 @@ def backward(
                                 summed.add(first)  # a new array, or what was handed on
                         parts = apply(cotangent, inputs, output, variables, **params)
                     else:
+                        if (
+                            may_write_over
+                            and not is_recorded  # else values may be traced
+                            and type(cotangent) is ndarray
+                            and cotangent.nbytes > LET_GO_BYTES
+                        ):
+                            parts = part = total = sum_so_far = None
+                            if sys.getrefcount(cotangent) == ALONE and owns_its_memory(cotangent):
+                                apply = primitive.vjp_over
                         parts = apply(cotangent, inputs, output, variables)
                 except MissingRuleError as error:
                     if not error.is_of(primitive.name, "vjp"):
@@ -237,10 +249,17 @@ def backward(
                         summed.add(number)
                 elif (
                     type(sum_so_far) is ndarray
-                    and number in summed
                     and type(part) is ndarray
                     and part.shape == sum_so_far.shape
                     and part.dtype == sum_so_far.dtype
+                    and (
+                        number in summed
+                        or (
+                            sum_so_far.nbytes > LET_GO_BYTES
+                            and sys.getrefcount(sum_so_far) == ALONE + 1  # the list's
+                            and owns_its_memory(sum_so_far)
+                        )
+                    )
                 ):
                     np.add(sum_so_far, part, sum_so_far)
                 else:

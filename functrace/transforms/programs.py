@@ -116,7 +116,7 @@ class Pullback(Primitive):
 
     def at_walk_back(self) -> AtWalkBack:
         """As for any primitive; not kept, as it would hold itself, and the residuals."""
-        return self.vjp, False, False, self.makes_zeros, False
+        return self.vjp, False, False, False, self.makes_zeros, False
 
     def vjp(
         self, cotangent: Any, inputs: Values, output: Any, needed: Values, **params: Any

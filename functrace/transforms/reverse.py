@@ -96,7 +96,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     is_active = require_inexact(leaves, name_of, allow_int=True)
     leaves = [*map(as_operand, leaves)]
-    with Tape(outlives=True) as tape:
+    with Tape(outlives=True, lets_go=True) as tape:
         inputs = tape.lifted(leaves, is_active)
         output, aux = split_aux(call_apart(fun, structure.unflatten(inputs)), has_aux)
         out_leaves, out_structure = tree.flatten(output)
@@ -239,7 +239,7 @@ def _differentiated(
             arguments, leaves, structure, is_active = differentiated_arguments(
                 fun, argnums, args, kwargs, holomorphic, allow_int
             )
-            tape = Tape()
+            tape = Tape(lets_go=True)
             try:
                 with tape:
                     if allow_int:

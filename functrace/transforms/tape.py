@@ -66,6 +66,10 @@ takes as long as all the rest, but loses interest in tuples of numbers and array
 
 _NOTHING: frozenset[int] = frozenset()
 
+LET_GO_BYTES = 1 << 15
+"""Larger arrays are let go where the walk back reads types only: the sooner their memory is used
+again, the less of it the processor's caches have to hold."""
+
 
 class Tape(ValueRecording):
     """Records operations together with their values. Its variables are numbers.
@@ -82,15 +86,17 @@ class Tape(ValueRecording):
         kept: The large arrays that must not be written before the walk back is over, if any.
         is_nested: Whether some of the values may belong to an outer recording.
         tells_apart: Whether there was a factorization with values that may be equal.
+        lets_go: Whether rows hold large arrays only where the walk back reads them.
         written: The variables that writing in place made, of whose elements no row may keep any.
     """
 
-    def __init__(self, outlives: bool = False) -> None:
+    def __init__(self, outlives: bool = False, lets_go: bool = False) -> None:
         """Keep copies of large arrays too, if the tape ``outlives`` the call of its function."""
         ValueRecording.__init__(self)  # as by `super()`, which takes longer
         self.rows: list[Row] = []
         self.variables = self.inputs = self.zeros_until = 0
         self.is_nested = self.tells_apart = False
+        self.lets_go = lets_go
         self.kept: KeptArrays | None = None
         self.written: frozenset[int] | set[int] = _NOTHING
         self._copies: ImmutableArrays | None = ImmutableArrays() if outlives else None
@@ -219,6 +225,11 @@ class Tape(ValueRecording):
                     self._note_zeros(makes_views, variables, values[0], output, len(self.rows))
                 if makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
+            if self.lets_go and (
+                (type(output) is ndarray and output.nbytes > LET_GO_BYTES)
+                or (type(x := values[0]) is ndarray and x.nbytes > LET_GO_BYTES)
+            ):
+                self.rows[-1] = _without_unread(self.rows[-1])
             return tracer
         if primitive.locally_constant and primitive.has_plain_rules and not is_nested:
             try:
@@ -414,6 +425,27 @@ class Tape(ValueRecording):
         for number in range(self.inputs):
             if type(cotangents[number]) is Tracer:
                 cotangents[number] = limit_of(cotangents[number], self.tells_apart)
+
+
+@lru_cache(maxsize=1024)
+def _read_back(primitive: Primitive, needed: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
+    return primitive.read_back(needed)
+
+
+def _without_unread(row: Row) -> Row:
+    """A row with types in place of large arrays of which the walk back reads no elements."""
+    primitive, values, variables, params, output, number, place = row
+    read, reads_output = _read_back(primitive, tuple([x is not None for x in variables]))
+    if False in read:
+        values = tuple([x if on else _let_go(x) for x, on in zip(values, read, strict=True)])
+    if not reads_output:
+        output = _let_go(output)
+    return primitive, values, variables, params, output, number, place
+
+
+def _let_go(x: Any) -> Any:
+    is_large = type(x) is np.ndarray and x.nbytes > LET_GO_BYTES
+    return _type_of_array(x.shape, x.dtype) if is_large else x
 
 
 @lru_cache(maxsize=256)

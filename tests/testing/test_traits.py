@@ -109,3 +109,28 @@ def test_they_are_among_the_checks_of_a_primitive():
     assert check_primitive("multiply", X, Y)["traits"] == "passed"
     with pytest.raises(AssertionError, match="says 'commutes', but"):
         check_primitive(Function(np.subtract, commutes=True), X, Y)
+
+
+class OfSquares(Function):
+    """Three times a square, with rules that do what they say, or something else."""
+
+    def __init__(self, reads, writes):
+        super().__init__(lambda x: 3 * x**2, may_write_over=True)
+        self.reads, self.writes = reads, writes
+
+    def read_back(self, needed):
+        return (self.reads,), False
+
+    def vjp(self, cotangent, inputs, output, needed):
+        return (6 * cotangent * inputs[0],)
+
+    def vjp_over(self, cotangent, inputs, output, needed):
+        return (self.writes * cotangent * inputs[0],)
+
+
+def test_what_the_walk_back_reads_and_writes_over_is_checked():
+    check_traits(OfSquares(reads=True, writes=6), (X,), {})
+    with pytest.raises(AssertionError, match="says 'read_back', but the vjp rule for inputs"):
+        check_traits(OfSquares(reads=False, writes=6), (X,), {})
+    with pytest.raises(AssertionError, match="says 'may_write_over', but for inputs"):
+        check_traits(OfSquares(reads=True, writes=5), (X,), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import functrace as ft
 from functrace import errors
+from functrace.transforms.tape import LET_GO_BYTES
 
 
 def test_a_leaked_value_is_named():
@@ -123,3 +125,93 @@ def test_arrays_of_subclasses_may_be_written_after_they_were_read(use):
     expected = pullback(1.0)[0]
     b[:] = 9.0
     np.testing.assert_array_equal(pullback(1.0)[0], expected)
+
+
+LARGE = np.linspace(0.5, 1.5, 3 * LET_GO_BYTES // 8)
+
+
+def written_in_parts(x):
+    y = x**2
+    half = y.size // 2
+    y[half:] = 1.5 * x[half:]
+    before = y[:half] * 1.0
+    y[:half] = before + x[:half] ** 2
+    return np.sum(y[:half]) + 2 * np.sum(y[half:])
+
+
+def f_of_shifted(f, x, step):
+    return ft.grad(f)(x + step)
+
+
+WAYS_BACK = {
+    "squares of differences": (
+        lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2),
+        lambda x: (
+            np.append(-400 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1]), 0)
+            + np.append(0, 200 * (x[1:] - x[:-1] ** 2))
+        ),
+    ),
+    "product with itself": (lambda x: np.sum(3.0 * (x * x) * x), lambda x: 9 * x**2),
+    "one value in many places": (
+        lambda x: np.sum((y := np.exp(-x)) * y + np.tanh(y) - y),
+        lambda x: -np.exp(-x) * (2 * np.exp(-x) + np.cosh(np.exp(-x)) ** -2 - 1),
+    ),
+    "difference of a value and itself": (
+        lambda x: np.sum(((2 * x) - (2 * x) ** 2) * x),
+        lambda x: 4 * x - 12 * x**2,
+    ),
+    "what is read of what is written": (written_in_parts, lambda x: np.where(x < 1, 4 * x, 3.0)),
+}
+
+
+@pytest.mark.parametrize(("f", "derivative"), WAYS_BACK.values(), ids=WAYS_BACK)
+def test_large_arrays_are_let_go_and_written_over_without_a_trace(f, derivative):
+    x = LARGE.copy()
+    expected = derivative(LARGE)
+    np.testing.assert_allclose(ft.grad(f)(x), expected, rtol=1e-12, atol=1e-12)
+    value, pullback = ft.vjp(f, x)
+    for _ in range(2):
+        np.testing.assert_allclose(pullback(1.0)[0], expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(f(x), value)
+    weighted = ft.grad(lambda x: np.sum(ft.grad(f)(x)))(x)  # large arrays, known and traced
+    step = 1e-6
+    numerical = (f_of_shifted(f, x, step) - f_of_shifted(f, x, -step)) / (2 * step)
+    np.testing.assert_allclose(np.sum(weighted), np.sum(numerical), rtol=1e-5, atol=1e-3)
+    np.testing.assert_array_equal(x, LARGE)
+
+
+def test_a_cotangent_that_the_user_holds_is_not_written_over():
+    for f in (np.negative, np.exp, np.tanh, lambda x: x * 2.0, lambda x: 1 - x, lambda x: x**2):
+        given = np.full(LARGE.shape, 3.0)
+        ft.vjp(f, LARGE)[1](given)
+        np.testing.assert_array_equal(given, 3.0)
+
+
+def test_what_rules_of_users_hold_is_not_written_over():
+    kept = np.full(LARGE.shape, 2.0)
+    f = ft.custom_vjp(lambda x: 2 * x)
+    f.defvjp(lambda x: (2 * x, None), lambda _, t: (kept,))
+    found = ft.grad(lambda x: np.sum(f(np.tanh(x) * 3.0) + f(x)))(LARGE)
+    np.testing.assert_allclose(found, 6 / np.cosh(LARGE) ** 2 + 2)
+    np.testing.assert_array_equal(kept, 2.0)
+
+
+def test_a_product_on_the_way_back_overflows_where_the_derivative_does_only():
+    x = np.full(LARGE.shape, 1e-3)
+    found = ft.vjp(lambda x: (x**2) * 1e308, x)[1](np.ones(x.shape))[0]
+    np.testing.assert_allclose(found, 2e305)
+
+
+def test_sums_and_sines_keep_what_their_derivatives_read_only():
+    def f(x):
+        for _ in range(20):
+            x = (x + 1.0) * 2.0 - 0.5
+        return np.sum(x)
+
+    gradient = ft.grad(f)
+    gradient(LARGE)
+    tracemalloc.start()
+    gradient(LARGE)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 6 * LARGE.nbytes
