@@ -104,8 +104,8 @@ FLOORS: list[list[Room]] = [
             "transforms",
             "a transformation is a loop over operations, and asks each for its rule",
             "transformed keeping calling arguments static_arguments evaluate shapes zeros"
-            " transpose masks limits forward linear_functions tape backward following reverse batch"
-            " jacobian linearizing programs scratch comparing",
+            " transpose masks limits forward linear_functions tape repeating backward following"
+            " reverse batch jacobian linearizing programs scratch comparing",
         )
     ],
     [

@@ -56,6 +56,7 @@ class ProgramRecording(Recording):
             Program holds for no others.
         recopied: The variables that stand for copies in an order of their own, too.
         made_by: What has made each variable, of as many equations as `looked_at` says.
+        questions: How often it was asked what has made a variable, or told how one lies.
         orders: The axes of variables in the order in which they lie in memory, as far as it was
             asked: see tracing/views.py.
     """
@@ -70,7 +71,7 @@ class ProgramRecording(Recording):
         self.recopied: set[Variable] = set()
         self.made_by: dict[Any, Equation] = {}
         self.orders: dict[Any, tuple[int, ...] | None] = {}
-        self.looked_at = 0
+        self.looked_at = self.questions = 0
         self._captured = ImmutableArrays()
         self._constants: dict[int, Constant] = {}  # by what they hold: a copy of an array
         self._handling_outside = numpy_warnings.handling()
@@ -173,6 +174,7 @@ class ProgramRecording(Recording):
 
     def equations_by_output(self) -> dict[Any, Equation]:
         """What has made each variable."""
+        self.questions += 1
         for equation in self.equations[self.looked_at :]:
             for output in equation.outputs:
                 self.made_by[output] = equation
@@ -207,6 +209,7 @@ class ProgramRecording(Recording):
 
     def note_copy(self, variable: Any) -> None:
         """Note that a variable stands for a copy in an order of memory of its own, too."""
+        self.questions += 1
         self.recopied.add(variable)
         self.orders.pop(variable, None)
 

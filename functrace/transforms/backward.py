@@ -30,6 +30,7 @@ from functrace.tracing.places import (
     runs_equations,
     source_of,
 )
+from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import (
     running_recording,
 )
@@ -40,6 +41,7 @@ from functrace.tracing.tracer import (
 )
 from functrace.transforms.forward import TangentRecording
 from functrace.transforms.keeping import COPIED_BYTES
+from functrace.transforms.repeating import RepeatedRules
 from functrace.transforms.tape import LET_GO_BYTES, Row, Tape
 from functrace.transforms.transpose import vjp_from_jvp
 from functrace.transforms.zeros import ZeroKeeping
@@ -155,6 +157,7 @@ def backward(
         summed: The variables whose cotangent is a sum made on this walk, and nobody else's.
     """
     summed = set() if summed is None else summed
+    rules = RepeatedRules(keeping)
     # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
     # what the forward pass computed has given its warnings already.
     begun = numpy_warnings.begin_silence()
@@ -179,23 +182,49 @@ def backward(
                 primitive.walked_back or primitive.at_walk_back()
             )
             try:
+                repeats: Any = False  # whether what the rule records may be known
+                if is_recorded:
+                    begin_rule(place if has_plain_rules else None)
+                    if is_noted or not has_plain_rules:
+                        before = begin_derivative(primitive, params, "backward", place, around)
+                        derivative = derivative or before
+                    repeats = (
+                        has_plain_rules
+                        and (params or keeping is not None)  # else it is soon called
+                        and type(output) is Tracer
+                        and type(output.recording) is ProgramRecording
+                    )
                 # Of x[0] + x[1] + ... each term's cotangent is zero but in one place: it is added
                 # there, where an array of zeros for each term would cost the square of the length.
                 if accumulates and variables[0] in summed:
                     total = cotangents[variables[0]]
                     is_array = type(total) is ndarray or type(total) is Tracer
                     if is_array and total.dtype == cotangent.dtype:
-                        total = primitive.accumulate(total, cotangent, inputs, **params)
+                        known = None
+                        if repeats:
+                            given = (total, cotangent, *inputs[1:])
+                            known = rules.known(primitive, given, None, params, place)
+                        if known is None:
+                            total = primitive.accumulate(total, cotangent, inputs, **params)
+                            if repeats:
+                                rules.learn((total,))
+                        else:
+                            (total,) = known
                         if total is not None:
                             cotangents[variables[0]] = total
                             continue
-                if is_recorded:
-                    begin_rule(place if has_plain_rules else None)
-                    if is_noted or not has_plain_rules:
-                        before = begin_derivative(primitive, params, "backward", place, around)
-                        derivative = derivative or before
+                known = None
+                if repeats:
+                    given = (cotangent, output, *inputs)
+                    known = rules.known(primitive, given, variables, params, place)
                 try:
-                    if params:
+                    if known is not None:
+                        parts = known
+                        if writes_over and params:
+                            first = variables[0]
+                            if first is not None and cotangents[first] is None:
+                                summed.add(first)  # as below
+                    elif params:
                         if writes_over:
                             parts = part = total = sum_so_far = None  # they may be the cotangent
                             if (
@@ -231,6 +260,8 @@ def backward(
                 name = repr(primitive.name) if name is None else name
                 error.add_note(f"in the vjp rule of {name}\n  at {source_of(place)}")
                 raise
+            if repeats and known is None:
+                rules.learn(parts)
             if (
                 keeping is not None
                 and makes_zeros
