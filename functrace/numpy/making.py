@@ -2,7 +2,7 @@
 
 NumPy cannot hand over calls such as ``np.array([t, t])``, which asks each tracer to become an
 array; such functions stand here anew, for `functrace.numpy`. Those that make an array like another
-one, or between traced ends, are handed over.
+one, or between traced ends, are handed over, and so is ``np.array([t, t], like=t)`` (NEP 35).
 """
 
 from __future__ import annotations
@@ -73,7 +73,11 @@ MAKING = (
 )  # fmt: skip
 """The names of NumPy's functions that make arrays, whether something is traced in them or not."""
 
+for _function in (np.arange, np.empty, np.fromfunction, np.identity, np.ones, np.zeros):
+    implements(_function)(making(_function))  # which NumPy asks for with ``like`` only
 
+
+@implements(np.array)
 def array(
     object: Any,
     dtype: Any = None,
@@ -120,6 +124,7 @@ def _lies_in(x: Any, order: str) -> bool:
     return bool(layout.flags.c_contiguous if order == "C" else layout.flags.f_contiguous)
 
 
+@implements(np.asarray, np.asanyarray)
 def asarray(
     a: Any,
     dtype: Any = None,
@@ -143,6 +148,7 @@ def asarray(
 asanyarray = asarray
 
 
+@implements(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """As `numpy.ascontiguousarray`: at least one axis.
 
@@ -162,6 +168,7 @@ def ascontiguousarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     return array(a, dtype, copy=None, order="C", ndmin=1)
 
 
+@implements(np.asfortranarray)
 def asfortranarray(a: Any, dtype: Any = None, *, like: Any = None) -> Any:
     """As `numpy.asfortranarray`: in column-major order of memory.
 

@@ -60,8 +60,22 @@ def _partial(factor: float, *powers: int) -> PartialMap:
     return lambda t, out, *x: t * (factor * elliptic_integral(*powers, of=x))
 
 
+def _degenerate_slope(number: int) -> PartialMap:
+    """Of ``elliprc(x, y)``; where y is negative, by itself, as no digits cancel there."""
+    inside = (_partial(-0.25, 0, 3, 2), _partial(-0.5, 0, 1, 4))[number]
+
+    def partial(t: Any, out: Any, x: Any, y: Any) -> Any:
+        is_outside = np.less(y, 0)
+        root, below = np.sqrt(x), np.where(is_outside, y, -1.0)
+        rest = root / below - out if number else out - 1.0 / root
+        outside = t * (rest / (2.0 * (below - x)))
+        return np.where(is_outside, outside, inside(t, out, x, np.where(is_outside, 1.0, y)))
+
+    return partial
+
+
 # DLMF 19.16.1-6
-rule("elliprc", _partial(-0.25, 0, 3, 2), _partial(-0.5, 0, 1, 4))
+rule("elliprc", _degenerate_slope(0), _degenerate_slope(1))
 rule(
     "elliprf",
     lambda t, out, x, y, z: t * (f.elliprd(y, z, x) / -6),

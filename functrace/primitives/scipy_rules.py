@@ -700,10 +700,19 @@ rule("yn", order("n"), lambda t, out, n, x: t * _second_kind_slope(f.yv, np.trun
 
 
 def _first_kind_by_order(out: Any, v: Any, z: Any, scale: Any) -> Any:
-    """Of ``scale * iv(v, z)``, by its power series (DLMF 10.38.1): see series.py."""
-    by_power = product_or_zero(out, np.log(z / 2) - f.digamma(v + 1))
-    grown = f.hyp0f1_by_parameter(v + 1, z * z / 4, orders=(1, 0))
-    return by_power + scale * np.power(z / 2, v) * f.rgamma(v + 1) * grown
+    """Of ``scale * iv(v, z)``, by its power series (DLMF 10.38.1): see series.py.
+
+    Of a negative order by that of its opposite (DLMF 10.27.2), as at whole numbers it has poles.
+    """
+    is_negative, size = np.less(v, 0), np.abs(v)
+    angle, second = np.pi * size, np.exp(-z) * scale * (2 / np.pi)
+    sine, turned = np.sin(angle), second * f.kve(size, z)
+    value = out - np.where(is_negative, sine * turned, 0.0)
+    by_power = product_or_zero(value, np.log(z / 2) - f.digamma(size + 1))
+    grown = f.hyp0f1_by_parameter(size + 1, z * z / 4, orders=(1, 0))
+    slope = by_power + scale * np.power(z / 2, size) * f.rgamma(size + 1) * grown
+    opposite = np.pi * np.cos(angle) * turned + sine * second * _second_kind_by_order(size, z)
+    return np.where(is_negative, -slope - opposite, slope)
 
 
 def _second_kind_by_order(v: Any, z: Any) -> Any:
@@ -916,7 +925,21 @@ rule(
 )
 rule("itstruve0", lambda t, out, x: t * f.struve(0, x))
 rule("itmodstruve0", lambda t, out, x: t * f.modstruve(0, x))
-rule("it2struve0", lambda t, out, x: t * -(f.struve(0, x) / x))
+rule("it2struve0", lambda t, out, x: t * -_struve_over(x))
+
+
+_STRUVE = [
+    (-1) ** k * 2 / math.pi / math.prod(range(1, 2 * k + 2, 2)) ** 2 for k in range(10, -1, -1)
+]
+
+
+def _struve_over(x: Any) -> Any:
+    """``struve(0, x) / x``, near zero by powers (DLMF 11.2.1)."""
+    is_near = np.less(np.abs(x), 1)
+    near = np.polyval(_STRUVE, np.square(np.where(is_near, x, 0.0)))
+    inner = np.where(is_near, 1.0, x)
+    return np.where(is_near, near, f.struve(0, inner) / inner)
+
 
 # Parabolic cylinder functions (DLMF 12.2)
 

@@ -158,11 +158,16 @@ class OfScipy(Elementwise):
         return lambda t, out, *inputs: rule(t, out, *self.as_computed(inputs))
 
     def as_computed(self, inputs: Values) -> Values:
-        """The inputs in the dtypes with which SciPy computes: rules know no small integers."""
+        """The inputs in the dtypes with which SciPy computes: rules know no small integers.
+
+        Nor do they know numbers of Python's, which raise errors where they are divided by zero.
+        """
         types = [type_of(x) for x in inputs]
         dtypes = input_dtypes(self.ufunc, self.operands(types))
         return [
-            x if type.weak or type.dtype == dtype else cast_to(x, dtype)
+            dtype.type(x)
+            if isinstance(x, int | float | complex) and not isinstance(x, np.generic)
+            else (x if type.weak or type.dtype == dtype else cast_to(x, dtype))
             for x, type, dtype in zip(inputs, types, dtypes, strict=True)
         ]
 

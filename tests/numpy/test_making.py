@@ -142,3 +142,43 @@ def test_the_step_between_no_samples_is_no_number():
 def test_an_ordinary_array_takes_no_copy_of_traced_values():
     with pytest.raises(errors.ArrayWriteError, match="ordinary NumPy array"):
         ft.grad(lambda x: np.sum(np.copyto(np.ones(6), x)))(V)
+
+
+LIKE = {
+    "array": lambda x: np.array([x[0], 2.0 * x[1]], like=x),
+    "array of a dtype": lambda x: np.array([x[0], x[1]], np.float32, ndmin=2, like=x),
+    "asarray": lambda x: np.asarray([x[0], 2.0 * x[1]], like=x),
+    "asanyarray": lambda x: np.asanyarray([[x[0]], [x[1]]], like=x),
+    "ascontiguousarray": lambda x: np.ascontiguousarray(x, like=x),
+    "asfortranarray": lambda x: np.asfortranarray([x, x], like=x),
+    "zeros": lambda x: np.zeros(2, like=x) + x,
+    "ones": lambda x: np.ones((3, 2), like=x) * x,
+    "empty": lambda x: np.empty(2, like=x).shape[0] * x,
+    "full": lambda x: np.full(2, x[0], like=x),
+    "arange": lambda x: np.arange(1.0, 3.0, like=x) * x,
+    "eye": lambda x: np.eye(2, 3, like=x) * x[:, None],
+    "identity": lambda x: np.identity(2, like=x) @ x,
+    "tri": lambda x: np.tri(2, like=x) @ x,
+    "fromfunction": lambda x: np.fromfunction(lambda i: i + 1.0, (2,), like=x) * x,
+}
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_arrays_are_made_like_traced_ones(name):
+    f, x = LIKE[name], np.array([1.0, 3.0])
+    expected = f(x)
+    for found in (ft.jit(f)(x), ft.jvp(f, (x,), (x,))[0], ft.vmap(f)(x[None])[0]):
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(found, expected)
+    # They are linear in what they are made of.
+    np.testing.assert_allclose(ft.jvp(f, (x,), (x,))[1], expected)
+    np.testing.assert_allclose(ft.grad(lambda x: np.sum(f(x)))(x) @ x, np.sum(expected))
+
+
+def test_zeros_like_a_traced_array_can_be_written_into():
+    def f(x):
+        y = np.zeros(2, like=x)
+        y[1] = x[0] * 3.0
+        return np.sum(y)
+
+    np.testing.assert_array_equal(ft.grad(f)(np.ones(2)), [3.0, 0.0])

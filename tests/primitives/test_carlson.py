@@ -48,3 +48,16 @@ def test_the_integral_is_that_of_carlsons_functions():
     )
     assert elliptic_integral(0, 1, 2, of=(x, y)) == pytest.approx(2 * special.elliprc(x, y))
     assert np.isnan(elliptic_integral(0, 1, 2, of=(x, -y)))
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.7, -0.3), (2.0, -5.0), (1e-3, -40.0)])
+def test_the_principal_value_of_the_degenerate_integral(x, y):
+    f = special.elliprc
+    with mpmath.workdps(30):
+        for n in range(2):
+            orders = (1 - n, n)
+            slope = float(mpmath.re(mpmath.diff(mpmath.elliprc, (x, y), orders)))
+            assert ft.grad(f, n)(x, y) == pytest.approx(slope, rel=1e-12)
+            assert ft.jvp(f, (x, y), orders)[1] == pytest.approx(slope, rel=1e-12)
+            bend = float(mpmath.re(mpmath.diff(mpmath.elliprc, (x, y), (2 - 2 * n, 2 * n))))
+            assert ft.grad(ft.grad(f, n), n)(x, y) == pytest.approx(bend, rel=1e-10)

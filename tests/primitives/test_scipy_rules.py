@@ -201,3 +201,31 @@ def test_the_density_of_the_noncentral_distribution(x, df, nc):
     expected = mid ** (half - 1) * mpmath.exp(-mid - nc / 2) / mpmath.gamma(half)
     expected *= mpmath.hyp0f1(half, mid * nc / 2) / 2
     np.testing.assert_allclose(ft.grad(special.chndtr)(x, df, nc), float(expected), rtol=1e-9)
+
+
+@pytest.mark.parametrize("v", [-1.0, -2.0, -0.4, 1.5])
+@pytest.mark.parametrize("z", [0.3, 4.0])
+def test_modified_bessel_functions_by_negative_orders(v, z):
+    with mpmath.workdps(30):
+        slope = float(mpmath.diff(lambda v: mpmath.besseli(v, z), v))
+        bend = float(mpmath.diff(lambda v: mpmath.besseli(v, z), v, 2))
+    np.testing.assert_allclose(ft.grad(special.iv)(v, z), slope, rtol=1e-10)
+    np.testing.assert_allclose(ft.grad(special.ive)(v, z), slope * np.exp(-z), rtol=1e-10)
+    if v > 0:
+        np.testing.assert_allclose(ft.grad(ft.grad(special.iv))(v, z), bend, rtol=1e-8)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-300, 1e-3, 0.9, 3.0])
+def test_the_second_integral_of_struves_function(x):
+    with mpmath.workdps(30):
+        over = lambda x: mpmath.struveh(0, x) / x if x else 2 / mpmath.pi
+        slope = float(-over(mpmath.mpf(x)))
+        bend = float(-mpmath.diff(over, x)) if x > 1e-10 else 4 * x / (9 * np.pi)
+    np.testing.assert_allclose(ft.grad(special.it2struve0)(x), slope, rtol=1e-13)
+    np.testing.assert_allclose(ft.grad(ft.grad(special.it2struve0))(x), bend, rtol=1e-10)
+
+
+def test_numbers_of_python_are_divided_by_zero_as_those_of_numpy_are():
+    with np.errstate(all="ignore"):
+        assert ft.grad(special.kl_div, 1)(1.0, 0.0) == -np.inf
+        assert ft.grad(special.hyp1f1, 2)(1.0, 0.0, 0.5) == np.inf
