@@ -248,7 +248,7 @@ FLOORS: list[list[Room]] = [
             "optim",
             "the names of optax: optimizers, schedules, and the losses of the floor below",
             "tree tree_utils base schedules transformations combining searching optimizers contrib "
-            "triples",
+            "projections perturbations triples",
         ),
         room(
             "exploring",

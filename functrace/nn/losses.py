@@ -13,13 +13,14 @@ import numpy as np
 
 from functrace.control.loops import scan
 from functrace.errors import ArgumentError, ShapeMismatchError
-from functrace.nn.activations import log_sigmoid, relu, sigmoid, softplus
-from functrace.nn.normalizing import log_softmax, logsumexp, one_hot, softmax
+from functrace.nn.activations import log_sigmoid, relu, sigmoid, softplus, sparse_plus
+from functrace.nn.normalizing import log_softmax, logsumexp, one_hot, softmax, sparsemax
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.scipy import special
 from functrace.scipy.special import floating
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
+from functrace.transforms.batch import vmap
 
 
 def _errors(predictions: Any, targets: Any) -> Any:
@@ -446,12 +447,340 @@ def kl_divergence_with_log_targets(
     return _sum(terms, axis, where)
 
 
-def smooth_labels(labels: Any, alpha: Any) -> Any:
+def generalized_kl_divergence(
+    log_predictions: Any, targets: Any, axis: int = -1, where: Any = None
+) -> Any:
+    """`kl_divergence` of positive numbers that need not sum to 1 (Bregman, 1967).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> float(nn.generalized_kl_divergence(np.log([1.0, 2.0]), np.array([1.0, 1.0])).round(3))
+        0.307
+    """
+    more = np.exp(floating(log_predictions)) - floating(targets)
+    return kl_divergence(log_predictions, targets, axis, where) + _sum(more, axis, where)
+
+
+convex_kl_divergence = generalized_kl_divergence
+
+
+def sparsemax_loss(logits: Any, labels: Any) -> Any:
+    """A loss that is 0 from a margin of 1 on, and smooth (Blondel et al., 2020, section 4.4).
+
+    Args:
+        logits: An array of real numbers.
+        labels: 0 or 1 for each of them.
+
+    Returns:
+        An array of the shape of ``logits``. Its derivative is ``sparse_sigmoid(logits) - labels``.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.sparsemax_loss(np.array([0.0, 2.0, -3.0]), np.array([1, 1, 1]))
+        array([0.25, 0.  , 3.  ])
+    """
+    logits = floating(logits)
+    return sparse_plus(np.where(np.not_equal(as_operand(labels), 0), -logits, logits))
+
+
+def multiclass_sparsemax_loss(scores: Any, labels: Any) -> Any:
+    """`sparsemax_loss` of more than two classes (Martins and Astudillo, 2016).
+
+    Args:
+        scores: Scores of classes along the last axis.
+        labels: The numbers of the right classes, without that axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> nn.multiclass_sparsemax_loss(np.array([[2.0, 0.5], [0.0, 0.0]]), np.array([0, 1]))
+        array([0.  , 0.25])
+    """
+    scores, labels = floating(scores), as_operand(labels)
+    likely = sparsemax(scores)
+    value = np.sum(likely * scores, axis=-1) + (1 - np.sum(np.square(likely), axis=-1)) / 2
+    return value - _own_scores(scores, labels)
+
+
+def make_fenchel_young_loss(max_fun: Any) -> Any:
+    """The loss ``max_fun(scores) - scores @ targets`` (Blondel, Martins and Niculae, 2020).
+
+    Args:
+        max_fun: A convex function of a vector of scores, the greatest of ``scores @ y`` less a
+            regularization of y; the loss is 0 where its gradient gives the targets.
+
+    Returns:
+        A function of scores, targets, and what else ``max_fun`` takes, along the last axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> loss = nn.make_fenchel_young_loss(nn.logsumexp)
+        >>> scores, targets = np.array([0.0, np.log(3.0)]), np.array([0.0, 1.0])
+        >>> loss(scores, targets).round(6) == nn.softmax_cross_entropy(scores, targets).round(6)
+        np.True_
+    """
+
+    def loss(scores: Any, targets: Any, *args: Any, **options: Any) -> Any:
+        scores, targets = floating(scores), as_operand(targets)
+        shape = shape_of(scores)
+        rows = np.reshape(scores, (-1, shape[-1]))
+        most = vmap(lambda row: max_fun(row, *args, **options))(rows)
+        most = np.reshape(most, shape[:-1])
+        return most - np.sum(scores * targets, axis=-1)
+
+    return loss
+
+
+def ranking_softmax_loss(
+    logits: Any, labels: Any, *, where: Any = None, weights: Any = None, reduce_fn: Any = np.mean
+) -> Any:
+    """`softmax_cross_entropy` of lists of things that are graded (Cao et al., ListNet, 2007).
+
+    Args:
+        logits: Scores of the things in a list along the last axis.
+        labels: Their relevance, of the same shape.
+        where: Which things there are.
+        weights: Of each thing.
+        reduce_fn: What makes one number of the losses of lists, ``reduce_fn(losses, where=...)``;
+            None for the losses themselves.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> logits, labels = np.array([[0.0, np.log(3.0)]]), np.array([[0.0, 2.0]])
+        >>> nn.ranking_softmax_loss(logits, labels).round(3)
+        np.float64(0.575)
+    """
+    logits = floating(logits)
+    labels = _labels(labels, logits)
+    labels = labels if weights is None else labels * weights
+    if where is None:
+        losses = softmax_cross_entropy(logits, labels)
+        return losses if reduce_fn is None else reduce_fn(losses)
+    counts = np.any(where, axis=-1)
+    # An empty list has no softmax, and counts for nothing.
+    there = np.logical_or(where, ~counts[..., np.newaxis])
+    losses = np.where(counts, softmax_cross_entropy(logits, labels, where=there), 0)
+    if reduce_fn is None:
+        return losses
+    if reduce_fn is np.mean:
+        # The mean of no list is 0.
+        number = np.sum(counts, dtype=dtype_of(losses))
+        return np.sum(losses) / np.maximum(number, dtype_of(losses).type(1))
+    return reduce_fn(losses, where=counts)
+
+
+def ntxent(embeddings: Any, labels: Any, temperature: Any = 0.07) -> Any:
+    """How likely vectors with the same label find each other (Chen et al., SimCLR, 2020).
+
+    Args:
+        embeddings: Vectors, of shape (count, features).
+        labels: A whole number for each of them; at least two have the same.
+        temperature: What the cosines of angles are divided by.
+
+    Returns:
+        The mean over all pairs with one label of minus the logarithm of the softmax of their
+        cosine, among the pairs with other labels.
+
+    Raises:
+        ShapeMismatchError: There is not one label for each vector.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> vectors = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+        >>> nn.ntxent(vectors, np.array([0, 0, 1, 1]), temperature=1.0).round(3)
+        np.float64(0.551)
+    """
+    embeddings, labels = floating(embeddings), as_operand(labels)
+    shape = shape_of(embeddings)
+    if len(shape) != 2 or shape_of(labels) != shape[:1]:
+        raise ShapeMismatchError(
+            f"Vectors of shape {shape} (count, features) have labels of shape (count,), not of "
+            f"{shape_of(labels)}."
+        )
+    least = np.finfo(dtype_of(embeddings)).eps
+    pairs = embeddings[np.newaxis], embeddings[:, np.newaxis]
+    cosines = cosine_similarity(*pairs, epsilon=least) / temperature
+    same = np.equal(labels[:, np.newaxis], labels)
+    others = logsumexp(cosines, -1, where=~same)[:, np.newaxis]
+    losses = np.logaddexp(cosines, others) - cosines
+    pairs = np.logical_and(same, ~np.eye(shape[0], dtype=bool))
+    return np.sum(np.where(pairs, losses, 0)) / np.sum(pairs, dtype=dtype_of(losses))
+
+
+def triplet_margin_loss(
+    anchors: Any,
+    positives: Any,
+    negatives: Any,
+    axis: int = -1,
+    norm_degree: Any = 2,
+    margin: Any = 1.0,
+    eps: Any = 1e-6,
+) -> Any:
+    """``max(0, distance(anchor, positive) - distance(anchor, negative) + margin)``.
+
+    Balntas et al., Learning local feature descriptors with triplets, BMVC 2016.
+
+    Args:
+        anchors: Vectors along ``axis``.
+        positives: What is to be near to them,
+        negatives: and what is to be far.
+        axis: The axis of the vectors.
+        norm_degree: Of the norm that is the distance.
+        margin: How much farther the negatives are to be.
+        eps: What is added below the root.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> anchor, near, far = np.zeros(2), np.array([0.0, 1.0]), np.array([0.0, 1.5])
+        >>> nn.triplet_margin_loss(anchor, near, far).round(3)
+        np.float64(0.5)
+    """
+    distances = [
+        (np.sum(np.abs(floating(anchors) - x) ** norm_degree, axis=axis) + eps) ** (1 / norm_degree)
+        for x in (floating(positives), floating(negatives))
+    ]
+    return relu(distances[0] - distances[1] + margin)
+
+
+def dice_loss(
+    predictions: Any,
+    targets: Any,
+    *,
+    class_weights: Any = None,
+    smooth: Any = 1.0,
+    alpha: Any = 0.5,
+    beta: Any = 0.5,
+    apply_softmax: bool = True,
+    reduction: str = "mean",
+    ignore_background: bool = False,
+    axis: Any = None,
+) -> Any:
+    """One less the share that is common to two segmentations (Milletari et al., V-Net, 2016).
+
+    ``1 - (common + smooth) / (common + alpha * more + beta * less + smooth)``, where more is what
+    is predicted only, and less what is not: with other weights than a half it is that of Tversky.
+
+    Args:
+        predictions: Scores of shape (examples, places, ..., classes); or without the axis of one
+            class.
+        targets: One-hot, or for one class 0 or 1, of the same shape.
+        class_weights: Of shape (classes,).
+        smooth: What is added above and below.
+        alpha: The weight of what is predicted wrongly,
+        beta: and of what is not found.
+        apply_softmax: Whether the predictions are scores, and a softmax, or of one class a sigmoid,
+            makes probabilities of them.
+        reduction: "mean" or "sum" over the classes, or "none".
+        ignore_background: Whether the first class of several is left out.
+        axis: The axes of the places; None for all but the first and the last one.
+
+    Returns:
+        Losses of shape (examples,), or (examples, classes).
+
+    Raises:
+        ShapeMismatchError: The shapes differ.
+        ArgumentError: There is no such reduction.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> masks = np.array([[[1.0], [1.0], [0.0], [0.0]]])
+        >>> nn.dice_loss(masks * 40 - 20, masks, smooth=0.0).round(6) + 0.0
+        array([0.])
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(f"reduction={reduction!r} is none of 'mean', 'sum', 'none'.")
+    predictions, targets = floating(predictions), as_operand(targets)
+    if len(shape_of(predictions)) == len(shape_of(targets)) - 1:
+        predictions = predictions[..., np.newaxis]
+    if len(shape_of(targets)) == len(shape_of(predictions)) - 1:
+        targets = targets[..., np.newaxis]
+    shape = shape_of(predictions)
+    if shape_of(targets) != shape:
+        raise ShapeMismatchError(
+            f"Predictions of shape {shape} have targets of the same shape, not of "
+            f"{shape_of(targets)}."
+        )
+    targets, likely = _labels(targets, predictions), predictions
+    if apply_softmax:
+        likely = sigmoid(predictions) if shape[-1] == 1 else softmax(predictions)
+    places = tuple(range(1, len(shape) - 1)) if axis is None else axis
+    common = np.sum(likely * targets, axis=places)
+    more, less = np.sum(likely, axis=places) - common, np.sum(targets, axis=places) - common
+    losses = 1 - (common + smooth) / (common + alpha * more + beta * less + smooth)
+    losses = losses if class_weights is None else losses * class_weights
+    if ignore_background and shape[-1] > 1:
+        losses = losses[..., 1:]
+    if reduction == "none":
+        return losses
+    return np.mean(losses, axis=-1) if reduction == "mean" else np.sum(losses, axis=-1)
+
+
+def multiclass_generalized_dice_loss(
+    predictions: Any,
+    targets: Any,
+    *,
+    smooth: Any = 1.0,
+    apply_softmax: bool = True,
+    ignore_background: bool = False,
+) -> Any:
+    """The mean of `dice_loss`, with weights that are large for rare classes (Sudre et al., 2017).
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> masks = np.array([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> float(nn.multiclass_generalized_dice_loss(masks * 40, masks).round(6))
+        0.0
+    """
+    targets = floating(targets)
+    counts = np.sum(targets, axis=tuple(range(len(shape_of(targets)) - 1)))
+    weights = 1 / (np.square(counts) + 1e-7)
+    losses = dice_loss(
+        predictions,
+        targets,
+        class_weights=weights / np.mean(weights),
+        smooth=smooth,
+        apply_softmax=apply_softmax,
+        reduction="none",
+        ignore_background=ignore_background,
+    )
+    return np.mean(losses)
+
+
+def binary_dice_loss(
+    predictions: Any, targets: Any, *, smooth: Any = 1.0, apply_sigmoid: bool = True
+) -> Any:
+    """`dice_loss` of one class: scores of shape (examples, places, ...), and 0 or 1 for each.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import nn
+        >>> masks = np.array([[1.0, 1.0, 0.0, 0.0]])
+        >>> nn.binary_dice_loss(masks * 40 - 20, masks, smooth=0.0).round(6) + 0.0
+        array([0.])
+    """
+    predictions, targets = floating(predictions), as_operand(targets)
+    shape = shape_of(predictions)
+    if len(shape) == len(shape_of(targets)) and shape[-1] != 1:
+        predictions, targets = predictions[..., np.newaxis], targets[..., np.newaxis]
+    return dice_loss(predictions, targets, smooth=smooth, apply_softmax=apply_sigmoid)
+
+
+def smooth_labels(labels: Any, alpha: Any, *, axis: Any = -1, where: Any = None) -> Any:
     """Probabilities that are mixed with even ones (Müller et al., 2019).
 
     Args:
-        labels: Probabilities of classes along the last axis, such as one-hot rows.
+        labels: Probabilities of classes, such as one-hot rows.
         alpha: The share of even probabilities.
+        axis: The axis of the classes, or the axes; None for all.
+        where: Which classes there are.
 
     Example:
         >>> import numpy as np
@@ -460,7 +789,9 @@ def smooth_labels(labels: Any, alpha: Any) -> Any:
         array([[0.75, 0.25]])
     """
     labels = floating(labels)
-    return (1 - alpha) * labels + alpha / shape_of(labels)[-1]
+    there = np.ones(shape_of(labels), dtype_of(labels)) if where is None else where
+    count = np.sum(there, axis=axis, keepdims=True, dtype=dtype_of(labels))
+    return (1 - alpha) * labels + alpha / count
 
 
 def ctc_loss(

@@ -42,6 +42,26 @@ def softmax(x: Any, axis: Axes = -1, where: Any = None, initial: Any = None) -> 
     return _masked(x, where, lambda x: special.softmax(x, _axes(axis)), 0)
 
 
+def sparsemax(x: Any) -> Any:
+    """The nearest probabilities along the last axis, most of them 0 (Martins and Astudillo, 2016).
+
+    Held et al. (1974) find what is subtracted: the sorted elements tell how many are above it.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace.nn.normalizing import sparsemax
+        >>> sparsemax(np.array([0.9, -3.0, 0.5]))
+        array([0.7, 0. , 0.3])
+    """
+    x = special.floating(x)
+    falling = np.flip(np.sort(x, axis=-1), -1)
+    counts = np.arange(1, shape_of(x)[-1] + 1, dtype=dtype_of(x))
+    levels = (np.cumsum(falling, axis=-1) - 1) / counts
+    last = np.sum(np.greater(falling, levels), axis=-1, keepdims=True) - 1
+    level = np.take_along_axis(levels, last, axis=-1)
+    return np.where(np.greater(x, level), x - level, dtype_of(x).type(0))
+
+
 def log_softmax(x: Any, axis: Axes = -1, where: Any = None, initial: Any = None) -> Any:
     """The logarithm of `softmax`; minus infinity of elements that do not count.
 

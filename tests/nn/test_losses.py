@@ -30,6 +30,22 @@ other = np.where(np.arange(4) == NUMBERS[:, None], -np.inf, LOGITS).max(-1)
 errors = LOGITS - ROWS
 divergence = np.sum(ROWS * (np.log(ROWS) - LOGITS), -1)
 
+grown = np.sum(np.exp(LOGITS) - ROWS, -1)
+
+
+def nearest_probabilities(row):
+    """By trying all numbers of classes that are not 0."""
+    found = []
+    for count in range(1, len(row) + 1):
+        level = (np.sort(row)[-count:].sum() - 1) / count
+        p = np.maximum(row - level, 0)
+        if np.isclose(p.sum(), 1):
+            found.append(p)
+    return min(found, key=lambda p: np.sum((p - row) ** 2))
+
+
+nearest = np.array([nearest_probabilities(row) for row in LOGITS])
+
 CASES = {
     "squared_error": (nn.squared_error, ROWS, errors**2),
     "l2_loss": (nn.l2_loss, ROWS, errors**2 / 2),
@@ -75,6 +91,38 @@ CASES = {
         np.log(ROWS),
         divergence,
     ),
+    "generalized_kl_divergence": (nn.generalized_kl_divergence, ROWS, divergence + grown),
+    "sparsemax_loss": (
+        nn.sparsemax_loss,
+        SIGNS > 0,
+        np.where(
+            LOGITS * SIGNS >= 1,
+            0,
+            np.where(LOGITS * SIGNS <= -1, -LOGITS * SIGNS, (1 - LOGITS * SIGNS) ** 2 / 4),
+        ),
+    ),
+    "multiclass_sparsemax_loss": (
+        nn.multiclass_sparsemax_loss,
+        NUMBERS,
+        np.sum((LOGITS - own[:, None]) * nearest - nearest**2 / 2, -1) + 0.5,
+    ),
+    "ranking_softmax_loss": (
+        lambda x, y: nn.ranking_softmax_loss(x, y, reduce_fn=None),
+        ROWS,
+        entropy,
+    ),
+    "triplet_margin_loss": (
+        lambda x, y: nn.triplet_margin_loss(x, y, -y, margin=0.5, eps=0.0),
+        ROWS,
+        np.maximum(
+            np.linalg.norm(errors, axis=-1) - np.linalg.norm(LOGITS + ROWS, axis=-1) + 0.5, 0
+        ),
+    ),
+    "make_fenchel_young_loss": (
+        nn.make_fenchel_young_loss(lambda x: 0.5 * nn.logsumexp(x / 0.5)),
+        ROWS,
+        0.5 * scipy.special.logsumexp(LOGITS / 0.5, -1) - np.sum(LOGITS * ROWS, -1),
+    ),
 }
 
 
@@ -109,7 +157,80 @@ def test_options():
         np.testing.assert_allclose(nn.cosine_similarity(np.zeros(3), np.ones(3), epsilon=1e-3), 0)
 
 
+def test_lists_that_are_partly_there():
+    where, weights = MASK.copy(), np.arange(12.0).reshape(3, 4)
+    where[1] = False
+    with np.errstate(all="ignore"):
+        logarithm = LOGITS - np.log(np.sum(np.exp(LOGITS) * where, -1, keepdims=True))
+    losses = -np.sum(ROWS * weights * logarithm, -1, where=where)[[0, 2]]
+    options = {"where": where, "weights": weights}
+    f = lambda logits, **more: nn.ranking_softmax_loss(logits, ROWS, **options, **more)
+    np.testing.assert_allclose(f(LOGITS), np.mean(losses))
+    np.testing.assert_allclose(f(LOGITS, reduce_fn=np.sum), np.sum(losses))
+    np.testing.assert_allclose(f(LOGITS, reduce_fn=None), [losses[0], 0, losses[1]])
+    check_grads(f, (LOGITS,), order=2)
+    assert nn.ranking_softmax_loss(LOGITS, ROWS, where=where & False) == 0
+    single = LOGITS.astype(np.float32), ROWS.astype(np.float32)
+    assert nn.ranking_softmax_loss(*single, where=where).dtype == np.float32
+
+
+def test_vectors_that_find_each_other():
+    x, labels = np.sin(np.arange(15.0)).reshape(5, 3), np.array([0, 1, 0, 0, 1])
+    units = x / np.linalg.norm(x, axis=1, keepdims=True)
+    scores = units @ units.T / 0.5
+    losses = []
+    for i in range(5):
+        others = np.exp(scores[i, labels != labels[i]])
+        for j in np.flatnonzero((labels == labels[i]) & (np.arange(5) != i)):
+            own = np.exp(scores[i, j])
+            losses.append(-np.log(own / (own + np.sum(others))))
+    loss = lambda x: nn.ntxent(x, labels, 0.5)
+    np.testing.assert_allclose(loss(x), np.mean(losses))
+    np.testing.assert_allclose(ft.jit(loss)(x), np.mean(losses))
+    check_grads(loss, (x,), order=2)
+    assert loss(x.astype(np.float32)).dtype == np.float32
+
+
+def test_segmentations():
+    scores = np.cos(np.arange(48.0)).reshape(2, 2, 4, 3) * 2
+    masks = np.eye(3)[np.arange(16).reshape(2, 2, 4) * 7 % 3]
+    likely = scipy.special.softmax(scores, -1)
+    common, both = np.sum(likely * masks, (1, 2)), np.sum(likely + masks, (1, 2))
+    expected = 1 - (2 * common + 2) / (both + 2)
+    f = lambda scores, **options: nn.dice_loss(scores, masks, **options)
+    np.testing.assert_allclose(f(scores), np.mean(expected, -1))
+    np.testing.assert_allclose(f(scores, reduction="none"), expected)
+    weights = np.array([1.0, 2.0, 3.0])
+    found = f(scores, class_weights=weights, ignore_background=True, reduction="sum")
+    np.testing.assert_allclose(found, np.sum((expected * weights)[:, 1:], -1))
+    np.testing.assert_allclose(f(likely, apply_softmax=False), np.mean(expected, -1))
+    check_grads(f, (scores,), order=2)
+    more, less = np.sum(likely, (1, 2)) - common, np.sum(masks, (1, 2)) - common
+    expected = 1 - (common + 1) / (common + 0.3 * more + 0.7 * less + 1)
+    np.testing.assert_allclose(f(scores, alpha=0.3, beta=0.7, reduction="none"), expected)
+    counts = np.sum(masks, (0, 1, 2))
+    share = 1 / counts**2 / np.mean(1 / counts**2)
+    generalized = np.mean(f(scores, reduction="none") * share)
+    found = nn.multiclass_generalized_dice_loss(scores, masks)
+    np.testing.assert_allclose(found, generalized, rtol=1e-6)
+    one, mask = scores[..., 0], masks[..., 0]
+    likely = scipy.special.expit(one)
+    expected = 1 - (2 * np.sum(likely * mask, (1, 2)) + 2) / (np.sum(likely + mask, (1, 2)) + 2)
+    for found in (
+        nn.binary_dice_loss(one, mask),
+        nn.binary_dice_loss(one[..., None], mask[..., None]),
+        nn.dice_loss(one[..., None], mask),
+    ):
+        np.testing.assert_allclose(found, expected)
+
+
 def test_axes_and_classes_that_do_not_count():
+    there = np.array([True, True, False, True])
+    smooth = nn.smooth_labels(np.eye(4)[:2], 0.3, where=np.broadcast_to(there, (2, 4)))
+    np.testing.assert_allclose(smooth, 0.7 * np.eye(4)[:2] + 0.1)
+    np.testing.assert_allclose(
+        nn.smooth_labels(np.eye(2, 4), 0.2, axis=0), 0.8 * np.eye(2, 4) + 0.1
+    )
     kept = np.where(MASK, np.exp(LOGITS), 0)
     likely = kept / kept.sum(0)
     logarithm = np.log(np.where(MASK, likely, 1))
@@ -182,6 +303,21 @@ def test_extreme_logits():
             lambda: nn.softmax_cross_entropy_with_integer_labels(LOGITS, NUMBERS + 2),
             IndexError,
             "out of bounds",
+        ),
+        (
+            lambda: nn.ntxent(LOGITS, NUMBERS[:2]),
+            ShapeMismatchError,
+            r"labels of shape \(count,\), not of \(2,\)",
+        ),
+        (
+            lambda: nn.dice_loss(LOGITS, ROWS[:2]),
+            ShapeMismatchError,
+            r"\(3, 4\) have targets of the same shape",
+        ),
+        (
+            lambda: nn.dice_loss(LOGITS, ROWS, reduction="all"),
+            ArgumentError,
+            "reduction='all'",
         ),
     ],
 )
