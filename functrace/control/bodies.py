@@ -29,8 +29,8 @@ def require_same(before: Any, after: Any, name: str) -> list[ArrayType]:
     """The types of a carry; raises where a body returned one unlike that which it was given."""
     leaves, structure = tree.flatten(before)
     others, other_structure = tree.flatten(after)
-    if structure != other_structure:
-        raise _carry_structure_error(structure, after, name)
+    if not structure.is_same(other_structure):
+        raise _carry_structure_error(structure, other_structure, name)
     return [
         _common_carry_type(type_of(as_operand(old)), type_of(as_operand(new)), path, name)
         for old, new, path in zip(leaves, others, structure.paths(), strict=True)
@@ -45,7 +45,7 @@ def next_carry(before: Any, after: Any, name: str) -> Any:
     """
     leaves, structure = tree.flatten(before)
     others, other_structure = tree.flatten(after)
-    if structure == other_structure and all(map(_is_alike, leaves, others)):
+    if structure.is_same(other_structure) and all(map(_is_alike, leaves, others)):
         return after
     types = require_same(before, after, name)
     return structure.unflatten(brought_to(types, [*map(as_operand, others)]))
@@ -58,9 +58,14 @@ def _is_alike(old: Any, new: Any) -> bool:
     return type(new) is not np.ndarray or (new.dtype == old.dtype and new.shape == old.shape)
 
 
-def _carry_structure_error(structure: tree.Structure, after: Any, name: str) -> CarryError:
+def _carry_structure_error(
+    structure: tree.Structure, after: tree.Structure, name: str
+) -> CarryError:
+    difference = tree.first_difference(structure, after.unflatten([0] * after.num_leaves))
+    # There is none of what is equal, as 1 and True are in a static field.
     return CarryError(
-        f"The carry of {name} changes its structure. {tree.first_difference(structure, after)}",
+        f"The carry of {name} changes its structure. "
+        f"{difference or f'It is {structure} before a trip, and {after} after it.'}",
         source_of(user_place(3)),
     )
 
@@ -125,9 +130,8 @@ def _recorded_once(
         with watching_draws(f):
             recorded = record_program(flat, inputs, [*types, *row_types])
         returned = recorded.structure.children() if rows else [recorded.structure]
-        if returned[0] != structure:
-            example = returned[0].unflatten([0] * returned[0].num_leaves)
-            raise _carry_structure_error(structure, example, name)
+        if not returned[0].is_same(structure):
+            raise _carry_structure_error(structure, returned[0], name)
         after = output_types(recorded.program)[: len(types)]
         common = [
             _common_carry_type(a, b, path, name)

@@ -202,16 +202,11 @@ def _call_chosen(
 
 def _gives_way(other: Types, own: Types) -> bool:
     """Whether the types of one branch leave those of the other as they are."""
-    if not _are_same(other[0], own[0]):
+    if not other[0].is_same(own[0]):
         return False
     return other[1] == own[1] or all(
         common_type((b, a)) == b for a, b in zip(other[1], own[1], strict=True)
     )
-
-
-def _are_same(structure: tree.Structure, other: tree.Structure) -> bool:
-    """Whether structures are equal, and their static fields are the same: 1 and True are not."""
-    return structure is other or structure.identity == other.identity
 
 
 def _common_types(
@@ -220,7 +215,7 @@ def _common_types(
     """The types that the outputs of all branches have together."""
     first = outputs[0][0]
     for number, (structure, _) in enumerate(outputs):
-        if not _are_same(structure, first):
+        if not structure.is_same(first):
             raise BranchOutputError(
                 f"The outputs of {name} differ in structure: branch {number} returns "
                 f"{structure}, branch 0 returns {first}.",

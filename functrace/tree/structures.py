@@ -168,6 +168,17 @@ class Structure:
         """
         return node_identity(self.node)
 
+    def is_same(self, other: Structure) -> bool:
+        """Whether structures are equal, and their identities too: 1 is not True then.
+
+        So branches are compared, and the carry of a loop with that after a trip.
+
+        >>> from functrace.tree import structure
+        >>> structure({1: "x"}).is_same(structure({True: "x"}))
+        False
+        """
+        return self is other or (self == other and self.identity == other.identity)
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import functrace as ft
-from functrace import errors
+from functrace import errors, tree
 from tests.control.agreeing import assert_same, scan_in_python
 
 
@@ -109,3 +111,31 @@ def test_a_carry_in_the_other_byte_order_becomes_what_the_body_returns(f):
         found = way(swapped)
         np.testing.assert_array_equal(found, f(x))
         assert found.dtype == np.float64
+
+
+@tree.register_dataclass
+@dataclasses.dataclass
+class Counted:
+    value: object
+    count: object = tree.static(default=1)
+
+
+LOOPS = {
+    "scan": lambda body, first: ft.scan(lambda c, _: (body(c), None), first, None, 3)[0],
+    "while_loop": lambda body, first: ft.while_loop(lambda c: c.value < 3.0, body, first),
+    "fori_loop": lambda body, first: ft.fori_loop(0, 3, lambda i, c: body(c), first),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
+@pytest.mark.parametrize("wrap", [lambda f: f, ft.jit, ft.grad], ids=["as it is", "jit", "grad"])
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0)])
+def test_static_fields_of_carries_are_told_apart_as_those_of_branches(loop, wrap, one, other):
+    def of(after):
+        return lambda x: loop(lambda c: Counted(c.value + 1.0, after), Counted(x, one)).value
+
+    wrap(of(one))(0.0)
+    with pytest.raises(errors.CarryError) as caught:
+        wrap(of(other))(0.0)
+    assert f"count={one})) before a trip" in str(caught.value)
+    assert f"count={other})) after it" in str(caught.value)
