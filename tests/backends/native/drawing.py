@@ -90,8 +90,8 @@ class Drawn(NamedTuple):
 # What is drawn
 
 # A value is written as its kinds: f for floating point, i for whole numbers, b for booleans,
-# n for a number of any of the first two, v for anything. What follows is a distance, so that no
-# result hangs on the last bit of a number.
+# z for complex numbers, n for a number of any of the first two, v for anything. What follows is a
+# distance, so that no result hangs on the last bit of a number.
 ELEMENTWISE = """
 np.sin({f})|np.cos({f})|np.tanh({f})|np.exp(-np.abs({f} + 0.37))|np.sqrt({f} * {f} + 1.0)
 np.log1p({f} * {f})|np.arctan({f})|{f} ** 2|{f} ** 3|({f} * {f} + 0.3) ** 0.7|-{f}|+{f}
@@ -196,6 +196,19 @@ np.float_power(2.0, np.sin({f}))|np.searchsorted(np.array([-1.0, 0.1, 1.2]), {f}
 ft.scipy.special.logsumexp({f})|np.linalg.norm({f}, axis=-1)
 """
 
+OTHER_DTYPES = """
+{f} + 1j * {f}|{z} * {z}|{z} + {f}|{z} - 0.5j|{z} * {f}|np.abs({z} + 0.37)|{z}.real|{z}.imag
+np.conj({z})|np.exp({z} * 0.1j)|{z} / ({z} * np.conj({z}) + 1.3)|np.sum({z}{axis})|{z} @ {z}
+np.real({z} * np.conj({z}))|np.where({b}, {z}, 0.0)|{z} ** 2|np.mean({z}{axis})|np.angle({z} + 9.3)
+{f}.astype(np.float16)|{i}.astype(np.int16)|{i}.astype(np.uint16)|{i}.astype(np.uint32)
+{i}.astype(np.uint64)|{i} + 40000|{i} * 250|{i} >> {i} % 3|{i} << {i} % 3|np.invert({i})
+np.floor_divide({i}, 3)|np.divmod({i}, 3)[1]|np.gcd({i}, 6)|np.bitwise_count({i})|{i} @ {i}
+np.minimum.accumulate({i})|np.cumprod({i} % 3)|np.bitwise_xor.reduce({i})|np.prod({i} % 3{axis})
+np.maximum({i}, {f})|np.sum({i}, dtype=np.int16)|{i}.astype(np.float16)|{b} > {b}
+np.isnan({f} / ({f} + 9.3))|{f} == {f}|{f} != {f}|np.equal({f}, {f})|np.signbit({f} - 0.137)
+np.nan_to_num({f})|np.isinf({f})|np.argmin({i})|np.unwrap({f})|np.nansum({f}{axis})|np.nanmax({f})
+"""
+
 WITH_PIPES = ["{i} | {i}", "{b} | ~{b}"]
 
 TEMPLATES = [
@@ -204,6 +217,7 @@ TEMPLATES = [
     (0.1, _templates(REDUCTIONS)),
     (0.07, _templates(CONTRACTIONS)),
     (0.07, _templates(LINEAR)),
+    (0.06, _templates(OTHER_DTYPES)),
 ]
 """What a line computes, with how often it is drawn."""
 
@@ -266,7 +280,7 @@ class _Drawing:
     # Arguments
 
     def argument(self, shape: tuple[int, ...], dtype: str) -> Any:
-        if dtype.startswith("f"):
+        if dtype.startswith(("f", "c")):
             value = np.round(self.rng.normal(size=shape), 3).astype(dtype)
         elif dtype == "bool":
             value = np.asarray(self.rng.integers(0, 2, shape), bool)
@@ -283,6 +297,8 @@ class _Drawing:
         single = self.rng.random() < 0.2
         reals = "float32" if single else "float64"
         dtypes = [reals] * 6 + ["int64", "int64", "bool", "int32", "float32", "uint8", "int8"]
+        if self.rng.random() < 0.2:
+            dtypes += ["int16", "uint16", "uint32", "uint64", "float16", "complex128", "complex64"]
         kinds = [reals, reals, *(self.pick(dtypes) for _ in range(int(self.rng.integers(1, 4))))]
         return tuple(self.argument(self.pick(shapes), kind) for kind in kinds)
 
@@ -300,7 +316,15 @@ class _Drawing:
             elif kind == "i1":
                 fit = x.dtype.kind == "i" and x.ndim > 0 and x.dtype.itemsize == 8
             else:
-                kinds = {"f": "f", "s": "f", "i": "iu", "b": "b", "n": "fiu", "v": "fiub"}
+                kinds = {
+                    "f": "f",
+                    "s": "f",
+                    "i": "iu",
+                    "b": "b",
+                    "z": "c",
+                    "n": "fiu",
+                    "v": "fiubc",
+                }
                 fit = x.dtype.kind in kinds[kind]
             if fit:
                 fits.append(name)
@@ -350,12 +374,12 @@ class _Drawing:
             return False
         for name in [*made, *written]:
             x = names[name]
-            if not isinstance(x, np.ndarray | np.generic | float | int):
+            if not isinstance(x, np.ndarray | np.generic | float | int | complex):
                 return False
             x = np.asarray(x)
-            if x.size > MOST or x.ndim > 4 or x.dtype.kind not in "fiub" or x.dtype == np.float16:
+            if x.size > MOST or x.ndim > 4 or x.dtype.kind not in "fiubc":
                 return False
-            if x.dtype.kind == "f" and not np.all(np.abs(x) < LARGEST):
+            if x.dtype.kind in "fc" and not np.all(np.abs(x) < LARGEST):
                 return False
         for name in [*made, *written]:
             self.scope.names[name] = names[name]
@@ -376,7 +400,7 @@ class _Drawing:
         """Draw one that can be run."""
         for _ in range(30):
             chance = self.rng.random()
-            if chance < self.size.structures and self.scope.depth < 2:
+            if chance < self.size.structures and self.scope.depth < 3:
                 if self.pick(STRUCTURES)(self):
                     return
                 continue
@@ -560,7 +584,15 @@ def _wrapped(d: _Drawing) -> bool:
         inner = d.inner(names, examples, 5)
         reals = [n for n in inner.own if np.asarray(inner.names[n]).dtype.kind == "f"]
         last = f"return np.sum(np.sin({d.pick(reals)}))"
-        call = f"{d.new()} = ft.grad(FUNCTION)({', '.join(begin)})"
+        given, first = ", ".join(begin), begin[0]
+        along = f"ft.jvp(lambda x: FUNCTION({', '.join(['x', *begin[1:]])})"
+        derivatives = [
+            f"ft.grad(FUNCTION)({given})",
+            f"ft.jacfwd(FUNCTION)({given})",
+            f"{along}, ({first},), ({first} * 0 + 1,))[1]",
+            f"ft.grad(lambda *a: np.sum(ft.grad(FUNCTION)(*a)))({given})",
+        ]
+        call = f"{d.new()} = {derivatives[max(0, int(d.rng.integers(-3, 4)))]}"
         return d.structure(", ".join(names), inner, last, call)
     else:
         inner = d.inner(names, examples, 5)
@@ -591,7 +623,22 @@ def draw(seed: int, size: Size = USUAL) -> Drawn:
     outputs = unread[-6:] + [drawing.pick(late) for _ in range(int(drawing.rng.integers(1, 3)))]
     if drawing.rng.random() < 0.1:
         outputs.append(f"{drawing.pick(late)}.T")
+    if drawing.rng.random() < 0.1:
+        args = tuple(_with_extremes(x, drawing.rng) for x in args)
     return Drawn(seed, args, tuple(scope.statements), tuple(outputs))
+
+
+def _with_extremes(x: Any, rng: np.random.Generator) -> Any:
+    """An argument in which some elements are nan, infinite, zeros of both signs, or the largest."""
+    if x.dtype.kind in "fc":
+        extremes = [np.nan, np.inf, -np.inf, 0.0, -0.0]
+    elif x.dtype.kind in "iu":
+        extremes = [np.iinfo(x.dtype).min, np.iinfo(x.dtype).max, 0]
+    else:
+        return x
+    chosen = rng.random(np.shape(x)) < 0.2
+    made = np.where(chosen, rng.choice(np.array(extremes, x.dtype), np.shape(x)), x)
+    return made if isinstance(x, np.ndarray) else made[()]
 
 
 # Shorter ones
