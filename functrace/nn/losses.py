@@ -282,8 +282,11 @@ def softmax_cross_entropy(logits: Any, labels: Any, axis: int = -1, where: Any =
         array([0.28768207])
     """
     logits = floating(logits)
-    terms = _labels(labels, logits) * log_softmax(logits, axis, where)
-    return -_sum(terms, axis, where)
+    logarithms = log_softmax(logits, axis, where)
+    if where is not None:
+        # Of classes that do not count it is minus infinity, and their labels are 0.
+        logarithms = np.where(where, logarithms, dtype_of(logits).type(0))
+    return -_sum(_labels(labels, logits) * logarithms, axis, where)
 
 
 def _sum(terms: Any, axis: int, where: Any) -> Any:

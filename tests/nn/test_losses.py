@@ -157,6 +157,16 @@ def test_options():
         np.testing.assert_allclose(nn.cosine_similarity(np.zeros(3), np.ones(3), epsilon=1e-3), 0)
 
 
+def test_labels_of_classes_that_do_not_count_are_zero():
+    rows = np.where(MASK, np.eye(4)[[1, 2, 3]], 0.0)
+    f = lambda logits: nn.softmax_cross_entropy(logits, rows, where=MASK)
+    kept = np.log(np.sum(np.exp(LOGITS) * MASK, -1))
+    expected = np.sum(rows, -1) * kept - np.sum(rows * LOGITS, -1)
+    np.testing.assert_allclose(f(LOGITS), expected)
+    np.testing.assert_allclose(ft.jit(f)(LOGITS), expected)
+    check_grads(f, (LOGITS,), order=2)
+
+
 def test_lists_that_are_partly_there():
     where, weights = MASK.copy(), np.arange(12.0).reshape(3, 4)
     where[1] = False
