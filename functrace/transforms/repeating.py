@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from functrace.ir.primitive import Primitive
 from functrace.ir.program import Constant, Equation, Handling, Variable
 from functrace.ir.types import UNKNOWN, ArrayType
@@ -128,8 +130,13 @@ class RepeatedRules:
                 return None
         index = None
         if params:
-            if len(params) > 1 or (index := params.get("index")) is None:
-                return None
+            index = params.get("index") if len(params) == 1 else None
+        if index is None:
+            for name, x in params.items():
+                if not _is_exact(x):
+                    return None
+                key.append((name, x))
+        else:
             for item in index:
                 if (kind := type(item)) is slice:
                     key.append((item.start, item.stop, item.step))
@@ -216,6 +223,13 @@ class RepeatedRules:
             return None
         number = numbers.get(part.known_as)
         return None if number is None else (number, is_marked)
+
+
+def _is_exact(x: Any) -> bool:
+    """Whether a parameter is the same as what it is equal to: numbers with a point may not be."""
+    if type(x) is tuple:
+        return all(map(_is_exact, x))
+    return x is None or type(x) in (str, int, bool) or isinstance(x, np.dtype)
 
 
 def _step(equation: Equation, numbers: dict[Any, int], index: Any) -> _Step | None:

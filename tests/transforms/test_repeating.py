@@ -89,7 +89,17 @@ def dots(a):
     return np.sum(x)
 
 
-FUNCTIONS = [factored, seidel, rows, powers, squares, chosen, mixed, dots]
+def contracted(a):
+    """Operations that differ in their parameters alone."""
+    b = a * 0.5
+    for i in range(3):
+        c = np.einsum("ij,jk->ki", a, b) + np.einsum("ij,jk->ik", b, a)
+        b = np.cumsum(c, axis=i % 2) / np.sum(c * c, axis=1 - i % 2, keepdims=True)
+        b = np.flip(b, axis=i % 2) * np.roll(a, i, axis=0)
+    return np.sum(b)
+
+
+FUNCTIONS = [factored, seidel, rows, powers, squares, chosen, mixed, dots, contracted]
 
 
 @pytest.mark.parametrize("f", FUNCTIONS)
