@@ -181,10 +181,21 @@ def _digamma_difference(a: Any, b: Any) -> Any:
     return np.log1p(b / a) + _log_minus_digamma(a) - _log_minus_digamma(a + b)
 
 
+def _sine_of_pi(x: Any) -> Any:
+    """``sin(pi * x)``, which is zero at whole numbers."""
+    whole = np.round(x)
+    return np.sin(np.pi * (x - whole)) * np.where(whole % 2, -1.0, 1.0)
+
+
 def _run_digamma_difference(a: Any, b: Any) -> Any:
-    usual = (a > 0) & (a + b > 0)
+    usual, left = (a > 0) & (a + b > 0), (a < 1) & (a + b < 1)
     x, y = np.where(usual, a, 1.0), np.where(usual, b, 1.0)
-    return np.where(usual, _digamma_difference(x, y), run_digamma(a + b) - run_digamma(a))
+    # On the left both have poles, of which little is left: reflected (DLMF 5.5.4).
+    poles = _sine_of_pi(b) / (_sine_of_pi(a) * _sine_of_pi(a + b))
+    poles = np.where(b == np.round(b), np.where((a == np.round(a)) | (b == 0), 0.0, poles), poles)
+    mirrored = _digamma_difference(np.where(left, 1 - a, 1.0), np.where(left, -b, 1.0))
+    rest = np.where(left, mirrored + np.pi * poles, run_digamma(a + b) - run_digamma(a))
+    return np.where(usual, _digamma_difference(x, y), rest)
 
 
 rule(

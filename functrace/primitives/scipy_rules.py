@@ -119,7 +119,7 @@ rule(
 rule(
     "pseudo_huber",
     lambda t, out, delta, r: t * _pseudo_huber_slope(delta, r),
-    lambda t, out, delta, r: t * (r * (delta / np.hypot(delta, r))),
+    lambda t, out, delta, r: t * (r * quotient_or_zero(delta, np.hypot(delta, r))),
 )
 rule(
     "boxcox",
@@ -189,7 +189,7 @@ rule(
 )
 rule(
     "poch",
-    lambda t, out, z, m: t * (out * f.digamma_difference(z, m)),
+    lambda t, out, z, m: t * _poch_slope(out, z, m),
     lambda t, out, z, m: t * (out * f.digamma(z + m)),
 )
 rule(
@@ -197,6 +197,13 @@ rule(
     lambda t, out, n, k: t * (out * (f.digamma(n + 1) - f.digamma(n - k + 1))),
     lambda t, out, n, k: t * (out * (f.digamma(n - k + 1) - f.digamma(k + 1))),
 )
+
+
+def _poch_slope(out: Any, z: Any, m: Any) -> Any:
+    """Of ``gamma(z + m) / gamma(z)`` by z, which may be zero where the divisor has a pole."""
+    is_zero = np.equal(out, 0)
+    at_zero = f.gamma(z + m) * _rgamma_slope(f.rgamma(z), z)
+    return np.where(is_zero, at_zero, out * f.digamma_difference(np.where(is_zero, 1.0, z), m))
 
 
 def _rgamma_slope(out: Any, x: Any) -> Any:
@@ -326,9 +333,17 @@ rule("pdtrc", constant, lambda t, out, k, m: t * f.gamma_density(np.floor(k) + 1
 rule("pdtri", constant, lambda t, out, k, y: t / -f.gamma_density(np.trunc(k) + 1, out))
 rule(
     "pdtrik",
-    lambda t, out, p, m: t / -_by_a(out + 1, m),
-    lambda t, out, p, m: t * implicit(_by_a(out + 1, m), f.gamma_density(out + 1, m)),
+    lambda t, out, p, m: _searched(t / -_by_a(out + 1, m), out),
+    lambda t, out, p, m: _searched(
+        t * implicit(_by_a(out + 1, m), f.gamma_density(out + 1, m)), out
+    ),
 )
+
+
+def _searched(slope: Any, out: Any) -> Any:
+    """The slope of what SciPy looks for, and constant where it ends to look: near 0, or far out."""
+    size = np.abs(out)
+    return np.where(np.greater(size, 1e-99) & np.less(size, 1e99), slope, 0.0)
 
 
 def _noncentral_density(x: Any, df: Any, nc: Any) -> Any:
@@ -400,13 +415,16 @@ def _binomial_slopes(k: Any, n: Any, p: Any) -> tuple[Any, Any, Any]:
     return by_second - _by_first(a, b, p), -by_second, -f.beta_density(a, b, p)
 
 
-def _solved(slopes: Any, place: int, arguments: tuple[int, ...]) -> list[PartialMap]:
+def _solved(
+    slopes: Any, place: int, arguments: tuple[int, ...], is_searched: bool = True
+) -> list[PartialMap]:
     """The rows of the argument at a place as a function of the value and of the other ones.
 
     Args:
         slopes: The derivatives of the value by all arguments.
         place: Which argument is the output.
         arguments: For each input the place of the argument that it is; -1 for the value.
+        is_searched: Whether SciPy looks for the output between two ends.
     """
 
     def partial(argument: int) -> PartialMap:
@@ -414,8 +432,10 @@ def _solved(slopes: Any, place: int, arguments: tuple[int, ...]) -> list[Partial
             given = dict(zip(arguments, inputs, strict=True)) | {place: out}
             found = slopes(*(given[n] for n in range(len(inputs))))
             if argument < 0:
-                return t / found[place]
-            return t * implicit(found[place], found[argument])
+                slope = t / found[place]
+            else:
+                slope = t * implicit(found[place], found[argument])
+            return _searched(slope, out) if is_searched else slope
 
         return by
 
@@ -473,7 +493,7 @@ def _f_row(number: int, sign: int) -> PartialMap:
 
 rule("fdtr", *(_f_row(n, 1) for n in range(3)))
 rule("fdtrc", *(_f_row(n, -1) for n in range(3)))
-rule("fdtri", *_solved(_f_slopes, 2, (0, 1, -1)))
+rule("fdtri", *_solved(_f_slopes, 2, (0, 1, -1), False))
 rule("fdtridfd", *_solved(_f_slopes, 1, (0, -1, 2)))
 
 
@@ -494,7 +514,7 @@ rule(
     lambda t, out, df, x: t * _student_slopes(df, x)[0],
     lambda t, out, df, x: t * _student_slopes(df, x)[1],
 )
-rule("stdtrit", *_solved(_student_slopes, 1, (0, -1)))
+rule("stdtrit", *_solved(_student_slopes, 1, (0, -1), False))
 rule("stdtridf", *_solved(_student_slopes, 0, (-1, 1)))
 rule(
     "tklmbda",
@@ -566,7 +586,7 @@ rule("ndtri_exp", lambda t, out, y: t / _mills(y, out))
 rule(
     "voigt_profile",
     lambda t, out, x, sigma, gamma: t * _voigt_slopes(x, sigma, gamma)[0],
-    lambda t, out, x, sigma, gamma: t * (_voigt_slopes(x, sigma, gamma)[2] - out / sigma),
+    lambda t, out, x, sigma, gamma: t * _voigt_by_sigma(out, x, sigma, gamma),
     lambda t, out, x, sigma, gamma: t * _voigt_slopes(x, sigma, gamma)[1],
 )
 rule(
@@ -589,11 +609,38 @@ def _mills(log: Any, x: Any) -> Any:
     return np.where(is_left, math.sqrt(2 / math.pi) / left, right)
 
 
-def _voigt_slopes(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any, Any]:
-    """By x and gamma, and by sigma where the factor in front stays."""
-    z = (x + 1j * gamma) / (sigma * math.sqrt(2))
-    slope = (2j / _ROOT_PI - 2 * z * f.wofz(z)) / (2 * _ROOT_PI * (sigma * sigma))
-    return np.real(slope), -np.imag(slope), np.real(slope * z) * -math.sqrt(2)
+_VOIGT = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(12, -1, -1)]
+
+
+def _voigt_places(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any, Any, Any]:
+    """Where an expansion in sigma holds, and the numbers for that and for the other formula."""
+    place = x + 1j * gamma
+    is_far = np.greater(np.abs(place), 50 * np.abs(sigma))
+    far = np.where(is_far, place, 1.0)
+    near = np.where(is_far, 1.0, sigma)
+    return is_far, far, np.where(is_far, sigma, 0.0), np.where(is_far, 1.0, place) / near
+
+
+def _voigt_slopes(x: Any, sigma: Any, gamma: Any) -> tuple[Any, Any]:
+    """By x and gamma; where sigma is small by the expansion of wofz (DLMF 7.12.1)."""
+    is_far, place, small, ratio = _voigt_places(x, sigma, gamma)
+    far = -1j / np.pi / (place * place) * np.polyval(_VOIGT, np.square(small / place))
+    z = ratio / math.sqrt(2)
+    near = (2j / _ROOT_PI - 2 * z * f.wofz(z)) / (2 * _ROOT_PI)
+    slope = np.where(is_far, far, near / np.square(np.where(is_far, 1.0, sigma)))
+    return np.real(slope), -np.imag(slope)
+
+
+def _voigt_by_sigma(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
+    """By the equation of heat, which the profile satisfies: sigma times the second slope by x."""
+    is_far, place, small, ratio = _voigt_places(x, sigma, gamma)
+    weights = [(k + 1) * weight for k, weight in enumerate(_VOIGT[::-1])][::-1]
+    total = np.polyval(weights, np.square(small / place))
+    far = np.real(2j / np.pi / (place * place * place) * total) * small
+    z = ratio / math.sqrt(2)
+    slope = (2j / _ROOT_PI - 2 * z * f.wofz(z)) / (2 * _ROOT_PI) * z * -math.sqrt(2)
+    inner = np.where(is_far, 1.0, sigma)
+    return np.where(is_far, far, np.real(slope) / (inner * inner) - out / inner)
 
 
 def _modified_fresnel(sign: int) -> Slopes:

@@ -229,3 +229,45 @@ def test_numbers_of_python_are_divided_by_zero_as_those_of_numpy_are():
     with np.errstate(all="ignore"):
         assert ft.grad(special.kl_div, 1)(1.0, 0.0) == -np.inf
         assert ft.grad(special.hyp1f1, 2)(1.0, 0.0, 0.5) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("z", "m"),
+    [(0.0, 1.0), (0.0, -1.0), (-3.0, 5.0), (-3.0, -2.0), (1e-8, -1.0), (-2.5, 1.3), (2.0, 3.0)],
+)
+def test_the_pochhammer_symbol_at_poles(z, m):
+    with mpmath.workdps(40):
+        slope = float(mpmath.diff(lambda z: mpmath.rf(z, m), mpmath.mpf(z)))
+    np.testing.assert_allclose(ft.grad(special.poch)(z, m), slope, rtol=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e-6, 1e-3, 0.02, 0.4])
+@pytest.mark.parametrize(("x", "gamma"), [(0.7, 1.0), (0.0, 0.5), (-2.0, 0.1)])
+def test_slopes_of_the_voigt_profile_for_small_widths(x, gamma, sigma):
+    def profile(x, sigma, gamma):
+        if not sigma:
+            return gamma / mpmath.pi / (x * x + gamma * gamma)
+        z = (x + 1j * gamma) / (sigma * mpmath.sqrt(2))
+        w = mpmath.exp(-z * z) * mpmath.erfc(-1j * z)
+        return mpmath.re(w) / (sigma * mpmath.sqrt(2 * mpmath.pi))
+
+    at = x, sigma, gamma
+    found = ft.grad(special.voigt_profile, (0, 1, 2))(*at)
+    with mpmath.workdps(40):
+        if sigma > 1e-4:
+            for n, slope in enumerate(found):
+                along = lambda y, n=n: profile(*at[:n], y, *at[n + 1 :])
+                expected = float(mpmath.diff(along, mpmath.mpf(at[n])))
+                np.testing.assert_allclose(slope, expected, rtol=1e-9, atol=1e-15)
+        else:
+            cauchy = lambda x, gamma: profile(x, 0, gamma)
+            by_x, by_gamma = (float(mpmath.diff(cauchy, (x, gamma), n)) for n in ((1, 0), (0, 1)))
+            bend = float(mpmath.diff(cauchy, (x, gamma), (2, 0)))
+            expected = by_x, sigma * bend, by_gamma
+            np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-15)
+
+
+def test_what_is_searched_is_constant_at_the_ends_of_the_search():
+    assert special.pdtrik(0.5, 0.5) == 0  # of any smaller probability, too
+    assert ft.grad(special.pdtrik, (0, 1))(0.5, 0.5) == (0.0, 0.0)
+    assert ft.grad(special.pseudo_huber, 1)(0.0, 0.0) == 0.0
