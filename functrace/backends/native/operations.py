@@ -407,6 +407,8 @@ def _correlate(emission: Emission, equation: Equation) -> None:
         "same": (beyond - beyond // 2, beyond // 2),
         "full": (beyond, beyond),
     }[equation.params["mode"]]
+    if before + after and kernel.type.dtype.kind == "f":  # beyond the ends are no zeros for NumPy
+        emission.require_finite(kernel)
     padded = emission.take.take((before + length + after,), dtype)
     fill(write, padded, literal(0, dtype))
     _put(emission, x, _part(emission, padded, [before], (length,)))

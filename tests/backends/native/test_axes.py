@@ -128,6 +128,16 @@ BESIDE = {
 }
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("mode", ["valid", "same", "full"])
+def test_what_lies_beyond_the_ends_of_a_correlation_is_no_zero(mode, bad):
+    x, kernel = np.arange(1.0, 6.0), np.array([0.5, bad, -1.0])
+    for f in (np.correlate, np.convolve):
+        fast = ft.jit(lambda x, y, f=f: f(x, y, mode), backend="native")
+        for pair in ((x, kernel), (kernel, x), (kernel, kernel)):
+            np.testing.assert_array_equal(fast(*pair), f(*pair, mode))
+
+
 @pytest.mark.parametrize("name", BESIDE)
 def test_what_lies_beside_each_other(name):
     rng = np.random.default_rng(0)
