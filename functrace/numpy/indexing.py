@@ -7,7 +7,9 @@ be known.
 
 from __future__ import annotations
 
+import ast
 import operator
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import EllipsisType
@@ -22,6 +24,7 @@ from functrace.errors import (
     ScalarWriteError,
     UnknownValueError,
     UnsupportedFunctionError,
+    ViewWriteError,
 )
 from functrace.ir.primitive import PRIMITIVES
 from functrace.ir.types import ArrayType, Shape, type_of
@@ -48,6 +51,7 @@ from functrace.primitives.linear import (
 )
 from functrace.tracing.buffers import require_own, write_plainly
 from functrace.tracing.entrances import at_entrance, entrance
+from functrace.tracing.expressions import expression_at, stores_an_item, value_of
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand
 from functrace.tracing.places import Place, source_of, user_place
@@ -317,6 +321,8 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         if isinstance(x.recording, Overwritten) and _is_whole(index):
             x.recording.let_write()
         require_usable(x)
+    if type(value) is Tracer and value.memory is not None and value.memory is x.memory:
+        _require_no_exchange(x)
     if x.recording.is_plain:
         if write_plainly(x, index, value):
             return
@@ -357,6 +363,26 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         write(x, x.recording.record_over(index_update, (x, value, *arrays), params))
         return
     write(x, bind_over(index_update, x, value, *arrays, index=items, **marked(arrays, unique)))
+
+
+def _require_no_exchange(x: Any) -> None:
+    """Refuse that NumPy's compiled code exchanges parts of an array that are views of it."""
+    frame = sys._getframe(3)  # pyright: ignore[reportPrivateUsage]
+    place = frame.f_code, frame.f_lasti
+    if stores_an_item(place):
+        return
+    call = expression_at(place)
+    called = call.func if isinstance(call, ast.Call) else None
+    name = getattr(called, "attr", None) or getattr(
+        called and value_of(called, frame), "__name__", ""
+    )
+    if name == "shuffle":
+        raise ViewWriteError(
+            f"A traced array of shape {x.shape} is shuffled. NumPy exchanges its rows by two "
+            "assignments, and as rows are views, the second one would read what the first wrote.",
+            source_of(place),
+            "Draw an order, and index with it: x[:] = x[rng.permutation(len(x))].",
+        )
 
 
 def _write_within(x: Any, index: Any, value: Any) -> bool:

@@ -44,11 +44,24 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
         return np.add.reduce(np.abs(x), axis=axis, keepdims=keepdims)
     if isinstance(order, str):
         raise ValueError(f"Invalid norm order '{order}' for vectors")
-    total = np.add.reduce(np.abs(x) ** order, axis=axis, keepdims=keepdims)
+    total = np.add.reduce(_powers(np.abs(x), order), axis=axis, keepdims=keepdims)
     # At zero this is a kink as well: the power's own derivative would be infinite there.
     is_zero = np.equal(total, 0)
     safe = np.where(is_zero, dtype_of(total).type(1), total) ** (1 / order)
     return as_scalar(np.where(is_zero, dtype_of(total).type(0 if order > 0 else math.inf), safe))
+
+
+def _powers(sizes: Any, order: Any) -> Any:
+    """Powers of numbers that are not negative, with derivative 0 where these are 0.
+
+    A size has a kink there, with slope 0, and a power below 1 is infinitely steep.
+    """
+    if order >= 1:
+        return sizes**order
+    is_zero = np.equal(sizes, 0)
+    number = dtype_of(sizes).type
+    at_zero = number(0 if order > 0 else math.inf)
+    return np.where(is_zero, at_zero, np.where(is_zero, number(1), sizes) ** order)
 
 
 def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Any:

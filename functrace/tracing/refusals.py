@@ -60,8 +60,9 @@ INTEGERS = (
 DRAWS = (
     "Random numbers are drawn by what is known: draw outside of the transformed function, and hand "
     "the numbers in as an argument. In place of rng.normal(loc, scale) write loc + scale * z, with "
-    "z = rng.normal(size=n) drawn outside. Make a size static: functrace.jit(f, "
-    "static_argnums=...)."
+    "z = rng.normal(size=n) drawn outside, and in place of rng.permutation(x) or rng.choice(x, n) "
+    "x[order], with order = rng.permutation(len(x)) or rng.choice(len(x), n). Make a size static: "
+    "functrace.jit(f, static_argnums=...)."
 )
 
 POSITIONS = (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import functrace as ft
-from functrace.errors import IndexRangeError, OperandError, UnknownValueError
+from functrace.errors import IndexRangeError, OperandError, UnknownValueError, ViewWriteError
 from tests.agreement import agrees, assert_like_numpy
 
 V = np.array([0.3, -1.2, 2.0, 0.7, -0.4, 1.6])
@@ -562,3 +562,45 @@ def _written(x, index):
     y = np.copy(x)
     y[index] = 0.3
     return y
+
+
+def _of_values(f):
+    return lambda x: ft.vjp(f, x)[0]
+
+
+@pytest.mark.parametrize("way", [ft.jit, lambda f: lambda x: ft.vmap(f)(x[None])[0], _of_values])
+@pytest.mark.filterwarnings("ignore:you are shuffling:UserWarning")
+def test_rows_that_numpy_exchanges_itself(way):
+    """NumPy exchanges rows by two assignments, which would make two of one: they are views."""
+
+    def shuffled(x):
+        x = x * 1.0
+        exchange = np.random.default_rng(0).shuffle
+        exchange(x)
+        return x
+
+    def legacy(x):
+        np.random.RandomState(0).shuffle(x)
+        return x
+
+    def buffered(x):
+        made = ft.numpy.array(np.arange(12.0).reshape(3, 4))
+        np.random.default_rng(0).shuffle(made)
+        return made + x
+
+    for f in (shuffled, legacy, buffered):
+        with pytest.raises(ViewWriteError, match=r"shuffled[\s\S]*rng\.permutation"):
+            way(f)(M)
+    numbers = np.arange(5.0)
+    np.testing.assert_array_equal(way(shuffled)(numbers), shuffled(numbers))
+
+
+@pytest.mark.parametrize("way", [ft.jit, _of_values])
+def test_rows_that_are_exchanged_in_python_are_views(way):
+    def exchanged(x):
+        x = x * 1.0
+        x[0], x[1] = x[1], x[0]
+        operator.setitem(x, 2, x[0])
+        return x
+
+    np.testing.assert_array_equal(way(exchanged)(M), exchanged(M))

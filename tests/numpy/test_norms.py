@@ -49,6 +49,20 @@ def test_norm_and_deviation_have_derivative_0_at_their_kink():
     np.testing.assert_allclose(gradient, [[0.6, 0.8], [0, 0]])
 
 
+@pytest.mark.parametrize("order", [0.5, -0.5, 0, -1, -2, 1, 1.5, np.inf, -np.inf])
+@pytest.mark.parametrize("x", [[0.0, 2.0, 3.0], [0.0, 0.0, 2.0], [0.0, 0.0]])
+def test_elements_that_are_0_count_nothing_in_the_derivative_of_any_norm(order, x):
+    """A norm depends on their sizes, which have a kink: its slope is 0 in all modes."""
+    x = np.array(x)
+    f = lambda x: np.linalg.norm(x, order)
+    of_others = np.zeros_like(x)
+    if order > 0 and x.any():
+        of_others[x != 0] = ft.grad(f)(x[x != 0])
+    for gradient in (ft.grad(f), ft.jacfwd(f), ft.jit(ft.grad(f)), ft.jit(ft.jacfwd(f))):
+        np.testing.assert_allclose(gradient(x), of_others)
+    np.testing.assert_allclose(ft.vmap(ft.grad(f))(x[None]), of_others[None])
+
+
 def test_norms_of_nothing():
     # NumPy 2.0 to 2.2 had no answer.
     for x, order in ((np.zeros(0), np.inf), (np.zeros((0, 2)), 1), (np.zeros((2, 0)), 2)):
