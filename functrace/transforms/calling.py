@@ -57,6 +57,8 @@ def owned(value: Any) -> Any:
 def apart(values: Sequence[Any], others: Iterable[Any] = ()) -> list[Any]:
     """Results in memory of their own: neither read-only, nor shared with others or each other.
 
+    Their elements lie in row-major order, as those of all that transformations return.
+
     Args:
         values: What was computed.
         others: What it must not share memory with.
@@ -67,7 +69,9 @@ def apart(values: Sequence[Any], others: Iterable[Any] = ()) -> list[Any]:
         x = value.recording.as_constant(value) if type(value) is Tracer else value
         if isinstance(x, np.ndarray):
             owner = owner_of(x)
-            if owner.base is not None or id(owner) in taken or not x.flags.writeable:
+            flags = x.flags
+            is_shared = owner.base is not None or id(owner) in taken
+            if is_shared or not (flags.writeable and flags.c_contiguous):
                 result.append(x.copy())
                 continue
             taken.add(id(owner))

@@ -114,7 +114,7 @@ def jacrev(
             ]
         blocks = [
             [
-                as_scalar_result(np.reshape(rows, type.shape + np.shape(x))) if on else None
+                _block(np.reshape(rows, type.shape + np.shape(x))) if on else None
                 for rows, x, on in zip(part, leaves, is_active, strict=True)
             ]
             for type, part in zip(types, parts, strict=True)
@@ -188,7 +188,7 @@ def jacfwd(
         blocks = [
             structure.unflatten(
                 [
-                    as_scalar_result(
+                    _block(
                         np.reshape(np.moveaxis(part[number], 0, -1), np.shape(leaf) + type.shape)
                     )
                     for type, part in zip(types, parts, strict=True)
@@ -283,6 +283,13 @@ def _mapped(f: Callable[[Any], Any], basis: Any, size: int, given: Sequence[Any]
             return found
     with draws_of_one_call():
         return vmap(lambda vectors: keeping_zeros_of(f, vectors), axis_size=size)(basis)
+
+
+def _block(x: Any) -> Any:
+    """A block of a Jacobian as it is returned: in row-major order, and a scalar without axes."""
+    if type(x) is np.ndarray and not x.flags.c_contiguous:
+        return x.copy()
+    return as_scalar_result(x)
 
 
 def unit_vectors(types: Sequence[ArrayType]) -> list[Any]:

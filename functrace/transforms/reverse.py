@@ -283,7 +283,8 @@ def gradients(
     """The inputs' cotangents as the user gets them, taken out of the list.
 
     Missing ones become zeros. Each array is one of its own, which may be written: neither a view,
-    nor the same as another, nor one that is in other hands, such as those of a user's rule.
+    nor the same as another, nor one that is in other hands, such as those of a user's rule. It lies
+    in row-major order.
     """
     result: list[Any] = []
     number = 0
@@ -308,7 +309,11 @@ def gradients(
         elif type(gradient) is np.ndarray:
             if not gradient.shape:
                 gradient = gradient[()]
-            elif sys.getrefcount(gradient) > ALONE or not owns_its_memory(gradient):
+            elif (
+                sys.getrefcount(gradient) > ALONE
+                or not owns_its_memory(gradient)
+                or not gradient.flags.c_contiguous
+            ):
                 gradient = gradient.copy()
         elif type(gradient) is Tracer:
             gradient = as_scalar_result(gradient.copy())

@@ -479,3 +479,35 @@ def test_transposes_share_memory_with_nothing(name):
     (first,), (second,) = transposed(cotangent), transposed(cotangent)
     assert not np.shares_memory(first, cotangent)
     assert not np.shares_memory(first, second)
+
+
+def _with(y, linear, argument):
+    return y, linear(argument)
+
+
+ORDERS = {
+    "transposed": lambda x: np.sin(x.T),
+    "as it lies": lambda x: x * 2.0,
+    "reshaped": lambda x: x.reshape((3, 2), order="F") * 1.0,
+    "cumulated": lambda x: np.cumsum(x.T, axis=0),
+    "stacked": lambda x: np.stack([x, x], axis=-1),
+}
+WAYS = {
+    "jvp": lambda f, x: ft.jvp(f, (x,), (x,)),
+    "vjp": lambda f, x: _with(*ft.vjp(f, x), f(x)),
+    "linearize": lambda f, x: _with(*ft.linearize(f, x), x),
+    "vmap": lambda f, x: ft.vmap(f, in_axes=-1, out_axes=-1)(np.stack([x, x], axis=-1)),
+    "grad": lambda f, x: ft.grad(lambda x, y: np.sum(f(x) * f(x)), (0, 1))(x, x),
+    "jacfwd": lambda f, x: ft.jacfwd(f)(x),
+    "jacrev": lambda f, x: ft.jacrev(f)(x),
+    "evaluate": lambda f, x: ft.evaluate(ft.make_ir(f)(x), x),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_results_lie_in_row_major_order(way, name, order):
+    x = np.arange(1.0, 7.0).reshape(2, 3).copy(order)
+    for result in ft.tree.leaves(WAYS[way](ORDERS[name], x)):
+        assert result.flags.c_contiguous
