@@ -25,7 +25,14 @@ from functrace.control.collectives import (
 from functrace.control.loops import fori_loop, scan, while_loop
 from functrace.control.mapping import associative_scan
 from functrace.lax import linalg as linalg
-from functrace.lax.control import cond, map, optimization_barrier, pswapaxes, switch
+from functrace.lax.control import (
+    cond,
+    map,
+    optimization_barrier,
+    platform_dependent,
+    pswapaxes,
+    switch,
+)
 from functrace.lax.convolutions import (
     ConvDimensionNumbers,
     conv,
@@ -88,6 +95,7 @@ from functrace.lax.elementwise import (
     max,
     min,
     mul,
+    mulhi,
     ne,
     neg,
     nextafter,
@@ -97,6 +105,7 @@ from functrace.lax.elementwise import (
     random_gamma_grad,
     real,
     reciprocal,
+    reduce_precision,
     rem,
     round,
     rsqrt,
@@ -307,11 +316,13 @@ __all__ = [
     "max",
     "min",
     "mul",
+    "mulhi",
     "ne",
     "neg",
     "nextafter",
     "optimization_barrier",
     "pad",
+    "platform_dependent",
     "pmax",
     "pmean",
     "pmin",
@@ -332,6 +343,7 @@ __all__ = [
     "reduce_max",
     "reduce_min",
     "reduce_or",
+    "reduce_precision",
     "reduce_prod",
     "reduce_sum",
     "reduce_window",

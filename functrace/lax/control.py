@@ -73,6 +73,34 @@ def switch(
     return _switch(index, branches, *_with_keyword(operands, operand))
 
 
+@boundary
+def platform_dependent(
+    *args: Any, default: Callable[..., Any] | None = None, **per_platform: Callable[..., Any]
+) -> Any:
+    """Call the function that is meant for processors, ``cpu=``, or else the default.
+
+    Args:
+        args: The arguments of the function.
+        default: What is called if there is no function for processors.
+        per_platform: A function for each platform, by its name.
+
+    Raises:
+        ArgumentError: There is neither.
+
+    Example:
+        >>> from functrace import lax
+        >>> lax.platform_dependent(3.0, cpu=lambda x: x + 1.0, cuda=lambda x: x - 1.0)
+        4.0
+    """
+    chosen = per_platform.get("cpu", default)
+    if chosen is None:
+        raise ArgumentError(
+            "platform_dependent was given neither a function for the platform cpu nor a default, "
+            f"but functions for {', '.join(sorted(per_platform)) or 'none'}."
+        )
+    return chosen(*args)
+
+
 def _with_keyword(operands: tuple[Any, ...], operand: Any) -> tuple[Any, ...]:
     if operand is _NOT_GIVEN:
         return operands

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from functrace.errors import ArgumentError, ShapeMismatchError
+from functrace.errors import ArgumentError, OperandError, ShapeMismatchError
 from functrace.primitives import special
 from functrace.primitives.elementwise import complex_of, sigmoid
 from functrace.primitives.linear import cast_to, dtype_of, shape_of
 from functrace.primitives.special import f
+from functrace.rules.custom import custom_jvp
 from functrace.tracing.entrances import entrances
 from functrace.tracing.operands import as_operand
 from functrace.tracing.tracer import bind
@@ -315,6 +316,105 @@ def clz(x: Any) -> Any:
         bits = np.bitwise_or(bits, np.right_shift(bits, dtype_of(bits).type(shift)))
         shift *= 2
     return cast_to(width - np.bitwise_count(bits), dtype)
+
+
+def mulhi(x: Any, y: Any) -> Any:
+    """The upper half of the bits of a product of integers, which has twice as many as they have.
+
+    Raises:
+        OperandError: The operands are not integers of one dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.mulhi(np.int8(100), np.int8(100)), 100 * 100 // 256
+        (np.int8(39), 39)
+    """
+    x, y = as_operand(x), as_operand(y)
+    dtype = dtype_of(x)
+    if dtype.kind not in "iu" or dtype_of(y) != dtype:
+        raise OperandError(
+            f"mulhi takes integers of one dtype, and was given {dtype} and {dtype_of(y)}."
+        )
+    width = 8 * dtype.itemsize
+    if width < 64:
+        wide = np.dtype(f"{dtype.kind}8")
+        product = np.multiply(cast_to(x, wide), cast_to(y, wide))
+        return cast_to(np.right_shift(product, wide.type(width)), dtype)
+    a, b = _bits(x), _bits(y)
+    half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
+    a_high, a_low = np.right_shift(a, half), np.bitwise_and(a, low)
+    b_high, b_low = np.right_shift(b, half), np.bitwise_and(b, low)
+    # No sum exceeds 64 bits: (2**32 - 1)**2 + 2 * (2**32 - 1) is 2**64 - 1.
+    middle = a_high * b_low + np.right_shift(a_low * b_low, half)
+    other = a_low * b_high + np.bitwise_and(middle, low)
+    upper = a_high * b_high + np.right_shift(middle, half) + np.right_shift(other, half)
+    if dtype.kind == "u":
+        return upper
+    # A negative number is that of its bits less 2**64.
+    signed = cast_to(upper, dtype)
+    return signed - np.where(np.less(x, 0), y, 0) - np.where(np.less(y, 0), x, 0)
+
+
+def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+    """Floating numbers rounded to those that a format of fewer bits has, in their own dtype.
+
+    A number halfway between two is rounded to the even one. What is too large becomes infinite,
+    and what is too small for a normal number of the format becomes zero. Derivatives
+    do not see the rounding.
+
+    Args:
+        operand: Real floating numbers.
+        exponent_bits: At least 1.
+        mantissa_bits: At least 0; without the leading one, which is not stored.
+
+    Raises:
+        OperandError: The numbers are not real floating ones.
+        ArgumentError: There are too few bits.
+
+    Example:
+        >>> import numpy as np
+        >>> from functrace import lax
+        >>> lax.reduce_precision(np.array([1.0009, 1e-9, 7e4]), 5, 10)  # those of float16
+        array([1.00097656, 0.        ,        inf])
+    """
+    operand = as_operand(operand)
+    if dtype_of(operand).kind != "f":
+        raise OperandError(f"reduce_precision takes floats, and was given {dtype_of(operand)}.")
+    if exponent_bits < 1 or mantissa_bits < 0:
+        raise ArgumentError(
+            f"reduce_precision was asked for {exponent_bits} bits of exponent and {mantissa_bits} "
+            "of mantissa; these are 1 and 0 at least."
+        )
+    return _reduced(operand, int(exponent_bits), int(mantissa_bits))
+
+
+@partial(custom_jvp, nondiff_argnums=(1, 2))
+def _reduced(x: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+    dtype = dtype_of(x)
+    format = np.finfo(dtype)
+    result = x
+    if mantissa_bits < format.nmant:
+        # Numbers below the smallest normal one of the dtype have its exponent.
+        exponent = np.maximum(np.frexp(x)[1], np.int32(format.minexp + 1))
+        places = np.int32(mantissa_bits + 1) - exponent
+        result = np.ldexp(np.rint(np.ldexp(x, places)), -places)
+    if exponent_bits < format.nexp:
+        bias = 2 ** (exponent_bits - 1) - 1
+        # One exponent is that of zero, and one that of infinity.
+        too_small = np.less(np.abs(result), np.ldexp(dtype.type(1), 1 - bias))
+        too_large = np.greater_equal(np.abs(result), np.ldexp(dtype.type(1), bias + 1))
+        result = np.where(too_small, np.copysign(dtype.type(0), result), result)
+        result = np.where(too_large, np.copysign(dtype.type(np.inf), result), result)[()]
+    return result
+
+
+@_reduced.defjvp
+def _reduced_jvp(
+    exponent_bits: int, mantissa_bits: int, primals: Any, tangents: Any
+) -> tuple[Any, Any]:
+    (x,), (tangent,) = primals, tangents
+    return _reduced(x, exponent_bits, mantissa_bits), tangent
 
 
 def div(x: Any, y: Any) -> Any:

@@ -58,3 +58,11 @@ def test_map_of_nothing():
 def test_collectives_are_here():
     f = lambda x: lax.psum(x, "i") + lax.axis_index("i") * lax.axis_size("i")
     assert_same(ft.vmap(f, axis_name="i")(V), np.sum(V) + 4.0 * np.arange(4))
+
+
+def test_functions_for_platforms():
+    f = lambda x: lax.platform_dependent(x, cpu=lambda x: x * 2.0, tpu=lambda x: x)
+    assert_works(f, X * 2.0, X)
+    assert_works(lambda x: lax.platform_dependent(x, tpu=np.cos, default=np.sin), np.sin(X), X)
+    with pytest.raises(errors.ArgumentError, match="functions for cuda, tpu"):
+        lax.platform_dependent(1.0, tpu=np.cos, cuda=np.cos)

@@ -138,3 +138,45 @@ def test_samples_of_the_gamma_distribution_have_the_derivative_of_their_quantile
     expected = ft.grad(scipy.special.gammaincinv)(a, level)
     assert lax.random_gamma_grad(a, x) == pytest.approx(expected, rel=1e-12)
     assert lax.igamma_grad_a(a, x) == pytest.approx(ft.grad(lax.igamma)(a, x), rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_upper_halves_of_products(dtype):
+    info = np.iinfo(dtype)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(info.min, info.max, (2, 40), dtype, endpoint=True)
+    x[:4], y[:4] = [info.min, info.max, info.min, 0], [info.min, info.max, info.max, info.max]
+    products = zip(x.tolist(), y.tolist(), strict=True)
+    expected = np.array([(a * b) >> info.bits for a, b in products], dtype)
+    assert_works(lax.mulhi, expected, x, y)
+    assert type(lax.mulhi(x[0], y[0])) is np.dtype(dtype).type
+    with pytest.raises(errors.OperandError, match="one dtype"):
+        lax.mulhi(x, 1.5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_numbers_are_rounded_as_another_format_holds_them(dtype):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=200) * 10.0 ** rng.integers(-10, 10, 200)).astype(dtype)
+    x = np.concatenate([x, np.array([0, -0.0, np.inf, -np.inf, np.nan, 65519, 65520], dtype)])
+    with np.errstate(over="ignore"):
+        half = x.astype(np.float16)
+    # What is less than a normal number of float16 is 0 here.
+    expected = np.where(np.abs(half) < np.finfo(np.float16).tiny, np.copysign(0, half), half)
+    f = lambda x: lax.reduce_precision(x, 5, 10)
+    for found in (f(x), ft.jit(f)(x), ft.vmap(f)(x)):
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+        assert found.dtype == dtype
+    np.testing.assert_array_equal(lax.reduce_precision(x, 11, 52), x)
+    assert lax.reduce_precision(1.5, 8, 0) == 2.0
+
+
+def test_derivatives_do_not_see_that_numbers_are_rounded():
+    f = lambda x: lax.reduce_precision(x, 5, 3) ** 2
+    assert ft.grad(f)(1.23) == ft.jvp(f, (1.23,), (1.0,))[1] == ft.jit(ft.grad(f))(1.23) == 2.5
+    assert ft.grad(ft.grad(f))(1.23) == 2.0
+    with pytest.raises(errors.OperandError, match="floats"):
+        lax.reduce_precision(np.arange(3), 5, 10)
+    with pytest.raises(errors.ArgumentError, match="at least"):
+        lax.reduce_precision(1.0, 0, 10)
