@@ -90,12 +90,21 @@ def dense(params: Parameters, x: Any) -> Any:
         array([4.5, 5.5])
     """
     x, weight = as_operand(x), params["weight"]
+    _check_features("weight", weight, x)
+    return plus_bias(params, x @ weight)
+
+
+def _check_features(name: str, weight: Any, x: Any) -> None:
+    """Refuse an input whose features are not those of parameters: one of them would be repeated.
+
+    Raises:
+        ShapeMismatchError: The numbers of features differ.
+    """
     if shape_of(x)[-1:] != shape_of(weight)[:1]:
         raise ShapeMismatchError(
-            f"A weight of shape {shape_of(weight)} takes {shape_of(weight)[0]} features; the "
+            f"A {name} of shape {shape_of(weight)} takes {shape_of(weight)[0]} features; the "
             f"input's shape is {shape_of(x)}."
         )
-    return plus_bias(params, x @ weight)
 
 
 def init_embedding(
@@ -171,6 +180,9 @@ def layer_norm(params: Parameters, x: Any, *, epsilon: float = 1e-5) -> Any:
         x: Of shape (..., features).
         epsilon: What is added to the variance.
 
+    Raises:
+        ShapeMismatchError: The input has another number of features than the parameters.
+
     Example:
         >>> import numpy as np
         >>> from functrace import nn
@@ -182,6 +194,7 @@ def layer_norm(params: Parameters, x: Any, *, epsilon: float = 1e-5) -> Any:
 
 
 def _scaled(params: Parameters, x: Any) -> Any:
+    _check_features("scale", params["scale"], x)
     return x * params["scale"] + params["bias"]
 
 
@@ -204,6 +217,9 @@ def rms_norm(params: Parameters, x: Any, *, epsilon: float = 1e-6) -> Any:
         x: Of shape (..., features).
         epsilon: What is added to the mean square.
 
+    Raises:
+        ShapeMismatchError: The input has another number of features than the parameters.
+
     Example:
         >>> import numpy as np
         >>> from functrace import nn
@@ -211,6 +227,7 @@ def rms_norm(params: Parameters, x: Any, *, epsilon: float = 1e-6) -> Any:
         array([0.2, 1.4])
     """
     x = floating(x)
+    _check_features("scale", params["scale"], x)
     return x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + epsilon) * params["scale"]
 
 
@@ -285,6 +302,9 @@ def batch_norm(
         An array of the shape of ``x``, and new statistics. With ``value_and_grad(...,
         has_aux=True)`` a loss hands these out.
 
+    Raises:
+        ShapeMismatchError: The input has another number of features than the parameters.
+
     Example:
         >>> import numpy as np
         >>> from functrace import nn
@@ -297,6 +317,7 @@ def batch_norm(
         {'mean': array([0.2]), 'variance': array([1.])}
     """
     x = floating(x)
+    _check_features("scale", params["scale"], x)
     if not training:
         normal = standardize(x, -1, statistics["mean"], statistics["variance"], epsilon)
         return _scaled(params, normal), statistics
@@ -414,6 +435,9 @@ def attention(
     Returns:
         An array of the shape of ``query``.
 
+    Raises:
+        ShapeMismatchError: An input has another number of features than the parameters.
+
     Example:
         >>> import numpy as np
         >>> import functrace as ft
@@ -433,7 +457,9 @@ def attention(
 
 def _heads(params: Parameters, x: Any) -> Any:
     """Features for each head, of shape (..., places, heads, size)."""
-    return plus_bias(params, np.einsum("...f,fhs->...hs", floating(x), params["weight"]))
+    x = floating(x)
+    _check_features("weight", params["weight"], x)
+    return plus_bias(params, np.einsum("...f,fhs->...hs", x, params["weight"]))
 
 
 globals().update(entrances(globals()))

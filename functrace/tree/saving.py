@@ -115,13 +115,16 @@ def _leaf(leaf: Any, path: KeyPath, arrays: dict[str, np.ndarray]) -> Any:
         return {"float": repr(leaf)}
     if leaf.__class__ is complex:
         return {"complex": [repr(leaf.real), repr(leaf.imag)]}
-    is_array = isinstance(leaf, np.ndarray | np.generic)
+    # A mask would be lost, and a matrix is multiplied in another way.
+    is_ordinary = not isinstance(leaf, np.ma.MaskedArray | np.matrix)
+    is_array = is_ordinary and isinstance(leaf, np.ndarray | np.generic)
     if not is_array or leaf.dtype.kind not in "biufc" or leaf.dtype.char in "gG":
         what = f"an array of {leaf.dtype}" if is_array else f"of type {type(leaf).__qualname__}"
         raise SaveError(
             f"The leaf at {place_of(path)} is {what}, which cannot be written to a file.",
             advice="Leaves that can are arrays of booleans or of numbers up to 8 bytes (16 for "
-            "complex ones), Python's numbers, and strings. A traced value has no numbers yet: "
+            "complex ones), Python's numbers, and strings. Of a masked array that is "
+            "x.filled(0), and np.asarray(x) of a matrix. A traced value has no numbers yet: "
             "return it from the function first.",
         )
     name = "/".join(str(_key(entry)) for entry in path) or "leaf"

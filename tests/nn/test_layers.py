@@ -164,3 +164,28 @@ def test_parameters_are_drawn_from_keys():
     mapped = ft.vmap(lambda key: nn.init_dense(key, 3, 4))(ft.random.split(KEY, 5))
     assert mapped["weight"].shape == (5, 3, 4)
     assert mapped["bias"].shape in ((5, 4), (4,))
+
+
+KEY = ft.random.key(0)
+ATTENTION = nn.init_attention(KEY, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: nn.dense(nn.init_dense(KEY, 4, 4), x),
+        lambda x: nn.layer_norm(nn.init_layer_norm(4), x),
+        lambda x: nn.rms_norm(nn.init_rms_norm(4), x),
+        lambda x: nn.group_norm(nn.init_layer_norm(4), x, 1),
+        lambda x: nn.batch_norm(*nn.init_batch_norm(4), x, training=True)[0],
+        lambda x: nn.batch_norm(*nn.init_batch_norm(4), x, training=False)[0],
+        lambda x: nn.attention(ATTENTION, x),
+        lambda x: nn.attention(ATTENTION, np.ones((3, 4)), x),
+    ],
+)
+def test_no_feature_is_repeated_for_parameters_that_are_more(call):
+    assert call(np.ones((3, 4))).shape == (3, 4)
+    for features in (1, 5):
+        for f in (call, ft.jit(call)):
+            with pytest.raises(ShapeMismatchError, match=rf"4 features.*\(3, {features}\)"):
+                f(np.ones((3, features)))

@@ -145,6 +145,8 @@ def test_a_tree_that_is_not_like_it(like, message):
     [
         ({"a": [object()]}, r"\['a'\]\[0\] is of type object"),
         ([np.array([object()])], "an array of object"),
+        ([np.ma.array([1.0, 2.0], mask=[False, True])], "of type MaskedArray"),
+        ([np.array([[1.0]]).view(np.matrix)], "of type matrix"),
         ({"a": np.array(["text"])}, "an array of <U4"),
         (np.zeros(2, np.longdouble), "an array of float128|an array of float64"),
         ({(1, 2): 1.0}, r"has the key \(1, 2\)"),
