@@ -70,8 +70,10 @@ def pull_back(
     """
     rows = tape.rows
     is_recorded = is_traced or tape.is_nested
+    is_large = tape.is_large and not is_recorded
     if not has_zeros and not tape.zeros_until:
-        backward(consumed(rows) if once else reversed(rows), cotangents, is_recorded)
+        ordered = consumed(rows) if once else reversed(rows)
+        backward(ordered, cotangents, is_recorded, is_large=is_large)
         if is_recorded or tape.tells_apart:  # else all are numbers
             tape.settle_inputs(cotangents)
         return
@@ -80,7 +82,8 @@ def pull_back(
         return
     summed: set[int] = set()
     if once and not has_zeros:  # until the first zeros are made no care is needed
-        backward(consumed(rows, tape.zeros_until), cotangents, is_recorded, summed=summed)
+        before = consumed(rows, tape.zeros_until)
+        backward(before, cotangents, is_recorded, summed=summed, is_large=is_large)
     found = cotangents.copy()
     for number in tuple(summed):  # what would be added to in place
         x = found[number]
@@ -88,7 +91,7 @@ def pull_back(
             found[number] = x.copy()
         else:
             summed.remove(number)
-    backward(reversed(rows), found, is_recorded, summed=summed)
+    backward(reversed(rows), found, is_recorded, summed=summed, is_large=is_large)
     tape.settle_inputs(found)
     for x in found:
         if x is not None and not _is_finite(x):
@@ -145,6 +148,7 @@ def backward(
     is_recorded: bool,
     keeping: ZeroKeeping | None = None,
     summed: set[int] | None = None,
+    is_large: bool = False,
 ) -> None:
     """Walk rows from the last to the first, and complete the cotangents of the inputs.
 
@@ -155,9 +159,11 @@ def backward(
         is_recorded: Whether another recording may record what is done, and so ask for its places.
         keeping: Marks cotangents in which there may be zeros that are to stay, if given.
         summed: The variables whose cotangent is a sum made on this walk, and nobody else's.
+        is_large: Whether there may be large arrays, and no traced values among the rows' and the
+            cotangents: of such cotangents those that nobody else has are written over.
     """
     summed = set() if summed is None else summed
-    rules = RepeatedRules(keeping)
+    rules: Any = RepeatedRules(keeping) if is_recorded else None
     # A rule may divide by zero where the cotangent is zero, and product_or_zero drops the result:
     # what the forward pass computed has given its warnings already.
     begun = numpy_warnings.begin_silence()
@@ -165,6 +171,8 @@ def backward(
     derivative, around = None, derivative_here() if is_recorded else None
     # Who follows values does not note what a derivative is of, but what it runs may be recorded.
     is_noted = is_recorded and not _only_tangents_around()
+    repeats: Any = False  # whether what the rule records may be known
+    known: list[Any] | None = None
     try:
         for primitive, inputs, variables, params, output, variable, place in rows:
             if type(variable) is int:
@@ -182,8 +190,8 @@ def backward(
                 primitive.walked_back or primitive.at_walk_back()
             )
             try:
-                repeats: Any = False  # whether what the rule records may be known
                 if is_recorded:
+                    known = None
                     begin_rule(place if has_plain_rules else None)
                     if is_noted or not has_plain_rules:
                         before = begin_derivative(primitive, params, "backward", place, around)
@@ -200,7 +208,6 @@ def backward(
                     total = cotangents[variables[0]]
                     is_array = type(total) is ndarray or type(total) is Tracer
                     if is_array and total.dtype == cotangent.dtype:
-                        known = None
                         if repeats:
                             given = (total, cotangent, *inputs[1:])
                             known = rules.known(primitive, given, None, params, place)
@@ -213,7 +220,6 @@ def backward(
                         if total is not None:
                             cotangents[variables[0]] = total
                             continue
-                known = None
                 if repeats:
                     given = (cotangent, output, *inputs)
                     known = rules.known(primitive, given, variables, params, place)
@@ -240,7 +246,7 @@ def backward(
                     else:
                         if (
                             may_write_over
-                            and not is_recorded  # else values may be traced
+                            and is_large
                             and type(cotangent) is ndarray
                             and cotangent.nbytes > LET_GO_BYTES
                         ):
@@ -286,7 +292,8 @@ def backward(
                     and (
                         number in summed
                         or (
-                            sum_so_far.nbytes > LET_GO_BYTES
+                            is_large
+                            and sum_so_far.nbytes > LET_GO_BYTES
                             and sys.getrefcount(sum_so_far) == ALONE + 1  # the list's
                             and owns_its_memory(sum_so_far)
                         )

@@ -86,7 +86,8 @@ class Tape(ValueRecording):
         kept: The large arrays that must not be written before the walk back is over, if any.
         is_nested: Whether some of the values may belong to an outer recording.
         tells_apart: Whether there was a factorization with values that may be equal.
-        lets_go: Whether rows hold large arrays only where the walk back reads them.
+        is_large: Whether a large array was met. Rows hold such only where the walk back reads them,
+            if nobody looks at the rows otherwise; tapes of small ones pay nothing for that.
         written: The variables that writing in place made, of whose elements no row may keep any.
     """
 
@@ -96,7 +97,8 @@ class Tape(ValueRecording):
         self.rows: list[Row] = []
         self.variables = self.inputs = self.zeros_until = 0
         self.is_nested = self.tells_apart = False
-        self.lets_go = lets_go
+        self.is_large = False
+        self._lets_go = lets_go
         self.kept: KeptArrays | None = None
         self.written: frozenset[int] | set[int] = _NOTHING
         self._copies: ImmutableArrays | None = ImmutableArrays() if outlives else None
@@ -125,6 +127,8 @@ class Tape(ValueRecording):
             require_usable(value)
             value = self._constant(value)
         if type(value) is ndarray:
+            if value.nbytes > LET_GO_BYTES:
+                self.is_large = self._lets_go
             if value.nbytes > COPIED_BYTES:
                 value = self._kept(value)
             else:
@@ -138,6 +142,7 @@ class Tape(ValueRecording):
 
     def _kept(self, array: np.ndarray) -> np.ndarray:
         """A large array of the user's as it is now."""
+        self.is_large = self._lets_go
         if self.is_nested and self._copies is None and self._is_kept_further_out():
             self._copies = ImmutableArrays()
         if self._copies is not None:
@@ -225,7 +230,7 @@ class Tape(ValueRecording):
                     self._note_zeros(makes_views, variables, values[0], output, len(self.rows))
                 if makes_views:
                     share_memory(inputs[0], tracer, primitive, params)
-            if self.lets_go and (
+            if self.is_large and (
                 (type(output) is ndarray and output.nbytes > LET_GO_BYTES)
                 or (type(x := values[0]) is ndarray and x.nbytes > LET_GO_BYTES)
             ):
