@@ -119,7 +119,7 @@ def _elements(values: Any, assume_unique: bool) -> Any:
 def union1d(ar1: Any, ar2: Any) -> Any:
     """As `numpy.union1d`, of known values."""
     _both_known(ar1, ar2, "union1d")
-    return unique(_joined(ar1, ar2))
+    return unique(np.concatenate((ar1, ar2), axis=None))  # where Python's numbers stay weak
 
 
 @implements(np.intersect1d)

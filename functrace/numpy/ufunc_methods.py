@@ -51,11 +51,17 @@ def accumulate(
     reject_out(out)
     # What NumPy says of the keywords depends on the rank and the dtype alone.
     like = ufunc.accumulate(np.ones((1,) * np.ndim(array), dtype_of(array)), axis, dtype)
+    axis = _the_one(axis)
     return _accumulated(ufunc, _cast(array, like.dtype), axis % like.ndim)
 
 
 def _cast(x: Any, dtype: np.dtype[Any]) -> Any:
     return x if dtype_of(x) == dtype else cast_to(x, dtype)
+
+
+def _the_one(axis: Any) -> Any:
+    """An axis, which NumPy takes in a tuple of one as well, and has checked."""
+    return axis[0] if isinstance(axis, tuple) else axis
 
 
 def _accumulated(ufunc: np.ufunc, x: Any, axis: int, *starts: Any) -> Any:
@@ -136,6 +142,7 @@ def reduce_at(
     shape = shape_of(array)
     # What NumPy says of the keywords depends on the shape and the dtype alone.
     like = ufunc.reduceat(np.ones(shape, dtype_of(array)), starts, axis, dtype)
+    axis = _the_one(axis)
     x, axis = _cast(array, like.dtype), axis % len(shape)
     if not starts.size:
         return np.zeros_like(x, shape=like.shape)

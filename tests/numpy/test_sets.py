@@ -113,3 +113,12 @@ def test_members_of_unknown_sets():
     np.testing.assert_array_equal(mapped[1], np.isin(x, tests + 0.05))
     with pytest.raises(ValueError, match="table"):
         ft.jit(lambda x: np.isin(x, tests, kind="table"))(x)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.float16])
+def test_a_union_with_a_number_of_pythons_keeps_the_dtype(dtype):
+    x = np.array([2.5, 1.0], dtype)
+    for f in (lambda x: np.union1d(x, 2), lambda x: np.union1d(2.0, x)):
+        found = ft.vjp(f, x)[0]
+        np.testing.assert_array_equal(found, f(x))
+        assert found.dtype == f(x).dtype == dtype

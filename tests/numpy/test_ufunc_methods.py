@@ -351,3 +351,13 @@ def test_methods_that_a_ufunc_has_not():
             call(A)
         with pytest.raises(expected.type):
             ft.jit(call)(A)
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.logaddexp, np.hypot])
+def test_an_axis_stands_in_a_tuple(ufunc):
+    x = np.array([[0.5, 1.5, 1.0], [2.0, 0.25, 3.0]])
+    for axis in ((1,), (-2,)):
+        assert_like_numpy(lambda x, axis=axis: ufunc.accumulate(x, axis), x)
+        assert_like_numpy(lambda x, axis=axis: ufunc.reduceat(x, [0, 1], axis), x)
+    with pytest.raises(ValueError, match="multiple axes"):
+        ft.jit(lambda x: ufunc.accumulate(x, (0, 1)))(x)
