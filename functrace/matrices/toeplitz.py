@@ -74,12 +74,13 @@ def _along_diagonals(x: Any, y: Any) -> Any:
     """The sums along the diagonals of ``x @ y.mT``: below the main one, and above it."""
     size = shape_of(x)[-2]
     length = 2 * size - 1
-    pair = np.stack([x, np.flip(y, -2)])
-    if dtype_of(pair).kind == "c":
-        of_x, of_y = np.fft.fft(pair, length, axis=-2)
+    # One after the other: stacked, what is linear in one of them would not be seen to be.
+    pair = x, np.flip(y, -2)
+    if "c" in (dtype_of(x).kind, dtype_of(y).kind):
+        of_x, of_y = (np.fft.fft(each, length, axis=-2) for each in pair)
         sums = np.fft.ifft(np.sum(of_x * of_y, -1))
     else:
-        of_x, of_y = np.fft.rfft(pair, length, axis=-2)
+        of_x, of_y = (np.fft.rfft(each, length, axis=-2) for each in pair)
         sums = np.fft.irfft(np.sum(of_x * of_y, -1), length)
     above = np.concatenate([np.zeros_like(sums[..., :1]), sums[..., : size - 1][..., ::-1]], -1)
     return np.stack([sums[..., size - 1 :], above], -2)

@@ -48,3 +48,20 @@ def test_a_singular_leading_part_is_no_matter():
 def test_no_matrix_is_made():
     program = ft.make_ir(linalg.solve_toeplitz)(np.ones(300), np.ones(300))
     assert max(x.type.size for e in program.equations for x in e.outputs) <= 600
+
+
+def test_tangents_of_the_matrix():
+    rng = np.random.default_rng(2)
+    inputs = (np.array([6.0, *rng.normal(size=3)]), rng.normal(size=4), rng.normal(size=(4, 2)))
+    tangents = [rng.normal(size=x.shape) for x in inputs]
+    f = lambda c, r, b: linalg.solve_toeplitz((c, r), b)
+    whole = lambda c, r, b: np.linalg.solve(linalg.toeplitz(c, r), b)
+    for found, expected in zip(
+        ft.jvp(f, inputs, tangents), ft.jvp(whole, inputs, tangents), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    square = lambda c: np.sum(f(c, *inputs[1:]) ** 2)
+    other = lambda c: np.sum(whole(c, *inputs[1:]) ** 2)
+    np.testing.assert_allclose(
+        ft.hessian(square)(inputs[0]), ft.hessian(other)(inputs[0]), atol=1e-10
+    )
