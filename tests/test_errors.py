@@ -519,7 +519,9 @@ def pickling():
 @case(
     errors.ArrayConversionError,
     TypeError,
-    r"np\.array\(\) or np\.asarray\(\) was given a traced float64, or a list that holds one\.",
+    r"numpy\.array was given a traced float64 where NumPy does not look for one, .*",
+    "Write `functrace.numpy.array([np.sum(x), np.sum(x)])`, which takes traced values everywhere, "
+    "in lists too.",
     where=HERE,
 )
 def an_array_of_traced_values():

@@ -66,9 +66,11 @@ TAKING_LISTS = tuple(
     and getattr(np, name, None) is function
     and not isinstance(function, type)
     and name not in ("block", "copy", "copyto", "full", "place", "put", "putmask", "select")
+    and name not in ("array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray")
 )
 """The names of NumPy's functions of one array, or of several. What is written into stays as it is,
-and nests of arrays (block, select) are looked into by functrace."""
+nests of arrays (block, select) are looked into by functrace, and arrays are made of lists by
+functions of their own."""
 
 
 def ufunc_accepting_lists(ufunc: np.ufunc) -> Callable[..., Any]:

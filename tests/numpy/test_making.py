@@ -182,3 +182,14 @@ def test_zeros_like_a_traced_array_can_be_written_into():
         return np.sum(y)
 
     np.testing.assert_array_equal(ft.grad(f)(np.ones(2)), [3.0, 0.0])
+
+
+MADE_OF_ARRAYS = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"]
+
+
+@pytest.mark.parametrize("name", MADE_OF_ARRAYS)
+def test_an_array_of_an_ordinary_one_is_indexed_by_traced_numbers(name):
+    table = np.arange(6.0).reshape(3, 2)
+    f = lambda i: getattr(ft.numpy, name)(table)[i]
+    np.testing.assert_array_equal(ft.jit(f)(1), table[1])
+    np.testing.assert_array_equal(ft.vmap(f)(np.array([2, 0])), table[[2, 0]])
