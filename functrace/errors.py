@@ -487,8 +487,8 @@ class ArrayConversionError(FunctraceError, TypeError):
         >>> import numpy as np
         >>> ft.grad(lambda x: np.sum(np.array([x, 2 * x])))(3.0)
         Traceback (most recent call last):
-        functrace.errors.ArrayConversionError: np.array() or np.asarray() was given a traced
-            weak_float64, or a list that holds one.
+        functrace.errors.ArrayConversionError: numpy.array was given a traced weak_float64 where
+            NumPy does not look for one, such as in a list.
         ...
     """
 
