@@ -34,11 +34,12 @@ from functrace.primitives.shaping import stack_primitive, unstack_primitive
 from functrace.tracing.tracer import Tracer, bind
 from functrace.transforms.batch import batch_program
 from functrace.transforms.calling import apart
-from functrace.transforms.masks import Mask, instantiated, scattered
+from functrace.transforms.masks import Mask, scattered
 from functrace.transforms.programs import (
     Kept,
     Pullback,
     batched,
+    for_cotangents,
     keeping_zeros,
     linear_form,
     pushed_forward,
@@ -421,8 +422,11 @@ class Switch(Primitive):
         ).unless(apart)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = [*residuals, *instantiated(cotangents, outputs, takes, cotangents)]
-            found = self.bind_backward(inputs, given, halves.second, gives, params, choice)
+            second, given, kept = for_cotangents(
+                halves.second, residuals, cotangents, outputs, takes
+            )
+            own = choice._replace(inputs=tuple(compress(choice.inputs, kept)))
+            found = self.bind_backward(inputs, given, second, gives, params, own)
             return [None, *scattered(found, gives)]
 
         kept = None

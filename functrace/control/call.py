@@ -16,11 +16,12 @@ from functrace.simplify.inlining import write_in_place
 from functrace.simplify.rewriting import Scope, rewrite
 from functrace.tracing.tracer import bind
 from functrace.transforms.evaluate import run_program
-from functrace.transforms.masks import instantiated, scattered
+from functrace.transforms.masks import scattered
 from functrace.transforms.programs import (
     Kept,
     Pullback,
     batched,
+    for_cotangents,
     keeping_zeros,
     linear_form,
     pushed_forward,
@@ -132,9 +133,11 @@ class Call(Primitive):
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = instantiated(cotangents, results[:count], form.takes_cotangent, cotangents)
-            backward = {**params, "program": form.backward}
-            return scattered(bind(self, *results[count:], *given, **backward), form.gives_cotangent)
+            (backward,), given, _ = for_cotangents(
+                [form.backward], results[count:], cotangents, results[:count], form.takes_cotangent
+            )
+            found = bind(self, *given, **{**params, "program": backward})
+            return scattered(found, form.gives_cotangent)
 
         kept = Kept(results[count:], form.forward, form.backward, 0)
         pullback = Pullback(self.name, pull_back, makes_zeros=any(form.has_zeros), kept=kept)

@@ -27,8 +27,15 @@ from functrace.tracing.tracer import bind
 from functrace.transforms.arguments import operands
 from functrace.transforms.calling import apart
 from functrace.transforms.evaluate import record_program, run_program, without_effects
-from functrace.transforms.masks import Mask, instantiated, scattered
-from functrace.transforms.programs import Kept, Pullback, closed, linear_form, residual_form
+from functrace.transforms.masks import Mask, scattered
+from functrace.transforms.programs import (
+    Kept,
+    Pullback,
+    closed,
+    for_cotangents,
+    linear_form,
+    residual_form,
+)
 from functrace.transforms.static_arguments import (
     dynamic_positions,
     named_parameters,
@@ -203,10 +210,11 @@ class Remat(Call):
         count = len(program.outputs)
 
         def pull_back(cotangents: Sequence[Any]) -> Sequence[Any]:
-            given = instantiated(cotangents, results[:count], plan.takes_cotangent, cotangents)
-            found = bind(
-                self, *inputs, *results[count:], *given, program=plan.backward, policy=policy
+            first, takes = [*inputs, *results[count:]], plan.takes_cotangent
+            (backward,), given, _ = for_cotangents(
+                [plan.backward], first, cotangents, results[:count], takes
             )
+            found = bind(self, *given, program=backward, policy=policy)
             return scattered(found, plan.gives_cotangent)
 
         kept = Kept(results[count:], plan.forward, plan.backward, len(inputs))

@@ -8,11 +8,13 @@ from outside become inputs (`closed`), because a recording sees the inputs of an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 from functrace.ir.primitive import AtWalkBack, Primitive, Values
 from functrace.ir.program import Atom, Constant, Equation, Program, Variable, output_types
-from functrace.ir.types import ArrayType, with_axis
+from functrace.ir.types import ANY_LENGTH, ArrayType, with_axis
+from functrace.primitives import elementwise
 from functrace.primitives.linear import cast, cast_to, cast_to_whole, in_each, zeros_of_type
 from functrace.tracing.program_recording import ProgramRecording
 from functrace.tracing.recording import identity_of
@@ -21,7 +23,7 @@ from functrace.transforms.backward import pull_back_with_zeros
 from functrace.transforms.batch import batch_program
 from functrace.transforms.evaluate import run_program, without_effects
 from functrace.transforms.forward import TangentRecording
-from functrace.transforms.masks import Mask
+from functrace.transforms.masks import Mask, instantiated, selected
 from functrace.transforms.tape import Tape
 from functrace.transforms.transpose import transpose_program
 from functrace.transforms.zeros import ZeroKeeping
@@ -368,6 +370,79 @@ def keeping_zeros(program: Program, has_zeros: Mask) -> tuple[Program, Mask]:
             return recording.program(values), tuple(map(keeping.marks, outputs))
 
     return program.derive(("keeping zeros", has_zeros), make)
+
+
+def of_nonzero(program: Program, is_zero: Mask) -> Program:
+    """The Program for the other inputs, where some are zero whatever it is applied to.
+
+    What is linear in inputs of which all are such zeros is one, too, also where it would multiply
+    them with what is infinite or nan. It is not computed.
+
+    Args:
+        program: A Program that is linear in these inputs together.
+        is_zero: Which of the inputs are zero.
+    """
+
+    def make() -> Program:
+        zeros = set(compress(program.inputs, is_zero))
+        instead: dict[Atom, Atom] = {}
+        equations: list[Equation] = []
+
+        def read(atom: Atom) -> Atom:
+            if atom in zeros:
+                return instead.setdefault(atom, Constant(zeros_of_type(atom.type)))
+            return instead.get(atom, atom)
+
+        for equation in program.equations:
+            primitive, inputs = equation.primitive, equation.inputs
+            absent = [atom in zeros for atom in inputs]
+            linear = [absent[number] for number in primitive.linear_inputs(len(inputs))]
+            if (linear and all(linear)) or (primitive.is_bilinear and any(absent)):
+                zeros.update(equation.outputs)
+                continue
+            if primitive is elementwise.add and any(absent):
+                other = inputs[absent.index(False)]
+                if other.type == equation.outputs[0].type:
+                    instead[equation.outputs[0]] = read(other)
+                    continue
+            equations.append(equation.replaced(inputs=[read(atom) for atom in inputs]))
+        given = [v for v, zero in zip(program.inputs, is_zero, strict=True) if not zero]
+        return Program(given, equations, [read(atom) for atom in program.outputs])
+
+    return program.derive(("of nonzero", is_zero), make)
+
+
+def for_cotangents(
+    programs: Sequence[Program],
+    first: Sequence[Any],
+    cotangents: Sequence[Any],
+    likes: Sequence[Any],
+    takes: Mask,
+) -> tuple[list[Program], list[Any], Mask]:
+    """Programs of the way back for the cotangents that there are.
+
+    Args:
+        programs: Take the same: other values, then cotangents.
+        first: The other values.
+        cotangents: Of all outputs; None is zero.
+        likes: The outputs.
+        takes: Of which outputs the Programs take cotangents.
+
+    Returns:
+        The Programs, what each is given, and which of its former inputs it takes.
+    """
+    taken = selected(cotangents, takes)
+    is_zero = (*(False for _ in first), *(cotangent is None for cotangent in taken))
+    if not any(is_zero) or any(map(_has_unknown_lengths, programs)):
+        given = instantiated(cotangents, likes, takes, cotangents)
+        return [*programs], [*first, *given], (True,) * len(is_zero)
+    kept = tuple(not zero for zero in is_zero)
+    return [of_nonzero(x, is_zero) for x in programs], selected([*first, *taken], kept), kept
+
+
+def _has_unknown_lengths(program: Program) -> bool:
+    variables = [*program.inputs, *(v for e in program.equations for v in e.outputs)]
+    return any(ANY_LENGTH in v.type.shape for v in variables)
 
 
 def bind_keeping_zeros(

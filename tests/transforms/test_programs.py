@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -192,3 +194,27 @@ def test_outputs_take_on_types(code):
     assert {type_of(x).dtype for x in values} == {dtype}
     assert isinstance(found.outputs[1], Constant)
     assert made.with_output_types(found, types) is found
+
+
+def test_what_is_made_of_zeros_is_not_computed():
+    program = ft.parse(
+        dedent("""
+        def program(r: float64[3], s: float64[2, 3], t: float64[3], u: float64[2]):
+            a: float64[3] = multiply(t, r)
+            b: float64[3] = divide(a, r)
+            c: float64[3] = contract(u, s, subscripts='i,ij->j')
+            d: float64[3] = add(b, c)
+            e: float64[3] = multiply(d, r)
+            return (e, b)
+        """).strip()
+    )
+    without_t = made.of_nonzero(program, (False, False, True, False))
+    r, s, u = np.array([np.nan, 1.0, np.inf]), np.ones((2, 3)), np.ones(2)
+    product, zero = ft.evaluate(ft.check(without_t), r, s, u)
+    np.testing.assert_array_equal(product, [np.nan, 2.0, np.inf])
+    np.testing.assert_array_equal(zero, np.zeros(3))
+    assert [e.primitive.name for e in without_t.equations] == ["contract", "multiply"]
+    without_both = made.of_nonzero(program, (False, False, True, True))
+    assert not without_both.equations
+    np.testing.assert_array_equal(ft.evaluate(without_both, r, s), np.zeros((2, 3)))
+    assert made.of_nonzero(program, (False, False, True, False)) is without_t

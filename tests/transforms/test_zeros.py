@@ -313,3 +313,37 @@ def test_what_is_transposed_keeps_zeros_by_itself():
     looped = lambda v: ft.scan(lambda c, _: (chosen(c), None), v, None, length=2)[0]
     for f in (chosen, looped, ft.jit(looped), ft.checkpoint(chosen)):
         np.testing.assert_allclose(ft.linear_transpose(f, x)(np.ones(2))[0], [0.0, 1.0])
+
+
+def unused_outputs(wrap):
+    """Functions of which an output that nobody reads has an infinite or undefined derivative."""
+    pair = lambda a, b: (np.tanh(a) * 0.9, np.sqrt(b) * np.tanh(b))
+    return {
+        "call": lambda a, b, k: ft.jit(pair)(a, b)[0],
+        "checkpoint": lambda a, b, k: ft.checkpoint(pair)(a, b)[0],
+        "choice": lambda a, b, k: ft.switch(k, [lambda a, b: (a, b), pair], a, b)[0],
+        "scan": lambda a, b, k: ft.scan(
+            lambda c, _: (ft.switch(k, [lambda a, b: (a, b), pair], c, b)[0], None), a, None, 2
+        )[0],
+        "nested": lambda a, b, k: ft.jit(lambda a, b: ft.checkpoint(pair)(a, b)[0])(a, b),
+    }[wrap]
+
+
+@pytest.mark.parametrize("wrap", ["call", "checkpoint", "choice", "scan", "nested"])
+@pytest.mark.parametrize("bad", [np.nan, 0.0, np.inf])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_outputs_that_nobody_reads_have_no_derivative(wrap, bad):
+    f = unused_outputs(wrap)
+    a, b, k = np.array([0.3, -1.2]), np.array([bad, 1.0]), np.array(1)
+    loss = lambda a, b, k: np.sum(f(a, b, k))
+    gradient = ft.grad(loss, argnums=(0, 1))
+    expected = ft.jvp(lambda a: loss(a, b, k), (a,), (np.array([1.0, 0.0]),))[1]
+    ways = [gradient, ft.jit(gradient, backend="numpy"), ft.jit(gradient, backend="native")]
+    ways += [ft.vmap(gradient, in_axes=(None, None, None), axis_size=2)]
+    for way in ways:
+        by_a, by_b = (np.reshape(x, (-1, 2))[0] for x in way(a, b, k))
+        np.testing.assert_allclose(by_a[0], expected, rtol=1e-12)
+        np.testing.assert_array_equal(by_b, [0, 0])
+    by_example = ft.vmap(gradient, in_axes=(None, None, 0))(a, b, np.array([0, 1]))
+    np.testing.assert_allclose(by_example[0][1], gradient(a, b, k)[0], rtol=1e-12)
+    np.testing.assert_array_equal(by_example[1], np.zeros((2, 2)))
