@@ -90,11 +90,11 @@ def dense(params: Parameters, x: Any) -> Any:
         array([4.5, 5.5])
     """
     x, weight = as_operand(x), params["weight"]
-    _check_features("weight", weight, x)
+    check_features("weight", weight, x)
     return plus_bias(params, x @ weight)
 
 
-def _check_features(name: str, weight: Any, x: Any) -> None:
+def check_features(name: str, weight: Any, x: Any) -> None:
     """Refuse an input whose features are not those of parameters: one of them would be repeated.
 
     Raises:
@@ -194,7 +194,7 @@ def layer_norm(params: Parameters, x: Any, *, epsilon: float = 1e-5) -> Any:
 
 
 def _scaled(params: Parameters, x: Any) -> Any:
-    _check_features("scale", params["scale"], x)
+    check_features("scale", params["scale"], x)
     return x * params["scale"] + params["bias"]
 
 
@@ -227,7 +227,7 @@ def rms_norm(params: Parameters, x: Any, *, epsilon: float = 1e-6) -> Any:
         array([0.2, 1.4])
     """
     x = floating(x)
-    _check_features("scale", params["scale"], x)
+    check_features("scale", params["scale"], x)
     return x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + epsilon) * params["scale"]
 
 
@@ -317,7 +317,7 @@ def batch_norm(
         {'mean': array([0.2]), 'variance': array([1.])}
     """
     x = floating(x)
-    _check_features("scale", params["scale"], x)
+    check_features("scale", params["scale"], x)
     if not training:
         normal = standardize(x, -1, statistics["mean"], statistics["variance"], epsilon)
         return _scaled(params, normal), statistics
@@ -458,7 +458,7 @@ def attention(
 def _heads(params: Parameters, x: Any) -> Any:
     """Features for each head, of shape (..., places, heads, size)."""
     x = floating(x)
-    _check_features("weight", params["weight"], x)
+    check_features("weight", params["weight"], x)
     return plus_bias(params, np.einsum("...f,fhs->...hs", x, params["weight"]))
 
 

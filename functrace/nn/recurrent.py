@@ -14,7 +14,7 @@ from functrace.control.loops import scan
 from functrace.nn import initializers
 from functrace.nn.activations import sigmoid
 from functrace.nn.initializers import Initializer
-from functrace.nn.layers import FIRST_WEIGHTS, Parameters
+from functrace.nn.layers import FIRST_WEIGHTS, Parameters, check_features
 from functrace.primitives.linear import dtype_of, shape_of
 from functrace.scipy.special import floating
 from functrace.tracing.entrances import entrances
@@ -70,6 +70,10 @@ def init_lstm(
 def lstm_step(params: Parameters, state: tuple[Any, Any], x: Any) -> tuple[tuple[Any, Any], Any]:
     """One step of `lstm`: a new state, and its output, which is the first part of it.
 
+    Raises:
+        ShapeMismatchError: The input or the state has another number of features than the
+            parameters.
+
     Example:
         >>> import numpy as np
         >>> import functrace as ft
@@ -78,6 +82,7 @@ def lstm_step(params: Parameters, state: tuple[Any, Any], x: Any) -> tuple[tuple
         >>> output.shape, cell.shape, output is same
         ((2,), (2,), True)
     """
+    _check(params, x, *state)
     halved = _halved(params)
     return _lstm_step(halved["state"], state, x @ halved["input"] + halved["bias"])
 
@@ -126,6 +131,10 @@ def lstm(
     Returns:
         The outputs, of shape (time, ..., size), and the last state.
 
+    Raises:
+        ShapeMismatchError: The input or the state has another number of features than the
+            parameters.
+
     Example:
         >>> import numpy as np
         >>> import functrace as ft
@@ -136,6 +145,7 @@ def lstm(
     """
     xs = floating(xs)
     first = (_zeros(params, xs),) * 2 if state is None else state
+    _check(params, xs, *first)
     halved = _halved(params)
     # What is seen of the inputs does not wait for the state: one product for all steps.
     seen = xs @ halved["input"] + halved["bias"]
@@ -144,6 +154,12 @@ def lstm(
         lambda state, x: _lstm_step(weight, state, x), first, seen, reverse=reverse
     )
     return outputs, last
+
+
+def _check(params: Parameters, x: Any, *states: Any) -> None:
+    check_features("input weight", params["input"], x)
+    for state in states:
+        check_features("state weight", params["state"], state)
 
 
 def _zeros(params: Parameters, xs: Any) -> Any:
@@ -187,6 +203,10 @@ def init_gru(
 def gru_step(params: Parameters, state: Any, x: Any) -> tuple[Any, Any]:
     """One step of `gru`: a new state, which is the output as well.
 
+    Raises:
+        ShapeMismatchError: The input or the state has another number of features than the
+            parameters.
+
     Example:
         >>> import numpy as np
         >>> import functrace as ft
@@ -194,6 +214,7 @@ def gru_step(params: Parameters, state: Any, x: Any) -> tuple[Any, Any]:
         >>> ft.nn.gru_step(params, np.array([2.0, 4.0]), np.ones(3))
         (array([1., 2.]), array([1., 2.]))
     """
+    _check(params, x, state)
     size = shape_of(params["state"])[0]
     of_input = x @ params["input"] + params["bias"]
     of_state = state @ params["state"]
@@ -220,6 +241,10 @@ def gru(
 
     Returns:
         The states, of shape (time, ..., size), and the last one.
+
+    Raises:
+        ShapeMismatchError: The input or the state has another number of features than the
+            parameters.
 
     Example:
         >>> import numpy as np

@@ -195,7 +195,7 @@ def _binomial(stream: Stream, count: Any, chance: Any, dtype: np.dtype[Any]) -> 
 
 def _integers(stream: Stream, low: Any, high: Any, dtype: np.dtype[Any]) -> Any:
     if np.any(low >= high):
-        raise ValueError("low >= high")
+        raise ValueError("maxval must be above minval: there is no integer to draw")
     first = low.astype(np.uint64)
     bound = high.astype(np.uint64) - first
     found = np.empty(stream.size, np.uint64)

@@ -98,3 +98,21 @@ def test_steps_one_by_one_are_the_sequence_and_far_gates_are_open_or_shut():
     _, (output, cell) = nn.lstm(far, xs, state)
     np.testing.assert_allclose(cell, state[1], rtol=1e-15)
     np.testing.assert_allclose(output, np.tanh(cell), rtol=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_other_numbers_of_features_are_refused(kind):
+    params = getattr(nn, f"init_{kind}")(KEY, 3, 4)
+    layer, step = getattr(nn, kind), getattr(nn, f"{kind}_step")
+    state = (np.zeros((2, 4)),) * 2 if kind == "lstm" else np.zeros((2, 4))
+    wrong = (np.zeros((2, 5)),) * 2 if kind == "lstm" else np.zeros((2, 5))
+    by_input = "input weight of shape .* takes 3 features; the input's shape is"
+    by_state = "state weight of shape .* takes 4 features; the input's shape is"
+    with pytest.raises(ft.errors.ShapeMismatchError, match=by_input):
+        layer(params, np.ones((5, 2, 2)))
+    with pytest.raises(ft.errors.ShapeMismatchError, match=by_input):
+        step(params, state, np.ones((2, 1)))
+    with pytest.raises(ft.errors.ShapeMismatchError, match=by_state):
+        layer(params, np.ones((5, 2, 3)), wrong)
+    with pytest.raises(ft.errors.ShapeMismatchError, match=by_state):
+        step(params, wrong, np.ones((2, 3)))

@@ -58,9 +58,9 @@ def test_randint_by_traced_bounds():
 
 
 def test_randint_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="low >= high"):
+    with pytest.raises(ValueError, match="maxval must be above minval"):
         random.randint(KEY, (), 3, 3)
-    with pytest.raises(ValueError, match="low >= high"):
+    with pytest.raises(ValueError, match="maxval must be above minval"):
         ft.jit(lambda low: random.randint(KEY, (), low, 3))(7)
     with pytest.raises(ArgumentError, match="not all uint8"):
         random.randint(KEY, (), 0, 300, np.uint8)
