@@ -87,6 +87,9 @@ class Holding:
         sources: The user's line of each row; None where it is not known.
         calls: For each row the calls of the user's functions that it was made in, from that of the
             function itself to the innermost one.
+        users: For each row the rows that were given what it made.
+        missing: For each row the rows that made what it was given and nobody holds, and how many
+            bytes that was.
     """
 
     def __init__(self, f: Callable[..., Any], argnums: Any, args: Any, kwargs: Any) -> None:
@@ -103,6 +106,7 @@ class Holding:
             found, memory = _held(tape)
             self.sources = [source_of(row[6]) for row in tape.rows]
             self.calls = tape.calls
+            self.users, self.missing = _read(tape)
             is_own = {i for i, x in memory.items() if tape.kept and tape.kept.holds(x)}
         finally:
             if tape.kept is not None:
@@ -150,23 +154,72 @@ class _WatchedTape(Tape):
         self.calls += [calls] * (len(self.rows) - len(self.calls))
 
 
+def _made_by(tape: Tape) -> dict[Any, int]:
+    """For each variable the row that made what it shows, which need not hold it itself."""
+    found: dict[Any, int] = {}
+    for number, row in enumerate(tape.rows):
+        outputs = row[5]
+        maker = found.get(row[2][0], number) if row[0].makes_views else number
+        found.update(dict.fromkeys(outputs if isinstance(outputs, tuple) else (outputs,), maker))
+    found.pop(None, None)
+    return found
+
+
+def _stands_for_a_type(x: Any) -> bool:
+    """Whether the tape let go of an array of which it holds the type in its place."""
+    return isinstance(x, np.ndarray) and x.ndim > 0 and not any(x.strides)
+
+
+def _read(tape: Tape) -> tuple[dict[int, set[int]], list[dict[int, int]]]:
+    """See `Holding.users` and `Holding.missing`."""
+    made_by = _made_by(tape)
+    users: dict[int, set[int]] = {}
+    held: set[int] = set()
+    missing: list[dict[int, int]] = []
+    for number, (_, values, variables, _, output, _, _) in enumerate(tape.rows):
+        several = output if isinstance(output, tuple) else (output,)
+        if any(isinstance(x, np.ndarray) and not _stands_for_a_type(x) for x in several):
+            held.add(number)
+        own: dict[int, int] = {}
+        for x, variable in zip(values, variables, strict=True):
+            maker = made_by.get(variable)
+            if maker is None:
+                continue
+            users.setdefault(maker, set()).add(number)
+            if _stands_for_a_type(x):
+                own[maker] = x.size * x.itemsize
+            elif isinstance(x, np.ndarray):
+                held.add(maker)
+        missing.append(own)
+    for own in missing:
+        for maker in held & own.keys():
+            del own[maker]
+    return users, missing
+
+
 def _held(tape: Tape) -> tuple[dict[int, Held], dict[int, np.ndarray]]:
     """What the rows of a tape refer to, and the arrays that own the memory, by their identity."""
     found: dict[int, Held] = {}
     memory: dict[int, np.ndarray] = {}
     needs: dict[Any, set[int]] = {}
+    made_by = _made_by(tape)
 
-    def hold(x: Any, row: int, operation: str) -> Held | None:
+    def name_of(number: int) -> str:
+        rule = tape.rows[number][0]
+        return PRIMITIVES.get(rule.name, rule).name
+
+    def hold(x: Any, row: int, operation: str, maker: int | None = None) -> Held | None:
         if not isinstance(x, np.ndarray) or not x.nbytes:
             return None
         owner = x
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
-        if not any(owner.strides) and owner.ndim:
-            return None  # it stands for a type
+        if _stands_for_a_type(owner):
+            return None
         if id(owner) not in found:
-            source = source_of(tape.rows[row][6])
-            found[id(owner)] = Held(owner.nbytes, type_of(x), operation, source, row)
+            maker = row if maker is None else maker
+            source = source_of(tape.rows[maker][6])
+            found[id(owner)] = Held(owner.nbytes, type_of(x), operation, source, maker)
             memory[id(owner)] = owner
         one = found[id(owner)]
         one.holders.add(row)
@@ -174,7 +227,7 @@ def _held(tape: Tape) -> tuple[dict[int, Held], dict[int, np.ndarray]]:
 
     for number, row in enumerate(tape.rows):
         rule, values, variables, _, output, outputs, _ = row
-        name = PRIMITIVES.get(rule.name, rule).name
+        name = name_of(number)
         if isinstance(rule, Pullback):
             for x, residual in _residuals(rule):
                 one = hold(x, number, name)
@@ -187,7 +240,8 @@ def _held(tape: Tape) -> tuple[dict[int, Held], dict[int, np.ndarray]]:
             needed = _needs(row, needs)
         for place, (x, variable) in enumerate(zip(values, variables, strict=True)):
             given = "constant" if variable is None else "argument"
-            one = hold(x, number, given)
+            before = made_by.get(variable)
+            one = hold(x, number, given if before is None else name_of(before), before)
             if one is not None and place in needed:
                 one.needed.add(name)
         several = output if isinstance(outputs, tuple) else (output,)

@@ -99,7 +99,9 @@ def test_it_is_what_is_allocated(f, way):
 def test_large_arguments_are_not_the_tapes():
     x = np.ones(400_000)
     memory = ft.tape_memory(lambda x: np.sum(x * x * x))(x)
-    assert [(line.nbytes, len(line.arrays)) for line in memory.lines] == [(2 * x.nbytes, 2)]
+    assert [(line.nbytes, len(line.arrays)) for line in memory.lines] == [
+        (x.nbytes, 1)
+    ]  # and not of what is summed
     assert ft.tape_memory(lambda x: 1.0)(x).nbytes == 0
 
 
@@ -108,7 +110,7 @@ def test_lines_say_what_is_kept_and_what_for():
     line = next(line for line in memory.lines if line.text.endswith("# the product"))
     assert line.place.startswith("test_remembering.py:")
     kinds = {array.operation: array for array in line.arrays}
-    assert kinds["contract"].needed == ()  # tanh is differentiated by its result
+    assert "contract" not in kinds  # tanh is differentiated by its result
     assert kinds["sin"].needed == ("contract",)
     assert kinds["sin"].type == "float64[8000, 8]"
     assert kinds["sin"].count == 3  # the first is computed by NumPy: nothing is asked by x
@@ -149,7 +151,8 @@ def test_scopes_and_lines_are_candidates():
         return np.sum(x)
 
     scopes = [x for x in ft.tape_memory(scoped)(WEIGHTS, X).candidates if x.kind == "scope"]
-    assert {one.name for one in scopes} == {"layer0", "layer1", "layer2", "layer3"}
+    # Of the first one only what it returns depends on the weights.
+    assert {one.name for one in scopes} == {"layer1", "layer2", "layer3"}
 
 
 def test_what_is_shown():

@@ -51,6 +51,9 @@ _SIZED = frozenset(
 )
 """Functions of NumPy's whose numbers say how long the result is."""
 
+_LIKE_ONLY = frozenset({"arange", "empty", "fromfunction", "identity", "ones", "zeros"})
+"""Functions of NumPy's that hand over what the result is to be like, and no other argument."""
+
 
 def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceError:
     """The error where an ordinary array would be made, by what the user called for it."""
@@ -195,6 +198,8 @@ def _offered(expression: ast.AST | None, place: Place | None) -> str | None:
         name = numpy_name(expression.func, frame)
         function: Any = None if name is None else operator.attrgetter(name)(np)
         if name is None or not (isinstance(function, np.ufunc) or function in FUNCTIONS):
+            return None
+        if name in _LIKE_ONLY:
             return None
         return (
             f"functrace.numpy.{name}{ast.unparse(expression)[len(ast.unparse(expression.func)) :]}"
