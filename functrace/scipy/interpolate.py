@@ -448,6 +448,12 @@ KINDS = (
 )
 
 
+def _inexact(x: Any) -> Any:
+    """Floating-point or complex numbers as they are, others in double precision."""
+    x = as_operand(x)
+    return x if dtype_of(x).kind in "fc" else cast_to(x, np.dtype(np.float64))
+
+
 class interp1d:  # noqa: N801  (SciPy's name)
     """A function through samples, as ``scipy.interpolate.interp1d``.
 
@@ -499,7 +505,10 @@ class interp1d:  # noqa: N801  (SciPy's name)
                 source_of(user_place(1)),
                 "For smooth curves use CubicSpline or PchipInterpolator.",
             )
-        x, y = floating(x), floating(y)
+        # SciPy computes these as B-splines, which are of double precision; the others keep a dtype.
+        is_spline = degree is not None or kind in ("zero", "slinear")
+        self._as_floats = floating if is_spline else _inexact
+        x, y = self._as_floats(x), self._as_floats(y)
         required(np.ndim(x) == 1, "the x array must have exactly one dimension.")
         self.axis = normalize_axis_index(axis, np.ndim(y))
         y = np.moveaxis(y, self.axis, 0)
@@ -545,7 +554,7 @@ class interp1d:  # noqa: N801  (SciPy's name)
             ValueError: A point is known to be outside, and ``bounds_error`` holds.
         """
         shape = np.shape(x)
-        points = np.reshape(floating(x), (-1,))
+        points = np.reshape(self._as_floats(x), (-1,))
         known, nodes = known_value(points), known_value(self.x)
         outside = [known < nodes[0], known > nodes[-1]]
         if self.bounds_error:
@@ -559,7 +568,9 @@ class interp1d:  # noqa: N801  (SciPy's name)
         if not self.goes_on:
             for is_out, fill in zip(outside, self.fill, strict=True):
                 if is_traced(is_out) or np.any(is_out):
-                    result = np.where(as_column(is_out, result), fill, result)
+                    filled = np.where(as_column(is_out, result), fill, result)
+                    is_alike = dtype_of(filled).kind == dtype_of(result).kind
+                    result = cast_to(filled, dtype_of(result)) if is_alike else filled
         return in_place_of_axis(result, shape, self.axis)
 
     def _inside(self, points: Any, known: Any, nodes: Any) -> Any:
@@ -624,10 +635,7 @@ class RegularGridInterpolator:
         """
         self.method = _grid_method(method)
         self.bounds_error, self.fill_value = bounds_error, fill_value
-        values = as_operand(values)
-        self.values = (
-            values if dtype_of(values).kind in "fc" else cast_to(values, np.dtype(np.float64))
-        )
+        values = self.values = _inexact(values)
         grid = [floating(nodes) for nodes in points]
         required(
             len(grid) <= np.ndim(values),

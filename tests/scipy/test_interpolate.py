@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.interpolate
@@ -187,6 +189,41 @@ def test_interp1d(kind):
     np.testing.assert_allclose(both, scipy.interpolate.interp1d(X, y, kind)(points), atol=1e-12)
     first = interpolate.interp1d(X, y.T, kind, axis=0)(points)
     np.testing.assert_allclose(first, np.moveaxis(both, 0, -1), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "linear",
+        "slinear",
+        "nearest",
+        "nearest-up",
+        "previous",
+        "next",
+        "zero",
+        "quadratic",
+        "cubic",
+    ],
+)
+def test_interp1d_has_scipys_dtypes(kind):
+    single, double = np.dtype("f4"), np.dtype("f8")
+    points = np.array([-1.0, 0.3, 2.5])
+    for dtypes in itertools.product(
+        (single, double), (single, double, np.dtype("i4")), (single, double)
+    ):
+        x, y, p = (a.astype(dtype) for a, dtype in zip((X, Y, points), dtypes, strict=True))
+        for fill in (np.nan, np.float64(0.5), np.array(2.0)):
+            more = {"fill_value": fill, "bounds_error": False}
+            theirs = scipy.interpolate.interp1d(x, y, kind, **more)(p)
+            f = interpolate.interp1d(x, y, kind, **more)
+            for ours in (f(p), ft.jit(f)(p), ft.vmap(f)(p)):
+                assert ours.dtype == theirs.dtype
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    f = interpolate.interp1d(X.astype(single), Y.astype(single), kind, fill_value=0.0)
+    g = interpolate.interp1d(X, Y, kind, fill_value=0.0)
+    slope = ft.grad(f)(np.float32(2.5))
+    assert slope.dtype == single
+    np.testing.assert_allclose(slope, ft.grad(g)(2.5), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["linear", "nearest", "previous", "next", "quadratic", "cubic"])
