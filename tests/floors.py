@@ -163,7 +163,7 @@ FLOORS: list[list[Room]] = [
             " reducing reshaping making statistics classes cumulative indexing ufunc_methods"
             " ufunc_calls updating joining norms taking keywords lists vectorizing fourier signals"
             " interpolating quantiles sorting polynomials polynomial positions histograms sets"
-            " sized bits extending",
+            " sized bits extending linalg fft",
         )
     ],
     [

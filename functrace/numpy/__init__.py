@@ -17,8 +17,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy  # noqa: ICN001  (np would be a name of this namespace)
-from numpy import fft as _fft
-from numpy import linalg as _linalg
 
 from functrace.numpy import bits as bits
 from functrace.numpy import calculus as calculus
@@ -27,12 +25,14 @@ from functrace.numpy import contracting as contracting
 from functrace.numpy import cumulative as cumulative
 from functrace.numpy import elementwise as elementwise
 from functrace.numpy import extending as extending
+from functrace.numpy import fft as fft
 from functrace.numpy import fourier as fourier
 from functrace.numpy import histograms as histograms
 from functrace.numpy import indexing as indexing
 from functrace.numpy import inspecting as inspecting
 from functrace.numpy import interpolating as interpolating
 from functrace.numpy import joining as joining
+from functrace.numpy import linalg as linalg
 from functrace.numpy import linear_algebra as linear_algebra
 from functrace.numpy import norms as norms
 from functrace.numpy import polynomials as polynomials
@@ -49,9 +49,9 @@ from functrace.numpy import taking as taking
 from functrace.numpy.classes import ndarray as ndarray
 from functrace.numpy.keywords import KEYWORDS as _KEYWORDS
 from functrace.numpy.keywords import taking_keywords as _taking_keywords
-from functrace.numpy.lists import TAKING_LISTS as _TAKING_LISTS
 from functrace.numpy.lists import ListNamespace as _ListNamespace
 from functrace.numpy.lists import accepting_lists as _accepting_lists
+from functrace.numpy.lists import taking_lists as _taking_lists
 from functrace.numpy.lists import ufunc_accepting_lists as _ufunc_accepting_lists
 from functrace.numpy.making import MAKING as _MAKING
 from functrace.numpy.making import array as array
@@ -84,9 +84,8 @@ __array_api_version__: str = getattr(_numpy, "__array_api_version__", "2022.12")
 __all__ = list(_numpy.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # By now the tables say what NumPy's functions mean on tracers.
-fft, linalg = _ListNamespace(_fft), _ListNamespace(_linalg)
 emath = _ListNamespace(_numpy.emath)
-globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _TAKING_LISTS})
+globals().update({name: _accepting_lists(getattr(_numpy, name)) for name in _taking_lists()})
 globals().update({name: _making(globals().get(name, getattr(_numpy, name))) for name in _MAKING})
 globals().update({name: _taking_size(globals()[name]) for name in _SIZED})
 globals().update({name: _calling_users(globals()[name]) for name in _CALLING_USERS})

@@ -59,18 +59,22 @@ _OF_SEQUENCES = frozenset({
 })  # fmt: skip
 """NumPy's functions of a sequence of arrays, which NumPy looks into itself."""
 
-TAKING_LISTS = tuple(
-    name
-    for function in FUNCTIONS
-    if isinstance(name := getattr(function, "__name__", None), str)
-    and getattr(np, name, None) is function
-    and not isinstance(function, type)
-    and name not in ("block", "copy", "copyto", "full", "place", "put", "putmask", "select")
-    and name not in ("array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray")
-)
-"""The names of NumPy's functions of one array, or of several. What is written into stays as it is,
-nests of arrays (block, select) are looked into by functrace, and arrays are made of lists by
-functions of their own."""
+
+def taking_lists() -> list[str]:
+    """The names of NumPy's functions of one array, or of several, that are known on tracers by now.
+
+    What is written into stays as it is, nests of arrays (block, select) are looked into by
+    functrace, and arrays are made of lists by functions of their own.
+    """
+    return [
+        name
+        for function in FUNCTIONS
+        if isinstance(name := getattr(function, "__name__", None), str)
+        and getattr(np, name, None) is function
+        and not isinstance(function, type)
+        and name not in ("block", "copy", "copyto", "full", "place", "put", "putmask", "select")
+        and name not in ("array", "asanyarray", "asarray", "ascontiguousarray", "asfortranarray")
+    ]
 
 
 def ufunc_accepting_lists(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -106,8 +110,17 @@ _OF_LINALG = frozenset({"cholesky", "eigh", "slogdet"})
 """Those of its functions that take JAX's keywords."""
 
 
+def accepting_lists_of(original: ModuleType, name: str) -> Any:
+    """What a module of NumPy's has by a name; a function of arrays so that it takes lists too."""
+    value = getattr(original, name)
+    if not isinstance(value, type) and callable(value) and value in FUNCTIONS:
+        value = accepting_lists(value)
+        value = taking_keywords(name, value) if name in _OF_LINALG else value
+    return value
+
+
 class ListNamespace(ModuleType):
-    """A module of NumPy's whose functions take lists of traced values too."""
+    """A namespace of NumPy's, no module of a file, whose functions take lists of traced values."""
 
     def __init__(self, original: ModuleType) -> None:
         super().__init__(f"functrace.numpy.{original.__name__.rpartition('.')[2]}")
@@ -115,10 +128,7 @@ class ListNamespace(ModuleType):
         self._original = original
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._original, name)
-        if not isinstance(value, type) and callable(value) and value in FUNCTIONS:
-            value = accepting_lists(value)
-            value = taking_keywords(name, value) if name in _OF_LINALG else value
+        value = accepting_lists_of(self._original, name)
         setattr(self, name, value)
         return value
 
