@@ -79,8 +79,13 @@ def cumulative_prod(
     return _with_first(products, axis, 1) if include_initial else products
 
 
-def _one_axis(x: Any, axis: int | None) -> tuple[Any, int]:
+def _one_axis(x: Any, axis: Any) -> tuple[Any, int]:
+    """An array, and its axis, which may stand in a tuple as for every `accumulate`."""
     x = np.atleast_1d(x)
+    if isinstance(axis, tuple):
+        if len(axis) != 1:
+            raise ValueError("accumulate does not allow multiple axes")
+        (axis,) = axis
     if axis is None:
         if x.ndim > 1:
             raise ValueError(

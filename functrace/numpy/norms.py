@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from functrace.matrices.spectral import extreme, settled
 from functrace.numpy.statistics import squared_size
@@ -114,6 +115,9 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     """As `numpy.linalg.vector_norm`."""
     if dtype_of(x).kind not in "fc":
         x = cast_to(x, np.dtype(np.float64))
+    if axis is not None:
+        axis = normalize_axis_tuple(axis, np.ndim(x))
+        axis = axis[0] if len(axis) == 1 else axis
     return _vector_norm(x, ord, axis, keepdims)
 
 

@@ -115,7 +115,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     shape = a.shape
     if axis is None:
         return bind(reshape_primitive, a, shape=tuple(n for n in shape if n != 1))
-    if not shape and axis in (0, -1, (), (0,), (-1,)):
+    if not shape and not isinstance(axis, tuple) and axis in (0, -1):
         return a
     removed = normalize_axis_tuple(axis, len(shape))
     if any(shape[axis] != 1 for axis in removed):

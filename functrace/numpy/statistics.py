@@ -371,13 +371,13 @@ def cov(
     elif ddof != int(ddof):
         raise ValueError("ddof must be integer")
     samples = _variables_by_rows(m, rowvar)
+    if not shape_of(samples)[0]:
+        return np.zeros((0, 0))  # whatever y is
     if y is not None:
         samples = np.concatenate([samples, _variables_by_rows(y, rowvar)])
     kind = np.result_type(dtype_of(samples), np.float64) if dtype is None else np.dtype(dtype)
     samples = cast_to(samples, kind)
-    rows, count = shape_of(samples)
-    if not rows:
-        return np.zeros((0, 0))
+    _, count = shape_of(samples)
     if fweights is None and aweights is None:
         deviations = samples - mean_of(samples, 1, keepdims=True)
         _warn_of_freedom(count, ddof)

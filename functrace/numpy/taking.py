@@ -78,6 +78,8 @@ def take(
     indices = _whole_indices(indices)
     if axis is None:
         a, axis = np.ravel(a), 0
+    elif np.ndim(a) == 0:  # as with the ufuncs, the first axis of a number is there, and the last
+        a = np.reshape(a, (1,))
     axis = normalize_axis_index(axis, np.ndim(a))
     length = shape_of(a)[axis]
     if mode != "raise":
@@ -359,9 +361,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     new = np.broadcast_to(values, (*shape[:axis], number, *shape[axis + 1 :]))
     joined = np.concatenate([arr, cast_to(new, dtype_of(arr))], axis)
     if isinstance(place, Tracer):
-        return take(joined, _inserted(place, length, number, axis), axis)
-    numbers = np.arange(length, length + number)
-    return take(joined, np.insert(np.arange(length), place, numbers), axis)
+        order = _inserted(place, length, number, axis)
+    else:
+        order = np.insert(np.arange(length), place, np.arange(length, length + number))
+    # What is joined has the machine's byte order.
+    return cast_to(take(joined, order, axis), dtype_of(arr))
 
 
 def _inserted(place: Any, length: int, number: int, axis: int) -> Any:

@@ -55,6 +55,14 @@ def test_the_axis_of_several_is_named(function):
         ft.jit(function)(X)
 
 
+@pytest.mark.parametrize("function", [np.cumulative_sum, np.cumulative_prod])
+def test_the_axis_may_stand_in_a_tuple(function):
+    assert_like_numpy(lambda x: function(x, axis=(-1,)), X)
+    for axis in ((0, 1), ()):
+        with pytest.raises(ValueError, match="multiple axes"):
+            ft.jit(lambda x, axis=axis: function(x, axis=axis))(X)
+
+
 def test_out_takes_what_comes():
     def f(x):
         out = np.zeros_like(x)

@@ -71,3 +71,13 @@ def test_norms_of_nothing():
             np.testing.assert_array_equal(norm, np.zeros((1,) * x.ndim if keepdims else ()))
     with pytest.raises(ValueError, match="identity"):
         ft.jit(lambda x: np.linalg.norm(x, -np.inf))(np.zeros(0))
+
+
+@pytest.mark.parametrize("axis", [0, -1, (0,)])
+def test_a_number_has_no_axis_for_a_vector(axis):
+    f = lambda x: np.linalg.vector_norm(x, axis=axis)
+    for call in (f, ft.jit(f), ft.grad(f)):
+        with pytest.raises(np.exceptions.AxisError):
+            call(np.array(0.4))
+    whole = lambda x: np.linalg.vector_norm(x, axis=())
+    assert ft.jit(whole)(np.array(0.4)) == whole(np.array(0.4))

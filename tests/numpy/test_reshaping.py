@@ -182,3 +182,16 @@ def test_diagonals_of_unknown_number(k):
     for f in (lambda k: fnp.diag(V, k), lambda k: fnp.diagonal(M, k), lambda k: fnp.diagflat(V, k)):
         with pytest.raises(UnknownValueError, match="static"):
             ft.jit(f)(k)
+
+
+@pytest.mark.parametrize("axis", [0, -1, ()])
+def test_a_number_is_squeezed_along_its_first_axis(axis):
+    assert_like_numpy(lambda x: np.squeeze(x, axis), np.array(0.4))
+
+
+@pytest.mark.parametrize("axis", [(0,), (-1,)])
+def test_a_number_has_no_axes_of_a_tuple(axis):
+    f = lambda x: np.squeeze(x, axis)
+    for call in (f, ft.jit(f), ft.grad(f)):
+        with pytest.raises(np.exceptions.AxisError):
+            call(np.array(0.4))

@@ -157,6 +157,13 @@ def test_weights_that_are_refused(transform):
         transform(lambda x: np.cov(x, ddof=1.5))(X)
 
 
+@pytest.mark.parametrize("y", [2.0, [1.0, 2.0, 3.0, 4.0]])
+def test_of_no_variables_there_is_no_covariance_with_others(y):
+    nothing = np.zeros((0, 4))
+    f = lambda x: np.cov(x, y)
+    assert ft.jit(f)(nothing).shape == ft.vjp(f, nothing)[0].shape == f(nothing).shape == (0, 0)
+
+
 def test_correlations_are_at_most_one():
     x = np.array([0.1, 0.7, 0.3, 0.25])
     rows = lambda x: np.corrcoef(np.stack([x, 3 * x, x * 0.1 - 7, -x]))

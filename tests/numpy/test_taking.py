@@ -267,3 +267,18 @@ def test_the_imaginary_part_of_real_numbers_is_not_written():
     for way in (f, ft.jit(f), lambda x: ft.vjp(f, x)[0]):
         with pytest.raises(ValueError, match="read-only"):
             way(np.ones(2))
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+def test_a_number_has_a_first_axis_to_take_along(axis):
+    assert_like_numpy(lambda x: np.take(x, [0, -1], axis=axis), np.array(0.4))
+    assert_like_numpy(lambda x: np.take(x, 0, axis=axis), np.array(0.4))
+    with pytest.raises(IndexError):
+        ft.jit(lambda x: np.take(x, [1], axis=axis))(np.array(0.4))
+
+
+@pytest.mark.parametrize("transform", [ft.jit, lambda f: lambda x: ft.vjp(f, x)[0]])
+@pytest.mark.parametrize("place", [1, [0, 2]])
+def test_insert_keeps_the_byte_order(transform, place):
+    f = lambda x: np.insert(x.astype(">f8"), place, 2.0, axis=1)
+    assert transform(f)(M).dtype == f(M).dtype == np.dtype(">f8")
