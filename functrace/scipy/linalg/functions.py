@@ -97,7 +97,9 @@ def logm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
         A: Shape (..., n, n), without eigenvalues that are zero.
 
     Returns:
-        The same shape: see the head of this module for its dtype.
+        The same shape. Of a real matrix it is real if the values are known and none is complex, as
+        in SciPy; under ``jit``, where only types are known, it is always complex: write
+        ``.real`` there, where no eigenvalue is negative.
 
     Source: Al-Mohy, Higham and Relton, Computing the Fréchet derivative of the matrix logarithm
     and estimating the condition number (SIAM J. Sci. Comput. 35, 2013).
@@ -119,7 +121,9 @@ def sqrtm(A: Any) -> Any:  # noqa: N803  (SciPy's name)
         A: Shape (..., n, n). It has a derivative where no eigenvalue is zero.
 
     Returns:
-        The same shape: see the head of this module for its dtype.
+        The same shape. Of a real matrix it is real if the values are known and none is complex, as
+        in SciPy; under ``jit``, where only types are known, it is always complex: write
+        ``.real`` there, where no eigenvalue is negative.
 
     Example:
         >>> import numpy as np
@@ -140,7 +144,7 @@ def fractional_matrix_power(A: Any, t: float) -> Any:  # noqa: N803  (SciPy's na
         t: The exponent. Where it is to be traced, write ``expm(t * logm(A))``.
 
     Returns:
-        The same shape: see the head of this module for its dtype.
+        The same shape. Whether it is real is found as for `sqrtm`.
 
     Example:
         >>> from functrace.scipy import linalg

@@ -112,3 +112,13 @@ def test_names_that_are_not_defined_are_scipys_own():
     assert linalg.cossin is scipy.linalg.cossin
     with pytest.raises(AttributeError, match="has no attribute 'solves'"):
         _ = linalg.solves
+
+
+@pytest.mark.parametrize("name", ["logm", "sqrtm"])
+def test_results_of_real_matrices_are_complex_where_only_types_are_known(name):
+    function, a = getattr(linalg, name), np.array([[4.0, 1.0], [0.5, 3.0]])
+    assert function(a).dtype == np.float64
+    assert ft.jit(function)(a).dtype == np.complex128
+    real = ft.jit(lambda a: function(a).real)
+    np.testing.assert_allclose(real(a), function(a), rtol=1e-12)
+    np.testing.assert_allclose(ft.jacrev(real)(a), ft.jacrev(function)(a), rtol=1e-9)
