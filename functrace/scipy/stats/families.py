@@ -515,10 +515,11 @@ class Continuous(Family):
             if power is None:
                 continue
             at_end = np.equal(x, number)
-            inner = choose(np.logical_not(at_end), x, 0.5)
+            is_apart = never_holds(at_end)
+            inner = x if is_apart else np.where(at_end, 0.5, x)
             logs = special.xlog1py(power, -inner) if number else special.xlogy(power, inner)
-            log = log + choose(np.logical_not(at_end), logs, 0.0)
-            if not never_holds(at_end):
+            log = log + (logs if is_apart else np.where(at_end, 0.0, logs))
+            if not is_apart:
                 apart = np.where(at_end, 1.0 - x if number else x, 1.0)
                 begun.append((apart**power, np.logical_and(at_end, np.less(power, 0))))
         density = np.exp(log)
