@@ -120,7 +120,8 @@ def _nan_where(samples: Samples, result: Any) -> Any:
     has_nan = np.logical_or.reduce(np.isnan(known_value(samples.columns)), axis=0)
     if not isinstance(has_nan, Tracer) and not np.any(has_nan):
         return as_scalar(result)
-    return as_scalar(np.where(has_nan, np.nan, result))
+    # What is chosen has the machine's byte order.
+    return as_scalar(cast_to(np.where(has_nan, np.nan, result), dtype_of(result)))
 
 
 def _kept(result: Any, shape: tuple[int, ...]) -> Any:

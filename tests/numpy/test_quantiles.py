@@ -130,3 +130,14 @@ def test_quantiles_of_complex_numbers_are_refused():
     for f in (lambda z: np.quantile(z, 0.5), lambda z: np.percentile(z, 50)):
         with pytest.raises(TypeError, match="real"):
             ft.jit(f)(np.ones(2, complex))
+
+
+@pytest.mark.parametrize("method", ["lower", "linear"])
+@pytest.mark.parametrize("function", [np.quantile, np.nanquantile])
+@pytest.mark.parametrize("first", [0.5, np.nan])
+def test_quantiles_have_numpys_byte_order(function, method, first):
+    x = np.array([[first, 2.0, 1.0], [3.0, 5.0, 4.0]])
+    f = lambda x: function(x.astype(">f8"), 0.3, axis=1, method=method)
+    for got in (ft.jit(f)(x), ft.vmap(f)(x[None])[0], ft.jvp(f, (x,), (x,))[0]):
+        np.testing.assert_allclose(got, f(x))
+        assert got.dtype == f(x).dtype
