@@ -442,3 +442,7 @@ def wrap(
     wrapped.__doc__ = function.__doc__
     wrapped.primitive = primitive  # pyright: ignore[reportFunctionMemberAccess]
     return wrapped
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,3 +14,7 @@ from functrace import tree
 __all__ = ["ravel_pytree"]
 
 ravel_pytree = tree.ravel
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

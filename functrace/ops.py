@@ -162,3 +162,7 @@ segment_min = _combining(
 
 
 globals().update(entrances(globals()))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -347,3 +347,7 @@ add_kind(
         entries=lambda aux, count: (GetAttrKey("args"), GetAttrKey("keywords")),
     )
 )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

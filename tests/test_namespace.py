@@ -5,6 +5,7 @@ from __future__ import annotations
 import pydoc
 import subprocess
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -44,3 +45,32 @@ def test_modules_are_there_without_an_import():
 def test_what_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'gard'"):
         _ = ft.gard
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "functrace",
+        "functrace.extend",
+        "functrace.flatten_util",
+        "functrace.lax",
+        "functrace.lax.linalg",
+        "functrace.nn",
+        "functrace.nn.initializers",
+        "functrace.numpy",
+        "functrace.numpy.fft",
+        "functrace.numpy.linalg",
+        "functrace.ops",
+        "functrace.optim",
+        "functrace.random",
+        "functrace.scipy",
+        "functrace.testing",
+        "functrace.tree",
+        "functrace.tree_util",
+    ],
+)
+def test_a_module_shows_its_public_names_alone(name):
+    """What it imports for itself is none of them."""
+    module = import_module(name)
+    assert dir(module) == sorted(set(module.__all__))
+    assert not {"np", "Any", "Callable"} & set(dir(module))

@@ -390,3 +390,7 @@ __all__ = [
     "while_loop",
     "zeta",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -475,3 +475,25 @@ def symmetric_product(
 
 
 globals().update(entrances(globals()))
+
+__all__ = [
+    "cholesky",
+    "cholesky_update",
+    "eig",
+    "eigh",
+    "hessenberg",
+    "householder_product",
+    "lu",
+    "lu_pivots_to_permutation",
+    "qdwh",
+    "qr",
+    "schur",
+    "svd",
+    "symmetric_product",
+    "triangular_solve",
+    "tridiagonal_solve",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -131,3 +131,7 @@ __all__ = [
     "softplus", "sparse_plus", "sparse_sigmoid", "sparsemax_loss", "squared_error", "squareplus",
     "standardize", "stax", "swish", "tanh", "triplet_margin_loss",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -346,3 +346,7 @@ def delta_orthogonal(
         return np.pad(filters, [*places, (0, 0), (0, 0)])
 
     return init
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

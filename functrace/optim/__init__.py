@@ -428,3 +428,7 @@ __all__ = [
     "yogi",
     "zero_nans",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

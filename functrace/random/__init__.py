@@ -65,3 +65,7 @@ __all__ = [
     "rademacher", "randint", "rayleigh", "split", "t", "triangular", "truncated_normal", "uniform",
     "wald", "weibull_min", "wrap_key_data",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -27,3 +27,7 @@ __all__ = [
     "numerical_gradient",
     "numerical_jvp",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
