@@ -958,11 +958,15 @@ def _struve_term(v: Any, x: Any) -> Any:
     return np.power(x / 2, v) * f.rgamma(v + 1.5) / _ROOT_PI
 
 
-rule(
-    "struve",
-    order("v"),
-    lambda t, out, v, x: t * ((f.struve(v - 1, x) - f.struve(v + 1, x) + _struve_term(v, x)) / 2),
-)
+def _struve_slope(t: Any, out: Any, v: Any, x: Any) -> Any:
+    # That of order -1 is even; the two terms that are infinite at 0 cancel.
+    is_flat = np.logical_and(np.equal(v, -1), np.equal(x, 0))
+    inner = np.where(is_flat, 1.0, x)
+    slope = (f.struve(v - 1, inner) - f.struve(v + 1, inner) + _struve_term(v, inner)) / 2
+    return t * np.where(is_flat, 0.0, slope)
+
+
+rule("struve", order("v"), _struve_slope)
 rule(
     "modstruve",
     order("v"),
@@ -1158,14 +1162,26 @@ rule("eval_sh_jacobi", degree, parameter("p"), parameter("q"), lambda t, out, n,
 
 # Legendre functions and spherical harmonics (DLMF 14.10.5, 14.30)
 
-rule(
-    "lpmv",
-    order("m"),
-    degree._replace(argument="v"),
-    lambda t, out, m, v, x: (
-        t * (((v + m) * f.lpmv(m, v - 1, x) - v * (x * out)) / ((1 - x) * (1 + x)))
-    ),
-)
+
+def _legendre_slope(t: Any, out: Any, m: Any, v: Any, x: Any) -> Any:
+    is_end = np.equal(np.abs(x), 1.0)
+    inner = np.where(is_end, 0.0, x)
+    slope = (v + m) * f.lpmv(m, v - 1, inner) - v * (inner * np.where(is_end, 0.0, out))
+    return t * np.where(is_end, _slope_at_end(m, v, x), slope / ((1.0 - inner) * (1.0 + inner)))
+
+
+def _slope_at_end(m: Any, v: Any, x: Any) -> Any:
+    """The slope at 1 or -1 of ``(1 - x**2)**(m / 2)`` times the m-th derivative of Legendre's."""
+    first = v * (v + 1.0) / 2.0
+    second = first * (v - 1.0) * (v + 2.0) / 4.0
+    infinite = np.where(np.equal(first, 0.0), 0.0, np.inf)
+    by_order = [np.equal(m, 0), np.equal(m, 1), np.equal(m, 2), np.greater(m, 2)]
+    at_one = np.select(by_order, [first, infinite, -2.0 * second, 0.0 * second], np.nan)
+    is_odd = np.not_equal(np.remainder(v + m, 2.0), 1.0)
+    return np.where(np.logical_and(np.less(x, 0.0), is_odd), -at_one, at_one)
+
+
+rule("lpmv", order("m"), degree._replace(argument="v"), _legendre_slope)
 rule(
     "sph_harm_y",
     whole("n"),

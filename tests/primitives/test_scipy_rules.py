@@ -271,3 +271,26 @@ def test_what_is_searched_is_constant_at_the_ends_of_the_search():
     assert special.pdtrik(0.5, 0.5) == 0  # of any smaller probability, too
     assert ft.grad(special.pdtrik, (0, 1))(0.5, 0.5) == (0.0, 0.0)
     assert ft.grad(special.pseudo_huber, 1)(0.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("end", [1.0, -1.0])
+@pytest.mark.parametrize("m", [0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("v", [0.0, 1.0, 2.0, 3.0, 4.0])
+def test_legendre_functions_have_slopes_at_their_ends(m, v, end):
+    if m > v:
+        return
+    near = end * (1 - 1e-12)
+    expected = (special.lpmv(m, v, end) - special.lpmv(m, v, near)) / (end - near)
+    found = ft.grad(special.lpmv, 2)(m, v, end)
+    if m == 1:
+        assert np.isinf(found)
+        assert np.sign(found) == np.sign(expected)
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
+    np.testing.assert_array_equal(ft.jit(ft.grad(special.lpmv, 2))(m, v, end), found)
+
+
+def test_the_even_struve_function_is_flat_at_zero():
+    assert ft.grad(special.struve, 1)(-1.0, 0.0) == 0
+    slope = float(mpmath.diff(lambda x: mpmath.struveh(-1, x), 0.5))
+    np.testing.assert_allclose(ft.grad(special.struve, 1)(-1.0, 0.5), slope, rtol=1e-12)

@@ -109,6 +109,12 @@ class VonMises(Computed):
     def _valid(self, kappa: Any) -> Any:
         return np.greater_equal(kappa, 0)
 
+    def _sf(self, x: Any, kappa: Any) -> Any:
+        return self._cdf(-x, kappa)  # of which SciPy keeps the digits of a small one
+
+    def _isf(self, q: Any, kappa: Any) -> Any:
+        return -self._ppf(q, kappa)
+
     def _logpdf(self, x: Any, kappa: Any) -> Any:
         below_one = -2.0 * np.sin(0.5 * x) ** 2  # cos(x) - 1
         return kappa * below_one - math.log(2 * math.pi) - np.log(special.i0e(kappa))

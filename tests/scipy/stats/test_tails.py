@@ -146,3 +146,15 @@ def test_what_is_a_difference_of_probabilities_keeps_its_digits(x):
         density = lambda s: 2 * mpmath.npdf(s) * mpmath.ncdf(3 * s)
         exact = mpmath.log(mpmath.quad(density, mpmath.linspace(x - 4, x, 200)))
     np.testing.assert_allclose(stats.skewnorm.logcdf(x, 3.0), float(exact), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kappa", [0.5, 20.0, 300.0])
+def test_both_tails_of_the_von_mises_family_are_alike(kappa):
+    x = np.array([0.1, 0.5, 1.0, 3.0, 7.0])
+    vonmises = ft.scipy.stats.vonmises
+    np.testing.assert_array_equal(vonmises.sf(x, kappa), vonmises.cdf(-x, kappa))
+    assert np.all(np.isfinite(vonmises.logsf(x[:2], kappa)))
+    np.testing.assert_allclose(vonmises.sf(x, kappa) + vonmises.cdf(x, kappa), 1, rtol=1e-12)
+    np.testing.assert_allclose(vonmises.isf([0.1, 0.7], kappa), vonmises.ppf([0.9, 0.3], kappa))
+    density = [ft.grad(vonmises.sf)(one, kappa) for one in x]
+    np.testing.assert_allclose(density, -vonmises.pdf(x, kappa), rtol=1e-9)
