@@ -103,10 +103,11 @@ class Holding:
                 given = structure.unflatten(tape.lifted(leaves, is_active))
                 output = arguments.call(given)
             del given, output
-            found, memory = _held(tape)
+            made_by = _made_by(tape)
+            found, memory = _held(tape, made_by)
             self.sources = [source_of(row[6]) for row in tape.rows]
             self.calls = tape.calls
-            self.users, self.missing = _read(tape)
+            self.users, self.missing = _read(tape, made_by)
             is_own = {i for i, x in memory.items() if tape.kept and tape.kept.holds(x)}
         finally:
             if tape.kept is not None:
@@ -170,9 +171,8 @@ def _stands_for_a_type(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim > 0 and not any(x.strides)
 
 
-def _read(tape: Tape) -> tuple[dict[int, set[int]], list[dict[int, int]]]:
+def _read(tape: Tape, made_by: dict[Any, int]) -> tuple[dict[int, set[int]], list[dict[int, int]]]:
     """See `Holding.users` and `Holding.missing`."""
-    made_by = _made_by(tape)
     users: dict[int, set[int]] = {}
     held: set[int] = set()
     missing: list[dict[int, int]] = []
@@ -197,12 +197,11 @@ def _read(tape: Tape) -> tuple[dict[int, set[int]], list[dict[int, int]]]:
     return users, missing
 
 
-def _held(tape: Tape) -> tuple[dict[int, Held], dict[int, np.ndarray]]:
+def _held(tape: Tape, made_by: dict[Any, int]) -> tuple[dict[int, Held], dict[int, np.ndarray]]:
     """What the rows of a tape refer to, and the arrays that own the memory, by their identity."""
     found: dict[int, Held] = {}
     memory: dict[int, np.ndarray] = {}
     needs: dict[Any, set[int]] = {}
-    made_by = _made_by(tape)
 
     def name_of(number: int) -> str:
         rule = tape.rows[number][0]

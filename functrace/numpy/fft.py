@@ -10,11 +10,11 @@ Example:
 # pyright: reportWildcardImportFromLibrary=false
 # ruff: noqa: F403
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpy import fft as _original
 
-from functrace.numpy.lists import accepting_lists_of as _accepting_lists_of
+from functrace.numpy.lists import attributes_of as _attributes_of
 
 if TYPE_CHECKING:
     from numpy.fft import *
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 __all__ = list(_original.__all__)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = _accepting_lists_of(_original, name)
-    globals()[name] = value
-    return value
+__getattr__ = _attributes_of(_original, globals())
 
 
 def __dir__() -> list[str]:

@@ -119,6 +119,23 @@ def accepting_lists_of(original: ModuleType, name: str) -> Any:
     return value
 
 
+def attributes_of(original: ModuleType, namespace: dict[str, Any]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module in a file, for what a module of NumPy's has.
+
+    Args:
+        original: The module of NumPy's.
+        namespace: The globals of the file, with ``__all__``; what was asked for is kept there.
+    """
+
+    def found(name: str) -> Any:
+        if name not in namespace["__all__"]:
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+        value = namespace[name] = accepting_lists_of(original, name)
+        return value
+
+    return found
+
+
 class ListNamespace(ModuleType):
     """A namespace of NumPy's, no module of a file, whose functions take lists of traced values."""
 

@@ -26,6 +26,7 @@ from functrace.tracing.entrances import entrance
 from functrace.tracing.implementing import implements
 from functrace.tracing.operands import as_operand, strong, strong_operand
 from functrace.tracing.places import source_of, user_place
+from functrace.tracing.tables import LIKE_ONLY
 from functrace.tracing.tracer import Tracer
 from functrace.tracing.views import as_laid_out, lies_as
 
@@ -74,7 +75,8 @@ MAKING = (
 """The names of NumPy's functions that make arrays, whether something is traced in them or not."""
 
 for _function in (np.arange, np.empty, np.fromfunction, np.identity, np.ones, np.zeros):
-    implements(_function)(making(_function))  # which NumPy asks for with ``like`` only
+    implements(_function)(making(_function))
+    LIKE_ONLY.add(_function)
 
 
 @implements(np.array)

@@ -38,7 +38,7 @@ from functrace.tracing.places import (
     watch,
 )
 from functrace.tracing.refusals import INTEGERS, LENGTHS, remedy_for
-from functrace.tracing.tables import FUNCTIONS
+from functrace.tracing.tables import FUNCTIONS, LIKE_ONLY
 from functrace.tracing.traced_array import TracedArray
 from functrace.tracing.twins import refused_in_scipy
 
@@ -50,9 +50,6 @@ _SIZED = frozenset(
     {"arange", "linspace", "logspace", "geomspace", "repeat", "tile", "pad", "resize"}
 )
 """Functions of NumPy's whose numbers say how long the result is."""
-
-_LIKE_ONLY = frozenset({"arange", "empty", "fromfunction", "identity", "ones", "zeros"})
-"""Functions of NumPy's that hand over what the result is to be like, and no other argument."""
 
 
 def not_converted(tracer: Any, caller: Any, place: Place | None) -> FunctraceError:
@@ -199,7 +196,7 @@ def _offered(expression: ast.AST | None, place: Place | None) -> str | None:
         function: Any = None if name is None else operator.attrgetter(name)(np)
         if name is None or not (isinstance(function, np.ufunc) or function in FUNCTIONS):
             return None
-        if name in _LIKE_ONLY:
+        if function in LIKE_ONLY:
             return None
         return (
             f"functrace.numpy.{name}{ast.unparse(expression)[len(ast.unparse(expression.func)) :]}"

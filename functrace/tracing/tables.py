@@ -61,6 +61,10 @@ keywords, called with the ufunc, the method's name, the inputs and the keywords.
 """
 
 
+LIKE_ONLY: set[Callable[..., Any]] = set()
+"""Those of them that NumPy hands over only where something is to be like a traced array."""
+
+
 SPARSE: list[Callable[..., Any]] = []
 """The function for operators with one of SciPy's sparse matrices, called with the ufunc, the traced
 value, the matrix, and whether the traced value stands on the left."""

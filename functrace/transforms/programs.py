@@ -441,8 +441,11 @@ def for_cotangents(
 
 
 def _has_unknown_lengths(program: Program) -> bool:
-    variables = [*program.inputs, *(v for e in program.equations for v in e.outputs)]
-    return any(ANY_LENGTH in v.type.shape for v in variables)
+    def look() -> bool:
+        variables = [*program.inputs, *(v for e in program.equations for v in e.outputs)]
+        return any(ANY_LENGTH in v.type.shape for v in variables)
+
+    return program.derive("has unknown lengths", look)
 
 
 def bind_keeping_zeros(
